@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Sets a machine up and works on the project. Standard library only; Python 3.11 or newer.
+
+    python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
+    python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
+    python3 dev.py check          format, lint, types, import contracts
+    python3 dev.py lock           write the lock files anew from pyproject.toml
+
+The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
+installs missing system libraries, as root or with sudo; elsewhere it prints the one command to type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+
+# What Qt's X11 and Wayland plugins load at run time; its wheel brings everything else.
+QT_LIBRARIES = (
+    "libdbus-1-3 libegl1 libfontconfig1 libfreetype6 libgl1 libglib2.0-0 libx11-6 libx11-xcb1 libxcb-cursor0 "
+    "libxcb-glx0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 "
+    "libxcb-shm0 libxcb-sync1 libxcb-util1 libxcb-xfixes0 libxcb-xkb1 libxkbcommon-x11-0 libxkbcommon0"
+).split()
+# A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
+TEST_DESKTOP = "dbus fonts-dejavu-core fonts-vlgothic openbox trayer x11-utils xauth xdotool xvfb".split()
+
+Command = Sequence[str | Path]
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; the exit code."""
+    match arguments:
+        case ["run", *rest]:
+            prepare(packages=QT_LIBRARIES if has_display() else [], lock=RUN_LOCK)
+            run_app(rest)
+        case ["test", *rest]:
+            prepare(packages=[*QT_LIBRARIES, *TEST_DESKTOP], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "pytest", *rest])
+        case ["check"]:
+            prepare(packages=[], lock=DEV_LOCK)
+            return check()
+        case ["lock"]:
+            prepare(packages=[], lock=DEV_LOCK)
+            return lock()
+        case _:
+            pass
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+def run_app(arguments: list[str]) -> NoReturn:
+    """Become the app, so that signals reach it alone; on Windows, which has no exec, wait for it."""
+    command = [str(PYTHON), "-m", "tray_app", *arguments]
+    if os.name == "nt":
+        sys.exit(subprocess.run(command, check=False).returncode)
+    os.execv(PYTHON, command)
+
+
+def check() -> int:
+    """Every check, so that one run shows all that is wrong; 1 if any failed."""
+    tools: list[Command] = [
+        [tool("ruff"), "format", "--check", "--quiet"],
+        [tool("ruff"), "check", "--quiet"],
+        [tool("mypy")],
+        [tool("lint-imports")],
+    ]
+    return max([call(command) != 0 for command in tools])
+
+
+def lock() -> int:
+    """Resolve pyproject.toml for all systems and Python versions at once, with the digest of every file."""
+    compile_lock: list[str | Path] = [
+        tool("uv"),
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--generate-hashes",
+        "--upgrade",
+    ]
+    compile_lock += ["--no-header", "--no-emit-index-url", "--group", "build", "pyproject.toml"]
+    return call([*compile_lock, "-o", RUN_LOCK.name]) or call(
+        [*compile_lock, "--group", "dev", "-c", RUN_LOCK.name, "-o", DEV_LOCK.name]
+    )
+
+
+def tool(name: str) -> Path:
+    """A program that the locked packages have put into `.venv`."""
+    return PYTHON.with_name(name)
+
+
+def prepare(*, packages: list[str], lock: Path) -> None:
+    """Bring system packages and `.venv` to what is asked; takes milliseconds if they are there already."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - a newcomer's may be older
+        sys.exit(f"PowerInfer Tray needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    if not PYTHON.exists() and missing_venv_module():
+        packages = [*packages, f"python3.{sys.version_info.minor}-venv"]
+    install_packages(packages)
+    stamp = VENV / f"{lock.name}.installed"
+    wanted = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Preparing {VENV} (once) …", file=sys.stderr, flush=True)
+    if not PYTHON.exists() or call([PYTHON, "-c", "import pip"]) != 0:
+        must([sys.executable, "-m", "venv", "--clear", VENV])
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    must([*pip, "--require-hashes", "-r", lock])
+    must([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
+    stamp.write_text(wanted)
+
+
+def missing_venv_module() -> bool:
+    """Debian splits `ensurepip` from Python: without it, a virtual environment has no pip."""
+    return importlib.util.find_spec("ensurepip") is None
+
+
+def install_packages(names: list[str]) -> None:
+    """Install what is missing of these Debian packages; on other systems there is nothing to do."""
+    if not names or shutil.which("dpkg-query") is None:
+        return
+    missing = sorted(set(names) - installed_packages())
+    if not missing:
+        return
+    apt = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *missing]
+    rights = privileges()
+    if rights is None:
+        sys.exit(f"System libraries are missing. Install them, then try again:\n\n    sudo {' '.join(apt)}\n")
+    print(f"Installing system packages: {' '.join(missing)}", file=sys.stderr, flush=True)
+    must([*rights, "apt-get", "update", "--quiet"], output=subprocess.DEVNULL)
+    must([*rights, "env", "DEBIAN_FRONTEND=noninteractive", *apt], output=subprocess.DEVNULL)
+
+
+def installed_packages() -> set[str]:
+    """Names of the installed Debian packages and of what they provide (Ubuntu's libglib2.0-0t64, for one)."""
+    query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status},${Package},${Provides}\n"]
+    rows = subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()
+    installed = [row.split(",")[1:] for row in rows if row.startswith("installed,")]
+    return {name.split()[0] for row in installed for name in row if name.strip()}
+
+
+def privileges() -> list[str] | None:
+    """What to put before a command that needs root; None if there is no way to ask."""
+    if os.geteuid() == 0:
+        return []
+    return ["sudo"] if shutil.which("sudo") and sys.stdin.isatty() else None
+
+
+def has_display() -> bool:
+    """Whether a window could be shown; only on Linux may there be none."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
+def must(command: Command, *, output: int | None = None) -> None:
+    """Run a command of the set-up, or stop with its exit code; its error messages stay visible."""
+    if result := subprocess.run(command, stdout=output, check=False).returncode:
+        sys.exit(f"This command failed ({result}): {' '.join(map(str, command))}")
+
+
+def call(command: Command) -> int:
+    """Run a tool in the project's folder; its exit code."""
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
