@@ -1,0 +1,58 @@
+"""What a setting may be, and what a person reads when it may not."""
+
+import pytest
+
+from tray_app.errors import SettingsError
+from tray_app.settings.schema import FIELDS, Settings, field_named, parse_value
+
+
+def test_every_field_has_a_title_a_help_text_and_a_group() -> None:
+    assert [field.name for field in FIELDS if not (field.title and field.help and field.group)] == []
+
+
+def test_every_default_is_a_value_the_field_accepts() -> None:
+    assert Settings(**{field.name: field.check(field.default) for field in FIELDS}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("port", "8081", 8081),
+        ("threads", "auto", "auto"),
+        ("threads", "4", 4),
+        ("temperature", "1", 1.0),
+        ("vram_budget", "5.5", 5.5),
+        ("launch_at_login", "on", True),
+        ("launch_at_login", "False", False),
+        ("model", "モデル.gguf", "モデル.gguf"),
+        ("extra_arguments", "--mlock --alias 'my model'", ("--mlock", "--alias", "my model")),
+    ],
+)
+def test_a_typed_value_becomes_the_fields_type(name: str, text: str, value: object) -> None:
+    assert parse_value(name, text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("port", "0", "a whole number from 1 to 65535"),
+        ("port", "80.5", "a whole number from 1 to 65535"),
+        ("ctx_size", "511", "a whole number from 512 to 1048576"),
+        ("threads", "many", 'a whole number from 1 to 1024, or "auto"'),
+        ("temperature", "nan", "a number from 0 to 2"),
+        ("launch_at_login", "perhaps", "true or false"),
+        ("extra_arguments", "'open", "a list of texts"),
+    ],
+)
+def test_a_value_that_cannot_be_says_what_it_must_be(name: str, text: str, expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_value(name, text)
+
+    assert text in caught.value.title
+    assert caught.value.message == f"It must be {expected}."
+    assert f"{name} = " in caught.value.hint
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest_one() -> None:
+    with pytest.raises(SettingsError, match="Did you mean ctx_size"):
+        field_named("ctxsize")

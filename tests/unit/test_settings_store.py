@@ -1,0 +1,151 @@
+"""The settings file: nothing of it is lost, whatever is in it."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tray_app.errors import SettingsError
+from tray_app.settings.schema import Settings
+from tray_app.settings.store import SettingsStore
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "Réglages 設定" / "settings.toml"
+
+
+def written(file: Path, text: str) -> SettingsStore:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return SettingsStore(file)
+
+
+def test_without_a_file_the_defaults_hold_and_none_is_made(file: Path) -> None:
+    store = SettingsStore(file)
+
+    assert (store.current, store.problem, file.exists()) == (Settings(), None, False)
+
+
+def test_what_is_saved_is_loaded_again(file: Path) -> None:
+    chosen = Settings(
+        port=9000, model="モデル.gguf", threads=3, vram_budget=4.5, extra_arguments=("-a", "b c")
+    )
+
+    SettingsStore(file).replace(chosen)
+
+    assert SettingsStore(file).current == chosen
+
+
+def test_comments_order_and_unknown_keys_are_kept(file: Path) -> None:
+    store = written(file, "# mine\nfuture = 1\nport = 9000 # mine too\n[later]\nx = 'é'\n")
+
+    store.replace(replace(store.current, port=9001, ctx_size=4096))
+
+    expected = "# mine\nfuture = 1\nport = 9001 # mine too\nctx_size = 4096\n\n[later]\nx = 'é'\n"
+    assert file.read_text(encoding="utf-8") == expected
+
+
+def test_the_file_before_the_last_change_is_kept_beside_it(file: Path) -> None:
+    store = written(file, "port = 9000\n")
+
+    store.replace(replace(store.current, port=9001))
+
+    assert file.with_name("settings.toml.bak").read_text() == "port = 9000\n"
+
+
+def test_a_change_that_another_program_made_to_the_file_survives(file: Path) -> None:
+    store = written(file, "port = 9000\n")
+    file.write_text("port = 9000\nctx_size = 1024\n")
+
+    store.replace(replace(store.current, temperature=0.1))
+
+    assert SettingsStore(file).current == Settings(port=9000, ctx_size=1024, temperature=0.1)
+
+
+def test_a_wrong_value_is_named_with_its_line_and_only_it_falls_back(file: Path) -> None:
+    store = written(file, "ctx_size = 4096\n# x\nport = 'abc'\nthreads = 0\n")
+
+    assert store.current == Settings(ctx_size=4096)
+    assert store.problem
+    assert "line 3: The setting port cannot be 'abc'" in store.problem.message
+    assert "line 4: The setting threads cannot be 0" in store.problem.message
+
+
+@pytest.mark.parametrize("text", ["port = \n", "[[[", 'model = "open\n', "\ufeffport 8080"])
+def test_a_file_that_is_no_toml_is_reported_with_its_line_and_left_alone(file: Path, text: str) -> None:
+    store = written(file, text)
+
+    assert store.current == Settings()
+    assert store.problem
+    assert "line 1" in store.problem.message
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_a_file_that_is_no_text_is_reported(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"\xff\xfe\x00port")
+
+    assert SettingsStore(file).problem
+
+
+def test_saving_over_a_broken_file_keeps_a_copy_of_it(file: Path) -> None:
+    store = written(file, "[[[")
+
+    store.replace(replace(store.current, port=9001))
+
+    assert file.with_name("settings.toml.broken").read_text() == "[[["
+    assert SettingsStore(file).current == Settings(port=9001)
+    assert store.problem is None
+
+
+def test_choosing_the_default_mends_a_wrong_value(file: Path) -> None:
+    store = written(file, "port = 'abc'\n")
+
+    store.replace(replace(store.current, port=8080))
+
+    assert file.read_text() == "port = 8080\n"
+    assert store.problem is None
+
+
+def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be")
+    store = SettingsStore(tmp_path / "state" / "settings.toml")
+
+    with pytest.raises(SettingsError, match="could not be saved"):
+        store.replace(Settings(port=9001))
+
+    assert store.current == Settings()
+
+
+def test_overrides_hold_for_this_run_and_are_never_saved(file: Path) -> None:
+    store = SettingsStore(file, {"port": 9999})
+
+    store.replace(replace(store.current, ctx_size=4096))
+
+    assert store.current == Settings(port=9999, ctx_size=4096)
+    assert SettingsStore(file).current == Settings(ctx_size=4096)
+
+
+def test_a_change_is_announced_with_the_old_and_the_new_settings(file: Path) -> None:
+    store = SettingsStore(file)
+    heard: list[tuple[Settings, Settings]] = []
+    store.changed.connect(lambda old, new: heard.append((old, new)))
+
+    store.replace(Settings(port=9001))
+    store.replace(Settings(port=9001))
+
+    assert heard == [(Settings(), Settings(port=9001))]
+
+
+def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles.toml"
+    real.write_text("port = 9000\n")
+    file.parent.mkdir()
+    file.symlink_to(real)
+    store = SettingsStore(file)
+
+    store.replace(replace(store.current, port=9001))
+
+    assert file.is_symlink()
+    assert real.read_text() == "port = 9001\n"

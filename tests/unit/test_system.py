@@ -1,0 +1,183 @@
+"""Facts about the machine and the places of the app, for systems that are not here too."""
+
+import plistlib
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tray_app.system.autostart import DesktopEntry, LaunchAgent, RunKey, autostart_for
+from tray_app.system.files import write_atomically
+from tray_app.system.host import Host, System, detect_host, detect_system, normalise_machine
+from tray_app.system.paths import AppPaths, resources
+
+
+def host(system: System, machine: str, *, translated: bool = False) -> Host:
+    return Host(system, machine, translated, 4, 8, 16 * 1024**3, ())
+
+
+def test_everything_is_below_the_home_that_the_environment_names(tmp_path: Path) -> None:
+    paths = AppPaths.from_environment({"POWERINFER_TRAY_HOME": str(tmp_path)})
+
+    assert all(
+        place.is_relative_to(tmp_path)
+        for place in (paths.settings_file, paths.state, paths.logs, paths.models)
+    )
+
+
+def test_models_go_where_the_4d_component_puts_them() -> None:
+    assert AppPaths.from_environment({}).models == Path.home() / ".PowerInfer"
+
+
+def test_the_resources_are_found() -> None:
+    assert (resources() / "test-model" / "test.gguf").is_file()
+
+
+def test_this_machine_has_cores_and_memory() -> None:
+    facts = detect_host()
+
+    assert 1 <= facts.physical_cores <= facts.logical_cores
+    assert facts.memory_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "system"),
+    [
+        ("linux", System.LINUX),
+        ("darwin", System.MACOS),
+        ("win32", System.WINDOWS),
+        ("freebsd14", System.LINUX),
+    ],
+)
+def test_the_system_is_known_by_pythons_name_for_it(name: str, system: System) -> None:
+    assert detect_system(name) is system
+
+
+@pytest.mark.parametrize(
+    ("name", "machine"), [("AMD64", "x86_64"), ("aarch64", "arm64"), ("riscv64", "riscv64")]
+)
+def test_an_architecture_has_one_name(name: str, machine: str) -> None:
+    assert normalise_machine(name) == machine
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (host(System.MACOS, "arm64"), True),
+        (host(System.MACOS, "arm64", translated=True), True),
+        (host(System.MACOS, "x86_64"), False),
+        (host(System.LINUX, "arm64"), False),
+    ],
+)
+def test_apple_silicon_is_known_also_under_rosetta(facts: Host, expected: bool) -> None:  # noqa: FBT001
+    assert facts.apple_silicon is expected
+
+
+def test_an_atomic_write_leaves_the_old_file_when_the_disk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x"
+    file.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(file, b"new")
+
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+    assert file.read_text() == "old"
+
+
+COMMAND = ("/opt/My Apps/démo/app", "--background")
+
+
+def test_on_linux_the_entry_runs_the_command_it_was_given(tmp_path: Path) -> None:
+    tricky = ('/opt/My $Apps`/100%/a"b\\c', "--background")
+    entry = DesktopEntry(tmp_path, tricky)
+
+    entry.enable()
+
+    (line,) = [
+        line
+        for line in (tmp_path / "powerinfer-tray.desktop").read_text().splitlines()
+        if line.startswith("Exec=")
+    ]
+    # A reader undoes the escapes of the string, then those inside the quotes, then the field codes.
+    text = line.removeprefix("Exec=").replace("\\\\", "\\")
+    words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r'"((?:\\.|[^"\\])*)"', text)]
+    assert tuple(word.replace("%%", "%") for word in words) == tricky
+
+
+def test_on_macos_launchd_gets_the_command_at_login(tmp_path: Path) -> None:
+    agent = LaunchAgent(tmp_path / "LaunchAgents", COMMAND)
+
+    agent.enable()
+
+    (file,) = (tmp_path / "LaunchAgents").iterdir()
+    content = plistlib.loads(file.read_bytes())
+    assert content["ProgramArguments"] == list(COMMAND)
+    assert content["RunAtLoad"] is True
+
+
+class FakeRegistry:
+    """The calls of `winreg` that are used, on a dictionary."""
+
+    HKEY_CURRENT_USER = "HKCU"
+    REG_SZ = 1
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def OpenKey(self, root: str, path: str) -> "FakeRegistry":  # noqa: N802 - Windows' name
+        assert (root, path) == ("HKCU", r"Software\Microsoft\Windows\CurrentVersion\Run")
+        return self
+
+    CreateKey = OpenKey
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def QueryValueEx(self, _: Any, name: str) -> tuple[str, int]:  # noqa: N802
+        if name not in self.values:
+            raise FileNotFoundError(2, "no such value")
+        return self.values[name], self.REG_SZ
+
+    def SetValueEx(self, _: Any, name: str, _reserved: int, _kind: int, value: str) -> None:  # noqa: N802
+        self.values[name] = value
+
+    def DeleteValue(self, _: Any, name: str) -> None:  # noqa: N802
+        if self.values.pop(name, None) is None:
+            raise FileNotFoundError(2, "no such value")
+
+
+def test_on_windows_the_run_key_gets_one_quoted_line() -> None:
+    registry = FakeRegistry()
+
+    RunKey(COMMAND, registry).enable()
+
+    assert registry.values == {"PowerInferTray": subprocess.list2cmdline(COMMAND)}
+
+
+@pytest.mark.parametrize("system", System)
+def test_an_entry_can_be_made_twice_and_removed_twice(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    entry = (
+        RunKey(COMMAND, FakeRegistry())
+        if system is System.WINDOWS
+        else autostart_for(system, {"XDG_CONFIG_HOME": str(tmp_path)}, COMMAND)
+    )
+    seen = [entry.enabled]
+    for change in (entry.enable, entry.enable, entry.disable, entry.disable):
+        change()
+        seen.append(entry.enabled)
+
+    assert seen == [False, True, True, False, False]

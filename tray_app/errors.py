@@ -1,0 +1,46 @@
+"""Everything that may go wrong in front of a person: what happened, why, and what to do about it.
+
+    AppError
+    ├── SettingsError    a setting or the settings file
+    ├── DownloadError    a source, a transfer or a check of what arrived
+    ├── ModelError       a file that is missing, damaged or no model
+    ├── EngineError      the native server
+    └── GatewayError     the public address or a program that speaks to it
+"""
+
+
+class AppError(Exception):
+    """An error that a person may read.
+
+    `title` says what happened, `message` why, `hint` what to press or type. All are plain English without a
+    trailing newline; a user interface may translate them by the error's kind.
+    """
+
+    def __init__(self, title: str, message: str = "", hint: str = "") -> None:
+        super().__init__(title, message, hint)
+        self.title = title
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.title, self.message, self.hint) if part)
+
+
+class SettingsError(AppError):
+    """A value that a setting cannot have, or a settings file that cannot be read or written."""
+
+
+class DownloadError(AppError):
+    """A source that cannot be understood or reached, or bytes that are not what was announced."""
+
+
+class ModelError(AppError):
+    """A model that is not there, not whole, or not a model."""
+
+
+class EngineError(AppError):
+    """An engine that cannot be found, started or kept running."""
+
+
+class GatewayError(AppError):
+    """The public address cannot be offered, or a request to it failed."""

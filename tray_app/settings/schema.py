@@ -1,0 +1,219 @@
+"""Every setting in one place: its name, type, default, range, unit and the words a person reads. Pure.
+
+The dialog, the terminal commands and the documentation read `FIELDS`; the store validates with `Settings`.
+Names are those of the 4D component where it has the option (`ctx_size`, `batch_size`, …).
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+import tomlkit
+from msgspec import Meta
+
+from tray_app.errors import SettingsError
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+
+
+def _about(title: str, help_text: str, group: str, unit: str = "") -> Meta:
+    return Meta(title=title, description=help_text, extra={"group": group, "unit": unit})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user chose. `msgspec.structs.replace` makes a changed copy."""
+
+    port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)],
+        _about("Port", "Programs reach the server at http://127.0.0.1:PORT/v1.", "server"),
+    ] = 8080
+    model: Annotated[
+        str,
+        _about(
+            "Model", "An id of the catalogue, a file in the models folder, or the path of a file.", "server"
+        ),
+    ] = ""
+    ctx_size: Annotated[
+        Annotated[int, Meta(ge=512, le=1_048_576)],
+        _about(
+            "Context size",
+            "How much text the model sees at once. More needs more memory.",
+            "server",
+            "tokens",
+        ),
+    ] = 2048
+    batch_size: Annotated[
+        Annotated[int, Meta(ge=32, le=65536)],
+        _about("Batch size", "How many tokens of a prompt are computed in one step.", "server", "tokens"),
+    ] = 2048
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | Auto,
+        _about(
+            "Threads", "Processor threads while generating. Automatic: one for each physical core.", "server"
+        ),
+    ] = AUTO
+    threads_batch: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | Auto,
+        _about(
+            "Threads for batches",
+            "Processor threads while reading a prompt. Automatic: as Threads.",
+            "server",
+        ),
+    ] = AUTO
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0.0, le=2.0)],
+        _about(
+            "Temperature", "How freely the model chooses its words; for requests that name none.", "server"
+        ),
+    ] = 0.7
+    vram_budget: Annotated[
+        Annotated[float, Meta(ge=0.0, le=1024.0)] | Auto,
+        _about(
+            "VRAM budget", "The most graphics memory that the PowerInfer engine may use.", "server", "GiB"
+        ),
+    ] = AUTO
+    engine: Annotated[
+        str,
+        _about(
+            "Engine", "auto, powerinfer, llama.cpp, or the path of a server program of your own.", "engine"
+        ),
+    ] = "auto"
+    extra_arguments: Annotated[
+        tuple[str, ...],
+        _about("Extra arguments", "Added to the engine's command line as they are.", "engine"),
+    ] = ()
+    models_folder: Annotated[
+        str,
+        _about("Models folder", "Where downloads go and models are found. Empty: the usual place.", "models"),
+    ] = ""
+    launch_at_login: Annotated[
+        bool,
+        _about("Launch at login", "Start this app, hidden in the tray, when you log in.", "app"),
+    ] = False
+    start_server_with_app: Annotated[
+        bool,
+        _about("Start the server with the app", "Start the server as soon as the app runs.", "app"),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is known about one setting besides its value."""
+
+    name: str
+    title: str
+    help: str
+    group: str
+    unit: str
+    default: Any
+    kind: type
+    """`int`, `float`, `bool`, `str` or `tuple` (of texts)."""
+    minimum: float | None
+    maximum: float | None
+    may_be_auto: bool
+    annotation: Any
+
+    @property
+    def expectation(self) -> str:
+        """What a value must be, to be read after «must be»."""
+        words = {
+            int: "a whole number",
+            float: "a number",
+            bool: "true or false",
+            str: "a text",
+            tuple: "a list of texts",
+        }[self.kind]
+        if self.minimum is not None and self.maximum is not None:
+            words += f" from {self.minimum:g} to {self.maximum:.12g}"
+        return f'{words}, or "auto"' if self.may_be_auto else words
+
+    def check(self, value: object) -> Any:
+        """`value` as this setting keeps it; `SettingsError` if the setting cannot have it."""
+        try:
+            return msgspec.convert(value, self.annotation)
+        except msgspec.ValidationError as exc:
+            raise self.refusal(value) from exc
+
+    def refusal(self, value: object) -> SettingsError:
+        """The error that says what a value must be in place of this one."""
+        return SettingsError(
+            f"The setting {self.name} cannot be {value!r}",
+            f"It must be {self.expectation}.",
+            f"For example: {self.name} = {tomlkit.item(self.default).as_string()}",
+        )
+
+
+def _field(info: msgspec.structs.FieldInfo) -> Field:
+    node = msgspec.inspect.type_info(info.type)
+    extra: dict[str, Any] = {}
+    title = help_text = ""
+    while isinstance(node, msgspec.inspect.Metadata):
+        extra |= node.extra or {}
+        schema = node.extra_json_schema or {}
+        title, help_text = schema.get("title", title), schema.get("description", help_text)
+        node = node.type
+    options = node.types if isinstance(node, msgspec.inspect.UnionType) else (node,)
+    auto = any(isinstance(option, msgspec.inspect.LiteralType) for option in options)
+    value = next(option for option in options if not isinstance(option, msgspec.inspect.LiteralType))
+    kinds: dict[type, type] = {
+        msgspec.inspect.IntType: int,
+        msgspec.inspect.FloatType: float,
+        msgspec.inspect.BoolType: bool,
+        msgspec.inspect.StrType: str,
+        msgspec.inspect.VarTupleType: tuple,
+    }
+    return Field(
+        name=info.name,
+        title=title,
+        help=help_text,
+        group=extra["group"],
+        unit=extra["unit"],
+        default=info.default,
+        kind=kinds[type(value)],
+        minimum=getattr(value, "ge", None),
+        maximum=getattr(value, "le", None),
+        may_be_auto=auto,
+        annotation=info.type,
+    )
+
+
+FIELDS: tuple[Field, ...] = tuple(_field(info) for info in msgspec.structs.fields(Settings))
+
+
+def field_named(name: str) -> Field:
+    """The field of that name; `SettingsError` that names the nearest one if there is none."""
+    for field in FIELDS:
+        if field.name == name:
+            return field
+    names = [field.name for field in FIELDS]
+    nearest = difflib.get_close_matches(name, names, n=1)
+    raise SettingsError(
+        f"There is no setting {name!r}",
+        f"Did you mean {nearest[0]}?" if nearest else f"The settings are: {', '.join(names)}.",
+        "All settings with their values: powerinfer-tray settings show",
+    )
+
+
+def parse_value(name: str, text: str) -> Any:
+    """The value that a person typed for a setting; `SettingsError` if it is none."""
+    field = field_named(name)
+    try:
+        return field.check(_from_text(field, text))
+    except ValueError as exc:  # int, float or shlex could not read it
+        raise field.refusal(text) from exc
+
+
+def _from_text(field: Field, text: str) -> object:
+    if field.may_be_auto and text == AUTO:
+        return AUTO
+    if field.kind is bool:
+        words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+        return words.get(text.lower(), text)
+    if field.kind is tuple:
+        return shlex.split(text)
+    return field.kind(text)

@@ -1,0 +1,138 @@
+"""Keeps the settings in a TOML file: loads what is right, reports what is not, saves atomically. Any thread.
+
+The file belongs to the person: comments, order and unknown keys stay, changes that another program made to it
+in the meantime are kept, and a file with a fault is never overwritten without a copy beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import tomlkit
+from psygnal import Signal
+from tomlkit.exceptions import TOMLKitError
+
+from tray_app.errors import SettingsError
+from tray_app.settings.schema import FIELDS, Settings
+from tray_app.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class SettingsStore:
+    """The settings in force and the file behind them.
+
+    `overrides` hold for this run only and are never saved (the options of `powerinfer-tray serve`).
+    """
+
+    changed = Signal(object, object)
+    """The old and the new `Settings`, emitted by the thread that replaced them."""
+
+    def __init__(self, path: Path, overrides: Mapping[str, Any] | None = None) -> None:
+        self.path = path
+        self._overrides = dict(overrides or {})
+        self._lock = threading.Lock()
+        self.current = Settings()
+        self.problem: SettingsError | None = None
+        """Why the file, or a part of it, could not be used; defaults stand in for that part."""
+        self._adopt(_read(path))
+
+    def replace(self, new: Settings) -> None:
+        """Save `new` and make it current. `SettingsError` if it cannot be saved: then nothing has changed."""
+        with self._lock:
+            old = self.current
+            on_disk = _read(self.path)
+            content = _with_changes(on_disk, old, new)
+            try:
+                if content != on_disk.text:
+                    _keep_a_copy(self.path, on_disk)
+                    write_atomically(self.path, content.encode())
+            except OSError as exc:
+                raise SettingsError(
+                    "The settings could not be saved",
+                    f"{self.path}: {exc.strerror or exc}",
+                    "Check that the disk is not full and that you may write to this folder.",
+                ) from exc
+            kept = [name for name, value in self._overrides.items() if getattr(new, name) == value]
+            self._overrides = {name: self._overrides[name] for name in kept}
+            self._adopt(_read(self.path))
+        if self.current != old:
+            self.changed.emit(old, self.current)
+
+    def override(self, **values: Any) -> None:
+        """Let these values hold for this run only."""
+        self._overrides |= values
+        self.current = msgspec.structs.replace(self.current, **values)
+
+    def _adopt(self, content: _Content) -> None:
+        self.current = msgspec.structs.replace(content.settings, **self._overrides)
+        self.problem = content.problem
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A settings file as it was read."""
+
+    text: str = ""
+    document: tomlkit.TOMLDocument = field(default_factory=tomlkit.document)
+    settings: Settings = field(default_factory=Settings)
+    faulty: frozenset[str] = frozenset()
+    """The settings whose value in the file cannot be used."""
+    problem: SettingsError | None = None
+
+
+def _read(path: Path) -> _Content:
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomlkit.parse(text)
+    except FileNotFoundError:
+        return _Content()
+    except (OSError, UnicodeDecodeError, TOMLKitError) as exc:
+        return _Content(text=text, problem=_unusable(path, str(exc)))
+    values, faults = {}, {}
+    for entry in FIELDS:
+        if entry.name in document:
+            try:
+                values[entry.name] = entry.check(document[entry.name].unwrap())
+            except SettingsError as exc:
+                faults[entry.name] = f"line {_line_of(entry.name, text)}: {exc.title}. {exc.message}"
+    problem = _unusable(path, "\n".join(faults.values())) if faults else None
+    return _Content(text, document, Settings(**values), frozenset(faults), problem)
+
+
+def _unusable(path: Path, cause: str) -> SettingsError:
+    return SettingsError(
+        "The settings file has an error; defaults are used for what cannot be read",
+        f"{path}: {cause}",
+        "Correct the file, or choose these settings again. The file has been left as it is.",
+    )
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line on which a top-level key stands; tomlkit does not keep positions."""
+    found = re.search(rf"^[ \t]*[\"']?{key}[\"']?[ \t]*=", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _with_changes(content: _Content, old: Settings, new: Settings) -> str:
+    """The file's text with the changed and the faulty values set anew, every other character as it was."""
+    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    for name, value in after.items():
+        if value != before[name] or name in content.faulty:
+            content.document[name] = value
+    return tomlkit.dumps(content.document)
+
+
+def _keep_a_copy(path: Path, content: _Content) -> None:
+    """Copy the file beside itself: `.bak` each time, `.broken` where something in it could not be read."""
+    if path.exists():
+        suffix = ".broken" if content.problem else ".bak"
+        shutil.copy2(path, path.with_name(path.name + suffix))

@@ -1,0 +1,1 @@
+"""The machine: folders, facts, processes, ports. Knows nothing of models or servers."""

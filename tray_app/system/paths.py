@@ -1,0 +1,62 @@
+"""Where the app keeps its things, and where its own resources lie. Pure; nothing is created here.
+
+`POWERINFER_TRAY_HOME=DIR` puts everything below DIR; else each system's own places are used, and models
+go to `~/.PowerInfer`, the folder of the 4D component, so that its downloads are found.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOME_VARIABLE = "POWERINFER_TRAY_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPaths:
+    """The folders and files of one installation. Nothing is created before it is needed."""
+
+    settings_file: Path
+    state: Path
+    logs: Path
+    models: Path
+    """Where models go unless the setting `models_folder` names another place."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
+        """The paths that hold for a process with these environment variables."""
+        if home := environ.get(HOME_VARIABLE):
+            return cls.below(Path(home).expanduser().absolute())
+        places = platformdirs.PlatformDirs("PowerInferTray", appauthor=False)
+        return cls(
+            settings_file=places.user_config_path / "settings.toml",
+            state=places.user_state_path,
+            logs=places.user_log_path,
+            models=Path.home() / ".PowerInfer",
+        )
+
+    @classmethod
+    def below(cls, folder: Path) -> AppPaths:
+        """The paths of an installation that keeps everything in one folder."""
+        return cls(
+            settings_file=folder / "settings.toml",
+            state=folder / "state",
+            logs=folder / "logs",
+            models=folder / "models",
+        )
+
+
+def resources() -> Path:
+    """The folder `resources`: inside the package in a wheel or a frozen app, beside it in a source tree."""
+    package = Path(__file__).resolve().parents[1]
+    if bundle := getattr(sys, "_MEIPASS", None):
+        return Path(bundle) / "resources"
+    inside = package / "resources"
+    return inside if inside.is_dir() else package.parent / "resources"
