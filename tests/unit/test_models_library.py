@@ -1,0 +1,219 @@
+"""The library: what a person may call a model, and which files count as models."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.models import HTML_PAGE, write_model, write_truncated_model
+from tray_app.errors import ModelError
+from tray_app.models.catalog import CatalogEntry
+from tray_app.models.library import Library, NotInstalledError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEST = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", size_bytes=1, note="Checks.")
+BAMBOO = CatalogEntry(
+    id="bamboo-7b-q4",
+    name="Bamboo 7B",
+    source="hf:PowerInfer/Bamboo/bamboo.Q4_0.gguf",
+    file_name="bamboo.Q4_0.gguf",
+    size_bytes=4_680_000_000,
+    note="Sparse.",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def library(folder: Path, tmp_path: Path) -> Library:
+    return Library(folder, (TEST, BAMBOO), write_model(tmp_path / "app" / "test.gguf"))
+
+
+def test_the_builtin_model_is_there_without_a_models_folder(library: Library) -> None:
+    model = library.find("test")
+
+    assert (model.id, model.name) == ("test", "Built-in")
+    assert library.installed() == (model,)
+
+
+@pytest.mark.parametrize("reference", ["bamboo-7b-q4", "bamboo.Q4_0.gguf", BAMBOO.source])
+def test_a_model_of_the_catalogue_that_is_not_here_can_be_downloaded(
+    library: Library, reference: str
+) -> None:
+    with pytest.raises(NotInstalledError) as caught:
+        library.find(reference)
+
+    assert caught.value.entry == BAMBOO
+    assert caught.value.hint == f"Download it: powerinfer-tray download {BAMBOO.source}"
+
+
+@pytest.mark.parametrize("reference", ["bamboo-7b-q4", "bamboo.Q4_0.gguf", "bamboo.Q4_0", BAMBOO.source])
+def test_a_model_of_the_catalogue_answers_to_its_id_and_its_file_name(
+    library: Library, folder: Path, reference: str
+) -> None:
+    path = write_model(folder / BAMBOO.file_name, sparse=True)
+
+    model = library.find(reference)
+
+    assert (model.id, model.name, model.path) == ("bamboo-7b-q4", "Bamboo 7B", path)
+    assert model.size_bytes == path.stat().st_size
+    assert model.header.sparse
+
+
+@pytest.mark.parametrize("reference", ["my model v0.1.gguf", "my model v0.1", "my-model-v0.1"])
+def test_another_file_of_the_folder_answers_to_its_name_and_its_id(
+    library: Library, folder: Path, reference: str
+) -> None:
+    path = write_model(folder / "my model v0.1.gguf")
+
+    model = library.find(reference)
+
+    assert (model.id, model.name, model.path) == ("my-model-v0.1", "my model v0.1", path)
+
+
+@pytest.mark.parametrize(
+    ("file_name", "expected"),
+    [
+        ("a:b.gguf", "a-b"),
+        ("größe 7B.GGUF", "gr-e-7B"),
+        ("模型.gguf", "model"),
+        ("test.gguf", "test.gguf"),
+        ("bamboo-7b-q4.gguf", "bamboo-7b-q4.gguf"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a file name")
+def test_ids_need_no_quoting_and_are_never_those_of_other_models(
+    library: Library, folder: Path, file_name: str, expected: str
+) -> None:
+    path = write_model(folder / file_name)
+
+    assert library.installed()[0].id == expected
+    assert library.find(expected).path == path
+
+
+def test_a_path_may_be_absolute_relative_or_below_home(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_model(tmp_path / "elsewhere" / "mine.gguf")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+    for reference in (
+        str(path),
+        str(path)[:-5],
+        "elsewhere/mine.gguf",
+        "./elsewhere/mine",
+        "~/elsewhere/mine",
+    ):
+        assert library.find(reference).path == path
+    monkeypatch.chdir(path.parent)
+    assert library.find("mine").path == path
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("nowhere/x.gguf", "The model file x.gguf does not exist"),
+        ("./test", "The model file test does not exist"),
+        ("/x\0y/z.gguf", "The model file z.gguf cannot be read"),
+        ("~no-such-user/x", "The model file x does not exist"),
+        ("x" * 999, f"There is no model {'x' * 999}"),
+    ],
+)
+def test_a_path_where_nothing_is_gives_a_clear_error(library: Library, reference: str, expected: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        library.find(reference)
+
+    assert caught.value.title == expected
+    assert caught.value.hint
+
+
+def test_a_folder_is_called_a_folder(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is a folder"):
+        library.find(f"{tmp_path}{os.sep}")
+
+
+def test_a_models_folder_that_cannot_be_entered_is_not_taken_for_an_empty_one(
+    library: Library, folder: Path
+) -> None:
+    folder.write_text("a file in the folder's place")
+
+    with pytest.raises(ModelError, match="cannot be read"):
+        library.find("bamboo-7b-q4")
+    assert [model.id for model in library.installed()] == ["test"]
+
+
+def test_a_missing_builtin_model_is_not_offered_for_download(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "app" / "test.gguf").unlink()
+
+    with pytest.raises(ModelError, match=r"test\.gguf does not exist"):
+        library.find("test")
+
+
+def test_an_unknown_name_tells_where_was_looked(library: Library, folder: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        library.find("bambu")
+
+    assert caught.value.title == "There is no model bambu"
+    assert str(folder) in caught.value.message
+
+
+def test_no_name_at_all_asks_to_choose(library: Library) -> None:
+    with pytest.raises(ModelError, match="No model is chosen"):
+        library.find("")
+
+
+@pytest.mark.parametrize("address", ["hf:owner/repo/x.gguf", "https://example.org/x.gguf"])
+def test_an_address_is_answered_with_the_command_that_downloads_it(library: Library, address: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        library.find(address)
+
+    assert caught.value.hint.endswith(f"powerinfer-tray download {address}")
+
+
+def test_a_download_that_was_cut_off_is_not_taken_for_the_model(library: Library, folder: Path) -> None:
+    write_truncated_model(folder / BAMBOO.file_name, sparse=True)
+
+    with pytest.raises(ModelError, match="is incomplete"):
+        library.find("bamboo-7b-q4")
+
+
+def test_only_whole_models_are_listed(library: Library, folder: Path) -> None:
+    write_model(folder / "b.gguf")
+    write_model(folder / "a.GGUF", sparse=True)
+    write_model(folder / "c.gguf.part")
+    write_truncated_model(folder / "half.gguf")
+    (folder / "page.gguf").write_bytes(HTML_PAGE)
+    (folder / "folder.gguf").mkdir()
+
+    assert [model.id for model in library.installed()] == ["a", "b", "test"]
+
+
+def test_a_header_is_read_again_only_when_the_file_has_changed(library: Library, folder: Path) -> None:
+    path = write_model(folder / "a.gguf")
+    os.utime(path, ns=(1, 1))
+    assert not library.find("a").header.sparse
+    write_model(path, sparse=True)
+
+    os.utime(path, ns=(1, 1))
+    assert not library.find("a").header.sparse  # looks the same, so it was not read
+    os.utime(path, ns=(10**9, 10**9))
+    assert library.find("a").header.sparse
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [("test", "Built-in"), ("bamboo.Q4_0.gguf", "Bamboo 7B"), ("~/x/my model.gguf", "my model"), ("", "")],
+)
+def test_a_name_for_people_is_had_without_looking_at_the_disk(
+    library: Library, reference: str, expected: str
+) -> None:
+    assert library.name_of(reference) == expected

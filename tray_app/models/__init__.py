@@ -1,0 +1,1 @@
+"""What is on disk, what it is, and what could be fetched."""

@@ -1,0 +1,184 @@
+"""The models on this computer: finds one by what a person calls it, and lists those that are whole.
+
+Any thread may call. Only headers are read, and again only when a file has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tray_app.errors import ModelError
+from tray_app.models.gguf import read_header
+
+if TYPE_CHECKING:
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.gguf import ModelHeader
+
+SUFFIX = ".gguf"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A whole model file on this computer."""
+
+    id: str
+    """What clients call it: letters, digits, ".", "_" and "-"; stays while the file keeps its name."""
+    name: str
+    """What people call it."""
+    path: Path
+    size_bytes: int
+    header: ModelHeader
+
+
+class NotInstalledError(ModelError):
+    """The catalogue knows the model, but it has not been downloaded yet."""
+
+    def __init__(self, entry: CatalogEntry) -> None:
+        super().__init__(
+            f"{entry.name} has not been downloaded yet",
+            f"{entry.file_name} is not in the models folder.",
+            f"Download it: powerinfer-tray download {entry.source}",
+        )
+        self.entry = entry
+
+
+class Library:
+    """The models of one folder, the one that comes with the app, and any other that is named by its path."""
+
+    def __init__(self, folder: Path, catalog: tuple[CatalogEntry, ...], builtin: Path) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self._builtin = builtin
+        self._headers: dict[tuple[Path, _Stamp], ModelHeader] = {}
+
+    def find(self, reference: str) -> Model:
+        """The model that is meant by an id, a file name in the folder, or a path; `.gguf` may be left out.
+
+        `NotInstalledError` if it is one of the catalogue that is not here yet, other `ModelError`s if it is
+        unknown or its file is not a whole model.
+        """
+        if not reference:
+            raise ModelError(
+                "No model is chosen",
+                "The setting «model» is empty.",
+                "Choose one, or try the built-in one: test",
+            )
+        entry = self._entry_named(reference)
+        path = self._path_of(entry) if entry else self._path_named(reference)
+        if path:
+            return self._model(path)
+        if entry:
+            raise NotInstalledError(entry)
+        raise ModelError(
+            f"There is no model {reference}",
+            f"It is no id of the catalogue and no file in {self.folder}.",
+            "Check the name, give the path of a file, or download a model.",
+        )
+
+    def installed(self) -> tuple[Model, ...]:
+        """The whole models of the folder by name, then the one that comes with the app."""
+        models = []
+        for path in (*self._files(), self._builtin):
+            with contextlib.suppress(ModelError):
+                models.append(self._model(path))
+        return tuple(models)
+
+    def name_of(self, reference: str) -> str:
+        """What people call the model, without looking whether it is here."""
+        entry = self._entry_named(reference)
+        return entry.name if entry else _stem(Path(reference))
+
+    def _entry_named(self, reference: str) -> CatalogEntry | None:
+        for entry in self.catalog:
+            names = (entry.id,) if entry.builtin else (entry.id, entry.file_name, entry.source)
+            if reference in names:
+                return entry
+        return None
+
+    def _entry_of(self, path: Path) -> CatalogEntry | None:
+        for entry in self.catalog:
+            if (path == self._builtin) if entry.builtin else (path.name == entry.file_name):
+                return entry
+        return None
+
+    def _path_of(self, entry: CatalogEntry) -> Path | None:
+        if entry.builtin:
+            return self._builtin
+        path = self.folder / entry.file_name
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            pass  # it may be there: reading it will say what is wrong
+        return path
+
+    def _path_named(self, reference: str) -> Path | None:
+        """The file that is meant; for what can only be a path, that path even if nothing is there."""
+        if re.match(r"hf:|https?://", reference):
+            raise ModelError(
+                f"{reference} has not been downloaded yet",
+                "It is an address, and not a model on this computer.",
+                f"Download it: powerinfer-tray download {reference}",
+            )
+        given = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 Path's raises for an unknown user
+        is_path = Path(reference).name != reference
+        for path in (given,) if is_path else (self.folder / reference, given):
+            for candidate in (path, Path(f"{path}{SUFFIX}")):
+                if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
+                    return candidate
+        if is_path:
+            return given
+        return next((path for path in (*self._files(), self._builtin) if self._id(path) == reference), None)
+
+    def _files(self) -> list[Path]:
+        """What may be models in the folder; none if there is no folder."""
+        try:
+            return sorted(path for path in self.folder.iterdir() if path.suffix.lower() == SUFFIX)
+        except OSError:
+            return []
+
+    def _model(self, path: Path) -> Model:
+        stamp = _stamp(path)
+        header = self._headers.get((path, stamp))
+        if header is None:
+            header = self._headers[path, stamp] = read_header(path)
+        entry = self._entry_of(path)
+        return Model(
+            id=self._id(path),
+            name=entry.name if entry else _stem(path),
+            path=path,
+            size_bytes=stamp.size_bytes,
+            header=header,
+        )
+
+    def _id(self, path: Path) -> str:
+        if entry := self._entry_of(path):
+            return entry.id
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", _stem(path)).strip("-") or "model"
+        taken = any(entry.id == name for entry in self.catalog)
+        return name + SUFFIX if taken else name
+
+
+class _Stamp(NamedTuple):
+    """Tells whether a file has changed."""
+
+    modified_ns: int
+    size_bytes: int
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        info = path.stat()
+    except (OSError, ValueError):  # reading the header will say what is wrong
+        return _Stamp(0, 0)
+    return _Stamp(info.st_mtime_ns, info.st_size)
+
+
+def _stem(path: Path) -> str:
+    return path.name[: -len(SUFFIX)] if path.suffix.lower() == SUFFIX else path.name
