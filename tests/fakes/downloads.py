@@ -1,0 +1,107 @@
+"""What tests of downloads share: a model-like content, short patience, and one transfer run to its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tray_app.download.faults import Interrupted
+from tray_app.download.session import new_session
+from tray_app.download.source import parse_source
+from tray_app.download.transfer import Order, Patience, Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tray_app.download.progress import Phase, Progress
+    from tray_app.download.queue import DownloadQueue
+
+QUICK = Patience(waits_s=(0.0, 0.0, 0.0), unreachable_waits_s=(0.0,))
+"""Tries again at once."""
+IMPATIENT = replace(QUICK, silence_s=0.3, stall_window_s=0.3)
+"""And takes a third of a second for a stall."""
+
+
+def model_bytes(size_bytes: int = 300_000, seed: int = 1) -> bytes:
+    """Content that passes for a model, differs with the seed and has no period that a block could hide."""
+    pattern = bytes((index * index * seed + index) % 251 for index in range(1009))
+    return (b"GGUF" + pattern * (size_bytes // len(pattern) + 1))[:size_bytes]
+
+
+@dataclass(slots=True)
+class Recorder:
+    """An observer that remembers."""
+
+    phases: list[Phase] = field(default_factory=list)
+    received: list[tuple[int, int | None]] = field(default_factory=list)
+    resumed: bool = False
+    at_bytes: Callable[[int], None] = lambda _received: None
+
+    def on_phase(self, phase: Phase) -> None:
+        self.phases.append(phase)
+
+    def on_bytes(self, received_bytes: int, total_bytes: int | None) -> None:
+        self.received.append((received_bytes, total_bytes))
+        self.at_bytes(received_bytes)
+
+    def on_start(self, offset_bytes: int) -> None:
+        self.resumed = offset_bytes > 0
+
+
+class Seen:
+    """Every snapshot that a queue sent, and a way to wait for one."""
+
+    def __init__(self, queue: DownloadQueue) -> None:
+        self.snapshots: list[tuple[Progress, ...]] = []
+        self._news = threading.Condition()
+        queue.changed.connect(self._on_change)
+
+    def _on_change(self, snapshot: tuple[Progress, ...]) -> None:
+        with self._news:
+            self.snapshots.append(snapshot)
+            self._news.notify_all()
+
+    def wait_for(self, condition: Callable[[tuple[Progress, ...]], bool]) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: any(map(condition, self.snapshots)), 20)
+
+    def phases(self, download: int) -> list[Phase]:
+        """Each phase once per stay."""
+        phases = [item.phase for snapshot in self.snapshots for item in snapshot if item.id == download]
+        return [phase for index, phase in enumerate(phases) if index == 0 or phase is not phases[index - 1]]
+
+
+def fetch(  # noqa: PLR0913 - each test names the one or two it is about
+    url: str,
+    folder: Path,
+    *,
+    sha256: str | None = None,
+    observer: Recorder | None = None,
+    stop: threading.Event | None = None,
+    patience: Patience = QUICK,
+    clock: Callable[[], float] = time.monotonic,
+) -> str | None:
+    """Run one transfer on this thread; its SHA-256."""
+    with new_session() as session:
+        return Transfer(
+            Order(parse_source(url), folder, sha256),
+            session,
+            observer or Recorder(),
+            stop or threading.Event(),
+            patience=patience,
+            clock=clock,
+        ).run()
+
+
+def interrupt(url: str, folder: Path, *, after_bytes: int) -> None:
+    """An earlier run of the app that was ended when so much had arrived."""
+    stop = threading.Event()
+    observer = Recorder(at_bytes=lambda received: stop.set() if received >= after_bytes else None)
+    try:
+        fetch(url, folder, observer=observer, stop=stop)
+    except Interrupted:
+        return
+    raise AssertionError("The download ended before it could be interrupted")

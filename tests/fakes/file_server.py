@@ -1,0 +1,312 @@
+"""A real HTTP server on loopback that serves files and misbehaves on request; one thread per connection.
+
+with FileServer() as server:
+    model = server.put("/model.gguf", content)
+    model.faults.append(Drop(after_bytes=1000))      # for the next request; then it behaves again
+    fetch(model.url)
+    assert model.requests[1].offset == 1000
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PIECE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The connection breaks after so many bytes of the body."""
+
+    after_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """After so many bytes of the body nothing more comes, until the client or the server closes."""
+
+    after_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The request is read, and never answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """The body comes in pieces of this size, so far apart."""
+
+    piece_bytes: int
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An answer without the file."""
+
+    code: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A web page with status 200 in place of the file."""
+
+    content_type: str = "text/html; charset=utf-8"
+    body: bytes = b"<!DOCTYPE html><html><body>Please sign in</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class NoRange:
+    """The Range header is ignored: 200 and the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The usual answer, with these headers replaced; an empty text leaves a header out."""
+
+    replaced: Mapping[str, str]
+
+
+Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asked."""
+
+    method: str
+    headers: Mapping[str, str]
+
+    @property
+    def offset(self) -> int:
+        """The first byte asked for."""
+        found = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        return int(found[1]) if found else 0
+
+
+@dataclass(slots=True)
+class ServedFile:
+    """One address. Tests may change every field while the server runs."""
+
+    url: str
+    content: bytes
+    content_type: str = "application/octet-stream"
+    etag: str | None = None
+    """None: the content's own digest, as a careful server would; empty: none is sent."""
+    ranges: bool = True
+    length: bool = True
+    """False: no Content-Length; the body is chunked, or ends with the connection."""
+    chunked: bool = True
+    faults: deque[Fault] = field(default_factory=deque)
+    """One for each coming request, in order."""
+    always: Fault | None = None
+    """For every request that has no fault of its own."""
+    redirect: Redirect | None = None
+    requests: list[Request] = field(default_factory=list)
+
+    def next_fault(self) -> Fault | None:
+        """What goes wrong with the request that is just being answered."""
+        return self.faults.popleft() if self.faults else self.always
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """An answer that sends the client on."""
+
+    location: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: int = 302
+
+
+class FileServer:
+    """The server. Everything it started has ended when the `with` block is left."""
+
+    def __init__(self) -> None:
+        self.closing = threading.Event()
+        self.files: dict[str, ServedFile] = {}
+        self._http = _Server(self)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), name="file-server")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._http.shutdown()
+        self._http.end_connections()
+        self._http.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        """`http://127.0.0.1:PORT`."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def put(self, path: str, content: bytes) -> ServedFile:
+        """Serve `content` at `path`, which is already percent-encoded."""
+        served = self.files[path] = ServedFile(f"{self.base_url}{path}", content)
+        return served
+
+    def redirect(
+        self, path: str, location: str, headers: Mapping[str, str] | None = None, code: int = 302
+    ) -> ServedFile:
+        """Answer at `path` with a redirect."""
+        served = self.put(path, b"")
+        served.redirect = Redirect(location, headers or {}, code)
+        return served
+
+    def put_like_hugging_face(self, path: str, content: bytes, *, revision: str = "c0ffee") -> ServedFile:
+        """Serve as Hugging Face does: facts on a redirect, the bytes from an address that sends no ETag."""
+        stored = self.put(f"/cdn{path}", content)
+        stored.etag = ""
+        self.redirect(
+            path,
+            stored.url,
+            {
+                "X-Linked-Size": str(len(content)),
+                "X-Linked-ETag": f'"{hashlib.sha256(content).hexdigest()}"',
+                "X-Repo-Commit": revision,
+            },
+        )
+        return stored
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that server_close waits for them
+
+    def __init__(self, owner: FileServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.owner = owner
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        with self._lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        with suppress(ConnectionError):  # the client has had enough
+            self._answer()
+
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        """Silent: tests look at `requests`."""
+
+    def _answer(self) -> None:
+        served = self.server.owner.files.get(self.path.partition("?")[0])
+        if served is None:
+            self._send(404, {"Content-Length": "0"})
+            return
+        request = Request(self.command, dict(self.headers))
+        served.requests.append(request)
+        fault = served.next_fault()
+        match fault:
+            case Status(code, headers):
+                self._send(code, {"Content-Length": "0", **headers})
+            case Silence():
+                self._wait_for_end()
+            case Page(content_type, body):
+                self._send(200, {"Content-Type": content_type, "Content-Length": str(len(body))}, [body])
+            case _ if served.redirect is not None:
+                redirect = served.redirect
+                self._send(
+                    redirect.code, {"Location": redirect.location, "Content-Length": "0", **redirect.headers}
+                )
+            case _:
+                self._serve(served, request.offset, fault)
+
+    def _serve(self, served: ServedFile, offset: int, fault: Fault | None) -> None:
+        content = served.content  # the test may replace it meanwhile
+        ranged = offset > 0 and served.ranges and not isinstance(fault, NoRange)
+        if ranged and offset >= len(content):
+            self._send(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
+            return
+        body = content[offset:] if ranged else content
+        etag = f'"{hashlib.md5(content).hexdigest()}"' if served.etag is None else served.etag  # noqa: S324
+        headers = {
+            "Content-Type": served.content_type,
+            "ETag": etag,
+            "Content-Range": f"bytes {offset}-{len(content) - 1}/{len(content)}" if ranged else "",
+            "Content-Length": str(len(body)) if served.length else "",
+            "Transfer-Encoding": "" if served.length or not served.chunked else "chunked",
+        }
+        if isinstance(fault, Headers):
+            headers |= fault.replaced
+        pieces = self._pieces(body, fault)
+        self._send(
+            206 if ranged else 200, headers, _chunked(pieces) if headers["Transfer-Encoding"] else pieces
+        )
+
+    def _pieces(self, body: bytes, fault: Fault | None) -> Iterator[bytes]:
+        match fault:
+            case Drop(after_bytes):
+                yield body[:after_bytes]
+                raise ConnectionAbortedError
+            case Stall(after_bytes):
+                yield body[:after_bytes]
+                self._wait_for_end()
+                raise ConnectionAbortedError
+            case Trickle(piece_bytes, interval_s):
+                for start in range(0, len(body), piece_bytes):
+                    yield body[start : start + piece_bytes]
+                    if self.server.owner.closing.wait(interval_s):
+                        raise ConnectionAbortedError
+            case _:
+                for start in range(0, len(body), PIECE_BYTES):
+                    yield body[start : start + PIECE_BYTES]
+
+    def _send(
+        self, code: int, headers: Mapping[str, str], body: Iterator[bytes] | list[bytes] | None = None
+    ) -> None:
+        self.send_response(code)
+        self.send_header("Connection", "close")
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            for piece in body or ():
+                self.wfile.write(piece)
+
+    def _wait_for_end(self) -> None:
+        """Until the client closes its side, or `end_connections` ours."""
+        self.rfile.read(1)
+
+
+def _chunked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in filter(None, pieces):  # an empty chunk would be the end
+        yield b"%x\r\n%s\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"

@@ -1,0 +1,132 @@
+"""How requests leave this computer: proxies, passwords, and reads that another thread ends."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.downloads import model_bytes
+from tests.fakes.file_server import FileServer, Silence, Stall
+from tray_app.download.answer import ask
+from tray_app.download.faults import UnreachableError
+from tray_app.download.session import new_session
+from tray_app.download.source import parse_source
+from tray_app.errors import DownloadError
+from tray_app.system import ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIMEOUT_S = (5.0, 60.0)
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with FileServer() as running:
+        yield running
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    proxy = f"127.0.0.1:{ports.free_port()}"
+    monkeypatch.setenv("HTTP_PROXY", f"http://{proxy}")
+    monkeypatch.setenv("http_proxy", f"http://{proxy}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    return proxy
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_computer_is_never_reached_through_a_proxy(
+    server: FileServer, dead_proxy: str, host: str
+) -> None:
+    url = server.put("/m.gguf", b"GGUF").url.replace("127.0.0.1", host)
+    assert dead_proxy not in url
+    with new_session() as session:
+        assert session.get_hops(url, {}, TIMEOUT_S)[-1].content == b"GGUF"
+
+
+@pytest.mark.usefixtures("dead_proxy")
+def test_other_computers_are_reached_through_the_proxy() -> None:
+    with new_session() as session, pytest.raises(UnreachableError, match="proxy does not answer"):
+        session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)
+
+
+def test_a_proxy_is_asked_for_the_whole_address(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.base_url)
+    served = server.put("http://nowhere.invalid/m.gguf", b"GGUF")
+    with new_session() as session:
+        session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)[-1].close()
+    assert len(served.requests) == 1
+
+
+def test_passwords_of_netrc_stay_at_home(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    served = server.put("/m.gguf", b"GGUF")
+    with new_session() as session:
+        session.get_hops(served.url, {}, TIMEOUT_S)[-1].close()
+    assert "Authorization" not in served.requests[0].headers
+    assert served.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_a_password_in_the_address_is_used_there_and_not_at_the_next_host(server: FileServer) -> None:
+    target = server.put("/m.gguf", b"GGUF")
+    start = server.redirect("/start", target.url.replace("127.0.0.1", "localhost"))
+    with new_session() as session:
+        session.get_hops(start.url.replace("http://", "http://me:secret@"), {}, TIMEOUT_S)[-1].close()
+    expected = "Basic " + base64.b64encode(b"me:secret").decode()
+    assert start.requests[0].headers["Authorization"] == expected
+    assert "Authorization" not in target.requests[0].headers
+
+
+def test_the_name_of_a_host_is_said_without_the_password() -> None:
+    with new_session() as session, pytest.raises(DownloadError) as caught:
+        session.get_hops(f"http://me:secret@127.0.0.1:{ports.free_port()}/m.gguf", {}, TIMEOUT_S)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", [Silence(), Stall(0), Stall(1000)], ids=str)
+def test_a_blocked_read_ends_when_the_session_is_aborted(server: FileServer, fault: Silence | Stall) -> None:
+    served = server.put("/m.gguf", model_bytes())
+    served.always = fault
+    outcome: list[DownloadError] = []
+
+    def read_to_the_end() -> None:
+        try:
+            answer = ask(session, parse_source(served.url), 0, TIMEOUT_S)
+            with answer.response:
+                reading.set()
+                while answer.read():
+                    pass
+        except DownloadError as error:
+            outcome.append(error)
+
+    reading = threading.Event()
+    with new_session() as session:
+        thread = threading.Thread(target=read_to_the_end)
+        thread.start()
+        if not isinstance(fault, Silence):
+            assert reading.wait(5)
+        session.abort()
+        thread.join(5)  # far less than the time-out
+        assert not thread.is_alive()
+    assert len(outcome) == 1
+
+
+def test_an_aborted_session_gets_nothing_more(server: FileServer) -> None:
+    served = server.put("/m.gguf", model_bytes())
+    with new_session() as session:
+        session.abort()
+        with pytest.raises(DownloadError):
+            session.get_hops(served.url, {}, TIMEOUT_S)

@@ -1,0 +1,97 @@
+"""One download as the queue keeps it. Every method is called with the queue's lock held."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from tray_app.download.part import PartFile
+from tray_app.download.progress import Phase, Progress, RateMeter
+
+if TYPE_CHECKING:
+    from tray_app.download.session import Session
+    from tray_app.download.transfer import Order
+    from tray_app.errors import DownloadError
+
+
+class Run:
+    """One go at a job on the downloads thread, and how it is to leave the job if it is stopped."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.stopping = threading.Event()
+        self.next_phase = Phase.PAUSED
+        self.discard = False
+
+    def stop(self, phase: Phase, *, discard: bool) -> None:
+        """End soon: a blocked read ends now."""
+        self.next_phase, self.discard = phase, discard
+        self.stopping.set()
+        self.session.abort()
+
+
+class Job:
+    """What was ordered and how far it is."""
+
+    def __init__(self, number: int, order: Order) -> None:
+        self.number = number
+        self.order = order
+        self.phase = Phase.WAITING
+        self.received_bytes = 0
+        self.total_bytes: int | None = None
+        self.meter = RateMeter()
+        self.resumed = False
+        self.sha256: str | None = None
+        self.error: DownloadError | None = None
+        self.run: Run | None = None
+
+    def start(self) -> None:
+        """Wait for the thread; a run that is being stopped will be followed by another."""
+        if self.run is not None:
+            self.run.next_phase, self.run.discard = Phase.WAITING, False
+        elif self.phase is not Phase.DONE:
+            self.phase, self.error = Phase.WAITING, None
+
+    def stop(self, phase: Phase, *, discard: bool = False) -> None:
+        """Be paused or cancelled. A failed download is not paused, a finished one neither."""
+        if self.run is not None:
+            self.run.stop(phase, discard=discard)
+        elif self.phase is Phase.WAITING or (phase is Phase.CANCELLED and self.phase is not Phase.DONE):
+            self.phase, self.error = phase, None
+            if discard:
+                self._remove_part()
+
+    def begin(self, session: Session) -> Run:
+        """The thread takes it up."""
+        self.phase = Phase.CONNECTING
+        self.run = Run(session)
+        return self.run
+
+    def end(self, phase: Phase, *, error: DownloadError | None = None, sha256: str | None = None) -> None:
+        """The thread lets go of it."""
+        discard = self.run is not None and self.run.discard
+        self.phase, self.error, self.sha256, self.run = phase, error, sha256, None
+        if discard and phase is not Phase.DONE:
+            self._remove_part()
+
+    def progress(self) -> Progress:
+        """The job as a frozen value."""
+        rate = self.meter.bytes_per_s if self.phase is Phase.DOWNLOADING else 0.0
+        missing = None if self.total_bytes is None else self.total_bytes - self.received_bytes
+        return Progress(
+            id=self.number,
+            name=self.order.source.file_name,
+            phase=self.phase,
+            received_bytes=self.received_bytes,
+            total_bytes=self.total_bytes,
+            rate_bytes_per_s=rate,
+            remaining_s=missing / rate if rate and missing is not None else None,
+            path=self.order.path,
+            resumed=self.resumed,
+            sha256=self.sha256,
+            error=self.error,
+        )
+
+    def _remove_part(self) -> None:
+        PartFile(self.order.path).discard()
+        self.received_bytes, self.resumed = 0, False

@@ -1,0 +1,226 @@
+"""The list of downloads: one is active, the others wait in order. Owns the thread `downloads`.
+
+Public methods may be called from any thread; they note what is wanted and wake the thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from psygnal import EmitLoopError, Signal
+
+from tray_app.download.faults import Interrupted, disk_fault
+from tray_app.download.job import Job
+from tray_app.download.progress import Phase, RateMeter
+from tray_app.download.session import new_session
+from tray_app.download.source import checked_digest, parse_source
+from tray_app.download.transfer import Order, Patience, Transfer
+from tray_app.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tray_app.download.job import Run
+    from tray_app.download.progress import Progress
+    from tray_app.download.session import Session
+
+_log = logging.getLogger(__name__)
+
+
+class DownloadQueue:
+    """Downloads, one after the other. `changed` carries `snapshot()`, on the thread that caused it."""
+
+    changed = Signal(tuple)
+
+    def __init__(
+        self,
+        session_factory: Callable[[], Session] = new_session,
+        clock: Callable[[], float] = time.monotonic,
+        patience: Patience | None = None,
+    ) -> None:
+        self._session_factory = session_factory
+        self._clock = clock
+        self._patience = patience or Patience()
+        self._state = threading.Condition()
+        self._publishing = threading.RLock()  # taken before `_state`, never while holding it
+        self._jobs: dict[int, Job] = {}
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def add(self, source: str, folder: Path, *, sha256: str | None = None) -> int:
+        """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source."""
+        order = Order(parse_source(source), folder, checked_digest(sha256) if sha256 else None)
+        with self._state:
+            job = self._unfinished(order) or Job(len(self._jobs) + 1, order)
+            self._jobs[job.number] = job
+            self._start(job)
+        self._publish()
+        return job.number
+
+    def resume(self, download: int) -> None:
+        """Go on with a download that was stopped or has failed."""
+        with self._state:
+            self._start(self._jobs[download])
+        self._publish()
+
+    def pause(self, download: int) -> None:
+        """Stop for now; what has arrived is kept."""
+        self._stop(download, Phase.PAUSED)
+
+    def cancel(self, download: int) -> None:
+        """Stop; what has arrived is kept."""
+        self._stop(download, Phase.CANCELLED)
+
+    def discard(self, download: int) -> None:
+        """Stop and delete what has arrived; a finished file stays. DownloadError if that is impossible."""
+        try:
+            self._stop(download, Phase.CANCELLED, discard=True)
+        except OSError as exc:
+            raise disk_fault(exc, self._jobs[download].order.path) from exc
+
+    def wait(self, download: int, timeout_s: float | None = None) -> Path:
+        """The finished file. DownloadError if it failed or was stopped, TimeoutError if not yet done."""
+        with self._state:
+            job = self._jobs[download]
+            if not self._state.wait_for(lambda: not job.phase.active, timeout_s):
+                raise TimeoutError
+            if job.phase is Phase.DONE:
+                return job.order.path
+            raise job.error or DownloadError(
+                f"The download is {job.phase}",
+                f"{job.received_bytes} bytes of {job.order.source.file_name} have arrived.",
+                "Resume it to go on from there.",
+            )
+
+    def snapshot(self) -> tuple[Progress, ...]:
+        """All downloads, in the order in which they were added."""
+        with self._state:
+            return tuple(job.progress() for job in self._jobs.values())
+
+    def close(self, timeout_s: float) -> None:
+        """Pause everything and end the thread.
+
+        Reads end at once. Only a name look-up or a connection being made can outlast `timeout_s`; then the
+        thread ends by itself later, or with the process.
+        """
+        with self._state:
+            self._closing = True
+            for job in self._jobs.values():
+                job.stop(Phase.PAUSED)
+            self._state.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        self._publish()
+
+    def _unfinished(self, order: Order) -> Job | None:
+        jobs = (job for job in self._jobs.values() if job.order == order and job.phase is not Phase.DONE)
+        return next(jobs, None)
+
+    def _start(self, job: Job) -> None:
+        """With the lock held."""
+        job.start()
+        if self._closing:
+            job.stop(Phase.PAUSED)
+        elif self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
+            self._thread.start()
+        self._state.notify_all()
+
+    def _stop(self, download: int, phase: Phase, *, discard: bool = False) -> None:
+        with self._state:
+            self._jobs[download].stop(phase, discard=discard)
+            self._state.notify_all()
+        self._publish()
+
+    def _run(self) -> None:
+        while begun := self._next():
+            job, run = begun
+            self._publish()
+            with run.session:
+                self._perform(job, run)
+
+    def _next(self) -> tuple[Job, Run] | None:
+        with self._state:
+            while not self._closing:
+                for job in self._jobs.values():
+                    if job.phase is Phase.WAITING:
+                        return job, job.begin(self._session_factory())
+                self._state.wait()
+            return None
+
+    def _perform(self, job: Job, run: Run) -> None:
+        reporter = _Reporter(job, self._state, self._clock, self._publish)
+        transfer = Transfer(
+            job.order, run.session, reporter, run.stopping, patience=self._patience, clock=self._clock
+        )
+        try:
+            sha256 = transfer.run()
+        except Interrupted:
+            self._end(job, run.next_phase)
+        except DownloadError as error:
+            self._end(job, Phase.FAILED, error=error)
+        except Exception as exc:  # noqa: BLE001 - the top of the thread: the other downloads go on
+            _log.exception("Download of %s", job.order.source.file_name)
+            self._end(job, Phase.FAILED, error=DownloadError("The download failed unexpectedly", repr(exc)))
+        else:
+            self._end(job, Phase.DONE, sha256=sha256)
+
+    def _end(
+        self, job: Job, phase: Phase, *, error: DownloadError | None = None, sha256: str | None = None
+    ) -> None:
+        with self._state:
+            try:
+                job.end(phase, error=error, sha256=sha256)
+            except OSError as exc:  # what had arrived was to be deleted
+                job.end(Phase.FAILED, error=disk_fault(exc, job.order.path))
+            self._state.notify_all()
+        self._publish()
+
+    def _publish(self) -> None:
+        with self._publishing:  # so that snapshots arrive in the order in which they were taken
+            try:
+                self.changed.emit(self.snapshot())
+            except EmitLoopError:
+                _log.exception("A listener of the download queue failed")
+
+
+class _Reporter:
+    """Notes in a job what its transfer observes; publishes phases at once and bytes ten times a second."""
+
+    def __init__(
+        self,
+        job: Job,
+        state: threading.Condition,
+        clock: Callable[[], float],
+        publish: Callable[[], None],
+    ) -> None:
+        self._job = job
+        self._state = state
+        self._clock = clock
+        self._publish = publish
+
+    def on_phase(self, phase: Phase) -> None:
+        with self._state:
+            changed = self._job.phase is not phase
+            self._job.phase = phase
+            if phase is Phase.DOWNLOADING:
+                self._job.meter = RateMeter()
+        if changed:
+            self._publish()
+
+    def on_bytes(self, received_bytes: int, total_bytes: int | None) -> None:
+        with self._state:
+            self._job.received_bytes, self._job.total_bytes = received_bytes, total_bytes
+            due = self._job.meter.sample(received_bytes, self._clock())
+        if due:
+            self._publish()
+
+    def on_start(self, offset_bytes: int) -> None:
+        with self._state:
+            self._job.received_bytes = offset_bytes
+            self._job.resumed = offset_bytes > 0

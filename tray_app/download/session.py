@@ -1,0 +1,173 @@
+"""HTTP for downloads: the system's certificates and proxies, redirects by hand, reads that end when told.
+
+A session belongs to one download and its thread; `abort` alone may be called from any other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+import truststore
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from tray_app import __version__
+from tray_app.download.faults import no_answer, refusal
+from tray_app.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests import Response
+    from urllib3.connectionpool import HTTPConnectionPool
+
+MAX_REDIRECTS = 10
+
+
+class Session(requests.Session):
+    """A session that never sends .netrc passwords, trusts what the system trusts, and can be aborted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # .netrc would override what a person gave; proxies are added in `get_hops`
+        self.headers["User-Agent"] = f"PowerInferTray/{__version__}"
+        self.headers["Accept-Encoding"] = "identity"  # a packed answer fits neither ranges nor digests
+        self._sockets = _Sockets()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(self._sockets))
+
+    def abort(self) -> None:
+        """End every read that is blocked now, and every later one at once."""
+        self._sockets.shut()
+
+    def get_hops(
+        self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float]
+    ) -> tuple[Response, ...]:
+        """GET, following redirects: every answer on the way, the last with its body unread.
+
+        DownloadError if the file is refused or nobody answers. `timeout_s`: for connecting, for each silence.
+        Redirects are followed here because `requests` loses the headers of the first answer.
+        """
+        hops: list[Response] = []
+        while len(hops) <= MAX_REDIRECTS:
+            answer = self._get(url, headers, timeout_s)
+            hops.append(answer)
+            if answer.next is None:
+                if answer.status_code not in {requests.codes.ok, requests.codes.partial_content}:
+                    answer.close()
+                    raise refusal(answer.status_code, _host(url))
+                return tuple(hops)
+            answer.close()
+            url = answer.next.url or ""
+        raise DownloadError(
+            "The address leads in circles", f"{_host(url)} sends every request on to another address."
+        )
+
+    def _get(self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float]) -> Response:
+        try:
+            return self.get(
+                url,
+                headers=dict(headers),
+                timeout=timeout_s,
+                proxies=_proxies(url),
+                stream=True,
+                allow_redirects=False,
+            )
+        except requests.RequestException as exc:
+            raise no_answer(exc, _host(url)) from exc
+        except ValueError as exc:  # from the answer's Location
+            raise DownloadError("The server sends us to a broken address", f"{_host(url)}: {exc}.") from exc
+
+
+def new_session() -> Session:
+    """A session for one download."""
+    return Session()
+
+
+class _Sockets:
+    """The connections of one session, kept so that another thread can end a blocked read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._shut = False
+
+    def add(self, connection: object) -> None:
+        if not isinstance(connection, socket.socket):
+            return  # TLS inside TLS, through a proxy: its reads end by their time-out
+        with self._lock:
+            self._open.add(connection)
+            if self._shut:
+                _end(connection)
+
+    def shut(self) -> None:
+        with self._lock:
+            self._shut = True
+            for connection in self._open:
+                _end(connection)
+
+    def watch(self, kind: type[HTTPConnection]) -> type[HTTPConnection]:
+        sockets = self
+
+        class Watched(kind):  # type: ignore[valid-type, misc]
+            def connect(self) -> None:
+                super().connect()
+                sockets.add(self.sock)
+
+        return Watched
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that trust what the system trusts, and certifi's list, and are known to `_Sockets`."""
+
+    def __init__(self, sockets: _Sockets) -> None:
+        self._sockets = sockets
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=_trust(), **kwargs)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(*args, ssl_context=_trust(), **kwargs)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        pool: HTTPConnectionPool = super().get_connection_with_tls_context(*args, **kwargs)  # type: ignore[assignment]
+        if pool.ConnectionCls in {HTTPConnection, HTTPSConnection}:
+            pool.ConnectionCls = self._sockets.watch(pool.ConnectionCls)
+        return pool
+
+
+def _trust() -> ssl.SSLContext:
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _end(connection: socket.socket) -> None:
+    with suppress(OSError):  # it may just have been closed
+        # Not SSLSocket's own shutdown: that takes the TLS state away from under a thread which reads.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _proxies(url: str) -> dict[str, str]:
+    return {} if _is_loopback(urlsplit(url).hostname or "") else get_environ_proxies(url)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
