@@ -1,0 +1,34 @@
+"""An app to be killed: starts an engine in one of the app's ways, says so, and waits.
+
+Run by its path with `launcher HOW PROGRAM…` or `supervisor FOLDER OPTION…` (options of the fake engine).
+"""
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.fakes.launches import fake_plan
+from tray_app.engine.supervisor import Supervisor
+from tray_app.system.child import Launch, PosixLauncher, launcher_for
+from tray_app.system.host import System
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["launcher", how, *argv]:
+            child = PosixLauncher(how).launch(Launch(tuple(argv), os.environ, Path.cwd()))
+            for line in child.lines():
+                sys.stdout.write(f"{child.pid} {line}\n")
+                sys.stdout.flush()
+        case ["supervisor", folder, *options]:
+            supervisor = Supervisor(launcher_for(System.LINUX), Path(folder), Path(folder))
+            supervisor.changed.connect(lambda snapshot: print(snapshot.state, flush=True))  # noqa: T201
+            supervisor.ensure(fake_plan(*options))
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

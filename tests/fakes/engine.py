@@ -1,0 +1,127 @@
+"""A native engine for tests: a program of its own that behaves, and misbehaves, as its command line says.
+
+Run by its path. Answers POST /embedding as PowerInfer does, POST /v1/embeddings as llama.cpp does, and GET
+/props with 200. It ignores arguments of real engines that it has no use for.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+HELP = {
+    "powerinfer": """usage: server [options]
+
+options:
+  -h, --help                show this help message and exit
+  -t N, --threads N         number of threads to use during computation (default: 2)
+  -tb N, --threads-batch N  number of threads to use during batch and prompt processing
+  -c N, --ctx-size N        size of the prompt context (default: 512)
+  -b N, --batch-size N      batch size for prompt processing (default: 512)
+  -m FNAME, --model FNAME
+                        model path (default: models/7B/ggml-model-f16.gguf)
+  --host                ip address to listen (default  (default: 127.0.0.1)
+  --port PORT           port to listen (default  (default: 8080)
+  --embedding           enable embedding vector output (default: disabled)
+  --vram-budget N       VRAM budget in GiB (default: -1, -1 = available VRAM)
+""",
+    "llama-server": """----- common params -----
+
+-h,    --help, --usage                  print usage and exit
+-t,    --threads N                      number of threads to use during generation (default: -1)
+-tb,   --threads-batch N                number of threads to use during batch and prompt processing
+-c,    --ctx-size N                     size of the prompt context (default: 0, 0 = loaded from model)
+-b,    --batch-size N                   logical maximum batch size (default: 2048)
+-ub,   --ubatch-size N                  physical maximum batch size (default: 512)
+-m,    --model FNAME                    model path
+
+----- server-specific params -----
+
+-a,    --alias STRING                   set alias for model name (to be used by REST API)
+--host HOST                             ip address to listen
+--port PORT                             port to listen (default: 8080)
+--pooling {none,mean,cls,last,rank}     pooling type for embeddings
+--embedding, --embeddings               restrict to only support embedding use case
+--no-webui                              disable the web UI
+""",
+    "other": "Usage: ls [OPTION]... [FILE]...\n",
+}
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--help", action="store_true")
+    parser.add_argument("--like", choices=HELP, default="powerinfer")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--load-delay", type=float, default=0, help="seconds before it listens")
+    parser.add_argument("--crash-after", type=float, help="seconds after it listens")
+    parser.add_argument("--fail", action="store_true", help="end in place of listening")
+    parser.add_argument("--say", default="", help="a line to print first")
+    parser.add_argument("--exit-code", type=int, default=1, help="negative: by that signal")
+    parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--fork-child", action="store_true", help="start a process in a session of its own")
+    parser.add_argument("--hang", action="store_true", help="do nothing, for ever, in place of listening")
+    parser.add_argument("--answer", type=json.loads, default=[0.25, -0.5], help="the vector")
+    return parser.parse_known_args()[0]
+
+
+def end(exit_code: int) -> None:
+    if exit_code < 0:
+        os.kill(os.getpid(), -exit_code)
+    os._exit(exit_code)
+
+
+def serve(options: argparse.Namespace) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send(200 if self.path == "/props" else 404, {})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/embedding":
+                self._send(200, {"embedding": options.answer})
+            elif self.path == "/v1/embeddings":
+                self._send(200, {"data": [{"embedding": options.answer}]})
+            else:
+                self._send(404, {"error": {"message": "File Not Found"}})
+
+        def _send(self, status: int, body: object) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    if options.crash_after is not None:
+        threading.Timer(options.crash_after, end, [options.exit_code]).start()
+    with ThreadingHTTPServer(("127.0.0.1", options.port), Handler) as server:
+        server.serve_forever()
+
+
+def main() -> None:
+    options = parse_arguments()
+    if options.help:
+        sys.stdout.write(HELP[options.like])
+        return
+    if options.ignore_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if options.say:
+        sys.stderr.write(options.say + "\n")
+    if options.fork_child:
+        command = [sys.executable, "-I", "-S", "-c", "import threading; threading.Event().wait()"]
+        child = subprocess.Popen(command, start_new_session=True)
+        sys.stdout.write(f"child {child.pid}\n")
+    sys.stdout.write("loading\n")
+    sys.stdout.flush()
+    if options.fail:
+        end(options.exit_code)
+    threading.Event().wait(None if options.hang else options.load_delay)
+    serve(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Models, engines, hosts and launches that tests make up."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from tests.fakes import engine
+from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.plan import PORT, LaunchPlan
+from tray_app.models.gguf import ModelHeader
+from tray_app.models.library import Model
+from tray_app.system.host import Gpu, Host, System
+
+FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)
+
+PC = Host(
+    system=System.LINUX,
+    machine="x86_64",
+    translated=False,
+    physical_cores=6,
+    logical_cores=12,
+    memory_bytes=16 << 30,
+    gpus=(),
+)
+PC_WITH_NVIDIA = dataclasses.replace(PC, gpus=(Gpu("NVIDIA RTX", 8 << 30),))
+MAC = dataclasses.replace(PC, system=System.MACOS, machine="arm64")
+
+
+def model(
+    path: str = "/models/some.gguf", *, architecture: str = "llama", context: int | None = 4096
+) -> Model:
+    header = ModelHeader(
+        sparse=False,
+        version=3,
+        architecture=architecture,
+        name=None,
+        context_length=context,
+        embedding_length=64,
+        block_count=2,
+        quantization="F16",
+        chat_template=None,
+        implied_size_bytes=100,
+    )
+    return Model(Path(path).stem, Path(path).stem, Path(path), 100, header)
+
+
+def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER) -> LaunchPlan:
+    """A launch of the fake engine."""
+    return LaunchPlan(
+        Engine(kind, FAKE_ENGINE), model(), (*FAKE_ENGINE, "--port", PORT, *options), context_size=512
+    )

@@ -1,0 +1,66 @@
+"""The real llama.cpp on the test model, in a child process as the app runs it, without the app."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import requests
+
+from tests.fakes.gateways import get
+from tray_app.engine import llamacpp_child
+from tray_app.gateway.upstream import Upstream
+from tray_app.system.paths import resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_S = 30.0
+POLL_S = 0.02
+CONTEXT_SIZE = 512
+
+
+@contextmanager
+def llamacpp() -> Iterator[Upstream]:
+    """llama.cpp, ready, as the gateway sees it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    model = resources() / "test-model" / "test.gguf"
+    options = {
+        "--model": model,
+        "--port": port,
+        "--ctx-size": CONTEXT_SIZE,
+        "--pooling": "last",
+        "--threads": 1,
+    }
+    command = [
+        sys.executable,
+        llamacpp_child.__file__,
+        *(str(word) for pair in options.items() for word in pair),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            base_url = f"http://127.0.0.1:{port}"
+            _wait_until_ready(base_url, process)
+            yield Upstream(
+                base_url, speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=CONTEXT_SIZE
+            )
+        finally:
+            process.kill()
+
+
+def _wait_until_ready(base_url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        assert process.poll() is None, "llama.cpp has ended"
+        try:
+            if get(f"{base_url}/health").ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(POLL_S)  # it tells nobody when it begins to listen
+    raise AssertionError("llama.cpp does not answer")

@@ -1,0 +1,25 @@
+"""Waiting for the end of processes that are not children of the tests."""
+
+import contextlib
+import os
+import select
+from collections.abc import Iterable
+
+import psutil
+
+
+def all_ended(processes: Iterable[psutil.Process], timeout_s: float = 10) -> bool:
+    """Whether all processes have ended in time. One that nobody has collected yet has ended, too."""
+    return all(_has_ended(process, timeout_s) for process in processes)
+
+
+def _has_ended(process: psutil.Process, timeout_s: float) -> bool:
+    if not hasattr(os, "pidfd_open"):
+        return not psutil.wait_procs([process], timeout_s)[1]
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            return bool(select.select([descriptor], [], [], timeout_s)[0])
+        finally:
+            os.close(descriptor)
+    return True

@@ -1,0 +1,98 @@
+"""Runs `powerinfer-tray` as a person does: a process of its own, its output line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEADLINE_S = 60.0
+COMMAND = (sys.executable, "-m", "tray_app")
+
+
+def powerinfer_tray(*arguments: str, timeout_s: float = DEADLINE_S) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+class RunningProgram:
+    """A `powerinfer-tray` that goes on until it is ended."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._seen: list[str] = []
+        self._reader = threading.Thread(target=self._read, name="program-output")
+        self._reader.start()
+
+    def line_with(self, text: str) -> str:
+        """The next line that contains `text`; fails with all output if the program ends before it comes."""
+        while (line := self._lines.get(timeout=DEADLINE_S)) is not None:
+            self._seen.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"no line with {text!r} in:\n{''.join(self._seen)}")
+
+    def descendants(self) -> list[psutil.Process]:
+        """The processes below it now."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(DEADLINE_S)
+
+    def close(self) -> None:
+        """End it, however it stands."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self._lines.put(line)
+        self._lines.put(None)
+
+
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[RunningProgram]:
+    """`powerinfer-tray ARGUMENTS`, ended with the block."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    program = RunningProgram(process)
+    try:
+        yield program
+    finally:
+        program.close()
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether all of these processes end within the deadline."""
+    return not psutil.wait_procs(processes, timeout=DEADLINE_S)[1]

@@ -1,0 +1,47 @@
+"""An OpenAI-speaking engine that gives one prepared answer to everything, right or wrong."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from tray_app.gateway.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def engine_that_answers(
+    body: bytes, *, status: int = 200, content_type: str = "application/json", missing_bytes: int = 0
+) -> Iterator[Upstream]:
+    """`missing_bytes`: how many more it announces than it sends before it hangs up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body) + missing_bytes))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield Upstream(
+                base_url=f"http://127.0.0.1:{server.server_port}",
+                speaks_openai=True,
+                model_id="tiny",
+                model_name="Tiny",
+                context_size=512,
+            )
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,176 @@
+"""The embedded engine for real: llama.cpp in its own process, on the model that comes with the app."""
+
+import json
+import math
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.fakes.launches import PC
+from tray_app.engine import llamacpp_child
+from tray_app.engine.kinds import EngineFinder, choose_engine
+from tray_app.engine.lifecycle import State
+from tray_app.engine.plan import LaunchPlan, plan_launch
+from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.models.gguf import read_header
+from tray_app.models.library import Model
+from tray_app.settings.schema import Settings
+from tray_app.system.child import launcher_for
+from tray_app.system.host import detect_system
+from tray_app.system.paths import resources
+from tray_app.system.ports import free_port
+
+TEST_MODEL = resources() / "test-model" / "test.gguf"
+SETTLED = {State.READY, State.FAILED}
+TIMEOUT_S = 30
+
+
+def plan(path: Path = TEST_MODEL, **settings: Any) -> LaunchPlan:
+    model = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
+    chosen = Settings(threads=1, **settings)
+    engine = choose_engine(chosen.engine, model.header.sparse, EngineFinder(PC))
+    return plan_launch(chosen, model, engine, PC)
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    one = Supervisor(launcher_for(detect_system(sys.platform)), tmp_path / "state", tmp_path / "logs")
+    yield one
+    one.close()
+
+
+def run(supervisor: Supervisor, wanted: LaunchPlan) -> EngineSnapshot:
+    supervisor.ensure(wanted)
+    return supervisor.wait_for(SETTLED, TIMEOUT_S)
+
+
+@pytest.fixture
+def url(supervisor: Supervisor) -> str:
+    snapshot = run(supervisor, plan(batch_size=32))
+    assert snapshot.base_url, snapshot
+    return snapshot.base_url
+
+
+def post(url: str, body: dict[str, object], **options: Any) -> requests.Response:
+    return requests.post(url, json=body, timeout=TIMEOUT_S, **options)
+
+
+def test_embeddings_are_normalised_and_steady(url: str) -> None:
+    answers = [post(f"{url}/v1/embeddings", {"input": "The quick brown fox"}).json() for _ in range(2)]
+    vectors = [answer["data"][0]["embedding"] for answer in answers]
+    assert math.isclose(math.hypot(*vectors[0]), 1, abs_tol=1e-3)
+    assert vectors[0] == pytest.approx(vectors[1], abs=1e-4)
+    assert answers[0]["model"] == "test"
+
+
+def test_a_text_longer_than_a_batch_has_an_embedding(url: str) -> None:
+    answer = post(f"{url}/v1/embeddings", {"input": "hello " * 50}).json()
+    assert answer["usage"]["prompt_tokens"] > 32
+    assert len(answer["data"][0]["embedding"]) > 0
+
+
+def test_many_texts_have_as_many_embeddings(url: str) -> None:
+    answer = post(f"{url}/v1/embeddings", {"input": ["a", "b", "c", "d", "e", "f"]}).json()
+    assert [one["index"] for one in answer["data"]] == list(range(6))
+
+
+def test_the_same_server_completes_and_chats(url: str) -> None:
+    done = post(f"{url}/v1/completions", {"prompt": "hello", "max_tokens": 4}).json()
+    assert done["usage"]["completion_tokens"] == 4
+    messages = [{"role": "user", "content": "hi"}]
+    chat = post(f"{url}/v1/chat/completions", {"messages": messages, "max_tokens": 4}).json()
+    assert chat["choices"][0]["message"]["role"] == "assistant"
+
+
+def test_a_stream_consists_of_data_alone(url: str) -> None:
+    body: dict[str, object] = {"prompt": "hello", "max_tokens": 4, "stream": True}
+    with post(f"{url}/v1/completions", body, stream=True) as answer:
+        lines = [line for line in answer.iter_lines(decode_unicode=True) if line]
+    assert lines[-1] == "data: [DONE]"
+    assert all(json.loads(line.removeprefix("data: ")) for line in lines[:-1])
+
+
+def test_no_web_page_may_read_answers_and_there_is_no_page(url: str) -> None:
+    answer = requests.get(f"{url}/health", headers={"Origin": "http://evil.example"}, timeout=TIMEOUT_S)
+    assert answer.headers.get("Access-Control-Allow-Origin", "") == ""
+    assert requests.get(url, timeout=TIMEOUT_S).status_code == 404
+
+
+def test_a_plain_parameter_of_llama_cpp_can_be_set(supervisor: Supervisor) -> None:
+    snapshot = run(supervisor, plan(extra_arguments=("--endpoint-metrics", "true", "--n-gpu-layers", "0")))
+    assert requests.get(f"{snapshot.base_url}/metrics", timeout=TIMEOUT_S).status_code == 200
+
+
+def test_a_path_with_spaces_and_foreign_letters_works(supervisor: Supervisor, tmp_path: Path) -> None:
+    path = tmp_path / "my models" / "モデル ü.gguf"
+    path.parent.mkdir()
+    shutil.copy(TEST_MODEL, path)
+    assert run(supervisor, plan(path)).state is State.READY
+
+
+def test_an_unknown_argument_fails_at_once(supervisor: Supervisor) -> None:
+    snapshot = run(supervisor, plan(extra_arguments=("--temp", "0.7")))
+    assert snapshot.failure
+    assert snapshot.failure.title == "The engine does not know the argument --temp"
+
+
+@pytest.mark.parametrize(
+    ("damage", "title"),
+    [
+        (lambda path: path.write_text("<!DOCTYPE html>"), "The model file is not a model"),
+        (lambda path: path.write_bytes(TEST_MODEL.read_bytes()[:300_000]), "The model file is not whole"),
+        (lambda path: path.unlink(), "The model file is gone"),
+    ],
+)
+def test_a_model_that_is_damaged_after_it_was_chosen_fails_at_once(
+    supervisor: Supervisor, tmp_path: Path, damage: Any, title: str
+) -> None:
+    path = tmp_path / "model.gguf"
+    shutil.copy(TEST_MODEL, path)
+    wanted = plan(path)
+    damage(path)
+    snapshot = run(supervisor, wanted)
+    assert snapshot.failure
+    assert snapshot.failure.title == title
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", llamacpp_child.__file__, *arguments]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--x", "1"], "error: unknown argument: --x\n"),
+        (["model", "1"], "error: unknown argument: model\n"),
+        (["--hostnames", "0.0.0.0"], "error: unknown argument: --hostnames\n"),
+        (["--ctx-size"], "error: missing value for argument: --ctx-size\n"),
+        (["--ctx-size", "many"], "error: invalid value for argument: --ctx-size\n"),
+        (["--pooling", "best"], "error: invalid value for argument: --pooling\n"),
+        (["--warmup", "maybe"], "error: invalid value for argument: --warmup\n"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_ends_the_child(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    ended = subprocess.run(command(*arguments), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, message)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_the_child_ends_when_asked(signal_number: signal.Signals, tmp_path: Path) -> None:
+    arguments = command("--model", str(TEST_MODEL), "--port", str(free_port()), "--threads", "1")
+    with subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr
+        while not child.stderr.readline().startswith("serving on"):
+            assert child.poll() is None
+        child.send_signal(signal_number)
+        assert child.wait(TIMEOUT_S) == -signal_number

@@ -1,0 +1,70 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from tray_app.system.runrecord import RunRecord, reap, remember
+
+SLEEP = (sys.executable, "-I", "-S", "-c", "import threading; threading.Event().wait()")
+
+
+class FakeChild:
+    """Enough of a child to be recorded."""
+
+    executable = Path(sys.executable).resolve()
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(SLEEP) as running:
+        yield running
+        running.kill()
+
+
+def write(folder: Path, pid: int, **changes: object) -> Path:
+    """The record of a process, whose owner is gone unless it is said otherwise."""
+    path = remember(folder, FakeChild(pid), 1234)  # type: ignore[arg-type]
+    record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+    changes = {"owner_created_s": 1.0} | changes
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes)))
+    return path
+
+
+def test_what_a_dead_app_left_running_is_ended(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
+    path = write(tmp_path, process.pid)
+    assert reap(tmp_path) == (process.pid,)
+    assert process.poll() is not None
+    assert not path.exists()
+
+
+def test_what_a_living_app_has_started_is_left_alone(
+    tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    path = write(tmp_path, process.pid, owner_created_s=psutil.Process().create_time())
+    assert reap(tmp_path) == ()
+    assert process.poll() is None
+    assert path.exists()
+
+
+@pytest.mark.parametrize("change", [{"created_s": 1000.0}, {"executable": "/opt/server"}])
+def test_another_process_with_the_same_number_is_left_alone(
+    tmp_path: Path, process: subprocess.Popen[bytes], change: dict[str, object]
+) -> None:
+    path = write(tmp_path, process.pid, **change)
+    assert reap(tmp_path) == ()
+    assert process.poll() is None
+    assert not path.exists()
+
+
+def test_a_damaged_record_is_thrown_away(tmp_path: Path) -> None:
+    path = tmp_path / "engine-1.json"
+    path.write_text("{")
+    assert reap(tmp_path) == ()
+    assert not path.exists()

@@ -1,0 +1,102 @@
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.engine import HELP
+from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
+from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.engine.plan import plan_launch
+from tray_app.settings.schema import Settings
+
+POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
+LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
+LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
+
+
+def words(engine: Engine = POWERINFER, host: Any = PC, context: int | None = 4096, **settings: Any) -> str:
+    chosen = model(context=context)
+    return " ".join(plan_launch(Settings(**settings), chosen, engine, host).command(1234))
+
+
+def test_powerinfer_gets_the_documented_arguments() -> None:
+    assert words(ctx_size=1024, batch_size=256, threads=4, threads_batch=8) == (
+        "/opt/server --model /models/some.gguf --port 1234 --ctx-size 1024 --threads 4 --threads-batch 8"
+        " --host 127.0.0.1 --batch-size 256 --embedding"
+    )
+
+
+def test_the_embedded_engine_gets_what_its_child_knows() -> None:
+    assert words(LLAMA_CPP) == (
+        "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 2048 --threads 6"
+        " --threads-batch 6 --alias some --batch-size 2048 --pooling last"
+    )
+
+
+def test_a_llama_server_listens_on_loopback_and_makes_embeddings() -> None:
+    line = words(LLAMA_SERVER)
+    assert "--host 127.0.0.1" in line
+    assert "--embedding --no-webui" in line
+    assert "--batch-size 2048 --pooling last --ubatch-size 2048" in line
+
+
+@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
+def test_the_temperature_is_never_on_a_command_line(engine: Engine) -> None:
+    assert "temp" not in words(engine, temperature=0.1)
+
+
+def test_an_engine_gets_no_flag_that_it_does_not_know() -> None:
+    assert "--sse-ping-interval" not in words(LLAMA_SERVER)
+    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port"}))
+    assert words(old) == "s --model /models/some.gguf --port 1234"
+
+
+def test_powerinfer_batches_are_at_most_512() -> None:
+    assert "--batch-size 512 " in words(batch_size=2048)
+
+
+def test_the_context_is_at_most_what_the_model_was_trained_with() -> None:
+    assert "--ctx-size 512 " in words(LLAMA_CPP, context=512)
+    assert "--batch-size 512 " in words(LLAMA_CPP, context=512)
+    assert "--ctx-size 2048 " in words(LLAMA_CPP, context=None)
+
+
+@pytest.mark.parametrize(
+    ("host", "budget", "expected"),
+    [(PC, 4.0, False), (MAC, 4.0, False), (PC_WITH_NVIDIA, "auto", False), (PC_WITH_NVIDIA, 4.5, True)],
+)
+def test_the_vram_budget_is_passed_only_where_it_has_an_effect(
+    host: Any, budget: Any, *, expected: bool
+) -> None:
+    assert ("--vram-budget 4.5" in words(host=host, vram_budget=budget)) is expected
+
+
+def test_threads_for_batches_follow_threads() -> None:
+    assert "--threads 3 --threads-batch 3 " in words(threads=3)
+    assert "--threads 6 --threads-batch 2 " in words(threads_batch=2)
+
+
+def test_extra_arguments_come_last() -> None:
+    assert words(LLAMA_CPP, extra_arguments=("--n-gpu-layers", "20")).endswith("--n-gpu-layers 20")
+
+
+def test_a_model_made_for_embeddings_pools_in_its_own_way_and_gets_its_texts_whole() -> None:
+    bert = model(architecture="nomic-bert", context=2048)
+    argv = plan_launch(Settings(batch_size=512), bert, LLAMA_CPP, PC).argv
+    assert "--pooling" not in argv
+    assert argv[argv.index("--batch-size") + 1] == "2048"
+
+
+def test_a_path_with_spaces_and_foreign_letters_stays_one_argument() -> None:
+    path = str(Path("/my models/モデル ü.gguf").absolute())
+    plan = plan_launch(Settings(), model(path), POWERINFER, PC)
+    assert path in plan.command(1)
+    assert shlex.split(plan.display(1)) == list(plan.command(1))
+
+
+def test_plans_are_equal_until_something_that_matters_changes() -> None:
+    plan = plan_launch(Settings(), model(), LLAMA_CPP, PC)
+    assert plan == plan_launch(Settings(port=9999, temperature=0.1), model(), LLAMA_CPP, PC)
+    assert plan != plan_launch(Settings(ctx_size=1024), model(), LLAMA_CPP, PC)
+    assert plan != plan_launch(Settings(), model("/models/other.gguf"), LLAMA_CPP, PC)

@@ -1,0 +1,191 @@
+"""Which programs can run a model, where they are, and which of them shall. Any thread; asks the programs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tray_app.errors import EngineError
+from tray_app.system.host import System
+from tray_app.system.paths import resources
+from tray_app.system.process import own_command
+
+if TYPE_CHECKING:
+    from tray_app.system.host import Host
+
+_HELP_TIMEOUT_S = 10.0
+_FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
+_PROGRAM_NAMES = ("powerinfer-server", "server")
+_LIBRARY = "xllamacpp"
+_CHOOSE = "Choose a PowerInfer server or a llama-server program."
+_GET_POWERINFER = (
+    "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
+)
+
+
+class EngineKind(StrEnum):
+    """How an engine is started and spoken to."""
+
+    LLAMA_CPP = "llama.cpp"
+    """The one that comes with this app, in a process of its own."""
+    LLAMA_SERVER = "llama-server"
+    """A llama.cpp server of the person's own."""
+    POWERINFER = "powerinfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A program that can run models."""
+
+    kind: EngineKind
+    command: tuple[str, ...]
+    """What its command line begins with; the first is the full path of a program."""
+    version: str | None = None
+    flags: frozenset[str] = frozenset()
+    """The arguments it says it knows, such as `--ctx-size`."""
+
+
+class Finder(Protocol):
+    """Where engines come from."""
+
+    def embedded(self) -> Engine | None:
+        """The llama.cpp that comes with this app, if this machine can have it."""
+
+    def powerinfer(self) -> Engine | None:
+        """The PowerInfer server that comes with this app or is installed on this machine."""
+
+    def probe(self, path: Path) -> Engine:
+        """What a program is; `EngineError` if it is no engine."""
+
+
+def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  what the file says
+    """The engine for a model. `setting` is that of the person, `sparse` whether the file is a PWRI one.
+
+    `EngineError` if there is none, or the chosen one cannot run such a model.
+    """
+    match setting:
+        case "auto":
+            engine = finder.powerinfer() if sparse else finder.embedded()
+        case EngineKind.POWERINFER:
+            engine = finder.powerinfer()
+        case EngineKind.LLAMA_CPP:
+            engine = finder.embedded()
+        case _:
+            engine = finder.probe(Path(setting).expanduser())
+    if engine is None:
+        raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
+    if sparse and engine.kind is not EngineKind.POWERINFER:
+        raise EngineError(
+            "This model needs the PowerInfer engine",
+            f"It is a sparse model, and the chosen engine is {engine.kind}.",
+            "Set «Engine» to auto, or to the path of a PowerInfer server.",
+        )
+    return engine
+
+
+def _missing(*, wants_powerinfer: bool) -> EngineError:
+    if wants_powerinfer:
+        return EngineError(
+            "There is no PowerInfer engine on this machine",
+            "None is in the settings, came with this app, or is on the PATH.",
+            _GET_POWERINFER,
+        )
+    return EngineError(
+        "There is no llama.cpp engine on this machine",
+        "The one that comes with this app does not exist for this kind of machine.",
+        "Install llama.cpp's llama-server and set «Engine» to its path in the settings.",
+    )
+
+
+class EngineFinder:
+    """Finds the engines of this machine. A program is asked what it is once for each version of its file."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._known: dict[tuple[Path, int, int], Engine] = {}
+
+    def embedded(self) -> Engine | None:
+        """xllamacpp, where there is a wheel for the machine."""
+        if importlib.util.find_spec(_LIBRARY) is None:
+            return None
+        script = Path(__file__).with_name("llamacpp_child.py")
+        # -P: the folder of the script holds modules that are none of its business
+        command = own_command("llamacpp-child", str(script), "-P")
+        return Engine(EngineKind.LLAMA_CPP, command, importlib.metadata.version(_LIBRARY))
+
+    def powerinfer(self) -> Engine | None:
+        """The first candidate that says it is PowerInfer's server: others may have its name by chance."""
+        for path in self._candidates():
+            try:
+                engine = self.probe(path)
+            except EngineError:
+                continue
+            if engine.kind is EngineKind.POWERINFER:
+                return engine
+        return None
+
+    def probe(self, path: Path) -> Engine:
+        """What a program is, by its own help text."""
+        path = path.absolute()
+        try:
+            info = path.stat()
+        except OSError as exc:
+            raise EngineError(f"There is no engine at {path}", exc.strerror or str(exc), _CHOOSE) from exc
+        if not path.is_file() or not os.access(path, os.X_OK):
+            what = "It is a folder." if path.is_dir() else "It is a file that cannot be run."
+            raise _no_program(path, what)
+        key = (path, info.st_mtime_ns, info.st_size)
+        if key not in self._known:
+            self._known[key] = recognise(path, _ask_for_help(path))
+        return self._known[key]
+
+    def _candidates(self) -> list[Path]:
+        suffix = ".exe" if self._host.system is System.WINDOWS else ""
+        bundled = resources() / "bin" / self._host.platform / f"server{suffix}"
+        installed = filter(None, map(shutil.which, _PROGRAM_NAMES))
+        return [path for path in (bundled, *map(Path, installed)) if path.is_file()]
+
+
+def recognise(path: Path, help_text: str) -> Engine:
+    """The engine that prints this help text; `EngineError` if no engine does."""
+    flags = frozenset(_FLAG.findall(help_text))
+    if "--vram-budget" in flags and "--port" in flags:
+        return Engine(EngineKind.POWERINFER, (str(path),), flags=flags)
+    if "--pooling" in flags and "--port" in flags:  # servers older than pooling cannot make embeddings
+        return Engine(EngineKind.LLAMA_SERVER, (str(path),), flags=flags)
+    raise EngineError(
+        f"{path.name} is not an engine", "Asked for its options, it names none of a model server.", _CHOOSE
+    )
+
+
+def _ask_for_help(path: Path) -> str:
+    try:
+        answer = subprocess.run(
+            [path, "--help"],
+            cwd=tempfile.gettempdir(),  # PowerInfer writes a log where it runs
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_HELP_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise EngineError(
+            f"{path.name} is not an engine", "It did not answer when asked for its options.", _CHOOSE
+        ) from exc
+    except OSError as exc:  # a text file, or a program for another kind of machine
+        raise _no_program(path, exc.strerror or str(exc)) from exc
+    return answer.stdout.decode("utf-8", "replace")
+
+
+def _no_program(path: Path, why: str) -> EngineError:
+    return EngineError(f"{path.name} is not a program", why, _CHOOSE)

@@ -1,0 +1,114 @@
+"""What would be launched, as a value. Pure. Equal plans are one server: only another plan needs a restart."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.engine.kinds import EngineKind
+from tray_app.settings.schema import AUTO
+
+if TYPE_CHECKING:
+    from tray_app.engine.kinds import Engine
+    from tray_app.models.library import Model
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+PORT = "{port}"
+"""Stands in a plan for the port, which is chosen anew for every process."""
+LOOPBACK = "127.0.0.1"
+_POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
+_WITH_POOLING = ("bert", "embedding", "t5")
+"""Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
+
+Options = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """An engine and the command line that runs it on a model."""
+
+    engine: Engine
+    model: Model
+    argv: tuple[str, ...]
+    context_size: int
+    """How many tokens a request and its answer may have; what the gateway tells clients."""
+
+    def command(self, port: int) -> tuple[str, ...]:
+        """The command line for a process that listens on `port`."""
+        return tuple(str(port) if word == PORT else word for word in self.argv)
+
+    def display(self, port: int) -> str:
+        """The command line for people, as a shell would take it."""
+        return shlex.join(self.command(port))
+
+
+def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:
+    """The launch that these settings ask for on this machine."""
+    options = _common(settings, model, host)
+    match engine.kind:
+        case EngineKind.POWERINFER:
+            options += _powerinfer(settings, model, host)
+        case EngineKind.LLAMA_SERVER:
+            options += _llama_server(settings, model)
+        case EngineKind.LLAMA_CPP:
+            options += _llama_cpp(settings, model)
+    known = (option for option in options if not engine.flags or option[0] in engine.flags)
+    words = (word for option in known for word in option)
+    argv = (*engine.command, *words, *settings.extra_arguments)
+    return LaunchPlan(engine, model, argv, _context(settings, model))
+
+
+def _common(settings: Settings, model: Model, host: Host) -> Options:
+    threads = host.physical_cores if settings.threads == AUTO else settings.threads
+    threads_batch = threads if settings.threads_batch == AUTO else settings.threads_batch
+    return (
+        ("--model", str(model.path.absolute())),
+        ("--port", PORT),
+        ("--ctx-size", str(_context(settings, model))),
+        ("--threads", str(threads)),
+        ("--threads-batch", str(threads_batch)),
+    )
+
+
+def _powerinfer(settings: Settings, model: Model, host: Host) -> Options:
+    # Never --temp, which it does not know: the temperature is a field of each request.
+    options: Options = (
+        ("--host", LOOPBACK),
+        ("--batch-size", str(min(settings.batch_size, _context(settings, model), _POWERINFER_MAX_BATCH))),
+        ("--embedding",),
+    )
+    if settings.vram_budget != AUTO and host.gpus and not host.apple_silicon:
+        options += (("--vram-budget", f"{settings.vram_budget:g}"),)
+    return options
+
+
+def _llama_server(settings: Settings, model: Model) -> Options:
+    return (
+        ("--host", LOOPBACK),
+        *_llama_cpp(settings, model),
+        ("--ubatch-size", str(_batch(settings, model))),
+        ("--embedding",),
+        ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
+        ("--no-webui",),
+    )
+
+
+def _llama_cpp(settings: Settings, model: Model) -> Options:
+    pooling = () if _pools(model) else (("--pooling", "last"),)  # without any, there are no embeddings
+    return (("--alias", model.id), ("--batch-size", str(_batch(settings, model))), *pooling)
+
+
+def _context(settings: Settings, model: Model) -> int:
+    return min(settings.ctx_size, model.header.context_length or settings.ctx_size)
+
+
+def _batch(settings: Settings, model: Model) -> int:
+    # A model that pools over all tokens needs a text's tokens in one batch; others take it in pieces.
+    context = _context(settings, model)
+    return context if _pools(model) else min(settings.batch_size, context)
+
+
+def _pools(model: Model) -> bool:
+    return any(part in model.header.architecture for part in _WITH_POOLING)

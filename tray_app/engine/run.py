@@ -1,0 +1,96 @@
+"""One process of an engine and the three threads around it, which only report: the supervisor decides.
+
+One reads what it prints, one waits for its end, one asks until it answers.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.engine.diagnosis import Failure, diagnose, hung
+from tray_app.engine.lifecycle import Answered, Exited
+from tray_app.engine.probe import QuietWatch, gives_embedding
+from tray_app.errors import EngineError
+from tray_app.system.process import usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.engine.lifecycle import Event
+    from tray_app.engine.output import EngineOutput
+    from tray_app.engine.plan import LaunchPlan
+    from tray_app.system.child import Child
+
+_LAST_LINES_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How an engine that loads is watched."""
+
+    ask_every_s: float = 0.05
+    look_every_s: float = 1.0
+    quiet_limit_s: float = 120.0
+    """An engine that prints, reads and computes nothing for so long hangs."""
+
+
+class Run:
+    """A spawned engine. `report` takes what happens to it, from any thread."""
+
+    def __init__(self, number: int, plan: LaunchPlan, port: int, child: Child, output: EngineOutput) -> None:
+        self.number = number
+        self.port = port
+        self.child = child
+        self._kind = plan.engine.kind
+        self._output = output
+        self._first_line = output.count
+        self._ended = threading.Event()
+        self._ended_by_us: Failure | None = None
+
+    def watch(self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience) -> None:
+        """Start the threads; they end with the process."""
+        reader = self._thread("output", self._read)
+        self._thread("exit", lambda: self._await_exit(reader, report))
+        self._thread("probe", lambda: self._await_answer(report, clock, patience))
+
+    def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name=f"engine-{self.number}-{what}", daemon=True)
+        thread.start()
+        return thread
+
+    def _read(self) -> None:
+        for line in self.child.lines():
+            self._output.add(line)
+
+    def _await_exit(self, reader: threading.Thread, report: Callable[[Event], None]) -> None:
+        code = self.child.wait()
+        self._ended.set()
+        reader.join(_LAST_LINES_S)  # a descendant that got away may hold the pipe open
+        failure = self._ended_by_us or diagnose(code, self._output.since(self._first_line))
+        report(Exited(self.number, failure))
+
+    def _await_answer(
+        self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience
+    ) -> None:
+        watch = QuietWatch(patience.quiet_limit_s, busy_at_s=clock())
+        look_at_s = clock() + patience.look_every_s
+        while not self._ended.wait(patience.ask_every_s):
+            try:
+                if gives_embedding(self._kind, self.port):
+                    report(Answered(self.number))
+                    return
+            except EngineError as exc:
+                self._end(Failure(exc, permanent=True))
+                return
+            now_s = clock()
+            if now_s >= look_at_s:
+                look_at_s = now_s + patience.look_every_s
+                if watch.exceeded(usage(self.child.pid), self._output.count, now_s):
+                    self._end(hung(patience.quiet_limit_s))
+                    return
+
+    def _end(self, why: Failure) -> None:
+        self._ended_by_us = why
+        self.child.kill()

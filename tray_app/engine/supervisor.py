@@ -1,0 +1,278 @@
+"""Keeps the engine running that is wanted. The thread "supervisor" starts and ends it, alone.
+
+Public methods may be called by any thread: they leave a request and return, or read a frozen snapshot. What
+happens next is decided in `lifecycle.py`; here it is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import random
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from psygnal import EmitLoopError, Signal
+
+from tray_app.engine.diagnosis import failure_to_start
+from tray_app.engine.lifecycle import (
+    Due,
+    Ensure,
+    Exited,
+    Kill,
+    Machine,
+    Policy,
+    Spawn,
+    Spawned,
+    State,
+    Stop,
+    Terminate,
+    WakeLater,
+    step,
+)
+from tray_app.engine.output import EngineOutput
+from tray_app.engine.plan import LOOPBACK
+from tray_app.engine.run import Patience, Run
+from tray_app.errors import EngineError
+from tray_app.system import runrecord
+from tray_app.system.child import Launch
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+    from pathlib import Path
+
+    from tray_app.engine.lifecycle import Effect, Event
+    from tray_app.engine.plan import LaunchPlan
+    from tray_app.system.child import Child, Launcher
+
+_logger = logging.getLogger(__name__)
+_SHOWN_LINES = 200
+_JITTER = (0.8, 1.2)
+_RUN_FOLDER = "engine-run"
+"""Below the state folder; engines run in it, and PowerInfer writes a log there."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """The engine at one moment."""
+
+    state: State
+    plan: LaunchPlan | None
+    run: int
+    port: int | None
+    pid: int | None
+    since_s: float
+    """When it got into this state, as `time.time`."""
+    restarts: int
+    """How often it was started again since it last ran steadily."""
+    failure: EngineError | None
+    """Why it last ended by itself."""
+    log: tuple[str, ...]
+    """The last lines that engines have printed."""
+
+    @property
+    def base_url(self) -> str | None:
+        """Where the engine answers; None unless it is ready."""
+        return f"http://{LOOPBACK}:{self.port}" if self.state is State.READY else None
+
+
+def _spread(delay_s: float) -> float:
+    return delay_s * random.uniform(*_JITTER)  # noqa: S311  no secret
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every clock and delay of a supervisor."""
+
+    policy: Policy = field(default_factory=lambda: Policy(jitter=_spread))
+    patience: Patience = field(default_factory=Patience)
+    clock: Callable[[], float] = time.monotonic
+
+
+class _Close:
+    """The request to stop and to take no more."""
+
+
+class Supervisor:
+    """The one owner of the engine process."""
+
+    changed = Signal(EngineSnapshot)
+    """Every change, emitted by the supervisor's thread: listeners return soon and never `wait_for`."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        state_dir: Path,
+        log_dir: Path,
+        environ: Mapping[str, str] = os.environ,
+        timing: Timing | None = None,
+    ) -> None:
+        self._launcher = launcher
+        self._state_dir = state_dir
+        self._environ = environ
+        self._timing = timing or Timing()
+        self._output = EngineOutput(log_dir)
+        self._machine = Machine(self._timing.policy)
+        self._run: Run | None = None
+        self._record: Path | None = None
+        self._wake: tuple[float, Due] | None = None
+        self._inbox: queue.SimpleQueue[Event | _Close] = queue.SimpleQueue()
+        self._moved = threading.Condition()
+        self._asked = self._done = 0  # requests left, requests dealt with
+        self._closing = self._ended = False
+        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None, ())
+        # A daemon, so that a crash of the main thread ends the process; the kernel then ends the engine.
+        self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def ensure(self, plan: LaunchPlan) -> None:
+        """Ask that this plan be running, in place of any other; nothing happens if it already is."""
+        self._ask(Ensure(plan))
+
+    def stop(self) -> None:
+        """Ask that nothing be running, also not what was asked for before."""
+        self._ask(Stop())
+
+    def snapshot(self) -> EngineSnapshot:
+        """The engine now."""
+        return replace(self._snapshot, log=self._output.last(_SHOWN_LINES))
+
+    def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
+        """The first snapshot in one of these states, once all requests are taken; any after the time-out."""
+        with self._moved:
+            asked = self._asked
+            self._moved.wait_for(
+                lambda: (self._done >= asked and self._snapshot.state in states) or self._ended,
+                timeout_s,
+            )
+        return self.snapshot()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop the engine and the thread, and take no more requests."""
+        self._ask(_Close())
+        self._thread.join(timeout_s)
+        self._output.close()
+
+    def _ask(self, request: Event | _Close) -> None:
+        with self._moved:
+            self._asked += 1
+            self._inbox.put(request)
+
+    def _serve(self) -> None:
+        try:
+            for pid in runrecord.reap(self._state_dir):
+                _logger.warning("Ended process %d, left over from an earlier start", pid)
+            while not (self._closing and self._machine.state is State.STOPPED):
+                self._take(self._next())
+        except Exception as exc:
+            _logger.exception("The supervisor cannot go on")
+            self._publish(replace(self._snapshot, state=State.FAILED, failure=_defect(exc)))
+        finally:
+            if self._run:
+                self._run.child.kill()
+            with self._moved:
+                self._ended = True
+                self._moved.notify_all()
+
+    def _next(self) -> Event | _Close:
+        try:
+            return self._inbox.get(timeout=self._time_to_wake_s())
+        except queue.Empty:
+            assert self._wake is not None  # noqa: S101  without it, get waits for ever
+            due, self._wake = self._wake[1], None
+            return due
+
+    def _time_to_wake_s(self) -> float | None:
+        return max(0.0, self._wake[0] - self._timing.clock()) if self._wake else None
+
+    def _take(self, request: Event | _Close) -> None:
+        if isinstance(request, _Close):
+            self._closing = True
+            self._advance(Stop())
+        elif not (self._closing and isinstance(request, Ensure)):
+            self._advance(request)
+        if isinstance(request, Ensure | Stop | _Close):
+            with self._moved:
+                self._done += 1
+                self._moved.notify_all()
+
+    def _advance(self, event: Event) -> None:
+        if isinstance(event, Exited) and self._run and event.run == self._run.number:
+            self._forget_run()
+        self._machine, effects = step(self._machine, event, self._timing.clock())
+        self._publish(self._current_snapshot())
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Spawn(number, plan):
+                self._advance(self._spawn(number, plan))
+            case Terminate() if self._run:
+                self._run.child.terminate()
+            case Kill() if self._run:
+                self._run.child.kill()
+            case WakeLater(number, delay_s):
+                self._wake = self._timing.clock() + delay_s, Due(number)
+
+    def _spawn(self, number: int, plan: LaunchPlan) -> Event:
+        port = free_port()
+        folder = self._state_dir / _RUN_FOLDER
+        self._output.add(f"[run {number}] {plan.display(port)}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            child = self._launcher.launch(Launch(plan.command(port), self._environ, folder))
+        except OSError as exc:
+            return Exited(number, failure_to_start(exc))
+        self._record = self._remember(child, port)
+        self._run = Run(number, plan, port, child, self._output)
+        self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
+        return Spawned(number)
+
+    def _remember(self, child: Child, port: int) -> Path | None:
+        try:
+            return runrecord.remember(self._state_dir, child, port)
+        except OSError as exc:
+            _logger.warning("The engine's process cannot be recorded: %s", exc)
+            return None
+
+    def _forget_run(self) -> None:
+        self._run = None
+        if self._record:
+            self._record.unlink(missing_ok=True)
+
+    def _current_snapshot(self) -> EngineSnapshot:
+        machine, before = self._machine, self._snapshot
+        return EngineSnapshot(
+            state=machine.state,
+            plan=machine.plan,
+            run=machine.run,
+            port=self._run.port if self._run else None,
+            pid=self._run.child.pid if self._run else None,
+            since_s=before.since_s if machine.state is before.state else time.time(),
+            restarts=len(machine.restarts_s),
+            failure=machine.failure.error if machine.failure else None,
+            log=(),
+        )
+
+    def _publish(self, snapshot: EngineSnapshot) -> None:
+        if snapshot == self._snapshot:
+            return
+        with self._moved:
+            self._snapshot = snapshot
+            self._moved.notify_all()
+        _logger.info("engine: %s, run %d", snapshot.state, snapshot.run)
+        try:
+            self.changed.emit(self.snapshot())
+        except EmitLoopError:  # a listener's defect must not end the engine's owner
+            _logger.exception("A listener has failed")
+
+
+def _defect(exc: Exception) -> EngineError:
+    return EngineError(
+        "The engine's supervisor has failed", f"This is a defect of the app: {exc!r}", "Restart the app."
+    )

@@ -1,0 +1,66 @@
+"""Small questions about processes: what they print, use and start, and how to start our own. Any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+_LONGEST_LINE_BYTES = 16_384
+_ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a program and those it started have used so far."""
+
+    cpu_s: float
+    read_bytes: int
+
+
+def read_lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """What a process prints, as text, until it closes its output: without escape codes and line ends."""
+    assert process.stdout is not None  # noqa: S101  both launchers ask for a pipe
+    with process.stdout as output:
+        while line := output.readline(_LONGEST_LINE_BYTES):
+            yield _ESCAPE_CODES.sub("", line.decode("utf-8", "replace")).rstrip()
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """The processes that a process has started, and those that they have."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def usage(pid: int) -> Usage:
+    """What a process and its descendants have used; nothing for one that has ended."""
+    cpu_s, read_bytes = 0.0, 0
+    with contextlib.suppress(psutil.Error):
+        for process in (psutil.Process(pid), *descendants(pid)):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                cpu_s += times.user + times.system
+                if hasattr(process, "io_counters"):  # not on macOS
+                    read_bytes += process.io_counters().read_bytes
+    return Usage(cpu_s, read_bytes)
+
+
+def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]:
+    """The command that starts another process of this app, in a `role` that `__main__` knows.
+
+    `script` does the same job when run by its path, which works from any folder, installed or not. A frozen
+    app is its own interpreter and has no scripts.
+    """
+    if getattr(sys, "frozen", False):
+        return (sys.executable, role)
+    return (sys.executable, *python_options, script)

@@ -1,0 +1,90 @@
+"""Remembers on disk which process this app has started, so that a later start can end exactly that one.
+
+Needed where the system did not end it with us, as when somebody kills macOS' keeper. A record names its owner
+too: what a living copy of this app has started is not left over. Any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+
+from tray_app.system.files import write_atomically
+from tray_app.system.process import descendants
+
+if TYPE_CHECKING:
+    from tray_app.system.child import Child
+
+_PATTERN = "engine-*.json"
+_CLOCK_TOLERANCE_S = 2.0  # psutil reckons start times from the boot time, which moves when the clock is set
+_END_TIMEOUT_S = 5.0
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """A process that was started and the process that started it."""
+
+    pid: int
+    created_s: float
+    executable: str
+    port: int
+    owner_pid: int
+    owner_created_s: float
+
+
+def remember(folder: Path, child: Child, port: int) -> Path:
+    """Write the record of a child of this process; whoever sees the child end removes the file."""
+    owner = psutil.Process()
+    path = folder / _PATTERN.replace("*", str(owner.pid))
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+        created_s = psutil.Process(child.pid).create_time()
+        record = RunRecord(child.pid, created_s, str(child.executable), port, owner.pid, owner.create_time())
+        write_atomically(path, msgspec.json.encode(record), mode=0o600)
+    return path
+
+
+def reap(folder: Path) -> tuple[int, ...]:
+    """End what copies of this app that are gone have left running, and forget it; the pids ended."""
+    ended = []
+    for path in folder.glob(_PATTERN):
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+        except (OSError, msgspec.MsgspecError):
+            path.unlink(missing_ok=True)
+            continue
+        if _find(record.owner_pid, record.owner_created_s):
+            continue
+        process = _find(record.pid, record.created_s)
+        if process and _runs(process, record.executable):
+            _end(process)
+            ended.append(process.pid)
+        path.unlink(missing_ok=True)
+    return tuple(ended)
+
+
+def _find(pid: int, created_s: float) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if (
+            process.status() != psutil.STATUS_ZOMBIE
+            and abs(process.create_time() - created_s) <= _CLOCK_TOLERANCE_S
+        ):
+            return process
+    return None
+
+
+def _runs(process: psutil.Process, executable: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return Path(process.exe()).resolve() == Path(executable)
+    return False
+
+
+def _end(process: psutil.Process) -> None:
+    family = [process, *descendants(process.pid)]
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    psutil.wait_procs(family, timeout=_END_TIMEOUT_S)

@@ -1,0 +1,64 @@
+"""Runs between this app and an engine, as a process of its own, so that the engine cannot outlive the app.
+
+Started as `exec-child HOW PARENT PROGRAM ARGUMENT…` by `child.py`. Every start of an engine waits for this
+file, so it imports little, and only from the standard library.
+"""
+
+import os
+import signal
+import sys
+
+BIND = "bind"
+"""Linux: tell the kernel to kill us with the thread that started us, then become the program."""
+KEEP = "keep"
+"""macOS has no such service: stay, and end the program when standard input, a pipe to the app, ends."""
+
+CANNOT_RUN = 126
+"""Exit code of a program that was there but could not be run, as in a shell; 127 if there was none."""
+_PR_SET_PDEATHSIG = 1
+
+
+def exec_child(arguments: list[str]) -> int:
+    """Become, or keep, the program in `arguments`; returns only what to exit with."""
+    how, parent, *argv = arguments
+    try:
+        return _keep(argv) if how == KEEP else _become(int(parent), argv)
+    except OSError as exc:
+        sys.stderr.write(f"exec-child: cannot run {argv[0]}: {exc.strerror}\n")
+        return CANNOT_RUN + isinstance(exc, FileNotFoundError)
+
+
+def _become(parent: int, argv: list[str]) -> int:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return 1  # it died before the kernel knew whom to watch
+    for changed_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(changed_by_python, signal.SIG_DFL)
+    return os.execv(argv[0], argv)  # noqa: S606  a shell would be one more process
+
+
+def _keep(argv: list[str]) -> int:
+    import subprocess
+    import threading
+
+    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    code = program.wait()
+    if code < 0:  # the app shall see the signal that ended the program
+        if -code != signal.SIGKILL:  # which no handler can have
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def _end_with_standard_input() -> None:
+    while os.read(0, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)  # the launcher made us the leader of a group of our own
+
+
+if __name__ == "__main__":
+    sys.exit(exec_child(sys.argv[1:]))
