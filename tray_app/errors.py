@@ -1,11 +1,11 @@
 """Everything that may go wrong in front of a person: what happened, why, and what to do about it.
 
-    AppError
-    ├── SettingsError    a setting or the settings file
-    ├── DownloadError    a source, a transfer or a check of what arrived
-    ├── ModelError       a file that is missing, damaged or no model
-    ├── EngineError      the native server
-    └── GatewayError     the public address or a program that speaks to it
+AppError
+├── SettingsError    a setting or the settings file
+├── DownloadError    a source, a transfer or a check of what arrived
+├── ModelError       a file that is missing, damaged or no model
+├── EngineError      the native server
+└── GatewayError     the public address or a program that speaks to it
 """
 
 

@@ -158,6 +158,9 @@ class PowerInferServer:
         self._slot_taken = True
         try:
             await self._generate(body, reader, writer, stream=stream)
+        except ConnectionError:
+            self.client_left.set()
+            raise
         finally:
             asyncio.get_running_loop().call_later(SLOT_RELEASE_S, setattr, self, "_slot_taken", False)
 
@@ -208,13 +211,11 @@ class PowerInferServer:
         self.holding.set()
         released = asyncio.ensure_future(self._released.wait())
         gone = asyncio.ensure_future(reader.read(1))
-        await asyncio.wait((released, gone), return_when=asyncio.FIRST_COMPLETED)
-        left = gone.done()
+        done, _ = await asyncio.wait((released, gone), return_when=asyncio.FIRST_COMPLETED)
         released.cancel()
         gone.cancel()
-        if left:
-            self.client_left.set()
-            raise ConnectionResetError("the client left")
+        if gone in done:
+            raise ConnectionResetError("the client left") from gone.exception()
 
     def _says_busy(self) -> bool:
         if self._slot_taken:

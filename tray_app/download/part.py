@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.download.source import RemoteFile  # noqa: TC001 - msgspec reads the annotation
+from tray_app.download.source import RemoteFile
 from tray_app.download.verify import HEAD_BYTES, hash_file
 from tray_app.system.files import write_atomically
 

@@ -1,0 +1,144 @@
+"""The clients that people use, against both kinds of engine: the openai package, and 4D AI Kit's requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+
+from tests.fakes.gateways import behind, gateway_to, get, post
+from tests.fakes.llamacpp import llamacpp
+from tests.fakes.powerinfer_server import powerinfer_server
+from tray_app.gateway.upstream import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from openai.types.chat import ChatCompletionMessageParam
+
+MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
+
+
+@contextmanager
+def client_of(url: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=["llama.cpp", "PowerInfer"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "llama.cpp":
+        with llamacpp() as engine, gateway_to(engine) as base_url:
+            yield base_url
+    else:
+        with powerinfer_server() as server, gateway_to(behind(server)) as base_url:
+            yield base_url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[openai.OpenAI]:
+    with client_of(url) as client:
+        yield client
+
+
+def test_openai_embeds_a_list_in_its_order(client: openai.OpenAI) -> None:
+    answer = client.embeddings.create(model="text-embedding-3-small", input=["one", "two", "one"])
+    first, second, third = (item.embedding for item in answer.data)
+    assert first == pytest.approx(third, abs=1e-3)
+    assert first != pytest.approx(second, abs=1e-3)
+    assert math.hypot(*first) == pytest.approx(1, abs=1e-5)
+    assert [item.index for item in answer.data] == [0, 1, 2]
+
+
+def test_openais_two_encodings_give_the_same_vector(client: openai.OpenAI) -> None:
+    packed, plain = (
+        client.embeddings.create(model="", input="one", encoding_format=encoding).data[0].embedding
+        for encoding in ("base64", "float")
+    )
+    raw = base64.b64decode(str(packed))
+    assert struct.unpack(f"<{len(raw) // 4}f", raw) == pytest.approx(plain, abs=1e-3)
+
+
+def test_openai_chats(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES, max_completion_tokens=5)
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.choices[0].message.content
+    assert answer.usage
+    assert answer.usage.completion_tokens == 5
+
+
+def test_openai_streams_a_chat(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="gpt-4o-mini",
+        messages=MESSAGES,
+        max_tokens=5,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = list(stream)
+    choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    assert choices[0].delta.role == "assistant"
+    assert "".join(choice.delta.content or "" for choice in choices)
+    assert choices[-1].finish_reason == "length"
+    assert chunks[-1].usage
+    assert chunks[-1].usage.completion_tokens == 5
+
+
+def test_openai_completes(client: openai.OpenAI) -> None:
+    answer = client.completions.create(model="", prompt="Hi", max_tokens=5)
+    assert answer.choices[0].text
+    assert answer.choices[0].finish_reason == "length"
+
+
+def test_openai_finds_the_model_it_is_offered(client: openai.OpenAI) -> None:
+    offered = client.models.list().data[0].id
+    assert ":" not in offered
+    assert client.models.retrieve(offered).id == offered
+
+
+def test_openai_reads_our_errors(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as refused:
+        client.embeddings.create(model="", input=[[1, 2]])
+    assert refused.value.param == "input"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-4o-mini")
+
+
+def test_openai_reads_that_the_model_is_loading() -> None:
+    with gateway_to(Unavailable("The model is being loaded.", 2)) as url, client_of(url) as client:
+        with pytest.raises(openai.InternalServerError, match="being loaded") as refused:
+            client.embeddings.create(model="", input="x")
+        assert refused.value.response.headers["Retry-After"] == "2"
+
+
+def test_ai_kit_embeds(url: str) -> None:
+    response = post(f"{url}/embeddings", {"input": "Hello", "model": ""})
+    answer: dict[str, Any] = response.json()
+    assert response.status_code == 200
+    assert answer["object"] == "list"
+    assert answer["data"][0]["object"] == "embedding"
+    assert answer["model"]
+
+
+def test_ai_kit_lists_models_with_a_content_type_and_no_body(url: str) -> None:
+    assert get(f"{url}/models", Authorization="Bearer sk-a-real-key").json()["data"][0]["object"] == "model"
+
+
+def test_ai_kit_reads_a_stream_line_by_line(url: str) -> None:
+    body = {
+        "model": "gpt-4o-mini",
+        "messages": MESSAGES,
+        "n": 1,
+        "max_completion_tokens": 8,
+        "stream": True,
+    }
+    lines = [line for line in post(f"{url}/chat/completions", body).content.split(b"\n") if line]
+    assert lines.pop() == b"data: [DONE]"
+    assert all(line.isascii() and line.startswith(b"data: {") for line in lines)
+    assert all(json.loads(line[6:])["object"] == "chat.completion.chunk" for line in lines)

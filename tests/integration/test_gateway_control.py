@@ -1,0 +1,141 @@
+"""The private address of a running app, and the clients that the terminal uses."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.gateways import behind, gateway_to, get, post
+from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
+from tray_app.errors import EngineError, GatewayError
+from tray_app.gateway.client import embed, find_running
+from tray_app.gateway.control import FILE_NAME, Control
+from tray_app.gateway.upstream import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Calls:
+    """What the app was told to do, and by which thread."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.threads: set[str] = set()
+
+    def stop(self) -> None:
+        self.names.append("stop")
+        self.threads.add(threading.current_thread().name)
+
+    def start(self) -> None:
+        raise EngineError("The engine cannot start", "The model is missing.", "Choose another.")
+
+    def quit(self) -> None:
+        self.names.append("quit")
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
+    actions = {"start": calls.start, "stop": calls.stop, "quit": calls.quit}
+    control = Control(tmp_path, lambda: {"state": "ready"}, actions)
+    control.open()
+    yield control
+    control.close()
+
+
+def test_nobody_is_found_where_no_app_runs(tmp_path: Path) -> None:
+    assert find_running(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"port":9,"token":"x","pid":1}', '{"port":"9"}'])
+def test_the_file_of_a_dead_app_finds_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE_NAME).write_text(content)
+    assert find_running(tmp_path) is None
+
+
+@pytest.mark.usefixtures("control")
+def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
+    client = find_running(tmp_path)
+    assert client
+    assert client.status() == {"state": "ready"}
+    client.stop()
+    client.quit()
+    assert calls.names == ["stop", "quit"]
+    assert "control" not in calls.threads
+
+
+@pytest.mark.usefixtures("control")
+def test_an_action_that_fails_says_why(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+    with pytest.raises(GatewayError) as refused:
+        client.start()
+    error = refused.value
+    assert (error.title, error.message) == ("The engine cannot start", "The model is missing.")
+    assert error.hint == "Choose another."
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer wrong", "Bearer é", "Basic eDp5"])
+def test_without_the_token_nothing_is_told_or_done(tmp_path: Path, calls: Calls, authorization: str) -> None:
+    url = f"http://127.0.0.1:{json.loads((tmp_path / FILE_NAME).read_text())['port']}"
+    headers = {"Authorization": authorization.encode().decode("latin-1")}
+    assert get(f"{url}/status", **headers).status_code == 401
+    assert post(f"{url}/stop", {}, **headers).status_code == 401
+    assert get(f"{url}/nothing", **headers).status_code == 401
+    assert calls.names == []
+
+
+@pytest.mark.usefixtures("control")
+def test_another_program_behind_the_port_is_not_taken_for_the_app(tmp_path: Path) -> None:
+    file = tmp_path / FILE_NAME
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "token": "of an app that died"}))
+    assert find_running(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes; the folder is the user's own")
+@pytest.mark.usefixtures("control")
+def test_only_this_user_can_read_the_token(tmp_path: Path) -> None:
+    assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_the_file_is_gone_with_the_app(tmp_path: Path, control: Control) -> None:
+    client = find_running(tmp_path)
+    assert client
+    control.close()
+    assert not (tmp_path / FILE_NAME).exists()
+    with pytest.raises(GatewayError, match="did not answer"):
+        client.status()
+
+
+def test_embed_gives_vectors_numbers_and_time() -> None:
+    with powerinfer_server() as server, gateway_to(behind(server)) as url:
+        answer = embed(url, ["one two", "three"])
+    assert (len(answer.vectors), answer.dimensions, answer.tokens) == (2, DIMENSIONS, 3 + 2)
+    assert answer.elapsed_ms > 0
+
+
+def test_embed_passes_on_why_it_was_refused() -> None:
+    with (
+        gateway_to(Unavailable("The model is being loaded.")) as url,
+        pytest.raises(GatewayError, match="being loaded"),
+    ):
+        embed(url, ["x"])
+
+
+def test_embed_says_that_nobody_answers() -> None:
+    with pytest.raises(GatewayError, match="did not answer"):
+        embed("http://127.0.0.1:9/v1", ["x"])

@@ -1,0 +1,202 @@
+"""What clients see of an engine that is busy, dies, answers nonsense, or is asked for nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.gateways import behind, gateway_to, post
+from tests.fakes.powerinfer_server import powerinfer_server, vector_of
+from tray_app.gateway.openai import ApiError
+from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.server import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fakes.powerinfer_server import PowerInferServer
+
+PATIENCE_S = 10.0
+PROMPT = {"prompt": "once upon", "max_tokens": 20}
+
+
+@pytest.fixture
+def engine() -> Iterator[PowerInferServer]:
+    with powerinfer_server() as server:
+        yield server
+
+
+@pytest.fixture
+def url(engine: PowerInferServer) -> Iterator[str]:
+    with gateway_to(behind(engine)) as base_url:
+        yield base_url
+
+
+def error_of(response: requests.Response) -> dict[str, Any]:
+    error: dict[str, Any] = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return error
+
+
+def test_many_clients_at_once_get_their_own_vectors_one_after_the_other(
+    engine: PowerInferServer, url: str
+) -> None:
+    texts = [f"text number {index}" for index in range(32)]
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda text: post(f"{url}/embeddings", {"input": text}).json(), texts))
+    for text, answer in zip(texts, answers, strict=True):
+        norm = math.hypot(*vector_of(text))
+        expected = [value / norm for value in vector_of(text)]
+        assert answer["data"][0]["embedding"] == pytest.approx(expected)
+    assert not engine.said_busy.is_set()
+
+
+@pytest.mark.parametrize(("path", "body"), [("embeddings", {"input": "x"}), ("completions", PROMPT)])
+def test_a_busy_engine_is_asked_again_until_it_is_free(
+    engine: PowerInferServer, url: str, path: str, body: object
+) -> None:
+    engine.hold_at = 0
+    with ThreadPoolExecutor(2) as clients:
+        clients.submit(post, engine.base_url + "/completion", {"prompt": "somebody else", "n_predict": 4})
+        assert engine.holding.wait(PATIENCE_S)
+        asked = clients.submit(post, f"{url}/{path}", body)
+        assert engine.said_busy.wait(PATIENCE_S)
+        engine.release()
+        assert asked.result(PATIENCE_S).status_code == 200
+
+
+def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None:
+    engine.hold_at = 0
+
+    async def ask() -> None:
+        async with aiohttp.ClientSession() as session:
+            await PowerInfer(session, busy_limit_s=0.05).embed(behind(engine), "x")
+
+    with ThreadPoolExecutor(1) as clients:
+        clients.submit(post, engine.base_url + "/completion", {"prompt": "somebody else", "n_predict": 4})
+        assert engine.holding.wait(PATIENCE_S)
+        with pytest.raises(ApiError) as refused:
+            asyncio.run(ask())
+        engine.release()
+    assert (refused.value.status, refused.value.code) == (503, "engine_busy")
+
+
+def test_who_finds_the_queue_full_is_told_when_to_come_back() -> None:
+    async def crowd() -> None:
+        async with aiohttp.ClientSession() as session:
+            engine = PowerInfer(session, waiting_limit=1)
+            async with engine.admitted():
+                with pytest.raises(ApiError) as refused:
+                    async with engine.admitted():
+                        pass
+            async with engine.admitted():
+                pass
+        assert refused.value.status == 429
+        assert refused.value.retry_after_s
+
+    asyncio.run(crowd())
+
+
+@pytest.mark.parametrize("vector", [[], [0.0] * 8, [None] * 8, [math.nan] * 8, [math.inf] * 8, "x", None])
+def test_a_vector_that_is_none_is_an_error_not_an_answer(
+    engine: PowerInferServer, url: str, vector: object
+) -> None:
+    engine.vector = lambda _: vector
+    response = post(f"{url}/embeddings", {"input": "x"})
+    assert (response.status_code, error_of(response)["code"]) == (502, "engine_answer")
+
+
+def test_an_engine_that_dies_is_a_reason_to_try_again(engine: PowerInferServer, url: str) -> None:
+    engine.die_at = 2
+    response = post(f"{url}/completions", PROMPT)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert error_of(response)["code"] == "engine_unavailable"
+    assert post(f"{url}/embeddings", {"input": "x"}).status_code == 503
+
+
+def test_a_stream_that_breaks_ends_with_an_error_and_without_done(engine: PowerInferServer, url: str) -> None:
+    engine.die_at = 2
+    events = post(f"{url}/completions", {**PROMPT, "stream": True}).text.split("\n\n")
+    assert len(events) == 4
+    assert json.loads(events[2].removeprefix("data: "))["error"]["code"] == "engine_unavailable"
+    assert events[3] == ""
+
+
+def test_a_client_that_leaves_a_stream_frees_the_engine(engine: PowerInferServer, url: str) -> None:
+    engine.hold_at = 2
+    with requests.Session() as session:
+        response = session.post(f"{url}/completions", json={**PROMPT, "stream": True}, stream=True)
+        assert next(response.iter_lines()).startswith(b"data: ")
+        response.close()
+    assert engine.client_left.wait(PATIENCE_S)
+    engine.hold_at = None
+    assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
+
+
+def test_a_client_that_hangs_up_before_its_answer_frees_the_engine(
+    engine: PowerInferServer, url: str
+) -> None:
+    engine.hold_at = 2
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port or 0)) as client:
+        body = json.dumps(PROMPT).encode()
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body)
+        assert engine.holding.wait(PATIENCE_S)
+    assert engine.client_left.wait(PATIENCE_S)
+
+
+def test_closing_the_gateway_ends_what_is_under_way(engine: PowerInferServer) -> None:
+    engine.hold_at = 2
+    gateway = Gateway(lambda: behind(engine), lambda: 0.7)
+    gateway.open(0)
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(post, f"{gateway.base_url}/completions", PROMPT)
+        assert engine.holding.wait(PATIENCE_S)
+        gateway.close()
+        assert isinstance(asked.exception(PATIENCE_S), requests.ConnectionError)
+    assert engine.client_left.wait(PATIENCE_S)
+
+
+FIELDS = (
+    *("input", "encoding_format", "dimensions", "prompt", "messages", "temperature", "top_p", "n", "stop"),
+    *("max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "stream"),
+    *("stream_options", "model", "user", "grammar", "system_prompt", "n_predict", "content"),
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+VALID = {"input": "x", "prompt": "x", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+PATHS = ("embeddings", "completions", "chat/completions")
+
+
+def test_no_body_harms_the_engine_or_makes_the_gateway_fail(engine: PowerInferServer, url: str) -> None:
+    @settings(max_examples=200, deadline=None)
+    @given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4))
+    def attempt(path: str, fields: dict[str, object]) -> None:
+        assert post(f"{url}/{path}", {**VALID, **fields}).status_code in {200, 400}
+
+    attempt()
+    assert not engine.dead.is_set()
+    assert not engine.hung
+    for sent in engine.bodies("/completion"):
+        assert isinstance(sent.pop("prompt"), str)
+        assert sent.pop("stream") is True
+        assert isinstance(sent.pop("n_predict"), int)
+        assert all(isinstance(value, float) for value in sent.values())
+        assert set(sent) <= {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
+    assert all(isinstance(sent["content"], str) for sent in engine.bodies("/embedding"))

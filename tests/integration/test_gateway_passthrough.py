@@ -1,0 +1,114 @@
+"""llama.cpp itself, seen through the gateway."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.fakes.gateways import gateway_to, post
+from tests.fakes.llamacpp import CONTEXT_SIZE, llamacpp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tray_app.gateway.upstream import Upstream
+
+CHAT = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Upstream]:
+    with llamacpp() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def url(engine: Upstream) -> Iterator[str]:
+    with gateway_to(engine) as base_url:
+        yield base_url
+
+
+def test_the_curl_of_the_instructions_gets_a_vector(url: str) -> None:
+    response = post(f"{url}/embeddings", {"input": "The quick brown fox jumps over the lazy dog."})
+    answer = response.json()
+    assert response.status_code == 200
+    assert math.hypot(*answer["data"][0]["embedding"]) == pytest.approx(1)
+    assert answer["model"] == "tiny"
+    assert answer["usage"]["prompt_tokens"] > 1
+
+
+def test_the_engines_permission_for_every_web_page_is_not_passed_on(url: str) -> None:
+    response = post(f"{url}/embeddings", {"input": "x"})
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("chat/completions", CHAT), ("completions", {"prompt": "Hi", "max_tokens": 4})],
+)
+def test_the_real_model_is_named_whatever_was_asked_for(url: str, path: str, body: dict[str, object]) -> None:
+    for model in ("", "gpt-4o-mini", None):
+        assert post(f"{url}/{path}", {**body, "model": model}).json()["model"] == "tiny"
+
+
+def test_tokens_are_refused_here_too(url: str) -> None:
+    response = post(f"{url}/embeddings", {"input": [[1, 2]]})
+    assert response.status_code == 400
+    assert "check_embedding_ctx_length=False" in response.json()["error"]["message"]
+
+
+def test_a_text_that_does_not_fit_is_refused_with_the_numbers(url: str) -> None:
+    response = post(f"{url}/embeddings", {"input": "x " * 3 * CONTEXT_SIZE})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, "context_length_exceeded")
+    assert str(CONTEXT_SIZE) in error["message"]
+
+
+def test_the_engines_refusals_have_the_shape_that_clients_read(url: str) -> None:
+    response = post(f"{url}/chat/completions", {**CHAT, "temperature": "hot"})
+    assert response.status_code == 400
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+    assert "temperature" in response.json()["error"]["message"]
+
+
+def test_a_body_that_is_no_object_is_refused(url: str) -> None:
+    assert post(f"{url}/completions", [1]).status_code == 400
+
+
+def test_each_event_arrives_on_its_own_in_ascii(url: str) -> None:
+    body = json.dumps({**CHAT, "max_tokens": 30, "stream": True}).encode()
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port or 0)) as client:
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, _, chunks = answer.partition(b"\r\n\r\n")
+    assert b"text/event-stream" in head
+    lines = chunks.split(b"\r\n")
+    events = lines[1:-3:2]  # between their sizes; the last size is 0
+    assert len(events) > 10
+    assert all(
+        event.startswith(b"data: ") and event.endswith(b"\n\n") and event.isascii() for event in events
+    )
+    assert all(json.loads(event[6:])["model"] == "tiny" for event in events[:-1])
+    assert events[-1] == b"data: [DONE]\n\n"
+
+
+def test_the_settings_temperature_is_for_requests_that_name_none(engine: Upstream) -> None:
+    def text(url: str, **temperature: float | None) -> str:
+        answer = post(f"{url}/completions", {"prompt": "Hi", "max_tokens": 20, **temperature}).json()
+        return str(answer["choices"][0]["text"])
+
+    with gateway_to(engine, temperature=0.0) as cold, gateway_to(engine, temperature=2.0) as hot:
+        greedy = text(cold)
+        assert text(cold, temperature=None) == greedy
+        assert text(hot, temperature=0.0) == greedy
+        assert text(hot) != greedy
+        assert text(cold, temperature=2.0) != greedy

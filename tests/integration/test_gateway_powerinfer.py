@@ -1,0 +1,179 @@
+"""What clients get when PowerInfer's own server is behind the gateway."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.gateways import SETTING_TEMPERATURE, behind, gateway_to, post
+from tests.fakes.powerinfer_server import CONTEXT_SIZE, powerinfer_server, vector_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fakes.powerinfer_server import PowerInferServer
+
+
+@pytest.fixture
+def engine() -> Iterator[PowerInferServer]:
+    with powerinfer_server() as server:
+        yield server
+        assert not server.dead.is_set()
+        assert not server.hung
+
+
+@pytest.fixture
+def url(engine: PowerInferServer) -> Iterator[str]:
+    with gateway_to(behind(engine)) as base_url:
+        yield base_url
+
+
+def complete(url: str, **body: Any) -> dict[str, Any]:
+    response = post(f"{url}/completions", {"prompt": "once upon", **body})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_each_text_gets_its_own_vector_of_length_one(engine: PowerInferServer, url: str) -> None:
+    texts = ["The quick brown fox", "jumps", "über den Zaun 🦊"]
+    answer = post(f"{url}/embeddings", {"input": texts}).json()
+    assert [item["index"] for item in answer["data"]] == [0, 1, 2]
+    for text, item in zip(texts, answer["data"], strict=True):
+        norm = math.hypot(*vector_of(text))
+        assert item["embedding"] == pytest.approx([value / norm for value in vector_of(text)])
+    assert [body["content"] for body in engine.bodies("/embedding")] == texts
+
+
+def test_usage_counts_the_token_that_begins_each_text(url: str) -> None:
+    answer = post(f"{url}/embeddings", {"input": ["one two three", "one"]}).json()
+    assert answer["usage"] == {"prompt_tokens": 4 + 2, "total_tokens": 4 + 2}
+
+
+@pytest.mark.parametrize("model", [{}, {"model": ""}, {"model": None}, {"model": "gpt-4o-mini"}])
+def test_any_model_is_accepted_and_the_real_one_is_named(url: str, model: dict[str, Any]) -> None:
+    assert post(f"{url}/embeddings", {"input": "x", **model}).json()["model"] == "bamboo"
+    assert complete(url, max_tokens=1, **model)["model"] == "bamboo"
+
+
+def test_a_text_that_does_not_fit_is_refused_with_the_numbers(engine: PowerInferServer, url: str) -> None:
+    response = post(f"{url}/embeddings", {"input": "x " * (CONTEXT_SIZE - 1) + "x"})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, "context_length_exceeded")
+    assert f"{CONTEXT_SIZE + 1} tokens; at most {CONTEXT_SIZE - 1}" in error["message"]
+    assert engine.bodies("/embedding") == []
+
+
+def test_the_longest_text_that_fits_is_embedded_whole(url: str) -> None:
+    text = " ".join(["x"] * (CONTEXT_SIZE - 2))
+    answer = post(f"{url}/embeddings", {"input": text}).json()
+    norm = math.hypot(*vector_of(text))
+    assert answer["data"][0]["embedding"] == pytest.approx([value / norm for value in vector_of(text)])
+
+
+@pytest.mark.parametrize(("dimensions", "status"), [(8, 200), (512, 400)])
+def test_only_the_native_number_of_dimensions_is_given(url: str, dimensions: int, status: int) -> None:
+    assert post(f"{url}/embeddings", {"input": "x", "dimensions": dimensions}).status_code == status
+
+
+@pytest.mark.parametrize("wanted", range(1, 9))
+def test_a_completion_has_exactly_the_tokens_asked_for(url: str, wanted: int) -> None:
+    answer = complete(url, max_tokens=wanted)
+    assert answer["choices"][0]["text"] == "".join(f" w{index}" for index in range(wanted))
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"] == {"prompt_tokens": 3, "completion_tokens": wanted, "total_tokens": 3 + wanted}
+
+
+@pytest.mark.parametrize("body", [{}, {"max_tokens": 100_000}])
+def test_a_completion_ends_before_the_context_is_full(url: str, body: dict[str, int]) -> None:
+    answer = complete(url, **body)
+    assert answer["usage"]["total_tokens"] == CONTEXT_SIZE - 1
+    assert answer["choices"][0]["finish_reason"] == "length"
+
+
+def test_a_prompt_that_leaves_no_room_is_refused(url: str) -> None:
+    response = post(f"{url}/completions", {"prompt": "x " * CONTEXT_SIZE})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "context_length_exceeded")
+
+
+def test_the_end_of_the_text_is_a_stop(engine: PowerInferServer, url: str) -> None:
+    engine.end_of_text_at = 3
+    answer = complete(url, max_tokens=20)
+    assert answer["choices"][0]["text"] == " w0 w1 w2"
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert answer["usage"]["completion_tokens"] == 3
+
+
+@pytest.mark.parametrize("stop", ["w2", ["never", "w2"]])
+def test_a_stop_word_ends_the_text_and_the_work(engine: PowerInferServer, url: str, stop: object) -> None:
+    engine.hold_at = 5  # a server that went on would stay here
+    answer = complete(url, stop=stop)
+    assert answer["choices"][0] == {
+        "index": 0, "text": " w0 w1 ", "logprobs": None, "finish_reason": "stop"
+    }  # fmt: skip
+    assert engine.client_left.wait(10)
+
+
+def test_the_temperature_of_the_request_counts_else_that_of_the_settings(
+    engine: PowerInferServer, url: str
+) -> None:
+    complete(url, max_tokens=1)
+    complete(url, max_tokens=1, temperature=0)
+    complete(url, max_tokens=1, temperature=None, top_p=0.5)
+    sent = engine.bodies("/completion")
+    assert [body["temperature"] for body in sent] == [SETTING_TEMPERATURE, 0, SETTING_TEMPERATURE]
+    assert [body.get("top_p") for body in sent] == [None, None, 0.5]
+
+
+def test_a_chat_is_written_in_the_form_of_the_model(engine: PowerInferServer, url: str) -> None:
+    engine.word = lambda index: [" Hello", " there", "\nUS", "ER:", " more", " and", " more"][index]
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"model": "gpt-4o-mini", "messages": messages, "n": 1, "max_completion_tokens": 7}
+    answer = post(f"{url}/chat/completions", body).json()
+    assert engine.bodies("/completion")[0]["prompt"] == "USER: Hi\nASSISTANT:"
+    choice = answer["choices"][0]
+    assert choice["message"] == {"role": "assistant", "content": "Hello there\n"}
+    assert choice["finish_reason"] == "stop"
+
+
+def test_a_streamed_chat_has_the_events_that_clients_expect(url: str) -> None:
+    body = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 2,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    response = post(f"{url}/chat/completions", body)
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    *events, done, nothing = response.text.split("\n\n")
+    assert (done, nothing) == ("data: [DONE]", "")
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    assert [chunk["choices"][0]["delta"] for chunk in chunks[:-1]] == [
+        {"role": "assistant", "content": ""},
+        {"content": "w0"},
+        {"content": " w1"},
+        {},
+    ]
+    assert chunks[-2]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["completion_tokens"] == 2
+
+
+def test_only_known_fields_reach_the_engine(engine: PowerInferServer, url: str) -> None:
+    complete(
+        url,
+        max_tokens=5,
+        system_prompt="x",
+        grammar="!!",
+        n_predict="4",
+        slot_id=3,
+        cache_prompt=True,
+        stop="x",
+    )
+    sent = engine.bodies("/completion")[0]
+    assert sent == {"prompt": "once upon", "n_predict": 4, "temperature": SETTING_TEMPERATURE, "stream": True}

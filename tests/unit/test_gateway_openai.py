@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import base64
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tray_app.gateway.events import EventSplitter
+from tray_app.gateway.openai import (
+    ApiError,
+    ChatBody,
+    CompletionBody,
+    EmbeddingsBody,
+    as_base64,
+    ascii_json,
+    decode,
+    embedding_texts,
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"messages":[{"role":"user","content":"x"}],"temperature":"0.5"}', "temperature"),
+        (b'{"messages":[{"role":"user","content":"x"}],"stop":[1]}', "stop"),
+        (b'{"messages":[{"role":"user","content":"x"}],"stream":"true"}', "stream"),
+        (b'{"messages":[{"role":"user","content":"x"}],"max_tokens":"4"}', "max_tokens"),
+        (b'{"messages":[{"role":"user","content":"x"}],"max_tokens":1.5}', "max_tokens"),
+        (b'{"messages":[]}', "messages"),
+        (b'{"messages":[{"role":"oracle","content":"x"}]}', "messages"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(body: bytes, param: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        decode(body, ChatBody)
+    assert (refused.value.status, refused.value.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'{"input":"\xff"}',
+        b'{"input":"\\ud800"}',
+        b'{"input":' + b"[" * 10**5,
+        b"1e999",
+    ],
+)
+def test_what_is_no_json_object_is_a_bad_request(body: bytes) -> None:
+    with pytest.raises(ApiError) as refused:
+        decode(body, EmbeddingsBody)
+    assert refused.value.status == 400
+
+
+def test_nulls_count_as_absent_and_unknown_fields_are_left_out() -> None:
+    body = decode(b'{"prompt":"x","temperature":null,"stop":null,"system_prompt":"y"}', CompletionBody)
+    assert body == CompletionBody(prompt="x")
+
+
+@pytest.mark.parametrize(("value", "texts"), [("a", ["a"]), (["a", "b"], ["a", "b"])])
+def test_texts_are_taken_alone_or_in_a_list(value: object, texts: list[str]) -> None:
+    assert embedding_texts(value) == texts
+
+
+@pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3]], ["a", 1], 5])
+def test_token_numbers_are_refused_with_the_option_that_helps(value: object) -> None:
+    with pytest.raises(ApiError, match="check_embedding_ctx_length=False"):
+        embedding_texts(value)
+
+
+@pytest.mark.parametrize("value", [None, [], "", ["a", ""], {"a": 1}, [None], ["x"] * 2049])
+def test_what_is_no_text_is_refused(value: object) -> None:
+    with pytest.raises(ApiError) as refused:
+        embedding_texts(value)
+    assert (refused.value.status, refused.value.param) == (400, "input")
+
+
+def test_base64_is_little_endian_float32() -> None:
+    assert struct.unpack("<3f", base64.b64decode(as_base64([1.0, -0.5, 0.25]))) == (1.0, -0.5, 0.25)
+
+
+@given(st.text())
+def test_escaping_changes_the_bytes_but_not_the_value(text: str) -> None:
+    escaped = ascii_json(json.dumps({"text": text}, ensure_ascii=False).encode(errors="surrogatepass"))
+    assert escaped.isascii()
+    assert json.loads(escaped) == {"text": text}
+
+
+@given(st.integers(1, 12))
+def test_events_are_put_together_whatever_the_pieces(size: int) -> None:
+    stream = b': ping\n\ndata: {"a":"\xc3\xa9"}\r\n\r\ndata: [DONE]\n\n'
+    splitter = EventSplitter()
+    pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
+    assert [event for piece in pieces for event in splitter.feed(piece)] == [b'{"a":"\xc3\xa9"}', b"[DONE]"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "invalid_request_error"), (429, "rate_limit_error"), (502, "server_error")]
+)
+def test_errors_have_the_four_fields_that_clients_read(status: int, kind: str) -> None:
+    body = json.loads(ApiError(status, "No.", param="p", code="c").body())
+    assert body == {"error": {"message": "No.", "type": kind, "param": "p", "code": "c"}}

@@ -1,0 +1,146 @@
+"""Speaks to a running gateway or control listener: for terminal, self-test and window. Any thread; blocks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import requests
+
+from tray_app.errors import GatewayError
+from tray_app.gateway.control import FILE_NAME, ControlFile, Fault
+from tray_app.gateway.openai import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_FIRST_ANSWER_S = 2.0
+_STATUS_S = 10.0
+
+Answer = TypeVar("Answer")
+
+
+class _Vector(msgspec.Struct):
+    index: int
+    embedding: list[float]
+
+
+class _Vectors(msgspec.Struct):
+    data: list[_Vector]
+    usage: Usage
+
+
+class _Reason(msgspec.Struct):
+    message: str
+
+
+class _Refusal(msgspec.Struct):
+    error: _Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors in the order of their texts, tokens in all, and the time that a client waits for them."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    dimensions: int
+    tokens: int
+    elapsed_ms: float
+
+
+def embed(base_url: str, texts: Sequence[str], model: str = "", timeout_s: float = 600.0) -> Embeddings:
+    """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
+
+    Raises
+    ------
+    GatewayError
+        If nobody answers there, or the answer is a refusal; its message is then the server's.
+
+    """
+    body = {"input": list(texts), "model": model, "encoding_format": "float"}
+    with _session() as session:
+        began_s = time.perf_counter()
+        response = _send(session, "POST", f"{base_url}/embeddings", timeout_s, body)
+        elapsed_ms = (time.perf_counter() - began_s) * 1000
+    if not response.ok:
+        raise GatewayError("The server refused the text", _decode(response, _Refusal).error.message)
+    answer = _decode(response, _Vectors)
+    vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
+    dimensions = len(vectors[0]) if vectors else 0
+    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
+
+
+class ControlClient:
+    """Speaks to a running app. Every method raises GatewayError if the app is gone or refuses."""
+
+    def __init__(self, file: ControlFile) -> None:
+        self.pid = file.pid
+        self._url = f"http://127.0.0.1:{file.port}"
+        self._headers = {"Authorization": f"Bearer {file.token}"}
+
+    def status(self, timeout_s: float = _STATUS_S) -> dict[str, Any]:
+        """What the app says of itself."""
+        with _session(self._headers) as session:
+            response = _send(session, "GET", f"{self._url}/status", timeout_s)
+        if not response.ok:
+            raise GatewayError("The running app refused", f"It answered with status {response.status_code}.")
+        return _decode(response, dict[str, Any])
+
+    def start(self, timeout_s: float | None = None) -> None:
+        """Start the server; returns when it is ready, which may include a download."""
+        self._act("start", timeout_s)
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Stop the server; returns when it has stopped."""
+        self._act("stop", timeout_s)
+
+    def quit(self, timeout_s: float | None = _STATUS_S) -> None:
+        """Ask the app to end; returns when it has heard."""
+        self._act("quit", timeout_s)
+
+    def _act(self, name: str, timeout_s: float | None) -> None:
+        with _session(self._headers) as session:
+            response = _send(session, "POST", f"{self._url}/{name}", timeout_s)
+        if not response.ok:
+            fault = _decode(response, Fault)
+            raise GatewayError(fault.title, fault.message, fault.hint)
+
+
+def find_running(state_dir: Path) -> ControlClient | None:
+    """The app that runs now; None if there is none, also if one died and left its file behind."""
+    try:
+        client = ControlClient(msgspec.json.decode((state_dir / FILE_NAME).read_bytes(), type=ControlFile))
+        client.status(_FIRST_ANSWER_S)
+    except (OSError, msgspec.DecodeError, GatewayError):
+        return None
+    return client
+
+
+def _session(headers: dict[str, str] | None = None) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # loopback never goes through a proxy
+    session.headers.update(headers or {})
+    return session
+
+
+def _send(
+    session: requests.Session, method: str, url: str, timeout_s: float | None, body: object = None
+) -> requests.Response:
+    try:
+        return session.request(method, url, json=body, timeout=timeout_s)
+    except requests.RequestException as exc:
+        raise GatewayError(
+            "The server did not answer", f"Nobody answers at {url}.", "Start the server, or look at its log."
+        ) from exc
+
+
+def _decode(response: requests.Response, kind: type[Answer]) -> Answer:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except msgspec.DecodeError as exc:
+        raise GatewayError(
+            "The server's answer makes no sense", f"Status {response.status_code}, not the JSON of this app."
+        ) from exc

@@ -1,0 +1,117 @@
+"""The private address through which the terminal speaks to the running app. Thread: "control".
+
+A port that nobody knows and a token in a file that only this user can read: `control.json` in the state
+folder, there while the app runs. It is a listener of its own, because it stays while the public address comes
+and goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from tray_app.errors import AppError
+from tray_app.gateway.guard import local_only, openai_errors
+from tray_app.gateway.listener import Listener
+from tray_app.gateway.openai import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from tray_app.gateway.guard import Handler
+
+FILE_NAME = "control.json"
+
+
+class ControlFile(msgspec.Struct, frozen=True):
+    """Where a running app can be spoken to, and the word that opens it."""
+
+    port: int
+    token: str
+    pid: int
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """An AppError on its way to the terminal."""
+
+    title: str
+    message: str
+    hint: str
+
+
+class Control:
+    """Answers GET /status with `status()` as JSON, and POST /NAME by calling `actions[NAME]`.
+
+    Both are called on worker threads, so they may block. An action must not close this object: `quit` only
+    asks for the end, or its own answer would wait for itself.
+    """
+
+    def __init__(
+        self, state_dir: Path, status: Callable[[], object], actions: Mapping[str, Callable[[], None]]
+    ) -> None:
+        self._path = state_dir / FILE_NAME
+        self._status = status
+        self._actions = dict(actions)
+        self._token = secrets.token_urlsafe(32)
+        self._listener = Listener("control", self._application)
+
+    def open(self) -> None:
+        """Listen on a free loopback port and write the file."""
+        self._listener.open(0)
+        if self._listener.port is not None:
+            _write_private(self._path, ControlFile(self._listener.port, self._token, os.getpid()))
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Remove the file, stop listening, join the thread."""
+        if self._listener.port is not None:
+            self._path.unlink(missing_ok=True)
+        self._listener.close(timeout_s)
+
+    @asynccontextmanager
+    async def _application(self) -> AsyncIterator[web.Application]:
+        application = web.Application(middlewares=[openai_errors, local_only, self._only_with_token])
+        application.router.add_get("/status", self._answer_status)
+        for name, action in self._actions.items():
+            application.router.add_post(f"/{name}", _calling(action))
+        yield application
+
+    @web.middleware
+    async def _only_with_token(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not secrets.compare_digest(given, f"Bearer {self._token}".encode()):
+            raise ApiError(401, "The token is missing or wrong.", code="invalid_token")
+        return await handler(request)
+
+    async def _answer_status(self, _request: web.Request) -> web.Response:
+        status = await asyncio.to_thread(self._status)
+        return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+
+
+def _calling(action: Callable[[], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(_request: web.Request) -> web.Response:
+        try:
+            await asyncio.to_thread(action)
+        except AppError as error:
+            fault = Fault(error.title, error.message, error.hint)
+            return web.Response(status=409, body=msgspec.json.encode(fault), content_type="application/json")
+        return web.Response(status=204)
+
+    return handler
+
+
+def _write_private(path: Path, content: ControlFile) -> None:
+    """Write a file that nobody else can read, at no moment, and that is never there by half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{content.pid}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(content))
+    draft.replace(path)

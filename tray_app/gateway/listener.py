@@ -1,0 +1,118 @@
+"""An aiohttp application on a loopback port, served by a thread with an event loop of its own.
+
+The thread is started by `open` and joined by `close`; both are called by one other thread at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+HOST = "127.0.0.1"
+GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
+
+log = logging.getLogger(__name__)
+
+BuildApplication = Callable[[], AbstractAsyncContextManager[web.Application]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    port: int
+    loop: asyncio.AbstractEventLoop
+    closing: asyncio.Event
+
+
+class _DiscreetLogger(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's log, without what a malformed request contains: it may be a key."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
+            super().log(logging.DEBUG, "A request was refused that is not HTTP")
+        else:
+            super().log(level, msg, *args, **kwargs)
+
+
+class Listener:
+    """Serves what `build` makes. `build` is entered on the loop at each opening and left at each closing."""
+
+    def __init__(self, name: str, build: BuildApplication) -> None:
+        self._name = name
+        self._build = build
+        self._thread: threading.Thread | None = None
+        self._open: _Open | None = None
+
+    @property
+    def port(self) -> int | None:
+        """The port that is listened on; None while closed."""
+        return self._open.port if self._open else None
+
+    def open(self, port: int) -> None:
+        """Listen on 127.0.0.1. Blocks until bound; 0 takes any free port.
+
+        Raises
+        ------
+        OSError
+            If the port cannot be bound.
+
+        """
+        if self._thread is not None:
+            raise RuntimeError(f"{self._name} is open already")
+        opened: Future[_Open] = Future()
+        thread = threading.Thread(target=self._run, args=(port, opened), name=self._name, daemon=True)
+        thread.start()
+        try:
+            self._open = opened.result()
+        except BaseException:
+            thread.join()
+            raise
+        self._thread = thread
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End what is under way, free the port and join the thread. Nothing happens if it is closed."""
+        if self._thread is None or self._open is None:
+            return
+        self._open.loop.call_soon_threadsafe(self._open.closing.set)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            log.error("%s did not end within %.1f s", self._name, timeout_s)
+        self._thread = self._open = None
+
+    def _run(self, port: int, opened: Future[_Open]) -> None:
+        try:
+            asyncio.run(self._serve(port, opened))
+        except Exception as exc:  # the top of a thread: whoever waits in open() must hear of it
+            if opened.done():
+                log.exception("%s broke off", self._name)
+            else:
+                opened.set_exception(exc)
+
+    async def _serve(self, port: int, opened: Future[_Open]) -> None:
+        closing = asyncio.Event()
+        async with self._build() as application:
+            # handler_cancellation: a client that leaves ends its request, and with it the engine's work.
+            # No access log: request lines are nobody's business.
+            runner = web.AppRunner(
+                application,
+                access_log=None,
+                logger=_DiscreetLogger(log),
+                handler_cancellation=True,
+                shutdown_timeout=GRACE_S,
+            )
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, HOST, port).start()
+                bound = runner.addresses[0][1]
+                opened.set_result(_Open(bound, asyncio.get_running_loop(), closing))
+                await closing.wait()
+            finally:
+                await runner.cleanup()

@@ -1,0 +1,238 @@
+"""OpenAI's HTTP dialect as values: bodies that clients send, answers and errors that they get. Pure.
+
+Shapes: https://platform.openai.com/docs/api-reference. Fields that we do not know are accepted and left out;
+a null counts as absent, because many clients send every option they know.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from base64 import b64encode
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_TEXTS = 2048  # as OpenAI
+
+Body = TypeVar("Body")
+FinishReason = Literal["stop", "length"]
+
+
+class ApiError(Exception):
+    """An answer that is no success: a status, a message and, where it helps, what is at fault."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+    def body(self) -> bytes:
+        """The JSON that OpenAI's clients expect."""
+        fault = {"message": self.message, "type": self._type(), "param": self.param, "code": self.code}
+        return msgspec.json.encode({"error": fault})
+
+    def _type(self) -> str:
+        match self.status:
+            case HTTPStatus.UNAUTHORIZED:
+                return "authentication_error"
+            case HTTPStatus.FORBIDDEN:
+                return "permission_error"
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                return "rate_limit_error"
+            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return "server_error"
+            case _:
+                return "invalid_request_error"
+
+
+class EmbeddingsBody(Struct, frozen=True):
+    """POST /v1/embeddings. `embedding_texts` checks the input: its messages say more than a type error."""
+
+    input: Any = None
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
+
+
+class StreamOptions(Struct, frozen=True):
+    """`stream_options` of a streamed completion."""
+
+    include_usage: bool | None = None
+
+
+class SamplingBody(Struct, frozen=True, kw_only=True):
+    """What both kinds of completion have in common."""
+
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None = None
+    top_p: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    stop: str | Annotated[list[str], Meta(max_length=16)] | None = None
+    n: Annotated[int, Meta(ge=1)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+class CompletionBody(SamplingBody, frozen=True, kw_only=True):
+    """POST /v1/completions."""
+
+    prompt: str | list[str | int | list[int]]
+
+
+class ContentPart(Struct, frozen=True):
+    """One part of a message's content; only text can be given to an engine without eyes."""
+
+    type: str
+    text: str | None = None
+
+
+class ChatMessage(Struct, frozen=True):
+    """One message of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[ContentPart] | None = None
+
+
+class ChatBody(SamplingBody, frozen=True, kw_only=True):
+    """POST /v1/chat/completions."""
+
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+
+
+class Usage(Struct, frozen=True):
+    """How many tokens a request took."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int | UnsetType = UNSET
+
+
+class Embedding(Struct, frozen=True):
+    """One vector: a list of numbers, or base64 of little-endian float32."""
+
+    index: int
+    embedding: list[float] | str
+    object: str = "embedding"
+
+
+class EmbeddingsAnswer(Struct, frozen=True):
+    """The answer of /v1/embeddings."""
+
+    data: list[Embedding]
+    model: str
+    usage: Usage
+    object: str = "list"
+
+
+class Message(Struct, frozen=True):
+    """A whole message, or what a streamed event adds to it."""
+
+    role: str | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+
+
+class Choice(Struct, frozen=True):
+    """`text` for completions, `message` for chats, `delta` for streamed chats."""
+
+    index: int = 0
+    text: str | UnsetType = UNSET
+    message: Message | UnsetType = UNSET
+    delta: Message | UnsetType = UNSET
+    logprobs: None = None
+    finish_reason: FinishReason | None = None
+
+
+class Completion(Struct, frozen=True):
+    """A completion, or one event of a streamed one."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage | UnsetType = UNSET
+
+
+class ModelCard(Struct, frozen=True):
+    """One model of /v1/models. `created` is not known and not used by any client that we know."""
+
+    id: str
+    created: int = 0
+    object: str = "model"
+    owned_by: str = "powerinfer-tray"
+
+
+class ModelList(Struct, frozen=True):
+    """The answer of /v1/models."""
+
+    data: list[ModelCard]
+    object: str = "list"
+
+
+def decode(data: bytes, kind: type[Body]) -> Body:
+    """A body as a value of `kind`.
+
+    Raises
+    ------
+    ApiError
+        400, for what is no JSON (or nested beyond reason) or has a field of the wrong type.
+
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as exc:
+        found = re.search(r"`\$\.(\w+)", str(exc))
+        raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise ApiError(400, f"The body is not JSON: {exc}") from exc
+
+
+def embedding_texts(value: object) -> list[str]:
+    """The texts of an embeddings request's `input`; 400 for anything that is not text."""
+    texts: list[Any] = value if isinstance(value, list) else [value]
+    if any(isinstance(text, int | list) for text in texts):
+        raise ApiError(
+            400,
+            "Lists of token numbers cannot be embedded: they belong to another model's vocabulary. "
+            "Send texts. In LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False).",
+            param="input",
+        )
+    if not texts or len(texts) > MAX_TEXTS or not all(isinstance(text, str) for text in texts):
+        raise ApiError(400, f"'input' must be a text or a list of 1 to {MAX_TEXTS} texts.", param="input")
+    if "" in texts:
+        raise ApiError(400, "'input' must not have an empty text.", param="input")
+    return texts
+
+
+def as_base64(vector: Sequence[float]) -> str:
+    """A vector as OpenAI's `encoding_format: base64`: little-endian float32."""
+    return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def ascii_json(data: bytes) -> bytes:
+    """The same JSON with all other characters escaped: wherever a client cuts it, none is lost."""
+    if data.isascii():
+        return data
+    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], data.decode()).encode()

@@ -1,0 +1,266 @@
+"""PowerInfer's server as a safe engine. Runs on the gateway's event loop.
+
+Its server works on one request at a time, dies of fields of the wrong type, cuts what is too long, and hangs
+for good when a generation fills the context. Here is the only place that sends it anything: typed values of
+known fields, one request after the other, within the context. Facts: examples/server/server.cpp of PowerInfer
+at commit d3ebd7c.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from tray_app.gateway.events import EventSplitter
+from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
+from tray_app.gateway.openai import ApiError
+from tray_app.gateway.stops import StopScanner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+    import aiohttp
+
+    from tray_app.gateway.openai import FinishReason
+    from tray_app.gateway.upstream import Upstream
+
+BUSY = "slot unavailable"
+BUSY_PAUSE_S = 0.01
+LEAST_TOKENS = 4  # what the server generates at least, whatever it is told
+
+
+class _Content(Struct, frozen=True):
+    """Body of /tokenize and /embedding. A text, never anything else: lists of numbers kill the server."""
+
+    content: str
+
+
+class _Prompt(Struct, frozen=True, omit_defaults=True):
+    """Body of /completion. Stop words are the gateway's business; `system_prompt`, `grammar`: never."""
+
+    prompt: str
+    n_predict: int
+    temperature: float
+    stream: bool
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+class _Tokens(Struct, frozen=True):
+    tokens: list[int]
+
+
+class _Embedding(Struct, frozen=True):
+    embedding: list[float] = []
+    content: str = ""
+
+
+class _Event(Struct, frozen=True):
+    content: str
+    stop: bool
+    tokens_predicted: int = 0
+    stopped_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen; None leaves it to the engine."""
+
+    temperature: float
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """An embedding of length 1, and the number of tokens that it was made from."""
+
+    values: list[float]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a generation."""
+
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class PowerInfer:
+    """One PowerInfer server behind a fair queue. Made anew for each event loop.
+
+    `waiting_limit`: how many requests may be in the house at once; more are told to come back.
+    `busy_limit_s`: how long a server may go on saying that it is busy with something else.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, waiting_limit: int = 128, busy_limit_s: float = 60.0
+    ) -> None:
+        self._session = session
+        self._waiting_limit = waiting_limit
+        self._busy_limit_s = busy_limit_s
+        self._admitted = 0
+        self._turn = asyncio.Lock()  # hands itself over in order of arrival
+
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """A place in the queue for one client's request; 429 if there is none."""
+        if self._admitted >= self._waiting_limit:
+            raise ApiError(
+                429,
+                "Too many requests are waiting for the engine.",
+                code="queue_full",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    async def embed(self, upstream: Upstream, text: str) -> Vector:
+        """The embedding of one text, of length 1.
+
+        Raises
+        ------
+        ApiError
+            400 if the text does not fit into the context; 502 for a vector that is none; 503 for a dead
+            engine.
+
+        """
+        async with self._turn:
+            tokens = await self._prompt_tokens(upstream, text)
+            if tokens >= upstream.context_size:
+                raise _too_long(tokens, upstream.context_size - 1, upstream)
+            body = msgspec.json.encode(_Content(text))
+            give_up_s = time.monotonic() + self._busy_limit_s
+            while True:
+                answer = decode_answer(await self._post(upstream.base_url + "/embedding", body), _Embedding)
+                if answer.content != BUSY:
+                    return Vector(_normalised(answer.embedding), tokens)
+                await _pause(give_up_s)
+
+    async def generate(
+        self,
+        upstream: Upstream,
+        prompt: str,
+        max_tokens: int | None,
+        sampling: Sampling,
+        stops: Sequence[str],
+    ) -> AsyncGenerator[str | Finished]:
+        """Pieces of text as they are made, then how it ended. Leaving early ends the engine's work.
+
+        At most `max_tokens`, and never so many that the context is full. ApiError as `embed`.
+        """
+        async with self._turn:
+            prompt_tokens = await self._prompt_tokens(upstream, prompt)
+            room = upstream.context_size - prompt_tokens - 1
+            if room < LEAST_TOKENS:
+                raise _too_long(prompt_tokens, upstream.context_size - 1 - LEAST_TOKENS, upstream)
+            limit = min(max_tokens or room, room)
+            scanner = StopScanner(stops)
+            made = 0
+            async with aclosing(self._events(upstream, prompt, limit, sampling)) as events:
+                async for event in events:
+                    if event.stop:
+                        yield scanner.rest()
+                        yield _finished(event, prompt_tokens)
+                        return
+                    made += 1
+                    yield scanner.feed(event.content)
+                    if scanner.stopped:
+                        yield Finished("stop", prompt_tokens, made)
+                        return
+                    if made == limit < LEAST_TOKENS:
+                        yield scanner.rest()
+                        yield Finished("length", prompt_tokens, made)
+                        return
+        raise ApiError(502, "The engine ended its answer halfway.", code="engine_answer")
+
+    async def _events(
+        self, upstream: Upstream, prompt: str, limit: int, sampling: Sampling
+    ) -> AsyncGenerator[_Event]:
+        body = msgspec.json.encode(
+            _Prompt(
+                prompt=prompt,
+                n_predict=max(limit, LEAST_TOKENS) - 1,  # the server makes one more than it is told
+                temperature=sampling.temperature,
+                stream=True,
+                top_p=sampling.top_p,
+                presence_penalty=sampling.presence_penalty,
+                frequency_penalty=sampling.frequency_penalty,
+            )
+        )
+        give_up_s = time.monotonic() + self._busy_limit_s
+        busy = True
+        while busy:
+            splitter = EventSplitter()
+            with engine_faults():
+                async with self._session.post(upstream.base_url + "/completion", data=body) as answer:
+                    _check(answer)
+                    async for chunk in answer.content.iter_any():
+                        for payload in splitter.feed(chunk):
+                            busy = False  # a busy server sends no event at all
+                            yield decode_answer(payload, _Event)
+            if busy:
+                await _pause(give_up_s)
+
+    async def _prompt_tokens(self, upstream: Upstream, text: str) -> int:
+        answer = await self._post(upstream.base_url + "/tokenize", msgspec.json.encode(_Content(text)))
+        begin_of_text = 1  # the server puts it before every prompt, but not into this answer
+        return begin_of_text + len(decode_answer(answer, _Tokens).tokens)
+
+    async def _post(self, url: str, body: bytes) -> bytes:
+        with engine_faults():
+            async with self._session.post(url, data=body) as answer:
+                _check(answer)
+                return await answer.read()
+
+
+async def _pause(give_up_s: float) -> None:
+    """Wait for a busy server. It tells nobody when it is free, so it must be asked again."""
+    if time.monotonic() > give_up_s:
+        raise ApiError(
+            503, "The engine is busy with something else.", code="engine_busy", retry_after_s=RETRY_AFTER_S
+        )
+    await asyncio.sleep(BUSY_PAUSE_S)
+
+
+def _check(answer: aiohttp.ClientResponse) -> None:
+    if answer.status != HTTPStatus.OK:
+        raise ApiError(502, f"The engine answered with status {answer.status}.", code="engine_answer")
+
+
+def _normalised(values: list[float]) -> list[float]:
+    norm = math.hypot(*values)  # 0 for no values
+    if not math.isfinite(norm) or norm == 0.0:
+        raise ApiError(502, "The engine's vector is all zeros or not finite.", code="engine_answer")
+    return [value / norm for value in values]
+
+
+def _finished(event: _Event, prompt_tokens: int) -> Finished:
+    """`tokens_predicted` counts from 0 at the first token; an end-of-text token is no part of the text."""
+    if event.stopped_eos:
+        return Finished("stop", prompt_tokens, event.tokens_predicted)
+    return Finished("length", prompt_tokens, event.tokens_predicted + 1)
+
+
+def _too_long(tokens: int, most: int, upstream: Upstream) -> ApiError:
+    return ApiError(
+        400,
+        f"The text has {tokens} tokens; at most {most} fit into the context of {upstream.context_size}. "
+        "Shorten it, or raise the setting ctx_size.",
+        code="context_length_exceeded",
+    )

@@ -1,0 +1,210 @@
+"""OpenAI's dialect for an engine that does not speak it: PowerInfer. Runs on the gateway's event loop."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from tray_app.gateway.events import DONE, write_events
+from tray_app.gateway.openai import (
+    ApiError,
+    ChatBody,
+    Choice,
+    Completion,
+    CompletionBody,
+    Embedding,
+    EmbeddingsAnswer,
+    EmbeddingsBody,
+    Message,
+    Usage,
+    as_base64,
+    decode,
+    embedding_texts,
+)
+from tray_app.gateway.powerinfer import Finished, Sampling
+from tray_app.gateway.prompts import chat_style
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from tray_app.gateway.openai import FinishReason, SamplingBody
+    from tray_app.gateway.powerinfer import PowerInfer
+    from tray_app.gateway.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One generation as it was asked for."""
+
+    prompt: str
+    max_tokens: int | None
+    sampling: Sampling
+    stops: tuple[str, ...]
+    chat: bool
+
+
+class Translation:
+    """Answers OpenAI's requests with what a PowerInfer server can do."""
+
+    def __init__(self, engine: PowerInfer, temperature: Callable[[], float]) -> None:
+        self._engine = engine
+        self._temperature = temperature
+
+    async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST /v1/embeddings: one upstream request for each text, in order."""
+        body = decode(await request.read(), EmbeddingsBody)
+        texts = embedding_texts(body.input)
+        data: list[Embedding] = []
+        tokens = 0
+        async with self._engine.admitted():
+            for index, text in enumerate(texts):
+                vector = await self._engine.embed(upstream, text)
+                _check_dimensions(body, len(vector.values))
+                tokens += vector.tokens
+                base64 = body.encoding_format == "base64"
+                data.append(Embedding(index, as_base64(vector.values) if base64 else vector.values))
+        return _json(EmbeddingsAnswer(data, upstream.model_id, Usage(tokens, tokens)))
+
+    async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST /v1/completions."""
+        body = decode(await request.read(), CompletionBody)
+        job = _Job(_one_prompt(body), body.max_tokens, self._sampling(body), _stops(body), chat=False)
+        return await self._answer(request, upstream, body, job)
+
+    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST /v1/chat/completions."""
+        body = decode(await request.read(), ChatBody)
+        style = chat_style(upstream.model_name)
+        job = _Job(
+            style.prompt(body.messages),
+            body.max_completion_tokens or body.max_tokens,
+            self._sampling(body),
+            (*style.stops, *_stops(body)),
+            chat=True,
+        )
+        return await self._answer(request, upstream, body, job)
+
+    def _sampling(self, body: SamplingBody) -> Sampling:
+        return Sampling(
+            self._temperature() if body.temperature is None else body.temperature,
+            body.top_p,
+            body.presence_penalty,
+            body.frequency_penalty,
+        )
+
+    async def _answer(
+        self, request: web.Request, upstream: Upstream, body: SamplingBody, job: _Job
+    ) -> web.StreamResponse:
+        if body.n not in (None, 1):
+            raise ApiError(400, "This engine makes one answer at a time: n must be 1.", param="n")
+        async with self._engine.admitted():
+            if body.stream:
+                usage = body.stream_options is not None and bool(body.stream_options.include_usage)
+                return await write_events(request, self._stream(upstream, job, usage=usage))
+            return _json(await self._whole(upstream, job))
+
+    async def _whole(self, upstream: Upstream, job: _Job) -> Completion:
+        texts: list[str] = []
+        async with aclosing(self._pieces(upstream, job)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    return Completion(
+                        id=_new_id(job),
+                        object="chat.completion" if job.chat else "text_completion",
+                        created=int(time.time()),
+                        model=upstream.model_id,
+                        choices=[_whole_choice(job, "".join(texts), piece.reason)],
+                        usage=_usage(piece),
+                    )
+                texts.append(piece)
+        raise AssertionError("a generation ends with Finished or an error")
+
+    async def _stream(self, upstream: Upstream, job: _Job, *, usage: bool) -> AsyncGenerator[bytes]:
+        event = Completion(
+            id=_new_id(job),
+            object="chat.completion.chunk" if job.chat else "text_completion",
+            created=int(time.time()),
+            model=upstream.model_id,
+            choices=[],
+        )
+        first = job.chat
+        async with aclosing(self._pieces(upstream, job)) as pieces:
+            async for piece in pieces:
+                if first:
+                    opening = Choice(delta=Message("assistant", ""))
+                    yield msgspec.json.encode(replace(event, choices=[opening]))
+                    first = False
+                yield msgspec.json.encode(replace(event, choices=[_part_choice(job, piece)]))
+                if usage and isinstance(piece, Finished):
+                    yield msgspec.json.encode(replace(event, usage=_usage(piece)))
+        yield DONE
+
+    async def _pieces(self, upstream: Upstream, job: _Job) -> AsyncGenerator[str | Finished]:
+        """What is generated, without empty pieces; a chat's answer without the blank at its beginning."""
+        leading = job.chat
+        generated = self._engine.generate(upstream, job.prompt, job.max_tokens, job.sampling, job.stops)
+        async with aclosing(generated) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    yield piece
+                elif text := piece.lstrip() if leading else piece:
+                    leading = False
+                    yield text
+
+
+def _json(answer: EmbeddingsAnswer | Completion) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+def _new_id(job: _Job) -> str:
+    return f"{'chatcmpl' if job.chat else 'cmpl'}-{uuid4().hex}"
+
+
+def _usage(end: Finished) -> Usage:
+    return Usage(end.prompt_tokens, end.prompt_tokens + end.completion_tokens, end.completion_tokens)
+
+
+def _whole_choice(job: _Job, text: str, reason: FinishReason) -> Choice:
+    if job.chat:
+        return Choice(message=Message("assistant", text), finish_reason=reason)
+    return Choice(text=text, finish_reason=reason)
+
+
+def _part_choice(job: _Job, piece: str | Finished) -> Choice:
+    text, reason = (UNSET, piece.reason) if isinstance(piece, Finished) else (piece, None)
+    if job.chat:
+        return Choice(delta=Message(content=text), finish_reason=reason)
+    return Choice(text=text or "", finish_reason=reason)
+
+
+def _one_prompt(body: CompletionBody) -> str:
+    match body.prompt:
+        case str(prompt) | [str(prompt)] if prompt:
+            return prompt
+        case _:
+            raise ApiError(400, "This engine takes one prompt, as a text that is not empty.", param="prompt")
+
+
+def _stops(body: SamplingBody) -> tuple[str, ...]:
+    match body.stop:
+        case None:
+            return ()
+        case str(word):
+            return (word,)
+        case words:
+            return tuple(words)
+
+
+def _check_dimensions(body: EmbeddingsBody, dimensions: int) -> None:
+    if body.dimensions not in (None, dimensions):
+        raise ApiError(
+            400, f"This model's vectors have {dimensions} dimensions, no others.", param="dimensions"
+        )
