@@ -67,6 +67,5 @@ def test_a_listener_whose_process_is_hidden_is_another_program(monkeypatch: pyte
 
 def test_the_error_names_port_and_program() -> None:
     error = PortInUseError(8080, (PortOwner("python3", 42), PortOwner("another program", None)))
-    assert error.title == "TCP port 8080 is in use"
-    assert "python3 (process 42), another program" in error.message
+    assert error.title == "Port 8080 is used by python3 (PID 42), another program"
     assert (error.port, len(error.owners)) == (8080, 2)

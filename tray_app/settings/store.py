@@ -97,11 +97,11 @@ def _read(path: Path) -> _Content:
         return _Content()
     except (OSError, UnicodeDecodeError, TOMLKitError) as exc:
         return _Content(text=text, problem=_unusable(path, str(exc)))
-    values, faults = {}, {}
+    plain, values, faults = document.unwrap(), {}, {}
     for entry in FIELDS:
-        if entry.name in document:
+        if entry.name in plain:
             try:
-                values[entry.name] = entry.check(document[entry.name].unwrap())
+                values[entry.name] = entry.check(plain[entry.name])
             except SettingsError as exc:
                 faults[entry.name] = f"line {_line_of(entry.name, text)}: {exc.title}. {exc.message}"
     problem = _unusable(path, "\n".join(faults.values())) if faults else None

@@ -29,7 +29,7 @@ class PortOwner:
     pid: int | None
 
     def __str__(self) -> str:
-        return self.name if self.pid is None else f"{self.name} (process {self.pid})"
+        return self.name if self.pid is None else f"{self.name} (PID {self.pid})"
 
 
 class PortInUseError(EngineError):
@@ -37,9 +37,9 @@ class PortInUseError(EngineError):
 
     def __init__(self, port: int, owners: tuple[PortOwner, ...]) -> None:
         super().__init__(
-            f"TCP port {port} is in use",
-            f"It is used by {', '.join(map(str, owners)) or _UNKNOWN_PROGRAM}.",
-            "End that program, or choose another port in the settings.",
+            f"Port {port} is used by {', '.join(map(str, owners)) or _UNKNOWN_PROGRAM}",
+            "Only one program at a time can listen on a port.",
+            "End that program, or choose another port.",
         )
         self.port = port
         self.owners = owners
