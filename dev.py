@@ -27,6 +27,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 
+# What the embedded llama.cpp loads at run time.
+ENGINE_LIBRARIES = ["libgomp1"]
 # What Qt's X11 and Wayland plugins load at run time; its wheel brings everything else.
 QT_LIBRARIES = (
     "libdbus-1-3 libegl1 libfontconfig1 libfreetype6 libgl1 libglib2.0-0 libx11-6 libx11-xcb1 libxcb-cursor0 "
@@ -43,10 +45,10 @@ def main(arguments: list[str]) -> int:
     """Do what the command line says; the exit code."""
     match arguments:
         case ["run", *rest]:
-            prepare(packages=QT_LIBRARIES if has_display() else [], lock=RUN_LOCK)
+            prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
             run_app(rest)
         case ["test", *rest]:
-            prepare(packages=[*QT_LIBRARIES, *TEST_DESKTOP], lock=DEV_LOCK)
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP], lock=DEV_LOCK)
             return call([PYTHON, "-m", "pytest", *rest])
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)

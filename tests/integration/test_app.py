@@ -1,0 +1,222 @@
+"""The composition root on a real engine: wishes become what a person expects, and failures lose nothing."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from msgspec.structs import replace
+
+from tests.fakes.file_server import FileServer
+from tests.fakes.models import write_model
+from tray_app.app import App, AppStatus
+from tray_app.engine.lifecycle import State
+from tray_app.errors import AppError, DownloadError, ModelError, SettingsError
+from tray_app.system.host import detect_host
+from tray_app.system.paths import AppPaths, resources
+from tray_app.system.ports import PortInUseError, free_port
+
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    """An app with the test model chosen, on a port of its own."""
+    app = App(AppPaths.from_environment(os.environ), detect_host(), {"port": free_port(), "model": "test"})
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def started(app: App) -> App:
+    app.start_server()
+    app.wait_until_ready(DEADLINE_S)
+    return app
+
+
+def test_a_started_server_embeds_and_says_so(app: App) -> None:
+    status = started(app).status()
+
+    assert (status.engine.state, status.serving, status.problem) == (State.READY, True, None)
+    assert app.embed(["hello"]).dimensions == 64
+
+
+def test_starting_twice_starts_once(app: App) -> None:
+    first = started(app).status().engine.pid
+    app.start_server()
+
+    assert app.wait_until_ready(DEADLINE_S)
+    assert app.status().engine.pid == first
+
+
+def test_a_stop_frees_the_port_and_a_start_takes_it_again(app: App) -> None:
+    port = app.status().settings.port
+    started(app)
+
+    app.stop_server()
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+    started(app)
+
+    assert app.embed(["x"]).dimensions == 64
+
+
+def test_a_temperature_does_not_restart_the_server_and_a_context_size_does(app: App) -> None:
+    started(app)
+    before = app.status().engine.run
+
+    app.apply(replace(app.store.current, temperature=0.1))
+    app.wait_until_ready(DEADLINE_S)
+    after_temperature = app.status().engine.run
+    app.apply(replace(app.store.current, threads=1))
+    app.wait_until_ready(DEADLINE_S)
+
+    assert (after_temperature, app.status().engine.run) == (before, before + 1)
+
+
+def test_settings_of_a_stopped_server_do_not_start_it(app: App) -> None:
+    app.apply(replace(app.store.current, ctx_size=1024))
+
+    assert app.status().engine.state is State.STOPPED
+    assert not app.status().serving
+
+
+def test_a_new_port_moves_the_server_without_a_restart(app: App) -> None:
+    started(app)
+    before = app.status().engine.pid
+
+    app.apply(replace(app.store.current, port=free_port()))
+
+    assert requests.get(f"{app.status().base_url}/models", timeout=DEADLINE_S).ok
+    assert app.status().engine.pid == before
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_loaded(app: App, taken_port: int) -> None:
+    app.override(port=taken_port)
+
+    with pytest.raises(PortInUseError, match=f"PID {os.getpid()}"):
+        app.start_server()
+
+    assert app.status().engine.run == 0
+    assert isinstance(app.status().problem, PortInUseError)
+
+
+def test_moving_to_a_taken_port_leaves_the_running_server_where_it_was(app: App, taken_port: int) -> None:
+    old_url = started(app).status().base_url
+
+    with pytest.raises(PortInUseError):
+        app.apply(replace(app.store.current, port=taken_port))
+
+    assert requests.get(f"{old_url}/models", timeout=DEADLINE_S).ok
+
+
+def test_without_a_chosen_model_a_start_says_what_to_do(app: App) -> None:
+    app.override(model="")
+
+    with pytest.raises(ModelError, match="No model is chosen"):
+        app.start_server()
+
+    assert not app.status().serving
+
+
+def test_a_model_that_is_gone_leaves_the_running_server_alone(app: App) -> None:
+    started(app)
+
+    with pytest.raises(ModelError):
+        app.apply(replace(app.store.current, model="gone.gguf"))
+
+    assert app.embed(["still here"]).dimensions == 64
+
+
+def test_requests_while_the_engine_is_started_again_are_told_to_come_back(app: App) -> None:
+    started(app)
+    psutil.Process(app.status().engine.pid).kill()
+    assert app._supervisor.wait_for({State.BACKOFF}, DEADLINE_S).state is State.BACKOFF
+
+    answer = requests.get(f"{app.status().base_url}/models", timeout=DEADLINE_S)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+
+
+def test_a_download_goes_to_the_models_folder_and_is_then_a_model(app: App, tmp_path: Path) -> None:
+    model = tmp_path / "tiny.gguf"
+    write_model(model)
+    with FileServer() as server:
+        file = server.put("/tiny.gguf", model.read_bytes())
+        path = app.downloads.wait(app.download(file.url), DEADLINE_S)
+
+    assert path == app.paths.models / "tiny.gguf"
+    assert app.library.find("tiny").path == path
+
+
+def test_the_built_in_model_needs_no_download(app: App) -> None:
+    with pytest.raises(DownloadError, match="comes with the app"):
+        app.download("test")
+
+
+def test_a_broken_settings_file_is_the_first_problem_shown(private_home: Path) -> None:
+    (private_home / "settings.toml").write_text("port = 'x'")
+    app = App.on_this_machine()
+    try:
+        assert isinstance(app.status().problem, SettingsError)
+    finally:
+        app.close()
+
+
+def test_launch_at_login_is_done_and_undone(app: App) -> None:
+    app.apply(replace(app.store.current, launch_at_login=True))
+    enabled = app.autostart.enabled
+    app.apply(replace(app.store.current, launch_at_login=False))
+
+    assert (enabled, app.autostart.enabled) == (True, False)
+
+
+def test_every_change_is_announced(app: App) -> None:
+    seen: list[State] = []
+    ready = threading.Event()
+
+    def listen(status: AppStatus) -> None:
+        seen.append(status.engine.state)
+        if status.engine.state is State.READY:
+            ready.set()
+
+    app.changed.connect(listen)
+    app.start_server()
+
+    assert ready.wait(DEADLINE_S)
+    assert State.LOADING in seen
+
+
+def test_closing_twice_is_closing_once(app: App) -> None:
+    started(app)
+
+    app.close()
+    app.close()
+
+    assert app.status().engine.state is State.STOPPED
+
+
+def test_a_gguf_that_is_chosen_by_its_path_is_served(app: App, tmp_path: Path) -> None:
+    copy = tmp_path / "模型 é.gguf"
+    copy.write_bytes((resources() / "test-model" / "test.gguf").read_bytes())
+    app.override(model=str(copy))
+
+    assert started(app).status().model_name == "模型 é"
+
+
+def test_errors_of_a_start_are_app_errors_with_a_hint(app: App, tmp_path: Path) -> None:
+    app.override(engine=str(tmp_path))
+
+    with pytest.raises(AppError) as caught:
+        app.start_server()
+
+    assert caught.value.hint

@@ -1,0 +1,134 @@
+"""The terminal commands: what they print, where, and how they end."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.models import HTML_PAGE, write_truncated_model
+from tests.fakes.program import powerinfer_tray, running
+from tray_app import __version__
+from tray_app.system.ports import free_port
+
+
+def test_version() -> None:
+    assert powerinfer_tray("--version").stdout == f"powerinfer-tray {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["frobnicate"], ["serve", "--port", "0"], ["settings", "set", "port"], ["embed"]]
+)
+def test_wrong_usage_ends_with_2_and_says_so_on_stderr(arguments: list[str]) -> None:
+    result = powerinfer_tray(*arguments)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Usage" in result.stderr
+
+
+def test_the_selftest_passes_and_prints_one_json_document() -> None:
+    result = powerinfer_tray("selftest", "--json")
+
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["ok"] is True
+    assert report["download"] == {"bytes": 383040, "resumed": True, "sha256": report["download"]["sha256"]}
+    assert report["engine"]["kind"] == "llama.cpp"
+    assert report["embedding"]["dimensions"] == 64
+    assert report["embedding"]["norm"] == pytest.approx(1.0, abs=1e-4)
+    assert report["embedding"]["ms"] > 0
+    assert report["orphans"] == 0
+
+
+def test_embed_starts_a_server_of_its_own_when_none_runs() -> None:
+    result = powerinfer_tray("embed", "one", "two", "--json")
+
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert [len(vector) for vector in answer["embeddings"]] == [64, 64]
+
+
+def test_status_and_embed_ask_the_app_that_runs() -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as program:
+        program.line_with("Ready")
+        status = json.loads(powerinfer_tray("status", "--json").stdout)
+        embedding = powerinfer_tray("embed", "hello")
+        program.interrupt()
+
+    assert (status["state"], status["base_url"]) == ("ready", f"http://127.0.0.1:{port}/v1")
+    assert "64 dimensions" in embedding.stdout
+    assert "built-in test model" not in embedding.stderr
+
+
+def test_status_without_an_app_says_that_none_runs() -> None:
+    result = powerinfer_tray("status", "--json")
+
+    assert (result.returncode, json.loads(result.stdout)["running"]) == (0, False)
+
+
+def test_settings_are_set_and_got_and_shown(private_home: Path) -> None:
+    assert powerinfer_tray("settings", "set", "ctx_size", "4096").returncode == 0
+
+    assert powerinfer_tray("settings", "get", "ctx_size").stdout == "4096\n"
+    assert json.loads(powerinfer_tray("settings", "show", "--json").stdout)["ctx_size"] == 4096
+    assert powerinfer_tray("settings", "path").stdout.strip() == str(private_home / "settings.toml")
+
+
+def fails(*arguments: str) -> str:
+    """The error of a command that must fail with exit code 1 and nothing on stdout but, perhaps, progress."""
+    result = powerinfer_tray(*arguments)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "does not exist.gguf"
+
+    assert str(missing) in fails("serve", "--model", str(missing), "--port", str(free_port()))
+
+
+def test_an_html_page_named_gguf_is_recognised(tmp_path: Path) -> None:
+    page = tmp_path / "page.gguf"
+    page.write_bytes(HTML_PAGE)
+
+    assert "HTML" in fails("serve", "--model", str(page), "--port", str(free_port()))
+
+
+def test_a_truncated_model_is_recognised_before_it_is_loaded(tmp_path: Path) -> None:
+    model = tmp_path / "short.gguf"
+    write_truncated_model(model)
+
+    assert "missing" in fails("serve", "--model", str(model), "--port", str(free_port()))
+
+
+def test_an_engine_that_is_no_program_is_refused(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a program")
+
+    assert "notes.txt" in fails("serve", "--model", "test", "--engine", str(text), "--port", str(free_port()))
+
+
+def test_a_setting_of_the_wrong_type_is_refused_and_nothing_is_saved(private_home: Path) -> None:
+    assert "a whole number" in fails("settings", "set", "ctx_size", "big")
+    assert not (private_home / "settings.toml").exists()
+
+
+def test_a_settings_file_with_a_wrong_value_is_reported_and_kept(private_home: Path) -> None:
+    (private_home / "settings.toml").write_text("ctx_size = 'big'\nmine = 1\n")
+
+    assert "line 1" in fails("serve", "--model", "test", "--port", str(free_port()))
+    assert (private_home / "settings.toml").read_text() == "ctx_size = 'big'\nmine = 1\n"
+
+
+def test_an_unreachable_host_is_named() -> None:
+    error = fails("download", f"http://127.0.0.1:{free_port()}/model.gguf")
+
+    assert "127.0.0.1" in error
+
+
+def test_with_json_an_error_is_a_document_too() -> None:
+    result = powerinfer_tray("download", "not a source", "--json")
+
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["ok"] is False

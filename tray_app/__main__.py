@@ -1,0 +1,45 @@
+"""The entry: no argument starts the tray app, else the terminal commands; child processes start here too.
+
+Child processes must start fast and light, so nothing is imported before it is known what is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run what the command line asks for; the process's exit code."""
+    arguments = sys.argv[1:]
+    match arguments:
+        case ["exec-child", *rest]:
+            from tray_app.system.trampoline import exec_child
+
+            return exec_child(rest)
+        case ["llamacpp-child", *rest]:
+            from tray_app.engine.llamacpp_child import main as llamacpp_child
+
+            return llamacpp_child(rest)
+        case [] | ["--background"]:
+            return _tray(arguments)
+        case _:
+            from tray_app.cli import run
+
+            return run(arguments)
+
+
+def _tray(arguments: list[str]) -> int:
+    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        from tray_app.cli import run
+
+        sys.stdout.write("There is no display, so no tray icon: serving in this terminal instead.\n")
+        return run(["serve"])
+    from tray_app.app import App
+    from tray_app.ui.application import run_tray
+
+    return run_tray(App.on_this_machine(), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""The terminal commands: ask a running app through its control address, or do the work headless. Main thread.
+
+Exit codes: 0 success, 1 failed with a message on stderr, 2 wrong usage. With `--json`, stdout carries
+exactly one JSON document.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from tray_app import __version__
+from tray_app.app import TEST_MODEL, App
+from tray_app.engine.lifecycle import State
+from tray_app.errors import AppError
+from tray_app.gateway.client import embed as embed_at
+from tray_app.gateway.client import find_running
+from tray_app.selftest import run_selftest
+from tray_app.settings.schema import FIELDS, field_named, parse_value
+from tray_app.settings.store import SettingsStore
+from tray_app.system.host import detect_host
+from tray_app.system.paths import AppPaths
+from tray_app.system.ports import free_port
+from tray_app.terminal import ProgressBars, SelftestView, ServeView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tray_app.app import AppStatus
+
+commands = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Download a model, serve it to OpenAI clients, ask it. Without a command the tray app starts.",
+)
+settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
+commands.add_typer(settings_commands, name="settings")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+# A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
+_WAIT_S = 0.5 if sys.platform == "win32" else None
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit code."""
+    try:
+        commands(args=arguments, prog_name="powerinfer-tray")
+    except AppError as exc:
+        if "--json" in arguments:
+            error = {"title": exc.title, "message": exc.message, "hint": exc.hint}
+            _print_json({"ok": False, "error": error})
+        Console(stderr=True, soft_wrap=True).print(f"Error: {exc}", markup=False, highlight=False)
+        return 1
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 1
+    return 0
+
+
+@commands.callback(invoke_without_command=True)
+def _options(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        typer.echo(f"powerinfer-tray {__version__}")
+        raise typer.Exit
+
+
+@commands.command()
+def serve(
+    model: Annotated[str | None, typer.Option(help="A model file, or a catalogue id.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
+    engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
+) -> None:
+    """Serve a model until Ctrl-C, without a window."""
+    chosen = {"model": model, "port": port, "engine": engine}
+    overrides = {name: value for name, value in chosen.items() if value is not None}
+    with _headless_app(overrides) as app:
+        _serve(app)
+
+
+@commands.command()
+def download(
+    source: Annotated[str, typer.Argument(help="A URL, hf:owner/repo/file, or a catalogue id.")],
+    to: Annotated[Path | None, typer.Option(help="The folder; without it, the models folder.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Download a model file; the same command goes on after an interruption."""
+    with _headless_app({}) as app, ProgressBars(Console(stderr=True)) as bar:
+        app.downloads.changed.connect(bar.show)
+        path = app.downloads.wait(app.download(source, to, sha256=sha256))
+        result = app.downloads.snapshot()[-1]
+    if as_json:
+        _print_json(
+            {
+                "path": str(path),
+                "bytes": result.received_bytes,
+                "sha256": result.sha256,
+                "resumed": result.resumed,
+            }
+        )
+    else:
+        typer.echo(f"Saved {path} ({path.stat().st_size:,} bytes)")
+
+
+@commands.command()
+def embed(
+    texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
+) -> None:
+    """Embed texts with the running server, or else with one that is started for this."""
+    with _base_url() as base_url:
+        answer = embed_at(base_url, texts)
+    if as_json:
+        _print_json(
+            {
+                "dimensions": answer.dimensions,
+                "tokens": answer.tokens,
+                "ms": round(answer.elapsed_ms, 3),
+                "embeddings": answer.vectors,
+            }
+        )
+        return
+    typer.echo(f"{answer.dimensions} dimensions, {answer.tokens} tokens, {answer.elapsed_ms:.1f} ms")
+    for text, vector in zip(texts, answer.vectors, strict=True):
+        first = ", ".join(f"{x:+.4f}" for x in vector[:6])
+        typer.echo(f"{text!r}: norm {math.hypot(*vector):.4f}: {first}, …")
+
+
+@commands.command()
+def status(*, as_json: Json = False) -> None:
+    """Say what the running app does."""
+    running = find_running(_paths().state)
+    document: dict[str, Any] = running.status() if running else {"running": False, "state": State.STOPPED}
+    if as_json:
+        _print_json(document)
+    elif running:
+        typer.echo(f"{document['state']}: {document['model'] or 'no model chosen'} · {document['base_url']}")
+        for entry in document["downloads"]:
+            typer.echo(f"{entry['phase']}: {entry['name']} {entry['received_bytes']:,} bytes")
+        if problem := document["problem"]:
+            typer.echo(f"{problem['title']}\n{problem['message']}\n{problem['hint']}")
+    else:
+        typer.echo("Not running. Start it with: powerinfer-tray serve")
+
+
+@commands.command()
+def selftest(*, as_json: Json = False) -> None:
+    """Check the installation: download, serve and embed with the built-in test model."""
+    with SelftestView(Console(stderr=as_json, soft_wrap=True)) as view:
+        report = run_selftest(detect_host(), view)
+    if as_json:
+        _print_json(report)
+    else:
+        typer.echo("Everything works." if report.ok else "Something was left behind.")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@settings_commands.command("show")
+def settings_show(*, as_json: Json = False) -> None:
+    """Print every setting with its value."""
+    store = SettingsStore(_paths().settings_file)
+    values = msgspec.to_builtins(store.current)
+    if as_json:
+        _print_json(values)
+    else:
+        for field in FIELDS:
+            typer.echo(f"{field.name} = {_as_text(values[field.name])}")
+    _raise_problem(store)
+
+
+@settings_commands.command("get")
+def settings_get(name: str) -> None:
+    """Print the value of one setting."""
+    field = field_named(name)
+    store = SettingsStore(_paths().settings_file)
+    typer.echo(_as_text(getattr(store.current, field.name)))
+    _raise_problem(store)
+
+
+@settings_commands.command("set")
+def settings_set(name: str, value: str) -> None:
+    """Change one setting. A running app takes it up when it is next started."""
+    parsed = parse_value(name, value)
+    store = SettingsStore(_paths().settings_file)
+    store.replace(msgspec.structs.replace(store.current, **{name: parsed}))
+    typer.echo(f"{name} = {_as_text(parsed)}")
+
+
+@settings_commands.command("path")
+def settings_path() -> None:
+    """Print where the settings file is."""
+    typer.echo(_paths().settings_file)
+
+
+def _paths() -> AppPaths:
+    return AppPaths.from_environment(os.environ)
+
+
+def _print_json(document: object) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+def _as_text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _raise_problem(store: SettingsStore) -> None:
+    """In a terminal somebody is there to mend the file, so nothing goes on with half of it."""
+    if store.problem:
+        raise store.problem
+
+
+@contextmanager
+def _headless_app(overrides: Mapping[str, Any]) -> Iterator[App]:
+    app = App.on_this_machine(overrides)
+    try:
+        _raise_problem(app.store)
+        yield app
+    finally:
+        app.close()
+
+
+@contextmanager
+def _base_url() -> Iterator[str]:
+    """The address of the running server, or of one that lives as long as the block."""
+    running = find_running(_paths().state)
+    if running and (status := running.status())["serving"]:
+        yield status["base_url"]
+        return
+    with _headless_app({"port": free_port()}) as app:
+        _choose_test_model_if_none(app)
+        app.start_server()
+        app.wait_until_ready()
+        yield app.status().base_url
+
+
+def _choose_test_model_if_none(app: App) -> None:
+    if not app.store.current.model:
+        typer.echo(
+            "No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True
+        )
+        app.override(model=TEST_MODEL)
+
+
+def _serve(app: App) -> None:
+    """Start the server and show what happens to it, until a signal or a failure that stays."""
+    events: queue.SimpleQueue[AppStatus | AppError | None] = queue.SimpleQueue()
+
+    def start() -> None:
+        try:
+            app.start_server()
+        except AppError as exc:
+            events.put(exc)
+
+    _choose_test_model_if_none(app)
+    app.changed.connect(events.put)
+    if find_running(app.paths.state) is None:  # one app at a time is the one that commands ask
+        app.open_control(quit_app=lambda: events.put(None))
+    with _signals_to(lambda: events.put(None)), ServeView(Console(soft_wrap=True)) as view:
+        starting = threading.Thread(target=start, name="start")
+        starting.start()
+        try:
+            while (event := _next(events)) is not None:
+                if isinstance(event, AppError):
+                    raise event
+                view.show_status(event)
+                if event.engine.failure and event.engine.state is State.FAILED:
+                    raise event.engine.failure
+            view.say("Stopping …")
+        finally:
+            app.close()
+            starting.join()
+
+
+def _next(events: queue.SimpleQueue[AppStatus | AppError | None]) -> AppStatus | AppError | None:
+    while True:
+        try:
+            return events.get(timeout=_WAIT_S)
+        except queue.Empty:
+            continue
+
+
+@contextmanager
+def _signals_to(handler: Any) -> Iterator[None]:
+    """Let Ctrl-C, a termination and a closed terminal call `handler` in place of ending the process."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), lambda *_: handler()) for name in names}
+    try:
+        yield
+    finally:
+        for name, previous in before.items():
+            signal.signal(getattr(signal, name), previous)

@@ -1,0 +1,217 @@
+"""Proves an installation: downloads the test model from itself, serves it, embeds a sentence. Main thread.
+
+Nothing of the person's is touched: settings, models and ports are its own and gone afterwards. The
+download is cut off in the middle and resumed by a second queue, as after a quit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import math
+import re
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import psutil
+
+from tray_app.app import App
+from tray_app.download.queue import DownloadQueue
+from tray_app.errors import AppError
+from tray_app.system.paths import AppPaths, resources
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tray_app.download.progress import Progress
+    from tray_app.system.host import Host
+
+SENTENCE = "The quick brown fox jumps over the lazy dog."
+_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadProof:
+    """What the download showed."""
+
+    bytes: int
+    resumed: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProof:
+    """Which engine served."""
+
+    kind: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingProof:
+    """What the embedding of `SENTENCE` looked like."""
+
+    dimensions: int
+    norm: float
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `selftest --json` prints."""
+
+    ok: bool
+    download: DownloadProof
+    engine: EngineProof
+    embedding: EmbeddingProof
+    orphans: int
+
+
+class Listener(Protocol):
+    """Who is told while the test runs."""
+
+    def step(self, text: str) -> None:
+        """Something has begun or is done. Called by the thread that runs the test."""
+
+    def progress(self, progress: Progress) -> None:
+        """The download has moved. Called by the downloads thread."""
+
+
+def run_selftest(host: Host, listener: Listener) -> Report:
+    """Run every step; `AppError` from the step that failed."""
+    # A space and a letter beyond ASCII, because real home folders have them.
+    with tempfile.TemporaryDirectory(prefix="powerinfer selftest é ") as folder:
+        paths = AppPaths.below(Path(folder))
+        download = _prove_download(paths.models, listener)
+        engine, embedding = _prove_server(paths, host, listener)
+        orphans = len(psutil.Process().children(recursive=True))
+        listener.step(f"The server has stopped. Processes left behind: {orphans}")
+    return Report(ok=orphans == 0, download=download, engine=engine, embedding=embedding, orphans=orphans)
+
+
+def _prove_download(folder: Path, listener: Listener) -> DownloadProof:
+    model = (resources() / "test-model" / "test.gguf").read_bytes()
+    digest = hashlib.sha256(model).hexdigest()
+    with _serve(model) as server:
+        listener.step(f"Downloading the test model from {server.url}")
+        arrived_bytes = _download_part(server, folder, digest, listener)
+        listener.step(f"Interrupted after {arrived_bytes:,} bytes; going on from there")
+        queue = DownloadQueue()
+        queue.changed.connect(lambda downloads: listener.progress(downloads[-1]))
+        try:
+            download = queue.add(server.url, folder, sha256=digest)
+            path = queue.wait(download, _TIMEOUT_S)
+            result = queue.snapshot()[-1]
+        finally:
+            queue.close(timeout_s=5)
+    listener.step(f"Downloaded and verified: {path.stat().st_size:,} bytes, SHA-256 {digest}")
+    return DownloadProof(path.stat().st_size, result.resumed, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _download_part(server: _Server, folder: Path, digest: str, listener: Listener) -> int:
+    """Begin the download and close the queue in the middle, as a person does who quits; the bytes so far."""
+    some_arrived = threading.Event()
+
+    def watch(downloads: tuple[Progress, ...]) -> None:
+        listener.progress(downloads[-1])
+        if downloads[-1].received_bytes > 0 or not downloads[-1].phase.active:
+            some_arrived.set()
+
+    queue = DownloadQueue()
+    queue.changed.connect(watch)
+    try:
+        queue.add(server.url, folder, sha256=digest)
+        if not some_arrived.wait(_TIMEOUT_S):
+            raise AppError("The self-test's download does not move", "Nothing has arrived in two minutes.")
+    finally:
+        queue.close(timeout_s=5)
+        server.interrupted.set()
+    return queue.snapshot()[-1].received_bytes
+
+
+def _prove_server(paths: AppPaths, host: Host, listener: Listener) -> tuple[EngineProof, EmbeddingProof]:
+    app = App(paths, host, overrides={"model": str(paths.models / "test.gguf"), "port": free_port()})
+    try:
+        listener.step("Starting the engine")
+        app.start_server()
+        engine = app.wait_until_ready(_TIMEOUT_S).engine
+        listener.step(f"{engine.kind} {engine.version or ''} is ready at {app.status().base_url}")
+        answer = app.embed([SENTENCE])
+        vector = answer.vectors[0]
+        norm = math.sqrt(math.fsum(x * x for x in vector))
+        first = ", ".join(f"{x:+.4f}" for x in vector[:4])
+        listener.step(f"Embedding of {SENTENCE!r}:")
+        listener.step(f"{len(vector)} dimensions, norm {norm:.4f}, {answer.elapsed_ms:.1f} ms: {first}, …")
+    finally:
+        app.close()
+    return (
+        EngineProof(engine.kind, engine.version),
+        EmbeddingProof(len(vector), round(norm, 6), round(answer.elapsed_ms, 3)),
+    )
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Offers one file with ranges; the first answer stops half-way until the client has gone."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _FileHandler)
+        self.content = content
+        self.first_answer_bytes = len(content) // 2
+        self.interrupted = threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}/test.gguf"
+
+
+class _FileHandler(http.server.BaseHTTPRequestHandler):
+    """HEAD and GET of the file, whole or from an offset on: all that a resumed download asks for."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._send_headers(0)
+
+    def do_GET(self) -> None:
+        asked = re.fullmatch(r"bytes=(\d+)-\d*", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        self._send_headers(start)
+        server = self.server
+        if server.interrupted.is_set():
+            self.wfile.write(server.content[start:])
+        else:
+            with suppress(ConnectionError):  # the client leaves: that is the interruption
+                self.wfile.write(server.content[start : server.first_answer_bytes])
+            server.interrupted.wait()
+            self.close_connection = True
+
+    def _send_headers(self, start: int) -> None:
+        total = len(self.server.content)
+        if start:
+            self.send_response(HTTPStatus.PARTIAL_CONTENT)
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        else:
+            self.send_response(HTTPStatus.OK)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(total - start))
+        self.send_header("ETag", f'"{hashlib.sha256(self.server.content).hexdigest()}"')
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep the terminal for the steps."""
+
+
+@contextmanager
+def _serve(content: bytes) -> Iterator[_Server]:
+    with _Server(content) as server:
+        thread = threading.Thread(target=server.serve_forever, name="selftest-server")
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

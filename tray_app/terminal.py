@@ -1,0 +1,126 @@
+"""What the terminal commands show while they work: progress bars, steps, changes of state. Any thread."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bars
+
+from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import (
+        TaskID,
+    )
+
+    from tray_app.app import AppStatus
+    from tray_app.download.progress import Progress
+
+_SENTENCE = "The quick brown fox jumps over the lazy dog."
+
+
+class ProgressBars:
+    """A live bar for each download; in a pipe or a file, a line for every quarter."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[int, TaskID] = {}
+        self._quarters: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._bars.console.print(text, markup=False, highlight=False)
+
+    def show(self, downloads: tuple[Progress, ...]) -> None:
+        """Bring the bars to what the downloads are now."""
+        for progress in downloads:
+            if progress.id not in self._tasks:
+                self._tasks[progress.id] = self._bars.add_task(progress.name)
+            self._bars.update(
+                self._tasks[progress.id],
+                completed=progress.received_bytes,
+                total=progress.total_bytes,
+                visible=progress.phase in (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING),
+            )
+            if not self._console.is_terminal:
+                self._say_quarters(progress)
+
+    def _say_quarters(self, progress: Progress) -> None:
+        quarters = 4 * progress.received_bytes // progress.total_bytes if progress.total_bytes else 0
+        if quarters > self._quarters.get(progress.id, 0):
+            self._quarters[progress.id] = quarters
+            self.say(f"  {progress.name}: {25 * quarters} % of {progress.total_bytes:,} bytes")
+
+
+class SelftestView(ProgressBars):
+    """The steps of the self-test, with a bar while it downloads."""
+
+    def step(self, text: str) -> None:
+        """See `selftest.Listener`."""
+        self.say(text)
+
+    def progress(self, progress: Progress) -> None:
+        """See `selftest.Listener`."""
+        self.show((progress,))
+
+
+class ServeView(ProgressBars):
+    """What `serve` prints: a line for each change of state, a bar while the model is downloaded."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._seen = State.STOPPED
+
+    def show_status(self, status: AppStatus) -> None:
+        """Bring the terminal to this status."""
+        self.show(status.downloads)
+        state = status.engine.state
+        if state is self._seen:
+            return
+        self._seen = state
+        match state:
+            case State.STARTING:
+                self.say(f"Loading {status.model_name} …")
+            case State.READY:
+                self.say(f"Ready: {status.model_name} at {status.base_url}\n")
+                self.say(f"Try it from another terminal:\n\n  {curl_line(status.base_url)}\n")
+                self.say("Press Ctrl-C to stop.")
+            case State.BACKOFF:
+                self.say(f"The server has stopped and is started again.\n{status.engine.failure or ''}")
+            case _:
+                pass
+
+
+def curl_line(base_url: str) -> str:
+    """A command that embeds a sentence, to paste into any shell."""
+    body = json.dumps({"input": _SENTENCE})
+    return f"curl {base_url}/embeddings -H 'Content-Type: application/json' -d '{body}'"
