@@ -33,7 +33,7 @@ def _tray(arguments: list[str]) -> int:
     if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
         from tray_app.cli import run
 
-        sys.stdout.write("There is no display, so no tray icon: serving in this terminal instead.\n")
+        print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
         return run(["serve"])
     from tray_app.app import App
     from tray_app.ui.application import run_tray

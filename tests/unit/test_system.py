@@ -71,7 +71,7 @@ def test_an_architecture_has_one_name(name: str, machine: str) -> None:
         (host(System.LINUX, "arm64"), False),
     ],
 )
-def test_apple_silicon_is_known_also_under_rosetta(facts: Host, expected: bool) -> None:  # noqa: FBT001
+def test_apple_silicon_is_known_also_under_rosetta(facts: Host, expected: bool) -> None:
     assert facts.apple_silicon is expected
 
 

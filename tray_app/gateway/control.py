@@ -20,6 +20,7 @@ from tray_app.errors import AppError
 from tray_app.gateway.guard import local_only, openai_errors
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
+from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -66,7 +67,8 @@ class Control:
         """Listen on a free loopback port and write the file."""
         self._listener.open(0)
         if self._listener.port is not None:
-            _write_private(self._path, ControlFile(self._listener.port, self._token, os.getpid()))
+            content = ControlFile(self._listener.port, self._token, os.getpid())
+            write_atomically(self._path, msgspec.json.encode(content), mode=0o600)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Remove the file, stop listening, join the thread."""
@@ -104,14 +106,3 @@ def _calling(action: Callable[[], None]) -> Callable[[web.Request], Awaitable[we
         return web.Response(status=204)
 
     return handler
-
-
-def _write_private(path: Path, content: ControlFile) -> None:
-    """Write a file that nobody else can read, at no moment, and that is never there by half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{content.pid}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(content))
-    draft.replace(path)

@@ -21,7 +21,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        temporary.chmod(mode)  # mkstemp gives 0600
+        temporary.chmod(mode)  # until here it is private: mkstemp makes it so
         temporary.replace(target)
     except OSError:
         temporary.unlink(missing_ok=True)

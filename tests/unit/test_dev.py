@@ -1,0 +1,67 @@
+"""What `dev.py` says before anything is installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dev
+
+
+def test_without_a_command_the_usage_is_shown() -> None:
+    result = subprocess.run([sys.executable, dev.__file__], capture_output=True, text=True, check=False)
+
+    assert result.returncode == 2
+    assert "python3 dev.py run" in result.stderr
+
+
+def test_without_rights_the_one_command_to_type_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/dpkg-query")
+    monkeypatch.setattr(dev, "installed_packages", lambda: {"libgl1"})
+    monkeypatch.setattr(dev, "privileges", lambda: None)
+
+    with pytest.raises(SystemExit) as caught:
+        dev.install_packages(["libgl1", "libegl1", "libgomp1"])
+
+    assert "sudo apt-get install" in str(caught.value)
+    assert "libegl1 libgomp1" in str(caught.value)
+    assert "libgl1" not in str(caught.value)
+
+
+def test_a_system_without_dpkg_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+
+    dev.install_packages(["libgl1"])
+
+
+@pytest.mark.skipif(not Path("/usr/bin/dpkg-query").exists(), reason="not a Debian-like system")
+def test_packages_and_what_they_provide_count_as_installed() -> None:
+    installed = dev.installed_packages()
+
+    assert {"libc6", "awk"} <= installed  # awk is provided by mawk or gawk
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"), [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "w"}, True)]
+)
+def test_a_display_is_known_by_its_variable(
+    variables: dict[str, str],
+    expected: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert dev.has_display() is expected
+
+
+def test_the_locks_pin_every_package_with_digests() -> None:
+    for lock in (dev.RUN_LOCK, dev.DEV_LOCK):
+        lines = lock.read_text().splitlines()
+        pins = [line for line in lines if line and line[0].isalnum()]
+        assert pins
+        assert all("==" in pin and pin.endswith("\\") for pin in pins)
