@@ -19,8 +19,8 @@ from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import AppError, DownloadError, EngineError, ModelError
-from tray_app.gateway.client import embed
+from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
+from tray_app.gateway.client import embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
@@ -30,7 +30,7 @@ from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
-from tray_app.system.logs import log_to_file
+from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, port_owners
 
@@ -79,6 +79,7 @@ class App:
     """An `AppStatus` after every change, about ten times a second at most, from any thread."""
 
     def __init__(self, paths: AppPaths, host: Host, overrides: Mapping[str, Any] | None = None) -> None:
+        self._log = AppLog(paths.logs)
         self.paths = paths
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
@@ -90,7 +91,6 @@ class App:
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
         self._gateway = Gateway(self._upstream, lambda: self.store.current.temperature)
         self._control: Control | None = None
-        self._log_handler = log_to_file(paths.logs)
         self._starting = threading.Lock()  # held through a whole start, a download included
         self._lock = threading.Lock()  # guards the two below; never held for long
         self._wanted = False
@@ -174,7 +174,7 @@ class App:
         self.store.replace(new)
         self._problem = None
         if new.launch_at_login != old.launch_at_login:
-            self.autostart.enable() if new.launch_at_login else self.autostart.disable()
+            self._launch_at_login(new.launch_at_login)
         if self._wanted:
             self.start_server()
         self._announce()
@@ -203,7 +203,12 @@ class App:
         return embed(self.status().base_url, texts)
 
     def open_control(self, quit_app: Callable[[], None]) -> None:
-        """Let terminal commands and a second instance ask this one; `quit_app` is called when one says so."""
+        """Let terminal commands ask this app, unless they ask another one already.
+
+        `quit_app` is called when one of them says so, on a thread of the control listener.
+        """
+        if find_running(self.paths.state):
+            return
         self._control = Control(
             self.paths.state,
             status=lambda: status_document(self.status()),
@@ -213,16 +218,20 @@ class App:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the engine and every download (they go on next time) and free everything."""
-        deadline = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + timeout_s
+
+        def rest_s() -> float:
+            return max(0.0, deadline_s - time.monotonic())
+
         with self._lock:
             self._wanted = False
             self._supervisor.stop()
-            self._gateway.close()
+            self._gateway.close(rest_s())
         if self._control:
-            self._control.close()
-        self.downloads.close(max(0.0, deadline - time.monotonic()))
-        self._supervisor.close(max(0.0, deadline - time.monotonic()))
-        self._log_handler.close()
+            self._control.close(rest_s())
+        self.downloads.close(rest_s())
+        self._supervisor.close(rest_s())
+        self._log.close()
 
     def _open_gateway(self) -> None:
         status = self.status()
@@ -238,6 +247,16 @@ class App:
             except OSError as exc:
                 raise PortInUseError(port, port_owners(port)) from exc
         self._announce()
+
+    def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
+        try:
+            self.autostart.enable() if wanted else self.autostart.disable()
+        except OSError as exc:
+            raise SettingsError(
+                "Launch at login could not be changed",
+                str(exc),
+                "Check that you may write to the place that is named, or use the system's own settings.",
+            ) from exc
 
     def _close_gateway_if_idle(self) -> None:
         with self._lock:

@@ -268,8 +268,7 @@ def _serve(app: App) -> None:
 
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)
-    if find_running(app.paths.state) is None:  # one app at a time is the one that commands ask
-        app.open_control(quit_app=lambda: events.put(None))
+    app.open_control(quit_app=lambda: events.put(None))
     with _signals_to(lambda: events.put(None)), ServeView(Console(soft_wrap=True)) as view:
         starting = threading.Thread(target=start, name="start")
         starting.start()

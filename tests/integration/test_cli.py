@@ -132,3 +132,26 @@ def test_with_json_an_error_is_a_document_too() -> None:
 
     assert result.returncode == 1
     assert json.loads(result.stdout)["ok"] is False
+
+
+def test_a_second_app_does_not_take_the_first_ones_place() -> None:
+    first_port, second_port = free_port(), free_port()
+    with running("serve", "--model", "test", "--port", str(first_port)) as first:
+        first.line_with("Ready")
+        with running("serve", "--model", "test", "--port", str(second_port)) as second:
+            second.line_with("Ready")
+            second.interrupt()
+        status = json.loads(powerinfer_tray("status", "--json").stdout)
+        first.interrupt()
+
+    assert status["base_url"] == f"http://127.0.0.1:{first_port}/v1"
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("POWERINFER_TRAY_HOME", str(tmp_path / "file"))
+
+    error = fails("serve", "--model", "test")
+
+    assert str(tmp_path / "file") in error
+    assert "POWERINFER_TRAY_HOME" in error
