@@ -11,11 +11,13 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from tests.fakes.file_server import FileServer
+from tests.fakes.file_server import Drop, FileServer, ServedFile
 from tests.fakes.models import write_model
 from tray_app.app import App, AppStatus
+from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, ModelError, SettingsError
+from tray_app.models.catalog import CatalogEntry
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, free_port
@@ -220,3 +222,53 @@ def test_errors_of_a_start_are_app_errors_with_a_hint(app: App, tmp_path: Path) 
         app.start_server()
 
     assert caught.value.hint
+
+
+@pytest.fixture
+def app_with_offer(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[App, ServedFile]]:
+    """An app whose catalogue offers a model that must be downloaded, and which is chosen."""
+    content = (resources() / "test-model" / "test.gguf").read_bytes()
+    with FileServer() as server:
+        served = server.put("/offer.gguf", content)
+        offer = CatalogEntry(
+            id="offer",
+            name="Offer",
+            file_name="offer.gguf",
+            source=served.url,
+            size_bytes=len(content),
+            note="For a test.",
+        )
+        monkeypatch.setattr("tray_app.app.load_catalog", lambda _: (offer,))
+        overrides = {"port": free_port(), "model": "offer"}
+        app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
+        yield app, served
+        app.close()
+
+
+def test_a_start_downloads_the_chosen_model_first(app_with_offer: tuple[App, ServedFile]) -> None:
+    app, _ = app_with_offer
+
+    assert started(app).embed(["hello"]).dimensions == 64
+    assert (app.paths.models / "offer.gguf").is_file()
+
+
+def test_a_stop_during_that_download_frees_the_port_and_starts_nothing(
+    app_with_offer: tuple[App, ServedFile],
+) -> None:
+    app, served = app_with_offer
+    served.faults.append(Drop(1000))  # the download goes on after a moment, which is when the stop comes
+    some_arrived = threading.Event()
+    app.downloads.changed.connect(
+        lambda downloads: some_arrived.set() if downloads[-1].received_bytes else None
+    )
+    starting = threading.Thread(target=app.start_server, name="start")
+    starting.start()
+    assert some_arrived.wait(DEADLINE_S)
+
+    app.stop_server()
+    with socket.create_server(("127.0.0.1", app.status().settings.port)):
+        pass
+    starting.join(DEADLINE_S)
+
+    assert app.downloads.snapshot()[-1].phase is Phase.DONE
+    assert app.status().engine.run == 0
