@@ -11,6 +11,7 @@ from tray_app.engine.plan import plan_launch
 from tray_app.settings.schema import Settings
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
+POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
 LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
 LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
 
@@ -63,13 +64,19 @@ def test_the_context_is_at_most_what_the_model_was_trained_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "budget", "expected"),
-    [(PC, 4.0, False), (MAC, 4.0, False), (PC_WITH_NVIDIA, "auto", False), (PC_WITH_NVIDIA, 4.5, True)],
+    ("engine", "host", "budget", "expected"),
+    [
+        (POWERINFER_FOR_CUDA, PC_WITH_NVIDIA, 4.5, True),
+        (POWERINFER_FOR_CUDA, PC_WITH_NVIDIA, "auto", False),
+        (POWERINFER, PC_WITH_NVIDIA, 4.5, False),
+        (POWERINFER_FOR_CUDA, PC, 4.5, False),
+        (POWERINFER_FOR_CUDA, MAC, 4.5, False),
+    ],
 )
 def test_the_vram_budget_is_passed_only_where_it_has_an_effect(
-    host: Any, budget: Any, *, expected: bool
+    engine: Engine, host: Any, budget: Any, *, expected: bool
 ) -> None:
-    assert ("--vram-budget 4.5" in words(host=host, vram_budget=budget)) is expected
+    assert ("--vram-budget 4.5" in words(engine, host, vram_budget=budget)) is expected
 
 
 def test_threads_for_batches_follow_threads() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from tray_app.engine.kinds import EngineKind
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 PORT = "{port}"
 """Stands in a plan for the port, which is chosen anew for every process."""
 LOOPBACK = "127.0.0.1"
+_VRAM_FLAG = "--vram-budget"
+_GPU_BUILD_FLAG = "--n-gpu-layers"
+"""PowerInfer's help names it only where it was built for a GPU; the VRAM budget it names always."""
 _POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
@@ -44,12 +48,36 @@ class LaunchPlan:
         return shlex.join(self.command(port))
 
 
+class VramObstacle(Enum):
+    """Why a VRAM budget would have no effect."""
+
+    APPLE_SILICON = auto()
+    """The processor shares its memory with the GPU, also for a translated program."""
+    NO_GPU = auto()
+    """There is no NVIDIA GPU, the only kind PowerInfer can use."""
+    ENGINE = auto()
+    """The engine was built without CUDA, or is none that has a budget."""
+
+
+def vram_obstacle(host: Host, engine: Engine | None) -> VramObstacle | None:
+    """What keeps a VRAM budget from having an effect, if anything does. `engine` may be unknown yet."""
+    if host.apple_silicon:
+        return VramObstacle.APPLE_SILICON
+    if not host.gpus:
+        return VramObstacle.NO_GPU
+    if engine is not None and not {_VRAM_FLAG, _GPU_BUILD_FLAG} <= engine.flags:
+        return VramObstacle.ENGINE
+    return None
+
+
 def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:
     """The launch that these settings ask for on this machine."""
     options = _common(settings, model, host)
     match engine.kind:
         case EngineKind.POWERINFER:
-            options += _powerinfer(settings, model, host)
+            options += _powerinfer(settings, model)
+            if settings.vram_budget != AUTO and vram_obstacle(host, engine) is None:
+                options += ((_VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
             options += _llama_server(settings, model)
         case EngineKind.LLAMA_CPP:
@@ -72,16 +100,13 @@ def _common(settings: Settings, model: Model, host: Host) -> Options:
     )
 
 
-def _powerinfer(settings: Settings, model: Model, host: Host) -> Options:
+def _powerinfer(settings: Settings, model: Model) -> Options:
     # Never --temp, which it does not know: the temperature is a field of each request.
-    options: Options = (
+    return (
         ("--host", LOOPBACK),
         ("--batch-size", str(min(settings.batch_size, _context(settings, model), _POWERINFER_MAX_BATCH))),
         ("--embedding",),
     )
-    if settings.vram_budget != AUTO and host.gpus and not host.apple_silicon:
-        options += (("--vram-budget", f"{settings.vram_budget:g}"),)
-    return options
 
 
 def _llama_server(settings: Settings, model: Model) -> Options:

@@ -1,0 +1,305 @@
+"""An app without engine, network and disk: shows the snapshots that a test gives it, notes what is asked.
+
+The functions `make_…` build the frozen values of the app with defaults that read well in a test.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from psygnal import Signal
+
+from tray_app.app import AppStatus
+from tray_app.download.progress import Phase, Progress
+from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.lifecycle import State
+from tray_app.engine.plan import plan_launch
+from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.gateway.client import Embeddings
+from tray_app.models.catalog import CatalogEntry
+from tray_app.models.gguf import ModelHeader
+from tray_app.models.library import Model, NotInstalledError
+from tray_app.settings.schema import Settings
+from tray_app.system.host import Gpu, Host, System
+from tray_app.system.paths import AppPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tray_app.app import App
+    from tray_app.engine.plan import LaunchPlan
+    from tray_app.errors import AppError, EngineError
+
+MODELS = Path("/models")
+DIMENSIONS = 64
+
+
+def make_host(*, gpu: bool = False, system: System = System.LINUX, machine: str = "x86_64") -> Host:
+    return Host(
+        system=system,
+        machine=machine,
+        translated=False,
+        physical_cores=4,
+        logical_cores=8,
+        memory_bytes=16 * 2**30,
+        gpus=(Gpu("NVIDIA GeForce", 8 * 2**30),) if gpu else (),
+    )
+
+
+def make_model(name: str = "Bamboo 7B Q4_0", file_name: str = "bamboo.gguf", *, sparse: bool = True) -> Model:
+    header = ModelHeader(
+        sparse=sparse,
+        version=3,
+        architecture="bamboo",
+        name=name,
+        context_length=4096,
+        embedding_length=4096,
+        block_count=32,
+        quantization="Q4_0",
+        chat_template=None,
+        implied_size_bytes=4_680_000_000,
+    )
+    return Model(file_name.removesuffix(".gguf"), name, MODELS / file_name, 4_680_000_000, header)
+
+
+def make_engine(kind: EngineKind = EngineKind.LLAMA_CPP, *flags: str) -> Engine:
+    return Engine(kind, (f"/opt/{kind}/server",), "1.2", frozenset(flags))
+
+
+def make_plan(settings: Settings | None = None, engine: Engine | None = None) -> LaunchPlan:
+    return plan_launch(settings or Settings(), make_model(), engine or make_engine(), make_host())
+
+
+def make_snapshot(
+    state: State = State.STOPPED,
+    *,
+    failure: EngineError | None = None,
+    since_s: float = 0,
+    plan: LaunchPlan | None = None,
+) -> EngineSnapshot:
+    lives = state in (State.LOADING, State.READY)
+    return EngineSnapshot(
+        state=state,
+        plan=plan or (None if state is State.STOPPED else make_plan()),
+        run=1,
+        port=45678 if lives else None,
+        pid=4711 if lives else None,
+        since_s=since_s,
+        restarts=0,
+        failure=failure,
+        log=(),
+    )
+
+
+def make_status(
+    state: State = State.STOPPED,
+    *,
+    model_name: str | None = "Bamboo 7B Q4_0",
+    engine: EngineSnapshot | None = None,
+    settings: Settings | None = None,
+    downloads: tuple[Progress, ...] = (),
+    problem: AppError | None = None,
+) -> AppStatus:
+    settings = settings or Settings(model="bamboo" if model_name else "")
+    return AppStatus(
+        settings=settings,
+        engine=engine or make_snapshot(state),
+        model_name=model_name,
+        base_url=f"http://127.0.0.1:{settings.port}/v1",
+        serving=state in (State.LOADING, State.READY),
+        downloads=downloads,
+        problem=problem,
+    )
+
+
+def make_progress(
+    phase: Phase = Phase.DOWNLOADING,
+    *,
+    number: int = 1,
+    name: str = "tiny.gguf",
+    received_bytes: int = 2_012_400_000,
+    total_bytes: int | None = 4_680_000_000,
+    error: AppError | None = None,
+) -> Progress:
+    moving = phase is Phase.DOWNLOADING
+    return Progress(
+        id=number,
+        name=name,
+        phase=phase,
+        received_bytes=received_bytes,
+        total_bytes=total_bytes,
+        rate_bytes_per_s=12_300_000 if moving else 0,
+        remaining_s=180 if moving else None,
+        path=MODELS / name,
+        resumed=False,
+        sha256=None,
+        error=error,
+    )
+
+
+CATALOG = (
+    CatalogEntry(
+        id="test",
+        name="Built-in test model",
+        file_name="test.gguf",
+        size_bytes=383_040,
+        note="Comes with the app to check the installation; its answers mean nothing.",
+    ),
+    CatalogEntry(
+        id="bamboo",
+        name="Bamboo 7B Q4_0",
+        file_name="bamboo.gguf",
+        source="hf:PowerInfer/bamboo/bamboo.gguf",
+        size_bytes=4_680_000_000,
+        recommended=True,
+        note="Sparse 7B model for embeddings and for continuing a text, in 4 bits.",
+    ),
+    CatalogEntry(
+        id="tiny",
+        name="Tiny",
+        file_name="tiny.gguf",
+        source="hf:owner/tiny/tiny.gguf",
+        size_bytes=900_000_000,
+        note="A small dense model.",
+    ),
+)
+
+
+class FakeLibrary:
+    """Models that are nowhere."""
+
+    def __init__(self, models: tuple[Model, ...]) -> None:
+        self.models = models
+        self.catalog = CATALOG
+
+    def installed(self) -> tuple[Model, ...]:
+        return self.models
+
+    def find(self, reference: str) -> Model:
+        for model in self.models:
+            if model.id == reference:
+                return model
+        raise NotInstalledError(next(entry for entry in CATALOG if entry.id == reference))
+
+
+class FakeStore:
+    def __init__(self, settings: Settings) -> None:
+        self.current = settings
+
+
+class FakeDownloads:
+    """A queue that notes what is asked of it."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+
+    def pause(self, number: int) -> None:
+        self._app.note("pause", number)
+
+    def resume(self, number: int) -> None:
+        self._app.note("resume", number)
+
+    def cancel(self, number: int) -> None:
+        self._app.note("cancel", number)
+
+
+class FakeApp:
+    """What `App` promises, without consequences. `calls` are the wishes; `refuse` makes one of them fail."""
+
+    changed = Signal(object)
+
+    def __init__(
+        self, status: AppStatus | None = None, *, host: Host | None = None, folder: Path = Path("/fake")
+    ) -> None:
+        self._status = status or make_status()
+        self._refusals: dict[str, AppError] = {}
+        self._called = threading.Condition()
+        self.calls: list[tuple[Any, ...]] = []
+        self.paths = AppPaths.below(folder)
+        self.host = host or make_host()
+        self.store = FakeStore(self._status.settings)
+        self.library = FakeLibrary(
+            (make_model(), make_model("Built-in test model", "test.gguf", sparse=False))
+        )
+        self.downloads = FakeDownloads(self)
+        self.engine = make_engine()
+        self.quit_app: Callable[[], None] | None = None
+
+    @property
+    def as_app(self) -> App:
+        """Itself, for what wants the real one."""
+        return cast("App", self)
+
+    def show(self, status: AppStatus) -> None:
+        """Make this the snapshot that everyone sees. Any thread."""
+        self._status = status
+        self.store.current = status.settings
+        self.changed.emit(status)
+
+    def refuse(self, call: str, error: AppError) -> None:
+        """Let this call fail."""
+        self._refusals[call] = error
+
+    def note(self, *call: Any) -> None:
+        """Remember a wish, and fail if it was to be refused."""
+        with self._called:
+            self.calls.append(call)
+            self._called.notify_all()
+        if error := self._refusals.get(call[0]):
+            raise error
+
+    def wait_for_call(self, *call: Any, timeout_s: float = 20) -> None:
+        """Until this wish has been uttered."""
+        with self._called:
+            if not self._called.wait_for(lambda: call in self.calls, timeout_s):
+                raise AssertionError(f"{call} was not called, but {self.calls}")
+
+    def status(self) -> AppStatus:
+        return self._status
+
+    def start_server(self) -> None:
+        self.note("start_server")
+
+    def stop_server(self) -> None:
+        self.note("stop_server")
+
+    def apply(self, new: Settings) -> None:
+        changes = {
+            key: value
+            for key, value in msgspec.structs.asdict(new).items()
+            if value != getattr(self.store.current, key)
+        }
+        self.note("apply", changes)
+        self.show(replace(self._status, settings=new))
+
+    def preview(self, settings: Settings) -> LaunchPlan:
+        self.note("preview", settings)
+        model = self.library.find(settings.model)
+        return plan_launch(settings, model, self.engine, self.host)
+
+    def download(self, source: str) -> int:
+        self.note("download", source)
+        return 1
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        self.note("embed", tuple(texts))
+        vectors = tuple(_vector(len(text)) for text in texts)
+        return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
+
+    def open_control(self, quit_app: Callable[[], None]) -> None:
+        self.quit_app = quit_app
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        self.note("close", timeout_s)
+
+
+def _vector(seed: int) -> tuple[float, ...]:
+    """A vector of norm 1 that looks like one from a model."""
+    raw = [math.sin(seed + 1.7 * n) * math.cos(0.3 * n * seed) for n in range(DIMENSIONS)]
+    norm = math.sqrt(math.fsum(value * value for value in raw))
+    return tuple(value / norm for value in raw)

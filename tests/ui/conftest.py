@@ -1,0 +1,79 @@
+"""What tests of the user interface share: a fake app behind a bridge, both looks, a place for pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Logic needs no display; tests of the real desktop start one, and the app on it as a process of its own.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtGui import QColor, QPalette
+
+from tests.fakes.app import FakeApp
+from tests.fakes.desktop import desktop, missing_programs
+from tray_app.ui.bridge import Bridge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from PySide6.QtWidgets import QApplication, QWidget
+
+    from tests.fakes.desktop import Desktop
+
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeApp:
+    return FakeApp(folder=tmp_path)
+
+
+@pytest.fixture
+def bridge(qapp: QApplication, fake: FakeApp) -> Iterator[Bridge]:  # noqa: ARG001 - Qt must run
+    made = Bridge(fake.as_app)
+    yield made
+    made.close(timeout_s=5)
+
+
+@pytest.fixture(params=["light", "dark"])
+def look(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[str]:
+    """Light and dark, one after the other."""
+    name: str = request.param
+    before = qapp.palette()
+    qapp.setPalette(dark_palette() if name == "dark" else before)
+    yield name
+    qapp.setPalette(before)
+
+
+@pytest.fixture
+def photograph(look: str) -> Callable[[QWidget, str], None]:
+    """Saves a picture of a widget in the look that the test has, for people to look at."""
+
+    def save(widget: QWidget, name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        assert widget.grab().save(str(ARTIFACTS / f"{name}-{look}.png"))
+
+    return save
+
+
+@pytest.fixture
+def real_desktop(tmp_path: Path) -> Iterator[Desktop]:
+    """An X server, a window manager and a session bus of the test's own."""
+    if missing := missing_programs():
+        pytest.fail(f"Not installed: {', '.join(missing)}. python3 dev.py test installs what is missing.")
+    with desktop(tmp_path) as made:
+        yield made
+
+
+def dark_palette() -> QPalette:
+    """What Qt's style is given on a dark desktop."""
+    palette = QPalette(QColor("#2b2b2b"))
+    palette.setColor(QPalette.ColorRole.Base, QColor("#1e1e1e"))
+    palette.setColor(QPalette.ColorRole.Highlight, QColor("#3d8bff"))
+    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#808080"))
+    return palette

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.app import make_progress, make_status
+from tray_app.download.progress import Phase
+from tray_app.errors import SettingsError
+from tray_app.settings.schema import Settings
+from tray_app.ui.application import Desktop
+from tray_app.ui.presenters.tray import Command, Page
+from tray_app.ui.tray import Tray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
+
+    from tests.fakes.app import FakeApp
+    from tray_app.app import AppStatus
+
+
+@pytest.fixture
+def desktop(qapp: QApplication, fake: FakeApp) -> Iterator[Desktop]:
+    """The app where there is no tray: the platform of these tests has none."""
+    made = Desktop(qapp, fake.as_app)
+    yield made
+    made.leave()
+    made.bridge.close(timeout_s=5)
+    qapp.setQuitOnLastWindowClosed(False)
+
+
+def show(qtbot: QtBot, desktop: Desktop, fake: FakeApp, status: AppStatus) -> None:
+    with qtbot.waitSignal(desktop.bridge.status_changed):
+        fake.show(status)
+
+
+def test_without_a_tray_the_window_opens_says_so_and_quits_when_closed(
+    qtbot: QtBot, qapp: QApplication, desktop: Desktop
+) -> None:
+    desktop.start(background=False)
+
+    qtbot.waitUntil(desktop.window.isVisible)
+    assert desktop.window.message.accessibleName() == "This desktop shows no tray icons"
+    assert qapp.quitOnLastWindowClosed()
+
+
+def test_in_the_background_a_tray_is_waited_for_before_a_window_opens(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    desktop.start(background=True)
+
+    qtbot.waitUntil(lambda: fake.quit_app is not None)  # the last thing that happens at a start
+    assert not desktop.window.isVisible()
+    assert desktop._look.isActive()
+
+
+def test_the_server_starts_with_the_app_where_that_is_wished(qapp: QApplication, fake: FakeApp) -> None:
+    fake.show(make_status(settings=Settings(model="bamboo", start_server_with_app=True)))
+    desktop = Desktop(qapp, fake.as_app)
+    desktop.start(background=True)
+
+    fake.wait_for_call("start_server")
+    desktop.leave()
+    desktop.bridge.close(timeout_s=5)
+
+
+def test_without_a_tray_the_end_of_a_download_is_told_in_the_window(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    show(qtbot, desktop, fake, make_status(downloads=(make_progress(),)))
+    show(qtbot, desktop, fake, make_status(downloads=(make_progress(Phase.DONE),)))
+
+    assert desktop.window.message.accessibleName() == "Download finished"
+
+
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [
+        (Command.START, ("start_server",)),
+        (Command.STOP, ("stop_server",)),
+        (Command.PAUSE, ("pause", 7)),
+        (Command.RESUME, ("resume", 7)),
+        (Command.LOGIN, ("apply", {"launch_at_login": True})),
+    ],
+)
+def test_an_entry_of_the_menu_becomes_a_wish(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, command: Command, call: tuple[object, ...]
+) -> None:
+    show(qtbot, desktop, fake, make_status(downloads=(make_progress(number=7),)))
+
+    desktop._run(command)
+
+    qtbot.waitUntil(lambda: fake.calls == [call])
+
+
+@pytest.mark.parametrize(
+    ("command", "page"), [(Command.EMBED, Page.EMBEDDING), (Command.WINDOW, Page.STATUS)]
+)
+def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Command, page: Page) -> None:
+    desktop._run(command)
+
+    assert desktop.window.isVisible()
+    assert desktop.window.current() is page
+
+
+def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, desktop: Desktop) -> None:
+    desktop._run(Command.SETTINGS)
+    first = desktop.dialog
+    desktop._run(Command.SETTINGS)
+    assert desktop.dialog is first
+
+    assert first is not None
+    first.reject()
+    desktop._run(Command.SETTINGS)
+    assert desktop.dialog is not first
+    assert desktop.dialog is not None
+    dialog = desktop.dialog
+    qtbot.waitUntil(lambda: dialog.command.toPlainText() != "")
+
+
+def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    desktop.tray = Tray(fake.status(), template=False, over_dbus=False)
+    login = next(a for a in desktop.tray.menu.actions() if "Login" in a.text())
+    fake.refuse("apply", SettingsError("The settings could not be saved"))
+    desktop.tray.chosen.connect(desktop._run)
+
+    login.trigger()
+
+    qtbot.waitUntil(lambda: desktop.window.message.accessibleName() == "The settings could not be saved")
+    assert not login.isChecked()
+
+
+def test_a_start_that_fails_opens_the_page_that_says_why(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    problem = SettingsError("Port 8080 is used by nginx (PID 812)")
+    show(qtbot, desktop, fake, replace(make_status(), problem=problem))
+    fake.refuse("start_server", problem)
+
+    desktop._run(Command.START)
+
+    qtbot.waitUntil(desktop.window.isVisible)
+    assert desktop.window.current() is Page.STATUS
+    assert desktop.window.message.isHidden()  # the page has it

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from tests.fakes.app import make_status
+from tray_app.engine.lifecycle import State
+from tray_app.errors import AppError, EngineError
+from tray_app.ui.bridge import Bridge
+
+if TYPE_CHECKING:
+    import pytest
+    from pytestqt.qtbot import QtBot
+
+    from tests.fakes.app import FakeApp
+    from tray_app.app import AppStatus
+
+
+def test_a_snapshot_from_any_thread_arrives_on_the_gui_thread(
+    qtbot: QtBot, fake: FakeApp, bridge: Bridge
+) -> None:
+    threads: list[threading.Thread] = []
+    bridge.status_changed.connect(lambda _: threads.append(threading.current_thread()))
+    ready = make_status(State.READY)
+
+    with qtbot.waitSignal(bridge.status_changed) as arrived:
+        other = threading.Thread(target=fake.show, args=(ready,))
+        other.start()
+        other.join()
+
+    assert arrived.args == [ready]
+    assert bridge.status is ready
+    assert threads == [threading.current_thread()]
+
+
+def test_of_many_snapshots_only_the_last_is_shown(qtbot: QtBot, fake: FakeApp, bridge: Bridge) -> None:
+    shown: list[AppStatus] = []
+    bridge.status_changed.connect(shown.append)
+
+    with qtbot.waitSignal(bridge.status_changed):
+        for _ in range(100):
+            fake.show(make_status(State.LOADING))
+        last = make_status(State.READY)
+        fake.show(last)
+
+    assert shown == [last]
+
+
+def test_an_operation_runs_elsewhere_and_its_value_comes_back(qtbot: QtBot, bridge: Bridge) -> None:
+    places: list[threading.Thread] = []
+    values: list[tuple[int, threading.Thread]] = []
+
+    def operation() -> int:
+        places.append(threading.current_thread())
+        return 42
+
+    bridge.run(operation, lambda value: values.append((value, threading.current_thread())), _unexpected)
+    qtbot.waitUntil(lambda: bool(values))
+
+    assert values == [(42, threading.current_thread())]
+    assert places != [threading.current_thread()]
+
+
+def test_an_error_for_people_comes_back_as_it_is(qtbot: QtBot, bridge: Bridge) -> None:
+    error, errors = EngineError("No engine"), list[AppError]()
+
+    def operation() -> None:
+        raise error
+
+    bridge.run(operation, _unexpected, errors.append)
+    qtbot.waitUntil(lambda: bool(errors))
+
+    assert errors == [error]
+
+
+def test_a_defect_is_told_and_logged(qtbot: QtBot, bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+    errors: list[AppError] = []
+
+    bridge.run(lambda: 1 / 0, _unexpected, errors.append)
+    qtbot.waitUntil(lambda: bool(errors))
+
+    assert "ZeroDivisionError" in errors[0].message
+    assert "Traceback" in caplog.text
+
+
+def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:
+    bridge = Bridge(fake.as_app)
+    bridge.close(timeout_s=5)
+
+    with qtbot.assertNotEmitted(bridge.status_changed, wait=20):
+        fake.show(make_status(State.READY))
+
+
+def _unexpected(value: object) -> None:
+    raise AssertionError(value)

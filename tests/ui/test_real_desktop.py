@@ -1,0 +1,185 @@
+"""The tray app as a process on a real desktop: menu read and clicked by label, windows, signals."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.desktop import photograph
+from tests.fakes.sni_host import Notice
+from tests.ui.conftest import ARTIFACTS
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.fakes.desktop import Desktop
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts an X server")
+
+_END_TIMEOUT_S = 10.0
+
+
+class TrayProcess:
+    """The running app: what to show, what was wished."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def show(self, name: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{name}\n")
+        self.process.stdin.flush()
+
+    def wait_for(self, line: str) -> None:
+        """Until this wish has reached the app; the timeout of the test is the limit."""
+        assert self.process.stdout is not None
+        for told in self.process.stdout:
+            if told.strip() == line:
+                return
+        raise AssertionError(f"The app ended without {line!r}")
+
+    def ends_with(self) -> int:
+        return self.process.wait(_END_TIMEOUT_S)
+
+
+@contextmanager
+def tray_app(made: Desktop, *arguments: str) -> Iterator[TrayProcess]:
+    command = [sys.executable, "-m", "tests.fakes.tray_process", *arguments]
+    with made.start(*command) as process:
+        yield TrayProcess(process)
+
+
+def windows(made: Desktop, title: str) -> None:
+    """Until a window with this title is on the screen."""
+    made.run("xdotool", "search", "--sync", "--onlyvisible", "--name", title)
+
+
+def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
+    with real_desktop.tray_host() as host, tray_app(real_desktop) as app:
+        host.wait_for_item()
+        assert list(host.menu()) == [
+            "Stopped — Bamboo 7B Q4_0",
+            "Start Server",
+            "Stop Server",
+            "Test Embedding…",
+            "Open Window",
+            "Settings…",
+            "Launch at Login",
+            "Quit",
+        ]
+        assert host.tooltip() == "Stopped — Bamboo 7B Q4_0"
+        assert not host.menu()["Stop Server"].enabled
+        stopped = host.icons()
+
+        host.click("Start Server")
+        app.wait_for("start_server")
+        app.show("loading")
+        host.wait_until(lambda panel: next(iter(panel.menu())).startswith("Loading Bamboo 7B Q4_0 … "))
+        app.show("ready")
+        host.wait_until(lambda panel: panel.menu()["Stop Server"].enabled)
+        assert host.tooltip() == "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"
+        assert host.icons() != stopped
+
+        host.click("Stop Server")
+        app.wait_for("stop_server")
+        host.click("Launch at Login")
+        app.wait_for("apply {'launch_at_login': True}")
+        host.wait_until(lambda panel: panel.menu()["Launch at Login"].checked)
+
+        host.click("Quit")
+        app.wait_for("close 4.5")
+        assert app.ends_with() == 0
+
+
+def test_a_download_is_paused_and_resumed_from_the_menu(real_desktop: Desktop) -> None:
+    with real_desktop.tray_host() as host, tray_app(real_desktop) as app:
+        host.wait_for_item()
+        app.show("ready and downloading")
+        line = "Downloading tiny.gguf — 43 % · 12.3 MB/s · 3 min left"
+        host.wait_until(lambda panel: line in panel.menu())
+
+        host.click("Pause Download")
+        app.wait_for("pause 1")
+        app.show("paused")
+        host.wait_until(lambda panel: "Resume Download" in panel.menu())
+        host.click("Resume Download")
+        app.wait_for("resume 1")
+
+
+def test_the_end_of_a_download_is_told_by_a_notice_that_leads_to_its_page(real_desktop: Desktop) -> None:
+    with real_desktop.tray_host() as host, tray_app(real_desktop) as app:
+        host.wait_for_item()
+        app.show("downloading")
+        app.show("downloaded")
+
+        assert host.wait_for_notice() == Notice("Download finished", "tiny.gguf")
+        host.click_notice()
+        windows(real_desktop, "^PowerInfer Tray")
+
+
+def test_windows_open_from_the_menu_and_by_a_click_on_the_icon(real_desktop: Desktop) -> None:
+    with real_desktop.tray_host() as host, tray_app(real_desktop, "--background") as app:
+        host.wait_for_item()
+        host.click("Settings…")
+        windows(real_desktop, "^Settings")
+        host.activate()
+        windows(real_desktop, "^PowerInfer Tray")
+        host.click("Test Embedding…")
+        app.show("ready")
+        host.wait_until(lambda panel: panel.menu()["Stop Server"].enabled)
+        photograph(real_desktop, ARTIFACTS / "desktop-windows.png")
+
+        host.click("Quit")
+        assert app.ends_with() == 0
+
+
+def test_the_old_kind_of_panel_shows_the_icon_and_its_menu(real_desktop: Desktop) -> None:
+    with real_desktop.trayer(), tray_app(real_desktop) as app:
+        icon = real_desktop.run(
+            "xdotool", "search", "--sync", "--onlyvisible", "--class", "powerinfer-tray"
+        ).split()[0]
+        app.show("ready and downloading")
+        real_desktop.run("xdotool", "mousemove", "--sync", "--window", icon, "10", "10")
+        real_desktop.run("xdotool", "click", "3")
+        windows(real_desktop, "^Tray menu")
+        photograph(real_desktop, ARTIFACTS / "desktop-tray-menu.png")
+
+        real_desktop.run("xdotool", "key", "Up", "Return")
+        app.wait_for("close 4.5")
+        assert app.ends_with() == 0
+
+
+def test_without_a_tray_the_window_opens_and_says_so(real_desktop: Desktop) -> None:
+    with tray_app(real_desktop) as app:
+        windows(real_desktop, "^PowerInfer Tray")
+        photograph(real_desktop, ARTIFACTS / "desktop-without-tray.png")
+
+        real_desktop.run("xdotool", "getactivewindow", "windowfocus", "--sync")
+        real_desktop.run("xdotool", "key", "alt+F4")
+
+        app.wait_for("close 4.5")
+        assert app.ends_with() == 0
+
+
+def test_a_tray_that_appears_later_is_used(real_desktop: Desktop) -> None:
+    with tray_app(real_desktop) as app:
+        windows(real_desktop, "^PowerInfer Tray")
+        with real_desktop.tray_host() as host:
+            host.wait_for_item()
+            host.click("Quit")
+            assert app.ends_with() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_app_as_quit_does(real_desktop: Desktop, number: signal.Signals) -> None:
+    with real_desktop.tray_host() as host, tray_app(real_desktop) as app:
+        host.wait_for_item()
+        app.process.send_signal(number)
+
+        app.wait_for("close 4.5")
+        assert app.ends_with() == 0

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialogButtonBox
+
+from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_snapshot, make_status
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.lifecycle import State
+from tray_app.errors import SettingsError
+from tray_app.settings.schema import FIELDS, Settings
+from tray_app.system.host import System
+from tray_app.ui.bridge import Bridge
+from tray_app.ui.presenters.settings import GROUPS
+from tray_app.ui.setting_editors import Choice, Number
+from tray_app.ui.settings_dialog import SettingsDialog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QPushButton, QWidget
+    from pytestqt.qtbot import QtBot
+
+    from tray_app.system.host import Host
+
+POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget")
+
+
+@pytest.fixture
+def open_dialog(qtbot: QtBot) -> Iterator[Callable[[FakeApp], SettingsDialog]]:
+    """Opens the dialog on an app, and waits until it has judged what it shows."""
+    bridges: list[Bridge] = []
+
+    def open_on(fake: FakeApp) -> SettingsDialog:
+        bridges.append(Bridge(fake.as_app))
+        dialog = SettingsDialog(bridges[-1])
+        qtbot.addWidget(dialog)
+        qtbot.waitUntil(lambda: dialog.command.toPlainText() != "" and model_editor(dialog).box.count() > 0)
+        return dialog
+
+    yield open_on
+    for bridge in bridges:
+        bridge.close(timeout_s=5)
+
+
+@pytest.fixture
+def dialog(fake: FakeApp, open_dialog: Callable[[FakeApp], SettingsDialog]) -> SettingsDialog:
+    return open_dialog(fake)
+
+
+def model_editor(dialog: SettingsDialog) -> Choice:
+    editor = dialog.editors["model"]
+    assert isinstance(editor, Choice)
+    return editor
+
+
+def button(dialog: SettingsDialog, which: QDialogButtonBox.StandardButton) -> QPushButton:
+    return dialog.buttons.button(which)
+
+
+OK, APPLY = QDialogButtonBox.StandardButton.Ok, QDialogButtonBox.StandardButton.Apply
+
+
+def test_every_setting_has_an_editor_filled_with_its_value(
+    open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    settings = Settings(
+        model="test",
+        port=9000,
+        threads=3,
+        temperature=0.25,
+        vram_budget=2.5,
+        engine="/opt/server",
+        extra_arguments=("--mlock", "a b"),
+        launch_at_login=True,
+    )
+
+    dialog = open_dialog(FakeApp(make_status(settings=settings), folder=tmp_path))
+
+    shown = {name: editor.value() for name, editor in dialog.editors.items()}
+    assert shown.keys() == {field.name for field in FIELDS}
+    assert shown["extra_arguments"] == "--mlock 'a b'"
+    assert (shown["model"], shown["port"], shown["threads"], shown["threads_batch"]) == (
+        "test",
+        9000,
+        3,
+        "auto",
+    )
+    assert (shown["temperature"], shown["vram_budget"], shown["engine"]) == (0.25, 2.5, "/opt/server")
+    assert shown["launch_at_login"] is True
+    assert dialog.draft() == {}
+
+
+def test_a_value_that_is_automatic_says_so(dialog: SettingsDialog) -> None:
+    threads = dialog.editors["threads"]
+    assert isinstance(threads, Number)
+
+    assert threads.box.text() == "Automatic"
+    threads.box.stepUp()
+    assert threads.value() == 1
+
+
+def test_models_are_offered_by_name(dialog: SettingsDialog) -> None:
+    box = model_editor(dialog).box
+
+    assert [box.itemText(row) for row in range(box.count())] == [
+        "Built-in test model",
+        "Bamboo 7B Q4_0",
+        "Tiny",
+    ]
+    assert box.currentText() == "Bamboo 7B Q4_0"
+
+    box.setEditText("/data/mine.gguf")
+    assert dialog.draft() == {"model": "/data/mine.gguf"}
+    box.setCurrentIndex(2)
+    assert dialog.draft() == {"model": "tiny"}
+
+
+def test_ok_applies_what_was_changed_and_closes(qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp) -> None:
+    dialog.editors["ctx_size"].set_value(4096)
+    with qtbot.waitSignal(dialog.accepted):
+        button(dialog, OK).click()
+
+    assert ("apply", {"ctx_size": 4096}) in fake.calls
+
+
+def test_apply_applies_and_stays(qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp) -> None:
+    dialog.show()
+    assert not button(dialog, APPLY).isEnabled()
+    dialog.editors["port"].set_value(9000)
+    assert button(dialog, APPLY).isEnabled()
+
+    button(dialog, APPLY).click()
+
+    qtbot.waitUntil(lambda: ("apply", {"port": 9000}) in fake.calls and dialog.draft() == {})
+    assert dialog.isVisible()
+    assert not button(dialog, APPLY).isEnabled()
+
+
+def test_cancel_changes_nothing(qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp) -> None:
+    dialog.editors["port"].set_value(9000)
+    with qtbot.waitSignal(dialog.rejected):
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+
+    assert not [call for call in fake.calls if call[0] == "apply"]
+
+
+def test_all_problems_are_shown_at_their_fields_and_ok_is_disabled(dialog: SettingsDialog) -> None:
+    dialog.editors["engine"].set_value("my-server")
+    dialog.editors["extra_arguments"].set_value(("--fine",))
+    dialog.editors["models_folder"].set_value("relative")
+
+    assert dialog.notes["engine"].text().startswith("⚠ It must be")
+    assert dialog.notes["models_folder"].text().startswith("⚠ It must be the full path of a folder")
+    assert not dialog.notes["extra_arguments"].text().startswith("⚠")
+    assert not button(dialog, OK).isEnabled()
+
+    dialog.editors["engine"].set_value("auto")
+    dialog.editors["models_folder"].set_value("")
+    assert button(dialog, OK).isEnabled()
+
+
+def test_a_refused_change_is_explained_and_the_draft_survives(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    fake.refuse("apply", SettingsError("The settings could not be saved", "The disk is full.", ""))
+    dialog.editors["port"].set_value(9000)
+    button(dialog, OK).click()
+
+    qtbot.waitUntil(lambda: not dialog.card.isHidden())
+    assert dialog.card.accessibleName() == "The settings could not be saved"
+    assert dialog.draft() == {"port": 9000}
+    assert button(dialog, OK).isEnabled()
+
+
+def test_ok_does_not_wait_for_a_model_that_must_be_downloaded_first(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived = threading.Event()
+
+    def apply_slowly(new: Settings) -> None:
+        fake.show(make_status(settings=new))
+        arrived.wait(10)
+        raise SettingsError("The download failed")
+
+    monkeypatch.setattr(fake, "apply", apply_slowly)
+    dialog.editors["model"].set_value("tiny")
+    with qtbot.waitSignal(dialog.accepted):
+        button(dialog, OK).click()
+
+    with qtbot.waitSignal(dialog.failed_later) as failed:
+        arrived.set()
+    assert failed.args[0].title == "The download failed"
+
+
+def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    dialog.editors["ctx_size"].set_value(4096)
+    fake.show(make_status(settings=Settings(model="bamboo", launch_at_login=True)))
+    with qtbot.waitSignal(dialog.accepted):
+        button(dialog, OK).click()
+
+    assert fake.store.current == Settings(model="bamboo", launch_at_login=True, ctx_size=4096)
+
+
+def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog) -> None:
+    assert "--ctx-size 2048" in dialog.command.toPlainText()
+
+    dialog.editors["ctx_size"].set_value(1024)
+
+    qtbot.waitUntil(lambda: "--ctx-size 1024" in dialog.command.toPlainText())
+
+
+def test_a_restart_is_announced(
+    qtbot: QtBot, open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    running = make_snapshot(State.READY, plan=make_plan(Settings(model="bamboo")))
+    dialog = open_dialog(FakeApp(make_status(State.READY, engine=running), folder=tmp_path))
+    assert dialog.consequence.text() == ""
+
+    dialog.editors["ctx_size"].set_value(1024)
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "The server restarts.")
+
+    dialog.editors["ctx_size"].set_value(2048)
+    dialog.editors["temperature"].set_value(0.1)
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "")
+
+
+def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
+    open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    dialog = open_dialog(FakeApp(make_status(settings=Settings(model="tiny")), folder=tmp_path))
+
+    assert dialog.command.toPlainText() == "Tiny has not been downloaded yet"
+    assert dialog.notes["model"].text() == "⚠ Tiny has not been downloaded yet"
+    assert button(dialog, OK).isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("host", "engine", "reason"),
+    [
+        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple Silicon shares its memory"),
+        (make_host(), POWERINFER, "This machine has no NVIDIA GPU"),
+        (make_host(gpu=True), make_engine(), "The engine that runs this model has no VRAM budget"),
+        (make_host(gpu=True), POWERINFER, ""),
+    ],
+)
+def test_the_vram_budget_is_grey_where_it_means_nothing_and_says_why(
+    qtbot: QtBot,
+    open_dialog: Callable[[FakeApp], SettingsDialog],
+    tmp_path: Path,
+    host: Host,
+    engine: object,
+    reason: str,
+) -> None:
+    fake = FakeApp(
+        make_status(settings=Settings(model="bamboo", vram_budget=2.5)), host=host, folder=tmp_path
+    )
+    fake.engine = engine  # type: ignore[assignment]
+
+    dialog = open_dialog(fake)
+    editor = dialog.editors["vram_budget"]
+
+    qtbot.waitUntil(lambda: editor.isEnabled() is (reason == ""))
+    assert dialog.notes["vram_budget"].text().startswith(reason)
+    assert editor.value() == 2.5
+
+
+def test_every_field_has_a_name_and_a_description_for_a_screen_reader(dialog: SettingsDialog) -> None:
+    for field in FIELDS:
+        main = dialog.editors[field.name].focusProxy()
+
+        assert main is not None
+        assert main.accessibleName() == field.title
+        assert main.accessibleDescription()
+
+
+def test_pictures_of_the_dialog(
+    qtbot: QtBot,
+    open_dialog: Callable[[FakeApp], SettingsDialog],
+    tmp_path: Path,
+    photograph: Callable[[QWidget, str], None],
+) -> None:
+    running = make_snapshot(State.READY, plan=make_plan(Settings(model="bamboo")))
+    mac = make_host(system=System.MACOS, machine="arm64")
+    dialog = open_dialog(FakeApp(make_status(State.READY, engine=running), host=mac, folder=tmp_path))
+    dialog.show()
+    dialog.editors["ctx_size"].set_value(1024)
+    qtbot.waitUntil(lambda: dialog.consequence.text() != "")
+    photograph(dialog, "settings-server")
+
+    dialog.editors["engine"].set_value("my-server")
+    for index, group in enumerate(GROUPS[1:], start=1):
+        dialog.tabs.setCurrentIndex(index)
+        photograph(dialog, f"settings-{group}")

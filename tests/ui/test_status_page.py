@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtGui import QGuiApplication
+
+from tests.fakes.app import make_snapshot, make_status
+from tray_app.engine.lifecycle import State
+from tray_app.errors import EngineError, GatewayError
+from tray_app.ui.pages.status import StatusPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QWidget
+    from pytestqt.qtbot import QtBot
+
+    from tests.fakes.app import FakeApp
+    from tray_app.ui.bridge import Bridge
+
+PORT_TAKEN = GatewayError(
+    "Port 8080 is used by nginx (PID 812)", "Only one program at a time.", "Choose another port."
+)
+
+
+@pytest.fixture
+def page(qtbot: QtBot, bridge: Bridge) -> StatusPage:
+    made = StatusPage(bridge)
+    qtbot.addWidget(made)
+    return made
+
+
+def show(qtbot: QtBot, bridge: Bridge, fake: FakeApp, state: State) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(state))
+
+
+def test_a_stopped_server_can_be_started(qtbot: QtBot, page: StatusPage, fake: FakeApp) -> None:
+    assert page.headline.text() == "Stopped — Bamboo 7B Q4_0"
+    assert not page.stop_button.isEnabled()
+
+    page.start_button.click()
+
+    qtbot.waitUntil(lambda: fake.calls == [("start_server",)])
+
+
+def test_a_ready_server_shows_model_engine_and_address(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    show(qtbot, bridge, fake, State.READY)
+
+    assert page.headline.text() == "Ready — Bamboo 7B Q4_0"
+    assert page.model.text() == "Bamboo 7B Q4_0"
+    assert page.engine.text() == "llama.cpp 1.2 · process 4711"
+    assert not page.start_button.isEnabled()
+    assert page.start_button.toolTip() == "The server is running already."
+
+    page.stop_button.click()
+    qtbot.waitUntil(lambda: fake.calls == [("stop_server",)])
+
+
+def test_the_address_can_be_copied(page: StatusPage) -> None:
+    page.copy_button.click()
+
+    assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8080/v1"
+
+
+def test_a_failed_start_is_explained_in_the_page(qtbot: QtBot, page: StatusPage, fake: FakeApp) -> None:
+    fake.refuse("start_server", PORT_TAKEN)
+    page.start_button.click()
+    qtbot.waitUntil(lambda: not page.card.isHidden())
+
+    assert page.card.accessibleName() == PORT_TAKEN.title
+    assert page.card.accessibleDescription() == "Only one program at a time.\nChoose another port."
+
+
+def test_an_explanation_goes_when_the_server_runs_after_all(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    fake.refuse("start_server", PORT_TAKEN)
+    page.start_button.click()
+    qtbot.waitUntil(lambda: not page.card.isHidden())
+
+    show(qtbot, bridge, fake, State.READY)
+
+    assert page.card.isHidden()
+
+
+def test_the_seconds_of_loading_are_counted_while_someone_looks(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    page.show()
+    show(qtbot, bridge, fake, State.LOADING)
+    assert page._clock.isActive()
+
+    page.hide()
+    assert not page._clock.isActive()
+
+
+def test_pictures_of_the_page(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    page.resize(700, 560)
+    failure = EngineError(
+        "The model does not fit into memory", "It needs 5.2 GB; 3.1 GB are free.", "Choose a smaller model."
+    )
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.FAILED, engine=make_snapshot(State.FAILED, failure=failure)))
+    photograph(page, "status-failed")
+
+    show(qtbot, bridge, fake, State.READY)
+    photograph(page, "status-ready")

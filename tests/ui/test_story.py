@@ -1,0 +1,120 @@
+"""A person's whole story on a real desktop, with the real app, a real engine and a real download."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from tests.fakes.desktop import photograph
+from tests.fakes.file_server import FileServer
+from tests.fakes.program import gone, powerinfer_tray
+from tests.ui.conftest import ARTIFACTS
+from tray_app.system.paths import resources
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fakes.desktop import Desktop
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts an X server")
+
+APP = (sys.executable, "-m", "tray_app")
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def port(private_home: Path) -> int:
+    """A free port, in the person's settings already, because 8080 may be taken where tests run."""
+    port = free_port()
+    (private_home / "settings.toml").write_text(f"port = {port}\n")
+    return port
+
+
+def choose(model: str) -> None:
+    assert powerinfer_tray("settings", "set", "model", model).returncode == 0
+
+
+def test_start_ask_stop_and_quit_from_the_tray(real_desktop: Desktop, port: int) -> None:
+    choose("test")
+    base_url = f"http://127.0.0.1:{port}/v1"
+    with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
+        host.wait_for_item()
+        host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
+
+        host.click("Start Server")
+        host.wait_until(lambda panel: panel.tooltip() == f"Ready — Built-in test model · {base_url}")
+        engines = psutil.Process(app.pid).children(recursive=True)
+        answer = requests.post(f"{base_url}/embeddings", json={"input": "hello"}, timeout=DEADLINE_S)
+        assert len(answer.json()["data"][0]["embedding"]) == 64
+        assert powerinfer_tray("status").stdout.startswith("ready")
+
+        host.click("Stop Server")
+        host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
+        assert gone(engines)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{base_url}/models", timeout=DEADLINE_S)
+
+        host.click("Quit")
+        assert app.wait(DEADLINE_S) == 0
+
+
+def test_a_downloaded_model_is_served_by_its_file_name(
+    real_desktop: Desktop, port: int, private_home: Path
+) -> None:
+    with FileServer() as server:
+        model = server.put("/tiny.gguf", (resources() / "test-model" / "test.gguf").read_bytes())
+        assert powerinfer_tray("download", model.url).returncode == 0
+    choose("tiny.gguf")
+    with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
+        host.wait_for_item()
+        host.click("Start Server")
+        host.wait_until(lambda panel: panel.tooltip().endswith(f"http://127.0.0.1:{port}/v1"))
+        host.click("Quit")
+        assert app.wait(DEADLINE_S) == 0
+    assert (private_home / "models" / "tiny.gguf").is_file()
+
+
+def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: Desktop, port: int) -> None:
+    choose("test")
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        real_desktop.tray_host() as host,
+        real_desktop.start(*APP) as app,
+    ):
+        host.wait_for_item()
+        host.click("Start Server")
+        host.wait_until(lambda panel: f"Port {port} is used by" in panel.tooltip())
+        photograph(real_desktop, ARTIFACTS / "story-port-taken.png")
+        host.click("Quit")
+        assert app.wait(DEADLINE_S) == 0
+
+
+def test_kill_9_of_the_tray_app_takes_the_engine_with_it(real_desktop: Desktop, port: int) -> None:
+    choose("test")
+    with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
+        host.wait_for_item()
+        host.click("Start Server")
+        host.wait_until(lambda panel: str(port) in panel.tooltip())
+        engines = psutil.Process(app.pid).children(recursive=True)
+        assert engines
+        app.kill()
+
+        assert gone(engines)
+
+
+def test_a_broken_settings_file_is_shown_and_the_app_starts_all_the_same(
+    real_desktop: Desktop, private_home: Path
+) -> None:
+    (private_home / "settings.toml").write_text("model = 'test'\nctx_size = 'big'\n")
+    with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
+        host.wait_for_item()
+        host.wait_until(lambda panel: "settings file has an error" in panel.tooltip())
+        host.click("Quit")
+        assert app.wait(DEADLINE_S) == 0
+    assert (private_home / "settings.toml").read_text() == "model = 'test'\nctx_size = 'big'\n"

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QSystemTrayIcon
+
+from tests.fakes.app import make_progress, make_snapshot, make_status
+from tests.ui.conftest import dark_palette
+from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
+from tray_app.settings.schema import Settings
+from tray_app.ui.presenters.tray import Command, Notice, Page
+from tray_app.ui.tray import Tray
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
+
+pytestmark = pytest.mark.usefixtures("qapp")
+
+
+@pytest.fixture
+def tray() -> Tray:
+    return Tray(make_status(), template=False, over_dbus=False)
+
+
+def labels(tray: Tray) -> list[str]:
+    return [a.text().replace("&", "") for a in tray.menu.actions() if a.isVisible() and not a.isSeparator()]
+
+
+def entry(tray: Tray, label: str) -> QAction:
+    return next(a for a in tray.menu.actions() if a.text().replace("&", "") == label)
+
+
+def test_the_menu_begins_with_the_state_and_ends_with_quit(tray: Tray) -> None:
+    assert labels(tray) == [
+        "Stopped — Bamboo 7B Q4_0",
+        "Start Server",
+        "Stop Server",
+        "Test Embedding…",
+        "Open Window",
+        "Settings…",
+        "Launch at Login",
+        "Quit",
+    ]
+
+
+def test_a_download_has_its_line_and_its_pause(tray: Tray) -> None:
+    tray.show_status(make_status(State.READY, downloads=(make_progress(),)))
+
+    assert labels(tray)[1:3] == ["Downloading tiny.gguf — 43 % · 12.3 MB/s · 3 min left", "Pause Download"]
+
+
+def test_a_paused_download_can_be_resumed_from_the_menu(tray: Tray) -> None:
+    tray.show_status(make_status(downloads=(make_progress(Phase.PAUSED),)))
+
+    assert labels(tray)[1:3] == ["tiny.gguf — Paused at 43 %", "Resume Download"]
+
+
+def test_an_entry_that_cannot_be_chosen_says_why(tray: Tray) -> None:
+    stop = entry(tray, "Stop Server")
+
+    assert not stop.isEnabled()
+    assert stop.toolTip() == "The server is not running."
+
+
+@pytest.mark.parametrize(
+    ("label", "command"),
+    [
+        ("Start Server", Command.START),
+        ("Test Embedding…", Command.EMBED),
+        ("Open Window", Command.WINDOW),
+        ("Settings…", Command.SETTINGS),
+        ("Launch at Login", Command.LOGIN),
+        ("Quit", Command.QUIT),
+    ],
+)
+def test_an_entry_says_what_was_chosen(qtbot: QtBot, tray: Tray, label: str, command: Command) -> None:
+    with qtbot.waitSignal(tray.chosen) as chosen:
+        entry(tray, label).trigger()
+
+    assert chosen.args == [command]
+
+
+def test_every_mnemonic_is_used_once(tray: Tray) -> None:
+    texts = [a.text() for a in tray.menu.actions() if a.isEnabled() and a.text()]
+    keys = [text[text.index("&") + 1].lower() for text in texts]
+
+    assert len(keys) == len(set(keys)) == len(texts)
+
+
+def test_an_ampersand_in_a_name_is_no_mnemonic(tray: Tray) -> None:
+    tray.show_status(make_status(model_name="R&D"))
+
+    assert tray.menu.actions()[0].text() == "Stopped — R&&D"
+
+
+def test_an_underscore_in_a_name_is_no_mnemonic_of_a_panel() -> None:
+    tray = Tray(make_status(model_name="R&D Q4_0"), template=False, over_dbus=True)
+
+    assert tray.menu.actions()[0].text() == "Stopped — R\N{FULLWIDTH AMPERSAND}D Q4__0"
+
+
+def test_launch_at_login_carries_a_tick_while_it_is_chosen(tray: Tray) -> None:
+    tray.show_status(make_status(settings=Settings(launch_at_login=True)))
+
+    assert entry(tray, "Launch at Login").isChecked()
+
+
+def test_a_left_click_opens_the_window_but_for_macos(qtbot: QtBot, tray: Tray) -> None:
+    click = QSystemTrayIcon.ActivationReason.Trigger
+
+    with qtbot.waitSignal(tray.chosen) as chosen:
+        tray.icon.activated.emit(click)
+    assert chosen.args == [Command.WINDOW]
+
+    mac = Tray(make_status(), template=True, over_dbus=False)
+    with qtbot.assertNotEmitted(mac.chosen):
+        mac.icon.activated.emit(click)
+
+
+def test_the_icon_is_a_template_on_macos_alone(tray: Tray) -> None:
+    assert not tray.icon.icon().isMask()
+    assert Tray(make_status(), template=True, over_dbus=False).icon.icon().isMask()
+
+
+def test_the_icon_is_drawn_anew_when_light_becomes_dark(qtbot: QtBot, qapp: QApplication, tray: Tray) -> None:
+    def picture() -> object:
+        return tray.icon.icon().pixmap(22).toImage()
+
+    light, palette = picture(), qapp.palette()
+    qapp.setPalette(dark_palette())
+    qtbot.waitUntil(lambda: picture() != light)
+    qapp.setPalette(palette)
+    qtbot.waitUntil(lambda: picture() == light)
+
+
+def test_the_icon_is_not_sent_again_while_it_looks_the_same(tray: Tray) -> None:
+    tray.show_status(make_status(downloads=(make_progress(received_bytes=2_012_400_000),)))
+    before = tray.icon.icon().cacheKey()
+    tray.show_status(make_status(downloads=(make_progress(received_bytes=2_012_400_001),)))
+
+    assert tray.icon.icon().cacheKey() == before
+
+
+def test_the_clock_ticks_only_while_a_model_loads(qtbot: QtBot, tray: Tray) -> None:
+    assert not tray._clock.isActive()
+
+    tray.show_status(make_status(State.LOADING, engine=make_snapshot(State.LOADING)))
+    assert tray._clock.isActive()
+    with qtbot.waitSignal(tray._clock.timeout):
+        pass
+
+    tray.show_status(make_status(State.READY))
+    assert not tray._clock.isActive()
+
+
+def test_a_click_on_a_notice_opens_the_page_that_explains_it(qtbot: QtBot, tray: Tray) -> None:
+    tray.notify(Notice("Download finished", "tiny.gguf", Page.MODELS))
+
+    with qtbot.waitSignal(tray.notice_clicked) as clicked:
+        tray.icon.messageClicked.emit()
+
+    assert clicked.args == [Page.MODELS]

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from tests.fakes.app import make_progress, make_snapshot, make_status
+from tray_app.engine.lifecycle import State
+from tray_app.errors import EngineError, SettingsError
+from tray_app.ui.presenters.tray import Page
+from tray_app.ui.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QWidget
+    from pytestqt.qtbot import QtBot
+
+    from tests.fakes.app import FakeApp
+    from tray_app.ui.bridge import Bridge
+
+
+@pytest.fixture
+def window(qtbot: QtBot, bridge: Bridge) -> Window:
+    made = Window(bridge)
+    qtbot.addWidget(made)
+    return made
+
+
+def test_nothing_is_built_before_someone_looks(window: Window) -> None:
+    assert window.built() == ()
+
+
+def test_it_opens_on_the_status_where_there_is_a_model(window: Window) -> None:
+    window.open()
+
+    assert window.built() == (Page.STATUS,)
+    assert window.current() is Page.STATUS
+
+
+def test_it_opens_on_the_models_where_there_is_none(
+    qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(model_name=None))
+
+    window.open()
+
+    assert window.current() is Page.MODELS
+
+
+def test_it_comes_back_on_the_page_where_it_was_left(window: Window) -> None:
+    window.open(Page.EMBEDDING)
+    window.close()
+    window.open()
+
+    assert window.current() is Page.EMBEDDING
+
+
+def test_pages_are_changed_by_the_keyboard(window: Window) -> None:
+    window.open(Page.STATUS)
+    QTest.keyClick(window.page_list, Qt.Key.Key_Down)
+
+    assert window.current() is Page.MODELS
+
+
+def test_an_error_from_the_tray_is_shown_above_the_pages(window: Window) -> None:
+    window.show_error(SettingsError("The settings could not be saved", "The disk is full."))
+
+    assert window.isVisible()
+    assert window.message.accessibleName() == "The settings could not be saved"
+
+
+def test_an_error_that_the_page_shows_already_is_not_shown_twice(
+    qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp
+) -> None:
+    failure = EngineError("not enough memory")
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.FAILED, engine=make_snapshot(State.FAILED, failure=failure)))
+
+    window.show_error(failure)
+
+    assert window.message.isHidden()
+    assert window.current() is Page.STATUS
+
+
+def test_settings_can_be_asked_for(qtbot: QtBot, window: Window) -> None:
+    with qtbot.waitSignal(window.settings_wanted):
+        window.settings_button.click()
+
+
+@pytest.mark.parametrize("page", Page)
+def test_no_mnemonic_is_used_twice_on_a_page(window: Window, page: Page) -> None:
+    window.open(page)
+    shown = window.page(page)
+    texts = [button.text() for button in shown.findChildren(QPushButton)]
+    texts += [label.text() for label in shown.findChildren(QLabel)]
+    texts.append(window.settings_button.text())
+    keys = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
+
+    assert len(keys) == len(set(keys)), keys
+
+
+def test_pictures_of_the_window(
+    qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, downloads=(make_progress(),)))
+    window.open(Page.MODELS)
+    page = window.page(Page.MODELS)
+    qtbot.waitUntil(lambda: page.table.model().rowCount() == 3)  # type: ignore[attr-defined]
+    photograph(window, "window-download")
+
+    window.show_error(
+        SettingsError("The settings could not be saved", "The disk is full.", "Free some space.")
+    )
+    photograph(window, "window-error")

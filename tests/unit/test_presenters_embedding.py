@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.app import make_status
+from tray_app.engine.lifecycle import State
+from tray_app.gateway.client import Embeddings
+from tray_app.ui.presenters.embedding import embedded_texts, summary, texts_of, waiting_for
+
+RESULT = Embeddings(((3.0, 4.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.5, -0.5, 0.0)), 5, 12, 7.0)
+
+
+def test_a_text_is_a_line_that_is_not_blank() -> None:
+    assert texts_of(" one \n\n\t\ntwo\r\n") == ("one", "two")
+
+
+def test_the_summary_gives_each_number_its_unit() -> None:
+    assert summary(RESULT, str) == "2 texts · 5 dimensions · 12 tokens · 3.5 ms per text"
+
+
+def test_one_text_is_not_called_texts() -> None:
+    assert summary(Embeddings(((1.0,),), 1, 3, 2.0), str).startswith("1 text · ")
+
+
+def test_each_text_has_its_norm_and_its_first_values() -> None:
+    first, second = embedded_texts(("one", "two"), RESULT)
+
+    assert (first.text, first.norm, first.first_values) == (
+        "one",
+        "5.0000",
+        "+3.0000, +4.0000, +0.0000, +0.0000, …",
+    )
+    assert (second.norm, second.vector) == ("1.0000", RESULT.vectors[1])
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (State.READY, ""),
+        (State.STARTING, "The model is being loaded …"),
+        (State.LOADING, "The model is being loaded …"),
+        (State.BACKOFF, "The server is being restarted …"),
+        (State.STOPPED, "The server must run first."),
+        (State.STOPPING, "The server must run first."),
+        (State.FAILED, "The server must run first."),
+    ],
+)
+def test_what_must_happen_first_is_said(state: State, reason: str) -> None:
+    assert waiting_for(make_status(state), ("a text",), str) == reason
+
+
+def test_a_ready_server_waits_for_a_text() -> None:
+    assert waiting_for(make_status(State.READY), (), str) == "Type a text first."

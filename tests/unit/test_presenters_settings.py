@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.app import make_engine, make_host, make_plan, make_snapshot, make_status
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.lifecycle import State
+from tray_app.errors import EngineError, ModelError
+from tray_app.settings.schema import FIELDS, Settings, parse_value
+from tray_app.system.host import Host, System
+from tray_app.ui.presenters.settings import (
+    ENGINES,
+    GROUPS,
+    command_line,
+    consequence,
+    doubts,
+    engine_title,
+    group_title,
+    read_draft,
+    value_text,
+    vram_refusal,
+)
+
+POWERINFER = make_engine(EngineKind.POWERINFER, "--vram-budget", "--n-gpu-layers", "--model")
+MAC = make_host(system=System.MACOS, machine="arm64")
+
+
+def test_every_group_of_the_schema_has_a_tab_with_a_title() -> None:
+    assert {field.group for field in FIELDS} == set(GROUPS)
+    assert all(group_title(group, str) for group in GROUPS)
+    assert all(engine_title(engine, str) for engine in ENGINES)
+
+
+@pytest.mark.parametrize("value", [("--flash-attn", "a b", "c'd"), (), "x y", "auto"])
+def test_a_value_is_shown_as_it_would_be_typed(value: object) -> None:
+    name = "extra_arguments" if isinstance(value, tuple) else "model"
+
+    assert parse_value(name, value_text(value)) == value
+
+
+def test_a_draft_changes_only_what_was_touched() -> None:
+    base = Settings(port=9000, temperature=0.2)
+
+    new, problems = read_draft(base, {"ctx_size": 4096, "extra_arguments": "--mlock -x 'a b'"}, str)
+
+    assert problems == {}
+    expected = Settings(port=9000, temperature=0.2, ctx_size=4096, extra_arguments=("--mlock", "-x", "a b"))
+    assert new == expected
+
+
+def test_all_problems_are_told_at_once_each_at_its_field() -> None:
+    draft = {"extra_arguments": "'open", "engine": "my-server", "models_folder": "models", "port": 8081}
+
+    new, problems = read_draft(Settings(), draft, str)
+
+    assert problems.keys() == {"extra_arguments", "engine", "models_folder"}
+    assert all(problems.values())
+    assert new == Settings(port=8081)
+
+
+@pytest.mark.parametrize("engine", ["auto", "powerinfer", "llama.cpp", "/opt/my server/server", "~/server"])
+def test_an_engine_is_a_name_or_a_full_path(engine: str) -> None:
+    new, problems = read_draft(Settings(), {"engine": engine}, str)
+
+    assert (new.engine, problems) == (engine, {})
+
+
+@pytest.mark.parametrize("folder", ["", "/data/models", "~/models"])
+def test_the_models_folder_is_a_full_path_or_the_usual_one(folder: str) -> None:
+    assert read_draft(Settings(), {"models_folder": folder}, str)[1] == {}
+
+
+def test_what_stands_in_the_way_of_a_start_is_told_at_its_field() -> None:
+    engine, model = EngineError("There is no engine at /nowhere"), ModelError("There is no model x")
+
+    assert doubts(Settings(engine="/nowhere"), engine) == {"engine": "There is no engine at /nowhere"}
+    assert doubts(Settings(model="x"), model) == {"model": "There is no model x"}
+
+
+def test_what_no_field_can_help_is_told_at_none() -> None:
+    assert doubts(Settings(), EngineError("There is no PowerInfer engine on this machine")) == {}
+    assert doubts(Settings(), ModelError("No model is chosen yet")) == {}
+    assert doubts(Settings(engine="/opt/server"), make_plan()) == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "engine", "reason"),
+    [
+        (MAC, POWERINFER, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
+        (MAC, None, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
+        (make_host(), POWERINFER, "This machine has no NVIDIA GPU that the engine could use."),
+        (make_host(gpu=True), make_engine(), "The engine that runs this model cannot use a VRAM budget."),
+        (make_host(gpu=True), POWERINFER, ""),
+        (make_host(gpu=True), None, ""),
+    ],
+)
+def test_a_vram_budget_that_has_no_effect_says_why(host: Host, engine: object, reason: str) -> None:
+    assert vram_refusal(host, engine, str) == reason  # type: ignore[arg-type]
+
+
+def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
+    translated = Host(
+        system=System.MACOS,
+        machine="arm64",
+        translated=True,
+        physical_cores=8,
+        logical_cores=8,
+        memory_bytes=2**34,
+        gpus=(),
+    )
+
+    assert vram_refusal(translated, POWERINFER, str).startswith("Apple Silicon")
+
+
+def test_the_command_line_leaves_the_engines_port_open() -> None:
+    line = command_line(make_plan())
+
+    assert line.startswith("/opt/llama.cpp/server --model /models/bamboo.gguf --port PORT ")
+
+
+def test_a_plan_that_differs_restarts_a_running_server() -> None:
+    running = make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan()))
+    new = Settings(model="bamboo", ctx_size=1024)
+
+    assert consequence(running, new, make_plan(new), str) == "The server restarts."
+
+
+def test_the_same_plan_changes_nothing_for_clients() -> None:
+    running = make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan()))
+    new = Settings(model="bamboo", temperature=0.1)
+
+    assert consequence(running, new, make_plan(new), str) == ""
+
+
+def test_a_stopped_server_is_not_said_to_restart() -> None:
+    assert consequence(make_status(), Settings(ctx_size=1024), make_plan(Settings(ctx_size=1024)), str) == ""
+
+
+def test_another_port_is_announced_where_clients_are_served() -> None:
+    new = Settings(model="bamboo", port=9000)
+
+    assert consequence(make_status(State.READY), new, None, str) == "The address changes to port 9000."
+
+
+def test_an_engine_that_could_not_start_again_is_announced() -> None:
+    error = EngineError("There is no engine at /nowhere")
+
+    told = consequence(make_status(State.READY), Settings(model="bamboo"), error, str)
+
+    assert told == "The server cannot be started with these settings: There is no engine at /nowhere"

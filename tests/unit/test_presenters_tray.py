@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.app import make_progress, make_snapshot, make_status
+from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
+from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
+from tray_app.settings.schema import Settings
+from tray_app.ui.presenters.tray import (
+    Command,
+    Notice,
+    Page,
+    Shape,
+    failure_of,
+    notices,
+    tray_view,
+)
+
+if TYPE_CHECKING:
+    from tray_app.app import AppStatus
+    from tray_app.ui.presenters.tray import (
+        TrayView,
+    )
+
+NOW_S = 1000.0
+PORT_TAKEN = GatewayError("port 8080 is used by nginx (PID 812)")
+NO_MEMORY = EngineError("not enough memory", "The model needs 5 GB.", "Choose a smaller one.")
+
+
+def view(status: AppStatus) -> TrayView:
+    return tray_view(status, NOW_S, str)
+
+
+def failed(state: State = State.FAILED) -> AppStatus:
+    return make_status(state, engine=make_snapshot(state, failure=NO_MEMORY))
+
+
+@pytest.mark.parametrize(
+    ("status", "shape", "headline"),
+    [
+        (make_status(State.STOPPED), Shape.HOLLOW, "Stopped — Bamboo 7B Q4_0"),
+        (make_status(State.STOPPED, model_name=None), Shape.ARROW, "No model yet — choose one"),
+        (
+            make_status(downloads=(make_progress(name="Bamboo 7B"),)),
+            Shape.RING,
+            "Downloading Bamboo 7B — 43 % · 12.3 MB/s · 3 min left",
+        ),
+        (
+            make_status(State.STARTING, engine=make_snapshot(State.STARTING, since_s=NOW_S)),
+            Shape.ARC,
+            "Loading Bamboo 7B Q4_0 … 0 s",
+        ),
+        (
+            make_status(State.LOADING, engine=make_snapshot(State.LOADING, since_s=NOW_S - 12.4)),
+            Shape.ARC,
+            "Loading Bamboo 7B Q4_0 … 12 s",
+        ),
+        (make_status(State.READY), Shape.SOLID, "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"),
+        (make_status(State.STOPPING), Shape.HOLLOW, "Stopping Bamboo 7B Q4_0 …"),
+        (failed(State.BACKOFF), Shape.BADGE, "Restarting: not enough memory"),
+        (failed(), Shape.BADGE, "Stopped: not enough memory"),
+        (make_status(problem=PORT_TAKEN), Shape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
+    ],
+)
+def test_every_state_has_its_shape_and_its_words(status: AppStatus, shape: Shape, headline: str) -> None:
+    shown = view(status)
+
+    assert (shown.shape, shown.headline) == (shape, headline)
+
+
+def test_the_ring_is_filled_to_the_share_that_is_here() -> None:
+    assert view(make_status(downloads=(make_progress(),))).permille == 430
+
+
+def test_a_ready_server_keeps_its_solid_mark_while_something_is_downloaded() -> None:
+    shown = view(make_status(State.READY, downloads=(make_progress(),)))
+
+    assert (shown.shape, shown.permille) == (Shape.SOLID, None)
+    assert shown.download_line == "Downloading tiny.gguf — 43 % · 12.3 MB/s · 3 min left"
+
+
+def test_the_download_is_not_said_twice() -> None:
+    assert view(make_status(downloads=(make_progress(),))).download_line == ""
+
+
+def test_a_paused_download_has_a_line_but_no_ring() -> None:
+    shown = view(make_status(downloads=(make_progress(Phase.PAUSED),)))
+
+    assert (shown.shape, shown.download_line) == (Shape.HOLLOW, "tiny.gguf — Paused at 43 %")
+
+
+def test_a_running_download_is_shown_before_one_that_waits_or_is_paused() -> None:
+    downloads = (
+        make_progress(Phase.PAUSED, number=1),
+        make_progress(Phase.WAITING, number=2),
+        make_progress(Phase.VERIFYING, number=3),
+    )
+
+    assert view(make_status(downloads=downloads)).download_id == 3
+    assert view(make_status(downloads=downloads[:2])).download_id == 2
+    assert view(make_status(downloads=downloads[:1])).download_id == 1
+
+
+@pytest.mark.parametrize("phase", [Phase.DONE, Phase.FAILED, Phase.CANCELLED])
+def test_a_download_that_has_ended_is_not_in_the_menu(phase: Phase) -> None:
+    shown = view(make_status(downloads=(make_progress(phase),)))
+
+    assert shown.download_id is None
+    assert not shown.entries[Command.PAUSE].visible
+    assert not shown.entries[Command.RESUME].visible
+
+
+@pytest.mark.parametrize(
+    ("phase", "pause", "resume"),
+    [(Phase.DOWNLOADING, True, False), (Phase.WAITING, True, False), (Phase.PAUSED, False, True)],
+)
+def test_a_download_is_either_paused_or_resumed(phase: Phase, *, pause: bool, resume: bool) -> None:
+    entries = view(make_status(downloads=(make_progress(phase),))).entries
+
+    assert (entries[Command.PAUSE].visible, entries[Command.RESUME].visible) == (pause, resume)
+
+
+@pytest.mark.parametrize(
+    ("state", "start", "stop"),
+    [
+        (State.STOPPED, "", "The server is not running."),
+        (State.STARTING, "The server is starting already.", ""),
+        (State.LOADING, "The server is starting already.", ""),
+        (State.READY, "The server is running already.", ""),
+        (State.STOPPING, "", "The server is stopping already."),
+        (State.BACKOFF, "The server is starting already.", ""),
+        (State.FAILED, "", "The server is not running."),
+    ],
+)
+def test_what_cannot_be_done_now_says_why(state: State, start: str, stop: str) -> None:
+    entries = view(make_status(state)).entries
+
+    assert (entries[Command.START].reason, entries[Command.STOP].reason) == (start, stop)
+    assert entries[Command.START].enabled is (start == "")
+
+
+def test_a_server_without_a_model_cannot_be_started() -> None:
+    entries = view(make_status(model_name=None)).entries
+
+    assert entries[Command.START].reason == "Choose a model first."
+
+
+def test_an_open_address_can_be_closed_though_the_engine_was_given_up() -> None:
+    status = replace(failed(), serving=True)
+
+    assert view(status).entries[Command.STOP].enabled
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_launch_at_login_shows_the_setting(*, chosen: bool) -> None:
+    status = make_status(settings=Settings(model="bamboo", launch_at_login=chosen))
+
+    assert view(status).entries[Command.LOGIN].checked is chosen
+
+
+def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> None:
+    status = make_status(State.READY, problem=SettingsError("The settings file has an error"))
+
+    assert view(status).shape is Shape.SOLID
+    assert failure_of(status) is status.problem
+
+
+def test_the_engines_failure_is_told_before_an_older_problem() -> None:
+    assert failure_of(replace(failed(), problem=PORT_TAKEN)) is NO_MEMORY
+
+
+def test_the_end_of_a_download_is_told_once() -> None:
+    running = make_status(downloads=(make_progress(),))
+    done = make_status(downloads=(make_progress(Phase.DONE),))
+
+    assert notices(running, done, str) == (Notice("Download finished", "tiny.gguf", Page.MODELS),)
+    assert notices(done, done, str) == ()
+
+
+def test_a_failed_download_is_told_with_its_cause() -> None:
+    running = make_status(downloads=(make_progress(),))
+    broken = make_status(downloads=(make_progress(Phase.FAILED, error=DownloadError("The disk is full")),))
+
+    (notice,) = notices(running, broken, str)
+
+    assert notice == Notice("Download failed", "tiny.gguf\nThe disk is full", Page.MODELS, failed=True)
+
+
+@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.CANCELLED, Phase.VERIFYING])
+def test_what_a_person_did_to_a_download_is_no_news(phase: Phase) -> None:
+    running = make_status(downloads=(make_progress(),))
+
+    assert notices(running, make_status(downloads=(make_progress(phase),)), str) == ()
+
+
+def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
+    (notice,) = notices(make_status(State.LOADING), failed(), str)
+
+    expected = Notice(
+        "not enough memory", "The model needs 5 GB.\nChoose a smaller one.", Page.STATUS, failed=True
+    )
+    assert notice == expected
+    assert notices(failed(), failed(), str) == ()

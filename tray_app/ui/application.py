@@ -1,0 +1,188 @@
+"""Starts Qt, puts tray, window and dialog together, and ends cleanly. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+
+from tray_app import __version__
+from tray_app.system.host import System
+from tray_app.ui import icons
+from tray_app.ui.bridge import Bridge
+from tray_app.ui.operations import set_launch_at_login
+from tray_app.ui.presenters.tray import Command, Page, Shape, current_download, notices
+from tray_app.ui.settings_dialog import SettingsDialog
+from tray_app.ui.signals import SignalWatch
+from tray_app.ui.texts import tr
+from tray_app.ui.tray import Tray, menus_go_over_dbus
+from tray_app.ui.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tray_app.app import App, AppStatus
+    from tray_app.errors import AppError
+    from tray_app.ui.presenters.tray import Notice
+
+BACKGROUND = "--background"
+# Together the five seconds in which a person expects that an app has quit.
+_CLOSE_TIMEOUT_S = 4.5
+_OPERATIONS_TIMEOUT_S = 0.5
+_TRAY_LOOK_MS = 2000
+_TRAY_GRACE_MS = 10_000
+
+
+def run_tray(app: App, argv: Sequence[str]) -> int:
+    """Run the tray app until a person, a signal or the session ends it; the exit code.
+
+    `--background` in `argv` starts without a window. `app` is closed at the end.
+    """
+    qt = QApplication(["powerinfer-tray"])
+    qt.setApplicationName("powerinfer-tray")
+    qt.setApplicationDisplayName("PowerInfer Tray")
+    qt.setApplicationVersion(__version__)
+    qt.setDesktopFileName("powerinfer-tray")
+    qt.setWindowIcon(icons.state_icon(Shape.SOLID, icons.app_palette()))
+    desktop = Desktop(qt, app)
+    signals = SignalWatch(desktop.quit)
+    desktop.start(background=BACKGROUND in argv)
+    try:
+        return qt.exec()
+    finally:
+        signals.close()
+        desktop.leave()
+        app.close(_CLOSE_TIMEOUT_S)  # which also ends what the operations still wait for
+        desktop.bridge.close(_OPERATIONS_TIMEOUT_S)
+
+
+class Desktop(QObject):
+    """What of the app is on the desktop: tray, window, dialog, notices; and what their wishes lead to."""
+
+    _quit_wanted = Signal()
+
+    def __init__(self, qt: QApplication, app: App) -> None:
+        super().__init__()
+        self._qt = qt
+        self._app = app
+        self.bridge = Bridge(app)
+        self.window = Window(self.bridge)
+        self.tray: Tray | None = None
+        self.dialog: SettingsDialog | None = None
+        self._shown = self.bridge.status
+        # Only while there is no tray: panels that appear late do not announce themselves to every platform.
+        self._look = QTimer(self)
+        self._look.setInterval(_TRAY_LOOK_MS)
+        self._look.timeout.connect(self._look_for_tray)
+        self.bridge.status_changed.connect(self._show_status)
+        self.window.settings_wanted.connect(self.open_settings)
+        self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
+
+    def start(self, *, background: bool) -> None:
+        """Appear, and start the server where the settings say so."""
+        self._look_for_tray()
+        if self.tray is None:
+            self._look.start()
+            # At login the panel may come up after us: wait for it before a window is put in its place.
+            QTimer.singleShot(_TRAY_GRACE_MS if background else 0, self, self._make_up_for_tray)
+        elif not background:
+            self._open_first_time()
+        self._operate(lambda: self._app.open_control(self.quit))
+        if self.bridge.status.settings.start_server_with_app:
+            self._run(Command.START)
+
+    def quit(self) -> None:
+        """End the app. Any thread."""
+        self._quit_wanted.emit()
+
+    def leave(self) -> None:
+        """Vanish at once; what must end may take its time unseen."""
+        self._look.stop()
+        self.window.hide()
+        if self.dialog is not None:
+            self.dialog.hide()
+        if self.tray is not None:
+            self.tray.close()
+
+    def open_settings(self) -> None:
+        """Show the settings; a dialog that is open already comes to the front."""
+        if self.dialog is None or not self.dialog.isVisible():
+            self.dialog = SettingsDialog(self.bridge)
+            self.dialog.failed_later.connect(self.window.show_error)
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def _look_for_tray(self) -> None:
+        if not QSystemTrayIcon.isSystemTrayAvailable():
+            self._qt.setQuitOnLastWindowClosed(True)
+            return
+        self._look.stop()
+        self._qt.setQuitOnLastWindowClosed(False)
+        self.window.message.clear()
+        system = self._app.host.system
+        self.tray = Tray(
+            self.bridge.status, template=system is System.MACOS, over_dbus=menus_go_over_dbus(system)
+        )
+        self.tray.chosen.connect(self._run)
+        self.tray.notice_clicked.connect(self.window.open)
+        self.tray.show()
+
+    def _make_up_for_tray(self) -> None:
+        """The window in place of the icon: nothing may run unseen."""
+        if self.tray is None:
+            self.window.open()
+            self.window.show_message(
+                tr("This desktop shows no tray icons"),
+                tr("The app runs in this window instead; closing it quits the app and stops the server."),
+            )
+
+    def _open_first_time(self) -> None:
+        if not self.bridge.status.settings.model:
+            self.window.open(Page.MODELS)
+
+    def _show_status(self, status: AppStatus) -> None:
+        if self.tray is not None:
+            self.tray.show_status(status)
+        for notice in notices(self._shown, status, tr):
+            self._tell(notice)
+        self._shown = status
+
+    def _tell(self, notice: Notice) -> None:
+        if self.tray is not None:
+            self.tray.notify(notice)
+        else:
+            self.window.show_message(notice.title, notice.text)
+
+    def _run(self, command: Command) -> None:
+        app, status = self._app, self.bridge.status
+        download = current_download(status)
+        match command:
+            case Command.START:
+                self._operate(app.start_server)
+            case Command.STOP:
+                self._operate(app.stop_server)
+            case Command.PAUSE if download:
+                self._operate(lambda: app.downloads.pause(download.id))
+            case Command.RESUME if download:
+                self._operate(lambda: app.downloads.resume(download.id))
+            case Command.EMBED:
+                self.window.open(Page.EMBEDDING)
+            case Command.WINDOW:
+                self.window.open()
+            case Command.SETTINGS:
+                self.open_settings()
+            case Command.LOGIN:
+                wanted = not status.settings.launch_at_login
+                self._operate(lambda: set_launch_at_login(app, wanted=wanted))
+            case Command.QUIT:
+                self._qt.quit()
+
+    def _operate(self, operation: Callable[[], object]) -> None:
+        self.bridge.run(operation, lambda _: None, self._operation_failed)
+
+    def _operation_failed(self, error: AppError) -> None:
+        if self.tray is not None:
+            self.tray.show_status(self.bridge.status)  # a box that was ticked in vain is unticked
+        self.window.show_error(error)

@@ -1,0 +1,133 @@
+"""Between the app's threads and the GUI thread: snapshots come in, operations go out.
+
+`Bridge` belongs to the GUI thread. Snapshots that arrive faster than they can be shown are
+left out, never queued up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from tray_app.errors import AppError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.app import App, AppStatus
+
+_log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """Something that is being done, and what follows."""
+
+    thread: threading.Thread
+    perform: Callable[[], Any]
+    success: Callable[[Any], object]
+    failure: Callable[[AppError], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How an operation ended."""
+
+    number: int
+    value: Any = None
+    error: AppError | None = None
+
+
+class Bridge(QObject):
+    """The app as the widgets see it."""
+
+    status_changed = Signal(object)
+    """An `AppStatus` later than the one before, on the GUI thread."""
+    _arrived = Signal()
+    _finished = Signal(object)
+
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self.app = app
+        self._lock = threading.Lock()
+        self._waiting: AppStatus | None = None
+        self._closed = False
+        self._numbers = itertools.count()
+        self._operations: dict[int, _Operation] = {}
+        self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._finished.connect(self._conclude, Qt.ConnectionType.QueuedConnection)
+        app.changed.connect(self._receive)
+        # Asked after connecting, so that no change falls between.
+        self.status: AppStatus = app.status()
+
+    def run(
+        self,
+        operation: Callable[[], Value],
+        success: Callable[[Value], object],
+        failure: Callable[[AppError], object],
+    ) -> None:
+        """Do `operation` on a thread of its own, then call `success` or `failure` on the GUI thread."""
+        number = next(self._numbers)
+        thread = threading.Thread(
+            target=self._perform, args=(number, operation), name="ui-operation", daemon=True
+        )
+        self._operations[number] = _Operation(thread, operation, success, failure)
+        thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Deliver nothing more, and wait for the operations that still run."""
+        self.app.changed.disconnect(self._receive)
+        self._closed = True
+        deadline_s = time.monotonic() + timeout_s
+        for operation in self._operations.values():
+            operation.thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    def _receive(self, status: AppStatus) -> None:
+        """Any thread: keep the newest snapshot, and wake the GUI thread unless it has been woken already."""
+        with self._lock:
+            awake = self._waiting is not None
+            self._waiting = status
+        if not awake:
+            self._arrived.emit()
+
+    def _deliver(self) -> None:
+        with self._lock:
+            status, self._waiting = self._waiting, None
+        if status is not None and not self._closed:
+            self.status = status
+            self.status_changed.emit(status)
+
+    def _perform(self, number: int, operation: Callable[[], object]) -> None:
+        try:
+            outcome = _Outcome(number, operation())
+        except AppError as exc:
+            # Its frames refer to widgets, which must not outlive their use in a snapshot of the app.
+            outcome = _Outcome(number, error=exc.with_traceback(None))
+        except Exception as exc:  # noqa: BLE001 - the top of a thread
+            # A person must hear of it, and the log must have all of it.
+            _log.exception("An operation of the user interface failed")
+            cause = f"{type(exc).__name__}: {exc}"
+            error = AppError("Something went wrong inside the app", cause, "The log has the details.")
+            outcome = _Outcome(number, error=error)
+        if not self._closed:
+            self._finished.emit(outcome)
+
+    def _conclude(self, outcome: _Outcome) -> None:
+        operation = self._operations.pop(outcome.number)
+        # It has nothing left to do. Once it is gone, the last reference to a widget cannot be dropped there:
+        # deleting a widget outside the GUI thread ends the process.
+        operation.thread.join()
+        if self._closed:
+            return
+        if outcome.error:
+            operation.failure(outcome.error)
+        else:
+            operation.success(outcome.value)

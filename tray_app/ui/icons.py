@@ -1,0 +1,161 @@
+"""Draws the app's mark and its states from one vector shape, at any size, light and dark. GUI thread.
+
+The mark is a disc with a bolt. Solid disc: ready. Outline: stopped. Around a small mark run a ring (download)
+or an arc (loading); a corner carries an arrow (no model) or an exclamation mark (failure).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap, QPolygonF
+
+from tray_app.ui.presenters.tray import Shape
+
+SIZES = (16, 22, 24, 32, 44, 48, 64)
+ARC_STEPS = 8
+"""The moving arc goes round in this many steps."""
+
+_GRID = 24.0
+_CENTRE = QPointF(12, 12)
+_BOLT = ((13.4, 4.6), (6.9, 13.3), (11.1, 13.3), (10.2, 19.4), (17.1, 10.4), (12.7, 10.4))
+_BADGE_CENTRE = QPointF(18, 18)
+_BADGE_RADIUS = 5.6
+
+
+class Palette(NamedTuple):
+    """The colours of one icon; the halo keeps it visible on a panel of its own colour."""
+
+    mark: QColor
+    halo: QColor
+    ring: QColor
+    ready: QColor
+    alert: QColor
+
+
+def is_dark(palette: QPalette) -> bool:
+    """Whether an app with this palette looks dark. Qt's colour scheme is unknown on many Linux desktops."""
+    return palette.color(QPalette.ColorRole.Window).lightness() < 128  # noqa: PLR2004 - the middle of 0 to 255
+
+
+def panel_palette(*, dark: bool) -> Palette:
+    """Colours for a panel of that look."""
+    if dark:
+        return Palette(*map(QColor, ("#f5f6f8", "#80101418", "#6cb4ff", "#f5f6f8", "#ff8a5c")))
+    return Palette(*map(QColor, ("#1f2933", "#b0ffffff", "#0b63c5", "#1f2933", "#c62f0c")))
+
+
+def template_palette() -> Palette:
+    """Black and transparent: macOS colours a template image itself."""
+    black, nothing = QColor(Qt.GlobalColor.black), QColor(Qt.GlobalColor.transparent)
+    return Palette(black, nothing, black, black, black)
+
+
+def app_palette() -> Palette:
+    """The colours of the app's own icon, in windows and lists."""
+    return Palette(*map(QColor, ("#0b63c5", "#00ffffff", "#0b63c5", "#0b63c5", "#c62f0c")))
+
+
+def state_icon(shape: Shape, palette: Palette, *, permille: int | None = None, step: int = 0) -> QIcon:
+    """The icon of a state in all sizes. `permille` fills the ring, `step` turns the arc."""
+    icon = QIcon()
+    for size in SIZES:
+        icon.addPixmap(state_pixmap(size, shape, palette, permille=permille, step=step))
+    return icon
+
+
+def state_pixmap(
+    size: int, shape: Shape, palette: Palette, *, permille: int | None = None, step: int = 0
+) -> QPixmap:
+    """The icon of a state in one size, in pixels."""
+    pixmap = QPixmap(size, size)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.scale(size / _GRID, size / _GRID)
+    path = _outline(shape, permille, step)
+    painter.strokePath(path, QPen(palette.halo, 2.0, j=Qt.PenJoinStyle.RoundJoin))
+    painter.fillPath(path, palette.ready if shape is Shape.SOLID else palette.mark)
+    _paint_accent(painter, shape, palette, permille)
+    painter.end()
+    return pixmap
+
+
+def _outline(shape: Shape, permille: int | None, step: int) -> QPainterPath:
+    """The mark of a state as one path."""
+    match shape:
+        case Shape.SOLID:
+            return _disc(_CENTRE, 11) - _bolt(0.95)
+        case Shape.RING:
+            return _bolt(0.72) | _arc(90, -360 * (permille or 0) / 1000, width=3.4)
+        case Shape.ARC:
+            return _bolt(0.72) | _arc(90 - 360 * step / ARC_STEPS, -110, width=2.6)
+        case Shape.HOLLOW:
+            return _hollow()
+        case Shape.ARROW | Shape.BADGE:
+            return _hollow() - _disc(_BADGE_CENTRE, _BADGE_RADIUS + 1.2)
+
+
+def _paint_accent(painter: QPainter, shape: Shape, palette: Palette, permille: int | None) -> None:
+    """What carries a colour besides its shape: the ring, the arrow, the exclamation mark."""
+    match shape:
+        case Shape.RING:
+            track = QColor(palette.mark)
+            track.setAlphaF(0.28)
+            painter.fillPath(_arc(90, 359.9, width=3.4), track)
+            painter.fillPath(_arc(90, -360 * (permille or 0) / 1000, width=3.4), palette.ring)
+        case Shape.ARROW:
+            painter.fillPath(_arrow(), palette.ring)
+        case Shape.BADGE:
+            painter.fillPath(_disc(_BADGE_CENTRE, _BADGE_RADIUS) - _exclamation(), palette.alert)
+        case Shape.HOLLOW | Shape.SOLID | Shape.ARC:
+            pass
+
+
+def _hollow() -> QPainterPath:
+    return (_disc(_CENTRE, 11) - _disc(_CENTRE, 9.2)) | _bolt(0.85)
+
+
+def _disc(centre: QPointF, radius: float) -> QPainterPath:
+    path = QPainterPath()
+    path.addEllipse(centre, radius, radius)
+    return path
+
+
+def _bolt(scale: float) -> QPainterPath:
+    """The bolt, scaled about the centre."""
+    path = QPainterPath()
+    path.addPolygon(QPolygonF([_CENTRE + (QPointF(x, y) - _CENTRE) * scale for x, y in _BOLT]))
+    path.closeSubpath()
+    return path
+
+
+def _arc(start_degrees: float, span_degrees: float, *, width: float) -> QPainterPath:
+    """A piece of a ring along the edge; angles as Qt counts them, anticlockwise from three o'clock."""
+    path = QPainterPath()
+    outer = QRectF(1, 1, 22, 22)
+    inner = outer.adjusted(width, width, -width, -width)
+    path.arcMoveTo(outer, start_degrees)
+    path.arcTo(outer, start_degrees, span_degrees)
+    path.arcTo(inner, start_degrees + span_degrees, -span_degrees)
+    path.closeSubpath()
+    return path
+
+
+def _arrow() -> QPainterPath:
+    """An arrow down, in place of the badge."""
+    x, y = _BADGE_CENTRE.toTuple()
+    points = ((-1.5, -5.6), (1.5, -5.6), (1.5, 0), (5.2, 0), (0, 5.6), (-5.2, 0), (-1.5, 0))
+    path = QPainterPath()
+    path.addPolygon(QPolygonF([QPointF(x + dx, y + dy) for dx, dy in points]))
+    path.closeSubpath()
+    return path
+
+
+def _exclamation() -> QPainterPath:
+    x, y = _BADGE_CENTRE.toTuple()
+    path = QPainterPath()
+    path.addRect(QRectF(x - 0.9, y - 3.8, 1.8, 4.6))
+    path.addRect(QRectF(x - 0.9, y + 1.9, 1.8, 1.8))
+    return path

@@ -1,0 +1,49 @@
+"""What the widgets ask for that takes more than one call of the app. Runs off the GUI thread."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tray_app.errors import ModelError
+from tray_app.models.library import NotInstalledError
+from tray_app.ui.presenters.models import ModelFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tray_app.app import App
+    from tray_app.gateway.client import Embeddings
+
+
+def read_facts(app: App) -> ModelFacts:
+    """What is on disk and in the catalogue, and which of it is chosen."""
+    library, reference = app.library, app.store.current.model
+    try:
+        chosen = library.find(reference).path.name if reference else None
+    except NotInstalledError as exc:
+        chosen = exc.entry.file_name
+    except ModelError:
+        chosen = None  # the status page says what is wrong with it, when it is started
+    return ModelFacts(library.installed(), library.catalog, chosen)
+
+
+def embed(app: App, texts: Sequence[str]) -> Embeddings:
+    """The embeddings of `texts`, and everything loaded that shows them.
+
+    The library that plots takes a quarter of a second to import: here nobody's clicks wait for it.
+    """
+    importlib.import_module("tray_app.ui.plots")
+    return app.embed(texts)
+
+
+def choose(app: App, reference: str) -> None:
+    """Make a model the chosen one; a running server changes over to it."""
+    app.apply(msgspec.structs.replace(app.store.current, model=reference))
+
+
+def set_launch_at_login(app: App, *, wanted: bool) -> None:
+    """Start at login from now on, or no more."""
+    app.apply(msgspec.structs.replace(app.store.current, launch_at_login=wanted))

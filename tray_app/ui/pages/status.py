@@ -1,0 +1,163 @@
+"""The page Status: what the server is doing, its address, start and stop, and what went wrong. GUI thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from tray_app.engine.lifecycle import State
+from tray_app.ui import icons
+from tray_app.ui.presenters.tray import (
+    Shape,
+    failure_of,
+    ring_of,
+    shape_of,
+    start_refusal,
+    state_line,
+    stop_refusal,
+)
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QHideEvent, QShowEvent
+
+    from tray_app.app import AppStatus
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+
+_ICON_SIZE = 64
+_SECOND_MS = 1000
+
+
+class StatusPage(QWidget):
+    """The server at a glance."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self.icon = QLabel()
+        self.headline = heading()
+        self.card = MessageCard()
+        self.model = text_label()
+        self.engine = text_label()
+        self.address = QLineEdit(readOnly=True)
+        self.start_button = QPushButton(tr("&Start Server"))
+        self.stop_button = QPushButton(tr("S&top Server"))
+        self.copy_button = QPushButton(tr("&Copy"))
+        self.copy_button.setAccessibleName(tr("Copy the address"))
+        self.start_button.clicked.connect(self.start)
+        self.stop_button.clicked.connect(self.stop)
+        self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
+        self._lay_out()
+        self._failed_wish: AppError | None = None
+        # Counts the seconds of a loading model, while someone looks.
+        self._clock = QTimer(self)
+        self._clock.setInterval(_SECOND_MS)
+        self._clock.timeout.connect(self._render)
+        bridge.status_changed.connect(self._render)
+        self._render()
+
+    def start(self) -> None:
+        """Start the server; what stands in the way is shown here."""
+        self._wish_failed(None)
+        self._bridge.run(self._bridge.app.start_server, lambda _: None, self._wish_failed)
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self._wish_failed(None)
+        self._bridge.run(self._bridge.app.stop_server, lambda _: None, self._wish_failed)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Count again."""
+        super().showEvent(event)
+        self._render()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the mark anew when light becomes dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._render()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: nothing needs to tick."""
+        super().hideEvent(event)
+        self._clock.stop()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(MARGIN)
+        top.addWidget(self.icon)
+        top.addWidget(self.headline, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACING // 2)
+        buttons.addWidget(self.start_button)
+        buttons.addWidget(self.stop_button)
+        buttons.addStretch()
+        address = QHBoxLayout()
+        address.setSpacing(SPACING // 2)
+        address.addWidget(self.address, 1)
+        address.addWidget(self.copy_button)
+        facts = QFormLayout()
+        facts.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        facts.setVerticalSpacing(SPACING)
+        facts.addRow(tr("Model:"), self.model)
+        facts.addRow(tr("Engine:"), self.engine)
+        facts.addRow(self._address_label(), address)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.setSpacing(MARGIN)
+        column.addLayout(top)
+        column.addLayout(buttons)
+        column.addWidget(self.card)
+        column.addLayout(facts)
+        column.addStretch()
+
+    def _address_label(self) -> QLabel:
+        label = QLabel(tr("&Address:"))
+        label.setBuddy(self.address)
+        return label
+
+    def _wish_failed(self, error: AppError | None) -> None:
+        self._failed_wish = error
+        self._render()
+
+    def _render(self) -> None:
+        status = self._bridge.status
+        if status.engine.state is State.READY:
+            self._failed_wish = None
+        shape = shape_of(status)
+        palette = icons.panel_palette(dark=icons.is_dark(self.palette()))
+        scale = self.devicePixelRatioF()
+        pixmap = icons.state_pixmap(round(_ICON_SIZE * scale), shape, palette, permille=ring_of(status))
+        pixmap.setDevicePixelRatio(scale)
+        self.icon.setPixmap(pixmap)
+        self.headline.setText(state_line(status, time.time(), tr))
+        self.card.show_error(failure_of(status) or self._failed_wish)
+        self.model.setText(status.model_name or tr("none chosen"))
+        self.engine.setText(_engine_text(status))
+        self.address.setText(status.base_url)
+        _permit(self.start_button, start_refusal(status, tr))
+        _permit(self.stop_button, stop_refusal(status, tr))
+        if shape is Shape.ARC and self.isVisible():
+            self._clock.start()
+        else:
+            self._clock.stop()
+
+
+def _engine_text(status: AppStatus) -> str:
+    plan = status.engine.plan
+    if plan is None or status.engine.state is State.STOPPED:
+        return tr("not running")
+    version = f" {plan.engine.version}" if plan.engine.version else ""
+    process = tr("process {pid}").format(pid=status.engine.pid) if status.engine.pid else ""
+    return " · ".join(part for part in (f"{plan.engine.kind}{version}", process) if part)
+
+
+def _permit(button: QPushButton, refusal: str) -> None:
+    button.setEnabled(not refusal)
+    button.setToolTip(refusal)

@@ -1,0 +1,71 @@
+"""The numbers of an embedding, as the test panel shows them. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.engine.lifecycle import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tray_app.app import AppStatus
+    from tray_app.gateway.client import Embeddings
+    from tray_app.ui.presenters import Translate
+
+_FIRST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedText:
+    """One text with what came back for it."""
+
+    text: str
+    norm: str
+    first_values: str
+    vector: Sequence[float]
+
+
+def texts_of(typed: str) -> tuple[str, ...]:
+    """The texts that a person typed: one for each line that is not blank."""
+    return tuple(line.strip() for line in typed.splitlines() if line.strip())
+
+
+def waiting_for(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
+    """What must happen before texts can be embedded; empty if nothing."""
+    match status.engine.state:
+        case State.READY:
+            return "" if texts else tr("Type a text first.")
+        case State.STARTING | State.LOADING:
+            return tr("The model is being loaded …")
+        case State.BACKOFF:
+            return tr("The server is being restarted …")
+        case State.STOPPED | State.STOPPING | State.FAILED:
+            return tr("The server must run first.")
+
+
+def summary(result: Embeddings, tr: Translate) -> str:
+    """`4 texts · 64 dimensions · 12 tokens · 3.4 ms per text`."""
+    count = len(result.vectors)
+    parts = [
+        tr("1 text") if count == 1 else tr("{count} texts").format(count=count),
+        tr("{count} dimensions").format(count=result.dimensions),
+        tr("{count} tokens").format(count=result.tokens),
+        tr("{ms} ms per text").format(ms=f"{result.elapsed_ms / max(1, count):.1f}"),
+    ]
+    return " · ".join(parts)
+
+
+def embedded_texts(texts: Sequence[str], result: Embeddings) -> tuple[EmbeddedText, ...]:
+    """A row for each text, in the order of the texts."""
+    return tuple(
+        EmbeddedText(
+            text=text,
+            norm=f"{math.sqrt(math.fsum(value * value for value in vector)):.4f}",
+            first_values=", ".join(f"{value:+.4f}" for value in vector[:_FIRST]) + ", …",
+            vector=vector,
+        )
+        for text, vector in zip(texts, result.vectors, strict=True)
+    )

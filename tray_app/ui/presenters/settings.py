@@ -1,0 +1,125 @@
+"""The settings dialog's judgement: what is possible, what has a meaning here, what would happen. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tray_app.engine.lifecycle import State
+from tray_app.engine.plan import PORT, VramObstacle, vram_obstacle
+from tray_app.errors import AppError, EngineError, ModelError, SettingsError
+from tray_app.settings.schema import parse_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tray_app.app import AppStatus
+    from tray_app.engine.kinds import Engine
+    from tray_app.engine.plan import LaunchPlan
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+    from tray_app.ui.presenters import Translate
+
+GROUPS = ("server", "engine", "models", "app")
+ENGINES = ("auto", "powerinfer", "llama.cpp")
+"""The engines that have a name; anything else is the path of a program."""
+
+_RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+
+
+def group_title(group: str, tr: Translate) -> str:
+    """The heading of a group of settings."""
+    return {
+        "server": tr("Server"),
+        "engine": tr("Engine"),
+        "models": tr("Models"),
+        "app": tr("App"),
+    }[group]
+
+
+def engine_title(engine: str, tr: Translate) -> str:
+    """An engine as the list offers it."""
+    return {
+        "auto": tr("Automatic (by the model's format)"),
+        "powerinfer": tr("PowerInfer"),
+        "llama.cpp": tr("llama.cpp (comes with the app)"),
+    }[engine]
+
+
+def value_text(value: object) -> str:
+    """A setting's value as it is typed; `parse_value` reads it back."""
+    return shlex.join(value) if isinstance(value, tuple) else str(value)
+
+
+def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple[Settings, dict[str, str]]:
+    """The settings that a draft makes of `base`, and all problems by field.
+
+    Values that are texts are read as typed ones. A field with a problem keeps its value of `base`.
+    """
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, value in draft.items():
+        try:
+            values[name] = parse_value(name, value) if isinstance(value, str) else value
+        except SettingsError as exc:
+            problems[name] = exc.message
+    for name in ("engine", "models_folder"):
+        if problem := _path_problem(name, values.get(name, ""), tr):
+            problems[name] = problem
+            del values[name]
+    return msgspec.structs.replace(base, **values), problems
+
+
+def doubts(new: Settings, plan: LaunchPlan | AppError | None) -> dict[str, str]:
+    """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
+    match plan:
+        case EngineError() if new.engine not in ENGINES:
+            return {"engine": plan.title}
+        case ModelError() if new.model:
+            return {"model": plan.title}
+        case _:
+            return {}
+
+
+def vram_refusal(host: Host, engine: Engine | None, tr: Translate) -> str:
+    """Why a VRAM budget would have no effect here; empty if it would. `engine` may be unknown yet."""
+    match vram_obstacle(host, engine):
+        case VramObstacle.APPLE_SILICON:
+            return tr("Apple Silicon shares its memory with the GPU, so there is no budget to set.")
+        case VramObstacle.NO_GPU:
+            return tr("This machine has no NVIDIA GPU that the engine could use.")
+        case VramObstacle.ENGINE:
+            return tr("The engine that runs this model cannot use a VRAM budget.")
+        case None:
+            return ""
+
+
+def command_line(plan: LaunchPlan) -> str:
+    """What is run, for people; the engine's own port is chosen when it starts."""
+    return shlex.join("PORT" if word == PORT else word for word in plan.argv)
+
+
+def consequence(status: AppStatus, new: Settings, plan: LaunchPlan | AppError | None, tr: Translate) -> str:
+    """What happens when `new` is applied, in one line; empty if nothing that a client would notice."""
+    parts = []
+    if status.engine.state in _RUNNING:
+        if isinstance(plan, AppError):
+            parts.append(
+                tr("The server cannot be started with these settings: {cause}").format(cause=plan.title)
+            )
+        elif plan is not None and plan != status.engine.plan:
+            parts.append(tr("The server restarts."))
+    if status.serving and new.port != status.settings.port:
+        parts.append(tr("The address changes to port {port}.").format(port=new.port))
+    return " ".join(parts)
+
+
+def _path_problem(name: str, text: str, tr: Translate) -> str:
+    if not text or (name == "engine" and text in ENGINES) or Path(text).expanduser().is_absolute():
+        return ""
+    if name == "engine":
+        return tr("It must be auto, powerinfer, llama.cpp or the full path of a program.")
+    return tr("It must be the full path of a folder, or empty for the usual one.")

@@ -1,0 +1,261 @@
+"""The tray icon, its menu, and the notices, for one `AppStatus`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
+from tray_app.ui.presenters.wording import error_title, permille, progress_text
+
+if TYPE_CHECKING:
+    from tray_app.app import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.errors import AppError
+    from tray_app.ui.presenters import Translate
+
+
+class Shape(StrEnum):
+    """What the icon looks like; states differ by shape, not by colour alone."""
+
+    HOLLOW = "hollow"
+    ARROW = "arrow"
+    RING = "ring"
+    ARC = "arc"
+    SOLID = "solid"
+    BADGE = "badge"
+
+
+class Command(StrEnum):
+    """What the tray menu can be asked to do."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    START = "start"
+    STOP = "stop"
+    EMBED = "embed"
+    WINDOW = "window"
+    SETTINGS = "settings"
+    LOGIN = "login"
+    QUIT = "quit"
+
+
+class Page(StrEnum):
+    """The pages of the window."""
+
+    STATUS = "status"
+    MODELS = "models"
+    EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """One entry of the menu. `reason` says why it cannot be chosen now."""
+
+    text: str
+    reason: str = ""
+    visible: bool = True
+    checked: bool | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it can be chosen."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class TrayView:
+    """The tray at one moment."""
+
+    shape: Shape
+    permille: int | None
+    headline: str
+    """Tooltip and first menu line."""
+    download_line: str
+    """The second menu line; empty where there is none, or the headline says it."""
+    download_id: int | None
+    """The download that Pause and Resume speak of."""
+    entries: dict[Command, MenuEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person is told once, when it happens; a click on it opens `page`."""
+
+    title: str
+    text: str
+    page: Page
+    failed: bool = False
+
+
+_STARTING = (State.STARTING, State.LOADING)
+_TRANSFERRING = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
+
+
+def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
+    """What the tray shows at the time `now_s` (of the clock that `EngineSnapshot.since_s` uses)."""
+    current = current_download(status)
+    headline = headline_of(status, now_s, tr)
+    download_line = _download_line(current, tr) if current else ""
+    return TrayView(
+        shape=shape_of(status),
+        permille=ring_of(status),
+        headline=headline,
+        download_line="" if download_line == headline else download_line,
+        download_id=current.id if current else None,
+        entries=_entries(status, current, tr),
+    )
+
+
+def shape_of(status: AppStatus) -> Shape:
+    """The icon: the engine's state first, then a running download, then what is missing."""
+    match status.engine.state:
+        case State.FAILED | State.BACKOFF:
+            return Shape.BADGE
+        case State.STARTING | State.LOADING:
+            return Shape.ARC
+        case State.READY:
+            return Shape.SOLID
+        case State.STOPPING:
+            return Shape.HOLLOW
+        case State.STOPPED:
+            return _shape_without_engine(status)
+
+
+def ring_of(status: AppStatus) -> int | None:
+    """How far the icon's ring is filled, in permille; None where there is no ring or no size."""
+    current = current_download(status)
+    return permille(current) if current and shape_of(status) is Shape.RING else None
+
+
+def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
+    """The state and the address in one line, for the tooltip and the menu."""
+    line = state_line(status, now_s, tr)
+    if status.engine.state is State.READY:
+        return tr("{state} · {address}").format(state=line, address=status.base_url)
+    return line
+
+
+def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
+    """The state in one line."""
+    engine, model = status.engine, status.model_name or tr("the model")
+    match engine.state:
+        case State.FAILED:
+            return tr("Stopped: {cause}").format(cause=error_title(engine.failure, tr))
+        case State.BACKOFF:
+            return tr("Restarting: {cause}").format(cause=error_title(engine.failure, tr))
+        case State.STARTING | State.LOADING:
+            seconds = max(0, int(now_s - engine.since_s))
+            return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
+        case State.READY:
+            return tr("Ready — {model}").format(model=model)
+        case State.STOPPING:
+            return tr("Stopping {model} …").format(model=model)
+        case State.STOPPED:
+            return _headline_without_engine(status, tr)
+
+
+def failure_of(status: AppStatus) -> AppError | None:
+    """What a person should be told about: the engine's failure, else why a start or the settings failed."""
+    if status.engine.state in (State.FAILED, State.BACKOFF):
+        return status.engine.failure
+    return status.problem
+
+
+def current_download(status: AppStatus) -> Progress | None:
+    """The download that the tray speaks of: the one that runs, else the first that waits or is paused."""
+    for phases in (_TRANSFERRING, (Phase.WAITING,), (Phase.PAUSED,)):
+        for progress in status.downloads:
+            if progress.phase in phases:
+                return progress
+    return None
+
+
+def start_refusal(status: AppStatus, tr: Translate) -> str:
+    """Why the server cannot be started now; empty if it can. A start downloads the model first if need be."""
+    match status.engine.state:
+        case State.READY:
+            return tr("The server is running already.")
+        case State.STARTING | State.LOADING | State.BACKOFF:
+            return tr("The server is starting already.")
+        case State.STOPPED | State.STOPPING | State.FAILED:
+            return "" if status.model_name else tr("Choose a model first.")
+
+
+def stop_refusal(status: AppStatus, tr: Translate) -> str:
+    """Why the server cannot be stopped now; empty if it can."""
+    match status.engine.state:
+        case State.STARTING | State.LOADING | State.READY | State.BACKOFF:
+            return ""
+        case State.STOPPING:
+            return tr("The server is stopping already.")
+        case State.STOPPED | State.FAILED:
+            return "" if status.serving else tr("The server is not running.")
+
+
+def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:
+    """What happened between two snapshots that is worth interrupting a person for; each event once."""
+    before = {progress.id: progress.phase for progress in old.downloads}
+    found = [
+        notice
+        for progress in new.downloads
+        if before.get(progress.id) is not progress.phase and (notice := _download_notice(progress, tr))
+    ]
+    if new.engine.state is State.FAILED and old.engine.state is not State.FAILED:
+        failure = new.engine.failure
+        text = "\n".join(part for part in (failure.message, failure.hint) if part) if failure else ""
+        found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))
+    return tuple(found)
+
+
+def _shape_without_engine(status: AppStatus) -> Shape:
+    current = current_download(status)
+    if current and current.phase in _TRANSFERRING:
+        return Shape.RING
+    if status.problem:
+        return Shape.BADGE
+    return Shape.HOLLOW if status.model_name else Shape.ARROW
+
+
+def _headline_without_engine(status: AppStatus, tr: Translate) -> str:
+    current = current_download(status)
+    if current and current.phase in _TRANSFERRING:
+        return _download_line(current, tr)
+    if status.problem:
+        return tr("Stopped: {cause}").format(cause=error_title(status.problem, tr))
+    if status.model_name:
+        return tr("Stopped — {model}").format(model=status.model_name)
+    return tr("No model yet — choose one")
+
+
+def _download_line(progress: Progress, tr: Translate) -> str:
+    words = progress_text(progress, tr)
+    if progress.phase in _TRANSFERRING:
+        return tr("Downloading {name} — {progress}").format(name=progress.name, progress=words)
+    return tr("{name} — {progress}").format(name=progress.name, progress=words)
+
+
+def _entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
+    paused = current is not None and current.phase is Phase.PAUSED
+    return {
+        Command.PAUSE: MenuEntry(tr("&Pause Download"), visible=current is not None and not paused),
+        Command.RESUME: MenuEntry(tr("&Resume Download"), visible=paused),
+        Command.START: MenuEntry(tr("&Start Server"), start_refusal(status, tr)),
+        Command.STOP: MenuEntry(tr("S&top Server"), stop_refusal(status, tr)),
+        Command.EMBED: MenuEntry(tr("Test &Embedding…")),
+        Command.WINDOW: MenuEntry(tr("&Open Window")),
+        Command.SETTINGS: MenuEntry(tr("Se&ttings…")),
+        Command.LOGIN: MenuEntry(tr("&Launch at Login"), checked=status.settings.launch_at_login),
+        Command.QUIT: MenuEntry(tr("&Quit")),
+    }
+
+
+def _download_notice(progress: Progress, tr: Translate) -> Notice | None:
+    if progress.phase is Phase.DONE:
+        return Notice(tr("Download finished"), progress.name, Page.MODELS)
+    if progress.phase is Phase.FAILED:
+        text = f"{progress.name}\n{error_title(progress.error, tr)}"
+        return Notice(tr("Download failed"), text, Page.MODELS, failed=True)
+    return None

@@ -1,0 +1,93 @@
+"""Numbers as people read them, each with its unit. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.download.progress import Phase
+
+if TYPE_CHECKING:
+    from tray_app.download.progress import Progress
+    from tray_app.errors import AppError
+    from tray_app.ui.presenters import Translate
+
+_STEP = 1000  # sizes of files as disks and download pages give them: decimal
+
+
+def size_text(size_bytes: float) -> str:
+    """`4.68 GB`: three digits that count, decimal units."""
+    if size_bytes < _STEP:
+        return f"{size_bytes:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        size_bytes /= _STEP
+        # Below the rounding limit, so that no "1000 kB" stands where "1.00 MB" is meant.
+        if size_bytes < _STEP - 0.5:
+            return f"{_three_digits(size_bytes)} {unit}"
+    return f"{_three_digits(size_bytes / _STEP)} TB"
+
+
+def rate_text(rate_bytes_per_s: float) -> str:
+    """`12.3 MB/s`."""
+    return f"{size_text(rate_bytes_per_s)}/s"
+
+
+def remaining_text(remaining_s: float, tr: Translate) -> str:
+    """`3 min left`: rounded to what can be said with honesty."""
+    if remaining_s < 60:  # noqa: PLR2004
+        return tr("{seconds} s left").format(seconds=max(1, round(remaining_s)))
+    minutes = round(remaining_s / 60)
+    if minutes < 60:  # noqa: PLR2004
+        return tr("{minutes} min left").format(minutes=minutes)
+    return tr("{hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
+
+
+def permille(progress: Progress) -> int | None:
+    """How far a download is, 0 to 1000, for a bar; None while its size is unknown."""
+    if not progress.total_bytes:
+        return None
+    return min(1000, progress.received_bytes * 1000 // progress.total_bytes)
+
+
+def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - one for each phase
+    """What a download is doing: `43 % · 12.3 MB/s · 3 min left`, or the phase that it is in."""
+    match progress.phase:
+        case Phase.DOWNLOADING:
+            return " · ".join(_transfer_parts(progress, tr))
+        case Phase.WAITING:
+            return tr("Waiting for its turn")
+        case Phase.CONNECTING:
+            return tr("Connecting …")
+        case Phase.VERIFYING:
+            return tr("Checking …")
+        case Phase.PAUSED:
+            return tr("Paused at {amount}").format(amount=_amount(progress))
+        case Phase.CANCELLED:
+            return tr("Cancelled at {amount}").format(amount=_amount(progress))
+        case Phase.FAILED:
+            return tr("Failed: {cause}").format(cause=error_title(progress.error, tr))
+        case Phase.DONE:
+            return tr("Downloaded")
+
+
+def error_title(error: AppError | None, tr: Translate) -> str:
+    """What went wrong, in one line."""
+    return error.title if error else tr("unknown cause")
+
+
+def _transfer_parts(progress: Progress, tr: Translate) -> list[str]:
+    parts = [_amount(progress)]
+    if progress.rate_bytes_per_s > 0:
+        parts.append(rate_text(progress.rate_bytes_per_s))
+    if progress.remaining_s is not None:
+        parts.append(remaining_text(progress.remaining_s, tr))
+    return parts
+
+
+def _amount(progress: Progress) -> str:
+    share = permille(progress)
+    return size_text(progress.received_bytes) if share is None else f"{share // 10} %"
+
+
+def _three_digits(value: float) -> str:
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0  # noqa: PLR2004
+    return f"{value:.{digits}f}"

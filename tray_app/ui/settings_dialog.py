@@ -1,0 +1,288 @@
+"""The settings dialog, built from the schema: edits a draft, judges it, applies it as a whole. GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontDatabase, QPalette
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QPlainTextEdit,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.errors import AppError
+from tray_app.settings.schema import FIELDS
+from tray_app.ui.operations import read_facts
+from tray_app.ui.presenters.settings import (
+    ENGINES,
+    GROUPS,
+    command_line,
+    consequence,
+    doubts,
+    engine_title,
+    group_title,
+    read_draft,
+    vram_refusal,
+)
+from tray_app.ui.setting_editors import Choice, Number, Switch, Text
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.app import AppStatus
+    from tray_app.engine.plan import LaunchPlan
+    from tray_app.settings.schema import Field, Settings
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.presenters.models import ModelFacts
+    from tray_app.ui.setting_editors import Editor
+
+_WIDTH = 620
+_COMMAND_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """Settings that are being applied, and what follows."""
+
+    settings: Settings
+    done: Callable[[], object]
+
+
+class SettingsDialog(QDialog):
+    """All settings in tabs, with what they would lead to."""
+
+    failed_later = Signal(object)
+    """An `AppError`: the settings were saved, but acting on them failed after the dialog was done."""
+
+    def __init__(self, bridge: Bridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self.setWindowTitle(tr("Settings"))
+        self._submitted: _Submission | None = None
+        self._previewing = False
+        self._previewed: Settings | None = None
+        self._plan: LaunchPlan | AppError | None = None
+        self.editors = {field.name: self._make_editor(field) for field in FIELDS}
+        self.notes = {field.name: _note(field) for field in FIELDS}
+        self.tabs = QTabWidget()
+        self.command = _command_view()
+        self.consequence = text_label()
+        self.card = MessageCard()
+        self.buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok
+            | QDialogButtonBox.StandardButton.Cancel
+            | QDialogButtonBox.StandardButton.Apply
+        )
+        self._lay_out()
+        self._connect()
+        self._fill(bridge.app.store.current)
+        self._judge()
+
+    def draft(self) -> dict[str, Any]:
+        """What the person has changed, as it stands in the editors."""
+        return {
+            name: editor.value()
+            for name, editor in self.editors.items()
+            if editor.value() != self._initial[name]
+        }
+
+    def apply(self) -> None:
+        """Save and act, if everything is in order; the dialog stays."""
+        self._submit(self._start_anew)
+
+    def accept(self) -> None:
+        """Save and act, then close."""
+        self._submit(super().accept)
+
+    def done(self, result: int) -> None:
+        """Close, and think no more about what nobody sees."""
+        self._bridge.status_changed.disconnect(self._show_status)
+        super().done(result)
+
+    def _make_editor(self, field: Field) -> Editor:
+        match field.name:
+            case "model":
+                return Choice(field, placeholder=tr("none chosen"))
+            case "engine":
+                engines = Choice(field)
+                engines.offer((engine, engine_title(engine, tr)) for engine in ENGINES)
+                return engines
+            case "models_folder":
+                return Text(field, placeholder=str(self._bridge.app.paths.models), folder=True)
+        if field.kind is bool:
+            return Switch(field)
+        return Number(field) if field.kind in (int, float) else Text(field)
+
+    def _lay_out(self) -> None:
+        for group in GROUPS:
+            self.tabs.addTab(self._tab(group), group_title(group, tr))
+        label = QLabel(tr("Command &line:"))
+        label.setBuddy(self.command)
+        column = QVBoxLayout(self)
+        column.setSpacing(SPACING)
+        column.addWidget(self.tabs, 1)
+        column.addWidget(label)
+        column.addWidget(self.command)
+        column.addWidget(self.consequence)
+        column.addWidget(self.card)
+        column.addWidget(self.buttons)
+        self.resize(_WIDTH, column.totalHeightForWidth(_WIDTH))
+
+    def _tab(self, group: str) -> QWidget:
+        tab = QWidget()
+        form = QFormLayout(tab)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        form.setVerticalSpacing(SPACING)
+        for field in FIELDS:
+            if field.group == group:
+                self._add_row(form, field)
+        return tab
+
+    def _add_row(self, form: QFormLayout, field: Field) -> None:
+        editor = self.editors[field.name]
+        editor.describe(tr(field.title), tr(field.help))
+        cell = QVBoxLayout()
+        cell.setSpacing(2)
+        cell.addWidget(editor)
+        cell.addWidget(self.notes[field.name])
+        label = QLabel()
+        if not isinstance(editor, Switch):  # which carries its title itself
+            label.setText(tr("{title}:").format(title=tr(field.title)))
+            label.setBuddy(editor.focusProxy() or editor)
+        form.addRow(label, cell)
+
+    def _connect(self) -> None:
+        for editor in self.editors.values():
+            editor.changed.connect(self._judge)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
+        self._bridge.status_changed.connect(self._show_status)
+        self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
+
+    def _fill(self, settings: Settings) -> None:
+        for name, editor in self.editors.items():
+            editor.blockSignals(True)
+            editor.set_value(getattr(settings, name))
+            editor.blockSignals(False)
+        self._initial = {name: editor.value() for name, editor in self.editors.items()}
+
+    def _offer_models(self, facts: ModelFacts) -> None:
+        known = {model.id: model.name for model in facts.installed}
+        offered = {entry.id: entry.name for entry in facts.catalog}
+        model = self.editors["model"]
+        if isinstance(model, Choice):
+            model.offer((offered | known).items())
+
+    def _judgement(self) -> tuple[Settings, dict[str, str]]:
+        return read_draft(self._bridge.app.store.current, self.draft(), tr)
+
+    def _judge(self) -> None:
+        """Show every problem at its field, and what the draft would lead to."""
+        new, problems = self._judgement()
+        for field in FIELDS:
+            self._annotate(field, (doubts(new, self._plan) | problems).get(field.name, ""))
+        self._permit(problems)
+        self._preview(new)
+        self._show_consequence(new)
+
+    def _annotate(self, field: Field, problem: str) -> None:
+        note, editor = self.notes[field.name], self.editors[field.name]
+        refusal = self._refusal() if field.name == "vram_budget" else ""
+        note.setText(f"⚠ {problem}" if problem else refusal or tr(field.help))
+        urgent = bool(problem or refusal)
+        note.setForegroundRole(
+            QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
+        )
+        editor.setEnabled(not refusal)
+        editor.describe(tr(field.title), note.text())
+
+    def _refusal(self) -> str:
+        engine = (
+            self._plan.engine if self._plan is not None and not isinstance(self._plan, AppError) else None
+        )
+        return vram_refusal(self._bridge.app.host, engine, tr)
+
+    def _permit(self, problems: dict[str, str]) -> None:
+        possible = not problems and not self._submitted
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(possible)
+        self.buttons.button(QDialogButtonBox.StandardButton.Apply).setEnabled(possible and bool(self.draft()))
+
+    def _preview(self, new: Settings) -> None:
+        """Ask what would be launched; one question at a time, the last one is answered."""
+        if self._previewing or new == self._previewed:
+            return
+        self._previewing, self._previewed = True, new
+        self._bridge.run(lambda: self._bridge.app.preview(new), self._show_plan, self._show_plan)
+
+    def _show_plan(self, plan: LaunchPlan | AppError) -> None:
+        self._previewing = False
+        self._plan = plan
+        self.command.setPlainText(plan.title if isinstance(plan, AppError) else command_line(plan))
+        self._judge()
+
+    def _show_consequence(self, new: Settings) -> None:
+        self.consequence.setText(consequence(self._bridge.status, new, self._plan, tr))
+
+    def _submit(self, done: Callable[[], object]) -> None:
+        new, problems = self._judgement()
+        if problems or self._submitted:
+            return
+        self._submitted = _Submission(new, done)
+        self._permit(problems)
+        self.card.clear()
+        self._bridge.run(lambda: self._bridge.app.apply(new), lambda _: self._applied(), self._failed)
+
+    def _show_status(self, status: AppStatus) -> None:
+        # A model may have to be downloaded before the call that applies returns: what is saved is enough.
+        if self._submitted and status.settings == self._submitted.settings and not status.problem:
+            self._applied()
+        self._judge()
+
+    def _applied(self) -> None:
+        submitted, self._submitted = self._submitted, None
+        if submitted:
+            submitted.done()
+
+    def _start_anew(self) -> None:
+        self._initial = {name: editor.value() for name, editor in self.editors.items()}
+        self._judge()
+
+    def _failed(self, error: AppError) -> None:
+        if self._submitted:
+            self._submitted = None
+            self.card.show_error(error)
+            self._judge()
+        else:
+            self.failed_later.emit(error)
+
+
+def _note(field: Field) -> QLabel:
+    """The line below a field: what it means, or what is wrong with it."""
+    note = text_label(tr(field.help))
+    note.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    font = note.font()
+    font.setPointSizeF(font.pointSizeF() * 0.9)
+    note.setFont(font)
+    note.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+    return note
+
+
+def _command_view() -> QPlainTextEdit:
+    view = QPlainTextEdit(readOnly=True)
+    view.setTabChangesFocus(True)
+    view.setAccessibleName(tr("Command line"))
+    view.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+    view.setFixedHeight(view.fontMetrics().lineSpacing() * _COMMAND_LINES + 2 * SPACING)
+    return view

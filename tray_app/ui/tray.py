@@ -1,0 +1,173 @@
+"""The tray icon and its menu: shows a `TrayView`, and says which entry was chosen. GUI thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QApplication, QMenu, QStyle, QSystemTrayIcon
+
+from tray_app.system.host import System
+from tray_app.ui import icons
+from tray_app.ui.presenters.tray import Command, Shape, tray_view
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from tray_app.app import AppStatus
+    from tray_app.ui.presenters.tray import Notice, Page, TrayView
+
+_FRAME_MS = 250
+_WATCHER = "org.kde.StatusNotifierWatcher"
+_SEPARATORS_BEFORE = (Command.START, Command.EMBED, Command.SETTINGS, Command.QUIT)
+
+
+class Tray(QObject):
+    """The app in the panel."""
+
+    chosen = Signal(object)
+    """A menu entry was chosen, or the icon was clicked (`Command.WINDOW`)."""
+    notice_clicked = Signal(object)
+    """The `Page` that explains the last notice."""
+
+    def __init__(self, status: AppStatus, *, template: bool, over_dbus: bool) -> None:
+        super().__init__()
+        self._literal = _for_dbus if over_dbus else _for_widget
+        self._status = status
+        self._template = template
+        self._step = 0
+        self._drawn: tuple[object, ...] = ()
+        self._notice_page: Page | None = None
+        self.menu = QMenu()
+        self.menu.setWindowTitle(tr("Tray menu"))
+        self.menu.setToolTipsVisible(True)
+        self._headline = self._line()
+        self._download = self._line()
+        self._actions = {command: self._entry(command) for command in Command}
+        self.icon = QSystemTrayIcon()
+        self.icon.setContextMenu(self.menu)
+        self.icon.activated.connect(self._activated)
+        self.icon.messageClicked.connect(self._message_clicked)
+        # Runs only while a model loads: it turns the arc and counts the seconds.
+        self._clock = QTimer(self)
+        self._clock.setInterval(_FRAME_MS)
+        self._clock.timeout.connect(self._tick)
+        self.menu.installEventFilter(self)
+        self._render()
+
+    def show(self) -> None:
+        """Appear in the panel."""
+        self.icon.show()
+
+    def close(self) -> None:
+        """Leave the panel."""
+        self._clock.stop()
+        self.icon.hide()
+
+    def show_status(self, status: AppStatus) -> None:
+        """Show another snapshot."""
+        self._status = status
+        self._render()
+
+    def notify(self, notice: Notice) -> None:
+        """Tell a person something, by the system's own notification."""
+        self._notice_page = notice.page
+        kind = (
+            QSystemTrayIcon.MessageIcon.Warning if notice.failed else QSystemTrayIcon.MessageIcon.Information
+        )
+        self.icon.showMessage(notice.title, notice.text, kind)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The menu hears of a change between light and dark; the icon, which is no widget, does not."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self._render()
+        return super().eventFilter(watched, event)
+
+    def _line(self) -> QAction:
+        """A line that is read, not chosen."""
+        action = self.menu.addAction("")
+        action.setEnabled(False)
+        return action
+
+    def _entry(self, command: Command) -> QAction:
+        if command in _SEPARATORS_BEFORE:
+            self.menu.addSeparator()
+        action = self.menu.addAction("")
+        action.setMenuRole(QAction.MenuRole.NoRole)
+        action.triggered.connect(lambda: self.chosen.emit(command))
+        return action
+
+    def _render(self) -> None:
+        view = tray_view(self._status, time.time(), tr)
+        self._draw(view)
+        self._fill_menu(view)
+        loading = view.shape is Shape.ARC
+        if loading and not self._clock.isActive():
+            self._clock.start()
+        elif not loading:
+            self._clock.stop()
+
+    def _draw(self, view: TrayView) -> None:
+        dark = icons.is_dark(self.menu.palette())
+        percent = None if view.permille is None else view.permille // 10
+        drawn = (view.shape, percent, self._step if view.shape is Shape.ARC else 0, dark)
+        if drawn == self._drawn:
+            return  # a new icon costs the panel a round trip
+        self._drawn = drawn
+        palette = icons.template_palette() if self._template else icons.panel_palette(dark=dark)
+        icon = icons.state_icon(view.shape, palette, permille=view.permille, step=self._step)
+        icon.setIsMask(self._template)
+        self.icon.setIcon(icon)
+
+    def _fill_menu(self, view: TrayView) -> None:
+        self.icon.setToolTip(view.headline)
+        self._headline.setText(self._literal(view.headline))
+        self._download.setText(self._literal(view.download_line))
+        self._download.setVisible(bool(view.download_line))
+        for command, entry in view.entries.items():
+            action = self._actions[command]
+            action.setText(entry.text)
+            action.setVisible(entry.visible)
+            action.setEnabled(entry.enabled)
+            action.setToolTip(entry.reason)
+            action.setCheckable(entry.checked is not None)
+            action.setChecked(bool(entry.checked))
+
+    def _tick(self) -> None:
+        style = QApplication.style()
+        if style.styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) > 0:
+            self._step = (self._step + 1) % icons.ARC_STEPS
+        self._render()
+
+    def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
+        # macOS opens the menu on a click; there the window is one of its entries.
+        if reason is QSystemTrayIcon.ActivationReason.Trigger and not self._template:
+            self.chosen.emit(Command.WINDOW)
+
+    def _message_clicked(self) -> None:
+        if self._notice_page is not None:
+            self.notice_clicked.emit(self._notice_page)
+
+
+def menus_go_over_dbus(system: System) -> bool:
+    """Whether Qt hands the tray's menu to the panel over D-Bus; Qt asks the same question for a new icon."""
+    if system is not System.LINUX:
+        return False
+    from PySide6.QtDBus import QDBusConnection
+
+    return bool(QDBusConnection.sessionBus().interface().isServiceRegistered(_WATCHER).value())
+
+
+def _for_widget(text: str) -> str:
+    """A text for a menu in which `&` marks mnemonics."""
+    return text.replace("&", "&&")
+
+
+def _for_dbus(text: str) -> str:
+    """A text for a menu that goes over D-Bus, where `_` marks mnemonics.
+
+    WORKAROUND: Qt 6.11 replaces the first `&` by `_` and escapes nothing (`QDBusMenuItem::convertMnemonic`):
+    panels would show «Q4_0» as «Q40», and there is no way to write `&`.
+    """
+    return text.replace("_", "__").replace("&", "\N{FULLWIDTH AMPERSAND}")

@@ -1,0 +1,113 @@
+"""Small widgets that several pages share. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QVBoxLayout,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import (
+        QWidget,
+    )
+
+    from tray_app.errors import AppError
+
+MARGIN = 18
+SPACING = 12
+
+
+class MessageCard(QFrame):
+    """A framed message in the page: what happened, why, what to do, and perhaps a button that does it.
+
+    Hidden while there is nothing to say; the one form in which errors appear.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self._icon = QLabel()
+        self._title = text_label(bold=True)
+        self._text = text_label()
+        self._button = QPushButton()
+        self._button.clicked.connect(self._press)
+        words = QVBoxLayout()
+        words.addWidget(self._title)
+        words.addWidget(self._text)
+        row = QHBoxLayout(self)
+        row.addWidget(self._icon, alignment=Qt.AlignmentFlag.AlignTop)
+        row.addLayout(words, 1)
+        row.addWidget(self._button, alignment=Qt.AlignmentFlag.AlignVCenter)
+        self.clear()
+
+    def clear(self) -> None:
+        """Say nothing more."""
+        self._act: Callable[[], object] = self.clear
+        self.hide()
+
+    def show_error(self, error: AppError | None) -> None:
+        """Show an error, or nothing."""
+        if error is None:
+            self.clear()
+        else:
+            text = "\n".join(part for part in (error.message, error.hint) if part)
+            self._show(error.title, text, QStyle.StandardPixmap.SP_MessageBoxWarning)
+
+    def show_message(self, title: str, text: str) -> None:
+        """Show something that is no error."""
+        self._show(title, text, QStyle.StandardPixmap.SP_MessageBoxInformation)
+
+    def offer(self, label: str, act: Callable[[], object]) -> None:
+        """Add a button to what is shown."""
+        self._act = act
+        self._button.setText(label)
+        self._button.show()
+
+    def _press(self) -> None:
+        self._act()
+
+    def _show(self, title: str, text: str, pixmap: QStyle.StandardPixmap) -> None:
+        self._button.hide()
+        self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
+        self._title.setText(title)
+        self._text.setText(text)
+        self._text.setVisible(bool(text))
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(text)
+        self.show()
+
+
+def text_label(text: str = "", *, bold: bool = False) -> QLabel:
+    """A label that wraps, shows exactly what it is given, and can be copied from."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+    if bold:
+        font = label.font()
+        font.setBold(True)
+        label.setFont(font)
+    return label
+
+
+def heading(text: str = "") -> QLabel:
+    """A label half as large again as the text."""
+    label = text_label(text, bold=True)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 1.5)
+    label.setFont(font)
+    return label

@@ -1,0 +1,129 @@
+"""The one window: its pages at the left, built when they are first opened. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.ui.pages.embedding import EmbeddingPage
+from tray_app.ui.pages.models import ModelsPage
+from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.presenters.tray import Page, failure_of
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard
+
+if TYPE_CHECKING:
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+
+_SIZE = (860, 600)
+
+
+class Window(QWidget):
+    """Pages, and the message that concerns all of them."""
+
+    settings_wanted = Signal()
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._pages: dict[Page, QWidget] = {}
+        self.setWindowTitle(tr("PowerInfer Tray"))
+        self.message = MessageCard()
+        self.page_list = self._make_list()
+        self._stack = QStackedWidget()
+        self.settings_button = QPushButton(tr("Settin&gs…"))
+        self.settings_button.clicked.connect(self.settings_wanted)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self.settings_wanted.emit)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
+        self._lay_out()
+        self.resize(*_SIZE)
+
+    def open(self, page: Page | None = None) -> None:
+        """Show the window, in front, with that page, or else the page it was left on."""
+        if page is None and not self._pages:
+            page = Page.STATUS if self._bridge.status.settings.model else Page.MODELS
+        if page is not None:
+            self.page_list.setCurrentRow(list(Page).index(page))
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def show_error(self, error: AppError) -> None:
+        """Open on what went wrong with a wish that was uttered outside the window."""
+        self.open(Page.STATUS)
+        if error is not failure_of(self._bridge.status):  # else the page says it already
+            self.message.show_error(error)
+            self.message.offer(tr("Close"), self.message.clear)
+
+    def show_message(self, title: str, text: str) -> None:
+        """Show something that is no error above the pages."""
+        self.message.show_message(title, text)
+        self.message.offer(tr("Close"), self.message.clear)
+
+    def built(self) -> tuple[Page, ...]:
+        """The pages that someone has looked at."""
+        return tuple(self._pages)
+
+    def current(self) -> Page:
+        """The page on top."""
+        return list(Page)[self.page_list.currentRow()]
+
+    def page(self, page: Page) -> QWidget:
+        """A page, built now if nobody has looked at it yet."""
+        if page not in self._pages:
+            self._pages[page] = self._build(page)
+            self._stack.addWidget(self._pages[page])
+        return self._pages[page]
+
+    def _build(self, page: Page) -> QWidget:
+        match page:
+            case Page.STATUS:
+                return StatusPage(self._bridge)
+            case Page.MODELS:
+                models = ModelsPage(self._bridge)
+                models.navigate.connect(self.open)
+                return models
+            case Page.EMBEDDING:
+                return EmbeddingPage(self._bridge)
+
+    def _make_list(self) -> QListWidget:
+        pages = QListWidget()
+        pages.setAccessibleName(tr("Pages"))
+        pages.setFrameShape(QFrame.Shape.NoFrame)
+        titles = {Page.STATUS: tr("Status"), Page.MODELS: tr("Models"), Page.EMBEDDING: tr("Test embedding")}
+        for page in Page:
+            item = QListWidgetItem(titles[page], pages)
+            item.setSizeHint(QSize(0, pages.fontMetrics().height() + MARGIN))
+        # Part of the window, not a sheet of paper on it.
+        pages.viewport().setAutoFillBackground(False)
+        pages.setFixedWidth(max(map(pages.fontMetrics().horizontalAdvance, titles.values())) + 3 * MARGIN)
+        pages.currentRowChanged.connect(lambda row: self._stack.setCurrentWidget(self.page(list(Page)[row])))
+        return pages
+
+    def _lay_out(self) -> None:
+        left = QVBoxLayout()
+        left.addWidget(self.page_list, 1)
+        left.addWidget(self.settings_button)
+        right = QVBoxLayout()
+        right.setContentsMargins(SPACING, 0, 0, 0)
+        right.addWidget(self.message)
+        right.addWidget(self._stack, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
+        row.setSpacing(0)
+        row.addLayout(left)
+        row.addLayout(right, 1)
