@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tray_app.system.host import Host
 
-POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget")
+POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget", "--n-gpu-layers")
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
     [
         (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple Silicon shares its memory"),
         (make_host(), POWERINFER, "This machine has no NVIDIA GPU"),
-        (make_host(gpu=True), make_engine(), "The engine that runs this model has no VRAM budget"),
+        (make_host(gpu=True), make_engine(), "The engine that runs this model cannot use a VRAM budget"),
         (make_host(gpu=True), POWERINFER, ""),
     ],
 )
