@@ -275,6 +275,8 @@ class App:
         except NotInstalledError as exc:
             if not download:
                 raise
+            # What could not be run is not fetched first: it may be 40 GB.
+            choose_engine(settings.engine, exc.entry.sparse, self._engines)
             self.downloads.wait(self.download(exc.entry.id))
             return self.library.find(settings.model)
 

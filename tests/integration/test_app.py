@@ -16,7 +16,7 @@ from tests.fakes.models import write_model
 from tray_app.app import App, AppStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, ModelError, SettingsError
+from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
 from tray_app.models.catalog import CatalogEntry
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
@@ -224,8 +224,10 @@ def test_errors_of_a_start_are_app_errors_with_a_hint(app: App, tmp_path: Path) 
     assert caught.value.hint
 
 
-@pytest.fixture
-def app_with_offer(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[App, ServedFile]]:
+@pytest.fixture(params=["offer.gguf"])
+def app_with_offer(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[App, ServedFile]]:
     """An app whose catalogue offers a model that must be downloaded, and which is chosen."""
     content = (resources() / "test-model" / "test.gguf").read_bytes()
     with FileServer() as server:
@@ -233,7 +235,7 @@ def app_with_offer(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[App, Serve
         offer = CatalogEntry(
             id="offer",
             name="Offer",
-            file_name="offer.gguf",
+            file_name=request.param,
             source=served.url,
             size_bytes=len(content),
             note="For a test.",
@@ -272,3 +274,16 @@ def test_a_stop_during_that_download_frees_the_port_and_starts_nothing(
 
     assert app.downloads.snapshot()[-1].phase is Phase.DONE
     assert app.status().engine.run == 0
+
+
+@pytest.mark.parametrize("app_with_offer", ["offer.powerinfer.gguf"], indirect=True)
+def test_a_model_that_no_engine_here_can_run_is_not_downloaded(
+    app_with_offer: tuple[App, ServedFile],
+) -> None:
+    app, served = app_with_offer
+    app.override(engine="llama.cpp")
+
+    with pytest.raises(EngineError, match="needs the PowerInfer engine"):
+        app.start_server()
+
+    assert served.requests == []

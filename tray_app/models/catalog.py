@@ -38,6 +38,11 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Whether the model comes with the app."""
         return not self.source
 
+    @property
+    def sparse(self) -> bool:
+        """Whether it needs PowerInfer, by the name that its publishers give such files."""
+        return self.file_name.endswith(".powerinfer.gguf")
+
 
 class _Catalog(msgspec.Struct, forbid_unknown_fields=True):
     models: tuple[CatalogEntry, ...]
