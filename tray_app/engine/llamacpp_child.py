@@ -30,11 +30,9 @@ def main(arguments: list[str]) -> int:
     except (UsageError, RuntimeError) as exc:  # RuntimeError: llama.cpp has printed why
         sys.stderr.write(f"error: {exc}\n")
         return 1
-    for ended_by in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # llama.cpp's own handlers would end the server, not the process
-        signal.signal(ended_by, signal.SIG_DFL)
+    # llama.cpp's own handlers would end the server, not the process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     sys.stderr.write(f"serving on {server.listening_address}\n")
     threading.Event().wait()
     return 0

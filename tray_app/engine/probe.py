@@ -73,9 +73,8 @@ def _post(kind: EngineKind, port: int) -> tuple[int, bytes]:
 def _parse(kind: EngineKind, body: bytes) -> Sequence[float | None] | None:
     try:
         if kind is EngineKind.POWERINFER:
-            return msgspec.json.decode(
-                body, type=_Vector
-            ).embedding  # absent when it is busy with another request
+            # Absent when it is busy with another request.
+            return msgspec.json.decode(body, type=_Vector).embedding
         data = msgspec.json.decode(body, type=_Vectors).data
     except msgspec.MsgspecError as exc:
         raise _useless("Its answer cannot be understood.") from exc
