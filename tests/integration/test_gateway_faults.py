@@ -16,10 +16,12 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.gateways import behind, gateway_to, post
+from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
+from tray_app.gateway.admission import Admission
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None
 
     async def ask() -> None:
         async with aiohttp.ClientSession() as session:
-            await PowerInfer(session, busy_limit_s=0.05).embed(behind(engine), "x")
+            await PowerInfer(session, lambda _: None, busy_limit_s=0.05).embed(behind(engine), "x")
 
     with ThreadPoolExecutor(1) as clients:
         clients.submit(post, engine.base_url + "/completion", {"prompt": "somebody else", "n_predict": 4})
@@ -92,20 +94,14 @@ def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None
     assert (refused.value.status, refused.value.code) == (503, "engine_busy")
 
 
-def test_who_finds_the_queue_full_is_told_when_to_come_back() -> None:
-    async def crowd() -> None:
-        async with aiohttp.ClientSession() as session:
-            engine = PowerInfer(session, waiting_limit=1)
-            async with engine.admitted():
-                with pytest.raises(ApiError) as refused:
-                    async with engine.admitted():
-                        pass
-            async with engine.admitted():
-                pass
-        assert refused.value.status == 429
-        assert refused.value.retry_after_s
-
-    asyncio.run(crowd())
+def test_who_finds_the_house_full_is_told_when_to_come_back() -> None:
+    house = Admission(places=1)
+    with house.place(), pytest.raises(ApiError) as refused, house.place():
+        pass
+    with house.place():
+        pass
+    assert refused.value.status == 429
+    assert refused.value.retry_after_s
 
 
 @pytest.mark.parametrize("vector", [[], [0.0] * 8, [None] * 8, [math.nan] * 8, [math.inf] * 8, "x", None])
@@ -160,7 +156,7 @@ def test_a_client_that_hangs_up_before_its_answer_frees_the_engine(
 
 def test_closing_the_gateway_ends_what_is_under_way(engine: PowerInferServer) -> None:
     engine.hold_at = 2
-    gateway = Gateway(lambda: behind(engine), lambda: 0.7)
+    gateway = Gateway(FixedBackend(behind(engine)), Rules)
     gateway.open(0)
     with ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{gateway.base_url}/completions", PROMPT)

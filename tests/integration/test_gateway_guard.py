@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.fakes.gateways import gateway_to, get, post
+from tests.fakes.gateways import FixedBackend, gateway_to, get, post
 from tray_app.gateway.guard import MAX_BODY_BYTES
+from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
 
@@ -106,7 +107,7 @@ def test_a_request_that_is_not_http_leaves_nothing_of_itself_in_the_log(
 
 def test_an_address_that_is_taken_is_an_os_error_and_leaves_no_thread() -> None:
     with gateway_to(READY) as url:
-        second = Gateway(lambda: READY, lambda: 0.7)
+        second = Gateway(FixedBackend(READY), Rules)
         with pytest.raises(OSError, match=r"."):
             second.open(urlsplit(url).port or 0)
     assert second.base_url is None
@@ -114,7 +115,7 @@ def test_an_address_that_is_taken_is_an_os_error_and_leaves_no_thread() -> None:
 
 
 def test_a_gateway_can_be_opened_again_at_the_same_address() -> None:
-    gateway = Gateway(lambda: READY, lambda: 0.7)
+    gateway = Gateway(FixedBackend(READY), Rules)
     gateway.open(0)
     first = gateway.base_url or ""
     gateway.close()

@@ -51,9 +51,11 @@ def test_the_engines_permission_for_every_web_page_is_not_passed_on(url: str) ->
     ("path", "body"),
     [("chat/completions", CHAT), ("completions", {"prompt": "Hi", "max_tokens": 4})],
 )
-def test_the_real_model_is_named_whatever_was_asked_for(url: str, path: str, body: dict[str, object]) -> None:
-    for model in ("", "gpt-4o-mini", None):
-        assert post(f"{url}/{path}", {**body, "model": model}).json()["model"] == "tiny"
+def test_any_model_is_accepted_and_echoed_and_the_real_one_named_where_none_is(
+    url: str, path: str, body: dict[str, object]
+) -> None:
+    for model, told in (("", "tiny"), (None, "tiny"), (5, "tiny"), ("gpt-4o-mini", "gpt-4o-mini")):
+        assert post(f"{url}/{path}", {**body, "model": model}).json()["model"] == told
 
 
 def test_tokens_are_refused_here_too(url: str) -> None:

@@ -53,10 +53,21 @@ def test_usage_counts_the_token_that_begins_each_text(url: str) -> None:
     assert answer["usage"] == {"prompt_tokens": 4 + 2, "total_tokens": 4 + 2}
 
 
-@pytest.mark.parametrize("model", [{}, {"model": ""}, {"model": None}, {"model": "gpt-4o-mini"}])
-def test_any_model_is_accepted_and_the_real_one_is_named(url: str, model: dict[str, Any]) -> None:
-    assert post(f"{url}/embeddings", {"input": "x", **model}).json()["model"] == "bamboo"
-    assert complete(url, max_tokens=1, **model)["model"] == "bamboo"
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({}, "bamboo"),
+        ({"model": ""}, "bamboo"),
+        ({"model": None}, "bamboo"),
+        ({"model": ["x"]}, "bamboo"),
+        ({"model": "gpt-4o-mini"}, "gpt-4o-mini"),
+    ],
+)
+def test_any_model_is_accepted_and_echoed_and_the_real_one_named_where_none_is(
+    url: str, model: dict[str, Any], told: str
+) -> None:
+    assert post(f"{url}/embeddings", {"input": "x", **model}).json()["model"] == told
+    assert complete(url, max_tokens=1, **model)["model"] == told
 
 
 def test_a_text_that_does_not_fit_is_refused_with_the_numbers(engine: PowerInferServer, url: str) -> None:
