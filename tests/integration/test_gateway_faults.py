@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import math
 import socket
@@ -20,7 +21,7 @@ from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
 from tray_app.gateway.admission import Admission
 from tray_app.gateway.openai import ApiError
-from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.powerinfer import Finished, PowerInfer, Sampling
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 
@@ -54,13 +55,23 @@ def error_of(response: requests.Response) -> dict[str, Any]:
 def test_many_clients_at_once_get_their_own_vectors_one_after_the_other(
     engine: PowerInferServer, url: str
 ) -> None:
-    texts = [f"text number {index}" for index in range(32)]
-    with ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda text: post(f"{url}/embeddings", {"input": text}).json(), texts))
-    for text, answer in zip(texts, answers, strict=True):
+    texts = [f"text number {index}" for index in range(50)]
+    serial = {}
+    for text in texts:
         norm = math.hypot(*vector_of(text))
-        expected = [value / norm for value in vector_of(text)]
-        assert answer["data"][0]["embedding"] == pytest.approx(expected)
+        serial[text] = [value / norm for value in vector_of(text)]
+
+    def client(number: int) -> bool:
+        """Asks for all texts, beginning with another one than its neighbours; half of them as one list."""
+        order = texts[number % 50 :] + texts[: number % 50]
+        bodies: list[Any] = [*order[:25], order[25:]]
+        answers = [post(f"{url}/embeddings", {"input": body}).json()["data"] for body in bodies]
+        vectors = [item["embedding"] for data in answers for item in data]
+        return all(vector == pytest.approx(serial[text]) for text, vector in zip(order, vectors, strict=True))
+
+    with ThreadPoolExecutor(64) as clients:
+        assert all(clients.map(client, range(64)))
+    assert len(engine.bodies("/embedding")) == 64 * 50
     assert not engine.said_busy.is_set()
 
 
@@ -128,6 +139,38 @@ def test_a_stream_that_breaks_ends_with_an_error_and_without_done(engine: PowerI
     assert len(events) == 4
     assert json.loads(events[2].removeprefix("data: "))["error"]["code"] == "engine_unavailable"
     assert events[3] == ""
+
+
+def test_an_engine_that_says_nothing_is_suspected_until_it_speaks(engine: PowerInferServer) -> None:
+    engine.hold_at = 2
+    suspected: list[int] = []
+
+    def suspect(run: int) -> None:
+        suspected.append(run)
+        if len(suspected) == 2:
+            engine.release()
+
+    async def ask() -> list[object]:
+        async with aiohttp.ClientSession() as session:
+            server = PowerInfer(session, suspect, silence_limit_s=0.05)
+            upstream = dataclasses.replace(behind(engine), run=7)
+            return [piece async for piece in server.generate(upstream, "x", 5, Sampling(0.5), ())]
+
+    assert isinstance(asyncio.run(ask())[-1], Finished)
+    assert suspected == [7, 7]
+
+
+def test_the_gateway_tells_the_engine_room_which_run_is_silent(
+    engine: PowerInferServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PowerInfer.__init__, "__kwdefaults__", {"busy_limit_s": 1, "silence_limit_s": 0.05})
+    engine.hold_at = 0
+    backend = FixedBackend(dataclasses.replace(behind(engine), run=3))
+    with gateway_to(backend) as url, ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(post, f"{url}/completions", PROMPT)
+        assert backend.suspected.get(timeout=PATIENCE_S) == 3
+        engine.release()
+        assert asked.result(PATIENCE_S).status_code == 200
 
 
 def test_a_client_that_leaves_a_stream_frees_the_engine(engine: PowerInferServer, url: str) -> None:

@@ -33,7 +33,7 @@ def test_a_secret_is_kept_and_forgotten(keychain: MemoryKeychain) -> None:
 
 @pytest.mark.usefixtures("keychain")
 def test_without_a_keychain_nothing_is_kept_and_that_is_said() -> None:
-    keyring.set_keyring(NoKeychain())
+    keyring.set_keyring(NoKeychain())  # type: ignore[no-untyped-call]
     assert Secrets().get("remote") is None
     Secrets().delete("remote")
     with pytest.raises(KeychainError, match="no keychain") as refused:

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.diagnosis import Failure, diagnose, hung
+from tray_app.engine.diagnosis import Failure, diagnose, hung, will_not_recover
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.engine.probe import QuietWatch, answers, gives_embedding
 from tray_app.errors import EngineError
@@ -37,6 +37,8 @@ class Patience:
     """An engine that prints, reads and computes nothing for so long while it loads hangs."""
     hang_limit_s: float = 10.0
     """As above, while a request waits and a real probe gets no answer."""
+    slow_limit_s: float = 180.0
+    """An engine that computes but answers no probe may be slow: a long prompt is one step for it."""
     probe_timeout_s: float = 5.0
     remote_every_s: float = 10.0
     remote_again_s: float = 1.0
@@ -120,12 +122,15 @@ class Run:
                     return
 
     def _end_if_hung(self, clock: Callable[[], float], patience: Patience) -> None:
-        pid, now_s = self.child.pid, clock()
-        watch = QuietWatch(patience.hang_limit_s, now_s, now_s, usage(pid), self._output.count)
+        pid, began_s = self.child.pid, clock()
+        watch = QuietWatch(patience.hang_limit_s, began_s, began_s, usage(pid), self._output.count)
         while not answers(self._kind, self.port, patience.probe_timeout_s):
-            # One step of a slow computer may take longer than a probe waits: only idleness is a hang.
-            if watch.exceeded(usage(pid), self._output.count, clock()):
-                self._end(hung(patience.hang_limit_s))
+            silent_s = clock() - began_s
+            lost = will_not_recover(self._output.since(self._first_line))
+            if watch.exceeded(usage(pid), self._output.count, clock()) or silent_s >= (
+                patience.hang_limit_s if lost else patience.slow_limit_s
+            ):
+                self._end(hung(silent_s))
                 return
             if self._ended.wait(patience.ask_every_s):
                 return
