@@ -8,9 +8,11 @@ errors in one shape, and events that every client can read.
 from __future__ import annotations
 
 from base64 import b64decode
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
+import aiohttp
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw, Struct
@@ -20,9 +22,7 @@ from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
 from tray_app.gateway.openai import ApiError, check_dimensions, decode, embedding_texts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-
-    import aiohttp
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.upstream import Upstream
@@ -79,9 +79,14 @@ class Passthrough:
     """Passes requests on to an OpenAI-speaking engine."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, temperature: Callable[[], float], counters: Counters
+        self,
+        kept: aiohttp.ClientSession,
+        fresh: aiohttp.ClientSession,
+        temperature: Callable[[], float],
+        counters: Counters,
     ) -> None:
-        self._session = session
+        self._kept = kept
+        self._fresh = fresh
         self._temperature = temperature
         self._counters = counters
 
@@ -115,7 +120,7 @@ class Passthrough:
             raise web.HTTPNotFound
         body = msgspec.json.encode(decode(await request.read(), Fields))
         with engine_faults():
-            async with self._session.post(upstream.url(request.path), data=body, headers=_JSON) as answer:
+            async with self._fresh.post(upstream.url(request.path), data=body, headers=_JSON) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, await answer.read())
                 if answer.content_type == EVENT_STREAM:
@@ -129,7 +134,7 @@ class Passthrough:
         headers = _JSON | ({"Authorization": f"Bearer {upstream.key}"} if upstream.key else {})
         told = upstream.told_name(asked)
         with engine_faults():
-            async with self._session.post(upstream.url(request.path), data=body, headers=headers) as answer:
+            async with self._asked(upstream.url(request.path), body, headers, fields) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, await answer.read())
                 if answer.content_type == EVENT_STREAM:
@@ -137,6 +142,24 @@ class Passthrough:
                 whole = decode_answer(await answer.read(), Fields)
                 self._count(whole, already=0)
                 return web.Response(body=_with_model(whole, told), content_type="application/json")
+
+    @asynccontextmanager
+    async def _asked(
+        self, url: str, body: bytes, headers: dict[str, str], fields: Fields
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The engine's answer, over a kept connection where that is safe."""
+        # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
+        kept = bytes(fields.get("stream", _NULL)) != b"true"
+        try:
+            answer = await (self._kept if kept else self._fresh).post(url, data=body, headers=headers)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not kept:
+                raise
+            # Perhaps only the kept connection had ended. A second time would not do harm: nothing is changed
+            # by an answer that nobody got.
+            answer = await self._fresh.post(url, data=body, headers=headers)
+        async with answer:
+            yield answer
 
     async def _events(self, content: aiohttp.StreamReader, told: str) -> AsyncGenerator[bytes]:
         """The engine's events with the model's told name. Each counts as a token until usage is told."""

@@ -106,7 +106,7 @@ class Gateway:
         trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         async with (
             _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
-            _session(TCPConnector(limit=0, force_close=True)) as fresh,
+            _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
         ):
             guard = Guard(self._rules)
             application = web.Application(
@@ -119,7 +119,7 @@ class Gateway:
                 self._rules,
                 self._counters,
                 fresh,
-                speaking=Passthrough(kept, self._temperature, self._counters),
+                speaking=Passthrough(kept, fresh, self._temperature, self._counters),
                 translated=Translation(engine, self._temperature, self._counters),
             )
             application.add_routes(routes.table())
