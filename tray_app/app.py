@@ -191,7 +191,7 @@ class App:
         if key is None:
             self._secrets.delete(name)
         else:
-            if not key.isascii() or not key.isprintable() or key != key.strip() or not key:
+            if not key or not key.isascii() or not key.isprintable() or " " in key:
                 raise SettingsError(
                     "This cannot be a key", "A key is made of letters, digits and signs, without blanks."
                 )

@@ -38,6 +38,7 @@ GATEWAY_KEY, REMOTE_KEY = "gateway", "remote"
 """Names in the keychain: what clients from the network must show, and what a remote server asks for."""
 
 _RETRY_AFTER_S = 2
+_MINUTE_S = 60.0
 _ON_ITS_WAY = (State.STARTING, State.LOADING, State.BACKOFF)
 
 _logger = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ class Serving:
         return Unavailable(
             f"The model is not ready ({engine.state}).",
             _RETRY_AFTER_S if waiting else None,
-            wakes=waiting and on_demand,
+            wakes=on_demand and self._wanted and engine.state is not State.FAILED,
         )
 
     def wake(self) -> Future[None]:
@@ -261,7 +262,7 @@ class Serving:
             names=_names_of_this_computer() if network else (),
             native_routes=settings.native_routes,
             metrics=settings.metrics,
-            idle_after_s=60.0 * settings.idle_minutes or None,
+            idle_after_s=_MINUTE_S * settings.idle_minutes or None,
         )
 
     def _foresee_models(self) -> None:
