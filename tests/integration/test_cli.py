@@ -93,6 +93,23 @@ def test_where_no_app_runs_nothing_can_be_told_to_start_and_nothing_needs_to_sto
     assert ("No app is running" in result.stderr) if code else ("Not running" in result.stdout)
 
 
+def test_a_key_that_cannot_be_kept_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    result = powerinfer_tray("key", "set", "gateway", text="sk-secret-of-mine\n")
+
+    assert result.returncode == 1
+    assert "no keychain" in result.stderr
+    assert "sk-secret" not in result.stdout + result.stderr
+
+
+def test_a_key_is_read_from_a_pipe_and_can_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+    assert "Kept" in powerinfer_tray("key", "set", "remote", text="sk-1\n").stdout
+    assert powerinfer_tray("key", "remove", "remote").returncode == 0
+    assert "gateway, remote" in powerinfer_tray("key", "set", "other", text="sk-1\n").stderr
+
+
 def test_settings_are_set_and_got_and_shown(private_home: Path) -> None:
     assert powerinfer_tray("settings", "set", "ctx_size", "4096").returncode == 0
 
