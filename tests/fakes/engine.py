@@ -95,12 +95,14 @@ def serve(options: argparse.Namespace) -> None:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if options.hang_at and options.hang_at.encode() in body:
+            if options.hang_at and options.hang_at.encode() in body and self.path != "/tokenize":
                 hung.set()
             if hung.is_set():
                 hang(spin=options.spin)
             if self.path == "/embedding":
                 self._send(200, {"embedding": options.answer})
+            elif self.path == "/tokenize":
+                self._send(200, {"tokens": [1, 2]})
             elif self.path == "/v1/embeddings":
                 self._send(200, {"data": [{"embedding": options.answer}]})
             else:

@@ -14,14 +14,14 @@ import requests
 from tests.fakes.powerinfer_server import CONTEXT_SIZE
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
-from tray_app.gateway.upstream import Upstream
+from tray_app.gateway.upstream import Unavailable, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.powerinfer_server import PowerInferServer
     from tray_app.errors import AppError
-    from tray_app.gateway.upstream import Unavailable
+    from tray_app.gateway.upstream import Backend
 
 SETTING_TEMPERATURE = 0.7
 
@@ -57,11 +57,13 @@ class FixedBackend:
 
 
 @contextmanager
-def gateway_to(upstream: Upstream | Unavailable | FixedBackend, **rules: Any) -> Iterator[str]:
+def gateway_to(
+    upstream: Upstream | Unavailable | Backend, *, silence_limit_s: float = 10.0, **rules: Any
+) -> Iterator[str]:
     """The base URL that clients of the gateway are given, ending in /v1."""
-    backend = upstream if isinstance(upstream, FixedBackend) else FixedBackend(upstream)
+    backend = FixedBackend(upstream) if isinstance(upstream, Upstream | Unavailable) else upstream
     chosen = Rules(**{"temperature": SETTING_TEMPERATURE, **rules})
-    gateway = Gateway(backend, lambda: chosen)
+    gateway = Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)
     gateway.open(0)
     try:
         assert gateway.base_url

@@ -11,6 +11,8 @@ import psutil
 import pytest
 import requests
 
+from tests.fakes.gateways import FixedBackend, gateway_to
+from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
 from tests.fakes.processes import all_ended
 from tests.fakes.remote_server import KEY, RemoteServer, remote_server
@@ -19,6 +21,7 @@ from tray_app.engine.lifecycle import Policy, State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.engine.run import Patience
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
+from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
 
@@ -194,6 +197,45 @@ def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
     again = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert again.run == snapshot.run + 1
     assert requests.post(f"{again.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
+
+
+class SupervisedEngine(FixedBackend):
+    """The engine of a supervisor as the gateway sees it, wired as the composition root does."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__(Unavailable("not yet"))
+        self._supervisor = supervisor
+
+    def find(self) -> Upstream | Unavailable:
+        engine = self._supervisor.glance()
+        if engine.base_url is None:
+            return Unavailable("The model is not ready.", retry_after_s=2)
+        return Upstream(
+            engine.base_url,
+            speaks_openai=False,
+            model_id="m",
+            model_name="M",
+            context_size=512,
+            run=engine.run,
+        )
+
+    def suspect(self, run: int) -> None:
+        self._supervisor.check(run)
+
+
+@pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
+def test_the_request_over_which_an_engine_hangs_gets_503_and_the_next_one_its_answer(
+    make: MakeSupervisor, spin: tuple[str, ...]
+) -> None:
+    supervisor = make()
+    hung_run = run(supervisor, fake_plan("--hang-at", "fatal", *spin)).run
+    with gateway_to(SupervisedEngine(supervisor), silence_limit_s=0.2) as url:
+        fatal = ask_gateway(f"{url}/embeddings", {"input": "fatal"})
+        while supervisor.wait_for({State.READY}, TIMEOUT_S).run == hung_run:
+            supervisor.wait_for({State.BACKOFF}, 0.05)  # its end has not been noticed yet
+        following = ask_gateway(f"{url}/embeddings", {"input": "harmless"})
+    assert (fatal.status_code, fatal.headers["Retry-After"]) == (503, "2")
+    assert following.status_code == 200
 
 
 def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSupervisor) -> None:

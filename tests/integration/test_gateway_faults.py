@@ -65,7 +65,11 @@ def test_many_clients_at_once_get_their_own_vectors_one_after_the_other(
         """Asks for all texts, beginning with another one than its neighbours; half of them as one list."""
         order = texts[number % 50 :] + texts[: number % 50]
         bodies: list[Any] = [*order[:25], order[25:]]
-        answers = [post(f"{url}/embeddings", {"input": body}).json()["data"] for body in bodies]
+        with requests.Session() as session:
+            answers = [
+                session.post(f"{url}/embeddings", json={"input": body}, timeout=60).json()["data"]
+                for body in bodies
+            ]
         vectors = [item["embedding"] for data in answers for item in data]
         return all(vector == pytest.approx(serial[text]) for text, vector in zip(order, vectors, strict=True))
 
@@ -94,7 +98,9 @@ def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None
 
     async def ask() -> None:
         async with aiohttp.ClientSession() as session:
-            await PowerInfer(session, lambda _: None, busy_limit_s=0.05).embed(behind(engine), "x")
+            await PowerInfer(session, lambda _: None, silence_limit_s=10, busy_limit_s=0.05).embed(
+                behind(engine), "x"
+            )
 
     with ThreadPoolExecutor(1) as clients:
         clients.submit(post, engine.base_url + "/completion", {"prompt": "somebody else", "n_predict": 4})
@@ -160,13 +166,10 @@ def test_an_engine_that_says_nothing_is_suspected_until_it_speaks(engine: PowerI
     assert suspected == [7, 7]
 
 
-def test_the_gateway_tells_the_engine_room_which_run_is_silent(
-    engine: PowerInferServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PowerInfer.__init__, "__kwdefaults__", {"busy_limit_s": 1, "silence_limit_s": 0.05})
+def test_the_gateway_tells_the_engine_room_which_run_is_silent(engine: PowerInferServer) -> None:
     engine.hold_at = 0
     backend = FixedBackend(dataclasses.replace(behind(engine), run=3))
-    with gateway_to(backend) as url, ThreadPoolExecutor(1) as clients:
+    with gateway_to(backend, silence_limit_s=0.05) as url, ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{url}/completions", PROMPT)
         assert backend.suspected.get(timeout=PATIENCE_S) == 3
         engine.release()

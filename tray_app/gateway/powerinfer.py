@@ -117,8 +117,8 @@ class PowerInfer:
         session: aiohttp.ClientSession,
         suspect: Callable[[int], None],
         *,
+        silence_limit_s: float,
         busy_limit_s: float = 60.0,
-        silence_limit_s: float = 10.0,
     ) -> None:
         self._session = session
         self._suspect = suspect

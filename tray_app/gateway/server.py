@@ -63,12 +63,16 @@ class Dialect(Protocol):
 class Gateway:
     """Offers the engine of `backend` at one address, as `rules` permit.
 
-    Both are asked on the gateway's thread, for each request, and must answer at once.
+    Both are asked on the gateway's thread, for each request, and must answer at once. A PowerInfer server
+    that says nothing over a request for `silence_limit_s` is suspected.
     """
 
-    def __init__(self, backend: Backend, rules: Callable[[], Rules]) -> None:
+    def __init__(
+        self, backend: Backend, rules: Callable[[], Rules], *, silence_limit_s: float = 10.0
+    ) -> None:
         self._backend = backend
         self._rules = rules
+        self._silence_limit_s = silence_limit_s
         self._counters = Counters()
         self._listener = Listener("gateway", self._application)
 
@@ -113,7 +117,7 @@ class Gateway:
                 middlewares=[openai_errors, guard.check], client_max_size=MAX_BODY_BYTES
             )
             application.on_response_prepare.append(guard.tell_origin)
-            engine = PowerInfer(fresh, self._backend.suspect)
+            engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             routes = _Routes(
                 self._backend,
                 self._rules,
