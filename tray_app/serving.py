@@ -88,18 +88,9 @@ class Serving:
         return self._gateway.base_url is not None
 
     @property
-    def wanted(self) -> bool:
-        """Whether the server is to be there, awake or asleep."""
-        return self._wanted
-
-    @property
     def asleep(self) -> bool:
         """Whether the engine is stopped until a request comes, or a person starts it."""
         return self._asleep
-
-    def engine(self) -> EngineSnapshot:
-        """The engine now."""
-        return self._supervisor.snapshot()
 
     def traffic(self) -> Traffic:
         """What clients have asked for."""
@@ -141,12 +132,13 @@ class Serving:
     def adopt(self) -> None:
         """Act on settings or keys that have changed. `AppError` if that cannot be done."""
         self.problem = None
-        self._rules = self._current_rules()
         if self._asleep:
             self._open()
             self._foresee_models()
         elif self._wanted:
             self.start()
+        else:
+            self._current_rules()  # says now what would be in the way of a start
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
@@ -224,15 +216,21 @@ class Serving:
     def _open(self) -> None:
         settings = self._settings()
         host = EVERYWHERE if settings.network == "lan" else LOOPBACK
-        self._rules = self._current_rules()
+        rules = self._current_rules()
         with self._lock:
+            if not self._wanted:
+                return
             place = (f"http://{LOOPBACK}:{settings.port}/v1", host)
-            if not self._wanted or (self._gateway.base_url, self._gateway.host) == place:
+            if (self._gateway.base_url, self._gateway.host) == place:
+                self._rules = rules
                 return
             moves = self._gateway.base_url != place[0]
             if moves and (owners := port_owners(settings.port)):
                 raise PortInUseError(settings.port, owners)
             self._gateway.close()
+            self._rules = (
+                rules  # not before: an address in the network must not lose its key while it is open
+            )
             try:
                 self._gateway.open(settings.port, host)
             except OSError as exc:

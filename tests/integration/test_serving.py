@@ -23,7 +23,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, SettingsError
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths
-from tray_app.system.ports import free_port
+from tray_app.system.ports import PortInUseError, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +192,17 @@ def test_opening_and_shutting_the_network_keeps_the_engine(make: MakeApp) -> Non
     app.apply(replace(app.store.current, network="local"))
     assert embed(app).status_code == 200
     assert app.status().engine.pid == before
+
+
+def test_an_address_in_the_network_that_cannot_be_left_keeps_its_key(make: MakeApp) -> None:
+    app = make(network="lan")
+    app.set_key("gateway", "sk-house")
+    ready(app)
+    before = app.status().base_url
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PortInUseError):
+        app.apply(replace(app.store.current, network="local", port=other.getsockname()[1]))
+    assert get(f"{before}/models").status_code == 401
+    assert get(f"{before}/models", Authorization="Bearer sk-house").status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", " x", "a b", "é", "a\nb"])
