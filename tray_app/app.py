@@ -30,9 +30,9 @@ from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
+from tray_app.system.keychain import Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -31,9 +31,9 @@ from tray_app.serving import client_key
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
+from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
-from tray_app.system.secrets import Secrets
 from tray_app.terminal import ProgressBars, SelftestView, ServeView
 
 if TYPE_CHECKING:

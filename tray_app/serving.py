@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot, Supervisor
     from tray_app.gateway.counters import Traffic
     from tray_app.settings.schema import Settings
-    from tray_app.system.secrets import Secrets
+    from tray_app.system.keychain import Secrets
 
 GATEWAY_KEY, REMOTE_KEY = "gateway", "remote"
 """Names in the keychain: what clients from the network must show, and what a remote server asks for."""

@@ -8,7 +8,7 @@ from keyring.backends.fail import Keyring as NoKeychain
 from keyring.errors import KeyringLocked
 
 from tests.fakes.keychain import MemoryKeychain
-from tray_app.system.secrets import KeychainError, Secrets
+from tray_app.system.keychain import KeychainError, Secrets
 
 
 @pytest.fixture
