@@ -5,6 +5,7 @@ User interfaces call `App` and show `AppStatus`; nothing else in the app knows m
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 import time
@@ -16,36 +17,37 @@ from psygnal import Signal
 
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
-from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import plan_launch
+from tray_app.engine.plan import plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
+from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import embed, find_running
 from tray_app.gateway.control import Control
-from tray_app.gateway.server import Gateway
-from tray_app.gateway.upstream import Unavailable, Upstream
+from tray_app.gateway.counters import Traffic
 from tray_app.models.catalog import load_catalog
 from tray_app.models.library import Library, NotInstalledError
+from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
+from tray_app.system.keychain import Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import PortInUseError, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tray_app.download.progress import Progress
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.errors import AppError
     from tray_app.gateway.client import Embeddings
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
-_RETRY_AFTER_S = 2
+KEYS = (GATEWAY_KEY, REMOTE_KEY)
+"""The keys that a person can set: what clients from the network must show, what a remote server asks for."""
 
 TEST_MODEL = "test"
 """The catalogue's id of the model that comes with the app."""
@@ -66,6 +68,10 @@ class AppStatus:
     downloads: tuple[Progress, ...]
     problem: AppError | None
     """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
+    asleep: bool = False
+    """Whether the engine is stopped until a request, or a person, wakes it."""
+    traffic: Traffic = Traffic()  # noqa: RUF009  immutable
+    """What clients have asked for. It changes without an announcement: look at it from time to time."""
 
 
 class App:
@@ -78,7 +84,13 @@ class App:
     changed = Signal(object)
     """An `AppStatus` after every change, about ten times a second at most, from any thread."""
 
-    def __init__(self, paths: AppPaths, host: Host, overrides: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        paths: AppPaths,
+        host: Host,
+        overrides: Mapping[str, Any] | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
         self._log = AppLog(paths.logs)
         self.paths = paths
         self.host = host
@@ -88,13 +100,17 @@ class App:
         self._catalog = load_catalog(resources() / "catalog.toml")
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
+        self._secrets = secrets or Secrets()
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
-        self._gateway = Gateway(self._upstream, lambda: self.store.current.temperature)
+        self._serving = Serving(
+            self._supervisor,
+            settings=lambda: self.store.current,
+            secrets=self._secrets,
+            plan=lambda *, download: self.preview(self.store.current, download=download),
+            announce=self._announce,
+        )
+        self._serving.problem = self.store.problem
         self._control: Control | None = None
-        self._starting = threading.Lock()  # held through a whole start, a download included
-        self._lock = threading.Lock()  # guards the two below; never held for long
-        self._wanted = False
-        self._problem: AppError | None = self.store.problem
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
 
@@ -109,11 +125,13 @@ class App:
         return AppStatus(
             settings=settings,
             engine=self._supervisor.snapshot(),
-            model_name=self.library.name_of(settings.model) if settings.model else None,
+            model_name=self._model_name(settings),
             base_url=f"http://127.0.0.1:{settings.port}/v1",
-            serving=self._gateway.base_url is not None,
+            serving=self._serving.is_open,
             downloads=self.downloads.snapshot(),
-            problem=self._problem,
+            problem=self._serving.problem,
+            asleep=self._serving.asleep,
+            traffic=self._serving.traffic(),
         )
 
     @property
@@ -129,62 +147,69 @@ class App:
             self._library = self._library_of(self.models_folder)
         return self._library
 
+    def begin(self) -> None:
+        """Do what the settings ask for when the app starts: start the server, have it wait, or nothing."""
+        settings = self.store.current
+        if settings.start_server_with_app:
+            self.start_server()
+        elif settings.start_on_demand and (settings.model or settings.engine == EngineKind.REMOTE):
+            self._serving.stand_by()
+
     def start_server(self) -> None:
         """Offer the chosen model, downloading it first if it is missing; nothing if it is offered already.
 
         Returns when the engine has been told; `wait_until_ready` waits for it. `AppError` says what is in the
         way; a server that ran before goes on.
         """
-        with self._lock:
-            self._wanted = True
-        with self._starting:
-            try:
-                self._problem = None
-                self._open_gateway()
-                self._launch(self.preview(self.store.current, download=True))
-            except AppError as exc:
-                self._problem = exc
-                self._close_gateway_if_idle()
-                self._announce()
-                raise
+        self._serving.start()
 
     def stop_server(self) -> None:
         """Stop the engine and free the public port; also calls off a start that is under way."""
-        with self._lock:
-            self._wanted = False
-            self._supervisor.stop()
-            self._gateway.close()
-        self._announce()
+        self._serving.stop()
 
     def restart_server(self) -> None:
         """Stop the engine if it runs, then `start_server`."""
-        self._supervisor.stop()
-        self.start_server()
+        self._serving.restart()
 
-    def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> LaunchPlan:
+    def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
-        snapshot = self._supervisor.wait_for({State.READY, State.FAILED, State.STOPPED}, timeout_s)
-        if snapshot.state is State.READY and snapshot.plan:
-            return snapshot.plan
-        raise snapshot.failure or EngineError("The server is not ready", f"It is {snapshot.state}.")
+        return self._serving.wait_until_ready(timeout_s)
 
     def apply(self, new: Settings) -> None:
         """Save `new` and act on what is different. `AppError` says what could not be done."""
         old = self.store.current
         self.store.replace(new)
-        self._problem = None
         if new.launch_at_login != old.launch_at_login:
             self._launch_at_login(new.launch_at_login)
-        if self._wanted:
-            self.start_server()
+        self._serving.adopt()
         self._announce()
+
+    def set_key(self, name: str, key: str | None) -> None:
+        """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
+        if name not in KEYS:
+            raise SettingsError(f"There is no key {name!r}", f"The keys are: {', '.join(KEYS)}.")
+        if key is None:
+            self._secrets.delete(name)
+        else:
+            if not key or not key.isascii() or not key.isprintable() or " " in key:
+                raise SettingsError(
+                    "This cannot be a key", "A key is made of letters, digits and signs, without blanks."
+                )
+            self._secrets.set(name, key)
+        self._serving.adopt()
+
+    def has_key(self, name: str) -> bool:
+        """Whether one of `KEYS` is set. `AppError` if the keychain refuses to tell."""
+        return self._secrets.get(name) is not None
 
     def override(self, **values: Any) -> None:
         """Let these settings hold for this run only."""
         self.store.override(**values)
 
-    def preview(self, settings: Settings, *, download: bool = False) -> LaunchPlan:
+    def preview(self, settings: Settings, *, download: bool = False) -> Plan:
         """What the engine would be started with; `AppError` if it could not be started."""
+        if settings.engine == EngineKind.REMOTE:
+            return plan_remote(settings, self._secrets.get(REMOTE_KEY) or "")
         model = self._model(settings, download=download)
         engine = choose_engine(settings.engine, model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
@@ -200,19 +225,27 @@ class App:
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
-        return embed(self.status().base_url, texts)
+        return embed(self.status().base_url, texts, key=client_key(self.store.current, self._secrets))
 
-    def open_control(self, quit_app: Callable[[], None]) -> None:
-        """Let terminal commands ask this app, unless they ask another one already.
+    def open_control(
+        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+    ) -> None:
+        """Let terminal commands and a second start ask this app, unless they ask another one already.
 
-        `quit_app` is called when one of them says so, on a thread of the control listener.
+        `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
         """
         if find_running(self.paths.state):
             return
         self._control = Control(
             self.paths.state,
             status=lambda: status_document(self.status()),
-            actions={"start": self.start_server, "stop": self.stop_server, "quit": quit_app},
+            actions={
+                "start": self.start_server,
+                "stop": self.stop_server,
+                "restart": self.restart_server,
+                "show": show_window or _no_window,
+                "quit": quit_app,
+            },
         )
         self._control.open()
 
@@ -223,30 +256,12 @@ class App:
         def rest_s() -> float:
             return max(0.0, deadline_s - time.monotonic())
 
-        with self._lock:
-            self._wanted = False
-            self._supervisor.stop()
-            self._gateway.close(rest_s())
+        self._serving.stop(rest_s())
         if self._control:
             self._control.close(rest_s())
         self.downloads.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
-
-    def _open_gateway(self) -> None:
-        status = self.status()
-        port = status.settings.port
-        with self._lock:
-            if not self._wanted or self._gateway.base_url == status.base_url:
-                return
-            if owners := port_owners(port):
-                raise PortInUseError(port, owners)
-            self._gateway.close()
-            try:
-                self._gateway.open(port)
-            except OSError as exc:
-                raise PortInUseError(port, port_owners(port)) from exc
-        self._announce()
 
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
         try:
@@ -257,11 +272,6 @@ class App:
                 str(exc),
                 "Check that you may write to the place that is named, or use the system's own settings.",
             ) from exc
-
-    def _close_gateway_if_idle(self) -> None:
-        with self._lock:
-            if self._supervisor.snapshot().state in (State.STOPPED, State.FAILED):
-                self._gateway.close()
 
     def _model(self, settings: Settings, *, download: bool) -> Model:
         if not settings.model:
@@ -280,31 +290,20 @@ class App:
             self.downloads.wait(self.download(exc.entry.id))
             return self.library.find(settings.model)
 
-    def _launch(self, plan: LaunchPlan) -> None:
-        with self._lock:
-            if self._wanted:
-                self._supervisor.ensure(plan)
-
-    def _upstream(self) -> Upstream | Unavailable:
-        engine = self._supervisor.snapshot()
-        if engine.base_url is None or engine.plan is None:
-            waiting = engine.state in (State.STARTING, State.LOADING, State.BACKOFF)
-            return Unavailable(
-                f"The model is not ready ({engine.state}).", _RETRY_AFTER_S if waiting else None
-            )
-        return Upstream(
-            base_url=engine.base_url,
-            speaks_openai=engine.plan.engine.kind is not EngineKind.POWERINFER,
-            model_id=engine.plan.model.id,
-            model_name=engine.plan.model.name,
-            context_size=engine.plan.context_size,
-        )
+    def _model_name(self, settings: Settings) -> str | None:
+        if settings.engine == EngineKind.REMOTE:
+            return settings.remote_model or settings.remote_url or None
+        return self.library.name_of(settings.model) if settings.model else None
 
     def _library_of(self, folder: Path) -> Library:
         return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
+
+
+def _no_window() -> None:
+    raise GatewayError("There is no window", "The app runs in a terminal.")
 
 
 def status_document(status: AppStatus) -> dict[str, Any]:
@@ -316,12 +315,14 @@ def status_document(status: AppStatus) -> dict[str, Any]:
         "model": status.model_name,
         "base_url": status.base_url,
         "serving": status.serving,
+        "asleep": status.asleep,
         "engine": {
             "kind": plan.engine.kind if plan else None,
             "version": plan.engine.version if plan else None,
             "pid": status.engine.pid,
             "restarts": status.engine.restarts,
         },
+        "traffic": dataclasses.asdict(status.traffic),
         "downloads": [
             {
                 "name": progress.name,

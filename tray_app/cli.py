@@ -23,13 +23,15 @@ from rich.console import Console
 from tray_app import __version__
 from tray_app.app import TEST_MODEL, App
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError
+from tray_app.errors import AppError, GatewayError
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.selftest import run_selftest
+from tray_app.serving import client_key
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
+from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.terminal import ProgressBars, SelftestView, ServeView
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tray_app.app import AppStatus
+    from tray_app.gateway.client import ControlClient
 
 commands = typer.Typer(
     add_completion=False,
@@ -47,7 +50,13 @@ commands = typer.Typer(
 )
 settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
 commands.add_typer(settings_commands, name="settings")
+key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain.")
+commands.add_typer(key_commands, name="key")
 
+KeyName = Annotated[
+    str,
+    typer.Argument(help="gateway: what clients must show. remote: what a remote server asks for."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
@@ -122,8 +131,9 @@ def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:
     """Embed texts with the running server, or else with one that is started for this."""
+    settings = SettingsStore(_paths().settings_file).current
     with _base_url() as base_url:
-        answer = embed_at(base_url, texts)
+        answer = embed_at(base_url, texts, key=client_key(settings, Secrets()))
     if as_json:
         _print_json(
             {
@@ -155,6 +165,36 @@ def status(*, as_json: Json = False) -> None:
             typer.echo(f"{problem['title']}\n{problem['message']}\n{problem['hint']}")
     else:
         typer.echo("Not running. Start it with: powerinfer-tray serve")
+
+
+@commands.command()
+def start() -> None:
+    """Start the server of the running app; returns when it has been told to."""
+    _running_app().start()
+
+
+@commands.command()
+def stop() -> None:
+    """Stop the server of the running app. The app goes on."""
+    if running := find_running(_paths().state):
+        running.stop()
+    else:
+        typer.echo("Not running.")
+
+
+@commands.command()
+def restart() -> None:
+    """Stop the server of the running app and start it again."""
+    _running_app().restart()
+
+
+@commands.command("quit")
+def quit_app() -> None:
+    """End the running app, its server and its downloads, which go on next time."""
+    if running := find_running(_paths().state):
+        running.quit()
+    else:
+        typer.echo("Not running.")
 
 
 @commands.command()
@@ -200,6 +240,22 @@ def settings_set(name: str, value: str) -> None:
     typer.echo(f"{name} = {_as_text(parsed)}")
 
 
+@key_commands.command("set")
+def key_set(name: KeyName) -> None:
+    """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
+    key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+    with _headless_app({}) as app:
+        app.set_key(name, key)
+    typer.echo("Kept. A running app takes it up when its server is next started.")
+
+
+@key_commands.command("remove")
+def key_remove(name: KeyName) -> None:
+    """Remove a key from the system's keychain."""
+    with _headless_app({}) as app:
+        app.set_key(name, None)
+
+
 @settings_commands.command("path")
 def settings_path() -> None:
     """Print where the settings file is."""
@@ -208,6 +264,12 @@ def settings_path() -> None:
 
 def _paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
+
+
+def _running_app() -> ControlClient:
+    if running := find_running(_paths().state):
+        return running
+    raise GatewayError("No app is running", "There is nobody to be told.", "Start it: powerinfer-tray serve")
 
 
 def _print_json(document: object) -> None:

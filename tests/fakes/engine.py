@@ -65,6 +65,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--fork-child", action="store_true", help="start a process in a session of its own")
     parser.add_argument("--hang", action="store_true", help="do nothing, for ever, in place of listening")
+    parser.add_argument("--hang-at", help="text of a request after which it answers none, but /props")
+    parser.add_argument("--spin", action="store_true", help="compute meanwhile, as PowerInfer does")
     parser.add_argument("--answer", type=json.loads, default=[0.25, -0.5], help="the vector")
     return parser.parse_known_args()[0]
 
@@ -75,15 +77,32 @@ def end(exit_code: int) -> None:
     os._exit(exit_code)
 
 
+def hang(*, spin: bool) -> None:
+    if spin:
+        sys.stdout.write("update_slots : failed to decode the batch, n_batch = 1, ret = 1\n")
+        sys.stdout.flush()
+    while spin:
+        pass
+    threading.Event().wait()
+
+
 def serve(options: argparse.Namespace) -> None:
+    hung = threading.Event()
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._send(200 if self.path == "/props" else 404, {})
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if options.hang_at and options.hang_at.encode() in body and self.path != "/tokenize":
+                hung.set()
+            if hung.is_set():
+                hang(spin=options.spin)
             if self.path == "/embedding":
                 self._send(200, {"embedding": options.answer})
+            elif self.path == "/tokenize":
+                self._send(200, {"tokens": [1, 2]})
             elif self.path == "/v1/embeddings":
                 self._send(200, {"data": [{"embedding": options.answer}]})
             else:

@@ -3,28 +3,67 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from tests.fakes.powerinfer_server import CONTEXT_SIZE
+from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
-from tray_app.gateway.upstream import Upstream
+from tray_app.gateway.upstream import Unavailable, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.powerinfer_server import PowerInferServer
-    from tray_app.gateway.upstream import Unavailable
+    from tray_app.errors import AppError
+    from tray_app.gateway.upstream import Backend
 
 SETTING_TEMPERATURE = 0.7
 
 
+class FixedBackend:
+    """An engine room in which nothing happens by itself; tests change it and read what it was told."""
+
+    def __init__(self, upstream: Upstream | Unavailable) -> None:
+        self.upstream = upstream
+        self.after_waking: Upstream | AppError | None = None
+        self.wakes = 0
+        self.suspected: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.rested = threading.Event()
+
+    def find(self) -> Upstream | Unavailable:
+        return self.upstream
+
+    def wake(self) -> Future[None]:
+        self.wakes += 1
+        done: Future[None] = Future()
+        if isinstance(self.after_waking, Upstream):
+            self.upstream = self.after_waking
+            done.set_result(None)
+        else:
+            done.set_exception(self.after_waking or AssertionError("nobody should wake this engine"))
+        return done
+
+    def suspect(self, run: int) -> None:
+        self.suspected.put(run)
+
+    def rest(self) -> None:
+        self.rested.set()
+
+
 @contextmanager
-def gateway_to(upstream: Upstream | Unavailable, temperature: float = SETTING_TEMPERATURE) -> Iterator[str]:
+def gateway_to(
+    upstream: Upstream | Unavailable | Backend, *, silence_limit_s: float = 10.0, **rules: Any
+) -> Iterator[str]:
     """The base URL that clients of the gateway are given, ending in /v1."""
-    gateway = Gateway(lambda: upstream, lambda: temperature)
+    backend = FixedBackend(upstream) if isinstance(upstream, Upstream | Unavailable) else upstream
+    chosen = Rules(**{"temperature": SETTING_TEMPERATURE, **rules})
+    gateway = Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)
     gateway.open(0)
     try:
         assert gateway.base_url

@@ -20,10 +20,13 @@ DEADLINE_S = 60.0
 COMMAND = (sys.executable, "-m", "tray_app")
 
 
-def powerinfer_tray(*arguments: str, timeout_s: float = DEADLINE_S) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def powerinfer_tray(
+    *arguments: str, text: str = "", timeout_s: float = DEADLINE_S
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; `text` is what it can read."""
     return subprocess.run(
         [*COMMAND, *arguments],
+        input=text,
         capture_output=True,
         text=True,
         encoding="utf-8",

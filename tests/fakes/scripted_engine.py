@@ -15,13 +15,28 @@ if TYPE_CHECKING:
 
 @contextmanager
 def engine_that_answers(
-    body: bytes, *, status: int = 200, content_type: str = "application/json", missing_bytes: int = 0
+    body: bytes,
+    *,
+    status: int = 200,
+    content_type: str = "application/json",
+    missing_bytes: int = 0,
+    hangs_up_on_second: bool = False,
 ) -> Iterator[Upstream]:
-    """`missing_bytes`: how many more it announces than it sends before it hangs up."""
+    """`missing_bytes`: how many more it announces than it sends before it hangs up.
+
+    `hangs_up_on_second`: keeps connections, but ends each when a second request comes, without a word.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if hangs_up_on_second else "HTTP/1.0"
+        answered = False
+
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
+            if self.answered:
+                self.close_connection = True
+                return
+            self.answered = hangs_up_on_second
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body) + missing_bytes))

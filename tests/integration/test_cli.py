@@ -66,6 +66,50 @@ def test_status_without_an_app_says_that_none_runs() -> None:
     assert (result.returncode, json.loads(result.stdout)["running"]) == (0, False)
 
 
+def test_the_running_app_is_stopped_started_restarted_and_ended() -> None:
+    def state() -> str:
+        return str(json.loads(powerinfer_tray("status", "--json").stdout)["state"])
+
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        assert powerinfer_tray("stop").returncode == 0
+        assert state() in {"stopping", "stopped"}
+        assert powerinfer_tray("start").returncode == 0
+        program.line_with("Ready")
+        assert powerinfer_tray("restart").returncode == 0
+        program.line_with("Ready")
+        assert powerinfer_tray("quit").returncode == 0
+        assert program.process.wait(60) == 0
+        assert state() == "stopped"
+
+
+@pytest.mark.parametrize(("command", "code"), [("start", 1), ("restart", 1), ("stop", 0), ("quit", 0)])
+def test_where_no_app_runs_nothing_can_be_told_to_start_and_nothing_needs_to_stop(
+    command: str, code: int
+) -> None:
+    result = powerinfer_tray(command)
+
+    assert result.returncode == code
+    assert ("No app is running" in result.stderr) if code else ("Not running" in result.stdout)
+
+
+def test_a_key_that_cannot_be_kept_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    result = powerinfer_tray("key", "set", "gateway", text="sk-secret-of-mine\n")
+
+    assert result.returncode == 1
+    assert "no keychain" in result.stderr
+    assert "sk-secret" not in result.stdout + result.stderr
+
+
+def test_a_key_is_read_from_a_pipe_and_can_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+    assert "Kept" in powerinfer_tray("key", "set", "remote", text="sk-1\n").stdout
+    assert powerinfer_tray("key", "remove", "remote").returncode == 0
+    assert "gateway, remote" in powerinfer_tray("key", "set", "other", text="sk-1\n").stderr
+
+
 def test_settings_are_set_and_got_and_shown(private_home: Path) -> None:
     assert powerinfer_tray("settings", "set", "ctx_size", "4096").returncode == 0
 

@@ -4,19 +4,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
+from tests.fakes.gateways import FixedBackend, gateway_to
+from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
 from tests.fakes.processes import all_ended
+from tests.fakes.remote_server import KEY, RemoteServer, remote_server
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
-from tray_app.engine.plan import LaunchPlan
+from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.engine.run import Patience
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
+from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
 
@@ -33,7 +38,16 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     made: list[Supervisor] = []
 
     def make_supervisor(policy: Policy = QUICK, quiet_limit_s: float = 120) -> Supervisor:
-        timing = Timing(policy, Patience(look_every_s=0.1, quiet_limit_s=quiet_limit_s))
+        patience = Patience(
+            look_every_s=0.1,
+            quiet_limit_s=quiet_limit_s,
+            hang_limit_s=0.5,
+            probe_timeout_s=0.2,
+            remote_every_s=0.05,
+            remote_again_s=0.05,
+            remote_limit_s=0.3,
+        )
+        timing = Timing(policy, patience)
         launcher = launcher_for(detect_system(sys.platform))
         made.append(Supervisor(launcher, tmp_path / "state", tmp_path / "logs", timing=timing))
         return made[-1]
@@ -159,6 +173,133 @@ def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> Non
 def test_an_engine_that_does_nothing_any_more_is_ended(make: MakeSupervisor) -> None:
     supervisor = make(Policy(restart_delays_s=()), quiet_limit_s=1)
     assert failure_title(run(supervisor, fake_plan("--hang"))) == "The engine hangs"
+
+
+def hang(url: str) -> requests.Response:
+    """Ask what makes the fake engine hang; it gets no answer until the engine is ended."""
+    return requests.post(f"{url}/embedding", json={"content": "fatal"}, timeout=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
+def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
+    make: MakeSupervisor, spin: tuple[str, ...]
+) -> None:
+    supervisor = make()
+    snapshot = run(supervisor, fake_plan("--hang-at", "fatal", *spin))
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(hang, snapshot.base_url or "")
+        # As the gateway does: it suspects again and again, for at first the engine may still answer.
+        while (stopped := supervisor.wait_for({State.BACKOFF}, 0.1)).state is State.READY:
+            supervisor.check(snapshot.run)
+        assert isinstance(asked.exception(TIMEOUT_S), requests.ConnectionError)
+    assert stopped.failure
+    assert stopped.failure.title == "The engine hangs"
+    again = supervisor.wait_for({State.READY}, TIMEOUT_S)
+    assert again.run == snapshot.run + 1
+    assert requests.post(f"{again.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
+
+
+class SupervisedEngine(FixedBackend):
+    """The engine of a supervisor as the gateway sees it, wired as the composition root does."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__(Unavailable("not yet"))
+        self._supervisor = supervisor
+
+    def find(self) -> Upstream | Unavailable:
+        engine = self._supervisor.glance()
+        if engine.base_url is None:
+            return Unavailable("The model is not ready.", retry_after_s=2)
+        return Upstream(
+            engine.base_url,
+            speaks_openai=False,
+            model_id="m",
+            model_name="M",
+            context_size=512,
+            run=engine.run,
+        )
+
+    def suspect(self, run: int) -> None:
+        self._supervisor.check(run)
+
+
+@pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
+def test_the_request_over_which_an_engine_hangs_gets_503_and_the_next_one_its_answer(
+    make: MakeSupervisor, spin: tuple[str, ...]
+) -> None:
+    supervisor = make()
+    hung_run = run(supervisor, fake_plan("--hang-at", "fatal", *spin)).run
+    with gateway_to(SupervisedEngine(supervisor), silence_limit_s=0.2) as url:
+        fatal = ask_gateway(f"{url}/embeddings", {"input": "fatal"})
+        while supervisor.wait_for({State.READY}, TIMEOUT_S).run == hung_run:
+            supervisor.wait_for({State.BACKOFF}, 0.05)  # its end has not been noticed yet
+        following = ask_gateway(f"{url}/embeddings", {"input": "harmless"})
+    assert (fatal.status_code, fatal.headers["Retry-After"]) == (503, "2")
+    assert following.status_code == 200
+
+
+def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSupervisor) -> None:
+    supervisor = make()
+    snapshot = run(supervisor, fake_plan())
+    supervisor.check(snapshot.run)
+    supervisor.check(snapshot.run - 1)
+    assert supervisor.wait_for({State.READY}, TIMEOUT_S).pid == snapshot.pid
+
+
+def remote_plan(server: RemoteServer, model: str = "", key: str = KEY) -> RemotePlan:
+    return RemotePlan(server.url, model, key)
+
+
+def test_a_remote_server_is_ready_when_it_lists_its_models_and_has_no_process(make: MakeSupervisor) -> None:
+    with remote_server() as server:
+        supervisor = make()
+        supervisor.ensure(remote_plan(server, "embedder"))
+        snapshot = supervisor.wait_for(SETTLED, TIMEOUT_S)
+        assert (snapshot.state, snapshot.pid, snapshot.base_url) == (State.READY, None, None)
+        assert snapshot.models == ("embedder", "llama3:8b")
+        assert KEY not in repr(snapshot)
+        supervisor.stop()
+        assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("plan", "title"),
+    [
+        (lambda server: remote_plan(server, key="wrong"), "The remote server refuses the key"),
+        (lambda server: remote_plan(server, "gpt-9"), "The remote server has no model «gpt-9»"),
+        (lambda server: RemotePlan(f"{server.url}/x", key=KEY), "The remote server offers no models"),
+    ],
+)
+def test_what_a_person_must_mend_at_a_remote_server_fails_at_once(
+    make: MakeSupervisor, plan: Callable[[RemoteServer], RemotePlan], title: str
+) -> None:
+    with remote_server() as server:
+        supervisor = make()
+        supervisor.ensure(plan(server))
+        assert failure_title(supervisor.wait_for(SETTLED, TIMEOUT_S)) == title
+
+
+def test_a_remote_server_that_goes_away_and_comes_back_is_used_again(make: MakeSupervisor) -> None:
+    with remote_server() as server:
+        supervisor = make()
+        supervisor.ensure(remote_plan(server))
+        assert supervisor.wait_for(SETTLED, TIMEOUT_S).state is State.READY
+        server.down = True
+        gone = supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
+        assert gone.failure
+        assert gone.failure.title == "The remote server does not answer"
+        server.down = False
+        assert supervisor.wait_for({State.READY}, TIMEOUT_S).failure is None
+
+
+def test_another_engine_takes_the_place_of_a_remote_one(make: MakeSupervisor) -> None:
+    with remote_server() as server:
+        supervisor = make()
+        supervisor.ensure(remote_plan(server))
+        supervisor.wait_for(SETTLED, TIMEOUT_S)
+        supervisor.ensure(fake_plan())
+        snapshot = supervisor.wait_for({State.FAILED, State.READY}, TIMEOUT_S)
+    assert isinstance(supervisor.wait_for({State.READY}, TIMEOUT_S).plan, LaunchPlan), snapshot
 
 
 def test_wishes_given_at_once_end_in_the_last(make: MakeSupervisor) -> None:

@@ -1,16 +1,23 @@
-"""The clients that people use, against both kinds of engine: the openai package, and 4D AI Kit's requests."""
+"""The clients that people use, against both kinds of engine: openai, LangChain, curl, 4D AI Kit's requests.
+
+LlamaIndex is not among them, because it pulls in some forty packages; it sends what openai's client sends.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
+import shutil
 import struct
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from pydantic import SecretStr
 
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.llamacpp import llamacpp
@@ -115,6 +122,74 @@ def test_openai_reads_that_the_model_is_loading() -> None:
         with pytest.raises(openai.InternalServerError, match="being loaded") as refused:
             client.embeddings.create(model="", input="x")
         assert refused.value.response.headers["Retry-After"] == "2"
+
+
+def langchain_embeddings(url: str, **options: Any) -> OpenAIEmbeddings:
+    return OpenAIEmbeddings(base_url=url, api_key=SecretStr("none"), model="any", max_retries=0, **options)
+
+
+def test_langchain_embeds_documents_when_told_to_send_texts(url: str) -> None:
+    embeddings = langchain_embeddings(url, check_embedding_ctx_length=False)
+    vectors = embeddings.embed_documents(["one", "two", "one"])
+    assert vectors[0] == pytest.approx(vectors[2], abs=1e-3)
+    assert math.hypot(*vectors[1]) == pytest.approx(1, abs=1e-5)
+    assert embeddings.embed_query("two") == pytest.approx(vectors[1], abs=1e-3)
+
+
+def test_langchain_is_told_the_option_when_it_sends_tokens(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Encoding:
+        """In place of the vocabulary that LangChain would fetch from the network."""
+
+        def encode(self, *_: object, **__: object) -> list[int]:
+            return [9906, 1917]
+
+        encode_ordinary = encode
+
+    monkeypatch.setattr("tiktoken.encoding_for_model", lambda _: Encoding())
+    with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
+        langchain_embeddings(url).embed_query("Hello world")
+
+
+def test_langchain_chats_and_streams(url: str) -> None:
+    chat = ChatOpenAI(
+        base_url=url, api_key=SecretStr("none"), model="gpt-4o-mini", max_retries=0, stream_usage=True
+    ).bind(max_tokens=5)
+    whole = chat.invoke("Hi")
+    assert whole.content
+    assert whole.response_metadata["finish_reason"] == "length"
+    chunks = list(chat.stream("Hi"))
+    assert "".join(str(chunk.content) for chunk in chunks)
+    usage = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]
+    assert [one["output_tokens"] for one in usage] == [5]
+
+
+def test_curl_embeds_as_in_the_instructions(url: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    command = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", f"{url}/embeddings"]
+    command += ["-H", "Content-Type: application/json", "-d", '{"input":"The quick brown fox"}']
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    assert math.hypot(*answer["data"][0]["embedding"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_curl_streams_events_as_they_come(url: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    body = json.dumps({"prompt": "Hi", "max_tokens": 5, "stream": True})
+    command = [
+        "curl",
+        "--silent",
+        "--no-buffer",
+        "--fail",
+        "--noproxy",
+        "*",
+        f"{url}/completions",
+        "-d",
+        body,
+    ]
+    lines = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\n\n")
+    assert lines[-2:] == ["data: [DONE]", ""]
+    assert all(line.startswith("data: {") for line in lines[:-2])
 
 
 def test_ai_kit_embeds(url: str) -> None:

@@ -36,6 +36,12 @@ class Calls:
     def start(self) -> None:
         raise EngineError("The engine cannot start", "The model is missing.", "Choose another.")
 
+    def restart(self) -> None:
+        self.names.append("restart")
+
+    def show(self) -> None:
+        self.names.append("show")
+
     def quit(self) -> None:
         self.names.append("quit")
 
@@ -47,7 +53,13 @@ def calls() -> Calls:
 
 @pytest.fixture
 def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
-    actions = {"start": calls.start, "stop": calls.stop, "quit": calls.quit}
+    actions = {
+        "start": calls.start,
+        "stop": calls.stop,
+        "restart": calls.restart,
+        "show": calls.show,
+        "quit": calls.quit,
+    }
     control = Control(tmp_path, lambda: {"state": "ready"}, actions)
     control.open()
     yield control
@@ -70,8 +82,10 @@ def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
     assert client
     assert client.status() == {"state": "ready"}
     client.stop()
+    client.restart()
+    client.show()
     client.quit()
-    assert calls.names == ["stop", "quit"]
+    assert calls.names == ["stop", "restart", "show", "quit"]
     assert "control" not in calls.threads
 
 

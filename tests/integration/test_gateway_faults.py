@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import math
 import socket
@@ -16,10 +17,12 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.gateways import behind, gateway_to, post
+from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
+from tray_app.gateway.admission import Admission
 from tray_app.gateway.openai import ApiError
-from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.powerinfer import Finished, PowerInfer, Sampling
+from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 
 if TYPE_CHECKING:
@@ -52,13 +55,27 @@ def error_of(response: requests.Response) -> dict[str, Any]:
 def test_many_clients_at_once_get_their_own_vectors_one_after_the_other(
     engine: PowerInferServer, url: str
 ) -> None:
-    texts = [f"text number {index}" for index in range(32)]
-    with ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda text: post(f"{url}/embeddings", {"input": text}).json(), texts))
-    for text, answer in zip(texts, answers, strict=True):
+    texts = [f"text number {index}" for index in range(50)]
+    serial = {}
+    for text in texts:
         norm = math.hypot(*vector_of(text))
-        expected = [value / norm for value in vector_of(text)]
-        assert answer["data"][0]["embedding"] == pytest.approx(expected)
+        serial[text] = [value / norm for value in vector_of(text)]
+
+    def client(number: int) -> bool:
+        """Asks for all texts, beginning with another one than its neighbours; half of them as one list."""
+        order = texts[number % 50 :] + texts[: number % 50]
+        bodies: list[Any] = [*order[:25], order[25:]]
+        with requests.Session() as session:
+            answers = [
+                session.post(f"{url}/embeddings", json={"input": body}, timeout=60).json()["data"]
+                for body in bodies
+            ]
+        vectors = [item["embedding"] for data in answers for item in data]
+        return all(vector == pytest.approx(serial[text]) for text, vector in zip(order, vectors, strict=True))
+
+    with ThreadPoolExecutor(64) as clients:
+        assert all(clients.map(client, range(64)))
+    assert len(engine.bodies("/embedding")) == 64 * 50
     assert not engine.said_busy.is_set()
 
 
@@ -81,7 +98,9 @@ def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None
 
     async def ask() -> None:
         async with aiohttp.ClientSession() as session:
-            await PowerInfer(session, busy_limit_s=0.05).embed(behind(engine), "x")
+            await PowerInfer(session, lambda _: None, silence_limit_s=10, busy_limit_s=0.05).embed(
+                behind(engine), "x"
+            )
 
     with ThreadPoolExecutor(1) as clients:
         clients.submit(post, engine.base_url + "/completion", {"prompt": "somebody else", "n_predict": 4})
@@ -92,20 +111,14 @@ def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None
     assert (refused.value.status, refused.value.code) == (503, "engine_busy")
 
 
-def test_who_finds_the_queue_full_is_told_when_to_come_back() -> None:
-    async def crowd() -> None:
-        async with aiohttp.ClientSession() as session:
-            engine = PowerInfer(session, waiting_limit=1)
-            async with engine.admitted():
-                with pytest.raises(ApiError) as refused:
-                    async with engine.admitted():
-                        pass
-            async with engine.admitted():
-                pass
-        assert refused.value.status == 429
-        assert refused.value.retry_after_s
-
-    asyncio.run(crowd())
+def test_who_finds_the_house_full_is_told_when_to_come_back() -> None:
+    house = Admission(places=1)
+    with house.place(), pytest.raises(ApiError) as refused, house.place():
+        pass
+    with house.place():
+        pass
+    assert refused.value.status == 429
+    assert refused.value.retry_after_s
 
 
 @pytest.mark.parametrize("vector", [[], [0.0] * 8, [None] * 8, [math.nan] * 8, [math.inf] * 8, "x", None])
@@ -134,6 +147,35 @@ def test_a_stream_that_breaks_ends_with_an_error_and_without_done(engine: PowerI
     assert events[3] == ""
 
 
+def test_an_engine_that_says_nothing_is_suspected_until_it_speaks(engine: PowerInferServer) -> None:
+    engine.hold_at = 2
+    suspected: list[int] = []
+
+    def suspect(run: int) -> None:
+        suspected.append(run)
+        if len(suspected) == 2:
+            engine.release()
+
+    async def ask() -> list[object]:
+        async with aiohttp.ClientSession() as session:
+            server = PowerInfer(session, suspect, silence_limit_s=0.05)
+            upstream = dataclasses.replace(behind(engine), run=7)
+            return [piece async for piece in server.generate(upstream, "x", 5, Sampling(0.5), ())]
+
+    assert isinstance(asyncio.run(ask())[-1], Finished)
+    assert suspected == [7, 7]
+
+
+def test_the_gateway_tells_the_engine_room_which_run_is_silent(engine: PowerInferServer) -> None:
+    engine.hold_at = 0
+    backend = FixedBackend(dataclasses.replace(behind(engine), run=3))
+    with gateway_to(backend, silence_limit_s=0.05) as url, ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(post, f"{url}/completions", PROMPT)
+        assert backend.suspected.get(timeout=PATIENCE_S) == 3
+        engine.release()
+        assert asked.result(PATIENCE_S).status_code == 200
+
+
 def test_a_client_that_leaves_a_stream_frees_the_engine(engine: PowerInferServer, url: str) -> None:
     engine.hold_at = 2
     with requests.Session() as session:
@@ -160,7 +202,7 @@ def test_a_client_that_hangs_up_before_its_answer_frees_the_engine(
 
 def test_closing_the_gateway_ends_what_is_under_way(engine: PowerInferServer) -> None:
     engine.hold_at = 2
-    gateway = Gateway(lambda: behind(engine), lambda: 0.7)
+    gateway = Gateway(FixedBackend(behind(engine)), Rules)
     gateway.open(0)
     with ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{gateway.base_url}/completions", PROMPT)
@@ -180,17 +222,35 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-VALID = {"input": "x", "prompt": "x", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
-PATHS = ("embeddings", "completions", "chat/completions")
+VALID = {
+    "input": "x",
+    "prompt": "x",
+    "content": "x",
+    "messages": [{"role": "user", "content": "x"}],
+    "max_tokens": 5,
+}
+PATHS = (
+    *("/v1/embeddings", "/v1/completions", "/v1/chat/completions"),
+    *("/completion", "/embedding", "/tokenize"),
+)
 
 
-def test_no_body_harms_the_engine_or_makes_the_gateway_fail(engine: PowerInferServer, url: str) -> None:
-    @settings(max_examples=200, deadline=None)
+def test_no_body_harms_the_engine_or_makes_the_gateway_fail(engine: PowerInferServer) -> None:
+    @settings(max_examples=300, deadline=None)
     @given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4))
     def attempt(path: str, fields: dict[str, object]) -> None:
-        assert post(f"{url}/{path}", {**VALID, **fields}).status_code in {200, 400}
+        assert post(root + path, {**VALID, **fields}).status_code in {200, 400}
 
-    attempt()
+    @settings(max_examples=100, deadline=None)
+    @given(st.sampled_from(PATHS), VALUES | st.binary(max_size=40))
+    def attempt_other(path: str, body: object) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        assert requests.post(root + path, data=data, timeout=30).status_code == 400
+
+    with gateway_to(behind(engine), native_routes=True) as url:
+        root = url.removesuffix("/v1")
+        attempt()
+        attempt_other()
     assert not engine.dead.is_set()
     assert not engine.hung
     for sent in engine.bodies("/completion"):
@@ -199,4 +259,7 @@ def test_no_body_harms_the_engine_or_makes_the_gateway_fail(engine: PowerInferSe
         assert isinstance(sent.pop("n_predict"), int)
         assert all(isinstance(value, float) for value in sent.values())
         assert set(sent) <= {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
-    assert all(isinstance(sent["content"], str) for sent in engine.bodies("/embedding"))
+    for path in ("/embedding", "/tokenize"):
+        assert engine.bodies(path)
+        assert all(set(sent) == {"content"} for sent in engine.bodies(path))
+        assert all(isinstance(sent["content"], str) for sent in engine.bodies(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -10,9 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from aiohttp.test_utils import make_mocked_request
 
-from tests.fakes.gateways import gateway_to, get, post
-from tray_app.gateway.guard import MAX_BODY_BYTES
+from tests.fakes.gateways import FixedBackend, gateway_to, get, post
+from tray_app.gateway.guard import MAX_BODY_BYTES, Guard
+from tray_app.gateway.openai import ApiError
+from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
 
@@ -106,7 +110,7 @@ def test_a_request_that_is_not_http_leaves_nothing_of_itself_in_the_log(
 
 def test_an_address_that_is_taken_is_an_os_error_and_leaves_no_thread() -> None:
     with gateway_to(READY) as url:
-        second = Gateway(lambda: READY, lambda: 0.7)
+        second = Gateway(FixedBackend(READY), Rules)
         with pytest.raises(OSError, match=r"."):
             second.open(urlsplit(url).port or 0)
     assert second.base_url is None
@@ -114,7 +118,7 @@ def test_an_address_that_is_taken_is_an_os_error_and_leaves_no_thread() -> None:
 
 
 def test_a_gateway_can_be_opened_again_at_the_same_address() -> None:
-    gateway = Gateway(lambda: READY, lambda: 0.7)
+    gateway = Gateway(FixedBackend(READY), Rules)
     gateway.open(0)
     first = gateway.base_url or ""
     gateway.close()
@@ -127,3 +131,104 @@ def test_a_gateway_can_be_opened_again_at_the_same_address() -> None:
         assert get(f"{first}/models").status_code == 200
     finally:
         gateway.close()
+
+
+KEY = "sk-of-this-house"
+PAGE = "https://notes.example"
+
+
+@pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}])
+def test_without_the_key_nothing_is_told(given: dict[str, str]) -> None:
+    with gateway_to(READY, key=KEY, metrics=True) as url:
+        for path in ("/v1/models", "/health", "/metrics", "/", "/nothing"):
+            refused = get(url.replace("/v1", path), **given)
+            assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")
+            assert refused.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_with_the_key_everything_is_as_without_one() -> None:
+    with gateway_to(READY, key=KEY) as url:
+        assert get(f"{url}/models", Authorization=f"Bearer {KEY}").status_code == 200
+
+
+def test_neither_keys_nor_contents_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), gateway_to(READY, key=KEY) as url:
+        for key in (KEY, "sk-a-real-key-from-the-environment"):
+            post(f"{url}/embeddings", {"input": "a secret diary"}, Authorization=f"Bearer {key}")
+    ours = "\n".join(record.getMessage() for record in caplog.records if "urllib3" not in record.name)
+    assert not any(word in ours for word in ("sk-", "diary"))
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("192.168.1.20:8080", 200),
+        ("[fe80::1]:8080", 200),
+        ("workshop", 200),
+        ("Workshop.local:8080", 200),
+        ("localhost:8080", 200),
+        ("evil.example", 403),
+        ("192.168.1.20.evil.example", 403),
+    ],
+)
+def test_from_the_network_our_names_and_plain_addresses_are_let_in(host: str, status: int) -> None:
+    with gateway_to(READY, network=True, names=("workshop", "workshop.local")) as url:
+        assert get(f"{url}/models", Host=host).status_code == status
+
+
+def test_a_page_that_is_allowed_may_ask_and_read() -> None:
+    with gateway_to(READY, origins=(PAGE,), key=KEY) as url:
+        asked = requests.options(
+            f"{url}/embeddings",
+            headers={
+                "Origin": PAGE,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,content-type",
+            },
+            timeout=30,
+        )
+        answer = get(f"{url}/models", Origin=PAGE, Authorization=f"Bearer {KEY}")
+        refused = get(f"{url}/models", Origin=PAGE)
+        other = get(f"{url}/models", Origin="https://evil.example", Authorization=f"Bearer {KEY}")
+    assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, PAGE)
+    assert asked.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, PAGE)
+    assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, PAGE)
+    assert (other.status_code, "Access-Control-Allow-Origin" in other.headers) == (403, False)
+
+
+def test_a_page_that_is_not_allowed_may_not_even_ask_whether_it_may() -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    with gateway_to(READY, origins=(PAGE,)) as url:
+        assert requests.options(f"{url}/embeddings", headers=headers, timeout=30).status_code == 403
+
+
+def test_a_body_that_never_arrives_is_given_up() -> None:
+    async def wait_for_ever() -> bytes:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def ask() -> None:
+        request = make_mocked_request("POST", "/", {"Host": "localhost", "Content-Length": "5"})
+        request.read = wait_for_ever  # type: ignore[method-assign]
+        await Guard(Rules, body_timeout_s=0.01)._read(request)
+
+    with pytest.raises(ApiError) as refused:
+        asyncio.run(ask())
+    assert refused.value.status == 408
+
+
+@pytest.mark.parametrize("size", [10_000, 200_000])
+def test_a_header_beyond_the_limit_is_refused(size: int) -> None:
+    with gateway_to(READY) as url:
+        assert get(f"{url}/models", X="x" * size).status_code == 400
+
+
+def test_metrics_are_there_only_when_switched_on() -> None:
+    with gateway_to(READY) as url:
+        assert get(url.replace("/v1", "/metrics")).status_code == 404
+    with gateway_to(READY, metrics=True) as url:
+        post(f"{url}/embeddings", {"input": [1]})
+        answer = get(url.replace("/v1", "/metrics"))
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert "powerinfer_tray_request_errors_total 1\n" in answer.text

@@ -6,13 +6,17 @@ import json
 
 import pytest
 
-from tests.fakes.gateways import gateway_to, post
+from tests.fakes.gateways import gateway_to, get, post
+from tests.fakes.remote_server import KEY, remote_server
 from tests.fakes.scripted_engine import engine_that_answers
+from tray_app.gateway.openai import as_base64
+from tray_app.gateway.upstream import Upstream
 
 LOADING = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
 BROKEN = b'{"error":{"message":"Something broke","type":"server_error","code":500}}'
 STREAM = "text/event-stream"
 PROMPT = {"prompt": "Hi"}
+VECTOR = b'{"data":[{"index":0,"embedding":[0.6,0.8]}],"usage":{"prompt_tokens":2,"total_tokens":2}}'
 
 
 def test_an_engine_that_still_loads_is_asked_again_later() -> None:
@@ -39,6 +43,58 @@ def test_an_answer_that_makes_no_sense_is_an_error(status: int, body: bytes) -> 
 def test_an_answer_that_breaks_off_is_a_reason_to_try_again() -> None:
     with engine_that_answers(b'{"object":', missing_bytes=9) as engine, gateway_to(engine) as url:
         assert post(f"{url}/completions", PROMPT).status_code == 503
+
+
+def test_a_kept_connection_that_the_engine_ends_is_not_the_clients_trouble() -> None:
+    with engine_that_answers(VECTOR, hangs_up_on_second=True) as engine, gateway_to(engine) as url:
+        answers = [post(f"{url}/embeddings", {"input": "x"}).status_code for _ in range(5)]
+    assert answers == [200] * 5
+
+
+@pytest.mark.parametrize(("wanted", "status"), [(2, 200), (3, 400), (0, 400), ("2", 400)])
+@pytest.mark.parametrize("vector", [[0.6, 0.8], as_base64([0.6, 0.8])])
+def test_only_the_native_number_of_dimensions_is_given(wanted: object, status: int, vector: object) -> None:
+    body = json.dumps({"data": [{"index": 0, "embedding": vector}]}).encode()
+    with engine_that_answers(body) as engine, gateway_to(engine) as url:
+        response = post(f"{url}/embeddings", {"input": "x", "dimensions": wanted})
+    assert response.status_code == status, response.text
+    if status == 400:
+        assert response.json()["error"]["param"] == "dimensions"
+
+
+def test_a_remote_servers_refusal_of_our_key_is_not_blamed_on_the_clients() -> None:
+    body = b'{"error":{"message":"Incorrect API key","type":"auth"}}'
+    with engine_that_answers(body, status=401) as engine, gateway_to(engine) as url:
+        response = post(f"{url}/embeddings", {"input": "x"})
+    assert (response.status_code, "Incorrect API key" in response.text) == (502, True)
+
+
+def test_a_remote_server_is_asked_with_its_key_at_its_address_for_its_own_model() -> None:
+    with remote_server("/api") as remote:
+        base_url = remote.url.removesuffix("/api")
+        upstream = Upstream(
+            base_url,
+            speaks_openai=True,
+            model_id="llama3-8b",
+            model_name="llama3:8b",
+            api_path="/api",
+            models=("llama3:8b", "embedder"),
+            key=KEY,
+        )
+        with gateway_to(upstream, native_routes=True) as url:
+            offered = [card["id"] for card in get(f"{url}/models").json()["data"]]
+            told = [
+                post(f"{url}/embeddings", {"input": "x", "model": model, "dimensions": 2}).json()["model"]
+                for model in ("", "embedder", "llama3-8b", "gpt-9")
+            ]
+            native = post(url.replace("/v1", "/tokenize"), {"content": "x"}).status_code
+            read = get(url.replace("/v1", "/props")).status_code
+    assert offered == ["llama3-8b", "embedder"]
+    assert told == ["llama3-8b", "embedder", "llama3-8b", "gpt-9"]
+    assert [body["model"] for _, body in remote.seen] == ["llama3:8b", "embedder", "llama3:8b", "llama3:8b"]
+    assert {path for path, _ in remote.seen} == {"/api/embeddings"}
+    assert {body["dimensions"] for _, body in remote.seen} == {2}
+    assert (native, read) == (404, 404)
 
 
 def test_pings_are_left_out_and_letters_escaped() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes.gateways import SETTING_TEMPERATURE, behind, gateway_to, post
+from tests.fakes.gateways import SETTING_TEMPERATURE, behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import CONTEXT_SIZE, powerinfer_server, vector_of
 
 if TYPE_CHECKING:
@@ -53,10 +54,21 @@ def test_usage_counts_the_token_that_begins_each_text(url: str) -> None:
     assert answer["usage"] == {"prompt_tokens": 4 + 2, "total_tokens": 4 + 2}
 
 
-@pytest.mark.parametrize("model", [{}, {"model": ""}, {"model": None}, {"model": "gpt-4o-mini"}])
-def test_any_model_is_accepted_and_the_real_one_is_named(url: str, model: dict[str, Any]) -> None:
-    assert post(f"{url}/embeddings", {"input": "x", **model}).json()["model"] == "bamboo"
-    assert complete(url, max_tokens=1, **model)["model"] == "bamboo"
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({}, "bamboo"),
+        ({"model": ""}, "bamboo"),
+        ({"model": None}, "bamboo"),
+        ({"model": ["x"]}, "bamboo"),
+        ({"model": "gpt-4o-mini"}, "gpt-4o-mini"),
+    ],
+)
+def test_any_model_is_accepted_and_echoed_and_the_real_one_named_where_none_is(
+    url: str, model: dict[str, Any], told: str
+) -> None:
+    assert post(f"{url}/embeddings", {"input": "x", **model}).json()["model"] == told
+    assert complete(url, max_tokens=1, **model)["model"] == told
 
 
 def test_a_text_that_does_not_fit_is_refused_with_the_numbers(engine: PowerInferServer, url: str) -> None:
@@ -177,3 +189,70 @@ def test_only_known_fields_reach_the_engine(engine: PowerInferServer, url: str) 
     )
     sent = engine.bodies("/completion")[0]
     assert sent == {"prompt": "once upon", "n_predict": 4, "temperature": SETTING_TEMPERATURE, "stream": True}
+
+
+def test_the_models_own_template_writes_the_chat(engine: PowerInferServer) -> None:
+    template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+    upstream = dataclasses.replace(behind(engine), chat_template=template)
+    with gateway_to(upstream) as url:
+        body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+        assert post(f"{url}/chat/completions", body).status_code == 200
+    assert engine.bodies("/completion")[0]["prompt"] == "[user] Hi\n[assistant]"
+
+
+def root(url: str) -> str:
+    return url.removesuffix("/v1")
+
+
+def test_reading_paths_are_passed_on_without_leave_for_other_pages(url: str) -> None:
+    answer = get(f"{root(url)}/props")
+    assert answer.json() == {"user_name": "", "assistant_name": ""}
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert get(f"{root(url)}/model.json").status_code == 404
+    assert "PowerInfer Tray" in get(root(url)).text
+
+
+@pytest.mark.parametrize("path", ["/completion", "/embedding", "/tokenize"])
+def test_native_writing_routes_are_shut_unless_a_person_opens_them(
+    engine: PowerInferServer, url: str, path: str
+) -> None:
+    refused = post(root(url) + path, {"content": "x", "prompt": "x"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_url")
+    assert engine.seen == []
+
+
+def test_native_routes_that_are_open_answer_in_their_own_dialect(engine: PowerInferServer) -> None:
+    with gateway_to(behind(engine), native_routes=True) as url:
+        embedding = post(f"{root(url)}/embedding", {"content": "one two"}).json()
+        tokens = post(f"{root(url)}/tokenize", {"content": "one two"}).json()
+        whole = post(f"{root(url)}/completion", {"prompt": "once", "n_predict": 2}).json()
+        stream = post(f"{root(url)}/completion", {"prompt": "once", "n_predict": 2, "stream": True}).text
+    assert embedding == {"embedding": vector_of("one two")}
+    assert len(tokens["tokens"]) == 2
+    assert (whole["content"], whole["tokens_predicted"], whole["stop"]) == (" w0 w1", 2, True)
+    parts = [json.loads(event.removeprefix("data: ")) for event in stream.split("\n\n") if event]
+    assert "".join(part["content"] for part in parts) == " w0 w1"
+    assert [part["stop"] for part in parts][-2:] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/embedding", {"content": [[1]]}, 400),
+        ("/embedding", {"content": ""}, 400),
+        ("/embedding", {}, 400),
+        ("/tokenize", {"content": None}, 400),
+        ("/completion", {"prompt": [1]}, 400),
+        ("/completion", {"prompt": ""}, 400),
+        ("/completion", {"prompt": "x", "n_predict": "4"}, 400),
+        ("/completion", {"prompt": "x", "stop": [1]}, 400),
+        ("/infill", {"input_prefix": "x"}, 404),
+        ("/detokenize", {"tokens": [99999]}, 404),
+    ],
+)
+def test_native_routes_are_checked_the_same_way(
+    engine: PowerInferServer, path: str, body: object, status: int
+) -> None:
+    with gateway_to(behind(engine), native_routes=True) as url:
+        assert post(root(url) + path, body).status_code == status
+    assert engine.bodies("/embedding") == engine.bodies("/completion") == []

@@ -8,6 +8,7 @@ from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import Engine, EngineKind, recognise
 from tray_app.engine.plan import plan_launch
+from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
@@ -86,6 +87,33 @@ def test_threads_for_batches_follow_threads() -> None:
 
 def test_extra_arguments_come_last() -> None:
     assert words(LLAMA_CPP, extra_arguments=("--n-gpu-layers", "20")).endswith("--n-gpu-layers 20")
+
+
+@pytest.mark.parametrize(
+    ("engine", "argument"),
+    [
+        (POWERINFER, "-c"),
+        (POWERINFER, "--ctx-size"),
+        (POWERINFER, "-np"),
+        (POWERINFER, "--parallel"),
+        (LLAMA_SERVER, "--ctx-size=8192"),
+        (LLAMA_CPP, "--n_ctx"),
+        (LLAMA_CPP, "--port"),
+        (LLAMA_CPP, "--model"),
+        (POWERINFER, "--host"),
+    ],
+)
+def test_what_the_gateway_relies_on_cannot_be_changed_by_extra_arguments(
+    engine: Engine, argument: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        words(engine, extra_arguments=("--mlock", argument, "8192"))
+    assert argument.partition("=")[0] in refused.value.title
+    assert refused.value.message
+
+
+def test_a_llama_server_may_work_on_several_requests() -> None:
+    assert words(LLAMA_SERVER, extra_arguments=("-np", "2")).endswith("-np 2")
 
 
 def test_a_model_made_for_embeddings_pools_in_its_own_way_and_gets_its_texts_whole() -> None:

@@ -20,6 +20,7 @@ def test_every_default_is_a_value_the_field_accepts() -> None:
         ("port", "8081", 8081),
         ("threads", "auto", "auto"),
         ("threads", "4", 4),
+        ("network", "lan", "lan"),
         ("temperature", "1", 1.0),
         ("vram_budget", "5.5", 5.5),
         ("launch_at_login", "on", True),
@@ -41,6 +42,7 @@ def test_a_typed_value_becomes_the_fields_type(name: str, text: str, value: obje
         ("threads", "many", 'a whole number from 1 to 1024, or "auto"'),
         ("temperature", "nan", "a number from 0 to 2"),
         ("launch_at_login", "perhaps", "true or false"),
+        ("network", "internet", "local or lan"),
         ("extra_arguments", "'open", "a list of texts"),
     ],
 )

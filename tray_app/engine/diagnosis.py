@@ -175,11 +175,19 @@ def failure_to_start(reason: OSError) -> Failure:
     return Failure(error, permanent=True)
 
 
-def hung(quiet_s: float) -> Failure:
-    """The failure of an engine that was ended because it did nothing any more."""
+def will_not_recover(lines: Sequence[str]) -> bool:
+    """Whether an engine has said that it will answer no more.
+
+    PowerInfer's server tries to decode the same batch for ever, and goes on computing meanwhile.
+    """
+    return any("failed to decode the batch" in line for line in lines)
+
+
+def hung(silent_s: float) -> Failure:
+    """The failure of an engine that was ended because nothing came from it any more."""
     error = EngineError(
         "The engine hangs",
-        f"For {quiet_s:.0f} seconds it has printed, read and computed nothing.",
+        f"For {silent_s:.0f} seconds it has done nothing that was asked of it.",
         "If it happens again, choose another model or engine.",
     )
     return Failure(error, permanent=False)

@@ -40,6 +40,8 @@ class EngineKind(StrEnum):
     LLAMA_SERVER = "llama-server"
     """A llama.cpp server of the person's own."""
     POWERINFER = "powerinfer"
+    REMOTE = "remote"
+    """A server somewhere else, that somebody else starts and stops."""
 
 
 @dataclass(frozen=True, slots=True)

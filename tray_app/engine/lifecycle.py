@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.diagnosis import Failure
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import Plan
 
 
 class State(StrEnum):
@@ -53,7 +53,7 @@ class Policy:
 class Ensure:
     """A plan shall be running."""
 
-    plan: LaunchPlan
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Spawn:
     """Start a process."""
 
     run: int
-    plan: LaunchPlan
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Machine:
     policy: Policy = Policy()
     state: State = State.STOPPED
     run: int = 0
-    plan: LaunchPlan | None = None
+    plan: Plan | None = None
     """What runs, or is about to; while STOPPING, what shall run next."""
     ready_since_s: float = 0
     restarts_s: tuple[float, ...] = ()
@@ -173,7 +173,7 @@ def _happened(machine: Machine, event: Spawned | Answered | Exited | Due, now_s:
             return machine, ()
 
 
-def _ensure(machine: Machine, plan: LaunchPlan) -> Outcome:
+def _ensure(machine: Machine, plan: Plan) -> Outcome:
     match machine.state:
         case State.STOPPED | State.FAILED:
             return _spawn(machine, plan)
@@ -230,14 +230,14 @@ def _recover(machine: Machine, failure: Failure, now_s: float) -> Outcome:
 
 
 def _spawn(
-    machine: Machine, plan: LaunchPlan, restarts_s: tuple[float, ...] = (), failure: Failure | None = None
+    machine: Machine, plan: Plan, restarts_s: tuple[float, ...] = (), failure: Failure | None = None
 ) -> Outcome:
     run = machine.run + 1
     after = replace(machine, state=State.STARTING, run=run, plan=plan, restarts_s=restarts_s, failure=failure)
     return after, (Spawn(run, plan),)
 
 
-def _end(machine: Machine, then: LaunchPlan | None) -> Outcome:
+def _end(machine: Machine, then: Plan | None) -> Outcome:
     after = replace(machine, state=State.STOPPING, plan=then)
     return after, (Terminate(machine.run), WakeLater(machine.run, machine.policy.grace_s))
 

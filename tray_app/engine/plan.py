@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.errors import EngineError, SettingsError
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
-    from tray_app.engine.kinds import Engine
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -25,6 +26,24 @@ _GPU_BUILD_FLAG = "--n-gpu-layers"
 _POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
+
+_OWNED = {
+    "--ctx-size": "Set «Context size» instead: it keeps requests within what the engine can take.",
+    "--model": "Set «Model» instead.",
+    "--port": "The engine gets a free port of its own; programs use the setting «Port».",
+    "--host": "The engine answers to this app alone; programs use the gateway's address.",
+}
+"""Arguments on whose values the gateway relies, so that nobody else may give them."""
+_OWNED_BY_POWERINFER = {
+    "--parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
+}
+_OTHER_NAMES = {
+    "-c": "--ctx-size",
+    "--n-ctx": "--ctx-size",
+    "-m": "--model",
+    "-np": "--parallel",
+    "--n-parallel": "--parallel",
+}
 
 Options = tuple[tuple[str, ...], ...]
 
@@ -46,6 +65,30 @@ class LaunchPlan:
     def display(self, port: int) -> str:
         """The command line for people, as a shell would take it."""
         return shlex.join(self.command(port))
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePlan:
+    """A server that runs somewhere else: nothing is launched, it is only asked whether it answers."""
+
+    url: str
+    """As OpenAI's clients take it, http://box:8000/v1; no slash at its end."""
+    model: str = ""
+    """Its model for requests that name none of its models; empty for the first that it offers."""
+    key: str = field(default="", repr=False)
+    engine: Engine = Engine(EngineKind.REMOTE, ())  # noqa: RUF009  immutable
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """No command line: as `LaunchPlan` has it, for views that show both."""
+        return ()
+
+    def display(self, port: int) -> str:  # noqa: ARG002 - as `LaunchPlan`
+        """What is used, for people."""
+        return self.url
+
+
+Plan = LaunchPlan | RemotePlan
 
 
 class VramObstacle(Enum):
@@ -71,7 +114,11 @@ def vram_obstacle(host: Host, engine: Engine | None) -> VramObstacle | None:
 
 
 def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:
-    """The launch that these settings ask for on this machine."""
+    """The launch that these settings ask for on this machine.
+
+    `SettingsError` if the extra arguments contradict what this app has to decide.
+    """
+    _check_extra(settings.extra_arguments, engine.kind)
     options = _common(settings, model, host)
     match engine.kind:
         case EngineKind.POWERINFER:
@@ -86,6 +133,38 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     return LaunchPlan(engine, model, argv, _context(settings, model))
+
+
+def plan_remote(settings: Settings, key: str) -> RemotePlan:
+    """The use of the remote server that these settings name; `EngineError` if they name none."""
+    url = settings.remote_url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not close
+        usable = False
+    if not usable:
+        raise EngineError(
+            "The remote server has no address",
+            f"«{url}» is not the address of a server." if url else "The setting «Remote address» is empty.",
+            "Give its base URL, as http://192.168.1.20:8000/v1.",
+        )
+    if parts.hostname in ("localhost", LOOPBACK, "::1") and parts.port == settings.port:
+        raise EngineError(
+            "The remote server cannot be this app itself",
+            f"{url} is the address that this app offers.",
+            "Give the address of the other machine.",
+        )
+    return RemotePlan(url, settings.remote_model, key)
+
+
+def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:
+    owned = _OWNED | (_OWNED_BY_POWERINFER if kind is EngineKind.POWERINFER else {})
+    for word in arguments:
+        flag = word.partition("=")[0]
+        plain = flag.replace("_", "-")  # the embedded engine takes both
+        if reason := owned.get(_OTHER_NAMES.get(plain, plain)):
+            raise SettingsError(f"«Extra arguments» cannot have {flag}", reason, "Remove it there.")
 
 
 def _common(settings: Settings, model: Model, host: Host) -> Options:

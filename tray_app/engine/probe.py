@@ -1,4 +1,4 @@
-"""Does an engine answer, and does it still do anything? Asked by the probe thread of a run."""
+"""Does an engine answer, and does it still do anything? Asked by the threads of a run."""
 
 from __future__ import annotations
 
@@ -56,10 +56,19 @@ def gives_embedding(kind: EngineKind, port: int) -> bool:
     raise _useless(_reason(body) or f"It answers with HTTP status {status}.")
 
 
-def _post(kind: EngineKind, port: int) -> tuple[int, bytes]:
+def answers(kind: EngineKind, port: int, timeout_s: float) -> bool:
+    """Whether the engine says anything to a short text, if only that it is busy."""
+    try:
+        _post(kind, port, timeout_s)
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
+
+
+def _post(kind: EngineKind, port: int, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
     powerinfer = kind is EngineKind.POWERINFER
     path, field = ("/embedding", "content") if powerinfer else ("/v1/embeddings", "input")
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_TIMEOUT_S)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
     try:
         # Kept alive, PowerInfer would take 44 ms longer: its answer comes in two writes.
         headers = {"Content-Type": "application/json", "Connection": "close"}

@@ -1,6 +1,7 @@
-"""One process of an engine and the three threads around it, which only report: the supervisor decides.
+"""One process of an engine and the threads around it, which only report: the supervisor decides.
 
-One reads what it prints, one waits for its end, one asks until it answers.
+One reads what it prints, one waits for its end, one asks until it answers. Later, while a request gets no
+answer, another finds out whether the engine hangs: PowerInfer's can, and then still answers /props.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.diagnosis import Failure, diagnose, hung
+from tray_app.engine.diagnosis import Failure, diagnose, hung, will_not_recover
 from tray_app.engine.lifecycle import Answered, Exited
-from tray_app.engine.probe import QuietWatch, gives_embedding
+from tray_app.engine.probe import QuietWatch, answers, gives_embedding
 from tray_app.errors import EngineError
 from tray_app.system.process import usage
 
@@ -28,12 +29,21 @@ _LAST_LINES_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How an engine that loads is watched."""
+    """How an engine that loads, or seems to hang, is watched."""
 
     ask_every_s: float = 0.05
     look_every_s: float = 1.0
     quiet_limit_s: float = 120.0
-    """An engine that prints, reads and computes nothing for so long hangs."""
+    """An engine that prints, reads and computes nothing for so long while it loads hangs."""
+    hang_limit_s: float = 10.0
+    """As above, while a request waits and a real probe gets no answer."""
+    slow_limit_s: float = 180.0
+    """An engine that computes but answers no probe may be slow: a long prompt is one step for it."""
+    probe_timeout_s: float = 5.0
+    remote_every_s: float = 10.0
+    remote_again_s: float = 1.0
+    remote_limit_s: float = 60.0
+    """A remote server that cannot be reached for so long is given a rest."""
 
 
 class Run:
@@ -48,12 +58,32 @@ class Run:
         self._first_line = output.count
         self._ended = threading.Event()
         self._ended_by_us: Failure | None = None
+        self._check: threading.Thread | None = None
+        self.models = (plan.model.id,)
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self.child.pid
+
+    def terminate(self) -> None:
+        """Ask the engine to end."""
+        self.child.terminate()
+
+    def kill(self) -> None:
+        """End the engine."""
+        self.child.kill()
 
     def watch(self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience) -> None:
         """Start the threads; they end with the process."""
         reader = self._thread("output", self._read)
         self._thread("exit", lambda: self._await_exit(reader, report))
         self._thread("probe", lambda: self._await_answer(report, clock, patience))
+
+    def check(self, clock: Callable[[], float], patience: Patience) -> None:
+        """Find out whether the engine hangs, and end it if so. For one caller, which does not wait."""
+        if self._check is None or not self._check.is_alive():
+            self._check = self._thread("check", lambda: self._end_if_hung(clock, patience))
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.number}-{what}", daemon=True)
@@ -90,6 +120,20 @@ class Run:
                 if watch.exceeded(usage(self.child.pid), self._output.count, now_s):
                     self._end(hung(patience.quiet_limit_s))
                     return
+
+    def _end_if_hung(self, clock: Callable[[], float], patience: Patience) -> None:
+        pid, began_s = self.child.pid, clock()
+        watch = QuietWatch(patience.hang_limit_s, began_s, began_s, usage(pid), self._output.count)
+        while not answers(self._kind, self.port, patience.probe_timeout_s):
+            silent_s = clock() - began_s
+            lost = will_not_recover(self._output.since(self._first_line))
+            if watch.exceeded(usage(pid), self._output.count, clock()) or silent_s >= (
+                patience.hang_limit_s if lost else patience.slow_limit_s
+            ):
+                self._end(hung(silent_s))
+                return
+            if self._ended.wait(patience.ask_every_s):
+                return
 
     def _end(self, why: Failure) -> None:
         self._ended_by_us = why

@@ -1,5 +1,7 @@
 """Keeps the engine running that is wanted. The thread "supervisor" starts and ends it, alone.
 
+A remote server is an engine too: "running" means that it answers.
+
 Public methods may be called by any thread: they leave a request and return, or read a frozen snapshot. What
 happens next is decided in `lifecycle.py`; here it is done.
 """
@@ -34,7 +36,8 @@ from tray_app.engine.lifecycle import (
     step,
 )
 from tray_app.engine.output import EngineOutput
-from tray_app.engine.plan import LOOPBACK
+from tray_app.engine.plan import LOOPBACK, RemotePlan
+from tray_app.engine.remote import RemoteRun
 from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
 from tray_app.system import runrecord
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.lifecycle import Effect, Event
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import LaunchPlan, Plan
     from tray_app.system.child import Child, Launcher
 
 _logger = logging.getLogger(__name__)
@@ -61,7 +64,7 @@ class EngineSnapshot:
     """The engine at one moment."""
 
     state: State
-    plan: LaunchPlan | None
+    plan: Plan | None
     run: int
     port: int | None
     pid: int | None
@@ -73,11 +76,13 @@ class EngineSnapshot:
     """Why it last ended by itself."""
     log: tuple[str, ...]
     """The last lines that engines have printed."""
+    models: tuple[str, ...] = ()
+    """What the engine calls the models that it offers."""
 
     @property
     def base_url(self) -> str | None:
-        """Where the engine answers; None unless it is ready."""
-        return f"http://{LOOPBACK}:{self.port}" if self.state is State.READY else None
+        """Where the engine's process answers; None unless it is ready, or if it has no process here."""
+        return f"http://{LOOPBACK}:{self.port}" if self.state is State.READY and self.port else None
 
 
 def _spread(delay_s: float) -> float:
@@ -95,6 +100,13 @@ class Timing:
 
 class _Close:
     """The request to stop and to take no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The request to find out whether the engine of a run hangs."""
+
+    run: int
 
 
 class Supervisor:
@@ -117,10 +129,10 @@ class Supervisor:
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)
-        self._run: Run | None = None
+        self._run: Run | RemoteRun | None = None
         self._record: Path | None = None
         self._wake: tuple[float, Due] | None = None
-        self._inbox: queue.SimpleQueue[Event | _Close] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
         self._asked = self._done = 0  # requests left, requests dealt with
         self._closing = self._ended = False
@@ -129,7 +141,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
         self._thread.start()
 
-    def ensure(self, plan: LaunchPlan) -> None:
+    def ensure(self, plan: Plan) -> None:
         """Ask that this plan be running, in place of any other; nothing happens if it already is."""
         self._ask(Ensure(plan))
 
@@ -137,9 +149,17 @@ class Supervisor:
         """Ask that nothing be running, also not what was asked for before."""
         self._ask(Stop())
 
+    def check(self, run: int) -> None:
+        """Say that a request to the engine of this run gets no answer: if it hangs, it is started again."""
+        self._ask(_Check(run))
+
     def snapshot(self) -> EngineSnapshot:
         """The engine now."""
         return replace(self._snapshot, log=self._output.last(_SHOWN_LINES))
+
+    def glance(self) -> EngineSnapshot:
+        """The engine now, without its log: cheap enough for every request."""
+        return self._snapshot
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
         """The first snapshot in one of these states, once all requests are taken; any after the time-out."""
@@ -157,7 +177,7 @@ class Supervisor:
         self._thread.join(timeout_s)
         self._output.close()
 
-    def _ask(self, request: Event | _Close) -> None:
+    def _ask(self, request: Event | _Close | _Check) -> None:
         with self._moved:
             self._asked += 1
             self._inbox.put(request)
@@ -173,12 +193,12 @@ class Supervisor:
             self._publish(replace(self._snapshot, state=State.FAILED, failure=_defect(exc)))
         finally:
             if self._run:
-                self._run.child.kill()
+                self._run.kill()
             with self._moved:
                 self._ended = True
                 self._moved.notify_all()
 
-    def _next(self) -> Event | _Close:
+    def _next(self) -> Event | _Close | _Check:
         try:
             return self._inbox.get(timeout=self._time_to_wake_s())
         except queue.Empty:
@@ -189,16 +209,23 @@ class Supervisor:
     def _time_to_wake_s(self) -> float | None:
         return max(0.0, self._wake[0] - self._timing.clock()) if self._wake else None
 
-    def _take(self, request: Event | _Close) -> None:
+    def _take(self, request: Event | _Close | _Check) -> None:
         if isinstance(request, _Close):
             self._closing = True
             self._advance(Stop())
+        elif isinstance(request, _Check):
+            self._check(request.run)
         elif not (self._closing and isinstance(request, Ensure)):
             self._advance(request)
-        if isinstance(request, Ensure | Stop | _Close):
+        if isinstance(request, Ensure | Stop | _Close | _Check):
             with self._moved:
                 self._done += 1
                 self._moved.notify_all()
+
+    def _check(self, run: int) -> None:
+        if self._run and self._run.number == run and self._machine.state is State.READY:
+            _logger.warning("Run %d does not answer a request: is it still there?", run)
+            self._run.check(self._timing.clock, self._timing.patience)
 
     def _advance(self, event: Event) -> None:
         if isinstance(event, Exited) and self._run and event.run == self._run.number:
@@ -213,13 +240,21 @@ class Supervisor:
             case Spawn(number, plan):
                 self._advance(self._spawn(number, plan))
             case Terminate() if self._run:
-                self._run.child.terminate()
+                self._run.terminate()
             case Kill() if self._run:
-                self._run.child.kill()
+                self._run.kill()
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
 
-    def _spawn(self, number: int, plan: LaunchPlan) -> Event:
+    def _spawn(self, number: int, plan: Plan) -> Event:
+        if isinstance(plan, RemotePlan):
+            self._output.add(f"[run {number}] {plan.url}")
+            self._run = RemoteRun(number, plan, self._output)
+            self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
+            return Spawned(number)
+        return self._launch(number, plan)
+
+    def _launch(self, number: int, plan: LaunchPlan) -> Event:
         port = free_port()
         folder = self._state_dir / _RUN_FOLDER
         self._output.add(f"[run {number}] {plan.display(port)}")
@@ -244,6 +279,7 @@ class Supervisor:
         self._run = None
         if self._record:
             self._record.unlink(missing_ok=True)
+            self._record = None
 
     def _current_snapshot(self) -> EngineSnapshot:
         machine, before = self._machine, self._snapshot
@@ -252,11 +288,12 @@ class Supervisor:
             plan=machine.plan,
             run=machine.run,
             port=self._run.port if self._run else None,
-            pid=self._run.child.pid if self._run else None,
+            pid=self._run.pid if self._run else None,
             since_s=before.since_s if machine.state is before.state else time.time(),
             restarts=len(machine.restarts_s),
             failure=machine.failure.error if machine.failure else None,
             log=(),
+            models=self._run.models if self._run and machine.state is State.READY else (),
         )
 
     def _publish(self, snapshot: EngineSnapshot) -> None:

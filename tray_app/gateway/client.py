@@ -51,7 +51,7 @@ class Embeddings:
     elapsed_ms: float
 
 
-def embed(base_url: str, texts: Sequence[str], model: str = "", timeout_s: float = 600.0) -> Embeddings:
+def embed(base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0) -> Embeddings:
     """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
 
     Raises
@@ -60,8 +60,9 @@ def embed(base_url: str, texts: Sequence[str], model: str = "", timeout_s: float
         If nobody answers there, or the answer is a refusal; its message is then the server's.
 
     """
-    body = {"input": list(texts), "model": model, "encoding_format": "float"}
-    with _session() as session:
+    body = {"input": list(texts), "model": "", "encoding_format": "float"}
+    headers = {"Authorization": f"Bearer {key}"} if key else None
+    with _session(headers) as session:
         began_s = time.perf_counter()
         response = _send(session, "POST", f"{base_url}/embeddings", timeout_s, body)
         elapsed_ms = (time.perf_counter() - began_s) * 1000
@@ -96,6 +97,14 @@ class ControlClient:
     def stop(self, timeout_s: float | None = None) -> None:
         """Stop the server; returns when it has stopped."""
         self._act("stop", timeout_s)
+
+    def restart(self, timeout_s: float | None = None) -> None:
+        """Stop the server and start it again; returns when the engine has been told."""
+        self._act("restart", timeout_s)
+
+    def show(self, timeout_s: float | None = _STATUS_S) -> None:
+        """Bring the app's window to the front."""
+        self._act("show", timeout_s)
 
     def quit(self, timeout_s: float | None = _STATUS_S) -> None:
         """Ask the app to end; returns when it has heard."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DONE = b"[DONE]"
 EVENT_STREAM = "text/event-stream"
+BROKEN = web.RequestKey("broken", bool)
+"""Set on a request whose answer broke off after its status had been sent."""
 
 _DATA = b"data: "
 
@@ -57,6 +59,7 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
         except ApiError as error:
             if response is None:
                 raise
+            request[BROKEN] = True
             await response.write(_event(error.body()))
     if response is None:
         raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")

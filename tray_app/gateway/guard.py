@@ -1,25 +1,27 @@
 """What every request passes first: who may ask, and errors in one shape. Runs on the event loop.
 
 A web page that a person visits can send requests to loopback addresses. Two checks keep it out: the `Host`
-header must name this machine (a page whose own name was re-bound to 127.0.0.1 keeps its name there), and a
-request that names an `Origin` must come from a page of ours. The engine's own `Access-Control-Allow-Origin:
-*` is never passed on.
+header must name this machine, and a request that names an `Origin` must come from a page of ours or one that
+the person allows. The engine's own `Access-Control-Allow-Origin: *` is never passed on. From the network, a
+key is asked for too.
 """
 
 from __future__ import annotations
 
-import re
+import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from aiohttp import web
 
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.rules import Rules
 
 MAX_BODY_BYTES = 32 * 2**20
+BODY_TIMEOUT_S = 60.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
 @web.middleware
@@ -28,32 +30,100 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except ApiError as error:
-        return _response(error)
+        return error_response(error)
     except web.HTTPMethodNotAllowed as exc:
-        return _response(ApiError(405, f"{request.method} is not allowed here."), Allow=exc.headers["Allow"])
+        return error_response(
+            ApiError(405, f"{request.method} is not allowed here."), Allow=exc.headers["Allow"]
+        )
     except web.HTTPNotFound:
-        return _response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
+        return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
     except web.HTTPRequestEntityTooLarge:
-        return _response(ApiError(413, f"The body is larger than {MAX_BODY_BYTES // 2**20} MiB."))
+        return error_response(ApiError(413, f"The body is larger than {MAX_BODY_BYTES // 2**20} MiB."))
 
 
 @web.middleware
 async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what a web page of somebody else may have sent."""
-    host = request.headers.get("Host", "")
-    if not _LOCAL_HOST.fullmatch(host):
-        raise ApiError(
-            403, "This server answers only requests to localhost or 127.0.0.1.", code="host_not_allowed"
-        )
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.lower() != f"http://{host}".lower():
-        raise ApiError(403, "Web pages may not use this server.", code="origin_not_allowed")
+    _check_sender(Rules(), request)
     return await handler(request)
 
 
-def _response(error: ApiError, **headers: str) -> web.Response:
+class Guard:
+    """Lets in what the rules permit, with its body read and within the limits."""
+
+    def __init__(self, rules: Callable[[], Rules], body_timeout_s: float = BODY_TIMEOUT_S) -> None:
+        self._rules = rules
+        self._body_timeout_s = body_timeout_s
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse who may not ask; answer a browser's question what it may send; take the body in."""
+        rules = self._rules()
+        _check_sender(rules, request)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return _permission(request)  # it never carries a key
+        if rules.key:
+            _check_key(rules.key, request)
+        if request.can_read_body:
+            await self._read(request)
+        return await handler(request)
+
+    async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let a permitted web page read the answer. For `on_response_prepare`."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin in self._rules().origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Vary"] = "Origin"
+
+    async def _read(self, request: web.Request) -> None:
+        """Take the whole body in; aiohttp keeps it, so that handlers get it without waiting."""
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                await request.read()
+        except TimeoutError as exc:
+            raise ApiError(408, f"The body did not arrive within {self._body_timeout_s:g} s.") from exc
+
+
+def error_response(error: ApiError, **headers: str) -> web.Response:
+    """An error as clients read it."""
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         status=error.status, body=error.body(), content_type="application/json", headers=headers
+    )
+
+
+def _check_sender(rules: Rules, request: web.Request) -> None:
+    host = request.headers.get("Host", "")
+    if not rules.permits_host(host):
+        raise ApiError(
+            403,
+            "This server answers only requests to this computer's own names and addresses.",
+            code="host_not_allowed",
+        )
+    origin = request.headers.get("Origin")
+    if origin is not None and not rules.permits_origin(origin, host):
+        raise ApiError(
+            403, "Web pages may use this server only if its owner allows them.", code="origin_not_allowed"
+        )
+
+
+def _check_key(key: str, request: web.Request) -> None:
+    given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+    if not secrets.compare_digest(given, f"Bearer {key}".encode()):
+        raise ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
+
+
+def _permission(request: web.Request) -> web.Response:
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": asked,
+            "Access-Control-Allow-Private-Network": "true",
+            "Access-Control-Max-Age": "600",
+        },
     )

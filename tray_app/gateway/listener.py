@@ -1,4 +1,4 @@
-"""An aiohttp application on a loopback port, served by a thread with an event loop of its own.
+"""An aiohttp application on a port, served by a thread with an event loop of its own.
 
 The thread is started by `open` and joined by `close`; both are called by one other thread at a time.
 """
@@ -17,8 +17,11 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
 GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
+QUIET_CONNECTION_S = 75.0
+"""A connection without a whole request for so long is closed: it may be meant to hold one of ours."""
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ BuildApplication = Callable[[], AbstractAsyncContextManager[web.Application]]
 
 @dataclass(frozen=True, slots=True)
 class _Open:
+    host: str
     port: int
     loop: asyncio.AbstractEventLoop
     closing: asyncio.Event
@@ -56,8 +60,13 @@ class Listener:
         """The port that is listened on; None while closed."""
         return self._open.port if self._open else None
 
-    def open(self, port: int) -> None:
-        """Listen on 127.0.0.1. Blocks until bound; 0 takes any free port.
+    @property
+    def host(self) -> str | None:
+        """The address that is listened on; None while closed."""
+        return self._open.host if self._open else None
+
+    def open(self, port: int, host: str = LOOPBACK) -> None:
+        """Listen on a port of this host. Blocks until bound; 0 takes any free port.
 
         Raises
         ------
@@ -68,7 +77,7 @@ class Listener:
         if self._thread is not None:
             raise RuntimeError(f"{self._name} is open already")
         opened: Future[_Open] = Future()
-        thread = threading.Thread(target=self._run, args=(port, opened), name=self._name, daemon=True)
+        thread = threading.Thread(target=self._run, args=(host, port, opened), name=self._name, daemon=True)
         thread.start()
         try:
             self._open = opened.result()
@@ -87,16 +96,16 @@ class Listener:
             log.error("%s did not end within %.1f s", self._name, timeout_s)
         self._thread = self._open = None
 
-    def _run(self, port: int, opened: Future[_Open]) -> None:
+    def _run(self, host: str, port: int, opened: Future[_Open]) -> None:
         try:
-            asyncio.run(self._serve(port, opened))
+            asyncio.run(self._serve(host, port, opened))
         except Exception as exc:  # the top of a thread: whoever waits in open() must hear of it
             if opened.done():
                 log.exception("%s broke off", self._name)
             else:
                 opened.set_exception(exc)
 
-    async def _serve(self, port: int, opened: Future[_Open]) -> None:
+    async def _serve(self, host: str, port: int, opened: Future[_Open]) -> None:
         closing = asyncio.Event()
         async with self._build() as application:
             # handler_cancellation: a client that leaves ends its request, and with it the engine's work.
@@ -106,13 +115,14 @@ class Listener:
                 access_log=None,
                 logger=_DiscreetLogger(log),
                 handler_cancellation=True,
+                keepalive_timeout=QUIET_CONNECTION_S,
                 shutdown_timeout=GRACE_S,
             )
             await runner.setup()
             try:
-                await web.TCPSite(runner, HOST, port).start()
+                await web.TCPSite(runner, host, port).start()
                 bound = runner.addresses[0][1]
-                opened.set_result(_Open(bound, asyncio.get_running_loop(), closing))
+                opened.set_result(_Open(host, bound, asyncio.get_running_loop(), closing))
                 await closing.wait()
             finally:
                 await runner.cleanup()

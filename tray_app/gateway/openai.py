@@ -66,6 +66,7 @@ class ApiError(Exception):
 class EmbeddingsBody(Struct, frozen=True):
     """POST /v1/embeddings. `embedding_texts` checks the input: its messages say more than a type error."""
 
+    model: Any = None
     input: Any = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
@@ -78,8 +79,9 @@ class StreamOptions(Struct, frozen=True):
 
 
 class SamplingBody(Struct, frozen=True, kw_only=True):
-    """What both kinds of completion have in common."""
+    """What both kinds of completion have in common. Any model is accepted, even what is no name at all."""
 
+    model: Any = None
     temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None = None
     top_p: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
     presence_penalty: Annotated[float, Meta(ge=-2.0, le=2.0)] | None = None
@@ -221,6 +223,12 @@ def embedding_texts(value: object) -> list[str]:
     if "" in texts:
         raise ApiError(400, "'input' must not have an empty text.", param="input")
     return texts
+
+
+def check_dimensions(wanted: int | None, native: int) -> None:
+    """Refuse any number of dimensions but the model's own."""
+    if wanted not in (None, native):
+        raise ApiError(400, f"This model's vectors have {native} dimensions, no others.", param="dimensions")
 
 
 def as_base64(vector: Sequence[float]) -> str:

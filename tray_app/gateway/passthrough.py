@@ -1,59 +1,107 @@
-"""Requests for an engine that speaks OpenAI's dialect itself (llama.cpp). Runs on the gateway's event loop.
+"""Requests for an engine that speaks OpenAI's dialect itself (llama.cpp, or a remote server). Event loop.
 
-Bodies and answers go through as they are, save for what the gateway promises: the model's real id, the
-temperature of the settings for requests that name none, errors in one shape, and events that every client can
-read.
+Bodies and answers go through as they are, save for what the gateway promises: the engine's own name of the
+model, the temperature of the settings for requests that name none, only the native number of dimensions,
+errors in one shape, and events that every client can read.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import aiohttp
 import msgspec
 from aiohttp import web
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
-from tray_app.gateway.openai import ApiError, decode, embedding_texts
+from tray_app.gateway.openai import ApiError, check_dimensions, decode, embedding_texts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    import aiohttp
-
+    from tray_app.gateway.counters import Counters
     from tray_app.gateway.upstream import Upstream
 
 Fields = dict[str, Raw]
 
+NATIVE_ROUTES = frozenset(
+    f"/{name}"
+    for name in (
+        *("completion", "completions", "embedding", "embeddings", "infill"),
+        *("tokenize", "detokenize", "apply-template", "rerank", "reranking"),
+    )
+)
+
 _JSON = {"Content-Type": "application/json"}
 _NULL = Raw(b"null")
+_FLOAT32_BYTES = 4
+_TOO_LONG = "exceed_context_size_error"
+_GATEWAY_FAULTS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class _EngineFault(Struct, frozen=True):
     """What llama.cpp says in `error`; its code repeats the status."""
 
     message: str
-    type: str = ""
+    type: str | None = None
 
 
 class _EngineRefusal(Struct, frozen=True):
-    error: _EngineFault
+    """llama.cpp has `error`; older servers of others have the message alone."""
+
+    error: _EngineFault | None = None
+    message: str | None = None
+
+
+class _Dimensions(Struct, frozen=True):
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
+
+
+class _Usage(Struct, frozen=True):
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
+
+
+class _Vector(Struct, frozen=True):
+    embedding: list[float] | str
+
+
+class _Vectors(Struct, frozen=True):
+    data: Annotated[list[_Vector], Meta(min_length=1)]
 
 
 class Passthrough:
     """Passes requests on to an OpenAI-speaking engine."""
 
-    def __init__(self, session: aiohttp.ClientSession, temperature: Callable[[], float]) -> None:
-        self._session = session
+    def __init__(
+        self,
+        kept: aiohttp.ClientSession,
+        fresh: aiohttp.ClientSession,
+        temperature: Callable[[], float],
+        counters: Counters,
+    ) -> None:
+        self._kept = kept
+        self._fresh = fresh
         self._temperature = temperature
+        self._counters = counters
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
-        fields = decode(await request.read(), Fields)
+        data = await request.read()
+        fields = decode(data, Fields)
         embedding_texts(decode(bytes(fields.get("input", _NULL)), object))
-        return await self._forward(request, upstream, fields)
+        wanted = decode(data, _Dimensions).dimensions if "dimensions" in fields else None
+        if not upstream.is_remote:  # llama.cpp has one number of dimensions and takes no notice of others
+            fields.pop("dimensions", None)
+        answer = await self._forward(request, upstream, fields)
+        if wanted is not None:
+            check_dimensions(wanted, _native_dimensions(answer))
+        return answer
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -66,35 +114,107 @@ class Passthrough:
         """POST /v1/chat/completions."""
         return await self.completions(request, upstream)
 
-    async def _forward(self, request: web.Request, upstream: Upstream, fields: Fields) -> web.StreamResponse:
-        url = upstream.base_url + request.path
-        body = _with_model(fields, upstream)
+    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST to one of llama.cpp's own routes: a JSON object there, whatever JSON it answers back."""
+        if request.path not in NATIVE_ROUTES or upstream.is_remote:
+            raise web.HTTPNotFound
+        body = msgspec.json.encode(decode(await request.read(), Fields))
         with engine_faults():
-            async with self._session.post(url, data=body, headers=_JSON) as answer:
+            async with self._fresh.post(upstream.url(request.path), data=body, headers=_JSON) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, await answer.read())
                 if answer.content_type == EVENT_STREAM:
-                    return await write_events(request, _events(answer.content, upstream))
+                    return await write_events(request, _payloads(answer.content))
+                whole = bytes(decode_answer(await answer.read(), Raw))
+                return web.Response(body=whole, content_type="application/json")
+
+    async def _forward(self, request: web.Request, upstream: Upstream, fields: Fields) -> web.StreamResponse:
+        asked = _value(fields.get("model", _NULL))
+        body = _with_model(fields, upstream.own_name(asked))
+        headers = _JSON | ({"Authorization": f"Bearer {upstream.key}"} if upstream.key else {})
+        told = upstream.told_name(asked)
+        with engine_faults():
+            async with self._asked(upstream.url(request.path), body, headers, fields) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _refusal(answer.status, await answer.read())
+                if answer.content_type == EVENT_STREAM:
+                    return await write_events(request, self._events(answer.content, told))
                 whole = decode_answer(await answer.read(), Fields)
-                return web.Response(body=_with_model(whole, upstream), content_type="application/json")
+                self._count(whole, already=0)
+                return web.Response(body=_with_model(whole, told), content_type="application/json")
+
+    @asynccontextmanager
+    async def _asked(
+        self, url: str, body: bytes, headers: dict[str, str], fields: Fields
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The engine's answer, over a kept connection where that is safe."""
+        # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
+        kept = bytes(fields.get("stream", _NULL)) != b"true"
+        try:
+            answer = await (self._kept if kept else self._fresh).post(url, data=body, headers=headers)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not kept:
+                raise
+            # Perhaps only the kept connection had ended. A second time would not do harm: nothing is changed
+            # by an answer that nobody got.
+            answer = await self._fresh.post(url, data=body, headers=headers)
+        async with answer:
+            yield answer
+
+    async def _events(self, content: aiohttp.StreamReader, told: str) -> AsyncGenerator[bytes]:
+        """The engine's events with the model's told name. Each counts as a token until usage is told."""
+        counted = 0
+        async for payload in _payloads(content):
+            if payload == DONE:
+                yield payload
+                continue
+            event = decode_answer(payload, Fields)
+            if "usage" in event and bytes(event["usage"]) != b"null":
+                self._count(event, already=counted)
+            else:
+                counted += 1
+                self._counters.tokens(0, 1)
+            yield _with_model(event, told)
+
+    def _count(self, answer: Fields, already: int) -> None:
+        told = bytes(answer.get("usage", _NULL))
+        if told != b"null":
+            usage = decode_answer(told, _Usage)
+            self._counters.tokens(usage.prompt_tokens, (usage.completion_tokens or 0) - already)
 
 
-def _with_model(fields: Fields, upstream: Upstream) -> bytes:
-    return msgspec.json.encode({**fields, "model": upstream.model_id})
+def _with_model(fields: Fields, name: str) -> bytes:
+    return msgspec.json.encode({**fields, "model": name})
 
 
-async def _events(content: aiohttp.StreamReader, upstream: Upstream) -> AsyncGenerator[bytes]:
+def _value(raw: Raw) -> object:
+    return decode(bytes(raw), object)
+
+
+async def _payloads(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
     splitter = EventSplitter()
     with engine_faults():
         async for chunk in content.iter_any():
             for payload in splitter.feed(chunk):
-                yield payload if payload == DONE else _with_model(decode_answer(payload, Fields), upstream)
+                yield payload
+
+
+def _native_dimensions(answer: web.StreamResponse) -> int:
+    """How many numbers the vectors of an embeddings answer have."""
+    body = answer.body if isinstance(answer, web.Response) else None
+    first = decode_answer(body if isinstance(body, bytes) else b"", _Vectors).data[0].embedding
+    return len(b64decode(first)) // _FLOAT32_BYTES if isinstance(first, str) else len(first)
 
 
 def _refusal(status: int, answer: bytes) -> ApiError:
-    fault = decode_answer(answer, _EngineRefusal).error
-    code = "context_length_exceeded" if fault.type == "exceed_context_size_error" else None
+    refusal = decode_answer(answer, _EngineRefusal)
+    message = refusal.error.message if refusal.error else refusal.message
+    if message is None:
+        return ApiError(502, f"The engine answered with status {status}.", code="engine_answer")
+    code = "context_length_exceeded" if refusal.error and refusal.error.type == _TOO_LONG else None
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return ApiError(status, fault.message, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)
+        return ApiError(status, message, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)
+    if status in _GATEWAY_FAULTS:  # the client's own key is not at fault
+        return ApiError(502, f"The remote server refuses this app: {message}", code="engine_answer")
     # A 500 would be ours to mend; this one is the engine's.
-    return ApiError(502 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else status, fault.message, code=code)
+    return ApiError(502 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else status, message, code=code)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -22,10 +22,11 @@ from msgspec import Struct
 from tray_app.gateway.events import EventSplitter
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.silence import Silence
 from tray_app.gateway.stops import StopScanner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     import aiohttp
 
@@ -83,10 +84,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """An embedding of length 1, and the number of tokens that it was made from."""
+    """An embedding as the engine gives it, and the number of tokens that it was made from."""
 
     values: list[float]
     tokens: int
+
+    def unit(self) -> list[float]:
+        """The same direction with length 1."""
+        norm = math.hypot(*self.values)
+        return [value / norm for value in self.values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,39 +105,34 @@ class Finished:
 
 
 class PowerInfer:
-    """One PowerInfer server behind a fair queue. Made anew for each event loop.
+    """One PowerInfer server, asked one thing at a time in order of arrival. Made anew for each event loop.
 
-    `waiting_limit`: how many requests may be in the house at once; more are told to come back.
     `busy_limit_s`: how long a server may go on saying that it is busy with something else.
+    `suspect` is called with the server's run after each `silence_limit_s` in which it says nothing at all
+    over a request: it may hang.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, waiting_limit: int = 128, busy_limit_s: float = 60.0
+        self,
+        session: aiohttp.ClientSession,
+        suspect: Callable[[int], None],
+        *,
+        silence_limit_s: float,
+        busy_limit_s: float = 60.0,
     ) -> None:
         self._session = session
-        self._waiting_limit = waiting_limit
+        self._suspect = suspect
         self._busy_limit_s = busy_limit_s
-        self._admitted = 0
+        self._silence_limit_s = silence_limit_s
         self._turn = asyncio.Lock()  # hands itself over in order of arrival
 
-    @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """A place in the queue for one client's request; 429 if there is none."""
-        if self._admitted >= self._waiting_limit:
-            raise ApiError(
-                429,
-                "Too many requests are waiting for the engine.",
-                code="queue_full",
-                retry_after_s=RETRY_AFTER_S,
-            )
-        self._admitted += 1
-        try:
-            yield
-        finally:
-            self._admitted -= 1
+    async def tokenize(self, upstream: Upstream, text: str) -> list[int]:
+        """The tokens of a text, without the one that the server puts before every prompt."""
+        answer = await self._post(upstream, "/tokenize", msgspec.json.encode(_Content(text)))
+        return decode_answer(answer, _Tokens).tokens
 
     async def embed(self, upstream: Upstream, text: str) -> Vector:
-        """The embedding of one text, of length 1.
+        """The embedding of one text.
 
         Raises
         ------
@@ -147,9 +148,9 @@ class PowerInfer:
             body = msgspec.json.encode(_Content(text))
             give_up_s = time.monotonic() + self._busy_limit_s
             while True:
-                answer = decode_answer(await self._post(upstream.base_url + "/embedding", body), _Embedding)
+                answer = decode_answer(await self._post(upstream, "/embedding", body), _Embedding)
                 if answer.content != BUSY:
-                    return Vector(_normalised(answer.embedding), tokens)
+                    return Vector(_checked(answer.embedding), tokens)
                 await _pause(give_up_s)
 
     async def generate(
@@ -207,10 +208,11 @@ class PowerInfer:
         busy = True
         while busy:
             splitter = EventSplitter()
-            with engine_faults():
-                async with self._session.post(upstream.base_url + "/completion", data=body) as answer:
+            with engine_faults(), self._silence(upstream) as silence:
+                async with self._session.post(upstream.url("/completion"), data=body) as answer:
                     _check(answer)
                     async for chunk in answer.content.iter_any():
+                        silence.heard()
                         for payload in splitter.feed(chunk):
                             busy = False  # a busy server sends no event at all
                             yield decode_answer(payload, _Event)
@@ -218,15 +220,17 @@ class PowerInfer:
                 await _pause(give_up_s)
 
     async def _prompt_tokens(self, upstream: Upstream, text: str) -> int:
-        answer = await self._post(upstream.base_url + "/tokenize", msgspec.json.encode(_Content(text)))
-        begin_of_text = 1  # the server puts it before every prompt, but not into this answer
-        return begin_of_text + len(decode_answer(answer, _Tokens).tokens)
+        begin_of_text = 1  # the server puts it before every prompt, but not into its list of tokens
+        return begin_of_text + len(await self.tokenize(upstream, text))
 
-    async def _post(self, url: str, body: bytes) -> bytes:
-        with engine_faults():
-            async with self._session.post(url, data=body) as answer:
+    async def _post(self, upstream: Upstream, path: str, body: bytes) -> bytes:
+        with engine_faults(), self._silence(upstream):
+            async with self._session.post(upstream.url(path), data=body) as answer:
                 _check(answer)
                 return await answer.read()
+
+    def _silence(self, upstream: Upstream) -> Silence:
+        return Silence(self._silence_limit_s, lambda: self._suspect(upstream.run))
 
 
 async def _pause(give_up_s: float) -> None:
@@ -243,11 +247,11 @@ def _check(answer: aiohttp.ClientResponse) -> None:
         raise ApiError(502, f"The engine answered with status {answer.status}.", code="engine_answer")
 
 
-def _normalised(values: list[float]) -> list[float]:
+def _checked(values: list[float]) -> list[float]:
     norm = math.hypot(*values)  # 0 for no values
     if not math.isfinite(norm) or norm == 0.0:
         raise ApiError(502, "The engine's vector is all zeros or not finite.", code="engine_answer")
-    return [value / norm for value in values]
+    return values
 
 
 def _finished(event: _Event, prompt_tokens: int) -> Finished:

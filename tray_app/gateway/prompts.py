@@ -1,4 +1,4 @@
-"""A conversation as one text, for an engine that knows no chats. Pure.
+"""A conversation as one text, for a model that brings no template of its own. Pure.
 
 Bamboo-DPO was trained on Vicuna's form; its stop words are those that its maintainers name
 (https://huggingface.co/PowerInfer/Bamboo-DPO-v0.1). The other PowerInfer models were not trained on
@@ -39,7 +39,7 @@ class ChatStyle:
                 speaker = self.assistant
             case _:
                 speaker = self.system
-        return f"{speaker} {_text(message)}".lstrip()
+        return f"{speaker} {text_of(message)}".lstrip()
 
 
 VICUNA = ChatStyle("", "USER:", "ASSISTANT:", ("USER:", "</s>", "<|im_end|>"))
@@ -52,7 +52,8 @@ def chat_style(model_name: str) -> ChatStyle:
     return VICUNA if "bamboo" in words and "dpo" in words else PLAIN
 
 
-def _text(message: ChatMessage) -> str:
+def text_of(message: ChatMessage) -> str:
+    """A message's text; 400 for what is no text."""
     match message.content:
         case None:
             return ""

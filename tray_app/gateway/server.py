@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+import ssl
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import truststore
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
-from tray_app.gateway.guard import MAX_BODY_BYTES, local_only, openai_errors
-from tray_app.gateway.listener import HOST, Listener
+from tray_app.errors import AppError
+from tray_app.gateway.admission import Admission
+from tray_app.gateway.counters import Counters
+from tray_app.gateway.events import BROKEN
+from tray_app.gateway.faults import engine_faults
+from tray_app.gateway.guard import MAX_BODY_BYTES, Guard, openai_errors
+from tray_app.gateway.listener import LOOPBACK, Listener
+from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
@@ -19,15 +29,23 @@ from tray_app.gateway.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from tray_app.gateway.upstream import FindUpstream, Upstream
+    from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.guard import Handler
+    from tray_app.gateway.rules import Rules
+    from tray_app.gateway.upstream import Backend, Upstream
 
 # No limit on the whole: a long generation is no fault. A slow processor may take minutes for a long prompt.
 _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never hangs up on a request
+_IDLE_LOOK_S = 30.0
+
+_READS = ("/props", "/model.json", "/slots", "/lora-adapters")
+_PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
+"""The engine's own web page, of use only together with its own routes."""
 
 
 class Dialect(Protocol):
-    """Answers the three requests that need an engine."""
+    """Answers the requests that need an engine."""
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
@@ -38,27 +56,48 @@ class Dialect(Protocol):
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
 
+    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST to one of the engine's own routes; HTTPNotFound for those that are not offered."""
+
 
 class Gateway:
-    """Offers whatever engine `upstream` names at one address. `temperature` is for requests that name none.
+    """Offers the engine of `backend` at one address, as `rules` permit.
 
-    Both are called on the gateway's thread, for each request, and must answer at once.
+    Both are asked on the gateway's thread, for each request, and must answer at once. A PowerInfer server
+    that says nothing over a request for `silence_limit_s` is suspected.
     """
 
-    def __init__(self, upstream: FindUpstream, temperature: Callable[[], float]) -> None:
-        self._upstream = upstream
-        self._temperature = temperature
+    def __init__(
+        self, backend: Backend, rules: Callable[[], Rules], *, silence_limit_s: float = 10.0
+    ) -> None:
+        self._backend = backend
+        self._rules = rules
+        self._silence_limit_s = silence_limit_s
+        self._counters = Counters()
         self._listener = Listener("gateway", self._application)
 
     @property
     def base_url(self) -> str | None:
-        """What a client is given, as http://127.0.0.1:8080/v1; None while closed."""
+        """What a client on this computer is given, as http://127.0.0.1:8080/v1; None while closed."""
         port = self._listener.port
-        return None if port is None else f"http://{HOST}:{port}/v1"
+        return None if port is None else f"http://{LOOPBACK}:{port}/v1"
 
-    def open(self, port: int) -> None:
+    @property
+    def host(self) -> str | None:
+        """The address that is listened on: loopback, or that of every network; None while closed."""
+        return self._listener.host
+
+    def traffic(self) -> Traffic:
+        """What has been asked since the app started. Any thread."""
+        return self._counters.snapshot()
+
+    def stay_awake(self) -> None:
+        """Let the time after which the engine may rest begin anew. Any thread."""
+        self._counters.stay_awake()
+
+    def open(self, port: int, host: str = LOOPBACK) -> None:
         """Offer the address; blocks until it is bound. OSError if it cannot be. 0 takes any free port."""
-        self._listener.open(port)
+        self._listener.open(port, host)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Withdraw the address and end what is under way. It may be opened again."""
@@ -68,21 +107,46 @@ class Gateway:
     async def _application(self) -> AsyncIterator[web.Application]:
         # PowerInfer sends header and body apart: on a kept connection each answer waits 40 ms for an
         # acknowledgement, so each of its requests gets a connection of its own.
+        trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         async with (
-            _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)) as kept,
-            _session(TCPConnector(limit=0, force_close=True)) as fresh,
+            _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
+            _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
         ):
+            guard = Guard(self._rules)
             application = web.Application(
-                middlewares=[openai_errors, local_only], client_max_size=MAX_BODY_BYTES
+                middlewares=[openai_errors, guard.check], client_max_size=MAX_BODY_BYTES
             )
-            application.add_routes(
-                _Routes(
-                    self._upstream,
-                    speaking=Passthrough(kept, self._temperature),
-                    translated=Translation(PowerInfer(fresh), self._temperature),
-                ).table()
+            application.on_response_prepare.append(guard.tell_origin)
+            engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
+            routes = _Routes(
+                self._backend,
+                self._rules,
+                self._counters,
+                fresh,
+                speaking=Passthrough(kept, fresh, self._temperature, self._counters),
+                translated=Translation(engine, self._temperature, self._counters),
             )
-            yield application
+            application.add_routes(routes.table())
+            self._counters.stay_awake()
+            idle = asyncio.create_task(self._watch_idleness())
+            try:
+                yield application
+            finally:
+                idle.cancel()
+                with suppress(asyncio.CancelledError):
+                    await idle
+
+    def _temperature(self) -> float:
+        return self._rules().temperature
+
+    async def _watch_idleness(self) -> None:
+        while True:
+            limit_s = self._rules().idle_after_s
+            left_s = _IDLE_LOOK_S if limit_s is None else limit_s - self._counters.idle_s()
+            if left_s <= 0:
+                self._backend.rest()
+                left_s = limit_s or _IDLE_LOOK_S
+            await asyncio.sleep(min(left_s, _IDLE_LOOK_S))
 
 
 def _session(connector: TCPConnector) -> ClientSession:
@@ -97,24 +161,48 @@ def _session(connector: TCPConnector) -> ClientSession:
 class _Routes:
     """What is answered at which path."""
 
-    def __init__(self, upstream: FindUpstream, *, speaking: Dialect, translated: Dialect) -> None:
-        self._find = upstream
+    def __init__(
+        self,
+        backend: Backend,
+        rules: Callable[[], Rules],
+        counters: Counters,
+        session: ClientSession,
+        *,
+        speaking: Dialect,
+        translated: Dialect,
+    ) -> None:
+        self._backend = backend
+        self._rules = rules
+        self._counters = counters
+        self._session = session
         self._speaking = speaking
         self._translated = translated
+        self._admission = Admission()
 
     def table(self) -> list[web.RouteDef]:
+        reads = [web.get(path, self._read) for path in _READS]
+        page = [web.get(path, self._read_page) for path in _PAGE]
         return [
-            web.get("/", self._home),
             web.get("/health", self._health),
+            web.get("/metrics", self._metrics),
             web.get("/v1/models", self._models),
             web.get("/v1/models/{id:.+}", self._model),
             web.post("/v1/embeddings", self._engine(lambda dialect: dialect.embeddings)),
             web.post("/v1/completions", self._engine(lambda dialect: dialect.completions)),
             web.post("/v1/chat/completions", self._engine(lambda dialect: dialect.chat)),
+            *reads,
+            *page,
+            web.post("/{name:[^/]+}", self._native(self._engine(lambda dialect: dialect.native))),
         ]
 
-    def _ready(self) -> Upstream:
-        upstream = self._find()
+    async def _ready(self) -> Upstream:
+        upstream = self._backend.find()
+        if isinstance(upstream, Unavailable) and upstream.wakes:
+            try:
+                await asyncio.shield(asyncio.wrap_future(self._backend.wake()))
+            except AppError as exc:
+                raise ApiError(503, f"The server did not start: {exc}", code="engine_unavailable") from exc
+            upstream = self._backend.find()
         if isinstance(upstream, Unavailable):
             raise ApiError(
                 503, upstream.reason, code="engine_unavailable", retry_after_s=upstream.retry_after_s
@@ -123,34 +211,86 @@ class _Routes:
 
     def _engine(
         self, pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
-            upstream = self._ready()
-            dialect = self._speaking if upstream.speaks_openai else self._translated
-            return await pick(dialect)(request, upstream)
+            began_s = self._counters.begin()
+            status: int | None = None
+            try:
+                with self._admission.place():
+                    upstream = await self._ready()
+                    dialect = self._speaking if upstream.speaks_openai else self._translated
+                    answer = await pick(dialect)(request, upstream)
+                status = HTTPStatus.BAD_GATEWAY if BROKEN in request else answer.status
+            except (ApiError, web.HTTPException) as error:
+                status = error.status
+                raise
+            finally:
+                self._counters.end(began_s, status)
+            return answer
 
         return handler
 
-    async def _home(self, _request: web.Request) -> web.Response:
+    def _native(self, handler: Handler) -> Handler:
+        async def permitted(request: web.Request) -> web.StreamResponse:
+            if not self._rules().native_routes:
+                raise web.HTTPNotFound
+            return await handler(request)
+
+        return permitted
+
+    async def _read(self, request: web.Request) -> web.Response:
+        """What the engine tells of itself, without leave for every web page to read it."""
+        upstream = await self._ready()
+        if upstream.is_remote:
+            raise web.HTTPNotFound
+        with engine_faults():
+            async with self._session.get(upstream.url(request.path)) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise web.HTTPNotFound
+                return web.Response(body=await answer.read(), content_type=answer.content_type)
+
+    async def _read_page(self, request: web.Request) -> web.Response:
+        if self._rules().native_routes:
+            return await self._read(request)
+        if request.path != "/":
+            raise web.HTTPNotFound
         return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
 
     async def _health(self, _request: web.Request) -> web.Response:
-        self._ready()
+        self._offered()
         return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        if not self._rules().metrics:
+            raise web.HTTPNotFound
+        ready = not isinstance(self._backend.find(), Unavailable)
+        text = prometheus_text(self._counters.snapshot(), ready=ready)
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
     async def _models(self, _request: web.Request) -> web.Response:
-        return _json(ModelList([ModelCard(self._ready().model_id)]))
+        return _json(ModelList([ModelCard(name) for name in self._offered()]))
 
     async def _model(self, request: web.Request) -> web.Response:
-        wanted, offered = request.match_info["id"], self._ready().model_id
-        if wanted != offered:
+        wanted, offered = request.match_info["id"], self._offered()
+        if wanted not in offered:
             raise ApiError(
                 404,
-                f"There is no model {wanted!r} here, but {offered!r}.",
+                f"There is no model {wanted!r} here, but {', '.join(map(repr, offered))}.",
                 param="model",
                 code="model_not_found",
             )
-        return _json(ModelCard(offered))
+        return _json(ModelCard(wanted))
+
+    def _offered(self) -> tuple[str, ...]:
+        """The models that a request would get now. Looking at them does not wake a sleeping engine."""
+        upstream = self._backend.find()
+        if isinstance(upstream, Unavailable):
+            if upstream.wakes and upstream.models:
+                return upstream.models
+            raise ApiError(
+                503, upstream.reason, code="engine_unavailable", retry_after_s=upstream.retry_after_s
+            )
+        return upstream.model_ids()
 
 
 def _json(answer: ModelList | ModelCard) -> web.Response:

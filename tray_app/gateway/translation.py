@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from tray_app.gateway.events import DONE, write_events
+from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
     ChatBody,
@@ -26,24 +28,33 @@ from tray_app.gateway.openai import (
     Message,
     Usage,
     as_base64,
+    check_dimensions,
     decode,
     embedding_texts,
 )
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
+from tray_app.gateway.templates import ChatTemplate, UnusableTemplateError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from tray_app.gateway.counters import Counters
     from tray_app.gateway.openai import FinishReason, SamplingBody
     from tray_app.gateway.powerinfer import PowerInfer
+    from tray_app.gateway.prompts import ChatStyle
     from tray_app.gateway.upstream import Upstream
+
+    ChatForm = ChatStyle | ChatTemplate
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """One generation as it was asked for."""
 
+    model: str
     prompt: str
     max_tokens: int | None
     sampling: Sampling
@@ -54,9 +65,12 @@ class _Job:
 class Translation:
     """Answers OpenAI's requests with what a PowerInfer server can do."""
 
-    def __init__(self, engine: PowerInfer, temperature: Callable[[], float]) -> None:
+    def __init__(self, engine: PowerInfer, temperature: Callable[[], float], counters: Counters) -> None:
         self._engine = engine
         self._temperature = temperature
+        self._counters = counters
+        self._native = Native(engine, temperature, counters)
+        self._form: tuple[Upstream, ChatForm] | None = None
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, in order."""
@@ -64,26 +78,34 @@ class Translation:
         texts = embedding_texts(body.input)
         data: list[Embedding] = []
         tokens = 0
-        async with self._engine.admitted():
-            for index, text in enumerate(texts):
-                vector = await self._engine.embed(upstream, text)
-                _check_dimensions(body, len(vector.values))
-                tokens += vector.tokens
-                base64 = body.encoding_format == "base64"
-                data.append(Embedding(index, as_base64(vector.values) if base64 else vector.values))
-        return _json(EmbeddingsAnswer(data, upstream.model_id, Usage(tokens, tokens)))
+        for index, text in enumerate(texts):
+            vector = await self._engine.embed(upstream, text)
+            check_dimensions(body.dimensions, len(vector.values))
+            tokens += vector.tokens
+            self._counters.tokens(vector.tokens, 0)
+            values = vector.unit()
+            data.append(Embedding(index, as_base64(values) if body.encoding_format == "base64" else values))
+        return _json(EmbeddingsAnswer(data, upstream.told_name(body.model), Usage(tokens, tokens)))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
         body = decode(await request.read(), CompletionBody)
-        job = _Job(_one_prompt(body), body.max_tokens, self._sampling(body), _stops(body), chat=False)
+        job = _Job(
+            upstream.told_name(body.model),
+            _one_prompt(body),
+            body.max_tokens,
+            self._sampling(body),
+            _stops(body),
+            chat=False,
+        )
         return await self._answer(request, upstream, body, job)
 
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
         body = decode(await request.read(), ChatBody)
-        style = chat_style(upstream.model_name)
+        style = self._chat_form(upstream)
         job = _Job(
+            upstream.told_name(body.model),
             style.prompt(body.messages),
             body.max_completion_tokens or body.max_tokens,
             self._sampling(body),
@@ -91,6 +113,16 @@ class Translation:
             chat=True,
         )
         return await self._answer(request, upstream, body, job)
+
+    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST to one of PowerInfer's own routes."""
+        return await self._native.answer(request, upstream)
+
+    def _chat_form(self, upstream: Upstream) -> ChatForm:
+        """How the model wants a conversation written; worked out once for each engine."""
+        if self._form is None or self._form[0] != upstream:
+            self._form = upstream, chat_form(upstream)
+        return self._form[1]
 
     def _sampling(self, body: SamplingBody) -> Sampling:
         return Sampling(
@@ -105,11 +137,10 @@ class Translation:
     ) -> web.StreamResponse:
         if body.n not in (None, 1):
             raise ApiError(400, "This engine makes one answer at a time: n must be 1.", param="n")
-        async with self._engine.admitted():
-            if body.stream:
-                usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-                return await write_events(request, self._stream(upstream, job, usage=usage))
-            return _json(await self._whole(upstream, job))
+        if body.stream:
+            usage = body.stream_options is not None and bool(body.stream_options.include_usage)
+            return await write_events(request, self._stream(upstream, job, usage=usage))
+        return _json(await self._whole(upstream, job))
 
     async def _whole(self, upstream: Upstream, job: _Job) -> Completion:
         texts: list[str] = []
@@ -120,7 +151,7 @@ class Translation:
                         id=_new_id(job),
                         object="chat.completion" if job.chat else "text_completion",
                         created=int(time.time()),
-                        model=upstream.model_id,
+                        model=job.model,
                         choices=[_whole_choice(job, "".join(texts), piece.reason)],
                         usage=_usage(piece),
                     )
@@ -132,7 +163,7 @@ class Translation:
             id=_new_id(job),
             object="chat.completion.chunk" if job.chat else "text_completion",
             created=int(time.time()),
-            model=upstream.model_id,
+            model=job.model,
             choices=[],
         )
         first = job.chat
@@ -151,13 +182,28 @@ class Translation:
         """What is generated, without empty pieces; a chat's answer without the blank at its beginning."""
         leading = job.chat
         generated = self._engine.generate(upstream, job.prompt, job.max_tokens, job.sampling, job.stops)
+        counted = 0
         async with aclosing(generated) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Finished):
+                    self._counters.tokens(piece.prompt_tokens, piece.completion_tokens - counted)
                     yield piece
-                elif text := piece.lstrip() if leading else piece:
+                    continue
+                counted += 1
+                self._counters.tokens(0, 1)
+                if text := piece.lstrip() if leading else piece:
                     leading = False
                     yield text
+
+
+def chat_form(upstream: Upstream) -> ChatForm:
+    """The template that the model file brings along; without a usable one, the form of its family."""
+    if upstream.chat_template:
+        try:
+            return ChatTemplate(upstream.chat_template)
+        except UnusableTemplateError as exc:
+            _logger.warning("The chat template of %s cannot be used: %s", upstream.model_name, exc)
+    return chat_style(upstream.model_name)
 
 
 def _json(answer: EmbeddingsAnswer | Completion) -> web.Response:
@@ -201,10 +247,3 @@ def _stops(body: SamplingBody) -> tuple[str, ...]:
             return (word,)
         case words:
             return tuple(words)
-
-
-def _check_dimensions(body: EmbeddingsBody, dimensions: int) -> None:
-    if body.dimensions not in (None, dimensions):
-        raise ApiError(
-            400, f"This model's vectors have {dimensions} dimensions, no others.", param="dimensions"
-        )

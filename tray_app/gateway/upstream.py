@@ -5,31 +5,89 @@ The engine room knows far more (states, plans, processes); the composition root 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """An engine that answers requests now.
 
-    `base_url` ends without a slash. `model_id` is what clients are told; `model_name` is for people and tells
-    the model's family. `context_size` is the number of tokens that the engine was started with.
+    `base_url` ends without a slash; OpenAI's routes are below it at `api_path`. `model_id` is what clients
+    are told; `model_name` is for people and tells the model's family. `context_size` is the number of tokens
+    that the engine was started with, 0 where it is not known. `models` are a remote server's own names, `key`
+    is what it asks for, and `run` tells one process from the next.
     """
 
     base_url: str
     speaks_openai: bool
     model_id: str
     model_name: str
-    context_size: int
+    context_size: int = 0
+    api_path: str = "/v1"
+    chat_template: str | None = None
+    models: tuple[str, ...] = ()
+    key: str = field(default="", repr=False)
+    run: int = 0
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is somebody else's server, of which only OpenAI's routes are known."""
+        return bool(self.models)
+
+    def url(self, path: str) -> str:
+        """Where the engine has what the gateway offers at `path`."""
+        tail = path.removeprefix("/v1")
+        return self.base_url + (path if tail == path else self.api_path + tail)
+
+    def model_ids(self) -> tuple[str, ...]:
+        """What clients are offered."""
+        return tuple(map(offered_id, self.models)) or (self.model_id,)
+
+    def own_name(self, asked: object) -> str:
+        """What the engine calls the model that a client asked for; the usual one if it has no such model."""
+        for name in self.models:
+            if asked in (name, offered_id(name)):
+                return name
+        return self.models[0] if self.models else self.model_id
+
+    def told_name(self, asked: object) -> str:
+        """The model's name in an answer: what the client asked for, because some compare."""
+        return asked if isinstance(asked, str) and asked else self.model_id
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """No engine answers now. `retry_after_s`: when to ask again; None if waiting alone does not help."""
+    """No engine answers now. `retry_after_s`: when to ask again; None if waiting alone does not help.
+
+    `wakes`: a request may start the engine and wait for it. `models`: what clients would be offered then.
+    """
 
     reason: str
     retry_after_s: int | None = None
+    wakes: bool = False
+    models: tuple[str, ...] = ()
 
 
-FindUpstream = Callable[[], Upstream | Unavailable]
+class Backend(Protocol):
+    """The engine as the gateway's thread sees it. Every method returns at once."""
+
+    def find(self) -> Upstream | Unavailable:
+        """The engine that answers now, or why none does. Called for each request."""
+
+    def wake(self) -> Future[None]:
+        """Start the engine; done when it answers, or an `AppError` if it will not."""
+
+    def suspect(self, run: int) -> None:
+        """The engine of this run has been silent for too long over a request."""
+
+    def rest(self) -> None:
+        """Nobody has asked for anything for as long as the settings say."""
+
+
+def offered_id(name: str) -> str:
+    """A model's name without ":", which has a meaning of its own for AI Kit."""
+    return name.replace(":", "-")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -80,13 +81,72 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engine: Annotated[
         str,
         _about(
-            "Engine", "auto, powerinfer, llama.cpp, or the path of a server program of your own.", "engine"
+            "Engine",
+            "auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.",
+            "engine",
         ),
     ] = "auto"
+    remote_url: Annotated[
+        str,
+        _about(
+            "Remote address",
+            "For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.",
+            "engine",
+        ),
+    ] = ""
+    remote_model: Annotated[
+        str,
+        _about(
+            "Remote model",
+            "Which of the remote server's models answers requests that name none of them. Empty: its first.",
+            "engine",
+        ),
+    ] = ""
     extra_arguments: Annotated[
         tuple[str, ...],
         _about("Extra arguments", "Added to the engine's command line as they are.", "engine"),
     ] = ()
+    start_on_demand: Annotated[
+        bool,
+        _about("Start on demand", "A request starts a server that sleeps, and waits for it.", "engine"),
+    ] = False
+    idle_minutes: Annotated[
+        Annotated[int, Meta(ge=0, le=10_080)],
+        _about(
+            "Stop when idle",
+            "After so long without a request the engine stops and frees its memory. 0: never.",
+            "engine",
+            "minutes",
+        ),
+    ] = 0
+    network: Annotated[
+        Literal["local", "lan"],
+        _about(
+            "Who may connect",
+            "local: this computer only. lan: the local network too, with an API key.",
+            "network",
+        ),
+    ] = "local"
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        _about(
+            "Allowed web origins",
+            "Web pages that may use the server, each as https://example.org. Others are refused.",
+            "network",
+        ),
+    ] = ()
+    native_routes: Annotated[
+        bool,
+        _about(
+            "Native routes",
+            "Also offer the engine's own routes, such as /completion and /tokenize.",
+            "network",
+        ),
+    ] = False
+    metrics: Annotated[
+        bool,
+        _about("Metrics", "Offer counters for Prometheus at /metrics.", "network"),
+    ] = False
     models_folder: Annotated[
         str,
         _about("Models folder", "Where downloads go and models are found. Empty: the usual place.", "models"),
@@ -116,11 +176,15 @@ class Field:
     minimum: float | None
     maximum: float | None
     may_be_auto: bool
+    choices: tuple[str, ...]
+    """The only values of a `str` field; empty where any text will do."""
     annotation: Any
 
     @property
     def expectation(self) -> str:
         """What a value must be, to be read after «must be»."""
+        if self.choices:
+            return " or ".join(self.choices)
         words = {
             int: "a whole number",
             float: "a number",
@@ -157,6 +221,10 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         schema = node.extra_json_schema or {}
         title, help_text = schema.get("title", title), schema.get("description", help_text)
         node = node.type
+    choices: tuple[str, ...] = ()
+    if isinstance(node, msgspec.inspect.LiteralType):
+        # `values` is sorted; a person reads them in the order of the schema.
+        choices, node = typing.get_args(typing.get_args(info.type)[0]), msgspec.inspect.StrType()
     options = node.types if isinstance(node, msgspec.inspect.UnionType) else (node,)
     auto = any(isinstance(option, msgspec.inspect.LiteralType) for option in options)
     value = next(option for option in options if not isinstance(option, msgspec.inspect.LiteralType))
@@ -178,6 +246,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         minimum=getattr(value, "ge", None),
         maximum=getattr(value, "le", None),
         may_be_auto=auto,
+        choices=choices,
         annotation=info.type,
     )
 

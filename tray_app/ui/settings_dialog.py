@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.app import AppStatus
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import Plan
     from tray_app.settings.schema import Field, Settings
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.models import ModelFacts
@@ -71,7 +71,7 @@ class SettingsDialog(QDialog):
         self._submitted: _Submission | None = None
         self._previewing = False
         self._previewed: Settings | None = None
-        self._plan: LaunchPlan | AppError | None = None
+        self._plan: Plan | AppError | None = None
         self.editors = {field.name: self._make_editor(field) for field in FIELDS}
         self.notes = {field.name: _note(field) for field in FIELDS}
         self.tabs = QTabWidget()
@@ -226,7 +226,7 @@ class SettingsDialog(QDialog):
         self._previewing, self._previewed = True, new
         self._bridge.run(lambda: self._bridge.app.preview(new), self._show_plan, self._show_plan)
 
-    def _show_plan(self, plan: LaunchPlan | AppError) -> None:
+    def _show_plan(self, plan: Plan | AppError) -> None:
         self._previewing = False
         self._plan = plan
         self.command.setPlainText(plan.title if isinstance(plan, AppError) else command_line(plan))

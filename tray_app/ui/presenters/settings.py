@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from tray_app.app import AppStatus
     from tray_app.engine.kinds import Engine
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import Plan
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
     from tray_app.ui.presenters import Translate
 
-GROUPS = ("server", "engine", "models", "app")
-ENGINES = ("auto", "powerinfer", "llama.cpp")
+GROUPS = ("server", "engine", "models", "network", "app")
+ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
 """The engines that have a name; anything else is the path of a program."""
 
 _RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
@@ -36,6 +36,7 @@ def group_title(group: str, tr: Translate) -> str:
         "server": tr("Server"),
         "engine": tr("Engine"),
         "models": tr("Models"),
+        "network": tr("Network"),
         "app": tr("App"),
     }[group]
 
@@ -46,6 +47,7 @@ def engine_title(engine: str, tr: Translate) -> str:
         "auto": tr("Automatic (by the model's format)"),
         "powerinfer": tr("PowerInfer"),
         "llama.cpp": tr("llama.cpp (comes with the app)"),
+        "remote": tr("A server on another machine"),
     }[engine]
 
 
@@ -73,7 +75,7 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
     return msgspec.structs.replace(base, **values), problems
 
 
-def doubts(new: Settings, plan: LaunchPlan | AppError | None) -> dict[str, str]:
+def doubts(new: Settings, plan: Plan | AppError | None) -> dict[str, str]:
     """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
     match plan:
         case EngineError() if new.engine not in ENGINES:
@@ -97,12 +99,12 @@ def vram_refusal(host: Host, engine: Engine | None, tr: Translate) -> str:
             return ""
 
 
-def command_line(plan: LaunchPlan) -> str:
+def command_line(plan: Plan) -> str:
     """What is run, for people; the engine's own port is chosen when it starts."""
     return shlex.join("PORT" if word == PORT else word for word in plan.argv)
 
 
-def consequence(status: AppStatus, new: Settings, plan: LaunchPlan | AppError | None, tr: Translate) -> str:
+def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
     """What happens when `new` is applied, in one line; empty if nothing that a client would notice."""
     parts = []
     if status.engine.state in _RUNNING:
@@ -121,5 +123,5 @@ def _path_problem(name: str, text: str, tr: Translate) -> str:
     if not text or (name == "engine" and text in ENGINES) or Path(text).expanduser().is_absolute():
         return ""
     if name == "engine":
-        return tr("It must be auto, powerinfer, llama.cpp or the full path of a program.")
+        return tr("It must be auto, powerinfer, llama.cpp, remote or the full path of a program.")
     return tr("It must be the full path of a folder, or empty for the usual one.")

@@ -1,0 +1,73 @@
+"""Requests that wake an engine, and an engine that nobody asks for anything."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.gateways import FixedBackend, behind, gateway_to, get, post
+from tests.fakes.powerinfer_server import powerinfer_server
+from tray_app.errors import ModelError
+from tray_app.gateway.upstream import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fakes.powerinfer_server import PowerInferServer
+
+PATIENCE_S = 10.0
+ASLEEP = Unavailable("The server sleeps.", wakes=True, models=("bamboo",))
+
+
+@pytest.fixture
+def engine() -> Iterator[PowerInferServer]:
+    with powerinfer_server() as server:
+        yield server
+
+
+def test_a_request_wakes_the_engine_and_is_answered(engine: PowerInferServer) -> None:
+    backend = FixedBackend(ASLEEP)
+    backend.after_waking = behind(engine)
+    with gateway_to(backend) as url:
+        assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
+        assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
+    assert backend.wakes == 1
+
+
+def test_looking_at_a_sleeping_engine_does_not_wake_it() -> None:
+    backend = FixedBackend(ASLEEP)
+    with gateway_to(backend, metrics=True) as url:
+        assert get(f"{url}/models").json()["data"][0]["id"] == "bamboo"
+        assert get(f"{url}/models/bamboo").status_code == 200
+        assert get(url.replace("/v1", "/health")).status_code == 200
+        assert "engine_ready 0" in get(url.replace("/v1", "/metrics")).text
+    assert backend.wakes == 0
+
+
+def test_who_wakes_an_engine_that_cannot_start_learns_why() -> None:
+    backend = FixedBackend(ASLEEP)
+    backend.after_waking = ModelError("The model file is gone", "There is no x.gguf.")
+    with gateway_to(backend) as url:
+        refused = post(f"{url}/embeddings", {"input": "x"})
+    assert refused.status_code == 503
+    assert "The model file is gone" in refused.json()["error"]["message"]
+
+
+def test_an_engine_that_nobody_asks_may_rest(engine: PowerInferServer) -> None:
+    backend = FixedBackend(behind(engine))
+    with gateway_to(backend, idle_after_s=0.05):
+        assert backend.rested.wait(PATIENCE_S)
+
+
+def test_an_engine_at_work_may_not_rest(engine: PowerInferServer) -> None:
+    engine.hold_at = 0
+    backend = FixedBackend(behind(engine))
+    with gateway_to(backend, idle_after_s=0.2) as url, ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5})
+        assert engine.holding.wait(PATIENCE_S)
+        assert not backend.rested.wait(0.5)
+        engine.release()
+        assert asked.result(PATIENCE_S).status_code == 200
+        assert backend.rested.wait(PATIENCE_S)

@@ -1,0 +1,261 @@
+"""The server as people, clients and settings want it, on the real engine: sleep, wake, network, remote."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import keyring
+import pytest
+import requests
+from msgspec.structs import replace
+
+from tests.fakes.gateways import get, post
+from tests.fakes.keychain import MemoryKeychain
+from tests.fakes.remote_server import KEY, remote_server
+from tray_app.app import App, status_document
+from tray_app.engine.lifecycle import State
+from tray_app.errors import AppError, EngineError, SettingsError
+from tray_app.system.host import detect_host
+from tray_app.system.paths import AppPaths
+from tray_app.system.ports import PortInUseError, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tray_app.app import AppStatus
+
+DEADLINE_S = 60.0
+MINUTE = 1
+
+MakeApp = Callable[..., App]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is not an address of ours")
+
+
+@pytest.fixture(autouse=True)
+def keychain() -> Iterator[MemoryKeychain]:
+    before = keyring.get_keyring()
+    memory = MemoryKeychain()
+    keyring.set_keyring(memory)
+    yield memory
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def make() -> Iterator[MakeApp]:
+    made: list[App] = []
+
+    def make_app(**overrides: object) -> App:
+        chosen = {"port": free_port(), "model": "test", "threads": 1, **overrides}
+        made.append(App(AppPaths.from_environment(os.environ), detect_host(), chosen))
+        return made[-1]
+
+    yield make_app
+    for app in made:
+        app.close()
+
+
+def ready(app: App) -> App:
+    app.start_server()
+    app.wait_until_ready(DEADLINE_S)
+    return app
+
+
+def put_to_sleep(app: App) -> None:
+    """What the gateway does when nobody has asked for anything for long."""
+    app._serving.rest()
+    app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
+
+
+def embed(app: App) -> requests.Response:
+    return post(f"{app.status().base_url}/embeddings", {"input": "x"})
+
+
+def test_a_sleeping_server_says_so_and_a_request_wakes_it(make: MakeApp) -> None:
+    app = ready(make(start_on_demand=True))
+    put_to_sleep(app)
+    status = app.status()
+    assert (status.engine.state, status.serving, status.asleep) == (State.STOPPED, True, True)
+    assert get(f"{status.base_url}/models").json()["data"][0]["id"] == "test"
+
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda _: embed(app).status_code, range(4)))
+
+    assert answers == [200] * 4
+    assert (app.status().engine.state, app.status().asleep) == (State.READY, False)
+    assert app.status().engine.run == 2
+
+
+def test_without_start_on_demand_a_sleeping_server_waits_for_a_person(make: MakeApp) -> None:
+    app = ready(make())
+    put_to_sleep(app)
+    refused = embed(app)
+    assert (refused.status_code, app.status().engine.state) == (503, State.STOPPED)
+    assert "sleeps" in refused.json()["error"]["message"]
+    assert ready(app).embed(["x"]).dimensions == 64
+
+
+def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
+    app = ready(make(start_on_demand=True))
+    put_to_sleep(app)
+    app.stop_server()
+    with pytest.raises(requests.ConnectionError):
+        embed(app)
+    assert app._serving.wake().exception(DEADLINE_S)  # one that came just before
+    assert (app.status().engine.run, app.status().asleep) == (1, False)
+
+
+def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tray_app.serving._MINUTE_S", 0.2)
+    app = make(idle_minutes=MINUTE)
+    slept = threading.Event()
+
+    def listen(status: AppStatus) -> None:
+        if status.asleep and status.engine.state is State.STOPPED:
+            slept.set()
+
+    app.changed.connect(listen)
+    ready(app)
+    assert slept.wait(DEADLINE_S)
+
+
+def test_an_app_that_starts_on_demand_waits_with_an_open_address(make: MakeApp) -> None:
+    app = make(start_on_demand=True)
+    app.begin()
+    assert (app.status().engine.run, app.status().serving, app.status().asleep) == (0, True, True)
+    assert embed(app).status_code == 200
+
+
+def test_an_app_begins_as_its_settings_say(make: MakeApp) -> None:
+    idle, serving = make(), make(start_server_with_app=True)
+    idle.begin()
+    serving.begin()
+    assert not idle.status().serving
+    assert serving.wait_until_ready(DEADLINE_S)
+
+
+def test_settings_that_change_while_it_sleeps_move_it_but_do_not_wake_it(make: MakeApp) -> None:
+    app = make(start_on_demand=True)
+    app.begin()
+    app.apply(replace(app.store.current, port=free_port()))
+    assert get(f"{app.status().base_url}/models").ok
+    assert app.status().engine.run == 0
+
+
+def test_a_request_that_wakes_a_server_without_a_model_learns_why(make: MakeApp) -> None:
+    app = make(start_on_demand=True, model="gone.gguf")
+    app.begin()
+    refused = embed(app)
+    assert (refused.status_code, "gone.gguf" in refused.text) == (503, True)
+    assert app.status().serving
+
+
+def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:
+    app = make(network="lan")
+    with pytest.raises(SettingsError, match="needs an API key"):
+        app.start_server()
+    assert not app.status().serving
+
+
+@linux
+def test_in_the_network_the_key_is_asked_for_and_this_app_knows_it(make: MakeApp) -> None:
+    app = make(network="lan")
+    app.set_key("gateway", "sk-house")
+    ready(app)
+    assert embed(app).status_code == 401
+    assert app.embed(["x"]).dimensions == 64
+    other_address = f"http://127.0.0.2:{app.status().settings.port}/v1/models"
+    assert get(other_address, Authorization="Bearer sk-house").status_code == 200
+
+
+@linux
+def test_a_server_that_is_local_listens_on_no_other_address(make: MakeApp) -> None:
+    app = ready(make())
+    with (
+        pytest.raises(OSError, match=r"."),
+        socket.create_connection(("127.0.0.2", app.status().settings.port)),
+    ):
+        pass
+
+
+def test_opening_and_shutting_the_network_keeps_the_engine(make: MakeApp) -> None:
+    app = make()
+    app.set_key("gateway", "sk-house")
+    before = ready(app).status().engine.pid
+    app.apply(replace(app.store.current, network="lan"))
+    assert embed(app).status_code == 401
+    app.apply(replace(app.store.current, network="local"))
+    assert embed(app).status_code == 200
+    assert app.status().engine.pid == before
+
+
+def test_an_address_in_the_network_that_cannot_be_left_keeps_its_key(make: MakeApp) -> None:
+    app = make(network="lan")
+    app.set_key("gateway", "sk-house")
+    ready(app)
+    before = app.status().base_url
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PortInUseError):
+        app.apply(replace(app.store.current, network="local", port=other.getsockname()[1]))
+    assert get(f"{before}/models").status_code == 401
+    assert get(f"{before}/models", Authorization="Bearer sk-house").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", " x", "a b", "é", "a\nb"])
+def test_what_cannot_be_a_key_is_refused_and_not_shown(make: MakeApp, key: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        make().set_key("gateway", key)
+    assert not key.strip() or key not in str(refused.value)
+
+
+def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
+    app = make()
+    app.set_key("remote", "sk-1")
+    assert app.has_key("remote")
+    app.set_key("remote", None)
+    assert not app.has_key("remote")
+    with pytest.raises(SettingsError, match="no key 'other'"):
+        app.set_key("other", "x")
+
+
+def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> None:
+    with remote_server() as remote:
+        app = make(engine="remote", remote_url=remote.url + "/", model="")
+        app.set_key("remote", KEY)
+        status = ready(app).status()
+        assert (status.engine.pid, status.model_name) == (None, remote.url + "/")
+        assert app.embed(["x"]).vectors == ((0.6, 0.8),)
+        assert status_document(app.status())["engine"]["kind"] == "remote"
+        assert KEY not in repr(app.status())
+        assert app.status().traffic.prompt_tokens == 3
+
+
+@pytest.mark.parametrize("url", ["", "box:8000", "ftp://box/v1", "http://", "http://box:x/v1", "http://[::1"])
+def test_a_remote_server_needs_an_address(make: MakeApp, url: str) -> None:
+    with pytest.raises(EngineError, match="has no address"):
+        make(engine="remote", remote_url=url).start_server()
+
+
+def test_a_remote_server_is_not_this_app_itself(make: MakeApp) -> None:
+    app = make(engine="remote")
+    app.override(remote_url=app.status().base_url)
+    with pytest.raises(AppError, match="this app itself"):
+        app.start_server()
+
+
+def test_requests_and_tokens_are_counted(make: MakeApp) -> None:
+    app = ready(make())
+    embed(app)
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "stream": True}
+    post(f"{app.status().base_url}/chat/completions", body)
+    post(f"{app.status().base_url}/embeddings", {"input": 5})
+    traffic = app.status().traffic
+    assert (traffic.requests, traffic.errors, traffic.active) == (3, 1, 0)
+    assert traffic.prompt_tokens > 0
+    assert 4 <= traffic.completion_tokens <= 7  # no usage was asked for, so events were counted
+    assert traffic.latency_p50_ms
+    assert status_document(app.status())["traffic"]["requests"] == 3

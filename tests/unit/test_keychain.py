@@ -1,0 +1,50 @@
+"""Keys in the system's keychain, and what is said where there is none."""
+
+from collections.abc import Iterator
+
+import keyring
+import pytest
+from keyring.backends.fail import Keyring as NoKeychain
+from keyring.errors import KeyringLocked
+
+from tests.fakes.keychain import MemoryKeychain
+from tray_app.system.keychain import KeychainError, Secrets
+
+
+@pytest.fixture
+def keychain() -> Iterator[MemoryKeychain]:
+    before = keyring.get_keyring()
+    memory = MemoryKeychain()
+    keyring.set_keyring(memory)
+    yield memory
+    keyring.set_keyring(before)
+
+
+def test_a_secret_is_kept_and_forgotten(keychain: MemoryKeychain) -> None:
+    secrets = Secrets()
+    assert secrets.get("remote") is None
+    secrets.set("remote", "sk-1")
+    assert secrets.get("remote") == "sk-1"
+    assert list(keychain.kept) == [("powerinfer-tray", "remote")]
+    secrets.delete("remote")
+    secrets.delete("remote")
+    assert secrets.get("remote") is None
+
+
+@pytest.mark.usefixtures("keychain")
+def test_without_a_keychain_nothing_is_kept_and_that_is_said() -> None:
+    keyring.set_keyring(NoKeychain())  # type: ignore[no-untyped-call]
+    assert Secrets().get("remote") is None
+    Secrets().delete("remote")
+    with pytest.raises(KeychainError, match="no keychain") as refused:
+        Secrets().set("remote", "sk-1")
+    assert "sk-1" not in str(refused.value)
+
+
+def test_a_locked_keychain_says_so(keychain: MemoryKeychain, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: str) -> str:
+        raise KeyringLocked("it is locked")
+
+    monkeypatch.setattr(keychain, "get_password", locked)
+    with pytest.raises(KeychainError, match="it is locked"):
+        Secrets().get("remote")

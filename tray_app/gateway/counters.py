@@ -1,0 +1,128 @@
+"""What has passed the gateway, in numbers. Written by its event loop, read by any thread; bounded memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+REMEMBERED_REQUESTS = 1000
+WINDOW_S = 10
+"""Rates are those of the last seconds, so many of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What clients have asked of the engine since the app started."""
+
+    requests: int = 0
+    """Those that have ended, however."""
+    errors: int = 0
+    active: int = 0
+    """Those that are under way now."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    tokens_per_s: float = 0.0
+    """Read and generated, in the last ten seconds."""
+    requests_per_s: float = 0.0
+    latency_p50_ms: float | None = None
+    """Percentiles of the last thousand requests, to the end of the answer; None before the first."""
+    latency_p95_ms: float | None = None
+    latency_p99_ms: float | None = None
+    latency_sum_s: float = 0.0
+
+
+class Counters:
+    """Counts requests and tokens."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._requests = self._errors = self._active = 0
+        self._prompt_tokens = self._completion_tokens = 0
+        self._latency_sum_s = 0.0
+        self._latencies_s: deque[float] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._recent: deque[_Second] = deque(maxlen=WINDOW_S + 1)
+        self._idle_since_s = clock()
+
+    def begin(self) -> float:
+        """A request has come; what `end` wants to know."""
+        with self._lock:
+            self._active += 1
+        return self._clock()
+
+    def end(self, began_s: float, status: int | None) -> None:
+        """It has been answered with a status; None if its client left before."""
+        now_s = self._clock()
+        with self._lock:
+            self._active -= 1
+            self._requests += 1
+            self._errors += status is not None and status >= HTTPStatus.BAD_REQUEST
+            self._latencies_s.append(now_s - began_s)
+            self._latency_sum_s += now_s - began_s
+            self._second(now_s).requests += 1
+            self._idle_since_s = now_s
+
+    def tokens(self, prompt: int, completion: int) -> None:
+        """So many tokens have been read and generated."""
+        with self._lock:
+            self._prompt_tokens += prompt
+            self._completion_tokens += completion
+            self._second(self._clock()).tokens += prompt + completion
+
+    def idle_s(self) -> float:
+        """For how long nothing has been under way."""
+        with self._lock:
+            return 0.0 if self._active else self._clock() - self._idle_since_s
+
+    def stay_awake(self) -> None:
+        """Let the time without requests begin anew: the engine has been started for some reason."""
+        with self._lock:
+            self._idle_since_s = self._clock()
+
+    def snapshot(self) -> Traffic:
+        """Everything counted so far."""
+        with self._lock:
+            now_s = self._clock()
+            recent = [second for second in self._recent if now_s - second.at_s <= WINDOW_S]
+            latencies_s = sorted(self._latencies_s)
+            return Traffic(
+                requests=self._requests,
+                errors=self._errors,
+                active=self._active,
+                prompt_tokens=self._prompt_tokens,
+                completion_tokens=self._completion_tokens,
+                tokens_per_s=sum(second.tokens for second in recent) / WINDOW_S,
+                requests_per_s=sum(second.requests for second in recent) / WINDOW_S,
+                latency_p50_ms=_percentile_ms(latencies_s, 0.50),
+                latency_p95_ms=_percentile_ms(latencies_s, 0.95),
+                latency_p99_ms=_percentile_ms(latencies_s, 0.99),
+                latency_sum_s=self._latency_sum_s,
+            )
+
+    def _second(self, now_s: float) -> _Second:
+        at_s = int(now_s)
+        if not self._recent or self._recent[-1].at_s != at_s:
+            self._recent.append(_Second(at_s))
+        return self._recent[-1]
+
+
+@dataclass(slots=True)
+class _Second:
+    """What happened within one second of the clock."""
+
+    at_s: int
+    requests: int = 0
+    tokens: int = 0
+
+
+def _percentile_ms(sorted_s: Sequence[float], share: float) -> float | None:
+    if not sorted_s:
+        return None
+    return 1000 * sorted_s[min(len(sorted_s) - 1, int(share * len(sorted_s)))]

@@ -1,0 +1,61 @@
+"""Keys and tokens, kept in the system's keychain and nowhere else. Any thread; a keychain may take its time.
+
+macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`.
+"""
+
+from __future__ import annotations
+
+import keyring
+from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError
+
+from tray_app.errors import AppError
+
+_SERVICE = "powerinfer-tray"
+
+
+class KeychainError(AppError):
+    """The keychain is not there, is locked, or refuses."""
+
+
+class Secrets:
+    """Small secrets by name, those of this app alone."""
+
+    def __init__(self, service: str = _SERVICE) -> None:
+        self._service = service
+
+    def get(self, name: str) -> str | None:
+        """The secret; None if there is none, or no keychain. `KeychainError` if the keychain refuses."""
+        try:
+            return keyring.get_password(self._service, name)
+        except NoKeyringError:
+            return None
+        except KeyringError as exc:
+            raise _refused(exc) from exc
+
+    def set(self, name: str, secret: str) -> None:
+        """Keep a secret. `KeychainError` if there is no keychain, or it refuses."""
+        try:
+            keyring.set_password(self._service, name, secret)
+        except NoKeyringError as exc:
+            raise KeychainError(
+                "This system has no keychain",
+                "Keys and tokens are kept in the system's keychain, and none was found.",
+                "On Linux, install and unlock GNOME Keyring or KWallet.",
+            ) from exc
+        except KeyringError as exc:
+            raise _refused(exc) from exc
+
+    def delete(self, name: str) -> None:
+        """Forget a secret; nothing happens if there is none. `KeychainError` if the keychain refuses."""
+        if self.get(name) is None:
+            return
+        try:
+            keyring.delete_password(self._service, name)
+        except PasswordDeleteError as exc:
+            raise _refused(exc) from exc
+
+
+def _refused(exc: KeyringError) -> KeychainError:
+    return KeychainError(
+        "The keychain refused", str(exc) or type(exc).__name__, "Unlock the system's keychain and try again."
+    )
