@@ -81,6 +81,7 @@ def make_snapshot(
     failure: EngineError | None = None,
     since_s: float = 0,
     plan: LaunchPlan | None = None,
+    restarts: int = 0,
 ) -> EngineSnapshot:
     lives = state in (State.LOADING, State.READY)
     return EngineSnapshot(
@@ -90,7 +91,7 @@ def make_snapshot(
         port=45678 if lives else None,
         pid=4711 if lives else None,
         since_s=since_s,
-        restarts=0,
+        restarts=restarts,
         failure=failure,
         log=(),
     )
@@ -264,6 +265,9 @@ class FakeApp:
 
     def start_server(self) -> None:
         self.note("start_server")
+
+    def restart_server(self) -> None:
+        self.note("restart_server")
 
     def stop_server(self) -> None:
         self.note("stop_server")

@@ -4,13 +4,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
 from tray_app.download.progress import Phase
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import Desktop
-from tray_app.ui.presenters.tray import Command, Page
+from tray_app.ui.presenters.menu import Command
+from tray_app.ui.presenters.tray import Page
 from tray_app.ui.tray import Tray
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def test_without_a_tray_the_end_of_a_download_is_told_in_the_window(
     [
         (Command.START, ("start_server",)),
         (Command.STOP, ("stop_server",)),
+        (Command.RESTART, ("restart_server",)),
         (Command.PAUSE, ("pause", 7)),
         (Command.RESUME, ("resume", 7)),
         (Command.LOGIN, ("apply", {"launch_at_login": True})),
@@ -98,13 +101,68 @@ def test_an_entry_of_the_menu_becomes_a_wish(
 
 
 @pytest.mark.parametrize(
-    ("command", "page"), [(Command.EMBED, Page.EMBEDDING), (Command.WINDOW, Page.STATUS)]
+    ("command", "page"),
+    [
+        (Command.EMBED, Page.EMBEDDING),
+        (Command.WINDOW, Page.STATUS),
+        (Command.MODELS, Page.MODELS),
+    ],
 )
 def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Command, page: Page) -> None:
     desktop._run(command)
 
     assert desktop.window.isVisible()
     assert desktop.window.current() is page
+
+
+@pytest.mark.parametrize(
+    ("command", "begins"),
+    [
+        (Command.COPY_URL, "http://127.0.0.1:8080/v1"),
+        (Command.COPY_CURL, "curl http://127.0.0.1:8080/v1/embeddings"),
+        (Command.COPY_PYTHON, "from openai import OpenAI"),
+        (Command.COPY_4D, "var $client:=cs.AIKit.OpenAI.new("),
+    ],
+)
+def test_what_is_copied_is_on_the_clipboard(
+    qapp: QApplication, desktop: Desktop, command: Command, begins: str
+) -> None:
+    desktop._run(command)
+
+    assert qapp.clipboard().text().startswith(begins)
+
+
+def test_the_box_that_says_what_this_is_opens_once(desktop: Desktop) -> None:
+    desktop._run(Command.ABOUT)
+    about = desktop.about
+    desktop._run(Command.ABOUT)
+
+    assert about is desktop.about
+    assert about is not None
+    assert about.isVisible()
+    assert about.text().startswith("PowerInfer Tray ")
+
+
+def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    desktop.start(background=True)
+    tray = desktop.tray
+    assert tray is not None
+    qtbot.waitUntil(lambda: len(marks(tray)) == 2)
+    assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+    fake.refuse("apply", SettingsError("The settings could not be saved"))
+
+    tray._model_actions[1].trigger()
+
+    qtbot.waitUntil(lambda: desktop.window.message.accessibleName() == "The settings could not be saved")
+    assert ("apply", {"model": "test"}) in fake.calls
+    assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+
+
+def marks(tray: Tray) -> dict[str, bool]:
+    return {action.text(): action.isChecked() for action in tray._model_actions}
 
 
 def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, desktop: Desktop) -> None:

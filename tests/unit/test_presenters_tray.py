@@ -10,8 +10,8 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
 from tray_app.settings.schema import Settings
+from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.tray import (
-    Command,
     Notice,
     Page,
     Shape,
@@ -205,3 +205,37 @@ def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
     )
     assert notice == expected
     assert notices(failed(), failed(), str) == ()
+
+
+def ready_after(restarts: int) -> AppStatus:
+    return make_status(State.READY, engine=make_snapshot(State.READY, restarts=restarts))
+
+
+def test_a_server_that_came_back_after_a_crash_is_told_once_with_the_cause() -> None:
+    loading = make_status(State.LOADING, engine=make_snapshot(State.LOADING, failure=NO_MEMORY, restarts=1))
+
+    assert notices(loading, ready_after(1), str) == (
+        Notice("The server crashed and was restarted", "not enough memory", Page.STATUS),
+    )
+    assert notices(ready_after(1), ready_after(1), str) == ()
+
+
+def test_a_crash_between_two_snapshots_is_told_too() -> None:
+    assert notices(ready_after(1), ready_after(2), str) == (
+        Notice("The server crashed and was restarted", "The log says why.", Page.STATUS),
+    )
+
+
+def test_a_start_and_a_restart_that_were_wished_are_no_news() -> None:
+    loading = make_status(State.LOADING)
+
+    assert notices(loading, ready_after(0), str) == ()
+    assert notices(ready_after(1), ready_after(0), str) == ()
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_what_runs_can_be_restarted(state: State) -> None:
+    reason = view(make_status(state)).entries[Command.RESTART].reason
+
+    runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+    assert reason == ("" if runs else "The server is not running.")

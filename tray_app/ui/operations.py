@@ -9,12 +9,14 @@ import msgspec
 
 from tray_app.errors import ModelError
 from tray_app.models.library import NotInstalledError
+from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
+from tray_app.ui.presenters.tray import current_download
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from tray_app.app import App
+    from tray_app.app import App, AppStatus
     from tray_app.gateway.client import Embeddings
 
 
@@ -47,3 +49,25 @@ def choose(app: App, reference: str) -> None:
 def set_launch_at_login(app: App, *, wanted: bool) -> None:
     """Start at login from now on, or no more."""
     app.apply(msgspec.structs.replace(app.store.current, launch_at_login=wanted))
+
+
+def operation_for(  # noqa: PLR0911 - one for each wish
+    app: App, command: Command, status: AppStatus
+) -> Callable[[], object] | None:
+    """What an entry of the menu asks of the app; None if it only opens something."""
+    download = current_download(status)
+    match command:
+        case Command.START:
+            return app.start_server
+        case Command.STOP:
+            return app.stop_server
+        case Command.RESTART:
+            return app.restart_server
+        case Command.PAUSE if download:
+            return lambda: app.downloads.pause(download.id)
+        case Command.RESUME if download:
+            return lambda: app.downloads.resume(download.id)
+        case Command.LOGIN:
+            return lambda: set_launch_at_login(app, wanted=not status.settings.launch_at_login)
+        case _:
+            return None

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from tray_app.ui.operations import embed
 from tray_app.ui.presenters.embedding import embedded_texts, summary, texts_of, waiting_for
-from tray_app.ui.presenters.tray import start_refusal
+from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 

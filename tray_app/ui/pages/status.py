@@ -11,14 +11,13 @@ from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPush
 
 from tray_app.engine.lifecycle import State
 from tray_app.ui import icons
+from tray_app.ui.presenters.menu import start_refusal, stop_refusal
 from tray_app.ui.presenters.tray import (
     Shape,
     failure_of,
     ring_of,
     shape_of,
-    start_refusal,
     state_line,
-    stop_refusal,
 )
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
