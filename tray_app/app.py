@@ -202,17 +202,20 @@ class App:
         """Embed texts as any client would, through the public address. `GatewayError`."""
         return embed(self.status().base_url, texts)
 
-    def open_control(self, quit_app: Callable[[], None]) -> None:
+    def open_control(
+        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+    ) -> None:
         """Let terminal commands ask this app, unless they ask another one already.
 
-        `quit_app` is called when one of them says so, on a thread of the control listener.
+        `quit_app` and `show_window`, where there is one, are called on a thread of the control listener.
         """
         if find_running(self.paths.state):
             return
         self._control = Control(
             self.paths.state,
             status=lambda: status_document(self.status()),
-            actions={"start": self.start_server, "stop": self.stop_server, "quit": quit_app},
+            actions={"start": self.start_server, "stop": self.stop_server, "quit": quit_app}
+            | ({"show": show_window} if show_window else {}),
         )
         self._control.open()
 

@@ -230,6 +230,7 @@ class FakeApp:
         self.downloads = FakeDownloads(self)
         self.engine = make_engine()
         self.quit_app: Callable[[], None] | None = None
+        self.show_window: Callable[[], None] | None = None
 
     @property
     def as_app(self) -> App:
@@ -295,7 +296,10 @@ class FakeApp:
         vectors = tuple(_vector(len(text)) for text in texts)
         return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
 
-    def open_control(self, quit_app: Callable[[], None]) -> None:
+    def open_control(
+        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+    ) -> None:
+        self.show_window = show_window
         self.quit_app = quit_app
 
     def close(self, timeout_s: float = 5.0) -> None:

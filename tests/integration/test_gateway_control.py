@@ -76,6 +76,15 @@ def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
 
 
 @pytest.mark.usefixtures("control")
+def test_an_app_without_a_window_says_that_it_cannot_show_one(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+
+    with pytest.raises(GatewayError):
+        client.show()
+
+
+@pytest.mark.usefixtures("control")
 def test_an_action_that_fails_says_why(tmp_path: Path) -> None:
     client = find_running(tmp_path)
     assert client

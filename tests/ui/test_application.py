@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,20 @@ def test_in_the_background_a_tray_is_waited_for_before_a_window_opens(
     qtbot.waitUntil(lambda: fake.quit_app is not None)  # the last thing that happens at a start
     assert not desktop.window.isVisible()
     assert desktop._look.isActive()
+
+
+def test_a_second_start_brings_the_window_of_the_first_one_to_the_front(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    desktop.start(background=True)
+    qtbot.waitUntil(lambda: fake.quit_app is not None)
+    assert fake.show_window is not None
+
+    other = threading.Thread(target=fake.show_window)  # the control listener's
+    other.start()
+    other.join()
+
+    qtbot.waitUntil(desktop.window.isVisible)
 
 
 def test_the_server_starts_with_the_app_where_that_is_wished(qapp: QApplication, fake: FakeApp) -> None:

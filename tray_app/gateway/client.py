@@ -97,6 +97,10 @@ class ControlClient:
         """Stop the server; returns when it has stopped."""
         self._act("stop", timeout_s)
 
+    def show(self, timeout_s: float | None = _STATUS_S) -> None:
+        """Ask the app to show its window; `GatewayError` if it has none."""
+        self._act("show", timeout_s)
+
     def quit(self, timeout_s: float | None = _STATUS_S) -> None:
         """Ask the app to end; returns when it has heard."""
         self._act("quit", timeout_s)

@@ -67,6 +67,7 @@ class Desktop(QObject):
     """What of the app is on the desktop: tray, window, dialog, notices; and what their wishes lead to."""
 
     _quit_wanted = Signal()
+    _window_wanted = Signal()
 
     def __init__(self, qt: QApplication, app: App) -> None:
         super().__init__()
@@ -87,6 +88,7 @@ class Desktop(QObject):
         self.bridge.status_changed.connect(self._show_status)
         self.window.settings_wanted.connect(self.open_settings)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
+        self._window_wanted.connect(self.window.open, Qt.ConnectionType.QueuedConnection)
 
     def start(self, *, background: bool) -> None:
         """Appear, and start the server where the settings say so."""
@@ -97,13 +99,17 @@ class Desktop(QObject):
             QTimer.singleShot(_TRAY_GRACE_MS if background else 0, self, self._make_up_for_tray)
         elif not background:
             self._open_first_time()
-        self._operate(lambda: self._app.open_control(self.quit))
+        self._operate(lambda: self._app.open_control(self.quit, self.show_window))
         if self.bridge.status.settings.start_server_with_app:
             self._run(Command.START)
 
     def quit(self) -> None:
         """End the app. Any thread."""
         self._quit_wanted.emit()
+
+    def show_window(self) -> None:
+        """Bring the window to the front. Any thread: the app has been started a second time."""
+        self._window_wanted.emit()
 
     def leave(self) -> None:
         """Vanish at once; what must end may take its time unseen."""

@@ -106,8 +106,9 @@ class Tray(QObject):
 
     def _fill_frame(self) -> None:
         """All entries, in their order; what they say and whether they can be chosen comes later."""
-        for group in MENU:
-            self.menu.addSeparator()
+        for number, group in enumerate(MENU):
+            if number:  # the first one belongs to the status lines
+                self.menu.addSeparator()
             for item in group:
                 if isinstance(item, Submenu):
                     self._add_submenu(item)
