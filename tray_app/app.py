@@ -90,6 +90,8 @@ class App:
         self._engines = EngineFinder(host)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
         self._gateway = Gateway(self._upstream, lambda: self.store.current.temperature)
+        self.app_lines = self._log.lines
+        self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
         self._starting = threading.Lock()  # held through a whole start, a download included
         self._lock = threading.Lock()  # guards the two below; never held for long

@@ -26,6 +26,7 @@ from tray_app.models.gguf import ModelHeader
 from tray_app.models.library import Model, NotInstalledError
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
+from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
@@ -229,6 +230,8 @@ class FakeApp:
         )
         self.downloads = FakeDownloads(self)
         self.engine = make_engine()
+        self.app_lines = Lines(1000)
+        self.engine_lines = Lines(100_000)
         self.quit_app: Callable[[], None] | None = None
         self.show_window: Callable[[], None] | None = None
 

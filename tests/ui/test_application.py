@@ -121,6 +121,7 @@ def test_an_entry_of_the_menu_becomes_a_wish(
         (Command.EMBED, Page.EMBEDDING),
         (Command.WINDOW, Page.STATUS),
         (Command.MODELS, Page.MODELS),
+        (Command.LOGS, Page.LOGS),
     ],
 )
 def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Command, page: Page) -> None:

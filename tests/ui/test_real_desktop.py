@@ -73,6 +73,7 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
             "Open Window",
             "Settings…",
             "Launch at Login",
+            "Logs…",
             "About",
             "Quit",
         ]

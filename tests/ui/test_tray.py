@@ -65,6 +65,7 @@ def test_the_menu_begins_with_the_state_and_ends_with_quit(tray: Tray) -> None:
         "Open Window",
         "Settings…",
         "Launch at Login",
+        "Logs…",
         "About",
         "Quit",
     ]
@@ -102,6 +103,7 @@ def test_an_entry_that_cannot_be_chosen_says_why(tray: Tray) -> None:
         ("Open Window", Command.WINDOW),
         ("Settings…", Command.SETTINGS),
         ("Launch at Login", Command.LOGIN),
+        ("Logs…", Command.LOGS),
         ("About", Command.ABOUT),
         ("Quit", Command.QUIT),
     ],

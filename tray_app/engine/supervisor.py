@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tray_app.engine.lifecycle import Effect, Event
     from tray_app.engine.plan import LaunchPlan
     from tray_app.system.child import Child, Launcher
+    from tray_app.system.logs import Lines
 
 _logger = logging.getLogger(__name__)
 _SHOWN_LINES = 200
@@ -140,6 +141,11 @@ class Supervisor:
     def snapshot(self) -> EngineSnapshot:
         """The engine now."""
         return replace(self._snapshot, log=self._output.last(_SHOWN_LINES))
+
+    @property
+    def lines(self) -> Lines:
+        """What engines print, with the time at which it came."""
+        return self._output.lines
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
         """The first snapshot in one of these states, once all requests are taken; any after the time-out."""

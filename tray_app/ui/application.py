@@ -213,6 +213,8 @@ class Desktop(QObject):
                 self.window.open(Page.MODELS)
             case Command.EMBED:
                 self.window.open(Page.EMBEDDING)
+            case Command.LOGS:
+                self.window.open(Page.LOGS)
             case Command.SETTINGS:
                 self.open_settings()
             case Command.ABOUT:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from PySide6.QtCore import qVersion
 
+from tray_app import __version__
 from tray_app.errors import ModelError
 from tray_app.models.library import NotInstalledError
+from tray_app.ui.presenters.diagnostics import Situation, diagnostics
+from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
 from tray_app.ui.presenters.tray import current_download
@@ -18,6 +24,10 @@ if TYPE_CHECKING:
 
     from tray_app.app import App, AppStatus
     from tray_app.gateway.client import Embeddings
+    from tray_app.system.logs import Lines, LogLine
+
+
+_DIAGNOSED_LINES = 200
 
 
 def read_facts(app: App) -> ModelFacts:
@@ -71,3 +81,14 @@ def operation_for(  # noqa: PLR0911 - one for each wish
             return lambda: set_launch_at_login(app, wanted=not status.settings.launch_at_login)
         case _:
             return None
+
+
+def collect_diagnostics(app: App) -> str:
+    """A report of how things stand, with nothing private in it."""
+    versions = {"PowerInfer Tray": __version__, "Python": platform.python_version(), "Qt": qVersion()}
+    rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
+    return diagnostics(Situation(versions, app.host, app.status(), rows, Path.home()))
+
+
+def _last(lines: Lines) -> tuple[LogLine, ...]:
+    return lines.since(max(0, lines.count - _DIAGNOSED_LINES))

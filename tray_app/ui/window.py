@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from tray_app.ui.pages.embedding import EmbeddingPage
+from tray_app.ui.pages.logs import LogsPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.tray import Page, failure_of
@@ -99,12 +100,19 @@ class Window(QWidget):
                 return models
             case Page.EMBEDDING:
                 return EmbeddingPage(self._bridge)
+            case Page.LOGS:
+                return LogsPage(self._bridge)
 
     def _make_list(self) -> QListWidget:
         pages = QListWidget()
         pages.setAccessibleName(tr("Pages"))
         pages.setFrameShape(QFrame.Shape.NoFrame)
-        titles = {Page.STATUS: tr("Status"), Page.MODELS: tr("Models"), Page.EMBEDDING: tr("Test embedding")}
+        titles = {
+            Page.STATUS: tr("Status"),
+            Page.MODELS: tr("Models"),
+            Page.EMBEDDING: tr("Test embedding"),
+            Page.LOGS: tr("Logs"),
+        }
         for page in Page:
             item = QListWidgetItem(titles[page], pages)
             item.setSizeHint(QSize(0, pages.fontMetrics().height() + MARGIN))

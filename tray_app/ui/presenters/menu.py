@@ -33,6 +33,7 @@ class Command(StrEnum):
     WINDOW = "window"
     SETTINGS = "settings"
     LOGIN = "login"
+    LOGS = "logs"
     ABOUT = "about"
     QUIT = "quit"
 
@@ -48,7 +49,7 @@ MENU: tuple[tuple[Command | Submenu, ...], ...] = (
     (Command.PAUSE, Command.RESUME),
     (Command.START, Command.STOP, Command.RESTART, Submenu.MODEL),
     (Command.EMBED, Submenu.COPY, Command.WINDOW),
-    (Command.SETTINGS, Command.LOGIN, Command.ABOUT),
+    (Command.SETTINGS, Command.LOGIN, Command.LOGS, Command.ABOUT),
     (Command.QUIT,),
 )
 """The menu below its status lines, from the top; a line between the groups."""
@@ -100,6 +101,7 @@ def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> 
         Command.WINDOW: MenuEntry(tr("&Open Window")),
         Command.SETTINGS: MenuEntry(tr("Sett&ings…")),
         Command.LOGIN: MenuEntry(tr("&Launch at Login"), checked=status.settings.launch_at_login),
+        Command.LOGS: MenuEntry(tr("Lo&gs…")),
         Command.ABOUT: MenuEntry(tr("&About")),
         Command.QUIT: MenuEntry(tr("&Quit")),
     }

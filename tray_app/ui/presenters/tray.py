@@ -37,6 +37,7 @@ class Page(StrEnum):
     STATUS = "status"
     MODELS = "models"
     EMBEDDING = "embedding"
+    LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True)
