@@ -12,6 +12,7 @@ from PySide6.QtCore import qVersion
 
 from tray_app import __version__
 from tray_app.errors import ModelError
+from tray_app.gateway.client import Embeddings
 from tray_app.models.library import NotInstalledError
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
@@ -21,13 +22,14 @@ from tray_app.ui.presenters.tray import current_download
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from threading import Event
 
     from tray_app.app import App, AppStatus
-    from tray_app.gateway.client import Embeddings
     from tray_app.system.logs import Lines, LogLine
 
 
 _DIAGNOSED_LINES = 200
+_TEXTS_AT_ONCE = 16
 
 
 def read_facts(app: App) -> ModelFacts:
@@ -42,13 +44,25 @@ def read_facts(app: App) -> ModelFacts:
     return ModelFacts(library.installed(), library.catalog, chosen)
 
 
-def embed(app: App, texts: Sequence[str]) -> Embeddings:
+def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embeddings:
     """The embeddings of `texts`, and everything loaded that shows them.
 
-    The library that plots takes a quarter of a second to import: here nobody's clicks wait for it.
+    The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
+    are sent in several requests, and no more of them once `cancelled` is set.
     """
     importlib.import_module("tray_app.ui.plots")
-    return app.embed(texts)
+    importlib.import_module("tray_app.ui.heat_map")
+    parts = []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        parts.append(app.embed(texts[start : start + _TEXTS_AT_ONCE]))
+        if cancelled.is_set():
+            break
+    return Embeddings(
+        vectors=tuple(vector for part in parts for vector in part.vectors),
+        dimensions=parts[0].dimensions,
+        tokens=sum(part.tokens for part in parts),
+        elapsed_ms=sum(part.elapsed_ms for part in parts),
+    )
 
 
 def choose(app: App, reference: str) -> None:
