@@ -20,7 +20,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
-from tray_app.gateway.client import embed, find_running
+from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
@@ -35,7 +35,7 @@ from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, port_owners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import LaunchPlan
@@ -203,6 +203,10 @@ class App:
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
         return embed(self.status().base_url, texts)
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
+        """What the model adds to a text, in pieces, as any client would get it. `GatewayError`."""
+        return complete(self.status().base_url, prompt, max_tokens, cancelled)
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None

@@ -30,7 +30,7 @@ from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan
@@ -298,6 +298,12 @@ class FakeApp:
         self.note("embed", tuple(texts))
         vectors = tuple(_vector(len(text)) for text in texts)
         return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
+        self.note("complete", prompt, max_tokens)
+        for word in ("over ", "the ", "lazy ", "dog."):
+            if not cancelled.is_set():
+                yield word
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None

@@ -14,8 +14,9 @@ from tray_app.gateway.control import FILE_NAME, ControlFile, Fault
 from tray_app.gateway.openai import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from threading import Event
 
 _FIRST_ANSWER_S = 2.0
 _STATUS_S = 10.0
@@ -35,6 +36,15 @@ class _Vectors(msgspec.Struct):
 
 class _Reason(msgspec.Struct):
     message: str
+
+
+class _Addition(msgspec.Struct):
+    text: str = ""
+
+
+class _Event(msgspec.Struct):
+    choices: list[_Addition] = []
+    error: _Reason | None = None
 
 
 class _Refusal(msgspec.Struct):
@@ -71,6 +81,34 @@ def embed(base_url: str, texts: Sequence[str], model: str = "", timeout_s: float
     vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
     dimensions = len(vectors[0]) if vectors else 0
     return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
+
+
+def complete(
+    base_url: str, prompt: str, max_tokens: int, cancelled: Event, timeout_s: float = 600.0
+) -> Iterator[str]:
+    """What the server at `base_url` adds to `prompt`, piece by piece as it comes, until `cancelled` is set.
+
+    Raises
+    ------
+    GatewayError
+        As `embed`; also if the answer breaks off.
+
+    """
+    body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}
+    with _session() as session:
+        session.stream = True  # hands over each piece when it is there
+        response = _send(session, "POST", f"{base_url}/completions", timeout_s, body)
+        if not response.ok:
+            raise GatewayError("The server refused the text", _decode(response, _Refusal).error.message)
+        try:
+            # Leaving closes the connection, by which the engine hears that nobody waits any more.
+            for line in response.iter_lines():
+                if cancelled.is_set() or line == b"data: [DONE]":
+                    return
+                if line.startswith(b"data: "):
+                    yield _piece(line.removeprefix(b"data: "))
+        except requests.RequestException as exc:
+            raise GatewayError("The answer broke off", "The server closed the connection.") from exc
 
 
 class ControlClient:
@@ -128,6 +166,19 @@ def _session(headers: dict[str, str] | None = None) -> requests.Session:
     session.trust_env = False  # loopback never goes through a proxy
     session.headers.update(headers or {})
     return session
+
+
+def _piece(payload: bytes) -> str:
+    """The text that one event of a stream adds; `GatewayError` if it says that something went wrong."""
+    try:
+        event = msgspec.json.decode(payload, type=_Event)
+    except msgspec.DecodeError as exc:
+        raise GatewayError(
+            "The server's answer makes no sense", "An event is not the JSON of this app."
+        ) from exc
+    if event.error:
+        raise GatewayError("The answer broke off", event.error.message)
+    return "".join(choice.text for choice in event.choices)
 
 
 def _send(

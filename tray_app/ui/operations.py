@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import platform
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,12 @@ import msgspec
 from PySide6.QtCore import qVersion
 
 from tray_app import __version__
-from tray_app.errors import ModelError
+from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.library import NotInstalledError
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
+from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
 from tray_app.ui.presenters.tray import current_download
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from tray_app.app import App, AppStatus
     from tray_app.system.logs import Lines, LogLine
+    from tray_app.ui.presenters.measurement import Load
 
 
 _DIAGNOSED_LINES = 200
@@ -63,6 +67,38 @@ def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embeddings:
         tokens=sum(part.tokens for part in parts),
         elapsed_ms=sum(part.elapsed_ms for part in parts),
     )
+
+
+def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[int], None]) -> Measurement:
+    """How fast the server embeds `text`; `tell` hears how many requests have been answered.
+
+    The first request that fails ends it, as its `AppError`.
+    """
+    importlib.import_module("tray_app.ui.histogram")
+    began_s = time.perf_counter()
+    latencies_ms: list[float] = []
+    with ThreadPoolExecutor(load.at_once, "measure") as pool:
+
+        def ask(_: int) -> float | None:
+            try:
+                return None if cancelled.is_set() else app.embed([text]).elapsed_ms
+            except AppError:
+                cancelled.set()  # what has not been sent yet is not sent any more
+                raise
+
+        for latency_ms in pool.map(ask, range(load.requests)):
+            if latency_ms is not None:
+                latencies_ms.append(latency_ms)
+                tell(len(latencies_ms))
+    return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
+
+
+def stream_completion(
+    app: App, prompt: str, max_tokens: int, cancelled: Event, tell: Callable[[str], None]
+) -> None:
+    """Hand what the model adds to `prompt` to `tell`, piece by piece."""
+    for piece in app.complete(prompt, max_tokens, cancelled):
+        tell(piece)
 
 
 def choose(app: App, reference: str) -> None:

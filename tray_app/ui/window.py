@@ -17,10 +17,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.ui.pages.embedding import EmbeddingPage
 from tray_app.ui.pages.logs import LogsPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page, failure_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard
@@ -99,7 +99,7 @@ class Window(QWidget):
                 models.navigate.connect(self.open)
                 return models
             case Page.EMBEDDING:
-                return EmbeddingPage(self._bridge)
+                return TrialPage(self._bridge)
             case Page.LOGS:
                 return LogsPage(self._bridge)
 
