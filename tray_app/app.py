@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
+    from tray_app.system.ports import PortOwner
 
 _RETRY_AFTER_S = 2
 
@@ -199,6 +200,11 @@ class App:
         return self.downloads.add(
             entry.source if entry else source, folder or self.models_folder, sha256=sha256
         )
+
+    def port_owners(self, port: int) -> tuple[PortOwner, ...]:
+        """Who keeps the public address from having this port; nobody if it is free or ours."""
+        status = self.status()
+        return () if status.serving and port == status.settings.port else port_owners(port)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""

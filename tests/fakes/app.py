@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan
     from tray_app.errors import AppError, EngineError
+    from tray_app.system.ports import PortOwner
 
 MODELS = Path("/models")
 DIMENSIONS = 64
@@ -230,6 +231,7 @@ class FakeApp:
         )
         self.downloads = FakeDownloads(self)
         self.engine = make_engine()
+        self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
         self.quit_app: Callable[[], None] | None = None
@@ -284,6 +286,9 @@ class FakeApp:
         }
         self.note("apply", changes)
         self.show(replace(self._status, settings=new))
+
+    def port_owners(self, port: int) -> tuple[PortOwner, ...]:
+        return self.owners.get(port, ())
 
     def preview(self, settings: Settings) -> LaunchPlan:
         self.note("preview", settings)

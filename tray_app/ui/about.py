@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 
 from PySide6.QtCore import Qt, qVersion
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app import __version__
 from tray_app.ui import icons
@@ -36,5 +36,7 @@ def about_box() -> QMessageBox:
             )
         )
     )
+    for picture in box.findChildren(QLabel, "qt_msgboxex_icon_label"):  # Qt's name for it
+        picture.setAccessibleName(box.windowTitle())
     box.setModal(False)
     return box
