@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
 from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import Desktop
@@ -92,6 +94,28 @@ def test_without_a_tray_the_end_of_a_download_is_told_in_the_window(
     show(qtbot, desktop, fake, make_status(downloads=(make_progress(Phase.DONE),)))
 
     assert desktop.window.message.accessibleName() == "Download finished"
+
+
+def test_who_wants_no_notices_gets_none(qtbot: QtBot, desktop: Desktop, fake: FakeApp) -> None:
+    silent = Settings(model="bamboo", notices=False)
+    show(qtbot, desktop, fake, make_status(settings=silent, downloads=(make_progress(),)))
+    show(qtbot, desktop, fake, make_status(settings=silent, downloads=(make_progress(Phase.DONE),)))
+
+    assert desktop.window.message.isHidden()
+
+
+def test_a_screen_reader_hears_that_the_server_is_ready_while_the_window_is_open(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
+    monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: said.append(event.message()))
+
+    show(qtbot, desktop, fake, make_status(State.LOADING))
+    desktop.window.open()
+    show(qtbot, desktop, fake, make_status(State.READY))
+
+    assert said == ["Ready — Bamboo 7B Q4_0"]
 
 
 @pytest.mark.parametrize(

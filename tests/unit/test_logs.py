@@ -24,6 +24,19 @@ def test_only_the_last_lines_are_kept_and_all_are_counted() -> None:
     assert texts(lines, 5) == texts(lines, 9) == []
 
 
+def test_many_lines_are_taken_in_pieces_and_those_that_are_gone_are_skipped() -> None:
+    lines = Lines(kept=5)
+    for number in range(8):
+        lines.add(str(number))
+
+    first = lines.after(0, 3)
+    rest = lines.after(first.end, 3)
+
+    assert [line.text for line in first.lines] == ["3", "4", "5"]
+    assert [line.text for line in rest.lines] == ["6", "7"]
+    assert lines.after(rest.end, 3) == (8, ())
+
+
 def test_what_the_app_logs_is_in_memory_with_its_level_until_it_is_closed(tmp_path: Path) -> None:
     log = AppLog(tmp_path)
     logger = logging.getLogger("tray_app.test")

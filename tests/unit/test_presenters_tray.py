@@ -15,6 +15,7 @@ from tray_app.ui.presenters.tray import (
     Notice,
     Page,
     Shape,
+    announcement,
     failure_of,
     notices,
     tray_view,
@@ -239,3 +240,29 @@ def test_only_what_runs_can_be_restarted(state: State) -> None:
 
     runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
     assert reason == ("" if runs else "The server is not running.")
+
+
+def downloading(received_bytes: int, phase: Phase = Phase.DOWNLOADING) -> AppStatus:
+    return make_status(downloads=(make_progress(phase, received_bytes=received_bytes, total_bytes=1000),))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (make_status(State.LOADING), make_status(State.READY), "Ready — Bamboo 7B Q4_0"),
+        (make_status(State.READY), make_status(State.READY), ""),
+        (downloading(100), downloading(240), ""),
+        (
+            downloading(240),
+            downloading(250),
+            "Downloading tiny.gguf — 25 % · 12.3 MB/s · 3 min left",
+        ),
+        (make_status(), downloading(10), "Downloading tiny.gguf — 1 % · 12.3 MB/s · 3 min left"),
+        (downloading(10), downloading(10, Phase.PAUSED), "tiny.gguf — Paused at 1 %"),
+        (downloading(990), make_status(), ""),
+    ],
+)
+def test_a_screen_reader_hears_of_states_and_of_every_quarter_of_a_download(
+    old: AppStatus, new: AppStatus, said: str
+) -> None:
+    assert announcement(old, new, NOW_S, str) == said

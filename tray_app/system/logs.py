@@ -11,7 +11,7 @@ import time
 from collections import deque
 from itertools import islice
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,14 @@ class LogLine(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class Batch(NamedTuple):
+    """Lines that follow each other."""
+
+    end: int
+    """How many lines there had been with the last of them."""
+    lines: tuple[LogLine, ...]
+
+
 class Lines:
     """The last lines of a log. Any thread may add and read."""
 
@@ -58,11 +66,16 @@ class Lines:
 
     def since(self, count: int) -> tuple[LogLine, ...]:
         """The lines after the first `count`, as far as they are still in memory."""
+        return self.after(count, len(self._last)).lines
+
+    def after(self, count: int, most: int) -> Batch:
+        """The first `most` of the lines after the first `count`, as far as they are still in memory."""
         with self._lock:
-            wanted = min(self._count - count, len(self._last))
+            there = max(0, min(self._count - count, len(self._last)))
+            newer = max(0, there - most)
             # From the end, where a deque is fast: most often it is a few of many.
-            newest_first = list(islice(reversed(self._last), max(0, wanted)))
-        return tuple(reversed(newest_first))
+            newest_first = list(islice(reversed(self._last), newer, there))
+            return Batch(self._count - newer, tuple(reversed(newest_first)))
 
 
 class AppLog:

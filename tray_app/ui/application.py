@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -16,7 +17,7 @@ from tray_app.ui.operations import choose, operation_for, read_facts
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
 from tray_app.ui.presenters.snippets import copied_text
-from tray_app.ui.presenters.tray import Page, Shape, notices
+from tray_app.ui.presenters.tray import Page, Shape, announcement, notices
 from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
@@ -172,8 +173,10 @@ class Desktop(QObject):
         if self.tray is not None:
             self.tray.show_status(status)
             self._refresh_models()
-        for notice in notices(self._shown, status, tr):
+        for notice in notices(self._shown, status, tr) if status.settings.notices else ():
             self._tell(notice)
+        if words := announcement(self._shown, status, time.time(), tr):
+            self.window.announce(words)
         self._shown = status
 
     def _refresh_models(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -69,6 +69,11 @@ class Window(QWidget):
         if error is not failure_of(self._bridge.status):  # else the page says it already
             self.message.show_error(error)
             self.message.offer(tr("Close"), self.message.clear)
+
+    def announce(self, words: str) -> None:
+        """Let a screen reader say something, wherever its user is in this window."""
+        if self.isVisible() and QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error above the pages."""

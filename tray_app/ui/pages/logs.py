@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.logs import LogRow
 
-_BUSY_MS = 50
+_BUSY_MS = 25
 _QUIET_MS = 250
 _TYPING_MS = 150
-_MOST_AT_ONCE = 4000
+_MOST_AT_ONCE = 2000
 """Lines that are taken in one go, so that the first look at a long log does not hold up a click."""
 _MOST_CHARACTERS = 2000
 """The widest line that can be scrolled through; a longer one is copied whole all the same."""
@@ -206,11 +206,9 @@ class LogsPage(QWidget):
         app, engine = self._bridge.app.app_lines, self._bridge.app.engine_lines
         new = []
         for source, lines in ((Source.APP, app), (Source.ENGINE, engine)):
-            found = lines.since(self._taken[source])
-            skipped = max(0, lines.count - self._taken[source] - len(found))
-            taken = found[:_MOST_AT_ONCE]
-            self._taken[source] += skipped + len(taken)
-            new.append(taken)
+            batch = lines.after(self._taken[source], _MOST_AT_ONCE)
+            self._taken[source] = batch.end
+            new.append(batch.lines)
         return log_rows(*new)
 
     def _widen(self, new: list[LogRow]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import re
 import time
@@ -45,8 +44,10 @@ class LogRow(msgspec.Struct, frozen=True, gc=False):
 
 
 # Engines print no levels: these words are what a person would look for.
-_ERROR = re.compile(r"\b(?:error|fatal|failed|exception|abort\w*|traceback)\b", re.IGNORECASE)
-_WARNING = re.compile(r"\bwarn(?:ing)?\b", re.IGNORECASE)
+_ERROR = re.compile(r"\b(?:error|fatal|failed|exception|abort\w*|traceback)\b")
+_WARNING = re.compile(r"\bwarn(?:ing)?\b")
+_PARTS = ("error", "fa", "exception", "abort", "traceback", "warn")
+"""One of them is in every such word. Most lines have none, and to see that is ten times as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +73,27 @@ class LogFilter:
 
 def log_rows(app: Iterable[LogLine], engine: Iterable[LogLine]) -> list[LogRow]:
     """The lines of both logs, by the time at which they came."""
-    return list(
-        heapq.merge(
-            (LogRow(line.at_s, Source.APP, severity_of(line), line.text) for line in app),
-            (LogRow(line.at_s, Source.ENGINE, severity_of(line), line.text) for line in engine),
-            key=attrgetter("at_s"),
-        )
-    )
+    rows = [LogRow(line.at_s, Source.APP, severity_of(line), line.text) for line in app]
+    rows += [LogRow(line.at_s, Source.ENGINE, severity_of(line), line.text) for line in engine]
+    rows.sort(key=attrgetter("at_s"))  # two sorted runs: one comparison for each line
+    return rows
 
 
 def severity_of(line: LogLine) -> Severity:
     """What its author said, else what its words say."""
     if line.level == logging.NOTSET:
-        if _ERROR.search(line.text):
-            return Severity.ERROR
-        return Severity.WARNING if _WARNING.search(line.text) else Severity.NORMAL
+        return _severity_by_words(line.text.lower())
     if line.level >= logging.ERROR:
         return Severity.ERROR
     return Severity.WARNING if line.level >= logging.WARNING else Severity.NORMAL
+
+
+def _severity_by_words(text: str) -> Severity:
+    if not any(part in text for part in _PARTS):
+        return Severity.NORMAL
+    if _ERROR.search(text):
+        return Severity.ERROR
+    return Severity.WARNING if _WARNING.search(text) else Severity.NORMAL
 
 
 def time_text(at_s: float) -> str:

@@ -167,6 +167,28 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     return tuple(found)
 
 
+def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
+    """What a screen reader says of the change between two snapshots; empty if it would only disturb.
+
+    A change of state is said, and every quarter of a download.
+    """
+    if old.engine.state is not new.engine.state:
+        return state_line(new, now_s, tr)
+    before, current = current_download(old), current_download(new)
+    if current is None:
+        return ""
+    begun = before is None or (before.id, before.phase) != (current.id, current.phase)
+    if begun or _quarters(before) != _quarters(current):
+        return _download_line(current, tr)
+    return ""
+
+
+def _quarters(progress: Progress | None) -> int:
+    """How many quarters of a download are here."""
+    share = permille(progress) if progress else None
+    return 0 if share is None else share // 250
+
+
 def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:
     """Whether the engine answers again after a crash, also where the snapshots between were left out."""
     if new.state is not State.READY:
