@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, SettingsError
+from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.window import Window
 
@@ -120,6 +121,15 @@ def test_pictures_of_the_window(
     qtbot.waitUntil(lambda: page.table.model().rowCount() == 3)  # type: ignore[attr-defined]
     photograph(window, "window-download")
 
+    window.open(Page.EMBEDDING)
+    trial = window.page(Page.EMBEDDING)
+    assert isinstance(trial, TrialPage)
+    trial.embedding.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
+    trial.embedding.embed()
+    qtbot.waitUntil(lambda: trial.embedding.results.isVisible() and trial.embedding.results.table.y() > 0)
+    photograph(window, "window-embedding")
+
+    window.open(Page.MODELS)
     window.show_error(
         SettingsError("The settings could not be saved", "The disk is full.", "Free some space.")
     )
