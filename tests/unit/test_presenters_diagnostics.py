@@ -54,6 +54,14 @@ def test_what_opens_a_door_is_removed(line: str) -> None:
     assert "s3cret" not in report(Settings(extra_arguments=("--api-key", "s3cret")), line)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["print_info: BOS token        = 1 '<s>'", "n_tokens = 512, 12 tokens/s", "key general.name str = test"],
+)
+def test_what_helps_stays(line: str) -> None:
+    assert redact(line, HOME) == line
+
+
 def test_the_home_folder_is_removed_and_the_rest_stays() -> None:
     assert redact("open /home/zoë/.PowerInfer/a.gguf at 12 tokens/s", HOME) == (
         "open ~/.PowerInfer/a.gguf at 12 tokens/s"

@@ -27,10 +27,10 @@ _SECRET_NAME = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _SECRETS = (
     (re.compile(r"\bhf_\w{4,}"), _HIDDEN),  # a token of Hugging Face, wherever it stands
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), rf"\1 {_HIDDEN}"),
+    (re.compile(r"(?i)(--[\w-]*(?:key|token|secret|password)[ =])\S+"), rf"\1{_HIDDEN}"),
+    # Models have tokens too, such as «BOS token = 1»: what opens a door is longer.
     (
-        re.compile(
-            r"(?i)([\w-]*(?:api[_-]?key|token|secret|password)[\"']?(?:\s*[=:]\s*|\s+))[\"']?[^\s\"',;]+"
-        ),
+        re.compile(r"(?i)((?:key|token|secret|password)[\"']?\s*[=:]\s*)[\"']?[^\s\"',;]{6,}"),
         rf"\1{_HIDDEN}",
     ),
     (re.compile(r"://[^/\s@]+@"), f"://{_HIDDEN}@"),  # name and password in an address
