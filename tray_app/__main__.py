@@ -35,10 +35,31 @@ def _tray(arguments: list[str]) -> int:
 
         print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
         return run(["serve"])
+    if _runs_already(arguments):
+        return 0
     from tray_app.app import App
     from tray_app.ui.application import run_tray
 
     return run_tray(App.on_this_machine(), arguments)
+
+
+def _runs_already(arguments: list[str]) -> bool:
+    """Whether this person's tray app runs already; its window is shown, unless we start in the background.
+
+    Asked before anything is built: two apps must not look after one engine.
+    """
+    from tray_app.errors import GatewayError
+    from tray_app.gateway.client import find_running
+    from tray_app.system.paths import AppPaths
+
+    running = find_running(AppPaths.from_environment(os.environ).state)
+    if running is None or "--background" in arguments:
+        return running is not None
+    try:
+        running.show()
+    except GatewayError:  # a `serve` in a terminal has no window: the tray comes up beside it
+        return False
+    return True
 
 
 if __name__ == "__main__":

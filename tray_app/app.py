@@ -20,7 +20,7 @@ from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.plan import plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
-from tray_app.gateway.client import embed, find_running
+from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
 from tray_app.models.catalog import load_catalog
@@ -33,9 +33,10 @@ from tray_app.system.host import detect_host
 from tray_app.system.keychain import Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
+from tray_app.system.ports import port_owners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
+    from tray_app.system.ports import PortOwner
 
 KEYS = (GATEWAY_KEY, REMOTE_KEY)
 """The keys that a person can set: what clients from the network must show, what a remote server asks for."""
@@ -110,6 +112,8 @@ class App:
             announce=self._announce,
         )
         self._serving.problem = self.store.problem
+        self.app_lines = self._log.lines
+        self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
@@ -223,9 +227,19 @@ class App:
             entry.source if entry else source, folder or self.models_folder, sha256=sha256
         )
 
+    def port_owners(self, port: int) -> tuple[PortOwner, ...]:
+        """Who keeps the public address from having this port; nobody if it is free or ours."""
+        status = self.status()
+        return () if status.serving and port == status.settings.port else port_owners(port)
+
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
         return embed(self.status().base_url, texts, key=client_key(self.store.current, self._secrets))
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
+        """What the model adds to a text, in pieces, as any client would get it. `GatewayError`."""
+        key = client_key(self.store.current, self._secrets)
+        return complete(self.status().base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None

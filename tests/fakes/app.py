@@ -26,14 +26,16 @@ from tray_app.models.gguf import ModelHeader
 from tray_app.models.library import Model, NotInstalledError
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
+from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan
     from tray_app.errors import AppError, EngineError
+    from tray_app.system.ports import PortOwner
 
 MODELS = Path("/models")
 DIMENSIONS = 64
@@ -81,6 +83,7 @@ def make_snapshot(
     failure: EngineError | None = None,
     since_s: float = 0,
     plan: LaunchPlan | None = None,
+    restarts: int = 0,
 ) -> EngineSnapshot:
     lives = state in (State.LOADING, State.READY)
     return EngineSnapshot(
@@ -90,7 +93,7 @@ def make_snapshot(
         port=45678 if lives else None,
         pid=4711 if lives else None,
         since_s=since_s,
-        restarts=0,
+        restarts=restarts,
         failure=failure,
         log=(),
     )
@@ -228,7 +231,11 @@ class FakeApp:
         )
         self.downloads = FakeDownloads(self)
         self.engine = make_engine()
+        self.owners: dict[int, tuple[PortOwner, ...]] = {}
+        self.app_lines = Lines(1000)
+        self.engine_lines = Lines(100_000)
         self.quit_app: Callable[[], None] | None = None
+        self.show_window: Callable[[], None] | None = None
 
     @property
     def as_app(self) -> App:
@@ -262,8 +269,14 @@ class FakeApp:
     def status(self) -> AppStatus:
         return self._status
 
+    def begin(self) -> None:
+        self.note("begin")
+
     def start_server(self) -> None:
         self.note("start_server")
+
+    def restart_server(self) -> None:
+        self.note("restart_server")
 
     def stop_server(self) -> None:
         self.note("stop_server")
@@ -276,6 +289,9 @@ class FakeApp:
         }
         self.note("apply", changes)
         self.show(replace(self._status, settings=new))
+
+    def port_owners(self, port: int) -> tuple[PortOwner, ...]:
+        return self.owners.get(port, ())
 
     def preview(self, settings: Settings) -> LaunchPlan:
         self.note("preview", settings)
@@ -291,7 +307,16 @@ class FakeApp:
         vectors = tuple(_vector(len(text)) for text in texts)
         return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
 
-    def open_control(self, quit_app: Callable[[], None]) -> None:
+    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
+        self.note("complete", prompt, max_tokens)
+        for word in ("over ", "the ", "lazy ", "dog."):
+            if not cancelled.is_set():
+                yield word
+
+    def open_control(
+        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+    ) -> None:
+        self.show_window = show_window
         self.quit_app = quit_app
 
     def close(self, timeout_s: float = 5.0) -> None:

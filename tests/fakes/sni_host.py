@@ -49,6 +49,8 @@ class MenuEntry:
     label: str
     enabled: bool
     checked: bool
+    below: dict[str, MenuEntry]
+    """The entries of its submenu, by label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,11 @@ class SniHost:
         """The visible entries by label, without mnemonics and separators, in their order."""
         return self._await(self._menu())
 
-    def click(self, label: str) -> None:
-        """Choose an entry of the menu."""
+    def click(self, label: str, *below: str) -> None:
+        """Choose an entry of the menu, or of a submenu."""
         entry = self.menu()[label]
+        for part in below:
+            entry = entry.below[part]
         if not entry.enabled:
             raise AssertionError(f"The menu entry {label!r} is disabled")
         event = [entry.id, "clicked", Variant("s", ""), 0]
@@ -125,8 +129,7 @@ class SniHost:
     async def _menu(self) -> dict[str, MenuEntry]:
         path = await self._menu_path()
         _, (_, _, children) = await self._call(path, _MENU, "GetLayout", "iias", [0, -1, []])
-        entries = (_entry(child.value) for child in children)
-        return {entry.label: entry for entry in entries if entry}
+        return _entries(children)
 
     async def _menu_path(self) -> str:
         return str(await self._item_property("Menu"))
@@ -279,11 +282,17 @@ async def _close(bus: MessageBus) -> None:
     await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
+def _entries(children: list[Variant]) -> dict[str, MenuEntry]:
+    entries = (_entry(child.value) for child in children)
+    return {entry.label: entry for entry in entries if entry}
+
+
 def _entry(value: tuple[int, dict[str, Variant], list[Any]]) -> MenuEntry | None:
-    number, properties, _ = value
+    number, properties, children = value
     words: dict[str, Any] = {name: variant.value for name, variant in properties.items()}
     if words.get("type") == "separator" or not words.get("visible", True):
         return None
     # A single underscore marks the mnemonic, a double one is an underscore.
     label = str(words.get("label", "")).replace("__", "\0").replace("_", "").replace("\0", "_")
-    return MenuEntry(number, label, bool(words.get("enabled", True)), words.get("toggle-state") == 1)
+    enabled, checked = bool(words.get("enabled", True)), words.get("toggle-state") == 1
+    return MenuEntry(number, label, enabled, checked, _entries(children))

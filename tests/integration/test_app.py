@@ -16,7 +16,8 @@ from tests.fakes.models import write_model
 from tray_app.app import App, AppStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
+from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
+from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
@@ -180,6 +181,15 @@ def test_launch_at_login_is_done_and_undone(app: App) -> None:
     app.apply(replace(app.store.current, launch_at_login=False))
 
     assert (enabled, app.autostart.enabled) == (True, False)
+
+
+def test_an_app_in_a_terminal_has_no_window_to_show(app: App) -> None:
+    app.open_control(quit_app=lambda: None)
+    client = find_running(app.paths.state)
+    assert client
+
+    with pytest.raises(GatewayError, match="no window"):
+        client.show()
 
 
 def test_every_change_is_announced(app: App) -> None:

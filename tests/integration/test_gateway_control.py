@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tray_app.errors import EngineError, GatewayError
-from tray_app.gateway.client import embed, find_running
+from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import FILE_NAME, Control
 from tray_app.gateway.upstream import Unavailable
 
@@ -140,6 +140,31 @@ def test_embed_gives_vectors_numbers_and_time() -> None:
         answer = embed(url, ["one two", "three"])
     assert (len(answer.vectors), answer.dimensions, answer.tokens) == (2, DIMENSIONS, 3 + 2)
     assert answer.elapsed_ms > 0
+
+
+def test_complete_gives_the_answer_in_pieces_as_they_come() -> None:
+    with powerinfer_server() as server, gateway_to(behind(server)) as url:
+        pieces = list(complete(url, "one two", 8, threading.Event()))
+    assert len(pieces) > 1
+    assert "".join(pieces).strip()
+
+
+def test_complete_ends_when_it_is_cancelled() -> None:
+    cancelled = threading.Event()
+    with powerinfer_server() as server, gateway_to(behind(server)) as url:
+        pieces = complete(url, "one two", 8, cancelled)
+        first = next(pieces)
+        cancelled.set()
+        assert list(pieces) == []
+    assert first
+
+
+def test_complete_passes_on_why_it_was_refused() -> None:
+    with (
+        gateway_to(Unavailable("The model is being loaded.")) as url,
+        pytest.raises(GatewayError, match="being loaded"),
+    ):
+        list(complete(url, "x", 8, threading.Event()))
 
 
 def test_embed_passes_on_why_it_was_refused() -> None:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
 from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import Desktop
-from tray_app.ui.presenters.tray import Command, Page
+from tray_app.ui.presenters.menu import Command
+from tray_app.ui.presenters.tray import Page
 from tray_app.ui.tray import Tray
 
 if TYPE_CHECKING:
@@ -58,12 +63,25 @@ def test_in_the_background_a_tray_is_waited_for_before_a_window_opens(
     assert desktop._look.isActive()
 
 
-def test_the_server_starts_with_the_app_where_that_is_wished(qapp: QApplication, fake: FakeApp) -> None:
-    fake.show(make_status(settings=Settings(model="bamboo", start_server_with_app=True)))
+def test_a_second_start_brings_the_window_of_the_first_one_to_the_front(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    desktop.start(background=True)
+    qtbot.waitUntil(lambda: fake.quit_app is not None)
+    assert fake.show_window is not None
+
+    other = threading.Thread(target=fake.show_window)  # the control listener's
+    other.start()
+    other.join()
+
+    qtbot.waitUntil(desktop.window.isVisible)
+
+
+def test_the_app_begins_with_what_the_settings_ask_for(qapp: QApplication, fake: FakeApp) -> None:
     desktop = Desktop(qapp, fake.as_app)
     desktop.start(background=True)
 
-    fake.wait_for_call("start_server")
+    fake.wait_for_call("begin")
     desktop.leave()
     desktop.bridge.close(timeout_s=5)
 
@@ -77,11 +95,34 @@ def test_without_a_tray_the_end_of_a_download_is_told_in_the_window(
     assert desktop.window.message.accessibleName() == "Download finished"
 
 
+def test_who_wants_no_notices_gets_none(qtbot: QtBot, desktop: Desktop, fake: FakeApp) -> None:
+    silent = Settings(model="bamboo", notices=False)
+    show(qtbot, desktop, fake, make_status(settings=silent, downloads=(make_progress(),)))
+    show(qtbot, desktop, fake, make_status(settings=silent, downloads=(make_progress(Phase.DONE),)))
+
+    assert desktop.window.message.isHidden()
+
+
+def test_a_screen_reader_hears_that_the_server_is_ready_while_the_window_is_open(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
+    monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: said.append(event.message()))
+
+    show(qtbot, desktop, fake, make_status(State.LOADING))
+    desktop.window.open()
+    show(qtbot, desktop, fake, make_status(State.READY))
+
+    assert said == ["Ready — Bamboo 7B Q4_0"]
+
+
 @pytest.mark.parametrize(
     ("command", "call"),
     [
         (Command.START, ("start_server",)),
         (Command.STOP, ("stop_server",)),
+        (Command.RESTART, ("restart_server",)),
         (Command.PAUSE, ("pause", 7)),
         (Command.RESUME, ("resume", 7)),
         (Command.LOGIN, ("apply", {"launch_at_login": True})),
@@ -98,13 +139,69 @@ def test_an_entry_of_the_menu_becomes_a_wish(
 
 
 @pytest.mark.parametrize(
-    ("command", "page"), [(Command.EMBED, Page.EMBEDDING), (Command.WINDOW, Page.STATUS)]
+    ("command", "page"),
+    [
+        (Command.EMBED, Page.EMBEDDING),
+        (Command.WINDOW, Page.STATUS),
+        (Command.MODELS, Page.MODELS),
+        (Command.LOGS, Page.LOGS),
+    ],
 )
 def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Command, page: Page) -> None:
     desktop._run(command)
 
     assert desktop.window.isVisible()
     assert desktop.window.current() is page
+
+
+@pytest.mark.parametrize(
+    ("command", "begins"),
+    [
+        (Command.COPY_URL, "http://127.0.0.1:8080/v1"),
+        (Command.COPY_CURL, "curl http://127.0.0.1:8080/v1/embeddings"),
+        (Command.COPY_PYTHON, "from openai import OpenAI"),
+        (Command.COPY_4D, "var $client:=cs.AIKit.OpenAI.new("),
+    ],
+)
+def test_what_is_copied_is_on_the_clipboard(
+    qapp: QApplication, desktop: Desktop, command: Command, begins: str
+) -> None:
+    desktop._run(command)
+
+    assert qapp.clipboard().text().startswith(begins)
+
+
+def test_the_box_that_says_what_this_is_opens_once(desktop: Desktop) -> None:
+    desktop._run(Command.ABOUT)
+    about = desktop.about
+    desktop._run(Command.ABOUT)
+
+    assert about is desktop.about
+    assert about is not None
+    assert about.isVisible()
+    assert about.text().startswith("PowerInfer Tray ")
+
+
+def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    desktop.start(background=True)
+    tray = desktop.tray
+    assert tray is not None
+    qtbot.waitUntil(lambda: len(marks(tray)) == 2)
+    assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+    fake.refuse("apply", SettingsError("The settings could not be saved"))
+
+    tray._model_actions[1].trigger()
+
+    qtbot.waitUntil(lambda: desktop.window.message.accessibleName() == "The settings could not be saved")
+    assert ("apply", {"model": "test"}) in fake.calls
+    assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+
+
+def marks(tray: Tray) -> dict[str, bool]:
+    return {action.text(): action.isChecked() for action in tray._model_actions}
 
 
 def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, desktop: Desktop) -> None:

@@ -83,6 +83,18 @@ def test_a_defect_is_told_and_logged(qtbot: QtBot, bridge: Bridge, caplog: pytes
     assert "Traceback" in caplog.text
 
 
+def test_an_abandoned_operation_is_not_heard_of(qtbot: QtBot, bridge: Bridge) -> None:
+    go_on = threading.Event()
+    heard: list[str] = []
+
+    abandon = bridge.run(lambda: go_on.wait(10), _unexpected, _unexpected)
+    abandon()
+    go_on.set()
+    bridge.run(lambda: "next", heard.append, _unexpected)
+
+    qtbot.waitUntil(lambda: heard == ["next"] and not bridge._operations)
+
+
 def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:
     bridge = Bridge(fake.as_app)
     bridge.close(timeout_s=5)

@@ -2,24 +2,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from threading import Event
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from tests.fakes.app import DIMENSIONS, make_status
+from tests.fakes.app import DIMENSIONS, FakeApp, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import GatewayError
+from tray_app.ui.heat_map import HeatMap, nearest_pair, similarities
 from tray_app.ui.pages.embedding import EmbeddingPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
-    from tests.fakes.app import FakeApp
+    from tray_app.gateway.client import Embeddings
     from tray_app.ui.bridge import Bridge
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.", "Der schnelle braune Fuchs", "素早い茶色の狐")
@@ -46,10 +51,10 @@ def test_each_line_is_embedded_and_its_numbers_are_shown(
     embed(qtbot, page)
 
     assert fake.calls == [("embed", TEXTS)]
-    assert page.summary.text() == f"3 texts · {DIMENSIONS} dimensions · 14 tokens · 3.5 ms per text"
-    model = page.table.model()
-    assert [model.index(row, 0).data() for row in range(3)] == list(TEXTS)
-    assert {model.index(row, 1).data() for row in range(3)} == {"1.0000"}
+    assert page.results.summary.text() == f"3 texts · {DIMENSIONS} dimensions · 14 tokens · 3.5 ms per text"
+    model = page.results.table.model()
+    assert [model.index(row, 1).data() for row in range(3)] == list(TEXTS)
+    assert {model.index(row, 2).data() for row in range(3)} == {"1.0000"}
 
 
 def test_ctrl_enter_embeds(qtbot: QtBot, page: EmbeddingPage, fake: FakeApp) -> None:
@@ -65,27 +70,27 @@ def test_ctrl_enter_embeds(qtbot: QtBot, page: EmbeddingPage, fake: FakeApp) -> 
 
 def test_the_first_vector_is_plotted_then_the_one_that_is_selected(qtbot: QtBot, page: EmbeddingPage) -> None:
     embed(qtbot, page)
-    assert page.plot is not None
-    first = page.plot.accessibleDescription()
+    assert page.results.plot is not None
+    first = page.results.plot.accessibleDescription()
 
-    page.table.selectRow(2)
+    page.results.table.selectRow(2)
 
     assert first.startswith(f"{DIMENSIONS} values from ")
-    assert page.plot.accessibleDescription() != first
+    assert page.results.plot.accessibleDescription() != first
 
 
 def test_the_pointer_reads_a_value_off_the_plot(qtbot: QtBot, page: EmbeddingPage) -> None:
     page.resize(700, 700)
     page.show()
     embed(qtbot, page)
-    assert page.plot is not None
-    view = page.plot.getPlotItem().getViewBox()
+    assert page.results.plot is not None
+    view = page.results.plot.getPlotItem().getViewBox()
 
-    page.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(5.2, 0)))
-    assert page.hover.text().startswith("Dimension 5: ")
+    page.results.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(5.2, 0)))
+    assert page.results.hover.text().startswith("Dimension 5: ")
 
-    page.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(-20, 0)))
-    assert page.hover.text() == ""
+    page.results.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(-20, 0)))
+    assert page.results.hover.text() == ""
 
 
 def test_an_error_is_shown_in_place_and_the_texts_stay(
@@ -127,14 +132,160 @@ def test_the_plot_library_is_not_loaded_before_there_is_something_to_plot() -> N
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
+def test_many_texts_go_in_several_requests_and_come_back_as_one_result(
+    qtbot: QtBot, page: EmbeddingPage, fake: FakeApp
+) -> None:
+    page.texts.setPlainText("\n".join(f"text {number}" for number in range(20)))
+
+    embed(qtbot, page)
+
+    assert [len(call[1]) for call in fake.calls] == [16, 4]
+    assert page.results.table.rowCount() == 20
+    assert page.results.summary.text().startswith("20 texts · ")
+
+
+def test_cancel_works_at_once_and_sends_no_more(
+    qtbot: QtBot, page: EmbeddingPage, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, asked = Event(), Event()
+
+    def embed_slowly(texts: tuple[str, ...]) -> Embeddings:
+        asked.set()
+        answer.wait(10)
+        return FakeApp.embed(fake, texts)
+
+    monkeypatch.setattr(fake, "embed", embed_slowly)
+    page.texts.setPlainText("\n".join(f"text {number}" for number in range(40)))
+    page.embed_button.click()
+    assert asked.wait(10)
+    assert not page.embed_button.isEnabled()
+
+    page.cancel_button.click()
+
+    assert page.embed_button.isEnabled()
+    assert page.cancel_button.isHidden()
+    answer.set()
+    qtbot.waitUntil(lambda: not page._bridge._operations)
+    assert len(fake.calls) == 1
+    assert page.results.isHidden()
+
+
+def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: EmbeddingPage, tmp_path: Path) -> None:
+    path = tmp_path / "texts ü.txt"
+    path.write_text("eins\n素早い\n", "utf-8-sig")
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(path))])
+
+    assert page.texts.canInsertFromMimeData(dropped)
+    page.texts.insertFromMimeData(dropped)
+
+    qtbot.waitUntil(lambda: page.texts.toPlainText() == "eins\n素早い\n")
+
+
+def test_a_dropped_file_that_is_no_text_is_refused_and_the_texts_stay(
+    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF\xff\xfe")
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(path))])
+
+    page.texts.insertFromMimeData(dropped)
+
+    qtbot.waitUntil(lambda: page.card.accessibleName() == "model.gguf is no text")
+    assert page.texts.toPlainText() == "\n".join(TEXTS)
+
+
+def test_two_or_more_texts_are_compared_and_one_is_not(qtbot: QtBot, page: EmbeddingPage) -> None:
+    embed(qtbot, page)
+    results = page.results
+    assert [results.tabs.tabText(tab) for tab in range(2)] == ["Vect&or", "Si&milarity"]
+    assert results.heat_map is not None
+    assert results.heat_map.accessibleDescription().startswith("The nearest of 3 texts are ")
+
+    page.texts.setPlainText("alone")
+    embed(qtbot, page)
+    assert not results.tabs.isTabVisible(1)
+
+
+def test_the_pointer_reads_a_similarity_off_the_heat_map(qtbot: QtBot, page: EmbeddingPage) -> None:
+    page.resize(700, 800)
+    page.show()
+    embed(qtbot, page)
+    heat_map = page.results.heat_map
+    assert heat_map is not None
+    page.results.tabs.setCurrentWidget(heat_map)
+    view = heat_map._plot.getViewBox()
+
+    heat_map.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(1.5, 1.5)))
+    assert page.results.hover.text() == "Text 2 and text 2: 1.0000"
+
+    heat_map.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(-0.2, 1.5)))
+    assert page.results.hover.text() == ""
+
+
+def test_similarity_is_the_cosine_and_a_text_is_not_its_own_neighbour() -> None:
+    values = similarities([(1.0, 0.0), (3.0, 0.0), (0.0, -2.0), (-1.0, 0.0), (0.0, 0.0)])
+
+    assert values[0].tolist() == [1.0, 1.0, 0.0, -1.0, 0.0]
+    assert values[4].tolist() == [0.0] * 5
+    assert nearest_pair(values) == (0, 1)
+
+
+@pytest.mark.parametrize(("count", "dimensions"), [(2, 16), (200, 8192)])
+def test_few_and_many_texts_of_few_and_many_dimensions_are_compared(
+    qtbot: QtBot, count: int, dimensions: int
+) -> None:
+    heat_map = HeatMap()
+    qtbot.addWidget(heat_map)
+    vectors = np.random.default_rng(1).normal(size=(count, dimensions))
+
+    heat_map.show_vectors(vectors.tolist())
+
+    assert heat_map._values.shape == (count, count)
+    assert len(heat_map._labels) == (4 if count == 2 else 0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "begins"),
+    [(0, '{\n "model": "bamboo"'), (1, "curl "), (2, "from openai"), (3, "var $client")],
+)
+def test_results_and_requests_are_copied(qtbot: QtBot, page: EmbeddingPage, entry: int, begins: str) -> None:
+    embed(qtbot, page)
+
+    page.results.copy_button.menu().actions()[entry].trigger()
+
+    copied = QGuiApplication.clipboard().text()
+    assert copied.startswith(begins)
+    assert all(text in copied for text in TEXTS)
+
+
+def test_results_are_saved_and_a_failure_is_explained_in_place(
+    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path
+) -> None:
+    embed(qtbot, page)
+
+    page.results.save(tmp_path / "out.npy")
+    qtbot.waitUntil((tmp_path / "out.npy").exists)
+    assert np.load(tmp_path / "out.npy").shape == (3, DIMENSIONS)
+
+    page.results.save(tmp_path / "out.xlsx")
+    qtbot.waitUntil(lambda: page.card.accessibleName() == "Results cannot be saved as .xlsx")
+
+
 def test_pictures_of_the_page(
     qtbot: QtBot, page: EmbeddingPage, photograph: Callable[[QWidget, str], None]
 ) -> None:
-    page.resize(700, 700)
+    page.resize(760, 800)
     page.show()
     embed(qtbot, page)
-    assert page.plot is not None
-    plot = page.plot
-    qtbot.waitUntil(lambda: plot.y() > page.table.y() > 0)  # laid out
+    plot, heat_map = page.results.plot, page.results.heat_map
+    assert plot is not None
+    assert heat_map is not None
+    qtbot.waitUntil(lambda: plot.height() > 200)  # laid out
     plot.scene().sigMouseMoved.emit(plot.getPlotItem().getViewBox().mapViewToScene(QPointF(12, 0)))
     photograph(page, "embedding")
+
+    page.results.tabs.setCurrentWidget(heat_map)
+    qtbot.waitUntil(lambda: heat_map.height() > 200)
+    photograph(page, "embedding-similarity")

@@ -66,10 +66,15 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
             "Stopped — Bamboo 7B Q4_0",
             "Start Server",
             "Stop Server",
+            "Restart Server",
+            "Model",
             "Test Embedding…",
+            "Copy",
             "Open Window",
             "Settings…",
             "Launch at Login",
+            "Logs…",
+            "About",
             "Quit",
         ]
         assert host.tooltip() == "Stopped — Bamboo 7B Q4_0"
@@ -94,6 +99,23 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
         host.click("Quit")
         app.wait_for("close 4.5")
         assert app.ends_with() == 0
+
+
+def test_a_model_is_chosen_in_the_menu_of_the_panel(real_desktop: Desktop) -> None:
+    with real_desktop.tray_host() as host, tray_app(real_desktop) as app:
+        host.wait_for_item()
+        host.wait_until(lambda panel: len(panel.menu()["Model"].below) == 3)
+        models = host.menu()["Model"].below
+        assert [(e.label, e.checked) for e in models.values()] == [
+            ("Bamboo 7B Q4_0", True),
+            ("Built-in test model", False),
+            ("More Models…", False),
+        ]
+
+        host.click("Model", "Built-in test model")
+        app.wait_for("apply {'model': 'test'}")
+        host.click("Model", "More Models…")
+        windows(real_desktop, "^PowerInfer Tray")
 
 
 def test_a_download_is_paused_and_resumed_from_the_menu(real_desktop: Desktop) -> None:

@@ -14,6 +14,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import FIELDS, Settings
 from tray_app.system.host import System
+from tray_app.system.ports import PortOwner
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.setting_editors import Choice, Number
@@ -207,6 +208,66 @@ def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
         button(dialog, OK).click()
 
     assert fake.store.current == Settings(model="bamboo", launch_at_login=True, ctx_size=4096)
+
+
+def test_what_changed_elsewhere_is_shown_where_nothing_is_typed(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    dialog.editors["ctx_size"].set_value(4096)
+
+    fake.show(make_status(settings=Settings(model="test", ctx_size=1024, threads=2)))
+
+    qtbot.waitUntil(lambda: dialog.editors["model"].value() == "test")
+    assert dialog.editors["threads"].value() == 2
+    assert dialog.draft() == {"ctx_size": 4096}
+
+
+def test_each_field_can_be_reset_where_it_differs_from_its_default(
+    open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    settings = Settings(model="bamboo", port=9000, threads=3, extra_arguments=("--mlock",))
+    dialog = open_dialog(FakeApp(make_status(settings=settings), folder=tmp_path))
+    there = {name for name, reset in dialog.resets.items() if not reset.isHidden()}
+    assert there == {"model", "port", "threads", "extra_arguments"}
+
+    for name in there:
+        dialog.resets[name].click()
+
+    assert all(reset.isHidden() for reset in dialog.resets.values())
+    assert dialog.draft() == {"model": "", "port": 8080, "threads": "auto", "extra_arguments": ""}
+
+
+def test_a_port_that_someone_has_is_told_at_once_and_not_forbidden(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    fake.owners = {9000: (PortOwner("nginx", 812),)}
+
+    dialog.editors["port"].set_value(9000)
+    qtbot.waitUntil(lambda: dialog.notes["port"].text() == "⚠ Used by nginx (PID 812).")
+    assert button(dialog, OK).isEnabled()
+
+    dialog.editors["port"].set_value(9001)
+    qtbot.waitUntil(lambda: dialog.notes["port"].text().endswith("/v1. It is free."))
+
+
+def test_the_port_of_a_running_server_is_its_own(
+    qtbot: QtBot, open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    dialog = open_dialog(FakeApp(make_status(State.READY), folder=tmp_path))
+
+    qtbot.waitUntil(lambda: dialog.notes["port"].text().endswith("/v1. This server has it."))
+
+
+def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
+    open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    dialog = open_dialog(FakeApp(make_status(settings=Settings(threads_batch=32)), folder=tmp_path))
+    threads, batch = dialog.editors["threads"], dialog.editors["threads_batch"]
+    assert isinstance(threads, Number)
+    assert isinstance(batch, Number)
+
+    assert threads.box.maximum() == 8
+    assert batch.value() == 32
 
 
 def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog) -> None:

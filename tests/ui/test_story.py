@@ -14,6 +14,7 @@ from tests.fakes.desktop import photograph
 from tests.fakes.file_server import FileServer
 from tests.fakes.program import gone, powerinfer_tray
 from tests.ui.conftest import ARTIFACTS
+from tray_app.gateway.client import find_running
 from tray_app.system.paths import resources
 from tray_app.system.ports import free_port
 
@@ -78,6 +79,25 @@ def test_a_downloaded_model_is_served_by_its_file_name(
         host.click("Quit")
         assert app.wait(DEADLINE_S) == 0
     assert (private_home / "models" / "tiny.gguf").is_file()
+
+
+def test_a_second_start_shows_the_window_of_the_first_and_ends(
+    real_desktop: Desktop, port: int, private_home: Path
+) -> None:
+    choose("test")
+    assert port
+    with real_desktop.tray_host() as host, real_desktop.start(*APP, "--background") as app:
+        host.wait_for_item()
+        while find_running(private_home / "state") is None:  # it opens in the background
+            assert app.poll() is None
+
+        real_desktop.run(*APP, "--background")
+        real_desktop.run(*APP)
+
+        real_desktop.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "^PowerInfer Tray")
+        assert app.poll() is None
+        host.click("Quit")
+        assert app.wait(DEADLINE_S) == 0
 
 
 def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: Desktop, port: int) -> None:

@@ -3,20 +3,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QSystemTrayIcon
+from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tests.ui.conftest import dark_palette
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.settings.schema import Settings
-from tray_app.ui.presenters.tray import Command, Notice, Page
+from tray_app.ui.presenters.menu import Command, ModelChoice
+from tray_app.ui.presenters.tray import Notice, Page
 from tray_app.ui.tray import Tray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PySide6.QtGui import QAction
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
+
+    from tray_app.download.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -31,7 +36,21 @@ def labels(tray: Tray) -> list[str]:
 
 
 def entry(tray: Tray, label: str) -> QAction:
-    return next(a for a in tray.menu.actions() if a.text().replace("&", "") == label)
+    return next(a for a in all_entries(tray.menu) if a.text().replace("&", "") == label)
+
+
+def all_entries(menu: QMenu) -> Iterator[QAction]:
+    """The entries of a menu and of its submenus."""
+    for action in menu.actions():
+        yield action
+        if isinstance(below := action.menu(), QMenu):
+            yield from all_entries(below)
+
+
+def submenu(tray: Tray, label: str) -> QMenu:
+    found = entry(tray, label).menu()
+    assert isinstance(found, QMenu)
+    return found
 
 
 def test_the_menu_begins_with_the_state_and_ends_with_quit(tray: Tray) -> None:
@@ -39,10 +58,15 @@ def test_the_menu_begins_with_the_state_and_ends_with_quit(tray: Tray) -> None:
         "Stopped — Bamboo 7B Q4_0",
         "Start Server",
         "Stop Server",
+        "Restart Server",
+        "Model",
         "Test Embedding…",
+        "Copy",
         "Open Window",
         "Settings…",
         "Launch at Login",
+        "Logs…",
+        "About",
         "Quit",
     ]
 
@@ -70,10 +94,17 @@ def test_an_entry_that_cannot_be_chosen_says_why(tray: Tray) -> None:
     ("label", "command"),
     [
         ("Start Server", Command.START),
+        ("More Models…", Command.MODELS),
         ("Test Embedding…", Command.EMBED),
+        ("Address", Command.COPY_URL),
+        ("Example for curl", Command.COPY_CURL),
+        ("Example for Python", Command.COPY_PYTHON),
+        ("Example for 4D", Command.COPY_4D),
         ("Open Window", Command.WINDOW),
         ("Settings…", Command.SETTINGS),
         ("Launch at Login", Command.LOGIN),
+        ("Logs…", Command.LOGS),
+        ("About", Command.ABOUT),
         ("Quit", Command.QUIT),
     ],
 )
@@ -84,11 +115,34 @@ def test_an_entry_says_what_was_chosen(qtbot: QtBot, tray: Tray, label: str, com
     assert chosen.args == [command]
 
 
-def test_every_mnemonic_is_used_once(tray: Tray) -> None:
-    texts = [a.text() for a in tray.menu.actions() if a.isEnabled() and a.text()]
-    keys = [text[text.index("&") + 1].lower() for text in texts]
+def test_models_are_marks_of_which_one_is_set(qtbot: QtBot, tray: Tray) -> None:
+    tray.show_models((ModelChoice("Bamboo", "bamboo", chosen=True), ModelChoice("R&D", "rd", chosen=False)))
+    menu = submenu(tray, "Model")
+    assert [a.text() for a in menu.actions()] == ["Bamboo", "R&&D", "", "&More Models…"]
+    assert [a.isChecked() for a in menu.actions()] == [True, False, False, False]
 
-    assert len(keys) == len(set(keys)) == len(texts)
+    with qtbot.waitSignal(tray.model_chosen) as chosen:
+        menu.actions()[1].trigger()
+
+    assert chosen.args == ["rd"]
+    assert [a.isChecked() for a in menu.actions()][:2] == [False, True]
+
+
+def test_models_that_are_gone_leave_the_menu(tray: Tray) -> None:
+    tray.show_models((ModelChoice("Bamboo", "bamboo", chosen=True),))
+    tray.show_models(())
+
+    assert [a.text() for a in submenu(tray, "Model").actions()] == ["", "&More Models…"]
+
+
+@pytest.mark.parametrize("download", [None, make_progress(), make_progress(Phase.PAUSED)])
+def test_every_mnemonic_is_used_once(tray: Tray, download: Progress | None) -> None:
+    tray.show_status(make_status(State.READY, downloads=(download,) if download else ()))
+    # Those that are grey now are not grey always.
+    for menu in (tray.menu, submenu(tray, "Copy")):
+        texts = [a.text() for a in menu.actions() if a.isVisible() and "&" in a.text()]
+        keys = [text[text.index("&") + 1].lower() for text in texts]
+        assert len(keys) == len(set(keys)), texts
 
 
 def test_an_ampersand_in_a_name_is_no_mnemonic(tray: Tray) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, SettingsError
+from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.window import Window
 
@@ -96,12 +97,18 @@ def test_settings_can_be_asked_for(qtbot: QtBot, window: Window) -> None:
 def test_no_mnemonic_is_used_twice_on_a_page(window: Window, page: Page) -> None:
     window.open(page)
     shown = window.page(page)
-    texts = [button.text() for button in shown.findChildren(QPushButton)]
-    texts += [label.text() for label in shown.findChildren(QLabel)]
+    together: list[QPushButton | QLabel] = [*shown.findChildren(QPushButton)]
+    together += shown.findChildren(QLabel)
+    # Those of another tab are out of reach; those that are hidden for a while are not.
+    texts = [one.text() for one in together if _in_reach(one.parentWidget(), shown)]
     texts.append(window.settings_button.text())
     keys = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
 
     assert len(keys) == len(set(keys)), keys
+
+
+def _in_reach(parent: QWidget | None, page: QWidget) -> bool:
+    return parent is None or parent.isVisibleTo(page)
 
 
 def test_pictures_of_the_window(
@@ -114,6 +121,15 @@ def test_pictures_of_the_window(
     qtbot.waitUntil(lambda: page.table.model().rowCount() == 3)  # type: ignore[attr-defined]
     photograph(window, "window-download")
 
+    window.open(Page.EMBEDDING)
+    trial = window.page(Page.EMBEDDING)
+    assert isinstance(trial, TrialPage)
+    trial.embedding.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
+    trial.embedding.embed()
+    qtbot.waitUntil(lambda: trial.embedding.results.isVisible() and trial.embedding.results.table.y() > 0)
+    photograph(window, "window-embedding")
+
+    window.open(Page.MODELS)
     window.show_error(
         SettingsError("The settings could not be saved", "The disk is full.", "Free some space.")
     )

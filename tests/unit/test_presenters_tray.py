@@ -10,11 +10,12 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
 from tray_app.settings.schema import Settings
+from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.tray import (
-    Command,
     Notice,
     Page,
     Shape,
+    announcement,
     failure_of,
     notices,
     tray_view,
@@ -205,3 +206,63 @@ def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
     )
     assert notice == expected
     assert notices(failed(), failed(), str) == ()
+
+
+def ready_after(restarts: int) -> AppStatus:
+    return make_status(State.READY, engine=make_snapshot(State.READY, restarts=restarts))
+
+
+def test_a_server_that_came_back_after_a_crash_is_told_once_with_the_cause() -> None:
+    loading = make_status(State.LOADING, engine=make_snapshot(State.LOADING, failure=NO_MEMORY, restarts=1))
+
+    assert notices(loading, ready_after(1), str) == (
+        Notice("The server crashed and was restarted", "not enough memory", Page.STATUS),
+    )
+    assert notices(ready_after(1), ready_after(1), str) == ()
+
+
+def test_a_crash_between_two_snapshots_is_told_too() -> None:
+    assert notices(ready_after(1), ready_after(2), str) == (
+        Notice("The server crashed and was restarted", "The log says why.", Page.STATUS),
+    )
+
+
+def test_a_start_and_a_restart_that_were_wished_are_no_news() -> None:
+    loading = make_status(State.LOADING)
+
+    assert notices(loading, ready_after(0), str) == ()
+    assert notices(ready_after(1), ready_after(0), str) == ()
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_what_runs_can_be_restarted(state: State) -> None:
+    reason = view(make_status(state)).entries[Command.RESTART].reason
+
+    runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+    assert reason == ("" if runs else "The server is not running.")
+
+
+def downloading(received_bytes: int, phase: Phase = Phase.DOWNLOADING) -> AppStatus:
+    return make_status(downloads=(make_progress(phase, received_bytes=received_bytes, total_bytes=1000),))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (make_status(State.LOADING), make_status(State.READY), "Ready — Bamboo 7B Q4_0"),
+        (make_status(State.READY), make_status(State.READY), ""),
+        (downloading(100), downloading(240), ""),
+        (
+            downloading(240),
+            downloading(250),
+            "Downloading tiny.gguf — 25 % · 12.3 MB/s · 3 min left",
+        ),
+        (make_status(), downloading(10), "Downloading tiny.gguf — 1 % · 12.3 MB/s · 3 min left"),
+        (downloading(10), downloading(10, Phase.PAUSED), "tiny.gguf — Paused at 1 %"),
+        (downloading(990), make_status(), ""),
+    ],
+)
+def test_a_screen_reader_hears_of_states_and_of_every_quarter_of_a_download(
+    old: AppStatus, new: AppStatus, said: str
+) -> None:
+    assert announcement(old, new, NOW_S, str) == said

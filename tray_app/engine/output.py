@@ -6,11 +6,10 @@ Written by an engine's reader thread and the supervisor, read by anybody.
 from __future__ import annotations
 
 import logging
-import threading
-from collections import deque
-from itertools import islice
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
+
+from tray_app.system.logs import Lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 FILE_NAME = "engine.log"
 _MAX_BYTES = 5_000_000
 _KEPT_FILES = 2
-_KEPT_LINES = 1000
+_KEPT_LINES = 100_000
 
 
 class EngineOutput:
@@ -34,31 +33,25 @@ class EngineOutput:
             errors="backslashreplace",
             delay=True,
         )
-        self._lock = threading.Lock()
-        self._last: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._count = 0
+        self.lines = Lines(_KEPT_LINES)
 
     @property
     def count(self) -> int:
         """How many lines there have been."""
-        return self._count
+        return self.lines.count
 
     def add(self, line: str) -> None:
         """Take a line."""
         self._file.handle(logging.makeLogRecord({"msg": line}))
-        with self._lock:
-            self._last.append(line)
-            self._count += 1
+        self.lines.add(line)
 
     def since(self, count: int) -> tuple[str, ...]:
         """The lines after the first `count`, as far as they are still in memory."""
-        with self._lock:
-            forgotten = self._count - len(self._last)
-            return tuple(islice(self._last, max(0, count - forgotten), None))
+        return tuple(line.text for line in self.lines.since(count))
 
     def last(self, count: int) -> tuple[str, ...]:
         """The last lines."""
-        return self.since(self._count - count)
+        return self.since(max(0, self.count - count))
 
     def close(self) -> None:
         """Close the file."""

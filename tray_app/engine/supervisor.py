@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tray_app.engine.lifecycle import Effect, Event
     from tray_app.engine.plan import LaunchPlan, Plan
     from tray_app.system.child import Child, Launcher
+    from tray_app.system.logs import Lines
 
 _logger = logging.getLogger(__name__)
 _SHOWN_LINES = 200
@@ -160,6 +161,11 @@ class Supervisor:
     def glance(self) -> EngineSnapshot:
         """The engine now, without its log: cheap enough for every request."""
         return self._snapshot
+
+    @property
+    def lines(self) -> Lines:
+        """What engines print, with the time at which it came."""
+        return self._output.lines
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
         """The first snapshot in one of these states, once all requests are taken; any after the time-out."""

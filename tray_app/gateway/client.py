@@ -14,8 +14,9 @@ from tray_app.gateway.control import FILE_NAME, ControlFile, Fault
 from tray_app.gateway.openai import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from threading import Event
 
 _FIRST_ANSWER_S = 2.0
 _STATUS_S = 10.0
@@ -35,6 +36,15 @@ class _Vectors(msgspec.Struct):
 
 class _Reason(msgspec.Struct):
     message: str
+
+
+class _Addition(msgspec.Struct):
+    text: str = ""
+
+
+class _Event(msgspec.Struct):
+    choices: list[_Addition] = []
+    error: _Reason | None = None
 
 
 class _Refusal(msgspec.Struct):
@@ -61,8 +71,7 @@ def embed(base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: floa
 
     """
     body = {"input": list(texts), "model": "", "encoding_format": "float"}
-    headers = {"Authorization": f"Bearer {key}"} if key else None
-    with _session(headers) as session:
+    with _session(_bearer(key)) as session:
         began_s = time.perf_counter()
         response = _send(session, "POST", f"{base_url}/embeddings", timeout_s, body)
         elapsed_ms = (time.perf_counter() - began_s) * 1000
@@ -74,13 +83,47 @@ def embed(base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: floa
     return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
 
 
+def complete(
+    base_url: str,
+    prompt: str,
+    max_tokens: int,
+    cancelled: Event,
+    *,
+    key: str = "",
+    timeout_s: float = 600.0,
+) -> Iterator[str]:
+    """What the server at `base_url` adds to `prompt`, piece by piece as it comes, until `cancelled` is set.
+
+    Raises
+    ------
+    GatewayError
+        As `embed`; also if the answer breaks off.
+
+    """
+    body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}
+    with _session(_bearer(key)) as session:
+        session.stream = True  # hands over each piece when it is there
+        response = _send(session, "POST", f"{base_url}/completions", timeout_s, body)
+        if not response.ok:
+            raise GatewayError("The server refused the text", _decode(response, _Refusal).error.message)
+        try:
+            # Leaving closes the connection, by which the engine hears that nobody waits any more.
+            for line in response.iter_lines():
+                if cancelled.is_set() or line == b"data: [DONE]":
+                    return
+                if line.startswith(b"data: "):
+                    yield _piece(line.removeprefix(b"data: "))
+        except requests.RequestException as exc:
+            raise GatewayError("The answer broke off", "The server closed the connection.") from exc
+
+
 class ControlClient:
     """Speaks to a running app. Every method raises GatewayError if the app is gone or refuses."""
 
     def __init__(self, file: ControlFile) -> None:
         self.pid = file.pid
         self._url = f"http://127.0.0.1:{file.port}"
-        self._headers = {"Authorization": f"Bearer {file.token}"}
+        self._headers = _bearer(file.token)
 
     def status(self, timeout_s: float = _STATUS_S) -> dict[str, Any]:
         """What the app says of itself."""
@@ -128,11 +171,28 @@ def find_running(state_dir: Path) -> ControlClient | None:
     return client
 
 
-def _session(headers: dict[str, str] | None = None) -> requests.Session:
+def _bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _session(headers: Mapping[str, str]) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # loopback never goes through a proxy
-    session.headers.update(headers or {})
+    session.headers.update(headers)
     return session
+
+
+def _piece(payload: bytes) -> str:
+    """The text that one event of a stream adds; `GatewayError` if it says that something went wrong."""
+    try:
+        event = msgspec.json.decode(payload, type=_Event)
+    except msgspec.DecodeError as exc:
+        raise GatewayError(
+            "The server's answer makes no sense", "An event is not the JSON of this app."
+        ) from exc
+    if event.error:
+        raise GatewayError("The answer broke off", event.error.message)
+    return "".join(choice.text for choice in event.choices)
 
 
 def _send(

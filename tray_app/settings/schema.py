@@ -159,6 +159,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _about("Start the server with the app", "Start the server as soon as the app runs.", "app"),
     ] = False
+    notices: Annotated[
+        bool,
+        _about("Notices", "Tell when a download has ended, and when the server has crashed.", "app"),
+    ] = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The app's own log file. Opened once by whoever runs the app; every thread may log.
+"""The app's own log file, and the last lines of a log in memory. Every thread may log.
 
 Nothing secret is ever passed to a logger: no keys, no headers, no request bodies.
 """
@@ -6,8 +6,14 @@ Nothing secret is ever passed to a logger: no keys, no headers, no request bodie
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from collections import deque
+from itertools import islice
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from tray_app.errors import AppError
 
@@ -16,7 +22,60 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 1_000_000
 _KEPT_FILES = 3
+_KEPT_LINES = 10_000
 _FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
+
+
+class LogLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of a log. Not watched by the garbage collector: going through 100,000 takes it 100 ms."""
+
+    at_s: float
+    """When it came, as `time.time`."""
+    level: int
+    """As in `logging`; `NOTSET` where its author did not say."""
+    text: str
+
+
+class Batch(NamedTuple):
+    """Lines that follow each other."""
+
+    end: int
+    """How many lines there had been with the last of them."""
+    lines: tuple[LogLine, ...]
+
+
+class Lines:
+    """The last lines of a log. Any thread may add and read."""
+
+    def __init__(self, kept: int) -> None:
+        self._lock = threading.Lock()
+        self._last: deque[LogLine] = deque(maxlen=kept)
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How many lines there have been."""
+        return self._count
+
+    def add(self, text: str, level: int = logging.NOTSET) -> None:
+        """Take a line."""
+        line = LogLine(time.time(), level, text)
+        with self._lock:
+            self._last.append(line)
+            self._count += 1
+
+    def since(self, count: int) -> tuple[LogLine, ...]:
+        """The lines after the first `count`, as far as they are still in memory."""
+        return self.after(count, len(self._last)).lines
+
+    def after(self, count: int, most: int) -> Batch:
+        """The first `most` of the lines after the first `count`, as far as they are still in memory."""
+        with self._lock:
+            there = max(0, min(self._count - count, len(self._last)))
+            newer = max(0, there - most)
+            # From the end, where a deque is fast: most often it is a few of many.
+            newest_first = list(islice(reversed(self._last), newer, there))
+            return Batch(self._count - newer, tuple(reversed(newest_first)))
 
 
 class AppLog:
@@ -38,11 +97,27 @@ class AppLog:
                 "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
             ) from exc
         self._handler.setFormatter(logging.Formatter(_FORMAT))
+        self.lines = Lines(_KEPT_LINES)
+        self._memory = _Memory(self.lines)
         self._logger = logging.getLogger("tray_app")
         self._logger.addHandler(self._handler)
+        self._logger.addHandler(self._memory)
         self._logger.setLevel(logging.INFO)
 
     def close(self) -> None:
         """Write nothing more."""
+        self._logger.removeHandler(self._memory)
         self._logger.removeHandler(self._handler)
         self._handler.close()
+
+
+class _Memory(logging.Handler):
+    """Keeps what is logged in memory, each line of a traceback as one of its own."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for text in self.format(record).splitlines():
+            self._lines.add(text, record.levelno)

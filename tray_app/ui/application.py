@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -10,9 +11,13 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 from tray_app import __version__
 from tray_app.system.host import System
 from tray_app.ui import icons
+from tray_app.ui.about import about_box
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.operations import set_launch_at_login
-from tray_app.ui.presenters.tray import Command, Page, Shape, current_download, notices
+from tray_app.ui.operations import choose, operation_for, read_facts
+from tray_app.ui.presenters.menu import COPIES, Command, model_choices
+from tray_app.ui.presenters.models import ModelFacts, facts_key
+from tray_app.ui.presenters.snippets import copied_text
+from tray_app.ui.presenters.tray import Page, Shape, announcement, notices
 from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
@@ -21,6 +26,8 @@ from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from PySide6.QtWidgets import QMessageBox
 
     from tray_app.app import App, AppStatus
     from tray_app.errors import AppError
@@ -61,6 +68,7 @@ class Desktop(QObject):
     """What of the app is on the desktop: tray, window, dialog, notices; and what their wishes lead to."""
 
     _quit_wanted = Signal()
+    _window_wanted = Signal()
 
     def __init__(self, qt: QApplication, app: App) -> None:
         super().__init__()
@@ -70,7 +78,10 @@ class Desktop(QObject):
         self.window = Window(self.bridge)
         self.tray: Tray | None = None
         self.dialog: SettingsDialog | None = None
+        self.about: QMessageBox | None = None
         self._shown = self.bridge.status
+        self._facts = ModelFacts()
+        self._facts_of: object = None
         # Only while there is no tray: panels that appear late do not announce themselves to every platform.
         self._look = QTimer(self)
         self._look.setInterval(_TRAY_LOOK_MS)
@@ -78,9 +89,10 @@ class Desktop(QObject):
         self.bridge.status_changed.connect(self._show_status)
         self.window.settings_wanted.connect(self.open_settings)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
+        self._window_wanted.connect(self.window.open, Qt.ConnectionType.QueuedConnection)
 
     def start(self, *, background: bool) -> None:
-        """Appear, and start the server where the settings say so."""
+        """Appear, and do what the settings ask for at the start."""
         self._look_for_tray()
         if self.tray is None:
             self._look.start()
@@ -88,20 +100,24 @@ class Desktop(QObject):
             QTimer.singleShot(_TRAY_GRACE_MS if background else 0, self, self._make_up_for_tray)
         elif not background:
             self._open_first_time()
-        self._operate(lambda: self._app.open_control(self.quit))
-        if self.bridge.status.settings.start_server_with_app:
-            self._run(Command.START)
+        self._operate(lambda: self._app.open_control(self.quit, self.show_window))
+        self._operate(self._app.begin)
 
     def quit(self) -> None:
         """End the app. Any thread."""
         self._quit_wanted.emit()
 
+    def show_window(self) -> None:
+        """Bring the window to the front. Any thread: the app has been started a second time."""
+        self._window_wanted.emit()
+
     def leave(self) -> None:
         """Vanish at once; what must end may take its time unseen."""
         self._look.stop()
         self.window.hide()
-        if self.dialog is not None:
-            self.dialog.hide()
+        for box in (self.dialog, self.about):
+            if box is not None:
+                box.hide()
         if self.tray is not None:
             self.tray.close()
 
@@ -113,6 +129,14 @@ class Desktop(QObject):
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()
+
+    def open_about(self) -> None:
+        """Say what this program is; a box that is open already comes to the front."""
+        if self.about is None:
+            self.about = about_box()
+        self.about.show()
+        self.about.raise_()
+        self.about.activateWindow()
 
     def _look_for_tray(self) -> None:
         if not QSystemTrayIcon.isSystemTrayAvailable():
@@ -126,8 +150,10 @@ class Desktop(QObject):
             self.bridge.status, template=system is System.MACOS, over_dbus=menus_go_over_dbus(system)
         )
         self.tray.chosen.connect(self._run)
+        self.tray.model_chosen.connect(self._choose)
         self.tray.notice_clicked.connect(self.window.open)
         self.tray.show()
+        self._refresh_models()
 
     def _make_up_for_tray(self) -> None:
         """The window in place of the icon: nothing may run unseen."""
@@ -145,9 +171,27 @@ class Desktop(QObject):
     def _show_status(self, status: AppStatus) -> None:
         if self.tray is not None:
             self.tray.show_status(status)
-        for notice in notices(self._shown, status, tr):
+            self._refresh_models()
+        for notice in notices(self._shown, status, tr) if status.settings.notices else ():
             self._tell(notice)
+        if words := announcement(self._shown, status, time.time(), tr):
+            self.window.announce(words)
         self._shown = status
+
+    def _refresh_models(self) -> None:
+        """Read anew what the menu offers, where it may have changed."""
+        facts_of = facts_key(self.bridge.status)
+        if facts_of != self._facts_of:
+            self._facts_of = facts_of
+            self.bridge.run(lambda: read_facts(self._app), self._offer_models, self._operation_failed)
+
+    def _offer_models(self, facts: ModelFacts) -> None:
+        self._facts = facts
+        if self.tray is not None:
+            self.tray.show_models(model_choices(facts))
+
+    def _choose(self, reference: str) -> None:
+        self._operate(lambda: choose(self._app, reference))
 
     def _tell(self, notice: Notice) -> None:
         if self.tray is not None:
@@ -156,26 +200,27 @@ class Desktop(QObject):
             self.window.show_message(notice.title, notice.text)
 
     def _run(self, command: Command) -> None:
-        app, status = self._app, self.bridge.status
-        download = current_download(status)
+        if command in COPIES:
+            self._qt.clipboard().setText(copied_text(command, self.bridge.status))
+        elif operation := operation_for(self._app, command, self.bridge.status):
+            self._operate(operation)
+        else:
+            self._open(command)
+
+    def _open(self, command: Command) -> None:
         match command:
-            case Command.START:
-                self._operate(app.start_server)
-            case Command.STOP:
-                self._operate(app.stop_server)
-            case Command.PAUSE if download:
-                self._operate(lambda: app.downloads.pause(download.id))
-            case Command.RESUME if download:
-                self._operate(lambda: app.downloads.resume(download.id))
-            case Command.EMBED:
-                self.window.open(Page.EMBEDDING)
             case Command.WINDOW:
                 self.window.open()
+            case Command.MODELS:
+                self.window.open(Page.MODELS)
+            case Command.EMBED:
+                self.window.open(Page.EMBEDDING)
+            case Command.LOGS:
+                self.window.open(Page.LOGS)
             case Command.SETTINGS:
                 self.open_settings()
-            case Command.LOGIN:
-                wanted = not status.settings.launch_at_login
-                self._operate(lambda: set_launch_at_login(app, wanted=wanted))
+            case Command.ABOUT:
+                self.open_about()
             case Command.QUIT:
                 self._qt.quit()
 
@@ -184,5 +229,7 @@ class Desktop(QObject):
 
     def _operation_failed(self, error: AppError) -> None:
         if self.tray is not None:
-            self.tray.show_status(self.bridge.status)  # a box that was ticked in vain is unticked
+            # What was ticked or marked in vain shows again what is true.
+            self.tray.show_status(self.bridge.status)
+            self.tray.show_models(model_choices(self._facts))
         self.window.show_error(error)

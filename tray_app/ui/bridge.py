@@ -62,6 +62,7 @@ class Bridge(QObject):
         self._closed = False
         self._numbers = itertools.count()
         self._operations: dict[int, _Operation] = {}
+        self._abandoned: set[int] = set()
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._finished.connect(self._conclude, Qt.ConnectionType.QueuedConnection)
         app.changed.connect(self._receive)
@@ -73,14 +74,18 @@ class Bridge(QObject):
         operation: Callable[[], Value],
         success: Callable[[Value], object],
         failure: Callable[[AppError], object],
-    ) -> None:
-        """Do `operation` on a thread of its own, then call `success` or `failure` on the GUI thread."""
+    ) -> Callable[[], None]:
+        """Do `operation` on a thread of its own, then call `success` or `failure` on the GUI thread.
+
+        What is returned makes that none of the two is called any more; `operation` itself goes on.
+        """
         number = next(self._numbers)
         thread = threading.Thread(
             target=self._perform, args=(number, operation), name="ui-operation", daemon=True
         )
         self._operations[number] = _Operation(thread, operation, success, failure)
         thread.start()
+        return lambda: self._abandoned.add(number)
 
     def close(self, timeout_s: float) -> None:
         """Deliver nothing more, and wait for the operations that still run."""
@@ -125,7 +130,9 @@ class Bridge(QObject):
         # It has nothing left to do. Once it is gone, the last reference to a widget cannot be dropped there:
         # deleting a widget outside the GUI thread ends the process.
         operation.thread.join()
-        if self._closed:
+        abandoned = outcome.number in self._abandoned
+        self._abandoned.discard(outcome.number)
+        if self._closed or abandoned:
             return
         if outcome.error:
             operation.failure(outcome.error)

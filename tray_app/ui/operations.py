@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import platform
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from PySide6.QtCore import qVersion
 
-from tray_app.errors import ModelError
+from tray_app import __version__
+from tray_app.errors import AppError, ModelError
+from tray_app.gateway.client import Embeddings
 from tray_app.models.library import NotInstalledError
+from tray_app.ui.presenters.diagnostics import Situation, diagnostics
+from tray_app.ui.presenters.logs import log_rows
+from tray_app.ui.presenters.measurement import Measurement
+from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
+from tray_app.ui.presenters.tray import current_download
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from threading import Event
 
-    from tray_app.app import App
-    from tray_app.gateway.client import Embeddings
+    from tray_app.app import App, AppStatus
+    from tray_app.system.logs import Lines, LogLine
+    from tray_app.ui.presenters.measurement import Load
+
+
+_DIAGNOSED_LINES = 200
+_TEXTS_AT_ONCE = 16
 
 
 def read_facts(app: App) -> ModelFacts:
@@ -30,13 +48,57 @@ def read_facts(app: App) -> ModelFacts:
     return ModelFacts(library.installed(), library.catalog, chosen)
 
 
-def embed(app: App, texts: Sequence[str]) -> Embeddings:
+def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embeddings:
     """The embeddings of `texts`, and everything loaded that shows them.
 
-    The library that plots takes a quarter of a second to import: here nobody's clicks wait for it.
+    The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
+    are sent in several requests, and no more of them once `cancelled` is set.
     """
     importlib.import_module("tray_app.ui.plots")
-    return app.embed(texts)
+    importlib.import_module("tray_app.ui.heat_map")
+    parts = []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        parts.append(app.embed(texts[start : start + _TEXTS_AT_ONCE]))
+        if cancelled.is_set():
+            break
+    return Embeddings(
+        vectors=tuple(vector for part in parts for vector in part.vectors),
+        dimensions=parts[0].dimensions,
+        tokens=sum(part.tokens for part in parts),
+        elapsed_ms=sum(part.elapsed_ms for part in parts),
+    )
+
+
+def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[int], None]) -> Measurement:
+    """How fast the server embeds `text`; `tell` hears how many requests have been answered.
+
+    The first request that fails ends it, as its `AppError`.
+    """
+    importlib.import_module("tray_app.ui.histogram")
+    began_s = time.perf_counter()
+    latencies_ms: list[float] = []
+    with ThreadPoolExecutor(load.at_once, "measure") as pool:
+
+        def ask(_: int) -> float | None:
+            try:
+                return None if cancelled.is_set() else app.embed([text]).elapsed_ms
+            except AppError:
+                cancelled.set()  # what has not been sent yet is not sent any more
+                raise
+
+        for latency_ms in pool.map(ask, range(load.requests)):
+            if latency_ms is not None:
+                latencies_ms.append(latency_ms)
+                tell(len(latencies_ms))
+    return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
+
+
+def stream_completion(
+    app: App, prompt: str, max_tokens: int, cancelled: Event, tell: Callable[[str], None]
+) -> None:
+    """Hand what the model adds to `prompt` to `tell`, piece by piece."""
+    for piece in app.complete(prompt, max_tokens, cancelled):
+        tell(piece)
 
 
 def choose(app: App, reference: str) -> None:
@@ -47,3 +109,36 @@ def choose(app: App, reference: str) -> None:
 def set_launch_at_login(app: App, *, wanted: bool) -> None:
     """Start at login from now on, or no more."""
     app.apply(msgspec.structs.replace(app.store.current, launch_at_login=wanted))
+
+
+def operation_for(  # noqa: PLR0911 - one for each wish
+    app: App, command: Command, status: AppStatus
+) -> Callable[[], object] | None:
+    """What an entry of the menu asks of the app; None if it only opens something."""
+    download = current_download(status)
+    match command:
+        case Command.START:
+            return app.start_server
+        case Command.STOP:
+            return app.stop_server
+        case Command.RESTART:
+            return app.restart_server
+        case Command.PAUSE if download:
+            return lambda: app.downloads.pause(download.id)
+        case Command.RESUME if download:
+            return lambda: app.downloads.resume(download.id)
+        case Command.LOGIN:
+            return lambda: set_launch_at_login(app, wanted=not status.settings.launch_at_login)
+        case _:
+            return None
+
+
+def collect_diagnostics(app: App) -> str:
+    """A report of how things stand, with nothing private in it."""
+    versions = {"PowerInfer Tray": __version__, "Python": platform.python_version(), "Qt": qVersion()}
+    rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
+    return diagnostics(Situation(versions, app.host, app.status(), rows, Path.home()))
+
+
+def _last(lines: Lines) -> tuple[LogLine, ...]:
+    return lines.since(max(0, lines.count - _DIAGNOSED_LINES))

@@ -80,7 +80,7 @@ class Switch(Editor):
 class Number(Editor):
     """A number with its unit; one step below the smallest stands «Automatic», where the setting has it."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, maximum: float) -> None:
         super().__init__()
         self._field = field
         self.box = QDoubleSpinBox(decimals=0 if field.kind is int else _DECIMALS)
@@ -88,7 +88,7 @@ class Number(Editor):
         if field.may_be_auto:
             minimum -= 1
             self.box.setSpecialValueText(tr("Automatic"))
-        self.box.setRange(minimum, field.maximum or 0)
+        self.box.setRange(minimum, maximum)
         self.box.setSingleStep(_STEPS.get(field.name, 1))
         self.box.setSuffix(f" {tr(field.unit)}" if field.unit else "")
         self.box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
@@ -162,6 +162,50 @@ class Choice(Editor):
         self.box.setCurrentIndex(number)
         if number < 0:
             self.box.setEditText(value)
+
+
+class Selection(Editor):
+    """One of the few values that a setting can have, by their titles."""
+
+    def __init__(self, titles: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self.box = QComboBox()
+        for choice, title in titles:
+            self.box.addItem(title, choice)
+        self.box.currentIndexChanged.connect(self.changed)
+        self._hold(self.box)
+
+    def value(self) -> str:
+        """The value behind the chosen title."""
+        return str(self.box.currentData())
+
+    def set_value(self, value: Any) -> None:
+        """Choose a value."""
+        self.box.setCurrentIndex(self.box.findData(value))
+
+
+class ResetButton(QPushButton):
+    """Puts a setting back to its default; there only while it has another value."""
+
+    def __init__(self, field: Field, editor: Editor) -> None:
+        super().__init__(tr("Reset"))
+        self._editor = editor
+        self._default = field.default
+        self.setAccessibleName(tr("Reset: {title}").format(title=tr(field.title)))
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # or the fields would jump
+        self.setSizePolicy(policy)
+        self.clicked.connect(self._reset)
+        editor.changed.connect(self.adjust)
+
+    def adjust(self) -> None:
+        """Appear or vanish, as there is something to reset."""
+        value, default = self._editor.value(), self._default
+        self.setVisible(value != (value_text(default) if isinstance(value, str) else default))
+
+    def _reset(self) -> None:
+        self._editor.set_value(self._default)
+        self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
 
 
 def _browse_button(parent: QWidget, field: Field, adopt: Any, *, folder: bool) -> QPushButton:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QTabWidget,
@@ -24,15 +25,19 @@ from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.settings import (
     ENGINES,
     GROUPS,
+    choice_title,
     command_line,
     consequence,
     doubts,
     engine_title,
     group_title,
+    largest,
+    port_doubt,
+    port_praise,
     read_draft,
     vram_refusal,
 )
-from tray_app.ui.setting_editors import Choice, Number, Switch, Text
+from tray_app.ui.setting_editors import Choice, Number, ResetButton, Selection, Switch, Text
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 
@@ -73,7 +78,11 @@ class SettingsDialog(QDialog):
         self._previewed: Settings | None = None
         self._plan: Plan | AppError | None = None
         self.editors = {field.name: self._make_editor(field) for field in FIELDS}
+        self.resets = {field.name: ResetButton(field, self.editors[field.name]) for field in FIELDS}
         self.notes = {field.name: _note(field) for field in FIELDS}
+        self._asked_port: int | None = None
+        self._asking_port = False
+        self._port_doubt = self._port_praise = ""
         self.tabs = QTabWidget()
         self.command = _command_view()
         self.consequence = text_label()
@@ -109,7 +118,7 @@ class SettingsDialog(QDialog):
         self._bridge.status_changed.disconnect(self._show_status)
         super().done(result)
 
-    def _make_editor(self, field: Field) -> Editor:
+    def _make_editor(self, field: Field) -> Editor:  # noqa: PLR0911 - one for each kind of field
         match field.name:
             case "model":
                 return Choice(field, placeholder=tr("none chosen"))
@@ -119,9 +128,14 @@ class SettingsDialog(QDialog):
                 return engines
             case "models_folder":
                 return Text(field, placeholder=str(self._bridge.app.paths.models), folder=True)
+        if field.choices:
+            return Selection((choice, choice_title(choice, tr)) for choice in field.choices)
         if field.kind is bool:
             return Switch(field)
-        return Number(field) if field.kind in (int, float) else Text(field)
+        if field.kind in (int, float):
+            value = getattr(self._bridge.app.store.current, field.name)
+            return Number(field, largest(field, value, self._bridge.app.host))
+        return Text(field)
 
     def _lay_out(self) -> None:
         for group in GROUPS:
@@ -152,9 +166,12 @@ class SettingsDialog(QDialog):
     def _add_row(self, form: QFormLayout, field: Field) -> None:
         editor = self.editors[field.name]
         editor.describe(tr(field.title), tr(field.help))
+        line = QHBoxLayout()
+        line.addWidget(editor, 1)
+        line.addWidget(self.resets[field.name])
         cell = QVBoxLayout()
         cell.setSpacing(2)
-        cell.addWidget(editor)
+        cell.addLayout(line)
         cell.addWidget(self.notes[field.name])
         label = QLabel()
         if not isinstance(editor, Switch):  # which carries its title itself
@@ -172,10 +189,12 @@ class SettingsDialog(QDialog):
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
 
     def _fill(self, settings: Settings) -> None:
+        self._adopted = settings
         for name, editor in self.editors.items():
             editor.blockSignals(True)
             editor.set_value(getattr(settings, name))
             editor.blockSignals(False)
+            self.resets[name].adjust()
         self._initial = {name: editor.value() for name, editor in self.editors.items()}
 
     def _offer_models(self, facts: ModelFacts) -> None:
@@ -191,8 +210,10 @@ class SettingsDialog(QDialog):
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
+        told = doubts(new, self._plan) | ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         for field in FIELDS:
-            self._annotate(field, (doubts(new, self._plan) | problems).get(field.name, ""))
+            self._annotate(field, told.get(field.name, ""))
+        self._check_port(new.port)
         self._permit(problems)
         self._preview(new)
         self._show_consequence(new)
@@ -200,7 +221,8 @@ class SettingsDialog(QDialog):
     def _annotate(self, field: Field, problem: str) -> None:
         note, editor = self.notes[field.name], self.editors[field.name]
         refusal = self._refusal() if field.name == "vram_budget" else ""
-        note.setText(f"⚠ {problem}" if problem else refusal or tr(field.help))
+        praise = f" {self._port_praise}" if field.name == "port" and self._port_praise else ""
+        note.setText(f"⚠ {problem}" if problem else refusal or tr(field.help) + praise)
         urgent = bool(problem or refusal)
         note.setForegroundRole(
             QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
@@ -232,6 +254,23 @@ class SettingsDialog(QDialog):
         self.command.setPlainText(plan.title if isinstance(plan, AppError) else command_line(plan))
         self._judge()
 
+    def _check_port(self, port: int) -> None:
+        """Ask who has the port that is wished for; one question at a time, the last one is answered."""
+        if self._asking_port or port == self._asked_port:
+            return
+        self._asking_port, self._asked_port = True, port
+        self._bridge.run(
+            lambda: self._bridge.app.port_owners(port),
+            lambda owners: self._show_port_doubt(port, port_doubt(owners, tr)),
+            lambda error: self._show_port_doubt(port, error.title),
+        )
+
+    def _show_port_doubt(self, port: int, doubt: str) -> None:
+        self._asking_port = False
+        self._port_doubt = doubt
+        self._port_praise = "" if doubt else port_praise(self._bridge.status, port, tr)
+        self._judge()
+
     def _show_consequence(self, new: Settings) -> None:
         self.consequence.setText(consequence(self._bridge.status, new, self._plan, tr))
 
@@ -248,7 +287,20 @@ class SettingsDialog(QDialog):
         # A model may have to be downloaded before the call that applies returns: what is saved is enough.
         if self._submitted and status.settings == self._submitted.settings and not status.problem:
             self._applied()
+        self._adopt(status.settings)
         self._judge()
+
+    def _adopt(self, settings: Settings) -> None:
+        """Follow what changed elsewhere; what the person has typed stays."""
+        for name, editor in self.editors.items():
+            value = getattr(settings, name)
+            if editor.value() == self._initial[name] and value != getattr(self._adopted, name):
+                editor.blockSignals(True)
+                editor.set_value(value)
+                editor.blockSignals(False)
+                self._initial[name] = editor.value()
+                self.resets[name].adjust()
+        self._adopted = settings
 
     def _applied(self) -> None:
         submitted, self._submitted = self._submitted, None

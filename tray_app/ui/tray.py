@@ -6,21 +6,24 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QApplication, QMenu, QStyle, QSystemTrayIcon
 
 from tray_app.system.host import System
 from tray_app.ui import icons
-from tray_app.ui.presenters.tray import Command, Shape, tray_view
+from tray_app.ui.presenters.menu import COPIES, MENU, Command, Submenu, submenu_title
+from tray_app.ui.presenters.tray import Shape, tray_view
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tray_app.app import AppStatus
+    from tray_app.ui.presenters.menu import ModelChoice
     from tray_app.ui.presenters.tray import Notice, Page, TrayView
 
 _FRAME_MS = 250
 _WATCHER = "org.kde.StatusNotifierWatcher"
-_SEPARATORS_BEFORE = (Command.START, Command.EMBED, Command.SETTINGS, Command.QUIT)
 
 
 class Tray(QObject):
@@ -28,6 +31,8 @@ class Tray(QObject):
 
     chosen = Signal(object)
     """A menu entry was chosen, or the icon was clicked (`Command.WINDOW`)."""
+    model_chosen = Signal(str)
+    """What the setting `model` shall become."""
     notice_clicked = Signal(object)
     """The `Page` that explains the last notice."""
 
@@ -44,7 +49,9 @@ class Tray(QObject):
         self.menu.setToolTipsVisible(True)
         self._headline = self._line()
         self._download = self._line()
-        self._actions = {command: self._entry(command) for command in Command}
+        self._actions: dict[Command, QAction] = {}
+        self._model_actions: list[QAction] = []
+        self._fill_frame()
         self.icon = QSystemTrayIcon()
         self.icon.setContextMenu(self.menu)
         self.icon.activated.connect(self._activated)
@@ -70,6 +77,13 @@ class Tray(QObject):
         self._status = status
         self._render()
 
+    def show_models(self, choices: Sequence[ModelChoice]) -> None:
+        """Offer these models; also puts a mark back that was moved in vain."""
+        for action in self._model_actions:
+            self._models.removeAction(action)
+            action.deleteLater()
+        self._model_actions = [self._model_entry(choice) for choice in choices]
+
     def notify(self, notice: Notice) -> None:
         """Tell a person something, by the system's own notification."""
         self._notice_page = notice.page
@@ -90,12 +104,43 @@ class Tray(QObject):
         action.setEnabled(False)
         return action
 
-    def _entry(self, command: Command) -> QAction:
-        if command in _SEPARATORS_BEFORE:
-            self.menu.addSeparator()
-        action = self.menu.addAction("")
+    def _fill_frame(self) -> None:
+        """All entries, in their order; what they say and whether they can be chosen comes later."""
+        for number, group in enumerate(MENU):
+            if number:  # the first one belongs to the status lines
+                self.menu.addSeparator()
+            for item in group:
+                if isinstance(item, Submenu):
+                    self._add_submenu(item)
+                else:
+                    self._add_entry(self.menu, item)
+
+    def _add_submenu(self, submenu: Submenu) -> None:
+        menu = self.menu.addMenu(submenu_title(submenu, tr))
+        menu.setToolTipsVisible(True)
+        match submenu:
+            case Submenu.COPY:
+                for command in COPIES:
+                    self._add_entry(menu, command)
+            case Submenu.MODEL:
+                self._models = menu
+                self._model_group = QActionGroup(menu)
+                self._after_models = menu.addSeparator()
+                self._add_entry(menu, Command.MODELS)
+
+    def _add_entry(self, menu: QMenu, command: Command) -> None:
+        action = menu.addAction("")
         action.setMenuRole(QAction.MenuRole.NoRole)
         action.triggered.connect(lambda: self.chosen.emit(command))
+        self._actions[command] = action
+
+    def _model_entry(self, choice: ModelChoice) -> QAction:
+        action = QAction(self._literal(choice.name), self._models)
+        action.setActionGroup(self._model_group)
+        action.setCheckable(True)
+        action.setChecked(choice.chosen)
+        action.triggered.connect(lambda: self.model_chosen.emit(choice.reference))
+        self._models.insertAction(self._after_models, action)
         return action
 
     def _render(self) -> None:

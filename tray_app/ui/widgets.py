@@ -15,6 +15,8 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from tray_app.ui.texts import tr
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,10 +64,12 @@ class MessageCard(QFrame):
             self.clear()
         else:
             text = "\n".join(part for part in (error.message, error.hint) if part)
+            self._icon.setAccessibleName(tr("Warning"))
             self._show(error.title, text, QStyle.StandardPixmap.SP_MessageBoxWarning)
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error."""
+        self._icon.setAccessibleName(tr("Information"))
         self._show(title, text, QStyle.StandardPixmap.SP_MessageBoxInformation)
 
     def offer(self, label: str, act: Callable[[], object]) -> None:

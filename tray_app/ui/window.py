@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -17,9 +17,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.ui.pages.embedding import EmbeddingPage
+from tray_app.ui.pages.logs import LogsPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page, failure_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard
@@ -69,6 +70,11 @@ class Window(QWidget):
             self.message.show_error(error)
             self.message.offer(tr("Close"), self.message.clear)
 
+    def announce(self, words: str) -> None:
+        """Let a screen reader say something, wherever its user is in this window."""
+        if self.isVisible() and QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
+
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error above the pages."""
         self.message.show_message(title, text)
@@ -98,13 +104,20 @@ class Window(QWidget):
                 models.navigate.connect(self.open)
                 return models
             case Page.EMBEDDING:
-                return EmbeddingPage(self._bridge)
+                return TrialPage(self._bridge)
+            case Page.LOGS:
+                return LogsPage(self._bridge)
 
     def _make_list(self) -> QListWidget:
         pages = QListWidget()
         pages.setAccessibleName(tr("Pages"))
         pages.setFrameShape(QFrame.Shape.NoFrame)
-        titles = {Page.STATUS: tr("Status"), Page.MODELS: tr("Models"), Page.EMBEDDING: tr("Test embedding")}
+        titles = {
+            Page.STATUS: tr("Status"),
+            Page.MODELS: tr("Models"),
+            Page.EMBEDDING: tr("Test embedding"),
+            Page.LOGS: tr("Logs"),
+        }
         for page in Page:
             item = QListWidgetItem(titles[page], pages)
             item.setSizeHint(QSize(0, pages.fontMetrics().height() + MARGIN))

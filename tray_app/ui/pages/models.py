@@ -18,10 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.download.progress import Phase
 from tray_app.ui.model_table import Column, ModelTable, ProgressDelegate
 from tray_app.ui.operations import choose, read_facts
-from tray_app.ui.presenters.models import ModelAction, ModelFacts, model_rows, offer_size
+from tray_app.ui.presenters.models import ModelAction, ModelFacts, facts_key, model_rows, offer_size
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
@@ -133,8 +132,7 @@ class ModelsPage(QWidget):
         column.addLayout(source)
 
     def _show_status(self, status: AppStatus) -> None:
-        finished = frozenset(p.id for p in status.downloads if p.phase is Phase.DONE)
-        facts_of = (status.settings.model, status.settings.models_folder, finished)
+        facts_of = facts_key(status)
         if facts_of != self._facts_of:
             self._facts_of = facts_of
             self._refresh_facts()

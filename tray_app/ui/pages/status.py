@@ -11,14 +11,13 @@ from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPush
 
 from tray_app.engine.lifecycle import State
 from tray_app.ui import icons
+from tray_app.ui.presenters.menu import start_refusal, stop_refusal
 from tray_app.ui.presenters.tray import (
     Shape,
     failure_of,
     ring_of,
     shape_of,
-    start_refusal,
     state_line,
-    stop_refusal,
 )
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
@@ -136,7 +135,9 @@ class StatusPage(QWidget):
         pixmap = icons.state_pixmap(round(_ICON_SIZE * scale), shape, palette, permille=ring_of(status))
         pixmap.setDevicePixelRatio(scale)
         self.icon.setPixmap(pixmap)
-        self.headline.setText(state_line(status, time.time(), tr))
+        headline = state_line(status, time.time(), tr)
+        self.headline.setText(headline)
+        self.icon.setAccessibleName(headline)
         self.card.show_error(failure_of(status) or self._failed_wish)
         self.model.setText(status.model_name or tr("none chosen"))
         self.engine.setText(_engine_text(status))

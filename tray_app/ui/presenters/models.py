@@ -12,6 +12,7 @@ from tray_app.ui.presenters.wording import permille, progress_text, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
@@ -57,6 +58,12 @@ class ModelFacts:
     catalog: tuple[CatalogEntry, ...] = ()
     chosen: str | None = None
     """The file name of the chosen model, where the setting names one that is known."""
+
+
+def facts_key(status: AppStatus) -> object:
+    """Another one after a change that the facts may have to be read anew for."""
+    finished = frozenset(progress.id for progress in status.downloads if progress.phase is Phase.DONE)
+    return status.settings.model, status.settings.models_folder, finished
 
 
 _RUNNING = frozenset({ModelAction.PAUSE, ModelAction.CANCEL})

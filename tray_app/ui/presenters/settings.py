@@ -14,13 +14,14 @@ from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import parse_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tray_app.app import AppStatus
     from tray_app.engine.kinds import Engine
     from tray_app.engine.plan import Plan
-    from tray_app.settings.schema import Settings
+    from tray_app.settings.schema import Field, Settings
     from tray_app.system.host import Host
+    from tray_app.system.ports import PortOwner
     from tray_app.ui.presenters import Translate
 
 GROUPS = ("server", "engine", "models", "network", "app")
@@ -49,6 +50,11 @@ def engine_title(engine: str, tr: Translate) -> str:
         "llama.cpp": tr("llama.cpp (comes with the app)"),
         "remote": tr("A server on another machine"),
     }[engine]
+
+
+def choice_title(choice: str, tr: Translate) -> str:
+    """A value of a setting that has only a few, as its list offers it."""
+    return {"local": tr("This computer only"), "lan": tr("The local network too")}[choice]
 
 
 def value_text(value: object) -> str:
@@ -84,6 +90,27 @@ def doubts(new: Settings, plan: Plan | AppError | None) -> dict[str, str]:
             return {"model": plan.title}
         case _:
             return {}
+
+
+def port_doubt(owners: Iterable[PortOwner], tr: Translate) -> str:
+    """Who has the port that is wished for; empty if nobody. They may be gone at the next start."""
+    names = ", ".join(map(str, owners))
+    return tr("Used by {programs}.").format(programs=names) if names else ""
+
+
+def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
+    """That a port without owners is free, or that it is this server's own."""
+    if status.serving and port == status.settings.port:
+        return tr("This server has it.")
+    return tr("It is free.")
+
+
+def largest(field: Field, value: Any, host: Host) -> float:
+    """The largest number that makes sense for a setting here; never less than what is set already."""
+    if field.name not in ("threads", "threads_batch"):
+        return field.maximum or 0
+    set_already = value if isinstance(value, int) else 0
+    return max(host.logical_cores, set_already)
 
 
 def vram_refusal(host: Host, engine: Engine | None, tr: Translate) -> str:

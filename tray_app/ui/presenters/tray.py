@@ -1,4 +1,4 @@
-"""The tray icon, its menu, and the notices, for one `AppStatus`. Pure."""
+"""The tray icon, its status lines, and the notices, for one `AppStatus`. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
+from tray_app.ui.presenters.menu import menu_entries
 from tray_app.ui.presenters.wording import error_title, permille, progress_text
 
 if TYPE_CHECKING:
     from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.ui.presenters import Translate
+    from tray_app.ui.presenters.menu import Command, MenuEntry
 
 
 class Shape(StrEnum):
@@ -28,41 +31,13 @@ class Shape(StrEnum):
     BADGE = "badge"
 
 
-class Command(StrEnum):
-    """What the tray menu can be asked to do."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    START = "start"
-    STOP = "stop"
-    EMBED = "embed"
-    WINDOW = "window"
-    SETTINGS = "settings"
-    LOGIN = "login"
-    QUIT = "quit"
-
-
 class Page(StrEnum):
     """The pages of the window."""
 
     STATUS = "status"
     MODELS = "models"
     EMBEDDING = "embedding"
-
-
-@dataclass(frozen=True, slots=True)
-class MenuEntry:
-    """One entry of the menu. `reason` says why it cannot be chosen now."""
-
-    text: str
-    reason: str = ""
-    visible: bool = True
-    checked: bool | None = None
-
-    @property
-    def enabled(self) -> bool:
-        """Whether it can be chosen."""
-        return not self.reason
+    LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +80,7 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
         headline=headline,
         download_line="" if download_line == headline else download_line,
         download_id=current.id if current else None,
-        entries=_entries(status, current, tr),
+        entries=menu_entries(status, current, tr),
     )
 
 
@@ -173,28 +148,6 @@ def current_download(status: AppStatus) -> Progress | None:
     return None
 
 
-def start_refusal(status: AppStatus, tr: Translate) -> str:
-    """Why the server cannot be started now; empty if it can. A start downloads the model first if need be."""
-    match status.engine.state:
-        case State.READY:
-            return tr("The server is running already.")
-        case State.STARTING | State.LOADING | State.BACKOFF:
-            return tr("The server is starting already.")
-        case State.STOPPED | State.STOPPING | State.FAILED:
-            return "" if status.model_name else tr("Choose a model first.")
-
-
-def stop_refusal(status: AppStatus, tr: Translate) -> str:
-    """Why the server cannot be stopped now; empty if it can."""
-    match status.engine.state:
-        case State.STARTING | State.LOADING | State.READY | State.BACKOFF:
-            return ""
-        case State.STOPPING:
-            return tr("The server is stopping already.")
-        case State.STOPPED | State.FAILED:
-            return "" if status.serving else tr("The server is not running.")
-
-
 def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:
     """What happened between two snapshots that is worth interrupting a person for; each event once."""
     before = {progress.id: progress.phase for progress in old.downloads}
@@ -207,7 +160,40 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         failure = new.engine.failure
         text = "\n".join(part for part in (failure.message, failure.hint) if part) if failure else ""
         found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))
+    if _came_back(old.engine, new.engine):
+        # One notice for one event: while the server is down, the icon says so.
+        cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("The log says why.")
+        found.append(Notice(tr("The server crashed and was restarted"), cause, Page.STATUS))
     return tuple(found)
+
+
+def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
+    """What a screen reader says of the change between two snapshots; empty if it would only disturb.
+
+    A change of state is said, and every quarter of a download.
+    """
+    if old.engine.state is not new.engine.state:
+        return state_line(new, now_s, tr)
+    before, current = current_download(old), current_download(new)
+    if current is None:
+        return ""
+    begun = before is None or (before.id, before.phase) != (current.id, current.phase)
+    if begun or _quarters(before) != _quarters(current):
+        return _download_line(current, tr)
+    return ""
+
+
+def _quarters(progress: Progress | None) -> int:
+    """How many quarters of a download are here."""
+    share = permille(progress) if progress else None
+    return 0 if share is None else share // 250
+
+
+def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:
+    """Whether the engine answers again after a crash, also where the snapshots between were left out."""
+    if new.state is not State.READY:
+        return False
+    return new.restarts > (old.restarts if old.state is State.READY else 0)
 
 
 def _shape_without_engine(status: AppStatus) -> Shape:
@@ -235,21 +221,6 @@ def _download_line(progress: Progress, tr: Translate) -> str:
     if progress.phase in _TRANSFERRING:
         return tr("Downloading {name} — {progress}").format(name=progress.name, progress=words)
     return tr("{name} — {progress}").format(name=progress.name, progress=words)
-
-
-def _entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
-    paused = current is not None and current.phase is Phase.PAUSED
-    return {
-        Command.PAUSE: MenuEntry(tr("&Pause Download"), visible=current is not None and not paused),
-        Command.RESUME: MenuEntry(tr("&Resume Download"), visible=paused),
-        Command.START: MenuEntry(tr("&Start Server"), start_refusal(status, tr)),
-        Command.STOP: MenuEntry(tr("S&top Server"), stop_refusal(status, tr)),
-        Command.EMBED: MenuEntry(tr("Test &Embedding…")),
-        Command.WINDOW: MenuEntry(tr("&Open Window")),
-        Command.SETTINGS: MenuEntry(tr("Se&ttings…")),
-        Command.LOGIN: MenuEntry(tr("&Launch at Login"), checked=status.settings.launch_at_login),
-        Command.QUIT: MenuEntry(tr("&Quit")),
-    }
 
 
 def _download_notice(progress: Progress, tr: Translate) -> Notice | None:

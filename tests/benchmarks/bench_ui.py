@@ -1,0 +1,174 @@
+"""How late the event loop is under load, and what an idle app costs: python -m tests.benchmarks.bench_ui
+
+Prints one line for each number with its limit, and exits with 1 if one is beyond it. The first part draws on
+whatever platform Qt has (offscreen where there is no display); the second starts the real app on a desktop of
+its own, and needs the programs that the tests need.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import psutil
+from PySide6.QtCore import QElapsedTimer, QTimer
+from PySide6.QtWidgets import QApplication
+
+from tests.fakes.app import FakeApp, make_progress, make_status
+from tests.fakes.desktop import desktop
+from tray_app.engine.lifecycle import State
+from tray_app.gateway.client import find_running
+from tray_app.system.paths import HOME_VARIABLE
+from tray_app.system.ports import free_port
+from tray_app.ui.bridge import Bridge
+from tray_app.ui.presenters.tray import Page
+from tray_app.ui.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fakes.desktop import Desktop
+
+LOAD_S = 8.0
+LINES_PER_S = 50_000
+IDLE_S = 60.0
+_LOG_STEP_S = 0.01
+_TICK_MS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One number and what it may be at most."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+
+    @property
+    def kept(self) -> bool:
+        return self.value <= self.limit
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.kept else "TOO MUCH"
+        return f"{self.name:52} {self.value:9.3f} {self.unit:9} (at most {self.limit:g}) {verdict}"
+
+
+class Lateness:
+    """How much later than due a timer of the event loop fires."""
+
+    def __init__(self) -> None:
+        self.late_ms: list[float] = []
+        self._since = QElapsedTimer()
+        self._timer = QTimer(interval=_TICK_MS)
+        self._timer.timeout.connect(self._tick)
+        self._since.start()
+        self._timer.start()
+
+    def _tick(self) -> None:
+        self.late_ms.append(self._since.nsecsElapsed() / 1e6 - _TICK_MS)
+        self._since.start()
+
+    def worst(self) -> float:
+        return max(self.late_ms)
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+
+def under_load(page: Page) -> Iterator[Result]:
+    """The window with a page open, while a download reports and the engine prints as fast as both may."""
+    qt = QApplication.instance() or QApplication([])
+    fake = FakeApp(make_status(State.READY), folder=Path(tempfile.gettempdir()))
+    bridge = Bridge(fake.as_app)
+    window = Window(bridge)
+    window.open(page)
+    qt.processEvents()
+    over = threading.Event()
+    load = [threading.Thread(target=work, args=(fake, over)) for work in (_print_lines, _report_progress)]
+    lateness = Lateness()
+    for thread in load:
+        thread.start()
+    QTimer.singleShot(int(LOAD_S * 1000), qt.quit)
+    qt.exec()
+    lateness.stop()
+    over.set()
+    for thread in load:
+        thread.join()
+    rate = fake.engine_lines.count / LOAD_S
+    yield Result(f"{page}: event loop late at {rate:,.0f} lines/s, worst", lateness.worst(), 50, "ms")
+    window.close()
+    bridge.close(timeout_s=5)
+
+
+def _print_lines(fake: FakeApp, over: threading.Event) -> None:
+    began_s = time.monotonic()
+    printed = 0
+    while not over.wait(_LOG_STEP_S):
+        due = int((time.monotonic() - began_s) * LINES_PER_S)
+        for number in range(printed, due):
+            fake.engine_lines.add(
+                f"slot update_slots: id 0 | task {number} | prompt processing, n_tokens = 512"
+            )
+        printed = max(printed, due)
+
+
+def _report_progress(fake: FakeApp, over: threading.Event) -> None:
+    received = 0
+    while not over.wait(0.1):  # as often as the queue reports
+        received += 12_300_000
+        fake.show(make_status(State.READY, downloads=(make_progress(received_bytes=received),)))
+
+
+def of_the_real_app() -> Iterator[Result]:
+    """The app on a desktop, with the built-in model served and no window open."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        (home / "settings.toml").write_text(
+            f'port = {free_port()}\nmodel = "test"\nstart_server_with_app = true\n'
+        )
+        os.environ[HOME_VARIABLE] = str(home)
+        with desktop(Path(folder)) as made:
+            yield from _idle(made, home)
+
+
+def _idle(made: Desktop, home: Path) -> Iterator[Result]:
+    with made.tray_host() as host:
+        began_s = time.monotonic()
+        with made.start(sys.executable, "-m", "tray_app", "--background") as app:
+            host.wait_for_item()
+            yield Result("icon in the panel after the start", time.monotonic() - began_s, 1.0, "s")
+            host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
+            while find_running(home / "state") is None:
+                continue
+            process = psutil.Process(app.pid)
+            before = process.cpu_times()
+            time.sleep(IDLE_S)
+            after = process.cpu_times()
+            spent_s = after.user + after.system - before.user - before.system
+            yield Result("idle with the server ready", abs(100 * spent_s / IDLE_S), 0.2, "% of core")
+            yield Result("resident before a plot was opened", process.memory_info().rss / 1e6, 120, "MB")
+            host.click("Quit")
+            app.wait()
+
+
+def main() -> int:
+    results = []
+    for result in itertools.chain(under_load(Page.LOGS), under_load(Page.STATUS), of_the_real_app()):
+        print(result, flush=True)
+        results.append(result)
+    return 0 if all(result.kept for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

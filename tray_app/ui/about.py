@@ -1,0 +1,42 @@
+"""The box that says what this program is and in which version. GUI thread."""
+
+from __future__ import annotations
+
+import platform
+
+from PySide6.QtCore import Qt, qVersion
+from PySide6.QtWidgets import QLabel, QMessageBox
+
+from tray_app import __version__
+from tray_app.ui import icons
+from tray_app.ui.presenters.tray import Shape
+from tray_app.ui.texts import tr
+
+_ICON_SIZE = 64
+
+
+def about_box() -> QMessageBox:
+    """A box that does not stand in the way of anything."""
+    box = QMessageBox()
+    box.setWindowTitle(tr("About PowerInfer Tray"))
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    box.setIconPixmap(icons.state_pixmap(_ICON_SIZE, Shape.SOLID, icons.app_palette()))
+    box.setText(tr("PowerInfer Tray {version}").format(version=__version__))
+    box.setInformativeText(
+        "\n".join(
+            (
+                tr("Downloads a language model, runs it on this computer, and offers it to OpenAI clients."),
+                tr("Nothing leaves the machine but the downloads you ask for."),
+                "",
+                f"Python {platform.python_version()} · Qt {qVersion()}",
+                tr("Licence: MIT"),
+            )
+        )
+    )
+    for picture in box.findChildren(QLabel, "qt_msgboxex_icon_label"):  # Qt's name for it
+        picture.setAccessibleName(box.windowTitle())
+    box.setModal(False)
+    return box

@@ -1,0 +1,181 @@
+"""What came back for the texts: numbers, plot, similarity; copied and saved from here. GUI thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.gateway.results import SUFFIXES, results_json, save_results
+from tray_app.ui.presenters.embedding import embedded_texts, summary
+from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import SPACING, text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.gateway.client import Embeddings
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.heat_map import HeatMap
+    from tray_app.ui.plots import VectorPlot
+    from tray_app.ui.presenters.embedding import EmbeddedText
+
+
+class EmbeddingResults(QWidget):
+    """Hidden until there is a result."""
+
+    failed = Signal(object)
+    """An `AppError`: the results could not be saved."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._texts: tuple[str, ...] = ()
+        self._result: Embeddings | None = None
+        self._rows: tuple[EmbeddedText, ...] = ()
+        self.plot: VectorPlot | None = None
+        self.heat_map: HeatMap | None = None
+        self.summary = text_label(bold=True)
+        self.copy_button = QPushButton(tr("&Copy"))
+        self.copy_button.setMenu(self._make_copies())
+        self.save_button = QPushButton(tr("Sa&ve…"))
+        self.save_button.clicked.connect(self._choose_file)
+        self.table = self._make_table()
+        self.tabs = QTabWidget()
+        self.hover = QLabel()
+        self.tabs.currentChanged.connect(self.hover.clear)  # it spoke of the other plot
+        self._lay_out()
+        self.hide()
+
+    def show_result(self, texts: tuple[str, ...], result: Embeddings) -> None:
+        """Show what came back for these texts."""
+        self._texts, self._result = texts, result
+        self._rows = embedded_texts(texts, result)
+        self.summary.setText(summary(result, tr))
+        self.table.setRowCount(len(self._rows))
+        for number, row in enumerate(self._rows):
+            for column, words in enumerate((str(number + 1), row.text, row.norm, row.first_values)):
+                self.table.setItem(number, column, QTableWidgetItem(words))
+        self.table.clearSelection()
+        self.table.selectRow(0)
+        self._show_similarity(result)
+        self.show()
+
+    def save(self, path: Path) -> None:
+        """Save to a file; its ending says in which form."""
+        texts, result, model = self._texts, self._result, model_id(self._bridge.status)
+        if result is not None:
+            self._bridge.run(
+                lambda: save_results(path, texts, result, model), lambda _: None, self.failed.emit
+            )
+
+    def _make_copies(self) -> QMenu:
+        menu = QMenu(self)
+        forms: tuple[tuple[str, Callable[[], str]], ...] = (
+            (tr("Texts and vectors as &JSON"), self._json),
+            (tr("Request for &curl"), lambda: self._snippet(curl_snippet)),
+            (tr("Request for &Python"), lambda: self._snippet(python_snippet)),
+            (tr("Request for &4D"), lambda: self._snippet(fourd_snippet)),
+        )
+        for title, make in forms:
+            menu.addAction(title).triggered.connect(
+                lambda _=False, make=make: QGuiApplication.clipboard().setText(make())
+            )
+        return menu
+
+    def _make_table(self) -> QTableWidget:
+        table = QTableWidget(0, 4)
+        table.setHorizontalHeaderLabels([tr("No."), tr("Text"), tr("Norm"), tr("First values")])
+        table.setAccessibleName(tr("Embedded texts"))
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setTabKeyNavigation(False)
+        table.setShowGrid(False)
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SPACING)
+        header = table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        table.itemSelectionChanged.connect(self._plot_selected)
+        return table
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self.summary, 1)
+        top.addWidget(self.copy_button)
+        top.addWidget(self.save_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(top)
+        column.addWidget(self.table, 2)
+        column.addWidget(self.tabs, 5)
+        column.addWidget(self.hover)
+
+    def _plot_selected(self) -> None:
+        rows = self.table.selectionModel().selectedRows()
+        if rows:
+            self._vector_plot().show_vector(self._rows[rows[0].row()].vector)
+
+    def _vector_plot(self) -> VectorPlot:
+        if self.plot is None:
+            from tray_app.ui.plots import VectorPlot
+
+            self.plot = VectorPlot()
+            self.plot.hovered.connect(self.hover.setText)
+            self.tabs.insertTab(0, self.plot, tr("Vect&or"))
+        return self.plot
+
+    def _show_similarity(self, result: Embeddings) -> None:
+        comparable = len(result.vectors) > 1
+        if comparable and self.heat_map is None:
+            from tray_app.ui.heat_map import HeatMap
+
+            self.heat_map = HeatMap()
+            self.heat_map.hovered.connect(self.hover.setText)
+            self.tabs.addTab(self.heat_map, tr("Si&milarity"))
+        if self.heat_map is not None:
+            self.tabs.setTabVisible(self.tabs.indexOf(self.heat_map), comparable)
+            if comparable:
+                self.heat_map.show_vectors(result.vectors)
+
+    def _json(self) -> str:
+        model = model_id(self._bridge.status)
+        return results_json(self._texts, self._result, model) if self._result else ""
+
+    def _snippet(self, snippet: Callable[[str, str, tuple[str, ...]], str]) -> str:
+        status = self._bridge.status
+        return snippet(status.base_url, model_id(status), self._texts)
+
+    def _choose_file(self) -> None:
+        dialog = QFileDialog(self, tr("Save the results"))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        titles = (tr("Texts and vectors"), tr("Table"), tr("NumPy, vectors only"))
+        dialog.setNameFilters(
+            [f"{title} (*{suffix})" for title, suffix in zip(titles, SUFFIXES, strict=True)]
+        )
+        dialog.setDefaultSuffix(SUFFIXES[0])
+        dialog.filterSelected.connect(
+            lambda chosen: dialog.setDefaultSuffix(chosen.rpartition("*")[2].rstrip(")"))
+        )
+        dialog.fileSelected.connect(lambda name: self.save(Path(name)))
+        dialog.open()

@@ -1,0 +1,134 @@
+"""The tab Test completion: lets the model go on with a text, and shows it as it comes. GUI thread."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut, QTextCursor
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from tray_app.ui.operations import stream_completion
+from tray_app.ui.presenters.embedding import texts_of, waiting_for
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+
+_MOST_TOKENS = 4096
+_EXAMPLE = "The quick brown fox jumps"
+
+
+class CompletionPanel(QWidget):
+    """A text in, its continuation out."""
+
+    _arrived = Signal(object, str)
+    """Which answer, and a piece of it."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._cancelled: Event | None = None
+        self._abandon: Callable[[], None] | None = None
+        self.prompt = QPlainTextEdit(_EXAMPLE)
+        self.prompt.setTabChangesFocus(True)
+        self.tokens = QSpinBox(minimum=1, maximum=_MOST_TOKENS, value=128)
+        self.go_button = QPushButton(tr("&Complete"))
+        self.go_button.setToolTip(tr("Ctrl+Enter"))
+        self.stop_button = QPushButton(tr("St&op"))
+        self.stop_button.setToolTip(tr("Esc"))
+        self.waiting = text_label()
+        self.card = MessageCard()
+        self.answer = QPlainTextEdit(readOnly=True)
+        self.answer.setTabChangesFocus(True)
+        self.temperature = text_label()
+        self._lay_out()
+        self._connect()
+        self._permit()
+
+    def go(self) -> None:
+        """Ask for a continuation, if that can be done now."""
+        if not self.go_button.isEnabled():
+            return
+        app, prompt, tokens = self._bridge.app, self.prompt.toPlainText(), self.tokens.value()
+        cancelled = self._cancelled = Event()
+        self.card.clear()
+        self.answer.clear()
+
+        def tell(piece: str) -> None:
+            self._arrived.emit(cancelled, piece)
+
+        self._abandon = self._bridge.run(
+            lambda: stream_completion(app, prompt, tokens, cancelled, tell),
+            lambda _: self._rest(),
+            self._failed,
+        )
+        self._permit()
+
+    def stop(self) -> None:
+        """Take no more of the answer; what is there stays."""
+        if self._cancelled and self._abandon:
+            self._cancelled.set()
+            self._abandon()
+            self._rest()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.setSpacing(SPACING)
+        column.addWidget(_label(tr("&Text:"), self.prompt))
+        column.addWidget(self.prompt, 1)
+        actions = QHBoxLayout()
+        actions.addWidget(self.go_button)
+        actions.addWidget(self.stop_button)
+        actions.addWidget(_label(tr("To&kens at most:"), self.tokens))
+        actions.addWidget(self.tokens)
+        actions.addWidget(self.temperature)
+        column.addLayout(actions)
+        column.addWidget(self.waiting)
+        column.addWidget(self.card)
+        column.addWidget(_label(tr("Ans&wer:"), self.answer))
+        column.addWidget(self.answer, 2)
+
+    def _connect(self) -> None:
+        self.go_button.clicked.connect(self.go)
+        self.stop_button.clicked.connect(self.stop)
+        self.prompt.textChanged.connect(self._permit)
+        self._arrived.connect(self._add)
+        self._bridge.status_changed.connect(self._permit)
+        for keys, act in (("Ctrl+Return", self.go), ("Ctrl+Enter", self.go), ("Esc", self.stop)):
+            QShortcut(QKeySequence(keys), self, act, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+
+    def _permit(self) -> None:
+        status, busy = self._bridge.status, self._cancelled is not None
+        reason = waiting_for(status, texts_of(self.prompt.toPlainText()), tr)
+        self.go_button.setEnabled(not reason and not busy)
+        self.stop_button.setVisible(busy)
+        self.waiting.setText(reason)
+        self.waiting.setVisible(bool(reason))
+        self.temperature.setText(tr("Temperature {value}").format(value=f"{status.settings.temperature:.2f}"))
+
+    def _add(self, answer: Event, piece: str) -> None:
+        if answer is self._cancelled:  # else it is a piece of one that was stopped
+            cursor = QTextCursor(self.answer.document())
+            cursor.movePosition(QTextCursor.MoveOperation.End)
+            cursor.insertText(piece)
+
+    def _failed(self, error: AppError) -> None:
+        self._rest()
+        self.card.show_error(error)
+
+    def _rest(self) -> None:
+        self._cancelled = self._abandon = None
+        self._permit()
+
+
+def _label(text: str, buddy: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setBuddy(buddy)
+    return label

@@ -1,0 +1,260 @@
+"""The page Logs: what the app and the engine say, as they say it. GUI thread.
+
+It asks for new lines while someone looks, in place of being told of each: 50,000 lines a second are a few
+calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.ui.log_table import LogColumn, LogTable
+from tray_app.ui.operations import collect_diagnostics
+from tray_app.ui.presenters.logs import (
+    LogFilter,
+    Severity,
+    Source,
+    copied_rows,
+    count_text,
+    log_rows,
+    source_title,
+)
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QHideEvent, QShowEvent
+
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.presenters.logs import LogRow
+
+_BUSY_MS = 25
+_QUIET_MS = 250
+_TYPING_MS = 150
+_MOST_AT_ONCE = 2000
+"""Lines that are taken in one go, so that the first look at a long log does not hold up a click."""
+_MOST_CHARACTERS = 2000
+"""The widest line that can be scrolled through; a longer one is copied whole all the same."""
+
+
+class LogsPage(QWidget):
+    """Both logs in one table."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._taken = {Source.APP: 0, Source.ENGINE: 0}
+        self._scrolling = False
+        self.rows = LogTable()
+        self.table = self._make_table()
+        self.search = QLineEdit(placeholderText=tr("Only lines with …"), clearButtonEnabled=True)
+        self.search.setAccessibleName(tr("Only lines with"))
+        self.source = self._make_source()
+        self.level = self._make_level()
+        self.follow = QCheckBox(tr("&Follow"))
+        self.follow.setChecked(True)
+        self.follow.setToolTip(tr("Stay at the newest line."))
+        self.copy_button = QPushButton(tr("&Copy"))
+        self.copy_button.setToolTip(tr("Copies the selected lines, or all that are shown."))
+        self.folder_button = QPushButton(tr("Open Fo&lder"))
+        self.diagnostics_button = QPushButton(tr("Copy &Diagnostics"))
+        self.diagnostics_button.setToolTip(
+            tr("Versions, machine, command line and last lines, without secrets and your home folder.")
+        )
+        self.count = QLabel()
+        self.card = MessageCard()
+        self._lay_out()
+        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
+        self._clock = QTimer(self, interval=_BUSY_MS)
+        self._connect()
+
+    def take(self) -> None:
+        """Show what has come since the last time."""
+        new = self._new_rows()
+        self._clock.setInterval(_BUSY_MS if new else _QUIET_MS)
+        if not new:
+            return
+        bar = self.table.verticalScrollBar()
+        before = bar.value()
+        self._scrolling = True
+        removed = self.rows.append(new)
+        self._widen(new)
+        if self.follow.isChecked():
+            self.table.scrollToBottom()
+        elif removed:
+            bar.setValue(before - removed)  # what someone reads stays where it is
+        self._scrolling = False
+        self._show_count()
+
+    def copy(self) -> None:
+        """Put the selected lines on the clipboard, or all that are shown."""
+        chosen = sorted(index.row() for index in self.table.selectionModel().selectedRows())
+        shown = self.rows.shown
+        QGuiApplication.clipboard().setText(copied_rows([shown[row] for row in chosen] or shown))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Someone looks: keep up."""
+        super().showEvent(event)
+        self.take()
+        self._clock.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: nothing needs to tick."""
+        super().hideEvent(event)
+        self._clock.stop()
+
+    def _make_table(self) -> QTableView:
+        table = QTableView()
+        table.setModel(self.rows)
+        table.setAccessibleName(tr("Lines of the logs"))
+        table.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        table.setTabKeyNavigation(False)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        rows = table.verticalHeader()
+        rows.hide()
+        # Every line as high as every other: nothing has to be measured.
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(table.fontMetrics().lineSpacing() + 2)
+        header = table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for column, example in ((LogColumn.TIME, "00:00:00.000"), (LogColumn.SOURCE, tr("Engine"))):
+            table.setColumnWidth(column, self._width(table, example))
+        table.setColumnWidth(LogColumn.LEVEL, self._width(table, tr("Warning")))
+        header.setStretchLastSection(True)
+        return table
+
+    def _make_source(self) -> QComboBox:
+        box = QComboBox()
+        box.setAccessibleName(tr("From"))
+        box.addItem(tr("App and engine"), None)
+        for source in Source:
+            box.addItem(source_title(source, tr), source)
+        return box
+
+    def _make_level(self) -> QComboBox:
+        box = QComboBox()
+        box.setAccessibleName(tr("Level"))
+        box.addItem(tr("Every level"), Severity.NORMAL)
+        box.addItem(tr("Warnings and errors"), Severity.WARNING)
+        box.addItem(tr("Errors"), Severity.ERROR)
+        return box
+
+    def _lay_out(self) -> None:
+        filters = QHBoxLayout()
+        filters.addWidget(self.search, 1)
+        filters.addWidget(self.source)
+        filters.addWidget(self.level)
+        filters.addWidget(self.follow)
+        actions = QHBoxLayout()
+        for button in (self.copy_button, self.folder_button, self.diagnostics_button):
+            actions.addWidget(button)
+        actions.addStretch()
+        actions.addWidget(self.count)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.setSpacing(SPACING)
+        column.addLayout(filters)
+        column.addWidget(self.card)
+        column.addWidget(self.table, 1)
+        column.addLayout(actions)
+
+    def _connect(self) -> None:
+        self._clock.timeout.connect(self.take)
+        self._typing.timeout.connect(self._filter)
+        self.search.textChanged.connect(self._type)
+        self.source.currentIndexChanged.connect(self._filter)
+        self.level.currentIndexChanged.connect(self._filter)
+        self.table.verticalScrollBar().valueChanged.connect(self._scrolled)
+        self.follow.toggled.connect(lambda on: self.table.scrollToBottom() if on else None)
+        self.copy_button.clicked.connect(self.copy)
+        self.folder_button.clicked.connect(self._open_folder)
+        self.diagnostics_button.clicked.connect(self._copy_diagnostics)
+        QShortcut(
+            QKeySequence(QKeySequence.StandardKey.Copy),
+            self.table,
+            self.copy,
+            context=Qt.ShortcutContext.WidgetShortcut,
+        )
+        QShortcut(
+            QKeySequence(QKeySequence.StandardKey.Find),
+            self,
+            self.search.setFocus,
+            context=Qt.ShortcutContext.WidgetWithChildrenShortcut,
+        )
+
+    def _new_rows(self) -> list[LogRow]:
+        app, engine = self._bridge.app.app_lines, self._bridge.app.engine_lines
+        new = []
+        for source, lines in ((Source.APP, app), (Source.ENGINE, engine)):
+            batch = lines.after(self._taken[source], _MOST_AT_ONCE)
+            self._taken[source] = batch.end
+            new.append(batch.lines)
+        return log_rows(*new)
+
+    def _widen(self, new: list[LogRow]) -> None:
+        """Make room for the longest line, so that it can be scrolled through."""
+        longest = max((row.text for row in new), key=len)[:_MOST_CHARACTERS]
+        wanted = self._width(self.table, longest)
+        if wanted > self.table.columnWidth(LogColumn.TEXT):
+            self.table.horizontalHeader().setStretchLastSection(False)
+            self.table.setColumnWidth(LogColumn.TEXT, wanted)
+
+    def _width(self, table: QTableView, text: str) -> int:
+        return table.fontMetrics().horizontalAdvance(text) + MARGIN
+
+    def _type(self) -> None:
+        self._typing.start()  # anew with each letter
+
+    def _filter(self) -> None:
+        self._scrolling = True
+        origin = self.source.currentData()  # Qt gives the bare text back
+        source = None if origin is None else Source(origin)
+        self.rows.set_filter(LogFilter(self.search.text().strip(), self.level.currentData(), source))
+        if self.follow.isChecked():
+            self.table.scrollToBottom()
+        self._scrolling = False
+        self._show_count()
+
+    def _scrolled(self, value: int) -> None:
+        """Who scrolls up wants to read; who scrolls to the end wants to follow."""
+        if not self._scrolling:
+            self.follow.setChecked(value == self.table.verticalScrollBar().maximum())
+
+    def _show_count(self) -> None:
+        self.count.setText(count_text(len(self.rows.shown), self.rows.known_count, tr))
+
+    def _open_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._bridge.app.paths.logs)))
+
+    def _copy_diagnostics(self) -> None:
+        self._bridge.run(
+            lambda: collect_diagnostics(self._bridge.app), self._copied_diagnostics, self.card.show_error
+        )
+
+    def _copied_diagnostics(self, report: str) -> None:
+        QGuiApplication.clipboard().setText(report)
+        self.card.show_message(
+            tr("The diagnostics are on the clipboard"),
+            tr("Paste them into your report. Secrets and your home folder have been removed."),
+        )
+        self.card.offer(tr("Close"), self.card.clear)

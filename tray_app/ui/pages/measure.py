@@ -1,0 +1,138 @@
+"""The tab Measure: sends many requests, some at the same time, and shows how long they took. GUI thread."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.ui.operations import measure
+from tray_app.ui.presenters.embedding import texts_of, waiting_for
+from tray_app.ui.presenters.measurement import Load, measurement_text
+from tray_app.ui.presenters.snippets import EXAMPLE
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+
+if TYPE_CHECKING:
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.histogram import LatencyHistogram
+    from tray_app.ui.presenters.measurement import Measurement
+
+_MOST_REQUESTS, _MOST_AT_ONCE = 10_000, 64
+
+
+class MeasurePanel(QWidget):
+    """Requests in, latencies out."""
+
+    _answered = Signal(int)
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._cancelled: Event | None = None
+        self.plot: LatencyHistogram | None = None
+        self.text = QLineEdit(EXAMPLE[0])
+        self.requests = _number(100, _MOST_REQUESTS)
+        self.at_once = _number(4, _MOST_AT_ONCE)
+        self.measure_button = QPushButton(tr("&Measure"))
+        self.cancel_button = QPushButton(tr("Ca&ncel"))
+        self.progress = QProgressBar()
+        self.progress.setAccessibleName(tr("Answered requests"))
+        self.waiting = text_label()
+        self.card = MessageCard()
+        self.summary = text_label(bold=True)
+        self._lay_out()
+        self.measure_button.clicked.connect(self.measure)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.text.textChanged.connect(self._permit)
+        self._answered.connect(self.progress.setValue)
+        bridge.status_changed.connect(self._permit)
+        self._permit()
+
+    def measure(self) -> None:
+        """Begin."""
+        app, text = self._bridge.app, self.text.text().strip()
+        load = Load(self.requests.value(), self.at_once.value())
+        cancelled = self._cancelled = Event()
+        self.card.clear()
+        self.progress.setRange(0, load.requests)
+        self.progress.setValue(0)
+        self._bridge.run(
+            lambda: measure(app, text, load, cancelled, self._answered.emit), self._show, self._failed
+        )
+        self._permit()
+
+    def cancel(self) -> None:
+        """Send no more; what has been answered is shown."""
+        if self._cancelled is not None:
+            self._cancelled.set()
+
+    def _lay_out(self) -> None:
+        fields = QFormLayout()
+        fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        fields.addRow(tr("&Text:"), self.text)
+        fields.addRow(tr("&Requests:"), self.requests)
+        fields.addRow(tr("At the same t&ime:"), self.at_once)
+        actions = QHBoxLayout()
+        actions.addWidget(self.measure_button)
+        actions.addWidget(self.cancel_button)
+        actions.addWidget(self.progress, 1)
+        actions.addWidget(self.waiting, 1)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        self._column.setSpacing(SPACING)
+        self._column.addLayout(fields)
+        self._column.addLayout(actions)
+        self._column.addWidget(self.card)
+        self._column.addWidget(self.summary)
+        self._column.addStretch()
+
+    def _permit(self) -> None:
+        busy = self._cancelled is not None
+        reason = waiting_for(self._bridge.status, texts_of(self.text.text()), tr)
+        self.measure_button.setEnabled(not reason and not busy)
+        self.cancel_button.setVisible(busy)
+        self.progress.setVisible(busy)
+        self.waiting.setVisible(not busy)
+        self.waiting.setText(reason)
+
+    def _show(self, measurement: Measurement) -> None:
+        self._rest()
+        self.summary.setText(measurement_text(measurement, tr))
+        if measurement.latencies_ms:
+            self._histogram().show_latencies(measurement.latencies_ms)
+
+    def _failed(self, error: AppError) -> None:
+        self._rest()
+        self.card.show_error(error)
+
+    def _rest(self) -> None:
+        self._cancelled = None
+        self._permit()
+
+    def _histogram(self) -> LatencyHistogram:
+        if self.plot is None:
+            from tray_app.ui.histogram import LatencyHistogram
+
+            self.plot = LatencyHistogram()
+            self._column.addWidget(self.plot, 10)
+        return self.plot
+
+
+def _number(value: int, maximum: int) -> QSpinBox:
+    box = QSpinBox(minimum=1, maximum=maximum, value=value)
+    box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+    return box

@@ -1,0 +1,29 @@
+"""The page Test embedding with its tabs: embed, measure, complete a text. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QTabWidget
+
+from tray_app.ui.pages.completion import CompletionPanel
+from tray_app.ui.pages.embedding import EmbeddingPage
+from tray_app.ui.pages.measure import MeasurePanel
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from tray_app.ui.bridge import Bridge
+
+
+class TrialPage(QTabWidget):
+    """What can be tried out with the running server."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self.setDocumentMode(True)
+        self.embedding = EmbeddingPage(bridge)
+        self.measure = MeasurePanel(bridge)
+        self.completion = CompletionPanel(bridge)
+        self.addTab(self.embedding, tr("Test embedding"))
+        self.addTab(self.measure, tr("Measure"))
+        self.addTab(self.completion, tr("Test completion"))

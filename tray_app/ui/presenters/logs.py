@@ -1,0 +1,123 @@
+"""What the page Logs shows of the app's and the engine's lines, and what passes its filter. Pure."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.system.logs import LogLine
+    from tray_app.ui.presenters import Translate
+
+
+class Source(StrEnum):
+    """Whose log a line is from."""
+
+    APP = "app"
+    ENGINE = "engine"
+
+
+class Severity(IntEnum):
+    """How much a line matters."""
+
+    NORMAL = 0
+    WARNING = 1
+    ERROR = 2
+
+
+class LogRow(msgspec.Struct, frozen=True, gc=False):
+    """One line in the table. There may be many: see `LogLine`."""
+
+    at_s: float
+    source: Source
+    severity: Severity
+    text: str
+
+
+# Engines print no levels: these words are what a person would look for.
+_ERROR = re.compile(r"\b(?:error|fatal|failed|exception|abort\w*|traceback)\b")
+_WARNING = re.compile(r"\bwarn(?:ing)?\b")
+_PARTS = ("error", "fa", "exception", "abort", "traceback", "warn")
+"""One of them is in every such word. Most lines have none, and to see that is ten times as fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines are shown."""
+
+    text: str = ""
+    least: Severity = Severity.NORMAL
+    source: Source | None = None
+    """Only lines of this log; None: of both."""
+
+    def passes(self, rows: Iterable[LogRow]) -> list[LogRow]:
+        """The rows that are shown, in their order."""
+        wanted, least, source = self.text.casefold(), self.least, self.source
+        return [
+            row
+            for row in rows
+            if row.severity >= least
+            and (source is None or row.source is source)
+            and (not wanted or wanted in row.text.casefold())
+        ]
+
+
+def log_rows(app: Iterable[LogLine], engine: Iterable[LogLine]) -> list[LogRow]:
+    """The lines of both logs, by the time at which they came."""
+    rows = [LogRow(line.at_s, Source.APP, severity_of(line), line.text) for line in app]
+    rows += [LogRow(line.at_s, Source.ENGINE, severity_of(line), line.text) for line in engine]
+    rows.sort(key=attrgetter("at_s"))  # two sorted runs: one comparison for each line
+    return rows
+
+
+def severity_of(line: LogLine) -> Severity:
+    """What its author said, else what its words say."""
+    if line.level == logging.NOTSET:
+        return _severity_by_words(line.text.lower())
+    if line.level >= logging.ERROR:
+        return Severity.ERROR
+    return Severity.WARNING if line.level >= logging.WARNING else Severity.NORMAL
+
+
+def _severity_by_words(text: str) -> Severity:
+    if not any(part in text for part in _PARTS):
+        return Severity.NORMAL
+    if _ERROR.search(text):
+        return Severity.ERROR
+    return Severity.WARNING if _WARNING.search(text) else Severity.NORMAL
+
+
+def time_text(at_s: float) -> str:
+    """`14:05:09.123`, in local time."""
+    return f"{time.strftime('%H:%M:%S', time.localtime(at_s))}.{int(at_s * 1000) % 1000:03}"
+
+
+def source_title(source: Source, tr: Translate) -> str:
+    """Whose line it is."""
+    return {Source.APP: tr("App"), Source.ENGINE: tr("Engine")}[source]
+
+
+def severity_title(severity: Severity, tr: Translate) -> str:
+    """How much a line matters, in a word; nothing where it is like most."""
+    return {Severity.NORMAL: "", Severity.WARNING: tr("Warning"), Severity.ERROR: tr("Error")}[severity]
+
+
+def copied_rows(rows: Iterable[LogRow]) -> str:
+    """Lines as they are pasted elsewhere: in English, for whoever helps."""
+    return "\n".join(f"{time_text(row.at_s)} {row.source} {row.text}" for row in rows)
+
+
+def count_text(shown: int, known: int, tr: Translate) -> str:
+    """How many lines there are, and how many of them pass the filter."""
+    if shown == known:
+        return tr("1 line") if known == 1 else tr("{count} lines").format(count=known)
+    return tr("{shown} of {known} lines").format(shown=shown, known=known)

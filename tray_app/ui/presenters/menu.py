@@ -1,0 +1,150 @@
+"""The tray menu: what it offers, in which order, and why an entry cannot be chosen now. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
+
+if TYPE_CHECKING:
+    from tray_app.app import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.ui.presenters import Translate
+    from tray_app.ui.presenters.models import ModelFacts
+
+
+class Command(StrEnum):
+    """What the tray menu can be asked to do."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    MODELS = "models"
+    EMBED = "embed"
+    COPY_URL = "copy url"
+    COPY_CURL = "copy curl"
+    COPY_PYTHON = "copy python"
+    COPY_4D = "copy 4d"
+    WINDOW = "window"
+    SETTINGS = "settings"
+    LOGIN = "login"
+    LOGS = "logs"
+    ABOUT = "about"
+    QUIT = "quit"
+
+
+class Submenu(StrEnum):
+    """What opens to the side."""
+
+    MODEL = "model"
+    COPY = "copy"
+
+
+MENU: tuple[tuple[Command | Submenu, ...], ...] = (
+    (Command.PAUSE, Command.RESUME),
+    (Command.START, Command.STOP, Command.RESTART, Submenu.MODEL),
+    (Command.EMBED, Submenu.COPY, Command.WINDOW),
+    (Command.SETTINGS, Command.LOGIN, Command.LOGS, Command.ABOUT),
+    (Command.QUIT,),
+)
+"""The menu below its status lines, from the top; a line between the groups."""
+
+COPIES = (Command.COPY_URL, Command.COPY_CURL, Command.COPY_PYTHON, Command.COPY_4D)
+"""The submenu Copy, from the top."""
+
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """One entry of the menu. `reason` says why it cannot be chosen now."""
+
+    text: str
+    reason: str = ""
+    visible: bool = True
+    checked: bool | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it can be chosen."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """An installed model in the submenu Model."""
+
+    name: str
+    reference: str
+    """What the setting `model` becomes when it is chosen."""
+    chosen: bool
+
+
+def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
+    """Every entry, for a snapshot and the download that the tray speaks of."""
+    paused = current is not None and current.phase is Phase.PAUSED
+    return {
+        Command.PAUSE: MenuEntry(tr("&Pause Download"), visible=current is not None and not paused),
+        Command.RESUME: MenuEntry(tr("Resume &Download"), visible=paused),
+        Command.START: MenuEntry(tr("&Start Server"), start_refusal(status, tr)),
+        Command.STOP: MenuEntry(tr("S&top Server"), stop_refusal(status, tr)),
+        Command.RESTART: MenuEntry(tr("&Restart Server"), restart_refusal(status, tr)),
+        Command.MODELS: MenuEntry(tr("&More Models…")),
+        Command.EMBED: MenuEntry(tr("Test &Embedding…")),
+        Command.COPY_URL: MenuEntry(tr("&Address")),
+        Command.COPY_CURL: MenuEntry(tr("Example for &curl")),
+        Command.COPY_PYTHON: MenuEntry(tr("Example for &Python")),
+        Command.COPY_4D: MenuEntry(tr("Example for &4D")),
+        Command.WINDOW: MenuEntry(tr("&Open Window")),
+        Command.SETTINGS: MenuEntry(tr("Sett&ings…")),
+        Command.LOGIN: MenuEntry(tr("&Launch at Login"), checked=status.settings.launch_at_login),
+        Command.LOGS: MenuEntry(tr("Lo&gs…")),
+        Command.ABOUT: MenuEntry(tr("&About")),
+        Command.QUIT: MenuEntry(tr("&Quit")),
+    }
+
+
+def submenu_title(submenu: Submenu, tr: Translate) -> str:
+    """What a submenu is called."""
+    return {Submenu.MODEL: tr("&Model"), Submenu.COPY: tr("&Copy")}[submenu]
+
+
+def model_choices(facts: ModelFacts) -> tuple[ModelChoice, ...]:
+    """The installed models, as the submenu lists them."""
+    return tuple(
+        ModelChoice(model.name, model.id, chosen=model.path.name == facts.chosen) for model in facts.installed
+    )
+
+
+def start_refusal(status: AppStatus, tr: Translate) -> str:
+    """Why the server cannot be started now; empty if it can. A start downloads the model first if need be."""
+    match status.engine.state:
+        case State.READY:
+            return tr("The server is running already.")
+        case State.STARTING | State.LOADING | State.BACKOFF:
+            return tr("The server is starting already.")
+        case State.STOPPED | State.STOPPING | State.FAILED:
+            return "" if status.model_name else tr("Choose a model first.")
+
+
+def stop_refusal(status: AppStatus, tr: Translate) -> str:
+    """Why the server cannot be stopped now; empty if it can."""
+    match status.engine.state:
+        case State.STARTING | State.LOADING | State.READY | State.BACKOFF:
+            return ""
+        case State.STOPPING:
+            return tr("The server is stopping already.")
+        case State.STOPPED | State.FAILED:
+            return "" if status.serving else tr("The server is not running.")
+
+
+def restart_refusal(status: AppStatus, tr: Translate) -> str:
+    """Why the server cannot be restarted now; empty if it can."""
+    match status.engine.state:
+        case State.STARTING | State.LOADING | State.READY | State.BACKOFF:
+            return ""
+        case State.STOPPED | State.STOPPING | State.FAILED:
+            return tr("The server is not running.")

@@ -1,0 +1,80 @@
+"""Programs of a few lines that embed texts with this server, for people to paste elsewhere. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from tray_app.engine.plan import LaunchPlan, RemotePlan
+from tray_app.ui.presenters.menu import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tray_app.app import AppStatus
+
+EXAMPLE = ("The quick brown fox jumps over the lazy dog.",)
+
+
+def model_id(status: AppStatus) -> str:
+    """The name under which clients ask for the model that is running or chosen."""
+    match status.engine.plan:
+        case LaunchPlan(model=model):
+            return model.id
+        case RemotePlan(model=name):
+            return name or "default"
+        case None:
+            return status.settings.model or "default"
+
+
+def copied_text(command: Command, status: AppStatus) -> str:
+    """What an entry of the menu's Copy puts on the clipboard; the bare address unless it is an example."""
+    base_url, model = status.base_url, model_id(status)
+    match command:
+        case Command.COPY_CURL:
+            return curl_snippet(base_url, model)
+        case Command.COPY_PYTHON:
+            return python_snippet(base_url, model)
+        case Command.COPY_4D:
+            return fourd_snippet(base_url, model)
+        case _:
+            return base_url
+
+
+def curl_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) -> str:
+    """A command for a POSIX shell."""
+    body = json.dumps({"model": model, "input": _input(texts)}, ensure_ascii=False)
+    return (
+        f"curl {base_url}/embeddings -H 'Content-Type: application/json' \\\n  --data-raw {shlex.quote(body)}"
+    )
+
+
+def python_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) -> str:
+    """A program for the package `openai`."""
+    return "\n".join(
+        (
+            "from openai import OpenAI",
+            "",
+            f"client = OpenAI(base_url={base_url!r}, api_key='none')",
+            f"answer = client.embeddings.create(model={model!r}, input={_input(texts)!r})",
+            "print([item.embedding for item in answer.data])",
+        )
+    )
+
+
+def fourd_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) -> str:
+    """4D code for the component AI Kit; 4D writes texts as JSON does, and lists with semicolons."""
+    words = [json.dumps(text, ensure_ascii=False) for text in texts]
+    texts_4d = words[0] if len(words) == 1 else f"[{'; '.join(words)}]"
+    return "\n".join(
+        (
+            f'var $client:=cs.AIKit.OpenAI.new({{apiKey: "none"; baseURL: "{base_url}"}})',
+            f"var $result:=$client.embeddings.create({texts_4d}; {json.dumps(model, ensure_ascii=False)})",
+            "var $embeddings:=$result.embeddings",
+        )
+    )
+
+
+def _input(texts: Sequence[str]) -> str | list[str]:
+    return texts[0] if len(texts) == 1 else list(texts)
