@@ -17,7 +17,7 @@ from tray_app.models.gguf import read_header
 
 if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.gguf import ModelHeader
+    from tray_app.models.header import ModelHeader
 
 SUFFIX = ".gguf"
 
