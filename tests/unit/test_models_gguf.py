@@ -12,7 +12,6 @@ from tests.fakes.models import (
     HTML_PAGE,
     LFS_POINTER,
     Tensor,
-    Value,
     header_bytes,
     model_bytes,
     write_model,
@@ -31,6 +30,8 @@ from tray_app.models.header import Heads, Role
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fakes.models import Value
 
 LLAMA = {"general.architecture": "llama"}
 
