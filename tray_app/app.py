@@ -5,6 +5,7 @@ User interfaces call `App` and show `AppStatus`; nothing else in the app knows m
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,18 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
+from tray_app.engine.report import report_on
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
 from tray_app.gateway.client import embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
-from tray_app.models.catalog import load_catalog
+from tray_app.models.catalog import load_catalog, load_own_models
+from tray_app.models.housekeeping import for_good as delete
+from tray_app.models.housekeeping import import_model, remove_model, to_trash
 from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.remote import is_address, peek
+from tray_app.models.verify import note_checksum, verify_model
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.child import launcher_for
@@ -39,11 +46,17 @@ if TYPE_CHECKING:
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.report import ModelReport
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.client import Embeddings
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.housekeeping import How, OnBytes
     from tray_app.models.library import Model
+    from tray_app.models.verify import Check
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 2
 
@@ -85,7 +98,8 @@ class App:
         self.store = SettingsStore(paths.settings_file, overrides)
         self.downloads = DownloadQueue()
         self.autostart = autostart_for(host.system, os.environ, app_command())
-        self._catalog = load_catalog(resources() / "catalog.toml")
+        self.catalog_problem: ModelError | None = None
+        self._catalog = self._load_catalog()
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
@@ -94,7 +108,9 @@ class App:
         self._starting = threading.Lock()  # held through a whole start, a download included
         self._lock = threading.Lock()  # guards the two below; never held for long
         self._wanted = False
-        self._problem: AppError | None = self.store.problem
+        self._problem: AppError | None = self.store.problem or self.catalog_problem
+        self._noted: set[int] = set()  # downloads whose digest is kept; only their thread asks
+        self.downloads.changed.connect(self._note_checksums)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
 
@@ -197,6 +213,32 @@ class App:
         return self.downloads.add(
             entry.source if entry else source, folder or self.models_folder, sha256=sha256
         )
+
+    def report(self, reference: str) -> ModelReport:
+        """What a model is, what runs it, whether it fits; also of one that is still to be had. `AppError`."""
+        try:
+            model = peek(reference) if is_address(reference) else self.library.find(reference)
+        except NotInstalledError as exc:
+            model = peek(exc.entry.source)
+        return report_on(model, self.store.current, self._engines, self.host)
+
+    def import_model(self, path: Path, how: How, on_bytes: OnBytes) -> tuple[Path, ...]:
+        """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
+        return import_model(path.expanduser(), self.models_folder, how, on_bytes)
+
+    def verify_model(self, reference: str, on_bytes: OnBytes) -> Check:
+        """Look again whether a model is what once arrived. `ModelError` says why it is not."""
+        return verify_model(self.library.locate(reference), on_bytes)
+
+    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
+        """Put a model and what belongs to it into the trash, or delete it; what is gone. `ModelError`."""
+        path = self.library.locate(reference)
+        if path == self.library.builtin:
+            raise ModelError(f"{path.name} comes with the app", "It cannot be removed.")
+        plan = self._supervisor.snapshot().plan
+        if plan and plan.model.path == path and self._supervisor.snapshot().pid:
+            raise ModelError(f"{plan.model.name} is being served", "", "Stop the server first.")
+        return remove_model(path, delete if for_good else to_trash)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
@@ -302,6 +344,24 @@ class App:
 
     def _library_of(self, folder: Path) -> Library:
         return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
+
+    def _load_catalog(self) -> tuple[CatalogEntry, ...]:
+        catalog = load_catalog(resources() / "catalog.toml")
+        try:
+            return catalog + load_own_models(self.paths.own_models_file, catalog)
+        except ModelError as exc:
+            self.catalog_problem = exc  # the app is of use without them
+            return catalog
+
+    def _note_checksums(self, downloads: tuple[Progress, ...]) -> None:
+        """Keep the digests of what has arrived, so that it can be verified again years later."""
+        for progress in downloads:
+            if progress.phase is Phase.DONE and progress.sha256 and progress.id not in self._noted:
+                self._noted.add(progress.id)
+                try:
+                    note_checksum(progress.path, progress.sha256)
+                except OSError:  # the model is there and in order all the same
+                    _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())

@@ -21,7 +21,8 @@ import typer
 from rich.console import Console
 
 from tray_app import __version__
-from tray_app.app import TEST_MODEL, App
+from tray_app.app import TEST_MODEL
+from tray_app.cli_models import models_commands
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError
 from tray_app.gateway.client import embed as embed_at
@@ -32,12 +33,19 @@ from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
-from tray_app.terminal import ProgressBars, SelftestView, ServeView
+from tray_app.terminal import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    ProgressBars,
+    SelftestView,
+    ServeView,
+    headless_app,
+    print_json,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from tray_app.app import AppStatus
+    from tray_app.app import App, AppStatus
 
 commands = typer.Typer(
     add_completion=False,
@@ -47,8 +55,7 @@ commands = typer.Typer(
 )
 settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
 commands.add_typer(settings_commands, name="settings")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+commands.add_typer(models_commands, name="models")
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
 _WAIT_S = 0.5 if sys.platform == "win32" else None
@@ -61,7 +68,7 @@ def run(arguments: list[str]) -> int:
     except AppError as exc:
         if "--json" in arguments:
             error = {"title": exc.title, "message": exc.message, "hint": exc.hint}
-            _print_json({"ok": False, "error": error})
+            print_json({"ok": False, "error": error})
         Console(stderr=True, soft_wrap=True).print(f"Error: {exc}", markup=False, highlight=False)
         return 1
     except SystemExit as exc:
@@ -87,7 +94,7 @@ def serve(
     """Serve a model until Ctrl-C, without a window."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    with _headless_app(overrides) as app:
+    with headless_app(overrides) as app:
         _serve(app)
 
 
@@ -100,12 +107,12 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Download a model file; the same command goes on after an interruption."""
-    with _headless_app({}) as app, ProgressBars(Console(stderr=True)) as bar:
+    with headless_app({}) as app, ProgressBars(Console(stderr=True)) as bar:
         app.downloads.changed.connect(bar.show)
         path = app.downloads.wait(app.download(source, to, sha256=sha256))
         result = app.downloads.snapshot()[-1]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "path": str(path),
                 "bytes": result.received_bytes,
@@ -125,7 +132,7 @@ def embed(
     with _base_url() as base_url:
         answer = embed_at(base_url, texts)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "dimensions": answer.dimensions,
                 "tokens": answer.tokens,
@@ -146,7 +153,7 @@ def status(*, as_json: Json = False) -> None:
     running = find_running(_paths().state)
     document: dict[str, Any] = running.status() if running else {"running": False, "state": State.STOPPED}
     if as_json:
-        _print_json(document)
+        print_json(document)
     elif running:
         typer.echo(f"{document['state']}: {document['model'] or 'no model chosen'} · {document['base_url']}")
         for entry in document["downloads"]:
@@ -163,7 +170,7 @@ def selftest(*, as_json: Json = False) -> None:
     with SelftestView(Console(stderr=as_json, soft_wrap=True)) as view:
         report = run_selftest(detect_host(), view)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         typer.echo("Everything works." if report.ok else "Something was left behind.")
     raise typer.Exit(0 if report.ok else 1)
@@ -175,7 +182,7 @@ def settings_show(*, as_json: Json = False) -> None:
     store = SettingsStore(_paths().settings_file)
     values = msgspec.to_builtins(store.current)
     if as_json:
-        _print_json(values)
+        print_json(values)
     else:
         for field in FIELDS:
             typer.echo(f"{field.name} = {_as_text(values[field.name])}")
@@ -210,10 +217,6 @@ def _paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
 
 
-def _print_json(document: object) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
-
-
 def _as_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -225,23 +228,13 @@ def _raise_problem(store: SettingsStore) -> None:
 
 
 @contextmanager
-def _headless_app(overrides: Mapping[str, Any]) -> Iterator[App]:
-    app = App.on_this_machine(overrides)
-    try:
-        _raise_problem(app.store)
-        yield app
-    finally:
-        app.close()
-
-
-@contextmanager
 def _base_url() -> Iterator[str]:
     """The address of the running server, or of one that lives as long as the block."""
     running = find_running(_paths().state)
     if running and (status := running.status())["serving"]:
         yield status["base_url"]
         return
-    with _headless_app({"port": free_port()}) as app:
+    with headless_app({"port": free_port()}) as app:
         _choose_test_model_if_none(app)
         app.start_server()
         app.wait_until_ready()

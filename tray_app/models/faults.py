@@ -9,6 +9,8 @@ from tray_app.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tray_app.models.header import Role
+
 
 def foreign(data: bytes, name: str) -> ModelError:
     """What a file without a model's first bytes is, as far as can be told."""
@@ -70,4 +72,13 @@ def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelErr
         name,
         f"{present_bytes:,} of {implied_bytes:,} bytes are there, "
         f"{implied_bytes - present_bytes:,} are missing.",
+    )
+
+
+def not_to_be_served(name: str, role: Role) -> ModelError:
+    """It is of the format of models, but goes with one."""
+    return ModelError(
+        f"{name} is no model by itself",
+        f"It is {'an' if role[0] in 'aeiou' else 'a'} {role} file, which goes with a model.",
+        "Choose the model that it belongs to.",
     )

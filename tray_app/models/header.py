@@ -26,7 +26,7 @@ class Role(StrEnum):
     """Turns pictures or sounds into what a model reads (`mmproj`)."""
     ADAPTER = "adapter"
     """Changes a model (LoRA, control vectors)."""
-    OTHER = "other"
+    OTHER = "supplement"
     """Importance matrices, vocabularies."""
 
 
