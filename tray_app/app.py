@@ -31,6 +31,7 @@ from tray_app.models.catalog import load_catalog, load_own_models
 from tray_app.models.housekeeping import for_good as delete
 from tray_app.models.housekeeping import import_model, remove_model, to_trash
 from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.quantize import find_quantizer, quantize
 from tray_app.models.remote import is_address, peek
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.settings.store import SettingsStore
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.client import Embeddings
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.housekeeping import How, OnBytes
+    from tray_app.models.housekeeping import How, OnProgress
     from tray_app.models.library import Model
+    from tray_app.models.quantize import Quantizer
     from tray_app.models.verify import Check
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -222,11 +224,11 @@ class App:
             model = peek(exc.entry.source)
         return report_on(model, self.store.current, self._engines, self.host)
 
-    def import_model(self, path: Path, how: How, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
         """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
         return import_model(path.expanduser(), self.models_folder, how, on_bytes)
 
-    def verify_model(self, reference: str, on_bytes: OnBytes) -> Check:
+    def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
         """Look again whether a model is what once arrived. `ModelError` says why it is not."""
         return verify_model(self.library.locate(reference), on_bytes)
 
@@ -239,6 +241,26 @@ class App:
         if plan and plan.model.path == path and self._supervisor.snapshot().pid:
             raise ModelError(f"{plan.model.name} is being served", "", "Stop the server first.")
         return remove_model(path, delete if for_good else to_trash)
+
+    def quantizer(self) -> Quantizer:
+        """The program that makes smaller models; `ModelError` if there is none on this machine."""
+        engine = self._engines.powerinfer()
+        found = find_quantizer(Path(engine.command[0]) if engine else None)
+        if found is None:
+            raise ModelError(
+                "There is no program that quantizes",
+                "None is beside PowerInfer's server or on the PATH.",
+                "Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».",
+            )
+        return found
+
+    def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
+        """Make a smaller model of one that is here, see `quantize.quantize`. `ModelError`."""
+        source = self.library.find(reference).path
+        launcher = launcher_for(self.host.system)
+        return quantize(
+            self.quantizer(), source, target, type_name.upper(), launcher=launcher, on_tensor=on_tensor
+        )
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
-from tray_app.cli_models import models_commands
+from tray_app.cli_models import models_commands, quantize
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError
 from tray_app.gateway.client import embed as embed_at
@@ -56,6 +56,7 @@ commands = typer.Typer(
 settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
 commands.add_typer(settings_commands, name="settings")
 commands.add_typer(models_commands, name="models")
+commands.command()(quantize)
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
 _WAIT_S = 0.5 if sys.platform == "win32" else None

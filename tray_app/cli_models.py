@@ -1,4 +1,4 @@
-"""The terminal commands for models on this computer: list, info, import, verify, remove. Main thread."""
+"""The terminal commands for models: list, info, import, verify, remove, quantize. Main thread."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def models_import(
 ) -> None:
     """Bring a model file into the models folder, with all that belongs to it."""
     with headless_app() as app, WorkBar(Console(stderr=True), f"Importing {path.name}") as bar:
-        imported = app.import_model(path, how, bar.show_bytes)
+        imported = app.import_model(path, how, bar.show)
         model = app.library.find(str(imported[0]))
     if as_json:
         print_json({**_summary(model), "files": [str(each) for each in imported]})
@@ -109,7 +109,7 @@ def models_verify(
     with headless_app() as app, WorkBar(Console(stderr=True), "Verifying") as bar:
         for reference in references or [model.id for model in app.library.installed()]:
             try:
-                checked = app.verify_model(reference, bar.show_bytes)
+                checked = app.verify_model(reference, bar.show)
             except ModelError as exc:
                 results.append({"model": reference, "ok": False, "error": str(exc)})
             else:
@@ -139,6 +139,23 @@ def models_remove(
     else:
         for path in removed:
             typer.echo(f"{'Deleted' if for_good else 'Moved to the trash:'} {path}")
+
+
+def quantize(
+    source: Annotated[str, typer.Argument(metavar="IN", help="An id, a file, or a path; in F16 or F32.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="As Q4_0; a wrong one lists them.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a smaller model of a large one, with the engine's own program."""
+    with headless_app() as app, WorkBar(Console(stderr=True), f"Quantizing to {target.name}") as bar:
+        path = app.quantize(source, target, type_name, bar.show)
+        size_bytes = path.stat().st_size
+    if as_json:
+        print_json({"path": str(path), "bytes": size_bytes})
+    else:
+        typer.echo(f"Saved {path} ({size_bytes:,} bytes)")
 
 
 def _summary(model: Model) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class ProgressBars:
 
 
 class WorkBar:
-    """A live bar for work that is counted in bytes; nothing in a pipe or a file."""
+    """A live bar for work that is counted in bytes or parts; nothing in a pipe or a file."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._bars = Bars(
@@ -129,9 +129,9 @@ class WorkBar:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def show_bytes(self, done_bytes: int, total_bytes: int) -> None:
+    def show(self, done: int, total: int) -> None:
         """So much is done, of so much."""
-        self._bars.update(self._task, completed=done_bytes, total=total_bytes)
+        self._bars.update(self._task, completed=done, total=total)
 
 
 class SelftestView(ProgressBars):

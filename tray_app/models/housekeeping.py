@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    OnBytes = Callable[[int, int], object]
+    OnProgress = Callable[[int, int], object]
 
 _BLOCK_BYTES = 1 << 20
 GIB = 1 << 30
@@ -36,7 +36,7 @@ class How(StrEnum):
     """It stays, and is used from there: another name on the same disk, else a symbolic link."""
 
 
-def import_model(model: Path, folder: Path, how: How, on_bytes: OnBytes) -> tuple[Path, ...]:
+def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
     """Bring a model with all that belongs to it into `folder`; the new paths, its first file first.
 
     `on_bytes` is told how many bytes have been copied, of how many; what it raises ends the work. Until the
@@ -112,7 +112,7 @@ def for_good(path: Path) -> None:
 class _Bringer:
     """Copies, moves or links one file or folder after the other, and can take the last ones back."""
 
-    def __init__(self, how: How, sources: list[Path], folder: Path, on_bytes: OnBytes) -> None:
+    def __init__(self, how: How, sources: list[Path], folder: Path, on_bytes: OnProgress) -> None:
         self._how = how
         self._on_bytes = on_bytes
         self._copied_bytes = 0
