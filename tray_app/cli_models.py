@@ -196,6 +196,7 @@ def _document(report: ModelReport) -> dict[str, Any]:
             "weights_bytes": verdict.need.weights_bytes,
             "cache_bytes": verdict.need.cache_bytes,
             "compute_bytes": verdict.need.compute_bytes,
+            "output_bytes": verdict.need.output_bytes,
             "usable_bytes": verdict.room.usable_bytes,
         },
     }

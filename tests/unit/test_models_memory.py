@@ -91,6 +91,32 @@ def test_buffers_are_about_those_that_powerinfer_logs(
     assert need.compute_bytes / MIB == pytest.approx(compute_mib, rel=0.15)
 
 
+def test_the_scores_and_the_vector_of_each_token_of_a_batch_are_kept() -> None:
+    assert estimate(small(), 0, Load(2048, 100)).output_bytes == 100 * (32000 + 512) * 4
+
+
+@pytest.mark.parametrize(
+    ("header", "weights_mib", "load", "used_mib"),
+    [
+        pytest.param(small(**WIDE, heads=WIDE_HEADS), 321, Load(2048, 512), 560, id="llama.cpp"),
+        pytest.param(small(**WIDE, heads=WIDE_HEADS), 321, Load(2048, 2048), 975, id="large batches"),
+        pytest.param(BERT, 43.5, Load(512, 512), 148, id="a model for embeddings"),
+        pytest.param(
+            small(**WIDE, heads=WIDE_HEADS), 321, Load(2048, 512, fused_attention=False), 564, id="PowerInfer"
+        ),
+        pytest.param(
+            small(**WIDE, heads=WIDE_HEADS), 321, Load(512, 512, fused_attention=False), 482, id="short texts"
+        ),
+    ],
+)
+def test_the_whole_is_within_15_percent_of_what_linux_counted_after_a_long_text(
+    header: ModelHeader, weights_mib: float, load: Load, used_mib: float
+) -> None:
+    need = estimate(header, round(weights_mib * MIB), load)
+
+    assert need.total_bytes / MIB == pytest.approx(used_mib, rel=0.15)
+
+
 def test_a_header_that_tells_little_still_has_weights() -> None:
     bare = replace(model().header, embedding_length=None, block_count=None)
     need = estimate(bare, WEIGHTS_BYTES, Load(2048, 512))
@@ -131,9 +157,9 @@ def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
     def text(memory_gib: int, context: int) -> str:
         return judge(SEVEN_B, WEIGHTS_BYTES, Load(context, 512), Room(memory_gib * GIB)).text
 
-    assert text(16, 2048) == "fits: 4.4 GiB of 14.0 GiB that can be used"
+    assert text(16, 2048) == "fits: 4.5 GiB of 14.0 GiB that can be used"
     assert text(6, 32768) == (
-        "does not fit, because with a context of 32768 it needs 8.2 GiB, and 5.0 GiB can be used; "
+        "does not fit, because with a context of 32768 it needs 8.3 GiB, and 5.0 GiB can be used; "
         "try context 4096"
     )
     assert text(4, 2048).endswith(

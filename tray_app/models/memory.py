@@ -1,6 +1,6 @@
 """Whether a model fits into a machine: weights, cache and buffers against its memory. Pure.
 
-The sizes follow what the engines allocate when they start, as their logs tell; a test compares them with
+The sizes follow what the engines allocate, as their logs and the system tell; a test compares them with
 those of llama.cpp. What they count in `float32` has four bytes a number, the cache of both has two.
 """
 
@@ -17,7 +17,8 @@ GIB = 1 << 30
 SMALLEST_CONTEXT = 256
 """Less is of no use to anybody, so it is not proposed."""
 
-_PROCESS_BYTES = 64 << 20  # the engine itself: its program, libraries and bookkeeping
+_NATIVE_BYTES = 8 << 20  # the engine itself: its program, libraries and bookkeeping
+_PYTHON_BYTES = 40 << 20  # the same of the embedded one, which runs in a Python of its own
 _CACHE_STEP = 256  # llama.cpp rounds the context up to it
 _CACHE_NUMBER_BYTES = 2
 _NUMBER_BYTES = 4
@@ -57,12 +58,15 @@ class Need:
     """Keys and values of the tokens in the context."""
     compute_bytes: int
     """What is worked out for one batch."""
-    process_bytes: int = _PROCESS_BYTES
+    output_bytes: int = 0
+    """What is kept of every token of a batch; taken at the first long text, not at the start."""
+    process_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """All of them."""
-        return self.weights_bytes + self.cache_bytes + self.compute_bytes + self.process_bytes
+        buffers = self.cache_bytes + self.compute_bytes + self.output_bytes
+        return self.weights_bytes + buffers + self.process_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,13 @@ def estimate(header: ModelHeader, weights_bytes: int, load: Load) -> Need:
 
     What the header does not tell counts as nothing: the weights, by far the most, are always known.
     """
-    return Need(weights_bytes, _cache_bytes(header, load), _compute_bytes(header, load))
+    return Need(
+        weights_bytes,
+        _cache_bytes(header, load),
+        _compute_bytes(header, load),
+        _output_bytes(header, load),
+        _PYTHON_BYTES if load.fused_attention else _NATIVE_BYTES,
+    )
 
 
 def judge(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Verdict:
@@ -169,6 +179,12 @@ def _compute_bytes(header: ModelHeader, load: Load) -> int:
     residuals = _RESIDUALS * (header.embedding_length or 0)
     mask_bytes = load.context_size * load.batch_size * mask_number_bytes
     return load.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
+
+
+def _output_bytes(header: ModelHeader, load: Load) -> int:
+    """Serving embeddings, both keep the scores of each token, also of those that nobody wants."""
+    numbers = (header.vocabulary_size or 0) + (header.embedding_length or 0)
+    return load.batch_size * numbers * _NUMBER_BYTES
 
 
 def _gib(size_bytes: int) -> str:
