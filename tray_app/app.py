@@ -17,13 +17,14 @@ from psygnal import Signal
 
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
-from tray_app.engine.plan import plan_launch, plan_remote
+from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
-from tray_app.models.catalog import load_catalog
+from tray_app.model_care import ModelCare
+from tray_app.models.catalog import load_catalog, load_own_models
 from tray_app.models.library import Library, NotInstalledError
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.store import SettingsStore
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.client import Embeddings
+    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -99,7 +101,8 @@ class App:
         self.store = SettingsStore(paths.settings_file, overrides)
         self.downloads = DownloadQueue()
         self.autostart = autostart_for(host.system, os.environ, app_command())
-        self._catalog = load_catalog(resources() / "catalog.toml")
+        self.catalog_problem: ModelError | None = None
+        self._catalog = self._load_catalog()
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._secrets = secrets or Secrets()
@@ -111,10 +114,18 @@ class App:
             plan=lambda *, download: self.preview(self.store.current, download=download),
             announce=self._announce,
         )
-        self._serving.problem = self.store.problem
+        self._serving.problem = self.store.problem or self.catalog_problem
+        self.care = ModelCare(
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            served=self._served_path,
+            engines=self._engines,
+            host=host,
+        )
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
+        self.downloads.changed.connect(self.care.note_checksums)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
 
@@ -311,6 +322,18 @@ class App:
 
     def _library_of(self, folder: Path) -> Library:
         return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
+
+    def _served_path(self) -> Path | None:
+        engine = self._supervisor.glance()
+        return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
+
+    def _load_catalog(self) -> tuple[CatalogEntry, ...]:
+        catalog = load_catalog(resources() / "catalog.toml")
+        try:
+            return catalog + load_own_models(self.paths.own_models_file, catalog)
+        except ModelError as exc:
+            self.catalog_problem = exc  # the app is of use without them
+            return catalog
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())

@@ -21,7 +21,8 @@ import typer
 from rich.console import Console
 
 from tray_app import __version__
-from tray_app.app import TEST_MODEL, App
+from tray_app.app import TEST_MODEL
+from tray_app.cli_models import models_commands, quantize
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, GatewayError
 from tray_app.gateway.client import embed as embed_at
@@ -34,12 +35,19 @@ from tray_app.system.host import detect_host
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
-from tray_app.terminal import ProgressBars, SelftestView, ServeView
+from tray_app.terminal import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    ProgressBars,
+    SelftestView,
+    ServeView,
+    headless_app,
+    print_json,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from tray_app.app import AppStatus
+    from tray_app.app import App, AppStatus
     from tray_app.gateway.client import ControlClient
 
 commands = typer.Typer(
@@ -52,12 +60,13 @@ settings_commands = typer.Typer(no_args_is_help=True, help="Show and change sett
 commands.add_typer(settings_commands, name="settings")
 key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain.")
 commands.add_typer(key_commands, name="key")
+commands.add_typer(models_commands, name="models")
+commands.command()(quantize)
 
 KeyName = Annotated[
     str,
     typer.Argument(help="gateway: what clients must show. remote: what a remote server asks for."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
 _WAIT_S = 0.5 if sys.platform == "win32" else None
@@ -70,7 +79,7 @@ def run(arguments: list[str]) -> int:
     except AppError as exc:
         if "--json" in arguments:
             error = {"title": exc.title, "message": exc.message, "hint": exc.hint}
-            _print_json({"ok": False, "error": error})
+            print_json({"ok": False, "error": error})
         Console(stderr=True, soft_wrap=True).print(f"Error: {exc}", markup=False, highlight=False)
         return 1
     except SystemExit as exc:
@@ -96,7 +105,7 @@ def serve(
     """Serve a model until Ctrl-C, without a window."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    with _headless_app(overrides) as app:
+    with headless_app(overrides) as app:
         _serve(app)
 
 
@@ -109,12 +118,12 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Download a model file; the same command goes on after an interruption."""
-    with _headless_app({}) as app, ProgressBars(Console(stderr=True)) as bar:
+    with headless_app({}) as app, ProgressBars(Console(stderr=True)) as bar:
         app.downloads.changed.connect(bar.show)
         path = app.downloads.wait(app.download(source, to, sha256=sha256))
         result = app.downloads.snapshot()[-1]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "path": str(path),
                 "bytes": result.received_bytes,
@@ -135,7 +144,7 @@ def embed(
     with _base_url() as base_url:
         answer = embed_at(base_url, texts, key=client_key(settings, Secrets()))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "dimensions": answer.dimensions,
                 "tokens": answer.tokens,
@@ -156,7 +165,7 @@ def status(*, as_json: Json = False) -> None:
     running = find_running(_paths().state)
     document: dict[str, Any] = running.status() if running else {"running": False, "state": State.STOPPED}
     if as_json:
-        _print_json(document)
+        print_json(document)
     elif running:
         typer.echo(f"{document['state']}: {document['model'] or 'no model chosen'} · {document['base_url']}")
         for entry in document["downloads"]:
@@ -203,7 +212,7 @@ def selftest(*, as_json: Json = False) -> None:
     with SelftestView(Console(stderr=as_json, soft_wrap=True)) as view:
         report = run_selftest(detect_host(), view)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         typer.echo("Everything works." if report.ok else "Something was left behind.")
     raise typer.Exit(0 if report.ok else 1)
@@ -215,7 +224,7 @@ def settings_show(*, as_json: Json = False) -> None:
     store = SettingsStore(_paths().settings_file)
     values = msgspec.to_builtins(store.current)
     if as_json:
-        _print_json(values)
+        print_json(values)
     else:
         for field in FIELDS:
             typer.echo(f"{field.name} = {_as_text(values[field.name])}")
@@ -244,7 +253,7 @@ def settings_set(name: str, value: str) -> None:
 def key_set(name: KeyName) -> None:
     """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
-    with _headless_app({}) as app:
+    with headless_app({}) as app:
         app.set_key(name, key)
     typer.echo("Kept. A running app takes it up when its server is next started.")
 
@@ -252,7 +261,7 @@ def key_set(name: KeyName) -> None:
 @key_commands.command("remove")
 def key_remove(name: KeyName) -> None:
     """Remove a key from the system's keychain."""
-    with _headless_app({}) as app:
+    with headless_app({}) as app:
         app.set_key(name, None)
 
 
@@ -272,10 +281,6 @@ def _running_app() -> ControlClient:
     raise GatewayError("No app is running", "There is nobody to be told.", "Start it: powerinfer-tray serve")
 
 
-def _print_json(document: object) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
-
-
 def _as_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -287,23 +292,13 @@ def _raise_problem(store: SettingsStore) -> None:
 
 
 @contextmanager
-def _headless_app(overrides: Mapping[str, Any]) -> Iterator[App]:
-    app = App.on_this_machine(overrides)
-    try:
-        _raise_problem(app.store)
-        yield app
-    finally:
-        app.close()
-
-
-@contextmanager
 def _base_url() -> Iterator[str]:
     """The address of the running server, or of one that lives as long as the block."""
     running = find_running(_paths().state)
     if running and (status := running.status())["serving"]:
         yield status["base_url"]
         return
-    with _headless_app({"port": free_port()}) as app:
+    with headless_app({"port": free_port()}) as app:
         _choose_test_model_if_none(app)
         app.start_server()
         app.wait_until_ready()

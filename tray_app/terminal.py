@@ -1,10 +1,13 @@
-"""What the terminal commands show while they work: progress bars, steps, changes of state. Any thread."""
+"""What the terminal commands share: how they open the app, and what they show while they work. Any thread."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import msgspec
+import typer
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -15,10 +18,13 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from tray_app.app import App
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from rich.console import Console
     from rich.progress import (
         TaskID,
@@ -28,6 +34,26 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
 
 _SENTENCE = "The quick brown fox jumps over the lazy dog."
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def print_json(document: object) -> None:
+    """Print a document for programs."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+@contextmanager
+def headless_app(overrides: Mapping[str, Any] | None = None) -> Iterator[App]:
+    """An app that lives as long as the block. In a terminal somebody is there to mend broken files first."""
+    app = App.on_this_machine(overrides)
+    try:
+        if problem := app.store.problem or app.catalog_problem:
+            raise problem
+        yield app
+    finally:
+        app.close()
 
 
 class ProgressBars:
@@ -79,6 +105,33 @@ class ProgressBars:
         if quarters > self._quarters.get(progress.id, 0):
             self._quarters[progress.id] = quarters
             self.say(f"  {progress.name}: {25 * quarters} % of {progress.total_bytes:,} bytes")
+
+
+class WorkBar:
+    """A live bar for work that is counted in bytes or parts; nothing in a pipe or a file."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bars.add_task(title, total=None)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """So much is done, of so much."""
+        self._bars.update(self._task, completed=done, total=total)
 
 
 class SelftestView(ProgressBars):

@@ -22,7 +22,7 @@ from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
-from tray_app.models.gguf import ModelHeader
+from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, NotInstalledError
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System

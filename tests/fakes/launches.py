@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.fakes import engine
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.plan import PORT, LaunchPlan
-from tray_app.models.gguf import ModelHeader
+from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model
 from tray_app.system.host import Gpu, Host, System
 

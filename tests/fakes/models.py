@@ -55,6 +55,7 @@ def model_bytes(
     name: str = "Tiny",
     context_length: int = 512,
     weights: int = 4096,
+    extra: Mapping[str, Value] | None = None,
 ) -> bytes:
     """A whole model file that says what it is told to say. Its weights are zeros; no engine runs it."""
     assert weights % 32 == 0
@@ -66,17 +67,31 @@ def model_bytes(
         f"{architecture}.embedding_length": 32,
         f"{architecture}.block_count": 1,
         "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "a"],
+        **(extra or {}),
     }
     tensor = Tensor(shape=(32, weights // 32), size_bytes=2 * weights)
     assert prod(tensor.shape) == weights
     return header_bytes(metadata, [tensor], magic=b"PWRI" if sparse else b"GGUF") + bytes(tensor.size_bytes)
 
 
-def write_model(path: Path, *, sparse: bool = False, name: str = "Tiny") -> Path:
+def write_model(
+    path: Path, *, sparse: bool = False, name: str = "Tiny", extra: Mapping[str, Value] | None = None
+) -> Path:
     """Write a whole model file (about 8 KiB), and the folders it needs; the path again."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model_bytes(sparse=sparse, name=name))
+    path.write_bytes(model_bytes(sparse=sparse, name=name, extra=extra))
     return path
+
+
+def write_split_model(folder: Path, stem: str, count: int) -> list[Path]:
+    """Write the files of a model that was split; their paths in order."""
+    return [
+        write_model(
+            folder / f"{stem}-{number:05}-of-{count:05}.gguf",
+            extra={"split.no": number - 1, "split.count": count},
+        )
+        for number in range(1, count + 1)
+    ]
 
 
 def write_truncated_model(path: Path, *, sparse: bool = False) -> Path:
@@ -95,7 +110,7 @@ def _typed(value: Value) -> bytes:
     if isinstance(value, bool):
         return struct.pack("<I?", 7, value)
     if isinstance(value, int):
-        return struct.pack("<II", 4, value)
+        return struct.pack("<II", 4, value) if value >= 0 else struct.pack("<Ii", 5, value)
     if isinstance(value, float):
         return struct.pack("<If", 6, value)
     if isinstance(value, str):

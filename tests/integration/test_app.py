@@ -297,3 +297,28 @@ def test_a_model_that_no_engine_here_can_run_is_not_downloaded(
         app.start_server()
 
     assert served.requests == []
+
+
+def test_a_model_is_not_removed_while_it_is_served(app: App, private_home: Path) -> None:
+    path = private_home / "models" / "mine.gguf"
+    path.parent.mkdir()
+    path.write_bytes((resources() / "test-model" / "test.gguf").read_bytes())
+    app.override(model="mine")
+    started(app)
+
+    with pytest.raises(ModelError, match="is being served"):
+        app.care.remove_model("mine", for_good=True)
+    app.stop_server()
+    app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
+
+    assert app.care.remove_model("mine", for_good=True) == (path,)
+
+
+def test_a_wrong_list_of_own_models_leaves_the_app_of_use(private_home: Path) -> None:
+    (private_home / "models.toml").write_text("models = 1")
+    app = App(AppPaths.from_environment(os.environ), detect_host())
+
+    assert app.status().problem is app.catalog_problem
+    assert "models.toml" in str(app.catalog_problem)
+    assert app.library.find("test")
+    app.close()

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.models import header_bytes, write_model
 from tray_app.models.ggml import FILE_TYPES, TENSOR_TYPES
 from tray_app.models.gguf import read_header
+from tray_app.models.header import Heads
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ def written_by_gguf(path: Path, quantized: gguf.GGMLQuantizationType) -> Path:
     writer.add_embedding_length(512)
     writer.add_block_count(1)
     writer.add_chat_template("{{ messages }}")
+    writer.add_head_count(8)
+    writer.add_head_count_kv([2])
+    writer.add_key_length(80)
+    writer.add_feed_forward_length(2048)
+    writer.add_tokenizer_model("gpt2")
     writer.add_token_list([f"token {number}" for number in range(5000)])
     writer.add_token_scores([0.5] * 5000)
     writer.add_custom_alignment(64)
@@ -76,6 +82,10 @@ def test_files_of_the_gguf_package_are_understood_as_it_does(tmp_path: Path, qua
     assert header.embedding_length == field(reader, "falcon.embedding_length")
     assert header.chat_template == field(reader, "tokenizer.chat_template")
     assert header.quantization == quantized
+    assert header.heads == Heads(query=8, kv_in_all_layers=2, key_length=80, value_length=64)
+    assert header.feed_forward_length == field(reader, "falcon.feed_forward_length")
+    assert (header.tokenizer, header.vocabulary_size) == ("gpt2", 5000)
+    assert header.parameters == sum(int(tensor.n_elements) for tensor in reader.tensors)
     last = reader.tensors[-1]
     assert header.implied_size_bytes == last.data_offset + last.n_bytes
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tray_app.download.source import parse_source
 from tray_app.errors import ModelError
-from tray_app.models.catalog import load_catalog
+from tray_app.models.catalog import load_catalog, load_own_models
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
@@ -38,9 +38,15 @@ def test_ids_and_file_names_are_unique(shipped: tuple[CatalogEntry, ...]) -> Non
 
 def test_what_is_downloaded_has_the_name_that_is_looked_for(shipped: tuple[CatalogEntry, ...]) -> None:
     for entry in shipped:
-        assert entry.builtin or re.fullmatch(
-            rf"hf:PowerInfer/[^/]+/{re.escape(entry.file_name)}", entry.source
-        )
+        assert entry.builtin or parse_source(entry.source).file_name == entry.file_name
+        assert entry.size_bytes > 0
+
+
+def test_sparse_models_come_from_powerinfer_and_the_others_say_their_licence(
+    shipped: tuple[CatalogEntry, ...],
+) -> None:
+    for entry in shipped:
+        assert entry.source.startswith("hf:PowerInfer/") if entry.sparse else entry.license
 
 
 def test_exactly_the_test_model_comes_with_the_app_and_its_size_is_true(
@@ -89,3 +95,48 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, expected: 
 def test_a_missing_catalogue_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="catalogue"):
         load_catalog(tmp_path / "none.toml")
+
+
+OWN = """
+[[models]]
+id = "mine"
+source = "hf:me/models/mine-q4.gguf"
+"""
+
+
+def test_a_person_needs_to_give_an_id_and_a_source_only(tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(OWN)
+
+    (entry,) = load_own_models(path, ())
+
+    assert (entry.id, entry.name, entry.file_name) == ("mine", "mine", "mine-q4.gguf")
+    assert entry.size_bytes == 0
+
+
+def test_without_a_list_there_are_no_own_models(tmp_path: Path) -> None:
+    assert load_own_models(tmp_path / "models.toml", ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("models = 1", "$.models"),
+        (OWN.replace("source", "sauce"), "sauce"),
+        (OWN.replace("hf:me/models/mine-q4.gguf", "hf:me"), "mine: “hf:me” is not understood."),
+        (OWN.replace('"mine"', '"test"'), "test: there is another model with test."),
+        (OWN + OWN.replace('"mine"', '"other"'), "other: there is another model with mine-q4.gguf."),
+    ],
+)
+def test_a_mistake_in_the_own_list_is_named_with_its_place(
+    tmp_path: Path, shipped: tuple[CatalogEntry, ...], text: str, expected: str
+) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(text)
+
+    with pytest.raises(ModelError) as caught:
+        load_own_models(path, shipped)
+
+    assert str(path) in caught.value.message
+    assert expected in caught.value.message
+    assert "[[models]]" in caught.value.hint

@@ -21,13 +21,17 @@ from tray_app.errors import ModelError
 from tray_app.models.gguf import (
     FIRST_READ_BYTES,
     MAX_HEADER_BYTES,
+    MAX_KEPT_NUMBERS,
     NeedMoreBytesError,
     parse_header,
     read_header,
 )
+from tray_app.models.header import Heads, Role
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fakes.models import Value
 
 LLAMA = {"general.architecture": "llama"}
 
@@ -95,6 +99,80 @@ def test_weights_of_a_type_from_the_future_do_not_hinder() -> None:
     header = parse_header(header_bytes(LLAMA, [Tensor(type_number=77)]), "x")
 
     assert header.quantization == "type 77"
+
+
+HEADS: dict[str, Value] = {
+    **LLAMA,
+    "llama.embedding_length": 4096,
+    "llama.block_count": 3,
+    "llama.attention.head_count": 32,
+    "llama.feed_forward_length": 14336,
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, Heads(32, 96, 128, 128)),
+        ({"llama.attention.head_count_kv": 8}, Heads(32, 24, 128, 128)),
+        ({"llama.attention.head_count_kv": [8, 0, 4]}, Heads(32, 12, 128, 128)),
+        ({"llama.attention.head_count": [16, 32, 8]}, Heads(32, 96, 128, 128)),
+        (
+            {"llama.attention.key_length": 256, "llama.attention.value_length": 64},
+            Heads(32, 96, 256, 64),
+        ),
+        ({"llama.attention.head_count": 0}, None),
+        ({"llama.attention.head_count": -1}, None),
+        ({"llama.attention.head_count": "many"}, None),
+        ({"llama.block_count": "three"}, None),
+    ],
+)
+def test_attention_is_what_is_told_or_follows_from_it(told: dict[str, Value], expected: Heads | None) -> None:
+    assert parse_header(header_bytes({**HEADS, **told}), "x").heads == expected
+
+
+def test_parameters_are_the_numbers_in_all_tensors() -> None:
+    data = header_bytes(LLAMA, [Tensor("a", (32, 4)), Tensor("b", (32,), 0, 128)])
+
+    assert parse_header(data, "x").parameters == 32 * 4 + 32
+
+
+def test_tokenizer_vocabulary_and_experts_are_told() -> None:
+    told: dict[str, Value] = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.tokens": ["a", "b", "c"],
+        "llama.expert_count": 8,
+        "llama.expert_used_count": 2,
+        "llama.feed_forward_length": [64, 512, 64],
+    }
+    header = parse_header(header_bytes({**LLAMA, **told}), "x")
+
+    assert (header.tokenizer, header.vocabulary_size) == ("gpt2", 3)
+    assert (header.expert_count, header.experts_used, header.feed_forward_length) == (8, 2, 512)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, Role.MODEL),
+        ({"general.type": "model"}, Role.MODEL),
+        ({"general.type": "adapter"}, Role.ADAPTER),
+        ({"general.type": "mmproj"}, Role.PROJECTOR),
+        ({"general.type": "imatrix"}, Role.OTHER),
+        ({"general.architecture": "clip"}, Role.PROJECTOR),
+        ({"general.architecture": "controlvector"}, Role.ADAPTER),
+    ],
+)
+def test_what_a_file_is_for_is_told_or_known_by_its_architecture(
+    told: dict[str, str], expected: Role
+) -> None:
+    assert parse_header(header_bytes({**LLAMA, **told}), "x").role is expected
+
+
+def test_an_array_of_numbers_beyond_the_limit_is_not_kept() -> None:
+    told = {"llama.feed_forward_length": [7] * (MAX_KEPT_NUMBERS + 1)}
+
+    assert parse_header(header_bytes({**LLAMA, **told}), "x").feed_forward_length is None
 
 
 def test_the_implied_size_follows_the_alignment() -> None:

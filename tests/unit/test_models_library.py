@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.models import HTML_PAGE, write_model, write_truncated_model
+from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_truncated_model
 from tray_app.errors import ModelError
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.library import Library, NotInstalledError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fakes.models import Value
 
 TEST = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", size_bytes=1, note="Checks.")
 BAMBOO = CatalogEntry(
@@ -217,3 +219,58 @@ def test_a_name_for_people_is_had_without_looking_at_the_disk(
     library: Library, reference: str, expected: str
 ) -> None:
     assert library.name_of(reference) == expected
+
+
+def test_a_split_model_is_listed_once_with_the_size_of_all_its_files(library: Library, folder: Path) -> None:
+    parts = write_split_model(folder, "large", 3)
+
+    model = library.installed()[0]
+
+    assert (model.id, model.path) == ("large-00001-of-00003", parts[0])
+    assert model.size_bytes == sum(part.stat().st_size for part in parts)
+    assert model.header.parameters == 3 * 4096
+
+
+def test_any_file_of_a_split_model_stands_for_all(library: Library, folder: Path) -> None:
+    parts = write_split_model(folder, "large", 2)
+
+    assert library.find(str(parts[1])).path == parts[0]
+
+
+def test_a_split_model_without_one_of_its_files_is_named_with_it(library: Library, folder: Path) -> None:
+    parts = write_split_model(folder, "large", 3)
+    parts[1].unlink()
+
+    with pytest.raises(ModelError, match=r"large-00002-of-00003\.gguf does not exist"):
+        library.find(parts[0].name)
+    assert [model.id for model in library.installed()] == ["test"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "what"),
+    [
+        ({"general.type": "adapter"}, "an adapter file"),
+        ({"general.type": "mmproj"}, "a projector file"),
+        ({"general.type": "imatrix"}, "a supplement file"),
+    ],
+)
+def test_files_that_go_with_a_model_are_not_offered_as_one(
+    library: Library, folder: Path, extra: dict[str, Value], what: str
+) -> None:
+    write_model(folder / "extra.gguf", extra=extra)
+
+    assert [model.id for model in library.installed()] == ["test"]
+    with pytest.raises(ModelError, match="no model by itself") as caught:
+        library.find("extra.gguf")
+    assert what in caught.value.message
+
+
+def test_what_unfinished_downloads_hold_is_told(library: Library, folder: Path) -> None:
+    assert library.partials() == ()
+    write_model(folder / "a.gguf.part")
+    (folder / "a.gguf.part.json").write_text("{}")
+
+    (partial,) = library.partials()
+
+    assert (partial.path.name, partial.final.name) == ("a.gguf.part", "a.gguf")
+    assert 0 < partial.held_bytes < 1 << 20

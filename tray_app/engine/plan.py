@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.errors import EngineError, SettingsError
+from tray_app.models.memory import Load
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -216,3 +217,11 @@ def _batch(settings: Settings, model: Model) -> int:
 
 def _pools(model: Model) -> bool:
     return any(part in model.header.architecture for part in _WITH_POOLING)
+
+
+def load_of(settings: Settings, model: Model, kind: EngineKind) -> Load:
+    """What an engine of this kind would have to hold in memory."""
+    context, batch = _context(settings, model), _batch(settings, model)
+    if kind is EngineKind.POWERINFER:
+        return Load(context, min(batch, _POWERINFER_MAX_BATCH), fused_attention=False)
+    return Load(context, batch)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from tray_app.errors import ModelError
+from tray_app.download.source import parse_source
+from tray_app.errors import DownloadError, ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,8 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     file_name: FileName
     source: str = ""
     """URL or `hf:owner/repo/file`; empty for the model that comes with the app."""
-    size_bytes: Annotated[int, msgspec.Meta(gt=0)]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """0: not known before the download."""
     size_is_approximate: bool = False
     license: str = ""
     """Empty: not known here; the publisher's page has it."""
@@ -44,6 +46,31 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.file_name.endswith(".powerinfer.gguf")
 
 
+class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person has to say of a model: the rest follows from it or is found out at the download."""
+
+    id: Id
+    source: str
+    name: str = ""
+    note: str = "From your own list."
+    license: str = ""
+
+    def entry(self) -> CatalogEntry:
+        """The same as an entry of the catalogue; `DownloadError` if its source is none."""
+        return CatalogEntry(
+            id=self.id,
+            name=self.name or self.id,
+            file_name=parse_source(self.source).file_name,
+            source=self.source,
+            license=self.license,
+            note=self.note,
+        )
+
+
+class _OwnList(msgspec.Struct, forbid_unknown_fields=True):
+    models: tuple[_OwnEntry, ...] = ()
+
+
 class _Catalog(msgspec.Struct, forbid_unknown_fields=True):
     models: tuple[CatalogEntry, ...]
 
@@ -58,3 +85,37 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
             f"{path}: {exc}",
             "Install the app again, or mend the file.",
         ) from exc
+
+
+def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
+    """The models of a person's own list, which need not exist; no id or file may be one of `catalog`'s.
+
+    `ModelError` that names the place if the list is wrong.
+    """
+    try:
+        own = msgspec.toml.decode(path.read_bytes(), type=_OwnList).models
+    except FileNotFoundError:
+        return ()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise _wrong_list(path, str(exc)) from exc
+    known = {name for entry in catalog for name in (entry.id, entry.file_name)}
+    entries = []
+    for each in own:
+        try:
+            entry = each.entry()
+        except DownloadError as exc:
+            raise _wrong_list(path, f"{each.id}: {exc.message}") from exc
+        for name in (entry.id, entry.file_name):
+            if name in known:
+                raise _wrong_list(path, f"{each.id}: there is another model with {name}.")
+            known.add(name)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _wrong_list(path: Path, why: str) -> ModelError:
+    return ModelError(
+        "Your own list of models cannot be used",
+        f"{path}: {why}",
+        'Each entry needs an id and a source: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"',
+    )

@@ -8,18 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.errors import ModelError
+from tray_app.models import faults
+from tray_app.models.files import SUFFIX, partials_in, parts_of, split_of
 from tray_app.models.gguf import read_header
+from tray_app.models.header import Role
 
 if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.gguf import ModelHeader
-
-SUFFIX = ".gguf"
+    from tray_app.models.files import Partial
+    from tray_app.models.header import ModelHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class Model:
     name: str
     """What people call it."""
     path: Path
+    """Its file; the first of them where it is split."""
     size_bytes: int
+    """Of all its files."""
     header: ModelHeader
 
 
@@ -53,7 +57,7 @@ class Library:
     def __init__(self, folder: Path, catalog: tuple[CatalogEntry, ...], builtin: Path) -> None:
         self.folder = folder
         self.catalog = catalog
-        self._builtin = builtin
+        self.builtin = builtin
         self._headers: dict[tuple[Path, _Stamp], ModelHeader] = {}
 
     def find(self, reference: str) -> Model:
@@ -62,6 +66,10 @@ class Library:
         `NotInstalledError` if it is one of the catalogue that is not here yet, other `ModelError`s if it is
         unknown or its file is not a whole model.
         """
+        return self._model(self.locate(reference))
+
+    def locate(self, reference: str) -> Path:
+        """Where the file is that is meant, whole or not; the errors of `find` if there is none."""
         if not reference:
             raise ModelError(
                 "No model is chosen",
@@ -71,7 +79,7 @@ class Library:
         entry = self._entry_named(reference)
         path = self._path_of(entry) if entry else self._path_named(reference)
         if path:
-            return self._model(path)
+            return path
         if entry:
             raise NotInstalledError(entry)
         raise ModelError(
@@ -83,10 +91,14 @@ class Library:
     def installed(self) -> tuple[Model, ...]:
         """The whole models of the folder by name, then the one that comes with the app."""
         models = []
-        for path in (*self._files(), self._builtin):
+        for path in (*self._files(), self.builtin):
             with contextlib.suppress(ModelError):
                 models.append(self._model(path))
         return tuple(models)
+
+    def partials(self) -> tuple[Partial, ...]:
+        """Downloads into the folder that have not ended, and the disk they hold."""
+        return partials_in(self.folder)
 
     def name_of(self, reference: str) -> str:
         """What people call the model, without looking whether it is here."""
@@ -102,13 +114,13 @@ class Library:
 
     def _entry_of(self, path: Path) -> CatalogEntry | None:
         for entry in self.catalog:
-            if (path == self._builtin) if entry.builtin else (path.name == entry.file_name):
+            if (path == self.builtin) if entry.builtin else (path.name == entry.file_name):
                 return entry
         return None
 
     def _path_of(self, entry: CatalogEntry) -> Path | None:
         if entry.builtin:
-            return self._builtin
+            return self.builtin
         path = self.folder / entry.file_name
         try:
             path.stat()
@@ -134,28 +146,38 @@ class Library:
                     return candidate
         if is_path:
             return given
-        return next((path for path in (*self._files(), self._builtin) if self._id(path) == reference), None)
+        return next((path for path in (*self._files(), self.builtin) if self._id(path) == reference), None)
 
     def _files(self) -> list[Path]:
-        """What may be models in the folder; none if there is no folder."""
+        """What may be models in the folder, of split ones the first file; none if there is no folder."""
         try:
-            return sorted(path for path in self.folder.iterdir() if path.suffix.lower() == SUFFIX)
+            paths = sorted(path for path in self.folder.iterdir() if path.suffix.lower() == SUFFIX)
         except OSError:
             return []
+        return [path for path in paths if (split := split_of(path.stem)) is None or split.number == 1]
 
     def _model(self, path: Path) -> Model:
-        stamp = _stamp(path)
-        header = self._headers.get((path, stamp))
-        if header is None:
-            header = self._headers[path, stamp] = read_header(path)
+        parts = parts_of(path)
+        path = parts[0]
+        stamps = [_stamp(part) for part in parts]
+        headers = [self._header(part, stamp) for part, stamp in zip(parts, stamps, strict=True)]
+        header = replace(headers[0], parameters=sum(each.parameters for each in headers))
+        if header.role is not Role.MODEL:
+            raise faults.not_to_be_served(path.name, header.role)
         entry = self._entry_of(path)
         return Model(
             id=self._id(path),
             name=entry.name if entry else _stem(path),
             path=path,
-            size_bytes=stamp.size_bytes,
+            size_bytes=sum(stamp.size_bytes for stamp in stamps),
             header=header,
         )
+
+    def _header(self, path: Path, stamp: _Stamp) -> ModelHeader:
+        header = self._headers.get((path, stamp))
+        if header is None:
+            header = self._headers[path, stamp] = read_header(path)
+        return header
 
     def _id(self, path: Path) -> str:
         if entry := self._entry_of(path):

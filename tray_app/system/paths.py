@@ -29,6 +29,11 @@ class AppPaths:
     models: Path
     """Where models go unless the setting `models_folder` names another place."""
 
+    @property
+    def own_models_file(self) -> Path:
+        """Where a person may list models besides those of the catalogue."""
+        return self.settings_file.with_name("models.toml")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
         """The paths that hold for a process with these environment variables."""

@@ -92,6 +92,8 @@ def model_rows(facts: ModelFacts, downloads: Iterable[Progress], tr: Translate) 
 
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     """How large the download of a catalogue's model is, as far as the catalogue knows."""
+    if not entry.size_bytes:
+        return ""
     size = size_text(entry.size_bytes)
     return tr("about {size}").format(size=size) if entry.size_is_approximate else size
 

@@ -1,0 +1,131 @@
+"""`powerinfer-tray models …`: what a person and a program are told, and how the commands end."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.file_server import FileServer
+from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_truncated_model
+from tests.fakes.program import powerinfer_tray
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def document(*arguments: str, code: int = 0) -> Any:
+    """The JSON that a command prints."""
+    result = powerinfer_tray(*arguments, "--json")
+    assert result.returncode == code, result.stdout + result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def folder(private_home: Path) -> Path:
+    return private_home / "models"
+
+
+def test_info_says_what_a_model_is_and_whether_it_fits() -> None:
+    info = document("models", "info", "test")
+
+    assert (info["architecture"], info["kind"], info["engine"]) == ("llama", "dense", "llama.cpp")
+    assert (info["context_length"], info["quantization"], info["verdict"]["fit"]) == (512, "F16", "fits")
+    assert "fits: " in powerinfer_tray("models", "info", "test").stdout
+
+
+def test_info_of_a_sparse_model_names_its_engine_also_where_there_is_none(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    info = document("models", "info", str(write_model(folder / "a.gguf", sparse=True)))
+
+    assert (info["kind"], info["engine"]) == ("sparse", "powerinfer")
+    assert "no PowerInfer engine" in info["engine_problem"]["title"]
+
+
+def test_info_reads_an_address_and_what_a_person_has_listed(private_home: Path) -> None:
+    with FileServer() as server:
+        url = server.put("/some.gguf", model_bytes()).url
+        (private_home / "models.toml").write_text(f'[[models]]\nid = "mine"\nsource = "{url}"\n')
+        by_address, by_id = (document("models", "info", reference) for reference in (url, "mine"))
+
+    assert by_address == by_id
+    assert by_address["size_bytes"] == len(model_bytes())
+
+
+@pytest.mark.parametrize("kind", ["page", "half"])
+def test_info_of_what_is_no_whole_model_fails_with_the_reason(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"{kind}.gguf"
+    if kind == "page":
+        path.write_bytes(HTML_PAGE)
+    else:
+        write_truncated_model(path)
+
+    result = powerinfer_tray("models", "info", str(path))
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert {"page": "HTML page", "half": "are missing"}[kind] in result.stderr
+
+
+def test_a_wrong_list_of_own_models_is_named(private_home: Path) -> None:
+    (private_home / "models.toml").write_text("models = 1")
+
+    assert "models.toml" in document("models", "list", code=1)["error"]["message"]
+
+
+def test_a_model_is_imported_listed_verified_and_removed(folder: Path, tmp_path: Path) -> None:
+    imported = document("models", "import", str(write_model(tmp_path / "my model.gguf")))
+    listed = document("models", "list")
+    verified = document("models", "verify", "my-model")
+    removed = document("models", "remove", "my-model", "--for-good")
+
+    assert imported["path"] == str(folder / "my model.gguf")
+    assert [model["id"] for model in listed["models"]] == ["my-model", "test"]
+    assert {"bge-small-en", "bamboo-7b-q4"} <= {entry["id"] for entry in listed["catalog"]}
+    assert verified == {"ok": True, "models": [{"model": "my-model", "ok": True, "checked": "header"}]}
+    assert removed == {"removed": [str(folder / "my model.gguf")], "trashed": False}
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_downloaded_is_verified_by_every_byte_later(folder: Path) -> None:
+    with FileServer() as server:
+        document("download", server.put("/some.gguf", model_bytes()).url)
+
+    assert document("models", "verify", "some")["models"][0]["checked"] == "digest"
+    with (folder / "some.gguf").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    result = powerinfer_tray("models", "verify", "some")
+    assert result.returncode == 1
+    assert "damaged" in result.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the recycle bin is the person's own")
+def test_a_removed_model_is_in_the_trash(
+    folder: Path, private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(private_home / "data"))
+    monkeypatch.setenv("HOME", str(private_home))
+    write_model(folder / "a.gguf")
+
+    result = powerinfer_tray("models", "remove", "a")
+
+    assert "trash" in result.stdout
+    assert [path.name for path in private_home.rglob("a.gguf")] == ["a.gguf"]
+    assert not (folder / "a.gguf").exists()
+
+
+def test_the_builtin_model_is_not_removed() -> None:
+    assert "comes with the app" in document("models", "remove", "test", code=1)["error"]["title"]
+
+
+def test_unfinished_downloads_are_listed_with_the_space_they_hold(folder: Path) -> None:
+    write_model(folder / "a.gguf.part")
+
+    (partial,) = document("models", "list")["partials"]
+
+    assert partial["path"] == str(folder / "a.gguf.part")
+    assert partial["held_bytes"] > 0

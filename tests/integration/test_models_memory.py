@@ -1,0 +1,97 @@
+"""What is estimated of a model's memory, against what llama.cpp says it takes when it loads that model."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from tests.fakes.random_models import Shape, write_llama
+from tray_app.models.gguf import read_header
+from tray_app.models.memory import Load, Need, estimate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this platform")
+
+from tray_app.engine import llamacpp_child
+
+MIB = 1 << 20
+_BUFFER = re.compile(r"(model|KV|compute) buffer size = +([\d.]+) MiB")
+_ADDRESS = re.compile(r"serving on (http://[\d.:]+)")
+NARROW = Shape()
+WIDE = Shape(width=768, layers=3, heads=12, kv_heads=12, feed_forward=4096, vocabulary=4000)
+
+
+def start(path: Path, load: Load) -> subprocess.Popen[str]:
+    """The embedded engine, loading a model for real."""
+    settings = {
+        "--model": str(path),
+        "--port": "0",
+        "--ctx-size": str(load.context_size),
+        "--batch-size": str(load.batch_size),
+        "--threads": "2",
+        "--pooling": "last",
+        "--verbosity": "5",
+    }
+    words = [word for pair in settings.items() for word in pair]
+    return subprocess.Popen(
+        [sys.executable, "-P", llamacpp_child.__file__, *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until_ready(engine: subprocess.Popen[str]) -> tuple[Need, str]:
+    """The buffers that it logs while it loads, and its address."""
+    sizes: dict[str, int] = {}
+    for line in engine.stderr or ():
+        if found := _BUFFER.search(line):
+            # It measures without weights first: the last words count.
+            sizes[found[1]] = round(float(found[2]) * MIB)
+        if found := _ADDRESS.search(line):
+            return Need(sizes["model"], sizes["KV"], sizes["compute"]), found[1]
+    raise AssertionError("the engine has ended")
+
+
+@pytest.mark.parametrize("load", [Load(2048, 2048), Load(8192, 512)])
+@pytest.mark.parametrize("shape", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
+    tmp_path: Path, shape: Shape, load: Load
+) -> None:
+    path = write_llama(tmp_path / "random.gguf", shape)
+    with start(path, load) as engine:
+        logged, _ = read_until_ready(engine)
+        engine.kill()
+
+    need = estimate(read_header(path), path.stat().st_size, load)
+
+    assert need.weights_bytes == pytest.approx(logged.weights_bytes, rel=0.15)
+    assert need.cache_bytes == pytest.approx(logged.cache_bytes, rel=0.01)
+    assert need.compute_bytes == pytest.approx(logged.compute_bytes, rel=0.15)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count shared and mapped memory otherwise")
+def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_a_long_text(tmp_path: Path) -> None:
+    path, load = write_llama(tmp_path / "random.gguf", NARROW), Load(1024, 1024)
+    with start(path, load) as engine:
+        _, address = read_until_ready(engine)
+        draining = threading.Thread(target=lambda: list(engine.stderr or ()), name="engine-log")
+        draining.start()
+        long_text = {"input": [1] + [300] * (load.batch_size - 2)}
+        answer = requests.post(f"{address}/v1/embeddings", json=long_text, timeout=60)
+        used_bytes = psutil.Process(engine.pid).memory_info().rss
+        engine.kill()
+        draining.join()
+
+    assert answer.ok, answer.text
+    need = estimate(read_header(path), path.stat().st_size, load)
+    assert need.total_bytes == pytest.approx(used_bytes, rel=0.15)

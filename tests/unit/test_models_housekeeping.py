@@ -1,0 +1,243 @@
+"""Import, remove, verify again: what belongs to a model goes with it, and nothing is left half done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.models import write_model, write_split_model, write_truncated_model
+from tray_app.errors import ModelError
+from tray_app.models.housekeeping import How, for_good, import_model, remove_model
+from tray_app.models.verify import Check, note_checksum, verify_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    return tmp_path / "my downloads"
+
+
+def ignore(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def write_sparse_with_statistics(folder: Path, name: str = "a.powerinfer.gguf") -> Path:
+    model = write_model(folder / name, sparse=True)
+    model.with_name(f"{name}.generated.gpuidx").write_text("split")
+    (folder / "activation").mkdir(exist_ok=True)
+    (folder / "activation" / "activation_0.pt").write_text("0")
+    return model
+
+
+@pytest.mark.parametrize("how", How)
+def test_an_imported_model_is_the_same_file(outside: Path, folder: Path, how: How) -> None:
+    source = write_model(outside / "größe 7B.gguf")
+    content = source.read_bytes()
+
+    (target,) = import_model(source, folder, how, ignore)
+
+    assert target == folder / "größe 7B.gguf"
+    assert target.read_bytes() == content
+    assert source.exists() is (how is not How.MOVE)
+    assert names(folder) == {target.name}
+
+
+def test_a_copy_tells_its_progress_to_the_last_byte(outside: Path, folder: Path) -> None:
+    source = write_model(outside / "a.gguf")
+    seen: list[tuple[int, int]] = []
+
+    import_model(source, folder, How.COPY, lambda done, total: seen.append((done, total)))
+
+    size = source.stat().st_size
+    assert seen[-1] == (size, size)
+
+
+@pytest.mark.parametrize("how", [How.COPY, How.MOVE])
+def test_a_sparse_model_brings_its_statistics(outside: Path, folder: Path, how: How) -> None:
+    source = write_sparse_with_statistics(outside)
+
+    import_model(source, folder, how, ignore)
+
+    assert names(folder) == {"a.powerinfer.gguf", "a.powerinfer.gguf.generated.gpuidx", "activation"}
+    assert (folder / "activation" / "activation_0.pt").read_text() == "0"
+
+
+def test_the_statistics_of_another_model_are_left_alone(outside: Path, folder: Path) -> None:
+    write_sparse_with_statistics(folder, "first.gguf")
+    source = write_sparse_with_statistics(outside, "second.gguf")
+
+    imported = import_model(source, folder, How.COPY, ignore)
+
+    assert folder / "activation" not in imported
+
+
+def test_all_files_of_a_split_model_are_imported(outside: Path, folder: Path) -> None:
+    parts = write_split_model(outside, "large", 2)
+
+    imported = import_model(parts[1], folder, How.COPY, ignore)
+
+    assert [path.name for path in imported] == [part.name for part in parts]
+
+
+def test_what_is_no_model_is_not_imported(outside: Path, folder: Path) -> None:
+    with pytest.raises(ModelError, match="incomplete"):
+        import_model(write_truncated_model(outside / "half.gguf"), folder, How.COPY, ignore)
+    with pytest.raises(ModelError, match="no model by itself"):
+        import_model(
+            write_model(outside / "l.gguf", extra={"general.type": "adapter"}), folder, How.COPY, ignore
+        )
+    assert not folder.exists()
+
+
+def test_a_model_of_that_name_is_not_replaced(outside: Path, folder: Path) -> None:
+    there = write_model(folder / "a.gguf", name="Mine")
+    before = there.read_bytes()
+
+    with pytest.raises(ModelError, match="there already"):
+        import_model(write_model(outside / "a.gguf"), folder, How.MOVE, ignore)
+
+    assert there.read_bytes() == before
+    assert (outside / "a.gguf").exists()
+
+
+class StoppedError(Exception):
+    """The person has had enough."""
+
+
+@pytest.mark.parametrize("how", [How.COPY, How.MOVE])
+def test_an_import_that_is_stopped_leaves_everything_as_it_was(
+    outside: Path, folder: Path, how: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_split_model(outside, "large", 3)[0]
+    before = names(outside)
+    third = folder / "large-00003-of-00003.gguf"
+
+    def stop(done: int, total: int) -> None:
+        if done == total:
+            raise StoppedError
+
+    rename = type(source).rename
+
+    def refuse_third(path: Path, target: Path) -> Path:
+        if target == third:
+            raise StoppedError
+        return rename(path, target)
+
+    monkeypatch.setattr(type(source), "rename", refuse_third)
+    with pytest.raises(StoppedError):
+        import_model(source, folder, how, stop)
+
+    assert names(outside) == before
+    assert names(folder) == set()
+
+
+def test_a_folder_that_cannot_be_made_is_named(outside: Path, folder: Path) -> None:
+    folder.write_text("a file in its place")
+
+    with pytest.raises(ModelError, match="could not be imported") as caught:
+        import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
+    assert str(folder) in caught.value.message
+
+
+def test_removing_a_model_takes_what_belongs_to_it_alone(folder: Path) -> None:
+    model = write_sparse_with_statistics(folder)
+    note_checksum(model, "0" * 64)
+    write_model(folder / "dense.gguf")
+    (folder / "notes.txt").write_text("mine")
+
+    gone = remove_model(model, for_good)
+
+    assert names(folder) == {"dense.gguf", "notes.txt"}
+    assert len(gone) == 4
+
+
+def test_statistics_stay_while_another_sparse_model_is_beside_them(folder: Path) -> None:
+    model = write_sparse_with_statistics(folder)
+    write_model(folder / "other.gguf", sparse=True)
+
+    remove_model(model, for_good)
+
+    assert names(folder) == {"other.gguf", "activation"}
+
+
+def test_a_damaged_model_can_be_removed(folder: Path) -> None:
+    remove_model(write_truncated_model(folder / "half.gguf"), for_good)
+
+    assert names(folder) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+def test_removing_a_linked_model_spares_what_it_points_to(folder: Path, outside: Path) -> None:
+    original = write_model(outside / "a.gguf")
+    folder.mkdir()
+    (folder / "a.gguf").symlink_to(original)
+
+    remove_model(folder / "a.gguf", for_good)
+
+    assert original.exists()
+
+
+def test_what_cannot_be_removed_is_named(folder: Path) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with pytest.raises(ModelError, match=r"a\.gguf could not be removed") as caught:
+        remove_model(write_model(folder / "a.gguf"), refuse)
+    assert "Permission denied" in caught.value.message
+
+
+def test_without_a_known_digest_header_and_size_are_checked(folder: Path) -> None:
+    assert verify_model(write_model(folder / "a.gguf"), ignore) is Check.HEADER
+    with pytest.raises(ModelError, match="incomplete"):
+        verify_model(write_truncated_model(folder / "b.gguf"), ignore)
+
+
+def test_a_known_digest_is_compared_with_progress(folder: Path) -> None:
+    model = write_model(folder / "a.gguf")
+    note_checksum(model, hashlib.sha256(model.read_bytes()).hexdigest())
+    seen: list[tuple[int, int]] = []
+
+    assert verify_model(model, lambda done, total: seen.append((done, total))) is Check.DIGEST
+    assert seen[-1] == (model.stat().st_size, model.stat().st_size)
+
+
+def test_one_changed_byte_is_found(folder: Path) -> None:
+    model = write_model(folder / "a.gguf")
+    note_checksum(model, hashlib.sha256(model.read_bytes()).hexdigest())
+    with model.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+
+    with pytest.raises(ModelError, match="damaged"):
+        verify_model(model, ignore)
+
+
+def test_every_file_of_a_split_model_needs_a_digest_to_be_sure(folder: Path) -> None:
+    parts = write_split_model(folder, "large", 2)
+    note_checksum(parts[0], hashlib.sha256(parts[0].read_bytes()).hexdigest())
+    assert verify_model(parts[0], ignore) is Check.HEADER
+
+    note_checksum(parts[1], hashlib.sha256(parts[1].read_bytes()).hexdigest())
+    assert verify_model(parts[0], ignore) is Check.DIGEST
+
+
+@pytest.mark.parametrize("text", ["", "abc", "g" * 64, "0" * 65, "\udcff"])
+def test_a_checksum_that_makes_no_sense_counts_as_none(folder: Path, text: str) -> None:
+    model = write_model(folder / "a.gguf")
+    model.with_name("a.gguf.sha256").write_text(text, errors="surrogateescape")
+
+    assert verify_model(model, ignore) is Check.HEADER

@@ -1,0 +1,206 @@
+"""The terminal commands for models: list, info, import, verify, remove, quantize. Main thread."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tray_app.errors import ModelError
+from tray_app.models.housekeeping import How
+from tray_app.models.verify import Check
+from tray_app.terminal import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    WorkBar,
+    headless_app,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from tray_app.engine.report import ModelReport
+    from tray_app.errors import AppError
+    from tray_app.models.library import Model
+
+models_commands = typer.Typer(no_args_is_help=True, help="The models on this computer.")
+
+Reference = Annotated[str, typer.Argument(help="An id, a file of the models folder, or a path.")]
+
+
+@models_commands.command("list")
+def models_list(*, as_json: Json = False) -> None:
+    """List the models that are here, unfinished downloads, and what the catalogue offers besides."""
+    with headless_app() as app:
+        models, partials = app.library.installed(), app.library.partials()
+        present = {model.path.name for model in models}
+        offers = [entry for entry in app.library.catalog if entry.file_name not in present]
+    if as_json:
+        print_json(
+            {
+                "models": [_summary(model) for model in models],
+                "partials": [
+                    {"path": str(partial.path), "held_bytes": partial.held_bytes} for partial in partials
+                ],
+                "catalog": [
+                    {"id": entry.id, "name": entry.name, "source": entry.source, "license": entry.license}
+                    for entry in offers
+                ],
+            }
+        )
+        return
+    for model in models:
+        typer.echo(
+            f"{model.id}: {model.name}, {model.header.kind} {model.header.quantization}, "
+            f"{model.size_bytes:,} bytes"
+        )
+    for partial in partials:
+        typer.echo(f"unfinished: {partial.final.name}, {partial.held_bytes:,} bytes")
+    for entry in offers:
+        typer.echo(f"offered: {entry.id}: {entry.name}. {entry.note}")
+
+
+@models_commands.command("info")
+def models_info(
+    reference: Annotated[str, typer.Argument(help="An id, a file, a URL or hf:owner/repo/file.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
+    with headless_app() as app:
+        report = app.care.report(reference)
+    document = _document(report)
+    if as_json:
+        print_json(document)
+        return
+    for name, value in document.items():
+        if value is not None and not isinstance(value, dict):
+            typer.echo(f"{name.replace('_', ' ')}: {value}")
+    typer.echo(f"memory: {report.verdict.text}")
+    if report.obstacle:
+        typer.echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
+
+
+@models_commands.command("import")
+def models_import(
+    path: Annotated[Path, typer.Argument(help="A model file.")],
+    how: Annotated[How, typer.Option(help="Copy it, move it, or use it from where it is.")] = How.COPY,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Bring a model file into the models folder, with all that belongs to it."""
+    with headless_app() as app, WorkBar(Console(stderr=True), f"Importing {path.name}") as bar:
+        imported = app.care.import_model(path, how, bar.show)
+        model = app.library.find(str(imported[0]))
+    if as_json:
+        print_json({**_summary(model), "files": [str(each) for each in imported]})
+    else:
+        typer.echo(f"Imported {model.id} to {model.path}")
+
+
+@models_commands.command("verify")
+def models_verify(
+    references: Annotated[list[str] | None, typer.Argument(help="Ids, files or paths; else all.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
+    results: list[dict[str, Any]] = []
+    with headless_app() as app, WorkBar(Console(stderr=True), "Verifying") as bar:
+        for reference in references or [model.id for model in app.library.installed()]:
+            try:
+                checked = app.care.verify_model(reference, bar.show)
+            except ModelError as exc:
+                results.append({"model": reference, "ok": False, "error": str(exc)})
+            else:
+                results.append({"model": reference, "ok": True, "checked": checked})
+    ok = all(result["ok"] for result in results)
+    if as_json:
+        print_json({"ok": ok, "models": results})
+    else:
+        for result in results:
+            how = "every byte" if result.get("checked") is Check.DIGEST else "header and size"
+            typer.echo(f"{result['model']}: {f'in order ({how})' if result['ok'] else result['error']}")
+    raise typer.Exit(0 if ok else 1)
+
+
+@models_commands.command("remove")
+def models_remove(
+    reference: Reference,
+    *,
+    for_good: Annotated[bool, typer.Option(help="Delete it, rather than put it into the trash.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a model with all that belongs to it: to the trash, unless told otherwise."""
+    with headless_app() as app:
+        removed = app.care.remove_model(reference, for_good=for_good)
+    if as_json:
+        print_json({"removed": [str(path) for path in removed], "trashed": not for_good})
+    else:
+        for path in removed:
+            typer.echo(f"{'Deleted' if for_good else 'Moved to the trash:'} {path}")
+
+
+def quantize(
+    source: Annotated[str, typer.Argument(metavar="IN", help="An id, a file, or a path; in F16 or F32.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="As Q4_0; a wrong one lists them.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a smaller model of a large one, with the engine's own program."""
+    with headless_app() as app, WorkBar(Console(stderr=True), f"Quantizing to {target.name}") as bar:
+        path = app.care.quantize(source, target, type_name, bar.show)
+        size_bytes = path.stat().st_size
+    if as_json:
+        print_json({"path": str(path), "bytes": size_bytes})
+    else:
+        typer.echo(f"Saved {path} ({size_bytes:,} bytes)")
+
+
+def _summary(model: Model) -> dict[str, Any]:
+    header = model.header
+    return {
+        "id": model.id,
+        "name": model.name,
+        "path": str(model.path),
+        "size_bytes": model.size_bytes,
+        "kind": header.kind,
+        "architecture": header.architecture,
+        "quantization": header.quantization,
+    }
+
+
+def _document(report: ModelReport) -> dict[str, Any]:
+    """A report as JSON has it."""
+    header, verdict = report.model.header, report.verdict
+    return {
+        **_summary(report.model),
+        "parameters": header.parameters,
+        "context_length": header.context_length,
+        "embedding_length": header.embedding_length,
+        "layers": header.block_count,
+        "heads": header.heads.query if header.heads else None,
+        "experts": header.expert_count,
+        "tokenizer": header.tokenizer,
+        "vocabulary_size": header.vocabulary_size,
+        "chat_template": header.chat_template is not None,
+        "engine": report.kind,
+        "engine_problem": _problem(report.obstacle),
+        "verdict": {
+            "fit": verdict.fit,
+            "text": verdict.text,
+            "context_size": verdict.context_size,
+            "better_context": verdict.better_context,
+            "needed_bytes": verdict.need.total_bytes,
+            "weights_bytes": verdict.need.weights_bytes,
+            "cache_bytes": verdict.need.cache_bytes,
+            "compute_bytes": verdict.need.compute_bytes,
+            "output_bytes": verdict.need.output_bytes,
+            "usable_bytes": verdict.room.usable_bytes,
+        },
+    }
+
+
+def _problem(error: AppError | None) -> dict[str, str] | None:
+    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None

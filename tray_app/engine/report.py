@@ -1,0 +1,59 @@
+"""What would become of a model on this machine: which engine runs it, and whether it fits. Any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.engine.kinds import EngineKind, choose_engine
+from tray_app.engine.plan import load_of
+from tray_app.errors import EngineError
+from tray_app.models.memory import Room, judge
+
+if TYPE_CHECKING:
+    from tray_app.engine.kinds import Engine, Finder
+    from tray_app.models.library import Model
+    from tray_app.models.memory import Verdict
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """A model, here or elsewhere, and what can be done with it."""
+
+    model: Model
+    kind: EngineKind
+    """What the model needs, or the person has chosen, whether it is on this machine or not."""
+    engine: Engine | None
+    obstacle: EngineError | None
+    """Why no engine can run it."""
+    verdict: Verdict
+
+
+def report_on(model: Model, settings: Settings, finder: Finder, host: Host) -> ModelReport:
+    """Everything that can be said of a model before it is started or even downloaded."""
+    engine, obstacle = None, None
+    try:
+        engine = choose_engine(settings.engine, model.header.sparse, finder)
+    except EngineError as exc:
+        obstacle = exc
+    usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
+    kind = engine.kind if engine else usual
+    load = load_of(settings, model, kind)
+    verdict = judge(model.header, model.size_bytes, load, room_for(kind, host))
+    return ModelReport(model, kind, engine, obstacle, verdict)
+
+
+def room_for(kind: EngineKind, host: Host) -> Room:
+    """The memory that an engine of this kind can use.
+
+    PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
+    llama.cpp uses no card but Apple's.
+    """
+    uses_cards = kind is EngineKind.LLAMA_SERVER
+    return Room(
+        memory_bytes=host.memory_bytes,
+        graphics_bytes=sum(gpu.memory_bytes for gpu in host.gpus) if uses_cards else 0,
+        unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
+    )

@@ -1,0 +1,105 @@
+"""Which files belong to a model: its parts, what PowerInfer puts beside it, its checksum. Any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SUFFIX = ".gguf"
+ACTIVATION = "activation"
+"""The folder in which PowerInfer expects how often each neuron of the sparse model beside it is used."""
+GPU_INDEX = ".generated.gpuidx"
+"""What PowerInfer appends to a model's name for how it shares it between processor and graphics card."""
+CHECKSUM = ".sha256"
+PARTIAL = ".part"
+MAX_PARTS = 999
+
+_SPLIT = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.DOTALL)
+_BLOCK_BYTES = 512  # of `st_blocks`, whatever the disk's own are
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The place of a file among those that one model was split into, by its name."""
+
+    stem: str
+    number: int
+    """From 1."""
+    count: int
+
+    def name(self, number: int) -> str:
+        """The name of another of the files, without its suffix."""
+        return f"{self.stem}-{number:05}-of-{self.count:05}"
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A download that has not ended: the disk it holds, and the file it would become."""
+
+    path: Path
+    final: Path
+    held_bytes: int
+    """What it takes on the disk, where the system tells; it may be made in its full size but still empty."""
+
+
+def split_of(stem: str) -> Split | None:
+    """What `stem`, a file's name without suffix, says about a split; None if the file is a whole model."""
+    found = _SPLIT.fullmatch(stem)
+    if not found:
+        return None
+    number, count = int(found["number"]), int(found["count"])
+    return Split(found["stem"], number, count) if 1 <= number <= count <= MAX_PARTS else None
+
+
+def parts_of(model: Path) -> tuple[Path, ...]:
+    """The files that hold the weights of a model, in order, whether they are there or not."""
+    split = split_of(model.stem)
+    if split is None:
+        return (model,)
+    return tuple(model.with_name(split.name(number) + model.suffix) for number in range(1, split.count + 1))
+
+
+def checksum_file(part: Path) -> Path:
+    """Where the SHA-256 of a file is kept that was known when it came."""
+    return part.with_name(part.name + CHECKSUM)
+
+
+def companions_of(model: Path) -> tuple[Path, ...]:
+    """The files that are there besides the weights and carry the model's name."""
+    beside = (model.with_name(model.name + GPU_INDEX), *map(checksum_file, parts_of(model)))
+    return tuple(path for path in beside if path.is_file())
+
+
+def activation_of(model: Path) -> Path | None:
+    """The folder beside a sparse model that holds its statistics, if there is one.
+
+    It carries no name: with several sparse models in a folder, nobody can say whose it is.
+    """
+    folder = model.with_name(ACTIVATION)
+    return folder if folder.is_dir() else None
+
+
+def partials_in(folder: Path) -> tuple[Partial, ...]:
+    """What unfinished downloads hold in a folder, by name; nothing if there is no folder."""
+    return tuple(sorted(_partials(folder), key=lambda partial: partial.path.name))
+
+
+def _partials(folder: Path) -> Iterator[Partial]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(PARTIAL) and entry.is_file(follow_symlinks=False):
+                path = folder / entry.name
+                yield Partial(path, path.with_suffix(""), held_bytes(entry.stat(follow_symlinks=False)))
+
+
+def held_bytes(info: os.stat_result) -> int:
+    """What a file takes on the disk; its size where the system does not tell."""
+    blocks = getattr(info, "st_blocks", None)
+    return info.st_size if blocks is None else blocks * _BLOCK_BYTES

@@ -1,0 +1,189 @@
+"""What a model file says of itself, made from the entries of its header. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tray_app.models.ggml import FILE_TYPES, TENSOR_TYPES
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping
+
+_GUESSED_FILE_TYPE = 1024  # llama.cpp's flag for a file type that it has worked out by itself
+
+Metadata = dict[str, Any]
+"""Numbers, texts, and tuples of a few whole numbers."""
+
+
+class Role(StrEnum):
+    """What a file of this format is for. Only a model can be served."""
+
+    MODEL = "model"
+    PROJECTOR = "projector"
+    """Turns pictures or sounds into what a model reads (`mmproj`)."""
+    ADAPTER = "adapter"
+    """Changes a model (LoRA, control vectors)."""
+    OTHER = "supplement"
+    """Importance matrices, vocabularies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The attention of a model, as far as its cache is concerned."""
+
+    query: int
+    """Heads in the layer that has most of them."""
+    kv_in_all_layers: int
+    """Key-value heads of all layers together."""
+    key_length: int
+    """Numbers in one key."""
+    value_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHeader:
+    """What a model file says of itself. `None` where it says nothing that can be understood."""
+
+    sparse: bool
+    """A PWRI file, that only PowerInfer runs."""
+    version: int
+    architecture: str
+    name: str | None
+    context_length: int | None
+    """Tokens that the model was trained to see at once."""
+    embedding_length: int | None
+    block_count: int | None
+    quantization: str
+    """How the weights are stored: `F16`, `Q4_0`, `Q4_K_M`, …"""
+    chat_template: str | None
+    implied_size_bytes: int
+    """Where the last weight ends: a shorter file is incomplete."""
+    role: Role = Role.MODEL
+    parameters: int = 0
+    """Weights in this file; see `split_count`."""
+    split_count: int = 1
+    """Files that make up the model."""
+    heads: Heads | None = None
+    feed_forward_length: int | None = None
+    expert_count: int | None = None
+    experts_used: int | None = None
+    """How many of the experts work on one token."""
+    tokenizer: str | None = None
+    """`llama`, `gpt2`, `bert`, …"""
+    vocabulary_size: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """`sparse` or `dense`."""
+        return "sparse" if self.sparse else "dense"
+
+    @property
+    def encoder(self) -> bool:
+        """Whether it only reads: no cache, no next token."""
+        return "bert" in self.architecture or self.architecture.endswith("encoder")
+
+
+def describe(
+    metadata: Metadata,
+    lengths: Mapping[str, int],
+    elements: Counter[int],
+    implied_size_bytes: int,
+    version: int,
+    *,
+    sparse: bool,
+) -> ModelHeader | None:
+    """The header as a value; None if it does not even name an architecture.
+
+    `lengths`: how many items the arrays have. `elements`: how many numbers of which type the tensors have.
+    """
+    architecture = _label(metadata.get("general.architecture"))
+    if architecture is None:
+        return None
+    template = metadata.get("tokenizer.chat_template")
+
+    def size(key: str) -> int | None:
+        return _size(metadata.get(f"{architecture}.{key}"))
+
+    return ModelHeader(
+        sparse=sparse,
+        version=version,
+        architecture=architecture,
+        name=_label(metadata.get("general.name")),
+        context_length=size("context_length"),
+        embedding_length=size("embedding_length"),
+        block_count=size("block_count"),
+        quantization=_quantization(metadata.get("general.file_type"), elements),
+        chat_template=template if isinstance(template, str) else None,
+        implied_size_bytes=implied_size_bytes,
+        role=_role(metadata.get("general.type"), architecture),
+        parameters=elements.total(),
+        split_count=max(1, _size(metadata.get("split.count")) or 1),
+        heads=_heads(metadata, architecture),
+        feed_forward_length=_largest(metadata.get(f"{architecture}.feed_forward_length")),
+        expert_count=size("expert_count"),
+        experts_used=size("expert_used_count"),
+        tokenizer=_label(metadata.get("tokenizer.ggml.model")),
+        vocabulary_size=lengths.get("tokenizer.ggml.tokens") or size("vocab_size"),
+    )
+
+
+def _quantization(file_type: Any, elements: Counter[int]) -> str:
+    """The name of the mix if the file tells it, else of the type that most of its numbers have."""
+    if isinstance(file_type, int) and (mix := FILE_TYPES.get(file_type & ~_GUESSED_FILE_TYPE)):
+        return mix
+    if not elements:
+        return "unknown"
+    number = max(elements, key=lambda each: elements[each])
+    return TENSOR_TYPES[number].name if number in TENSOR_TYPES else f"type {number}"
+
+
+_ROLES = {"model": Role.MODEL, "mmproj": Role.PROJECTOR, "adapter": Role.ADAPTER}
+
+
+def _role(declared: Any, architecture: str) -> Role:
+    """`general.type`, which older files do not have: then a projector is known by its architecture."""
+    if architecture == "clip":
+        return Role.PROJECTOR
+    if architecture == "controlvector":
+        return Role.ADAPTER
+    return _ROLES.get(declared, Role.OTHER) if isinstance(declared, str) else Role.MODEL
+
+
+def _heads(metadata: Metadata, architecture: str) -> Heads | None:
+    """The attention, with what llama.cpp takes for values that are not told; None if too little is."""
+    prefix = f"{architecture}.attention"
+    query = _largest(metadata.get(f"{prefix}.head_count"))
+    layers = _size(metadata.get(f"{architecture}.block_count"))
+    width = _size(metadata.get(f"{architecture}.embedding_length"))
+    if not query or not layers or not width:
+        return None
+    by_layer = metadata.get(f"{prefix}.head_count_kv", query)
+    in_all = (
+        sum(max(0, heads) for heads in by_layer)
+        if isinstance(by_layer, tuple)
+        else (_size(by_layer) or query) * layers
+    )
+    return Heads(
+        query=query,
+        kv_in_all_layers=in_all,
+        key_length=_size(metadata.get(f"{prefix}.key_length")) or width // query,
+        value_length=_size(metadata.get(f"{prefix}.value_length")) or width // query,
+    )
+
+
+def _largest(value: Any) -> int | None:
+    """A number that some models give for each layer."""
+    return _size(max(value) if isinstance(value, tuple) and value else value)
+
+
+def _label(value: Any) -> str | None:
+    """A text to be shown: without the control characters that could trick a terminal."""
+    text = "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
+    return text or None
+
+
+def _size(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,214 @@
+"""Brings models of the person's own into the models folder, and takes models away. Any thread; slow."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import ExitStack, suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import send2trash
+
+from tray_app.errors import ModelError
+from tray_app.models import faults
+from tray_app.models.files import SUFFIX, activation_of, companions_of, parts_of
+from tray_app.models.gguf import read_header
+from tray_app.models.header import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    OnProgress = Callable[[int, int], object]
+
+_BLOCK_BYTES = 1 << 20
+GIB = 1 << 30
+
+
+class How(StrEnum):
+    """What becomes of the file that a model is imported from."""
+
+    COPY = "copy"
+    MOVE = "move"
+    LINK = "link"
+    """It stays, and is used from there: another name on the same disk, else a symbolic link."""
+
+
+def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
+    """Bring a model with all that belongs to it into `folder`; the new paths, its first file first.
+
+    `on_bytes` is told how many bytes have been copied, of how many; what it raises ends the work. Until the
+    last file is there, nothing has changed. `ModelError` if it is no whole model, its place is taken, or
+    the disk is full or cannot be written.
+    """
+    parts = parts_of(model.absolute())
+    headers = [read_header(part) for part in parts]
+    if headers[0].role is not Role.MODEL:
+        raise faults.not_to_be_served(model.name, headers[0].role)
+    sources = [*parts, *companions_of(parts[0])]
+    if (
+        headers[0].sparse
+        and (activation := activation_of(parts[0]))
+        and not _exists(folder / activation.name)
+    ):
+        sources.append(activation)
+    targets = [folder / source.name for source in sources]
+    for target in targets:
+        if _exists(target):
+            raise _taken(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as undo:
+            bring = _Bringer(how, sources, folder, on_bytes)
+            for source, target in zip(sources, targets, strict=True):
+                undo.callback(bring.take_back, source, target)
+                bring.bring(source, target)
+            undo.pop_all()
+    except OSError as exc:
+        raise ModelError(
+            f"{model.name} could not be imported",
+            f"{exc.strerror or exc} ({exc.filename or folder}).",
+            "Check that there is space, and that you may write there.",
+        ) from exc
+    return tuple(targets)
+
+
+def remove_model(model: Path, discard: Callable[[Path], None]) -> tuple[Path, ...]:
+    """Take away a model with all that belongs to it alone, by `discard`; what is gone.
+
+    `discard` is `to_trash` or `for_good`. `ModelError` if it cannot.
+    """
+    first = parts_of(model)[0]
+    doomed = [part for part in parts_of(first) if _exists(part)] + list(companions_of(first))
+    if (activation := activation_of(first)) and _is_only_sparse_model(first):
+        doomed.append(activation)
+    for path in doomed:
+        try:
+            discard(path)
+        except OSError as exc:
+            raise ModelError(
+                f"{path.name} could not be removed",
+                f"{exc.strerror or exc} ({path}).",
+                "Check its permissions; where there is no trash, delete it for good.",
+            ) from exc
+    return tuple(doomed)
+
+
+def to_trash(path: Path) -> None:
+    """Put a file or folder where the person can get it back from. `OSError` if there is no such place."""
+    send2trash.send2trash(path)
+
+
+def for_good(path: Path) -> None:
+    """Delete a file, a link or a folder. `OSError`."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+class _Bringer:
+    """Copies, moves or links one file or folder after the other, and can take the last ones back."""
+
+    def __init__(self, how: How, sources: list[Path], folder: Path, on_bytes: OnProgress) -> None:
+        self._how = how
+        self._on_bytes = on_bytes
+        self._copied_bytes = 0
+        self._total_bytes = sum(_size_bytes(source) for source in sources)
+        if how is How.COPY:
+            _require_space(folder, self._total_bytes)
+
+    def bring(self, source: Path, target: Path) -> None:
+        match self._how:
+            case How.COPY:
+                self._copy(source, target)
+            case How.MOVE:
+                self._move(source, target)
+            case How.LINK:
+                _link(source, target)
+
+    def take_back(self, source: Path, target: Path) -> None:
+        """Undo what `bring` has done or begun."""
+        if self._how is How.MOVE and not _exists(source):
+            self._move(target, source)
+        elif _exists(target):
+            for_good(target)
+
+    def _move(self, source: Path, target: Path) -> None:
+        try:
+            source.rename(target)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            _require_space(target.parent, _size_bytes(source))
+            self._copy(source, target)
+            for_good(source)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        if source.is_dir():
+            target.mkdir()
+            for inner in source.iterdir():
+                self._copy(inner, target / inner.name)
+            return
+        partial = target.with_name(f".{target.name}.importing")
+        try:
+            with source.open("rb") as old, partial.open("xb") as new:
+                while block := old.read(_BLOCK_BYTES):
+                    new.write(block)
+                    self._copied_bytes += len(block)
+                    self._on_bytes(self._copied_bytes, self._total_bytes)
+                new.flush()
+                os.fsync(new.fileno())
+            partial.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another disk, a folder, or a file system without
+        target.symlink_to(source, target_is_directory=source.is_dir())
+
+
+def _is_only_sparse_model(model: Path) -> bool:
+    """Whether the folder with statistics beside this model can belong to no other."""
+    sparse = []
+    for path in model.parent.iterdir():
+        if path.suffix.lower() == SUFFIX:
+            with suppress(ModelError):  # a damaged file has no statistics
+                if read_header(path).sparse:
+                    sparse.append(path)
+    return sparse == [model]
+
+
+def _require_space(folder: Path, wanted_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if wanted_bytes > free_bytes:
+        raise ModelError(
+            "Not enough space on the disk",
+            f"{wanted_bytes / GIB:.2f} GiB are needed, {free_bytes / GIB:.2f} GiB are free in {folder}.",
+            "Free some space, or link the model in place of copying it.",
+        )
+
+
+def _size_bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(inner.stat().st_size for inner in path.rglob("*") if inner.is_file())
+    return path.stat().st_size
+
+
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _taken(target: Path) -> ModelError:
+    return ModelError(
+        f"{target.name} is there already",
+        f"It is in {target.parent}, and stays as it is.",
+        "Remove it, or rename one of the two.",
+    )

@@ -1,0 +1,191 @@
+"""Whether a model fits into a machine: weights, cache and buffers against its memory. Pure.
+
+The sizes follow what the engines allocate, as their logs and the system tell; a test compares them with
+those of llama.cpp. What they count in `float32` has four bytes a number, the cache of both has two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tray_app.models.header import ModelHeader
+
+GIB = 1 << 30
+SMALLEST_CONTEXT = 256
+"""Less is of no use to anybody, so it is not proposed."""
+
+_NATIVE_BYTES = 8 << 20  # the engine itself: its program, libraries and bookkeeping
+_PYTHON_BYTES = 40 << 20  # the same of the embedded one, which runs in a Python of its own
+_CACHE_STEP = 256  # llama.cpp rounds the context up to it
+_CACHE_NUMBER_BYTES = 2
+_NUMBER_BYTES = 4
+_RESIDUALS = 5  # embeddings of a whole batch that are alive at the same time
+_GATED, _PLAIN, _GATED_UNFUSED = 3, 1, 2  # feed-forward results that are alive at the same time
+_TIGHT_SHARE = 0.8
+_SMALL_MAC_BYTES = 36 * GIB
+
+
+class Fit(StrEnum):
+    """How a model fits."""
+
+    FITS = "fits"
+    TIGHT = "tight"
+    """It runs, but next to it little else does."""
+    TOO_LARGE = "does not fit"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an engine is asked to hold."""
+
+    context_size: int
+    """Tokens of all requests together."""
+    batch_size: int
+    """Tokens that are worked on in one step."""
+    fused_attention: bool = True
+    """llama.cpp never writes down the scores of a token against all others; PowerInfer does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes that an engine takes, by what they are for."""
+
+    weights_bytes: int
+    cache_bytes: int
+    """Keys and values of the tokens in the context."""
+    compute_bytes: int
+    """What is worked out for one batch."""
+    output_bytes: int = 0
+    """What is kept of every token of a batch; taken at the first long text, not at the start."""
+    process_bytes: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """All of them."""
+        buffers = self.cache_bytes + self.compute_bytes + self.output_bytes
+        return self.weights_bytes + buffers + self.process_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The memory that an engine may use."""
+
+    memory_bytes: int
+    """What the machine has."""
+    graphics_bytes: int = 0
+    """What its graphics cards have besides, where the engine uses them."""
+    unified: bool = False
+    """Apple Silicon: processor and graphics share one memory, of which graphics may have a part."""
+
+    @property
+    def usable_bytes(self) -> int:
+        """What is left to the engine by the system and a few programs."""
+        if self.unified:  # the limit that macOS sets
+            share = 2 / 3 if self.memory_bytes <= _SMALL_MAC_BYTES else 3 / 4
+            return int(self.memory_bytes * share)
+        reserve = min(max(GIB, self.memory_bytes // 8), 4 * GIB)
+        return max(0, self.memory_bytes - reserve) + self.graphics_bytes * 9 // 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a model fits, and what would."""
+
+    fit: Fit
+    need: Need
+    room: Room
+    context_size: int
+    better_context: int | None = None
+    """The largest smaller context with which it would fit; only where it does not, and there is one."""
+
+    @property
+    def text(self) -> str:
+        """The verdict for people, in one line."""
+        need, usable = _gib(self.need.total_bytes), _gib(self.room.usable_bytes)
+        if self.fit is not Fit.TOO_LARGE:
+            return f"{self.fit}: {need} of {usable} that can be used"
+        if self.better_context:
+            return (
+                f"does not fit, because with a context of {self.context_size} it needs {need}, "
+                f"and {usable} can be used; try context {self.better_context}"
+            )
+        return (
+            f"does not fit, because its weights alone take {_gib(self.need.weights_bytes)}, "
+            f"and {usable} can be used; try a smaller quantization or model"
+        )
+
+
+def estimate(header: ModelHeader, weights_bytes: int, load: Load) -> Need:
+    """What an engine takes for a model of `weights_bytes` (all its files together).
+
+    What the header does not tell counts as nothing: the weights, by far the most, are always known.
+    """
+    return Need(
+        weights_bytes,
+        _cache_bytes(header, load),
+        _compute_bytes(header, load),
+        _output_bytes(header, load),
+        _PYTHON_BYTES if load.fused_attention else _NATIVE_BYTES,
+    )
+
+
+def judge(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Verdict:
+    """Whether the model fits, and with which smaller context it would."""
+    need = estimate(header, weights_bytes, load)
+    fit = _fit(need, room)
+    better = _better_context(header, weights_bytes, load, room) if fit is Fit.TOO_LARGE else None
+    return Verdict(fit, need, room, load.context_size, better)
+
+
+def _fit(need: Need, room: Room) -> Fit:
+    if need.total_bytes > room.usable_bytes:
+        return Fit.TOO_LARGE
+    return Fit.TIGHT if need.total_bytes > _TIGHT_SHARE * room.usable_bytes else Fit.FITS
+
+
+def _better_context(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> int | None:
+    size = SMALLEST_CONTEXT
+    best = None
+    while size < load.context_size:
+        smaller = replace(load, context_size=size, batch_size=min(load.batch_size, size))
+        if _fit(estimate(header, weights_bytes, smaller), room) is not Fit.TOO_LARGE:
+            best = size
+        size *= 2
+    return best
+
+
+def _cache_bytes(header: ModelHeader, load: Load) -> int:
+    """Layers that look only at the last tokens (a sliding window) need less; this is the upper bound."""
+    if header.encoder or header.heads is None:
+        return 0
+    tokens = -(-load.context_size // _CACHE_STEP) * _CACHE_STEP
+    numbers = header.heads.kv_in_all_layers * (header.heads.key_length + header.heads.value_length)
+    return tokens * numbers * _CACHE_NUMBER_BYTES
+
+
+def _compute_bytes(header: ModelHeader, load: Load) -> int:
+    """The largest of the steps of a batch, since each takes the place of the one before it."""
+    gates = _PLAIN if header.architecture == "bert" else _GATED if load.fused_attention else _GATED_UNFUSED
+    widest = (header.feed_forward_length or 0) * max(1, header.experts_used or 1) * gates
+    if not header.encoder:
+        widest = max(widest, header.vocabulary_size or 0)  # a score for each token that could follow
+    mask_number_bytes = 2
+    if not load.fused_attention:
+        mask_number_bytes = _NUMBER_BYTES
+        widest = max(widest, load.context_size * (header.heads.query if header.heads else 0))
+    residuals = _RESIDUALS * (header.embedding_length or 0)
+    mask_bytes = load.context_size * load.batch_size * mask_number_bytes
+    return load.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
+
+
+def _output_bytes(header: ModelHeader, load: Load) -> int:
+    """Serving embeddings, both keep the scores of each token, also of those that nobody wants."""
+    numbers = (header.vocabulary_size or 0) + (header.embedding_length or 0)
+    return load.batch_size * numbers * _NUMBER_BYTES
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.1f} GiB"

@@ -1,0 +1,176 @@
+"""Makes a smaller model of a large one with an engine's own `quantize` program. Any thread; takes minutes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray_app.errors import ModelError
+from tray_app.models.ggml import TENSOR_TYPES
+from tray_app.models.gguf import read_header
+from tray_app.models.header import Role
+from tray_app.system.child import Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.models.header import ModelHeader
+    from tray_app.system.child import Child, Launcher
+
+GIB = 1 << 30
+SPARSE_TYPES = frozenset({"F16", "Q4_0"})
+"""PowerInfer computes nonsense from feed-forward weights of any other type."""
+
+_NAMES = ("quantize", "llama-quantize")
+_ON_PATH = ("powerinfer-quantize", *_NAMES)
+_HELP_TIMEOUT_S = 10.0
+_TYPE = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.MULTILINE)
+_TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
+_MARGIN = 1.2  # mixes keep some tensors in a larger type
+_LAST_LINES = 3
+_REASON = "llama_model_quantize: "
+
+
+@dataclass(frozen=True, slots=True)
+class Quantizer:
+    """A program that quantizes, and the types that it says it can make."""
+
+    program: Path
+    types: tuple[str, ...]
+
+    def types_for(self, header: ModelHeader) -> tuple[str, ...]:
+        """Those that make a model which its engine can run."""
+        return tuple(name for name in self.types if not header.sparse or name in SPARSE_TYPES)
+
+
+def find_quantizer(engine_program: Path | None) -> Quantizer | None:
+    """The program beside an engine's server, else one on the PATH; None if there is none."""
+    suffix = ".exe" if os.name == "nt" else ""
+    beside = [engine_program.with_name(name + suffix) for name in _NAMES] if engine_program else []
+    on_path = map(Path, filter(None, map(shutil.which, _ON_PATH)))
+    for program in (*beside, *on_path):
+        if program.is_file() and (types := _offered_types(program)):
+            return Quantizer(program, types)
+    return None
+
+
+def quantize(
+    quantizer: Quantizer,
+    source: Path,
+    target: Path,
+    type_name: str,
+    *,
+    launcher: Launcher,
+    on_tensor: Callable[[int, int], object],
+) -> Path:
+    """Write `source` in another type to `target`, which appears only when it is whole; `target` again.
+
+    `on_tensor` is told how many tensors are done, of how many; what it raises ends the program.
+    `ModelError` if that cannot be, or the program fails.
+    """
+    header = read_header(source)
+    _refuse(header, quantizer, source, target, type_name)
+    partial = target.with_name(f".{target.name}.quantizing")
+    argv = (str(quantizer.program), str(source.absolute()), str(partial.absolute()), type_name)
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # it leaves logs where it runs
+            child = launcher.launch(Launch(argv, dict(os.environ), Path(folder)))
+            _watch(child, source.name, on_tensor)
+        if read_header(partial).sparse is not header.sparse:
+            raise ModelError(
+                f"{source.name} could not be quantized",
+                f"{quantizer.program} has turned it into a model of another kind.",
+                "Use the program that belongs to the model's engine.",
+            )
+        partial.replace(target)
+    except OSError as exc:
+        raise ModelError(
+            f"{source.name} could not be quantized",
+            f"{exc.strerror or exc} ({exc.filename or quantizer.program}).",
+            "Check that the program can be run, and that you may write there.",
+        ) from exc
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def needed_bytes(header: ModelHeader, type_name: str) -> int:
+    """The disk that the result takes at most."""
+    kinds = [kind for kind in TENSOR_TYPES.values() if type_name.startswith(kind.name)]
+    kind = max(kinds, key=lambda each: len(each.name), default=TENSOR_TYPES[0])
+    return int(header.parameters / kind.block_elements * kind.block_bytes * _MARGIN)
+
+
+def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Path, type_name: str) -> None:
+    """`ModelError` if it is known beforehand that this will not do."""
+    title = f"{source.name} cannot be quantized so"
+    types = quantizer.types_for(header)
+    if header.role is not Role.MODEL or header.split_count > 1:
+        raise ModelError(title, "It is not one whole model file.", "Choose a model in a single file.")
+    if type_name not in types:
+        raise ModelError(
+            title,
+            f"{type_name} is no type for this {header.kind} model.",
+            f"Choose one of: {', '.join(types)}",
+        )
+    if target.exists():
+        raise ModelError(title, f"{target} is there already.", "Give another name, or remove it.")
+    if not target.parent.is_dir():
+        raise ModelError(title, f"There is no folder {target.parent}.", "Make it, or give another place.")
+    needed, free = needed_bytes(header, type_name), shutil.disk_usage(target.parent).free
+    if needed > free:
+        raise ModelError(
+            "Not enough space on the disk",
+            f"{needed / GIB:.2f} GiB are needed, {free / GIB:.2f} GiB are free in {target.parent}.",
+            "Free some space, or give another place.",
+        )
+
+
+def _watch(child: Child, name: str, on_tensor: Callable[[int, int], object]) -> None:
+    """Report what the program prints until it ends; `ModelError` if it fails."""
+    last: list[str] = []
+    try:
+        for line in child.lines():
+            if found := _TENSOR.match(line):
+                on_tensor(int(found[1]), int(found[2]))
+            if line:
+                last = [*last, line][-_LAST_LINES:]
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    if code := child.wait():
+        raise ModelError(
+            f"{name} could not be quantized",
+            f"The program ended with {code}: {_reason(last)}",
+            "A model that is quantized already must be made from its F16 or F32 file.",
+        )
+
+
+def _reason(lines: list[str]) -> str:
+    """What it said of its failure, which stands behind the tensor that it was at; else its last line."""
+    reasons = (line.partition(_REASON)[2] for line in lines if _REASON in line)
+    return next(reasons, lines[-1] if lines else "it said nothing.")
+
+
+def _offered_types(program: Path) -> tuple[str, ...]:
+    """What the program's help offers, each once; nothing if it is another program of that name."""
+    try:
+        answer = subprocess.run(
+            [program, "--help"],
+            cwd=tempfile.gettempdir(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_HELP_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(dict.fromkeys(_TYPE.findall(answer.stdout.decode("utf-8", "replace"))))

@@ -1,0 +1,113 @@
+"""Reads the header of a model that is elsewhere, from the first bytes of its address. Any thread; blocks."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from urllib3.exceptions import HTTPError
+
+from tray_app.download.faults import broken_body
+from tray_app.download.session import Session
+from tray_app.download.source import describe, parse_source
+from tray_app.models import faults
+from tray_app.models.files import split_of
+from tray_app.models.gguf import FIRST_READ_BYTES, MAX_HEADER_BYTES, NeedMoreBytesError, parse_header
+from tray_app.models.library import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import Response
+
+    from tray_app.download.source import Source
+    from tray_app.models.header import ModelHeader
+
+_TIMEOUT_S = (10.0, 30.0)
+_PLACE_IN_SPLIT = re.compile(r"-\d{5}-of-(?=\d{5}\.gguf)")
+
+
+def is_address(reference: str) -> bool:
+    """Whether a person means something that is elsewhere: `https://…` or `hf:owner/repo/file`."""
+    return re.match(r"hf:|https?://", reference) is not None
+
+
+def peek(text: str, session_factory: Callable[[], Session] = Session) -> Model:
+    """What a model would be once it is downloaded; its path is only the name that it would have.
+
+    Reads a few hundred KB (of each of its files, if it is split), more only where the header is longer.
+    `DownloadError` if `text` is no address or nobody answers there, `ModelError` if what is there is no
+    model, or is shorter than its weights.
+    """
+    source = parse_source(text)
+    split = split_of(Path(source.file_name).stem)
+    with session_factory() as session:
+        header, size_bytes = _peek_file(session, _part(source, 1) if split else source)
+        for number in range(2, split.count + 1 if split else 0):
+            part, part_bytes = _peek_file(session, _part(source, number))
+            header = replace(header, parameters=header.parameters + part.parameters)
+            size_bytes += part_bytes
+    path = Path(source.file_name)
+    return Model(path.stem, path.stem, path, size_bytes, header)
+
+
+def _part(source: Source, number: int) -> Source:
+    """Another file of a split model."""
+    return replace(
+        source,
+        url=_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", source.url),
+        file_name=_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", source.file_name),
+    )
+
+
+def _peek_file(session: Session, source: Source) -> tuple[ModelHeader, int]:
+    """The header of one file, and its size as the server tells it."""
+    name, data, wanted_bytes = source.file_name, b"", FIRST_READ_BYTES
+    while True:
+        data, size_bytes = _fetch(session, source, data, wanted_bytes)
+        try:
+            header = parse_header(data, name)
+        except NeedMoreBytesError as need:
+            if need.size_bytes > MAX_HEADER_BYTES:
+                raise faults.damaged(name, f"Its header would be {need.size_bytes:,} bytes long.") from None
+            if len(data) < wanted_bytes:
+                raise faults.incomplete(
+                    name, f"It ends after {len(data):,} bytes, within its header."
+                ) from None
+            wanted_bytes = max(need.size_bytes, 4 * len(data))
+            continue
+        if size_bytes is None:
+            size_bytes = header.implied_size_bytes
+        if size_bytes < header.implied_size_bytes:
+            raise faults.bytes_missing(name, size_bytes, header.implied_size_bytes)
+        return header, size_bytes
+
+
+def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, int | None]:
+    """The first `wanted_bytes` of a file of which `data` is known already, and the size of the whole file."""
+    asked = {"Range": f"bytes={len(data)}-{wanted_bytes - 1}"}
+    hops = session.get_hops(source.url, asked, _TIMEOUT_S)
+    with closing(hops[-1]) as answer:
+        if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
+            data = b""  # the server does not know ranges: it sends the file from its first byte on
+        data += _read(answer, wanted_bytes - len(data))
+    return data, describe(source, [hop.headers for hop in hops]).size_bytes
+
+
+def _read(answer: Response, limit_bytes: int) -> bytes:
+    """At most so many bytes of the body; fewer only at its end."""
+    pieces: list[bytes] = []
+    while limit_bytes > 0:
+        try:
+            piece: bytes = answer.raw.read(limit_bytes, decode_content=False)
+        except HTTPError as exc:
+            raise broken_body(exc) from exc
+        if not piece:
+            break
+        pieces.append(piece)
+        limit_bytes -= len(piece)
+    return b"".join(pieces)
