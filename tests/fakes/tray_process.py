@@ -10,11 +10,12 @@ import sys
 import threading
 from typing import Any
 
+from tray_app.ui.application import run_tray
+
 from tests.fakes.app import FakeApp, make_progress, make_snapshot, make_status
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
-from tray_app.ui.application import run_tray
 
 STATUSES = {
     "stopped": make_status(),
