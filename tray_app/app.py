@@ -5,34 +5,43 @@ User interfaces call `App` and show `AppStatus`; nothing else in the app knows m
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from psygnal import Signal
 
+from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
+from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.session import Session
+from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import AppError, DownloadError, EngineError, ModelError
+from tray_app.errors import AppError, DownloadError, EngineError, ModelError, SettingsError
 from tray_app.gateway.client import embed
 from tray_app.gateway.control import Control
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.models.catalog import load_catalog
 from tray_app.models.library import Library, NotInstalledError
+from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import app_command, autostart_for
+from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
 from tray_app.system.logs import log_to_file
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, port_owners
+from tray_app.system.secrets import get_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +53,8 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 2
 
@@ -82,7 +93,12 @@ class App:
         self.paths = paths
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
-        self.downloads = DownloadQueue()
+        self.downloads = DownloadQueue(
+            lambda: Session(self._token),
+            limits=lambda: _limits(self.store.current),
+            endpoint=lambda: self.store.current.hf_endpoint,
+            keep_awake=keep_awake_on(host.system),
+        )
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog = load_catalog(resources() / "catalog.toml")
         self._library = self._library_of(self.models_folder)
@@ -95,6 +111,7 @@ class App:
         self._lock = threading.Lock()  # guards the two below; never held for long
         self._wanted = False
         self._problem: AppError | None = self.store.problem
+        self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
 
@@ -279,11 +296,29 @@ class App:
             context_size=engine.plan.context_size,
         )
 
+    def _token(self, host: str) -> str | None:
+        """The access token for Hugging Face or its mirror; without a keychain there is none."""
+        if host not in {urlsplit(HUGGING_FACE).hostname, urlsplit(self.store.current.hf_endpoint).hostname}:
+            return None
+        try:
+            return get_token(host)
+        except SettingsError as exc:
+            _log.info("No access token: %s", exc.message)
+            return None
+
     def _library_of(self, folder: Path) -> Library:
         return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
+
+
+def _limits(settings: Settings) -> Limits:
+    connections = settings.connections
+    return Limits(
+        MOST_CONNECTIONS if connections == AUTO else connections,
+        settings.speed_limit * 1e6 or None,
+    )
 
 
 def status_document(status: AppStatus) -> dict[str, Any]:

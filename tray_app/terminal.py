@@ -70,8 +70,9 @@ class ProgressBars:
                 completed=progress.received_bytes,
                 total=progress.total_bytes,
                 visible=progress.phase in (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING),
+                description=_description(progress),
             )
-            if not self._console.is_terminal:
+            if not self._console.is_terminal and progress.phase.active:
                 self._say_quarters(progress)
 
     def _say_quarters(self, progress: Progress) -> None:
@@ -79,6 +80,12 @@ class ProgressBars:
         if quarters > self._quarters.get(progress.id, 0):
             self._quarters[progress.id] = quarters
             self.say(f"  {progress.name}: {25 * quarters} % of {progress.total_bytes:,} bytes")
+
+
+def _description(progress: Progress) -> str:
+    if progress.error:
+        return f"{progress.name}: {progress.error.title}, trying again"
+    return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
 
 
 class SelftestView(ProgressBars):
