@@ -26,7 +26,7 @@ from tests.fakes.file_server import (
     Status,
     Trickle,
 )
-from tray_app.download import fleet, plan
+from tray_app.download import fleet, plan, transfer
 from tray_app.download.part import PartFile
 from tray_app.download.plan import Plan, Span
 from tray_app.download.ramp import Ramp
@@ -56,6 +56,7 @@ def small_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that two megabytes are work for eight connections."""
     monkeypatch.setattr(plan, "SMALLEST_CLAIM_BYTES", 50_000)
     monkeypatch.setattr(plan, "SMALLEST_HALF_BYTES", 10_000)
+    monkeypatch.setattr(transfer, "FIRST_CLAIM_BYTES", 200_000)
 
 
 @pytest.fixture(autouse=True)
@@ -168,11 +169,10 @@ def test_a_file_that_changes_between_pieces_is_never_spliced(
 def test_a_file_that_cannot_be_recognised_comes_over_one_connection(
     server: FileServer, tmp_path: Path
 ) -> None:
-    content = model_bytes(20_000_000)  # more than the first piece
-    served = server.put("/m.gguf", content)
+    served = server.put("/m.gguf", CONTENT)
     served.etag = ""
-    assert fetch(served.url, tmp_path, connections=8) == hashlib.sha256(content).hexdigest()
-    assert [request.span for request in served.requests] == [(0, 16 << 20), None]
+    assert fetch(served.url, tmp_path, connections=8) == DIGEST
+    assert [request.span for request in served.requests] == [(0, 200_000), None]
 
 
 def test_a_slow_connection_does_not_hold_up_the_end(server: FileServer, tmp_path: Path) -> None:
