@@ -190,6 +190,8 @@ class App:
         old = self.store.current
         self.store.replace(new)
         self._problem = None
+        if new.models_folder != old.models_folder:
+            self.downloads.restore(self.models_folder)
         if new.launch_at_login != old.launch_at_login:
             self.autostart.enable() if new.launch_at_login else self.autostart.disable()
         if self._wanted:

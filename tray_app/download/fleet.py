@@ -159,6 +159,8 @@ class Fleet:
 
         That one ends with all others: what it brings meanwhile counts no more.
         """
+        if self._errand.throttle.limit_bytes_per_s is not None:
+            return  # then it may be our own limit that a connection waits for
         for worker in self._workers[: most - len(self._workers)]:
             claim = worker.standing_still(now_s - self._standstill_s)
             if claim and (rest := self._part.plan.take_over(claim)):

@@ -102,8 +102,7 @@ class Transfer:
         except OSError as exc:
             raise disk_fault(exc, self._order.path) from exc
         finally:
-            if self._follower:
-                self._follower.close()
+            self._stop_following()
 
     def _run(self) -> str | None:
         path, sha256 = self._order.path, self._order.sha256
@@ -132,7 +131,7 @@ class Transfer:
             self._observer.on_phase(Phase.VERIFYING)
             self._refuse_foreign(part)
         except ForeignContentError:
-            part.discard()
+            self._discard(part)
             raise
         sha256 = self._verify(part)
         part.publish()
@@ -227,7 +226,7 @@ class Transfer:
         try:
             fleet.run(answer)
         except OverlongError:
-            part.discard()
+            self._discard(part)
             raise
         except (DownloadError, Interrupted, OSError):
             self._note_progress(part)
@@ -238,10 +237,18 @@ class Transfer:
 
     def _follow(self, part: PartFile) -> Follower:
         if self._follower is None or self._follower.plan is not part.plan:
-            if self._follower:
-                self._follower.close()
+            self._stop_following()
             self._follower = Follower(part.path, part.plan)
         return self._follower
+
+    def _stop_following(self) -> None:
+        if self._follower:
+            self._follower.close()
+            self._follower = None
+
+    def _discard(self, part: PartFile) -> None:
+        self._stop_following()  # Windows deletes no file that somebody reads
+        part.discard()
 
     def _on_tick(self, part: PartFile) -> None:
         self._note_progress(part)
