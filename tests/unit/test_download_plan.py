@@ -59,10 +59,12 @@ def test_whatever_connections_do_each_byte_has_one_place(
             plan.advance(claim, count)
         elif claims:
             plan.release(claims.pop(which % len(claims)))
-        pieces = sorted([*plan.done, *plan._missing, *(Span(claim.next, claim.end) for claim in claims)])
+        open_claims = [Span(claim.next, claim.end) for claim in claims if claim.rest_bytes]
+        pieces = sorted([*plan.done, *plan._missing, *open_claims])
         assert sum(end - start for start, end in pieces) == size
         assert all(one.end <= other.start for one, other in itertools.pairwise(pieces))
         assert plan.received_bytes == received
+        assert all(one.end < other.start for one, other in itertools.pairwise(plan.done))
     for claim in claims:
         plan.release(claim)
     while claim := plan.claim():

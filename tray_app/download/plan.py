@@ -134,7 +134,8 @@ class Plan:
         return sys.maxsize if self.size_bytes is None else self.size_bytes
 
     def _done(self) -> tuple[Span, ...]:
-        open_spans = [*self._missing, *(Span(claim.next, claim.end) for claim in self._claims)]
+        claimed = [Span(claim.next, claim.end) for claim in self._claims if claim.rest_bytes]
+        open_spans = [*self._missing, *claimed]
         return tuple(_between(sorted(open_spans), self._end))
 
     def _claim_missing(self, wanted_bytes: int) -> Claim:
