@@ -6,16 +6,22 @@ User interfaces call `App` and show `AppStatus`; nothing else in the app knows m
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from psygnal import Signal
 
+from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
+from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.session import Session
+from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
@@ -27,11 +33,13 @@ from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_catalog, load_own_models
 from tray_app.models.library import Library, NotInstalledError
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
+from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import app_command, autostart_for
+from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
-from tray_app.system.keychain import Secrets
+from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import port_owners
@@ -50,8 +58,12 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
 
-KEYS = (GATEWAY_KEY, REMOTE_KEY)
-"""The keys that a person can set: what clients from the network must show, what a remote server asks for."""
+_log = logging.getLogger(__name__)
+
+HF_KEY = "huggingface.co"
+KEYS = (GATEWAY_KEY, REMOTE_KEY, HF_KEY)
+"""The keys that a person can set: what clients from the network must show, what a remote server asks for,
+and what Hugging Face wants for gated files."""
 
 TEST_MODEL = "test"
 """The catalogue's id of the model that comes with the app."""
@@ -99,13 +111,18 @@ class App:
         self.paths = paths
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
-        self.downloads = DownloadQueue()
+        self._secrets = secrets or Secrets()
+        self.downloads = DownloadQueue(
+            self._session,
+            limits=lambda: _limits(self.store.current),
+            endpoint=lambda: self.store.current.hf_endpoint,
+            keep_awake=keep_awake_on(host.system),
+        )
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self.catalog_problem: ModelError | None = None
         self._catalog = self._load_catalog()
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
-        self._secrets = secrets or Secrets()
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
         self._serving = Serving(
             self._supervisor,
@@ -118,6 +135,7 @@ class App:
         self.care = ModelCare(
             library=lambda: self.library,
             settings=lambda: self.store.current,
+            session=self._session,
             served=self._served_path,
             engines=self._engines,
             host=host,
@@ -126,6 +144,7 @@ class App:
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
         self.downloads.changed.connect(self.care.note_checksums)
+        self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
 
@@ -194,6 +213,8 @@ class App:
         """Save `new` and act on what is different. `AppError` says what could not be done."""
         old = self.store.current
         self.store.replace(new)
+        if new.models_folder != old.models_folder:
+            self.downloads.restore(self.models_folder)
         if new.launch_at_login != old.launch_at_login:
             self._launch_at_login(new.launch_at_login)
         self._serving.adopt()
@@ -320,6 +341,19 @@ class App:
             return settings.remote_model or settings.remote_url or None
         return self.library.name_of(settings.model) if settings.model else None
 
+    def _session(self) -> Session:
+        return Session(self._token)
+
+    def _token(self, host: str) -> str | None:
+        """The access token for Hugging Face or its mirror; without a keychain there is none."""
+        if host not in {urlsplit(HUGGING_FACE).hostname, urlsplit(self.store.current.hf_endpoint).hostname}:
+            return None
+        try:
+            return self._secrets.get(host)
+        except KeychainError as exc:
+            _log.info("No access token: %s", exc.message)
+            return None
+
     def _library_of(self, folder: Path) -> Library:
         return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
 
@@ -341,6 +375,14 @@ class App:
 
 def _no_window() -> None:
     raise GatewayError("There is no window", "The app runs in a terminal.")
+
+
+def _limits(settings: Settings) -> Limits:
+    connections = settings.connections
+    return Limits(
+        MOST_CONNECTIONS if connections == AUTO else connections,
+        settings.speed_limit * 1e6 or None,
+    )
 
 
 def status_document(status: AppStatus) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import queue
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path  # noqa: TC003 - typer reads it at run time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -23,8 +23,10 @@ from rich.console import Console
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
+from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.throttle import parse_rate
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, GatewayError
+from tray_app.errors import AppError, DownloadError, GatewayError
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.selftest import run_selftest
@@ -48,7 +50,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.app import App, AppStatus
+    from tray_app.download.progress import Progress
     from tray_app.gateway.client import ControlClient
+
+T = TypeVar("T")
 
 commands = typer.Typer(
     add_completion=False,
@@ -65,7 +70,10 @@ commands.command()(quantize)
 
 KeyName = Annotated[
     str,
-    typer.Argument(help="gateway: what clients must show. remote: what a remote server asks for."),
+    typer.Argument(
+        help="gateway: what clients must show. remote: what a remote server asks for. "
+        "huggingface.co: for gated files."
+    ),
 ]
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
@@ -114,25 +122,32 @@ def download(
     source: Annotated[str, typer.Argument(help="A URL, hf:owner/repo/file, or a catalogue id.")],
     to: Annotated[Path | None, typer.Option(help="The folder; without it, the models folder.")] = None,
     sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
+    connections: Annotated[
+        int | None, typer.Option(min=1, max=MOST_CONNECTIONS, help="At most so many at once.")
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(metavar="RATE", help="At most this speed: 500k, 2.5MB/s.")
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Download a model file; the same command goes on after an interruption."""
-    with headless_app({}) as app, ProgressBars(Console(stderr=True)) as bar:
-        app.downloads.changed.connect(bar.show)
-        path = app.downloads.wait(app.download(source, to, sha256=sha256))
-        result = app.downloads.snapshot()[-1]
+    """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
+    overrides: dict[str, Any] = {} if connections is None else {"connections": connections}
+    if limit is not None:
+        overrides["speed_limit"] = parse_rate(limit) / 1e6
+    with headless_app(overrides) as app:
+        result = _download(app, source, to, sha256)
     if as_json:
         print_json(
             {
-                "path": str(path),
+                "path": str(result.path),
                 "bytes": result.received_bytes,
                 "sha256": result.sha256,
                 "resumed": result.resumed,
             }
         )
     else:
-        typer.echo(f"Saved {path} ({path.stat().st_size:,} bytes)")
+        typer.echo(f"Saved {result.path} ({result.received_bytes:,} bytes)")
 
 
 @commands.command()
@@ -342,7 +357,27 @@ def _serve(app: App) -> None:
             starting.join()
 
 
-def _next(events: queue.SimpleQueue[AppStatus | AppError | None]) -> AppStatus | AppError | None:
+def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> Progress:
+    """Download with a live bar; a signal pauses it."""
+    events: queue.SimpleQueue[tuple[Progress, ...] | None] = queue.SimpleQueue()
+    with _signals_to(lambda: events.put(None)), ProgressBars(Console(stderr=True)) as bar:
+        number = app.download(source, folder, sha256=sha256)
+        app.downloads.changed.connect(events.put)
+        events.put(app.downloads.snapshot())
+        while (snapshot := _next(events)) is not None:
+            (progress,) = (item for item in snapshot if item.id == number)
+            bar.show((progress,))
+            if not progress.phase.active:
+                app.downloads.wait(number)  # raises what is in the way
+                return progress
+        app.downloads.pause(number)
+    with suppress(AppError):
+        app.downloads.wait(number)
+    arrived = next(item for item in app.downloads.snapshot() if item.id == number).received_bytes
+    raise DownloadError("Paused", f"{arrived:,} bytes are here.", "The same command goes on from there.")
+
+
+def _next(events: queue.SimpleQueue[T]) -> T:
     while True:
         try:
             return events.get(timeout=_WAIT_S)

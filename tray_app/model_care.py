@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.download.progress import Progress
+    from tray_app.download.session import Session
     from tray_app.engine.kinds import EngineFinder
     from tray_app.engine.report import ModelReport
     from tray_app.models.housekeeping import How, OnProgress
@@ -39,19 +40,23 @@ _log = logging.getLogger(__name__)
 class ModelCare:
     """Looks after the models in the folder that is chosen now.
 
-    `library` and `settings` give those in force, `served` the path of the model that an engine has open.
+    `library` and `settings` give those in force, `session` makes what headers are fetched with, and `served`
+    gives the path of the model that an engine has open.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all by name
         self,
+        *,
         library: Callable[[], Library],
         settings: Callable[[], Settings],
+        session: Callable[[], Session],
         served: Callable[[], Path | None],
         engines: EngineFinder,
         host: Host,
     ) -> None:
         self._library = library
         self._settings = settings
+        self._session = session
         self._served = served
         self._engines = engines
         self._host = host
@@ -60,9 +65,12 @@ class ModelCare:
     def report(self, reference: str) -> ModelReport:
         """What a model is, what runs it, whether it fits; also of one that is still to be had. `AppError`."""
         try:
-            model = peek(reference) if is_address(reference) else self._library().find(reference)
+            if is_address(reference):
+                model = peek(reference, self._session)
+            else:
+                model = self._library().find(reference)
         except NotInstalledError as exc:
-            model = peek(exc.entry.source)
+            model = peek(exc.entry.source, self._session)
         return report_on(model, self._settings(), self._engines, self._host)
 
     def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:

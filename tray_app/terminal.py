@@ -96,8 +96,9 @@ class ProgressBars:
                 completed=progress.received_bytes,
                 total=progress.total_bytes,
                 visible=progress.phase in (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING),
+                description=_description(progress),
             )
-            if not self._console.is_terminal:
+            if not self._console.is_terminal and progress.phase.active:
                 self._say_quarters(progress)
 
     def _say_quarters(self, progress: Progress) -> None:
@@ -132,6 +133,12 @@ class WorkBar:
     def show(self, done: int, total: int) -> None:
         """So much is done, of so much."""
         self._bars.update(self._task, completed=done, total=total)
+
+
+def _description(progress: Progress) -> str:
+    if progress.error:
+        return f"{progress.name}: {progress.error.title}, trying again"
+    return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
 
 
 class SelftestView(ProgressBars):

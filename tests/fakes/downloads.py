@@ -7,19 +7,26 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tests.fakes.file_server import Stall
 from tray_app.download.faults import Interrupted
-from tray_app.download.session import new_session
+from tray_app.download.fleet import Limits
+from tray_app.download.part import read_journal
+from tray_app.download.patience import Patience
+from tray_app.download.session import Session
 from tray_app.download.source import parse_source
-from tray_app.download.transfer import Order, Patience, Transfer
+from tray_app.download.transfer import Order, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.fakes.file_server import ServedFile
+    from tray_app.download.plan import Span
     from tray_app.download.progress import Phase, Progress
     from tray_app.download.queue import DownloadQueue
+    from tray_app.errors import DownloadError
 
-QUICK = Patience(waits_s=(0.0, 0.0, 0.0), unreachable_waits_s=(0.0,))
+QUICK = Patience(waits_s=(0.0, 0.0, 0.0), unreachable_waits_s=(0.0,), offline_wait_s=0.01)
 """Tries again at once."""
 IMPATIENT = replace(QUICK, silence_s=0.3, stall_window_s=0.3)
 """And takes a third of a second for a stall."""
@@ -37,8 +44,10 @@ class Recorder:
 
     phases: list[Phase] = field(default_factory=list)
     received: list[tuple[int, int | None]] = field(default_factory=list)
+    troubles: list[DownloadError] = field(default_factory=list)
     resumed: bool = False
     at_bytes: Callable[[int], None] = lambda _received: None
+    at_trouble: Callable[[DownloadError], None] = lambda _error: None
 
     def on_phase(self, phase: Phase) -> None:
         self.phases.append(phase)
@@ -46,6 +55,10 @@ class Recorder:
     def on_bytes(self, received_bytes: int, total_bytes: int | None) -> None:
         self.received.append((received_bytes, total_bytes))
         self.at_bytes(received_bytes)
+
+    def on_trouble(self, error: DownloadError) -> None:
+        self.troubles.append(error)
+        self.at_trouble(error)
 
     def on_start(self, offset_bytes: int) -> None:
         self.resumed = offset_bytes > 0
@@ -81,27 +94,52 @@ def fetch(  # noqa: PLR0913 - each test names the one or two it is about
     sha256: str | None = None,
     observer: Recorder | None = None,
     stop: threading.Event | None = None,
+    session: Session | None = None,
     patience: Patience = QUICK,
     clock: Callable[[], float] = time.monotonic,
+    connections: int = 1,
+    bytes_per_s: float | None = None,
 ) -> str | None:
     """Run one transfer on this thread; its SHA-256."""
-    with new_session() as session:
+    with session or Session() as used:
         return Transfer(
             Order(parse_source(url), folder, sha256),
-            session,
+            used,
             observer or Recorder(),
             stop or threading.Event(),
             patience=patience,
             clock=clock,
+            limits=lambda: Limits(connections, bytes_per_s),
         ).run()
 
 
-def interrupt(url: str, folder: Path, *, after_bytes: int) -> None:
-    """An earlier run of the app that was ended when so much had arrived."""
-    stop = threading.Event()
-    observer = Recorder(at_bytes=lambda received: stop.set() if received >= after_bytes else None)
+def interrupt(
+    served: ServedFile, folder: Path, *, after_bytes: int, url: str | None = None, sha256: str | None = None
+) -> None:
+    """An earlier run of the app that was ended when so much had arrived; `url`: if it leads there."""
+    stop, session = threading.Event(), Session()
+
+    def end_there(received: int) -> None:
+        if received >= after_bytes:
+            stop.set()
+            session.abort()
+
+    served.faults.appendleft(Stall(after_bytes))
     try:
-        fetch(url, folder, observer=observer, stop=stop)
+        fetch(
+            url or served.url,
+            folder,
+            observer=Recorder(at_bytes=end_there),
+            stop=stop,
+            session=session,
+            sha256=sha256,
+        )
     except Interrupted:
         return
     raise AssertionError("The download ended before it could be interrupted")
+
+
+def received(folder: Path, name: str = "m.gguf") -> tuple[Span, ...]:
+    """What the journal says is there."""
+    journal = read_journal(folder / f"{name}.part.json")
+    return journal.done if journal else ()

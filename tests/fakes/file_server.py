@@ -17,7 +17,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +80,43 @@ class Headers:
     replaced: Mapping[str, str]
 
 
-Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers
+@dataclass(frozen=True, slots=True)
+class SlowHeaders:
+    """The answer's first line comes letter by letter, so far apart."""
+
+    interval_s: float
+
+
+Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | SlowHeaders
+
+
+class Content(Protocol):
+    """What is served: bytes, or something that makes them up when asked."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SparseContent:
+    """A big file of zeros, with something at its start and at its end."""
+
+    size_bytes: int
+    head: bytes
+    tail: bytes
+
+    def __len__(self) -> int:
+        return self.size_bytes
+
+    def __getitem__(self, index: slice) -> bytes:
+        start, end, _ = index.indices(self.size_bytes)
+        piece = bytearray(max(0, end - start))
+        for offset, known in ((0, self.head), (self.size_bytes - len(self.tail), self.tail)):
+            low, high = max(start, offset), min(end, offset + len(known))
+            if low < high:
+                piece[low - start : high - start] = known[low - offset : high - offset]
+        return bytes(piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +129,13 @@ class Request:
     @property
     def offset(self) -> int:
         """The first byte asked for."""
-        found = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        return int(found[1]) if found else 0
+        return (self.span or (0, None))[0]
+
+    @property
+    def span(self) -> tuple[int, int | None] | None:
+        """The bytes asked for, the end exclusive and None where it is left open; None: the whole file."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        return (int(found[1]), int(found[2]) + 1 if found[2] else None) if found else None
 
 
 @dataclass(slots=True)
@@ -102,7 +143,7 @@ class ServedFile:
     """One address. Tests may change every field while the server runs."""
 
     url: str
-    content: bytes
+    content: Content
     content_type: str = "application/octet-stream"
     etag: str | None = None
     """None: the content's own digest, as a careful server would; empty: none is sent."""
@@ -116,6 +157,10 @@ class ServedFile:
     """For every request that has no fault of its own."""
     redirect: Redirect | None = None
     requests: list[Request] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
+    """Whom the requests came from: as many as there were connections."""
+    asked: threading.Event = field(default_factory=threading.Event)
+    """Set with the first request."""
 
     def next_fault(self) -> Fault | None:
         """What goes wrong with the request that is just being answered."""
@@ -156,7 +201,7 @@ class FileServer:
         """`http://127.0.0.1:PORT`."""
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
-    def put(self, path: str, content: bytes) -> ServedFile:
+    def put(self, path: str, content: Content) -> ServedFile:
         """Serve `content` at `path`, which is already percent-encoded."""
         served = self.files[path] = ServedFile(f"{self.base_url}{path}", content)
         return served
@@ -216,9 +261,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self.close_connection = True
-        with suppress(ConnectionError):  # the client has had enough
+        try:
             self._answer()
+        except (ConnectionError, TimeoutError):  # the client has had enough, or a fault is to look like it
+            self.close_connection = True
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
@@ -232,12 +278,20 @@ class _Handler(BaseHTTPRequestHandler):
             return
         request = Request(self.command, dict(self.headers))
         served.requests.append(request)
+        served.connections.add(self.client_address)
+        served.asked.set()
         fault = served.next_fault()
         match fault:
             case Status(code, headers):
                 self._send(code, {"Content-Length": "0", **headers})
             case Silence():
                 self._wait_for_end()
+                raise ConnectionAbortedError
+            case SlowHeaders(interval_s):
+                for letter in b"HTTP/1.1 200 OK" * 100:
+                    self.wfile.write(bytes([letter]))
+                    if self.server.owner.closing.wait(interval_s):
+                        raise ConnectionAbortedError
             case Page(content_type, body):
                 self._send(200, {"Content-Type": content_type, "Content-Length": str(len(body))}, [body])
             case _ if served.redirect is not None:
@@ -246,53 +300,58 @@ class _Handler(BaseHTTPRequestHandler):
                     redirect.code, {"Location": redirect.location, "Content-Length": "0", **redirect.headers}
                 )
             case _:
-                self._serve(served, request.offset, fault)
+                self._serve(served, request.span, fault)
 
-    def _serve(self, served: ServedFile, offset: int, fault: Fault | None) -> None:
+    def _serve(self, served: ServedFile, asked: tuple[int, int | None] | None, fault: Fault | None) -> None:
         content = served.content  # the test may replace it meanwhile
-        ranged = offset > 0 and served.ranges and not isinstance(fault, NoRange)
-        if ranged and offset >= len(content):
+        ranged = asked is not None and served.ranges and not isinstance(fault, NoRange)
+        start, end = asked if asked and ranged else (0, None)
+        end = min(end or len(content), len(content))
+        if ranged and start >= len(content):
             self._send(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
             return
-        body = content[offset:] if ranged else content
-        etag = f'"{hashlib.md5(content).hexdigest()}"' if served.etag is None else served.etag  # noqa: S324
+        body = _Body(content, start, end)
+        etag = f'"{hashlib.md5(content[:]).hexdigest()}"' if served.etag is None else served.etag  # noqa: S324
         headers = {
             "Content-Type": served.content_type,
             "ETag": etag,
-            "Content-Range": f"bytes {offset}-{len(content) - 1}/{len(content)}" if ranged else "",
-            "Content-Length": str(len(body)) if served.length else "",
+            "Content-Range": f"bytes {start}-{end - 1}/{len(content)}" if ranged else "",
+            "Content-Length": str(end - start) if served.length else "",
             "Transfer-Encoding": "" if served.length or not served.chunked else "chunked",
         }
         if isinstance(fault, Headers):
             headers |= fault.replaced
+            self.close_connection = True
+        if not headers["Content-Length"] and not headers["Transfer-Encoding"]:
+            self.close_connection = True  # that is the end of the body
         pieces = self._pieces(body, fault)
         self._send(
             206 if ranged else 200, headers, _chunked(pieces) if headers["Transfer-Encoding"] else pieces
         )
 
-    def _pieces(self, body: bytes, fault: Fault | None) -> Iterator[bytes]:
+    def _pieces(self, body: _Body, fault: Fault | None) -> Iterator[bytes]:
         match fault:
             case Drop(after_bytes):
-                yield body[:after_bytes]
+                yield from body.pieces(PIECE_BYTES, after_bytes)
                 raise ConnectionAbortedError
             case Stall(after_bytes):
-                yield body[:after_bytes]
+                yield from body.pieces(PIECE_BYTES, after_bytes)
                 self._wait_for_end()
                 raise ConnectionAbortedError
             case Trickle(piece_bytes, interval_s):
-                for start in range(0, len(body), piece_bytes):
-                    yield body[start : start + piece_bytes]
+                for piece in body.pieces(piece_bytes):
+                    yield piece
                     if self.server.owner.closing.wait(interval_s):
                         raise ConnectionAbortedError
             case _:
-                for start in range(0, len(body), PIECE_BYTES):
-                    yield body[start : start + PIECE_BYTES]
+                yield from body.pieces(PIECE_BYTES)
 
     def _send(
         self, code: int, headers: Mapping[str, str], body: Iterator[bytes] | list[bytes] | None = None
     ) -> None:
         self.send_response(code)
-        self.send_header("Connection", "close")
+        if self.close_connection:
+            self.send_header("Connection", "close")
         for name, value in headers.items():
             if value:
                 self.send_header(name, value)
@@ -304,6 +363,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _wait_for_end(self) -> None:
         """Until the client closes its side, or `end_connections` ours."""
         self.rfile.read(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A part of a content, read only as it is sent: it may be larger than the memory."""
+
+    content: Content
+    start: int
+    end: int
+
+    def pieces(self, piece_bytes: int, most_bytes: int | None = None) -> Iterator[bytes]:
+        end = self.end if most_bytes is None else min(self.end, self.start + most_bytes)
+        for offset in range(self.start, end, piece_bytes):
+            yield self.content[offset : min(offset + piece_bytes, end)]
 
 
 def _chunked(pieces: Iterator[bytes]) -> Iterator[bytes]:

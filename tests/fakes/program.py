@@ -53,6 +53,10 @@ class RunningProgram:
                 return line
         raise AssertionError(f"no line with {text!r} in:\n{''.join(self._seen)}")
 
+    def rest(self) -> str:
+        """All that it still prints, after it has ended."""
+        return "".join(iter(self._lines.get, None))
+
     def descendants(self) -> list[psutil.Process]:
         """The processes below it now."""
         with contextlib.suppress(psutil.NoSuchProcess):

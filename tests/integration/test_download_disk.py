@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.downloads import Recorder, fetch, model_bytes
-from tests.fakes.file_server import FileServer
-from tray_app.download.part import PartFile
+from tests.fakes.downloads import QUICK, Recorder, fetch, model_bytes, received
+from tests.fakes.file_server import Drop, FileServer, SparseContent, Stall
+from tray_app.download import part, transfer, worker
+from tray_app.download.plan import Plan, Span
 from tray_app.download.progress import Phase
+from tray_app.download.source import RemoteFile, parse_source
+from tray_app.download.verify import Follower
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from pathlib import Path
 
 CONTENT = model_bytes()
@@ -46,19 +54,141 @@ def test_a_disk_that_fills_up_keeps_what_has_arrived(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
-    write = PartFile.write
+    left = [100_000]
 
-    def write_until_full(part: PartFile, data: bytes) -> None:
-        if part.received_bytes + len(data) > 200_000:
+    def write_until_full(file: FileIO, data: bytes) -> None:
+        left[0] -= len(data)
+        if left[0] < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(part, data)
+        file.write(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PartFile, "write", write_until_full)
+        patch.setattr(worker, "_write", write_until_full)
         with pytest.raises(DownloadError, match="disk is full"):
             fetch(served.url, tmp_path)
+    ((start, end),) = received(tmp_path)
+    assert start == 0 < end <= 100_000
     assert fetch(served.url, tmp_path) == DIGEST
-    assert served.requests[1].offset > 0
+    assert served.requests[1].offset == end
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of its own, made with the options that the test gives."""
+    mount, folder = shutil.which("mount"), tmp_path / "disk"
+    folder.mkdir()
+    command = [mount or "", "-t", "tmpfs", "-o", request.param, "none", str(folder)]
+    if sys.platform != "linux" or not mount or subprocess.run(command, check=False).returncode != 0:
+        pytest.skip("only root on Linux may mount a disk")
+    yield folder
+    subprocess.run([shutil.which("umount") or "", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize("disk", ["size=2m"], indirect=True)
+def test_a_disk_that_is_really_full_ends_in_its_error_and_goes_on_when_there_is_room(
+    server: FileServer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = model_bytes(1_500_000)
+    served = server.put("/m.gguf", content)
+    hog = disk / "hog"
+    hog.write_bytes(bytes(1_000_000))
+    with pytest.raises(DownloadError, match="Not enough space"):
+        fetch(served.url, disk)
+    usage = shutil.disk_usage(disk)._replace(free=len(content))
+    with monkeypatch.context() as patch:  # it fills up only after it was asked
+        patch.setattr(shutil, "disk_usage", lambda _path: usage)
+        with pytest.raises(DownloadError, match="disk is full"):
+            fetch(served.url, disk, connections=4)
+    assert not (disk / "m.gguf").exists()
+    hog.unlink()
+    assert fetch(served.url, disk) == hashlib.sha256(content).hexdigest()
+    assert served.requests[-1].offset > 0
+
+
+def test_a_lost_write_is_never_vouched_for(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system reports a write that it could not complete once, at the next sync; the one after succeeds."""
+    served = server.put("/m.gguf", CONTENT)
+    served.faults.append(Drop(100_000))
+    faults = iter([OSError(errno.EIO, "Input/output error")])
+
+    def sync(_descriptor: int) -> None:
+        if fault := next(faults, None):
+            raise fault
+
+    monkeypatch.setattr(part, "_sync_data", sync)
+    with pytest.raises(DownloadError):
+        fetch(served.url, tmp_path, patience=replace(QUICK, waits_s=()))
+    assert received(tmp_path) == ()
+
+
+def test_a_folder_that_vanishes_is_named_and_not_made_again(server: FileServer, tmp_path: Path) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    served.faults.append(Stall(100_000))
+    folder = tmp_path / "drive"
+    observer = Recorder(at_bytes=lambda received: shutil.rmtree(folder) if received else None)
+    with pytest.raises(DownloadError, match="folder cannot be written") as caught:
+        fetch(served.url, folder, observer=observer)
+    assert str(folder) in caught.value.message
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="may write everywhere")
+def test_a_folder_that_is_read_only_is_named(server: FileServer, tmp_path: Path) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    tmp_path.chmod(0o500)
+    with pytest.raises(DownloadError, match="folder cannot be written"):
+        fetch(served.url, tmp_path)
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("disk", ["ro"], indirect=True)
+def test_a_disk_that_is_read_only_is_named(server: FileServer, disk: Path) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    with pytest.raises(DownloadError, match="folder cannot be written"):
+        fetch(served.url, disk)
+
+
+class Unhurried(Follower):
+    """Reads nothing: four gibibytes of zeros would take ten seconds."""
+
+    def _follow(self, _file: FileIO) -> None:
+        pass
+
+
+def test_more_than_four_gibibytes_arrive_at_their_places(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of it is there already, as a hole: only a megabyte on each side of 4 GiB travels."""
+    size = (4 << 30) + (3 << 20)
+    tail = model_bytes(2 << 20, seed=3)
+    served = server.put("/big.gguf", SparseContent(size, head=CONTENT, tail=tail))
+    served.etag = '"big"'
+    source = parse_source(served.url)
+    earlier = part.PartFile(tmp_path / "big.gguf", source)
+    earlier.start_over(RemoteFile(source, size, None, None, '"big"'))
+    earlier.plan = Plan(size, [Span(len(CONTENT), size - len(tail) - (1 << 20))])
+    earlier.checkpoint()
+    earlier.close()
+    monkeypatch.setattr(transfer, "Follower", Unhurried)
+    fetch(served.url, tmp_path, connections=4)
+    path = tmp_path / "big.gguf"
+    assert path.stat().st_size == size
+    with path.open("rb") as file:
+        assert file.read(len(CONTENT) + 10) == CONTENT + bytes(10)
+        file.seek(size - len(tail) - 10)
+        assert file.read() == bytes(10) + tail
+
+
+def test_positioned_writes_that_windows_lacks_are_not_used(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pwrite", "pread", "posix_fallocate", "fdatasync"):
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(part, "_sync_data", os.fsync)
+    served = server.put("/m.gguf", CONTENT)
+    assert fetch(served.url, tmp_path, connections=4) == DIGEST
 
 
 def test_a_place_that_is_no_folder_is_named(server: FileServer, tmp_path: Path) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
-from tests.fakes.downloads import QUICK, Seen, model_bytes
-from tests.fakes.file_server import FileServer, Silence, Stall, Status
+from tests.fakes.downloads import QUICK, Seen, model_bytes, received
+from tests.fakes.file_server import Drop, FileServer, Silence, Stall, Status
+from tray_app.download.fleet import Limits
+from tray_app.download.patience import Patience
 from tray_app.download.progress import Phase, Progress
 from tray_app.download.queue import DownloadQueue
-from tray_app.download.transfer import Patience, Transfer
+from tray_app.download.session import Session
+from tray_app.download.transfer import Transfer
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -33,10 +39,15 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def queue() -> Iterator[DownloadQueue]:
-    running = DownloadQueue(patience=PATIENT)
+    running = DownloadQueue(patience=PATIENT, limits=one_connection)
     yield running
     running.close(LONG_S)
     assert "downloads" not in {thread.name for thread in threading.enumerate()}
+
+
+def one_connection() -> Limits:
+    """So that the test knows what has arrived: a second one would take over half of a stalled one's rest."""
+    return Limits(connections=1)
 
 
 def stalled(queue: DownloadQueue, server: FileServer, folder: Path) -> int:
@@ -44,7 +55,7 @@ def stalled(queue: DownloadQueue, server: FileServer, folder: Path) -> int:
     seen = Seen(queue)
     server.put("/m.gguf", CONTENT).faults.append(Stall(100_000))
     download = queue.add(f"{server.base_url}/m.gguf", folder)
-    seen.wait_for(lambda snapshot: snapshot[-1].received_bytes > 0)
+    seen.wait_for(lambda snapshot: snapshot[-1].received_bytes == 100_000)
     return download
 
 
@@ -140,7 +151,7 @@ def test_cancelling_keeps_and_discarding_deletes_what_has_arrived(
     queue.cancel(download)
     with pytest.raises(DownloadError, match="cancelled"):
         queue.wait(download, LONG_S)
-    assert (tmp_path / "m.gguf.part").stat().st_size == 100_000
+    assert received(tmp_path) == ((0, 100_000),)
     queue.discard(download)
     assert list(tmp_path.iterdir()) == []
     assert queue.snapshot()[0].received_bytes == 0
@@ -204,7 +215,7 @@ def test_waiting_ends_when_the_time_is_over(queue: DownloadQueue, server: FileSe
 
 
 def test_closing_pauses_everything_and_a_later_run_goes_on(server: FileServer, tmp_path: Path) -> None:
-    before = DownloadQueue(patience=PATIENT)
+    before = DownloadQueue(patience=PATIENT, limits=one_connection)
     download = stalled(before, server, tmp_path)
     waiting = before.add(server.put("/b.gguf", CONTENT).url, tmp_path)
     before.close(LONG_S)
@@ -259,3 +270,112 @@ def test_a_bug_in_one_download_does_not_stop_the_next(
         with pytest.raises(DownloadError, match="unexpectedly"):
             queue.wait(queue.add(server.put("/a.gguf", CONTENT).url, tmp_path), LONG_S)
     assert queue.wait(queue.add(server.put("/b.gguf", CONTENT).url, tmp_path), LONG_S).exists()
+
+
+def test_a_later_run_lists_what_was_left_with_its_size_and_in_order(
+    server: FileServer, tmp_path: Path
+) -> None:
+    before = DownloadQueue(patience=PATIENT, limits=one_connection)
+    stalled(before, server, tmp_path)
+    before.add(server.put("/a.gguf", CONTENT).url, tmp_path, sha256=DIGEST)
+    before.close(LONG_S)
+    after = DownloadQueue(patience=QUICK)
+    after.restore(tmp_path)
+    listed = [(item.name, item.phase, item.received_bytes, item.total_bytes) for item in after.snapshot()]
+    assert listed == [
+        ("m.gguf", Phase.PAUSED, 100_000, len(CONTENT)),
+        ("a.gguf", Phase.PAUSED, 0, None),
+    ]
+    for item in after.snapshot():
+        after.resume(item.id)
+        assert after.wait(item.id, LONG_S).read_bytes() == CONTENT
+    assert after.add(f"{server.base_url}/m.gguf", tmp_path) == 3  # what is done is done
+    after.close(LONG_S)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.gguf", "a.gguf"}
+
+
+def test_adding_what_was_left_takes_up_its_place_in_the_list(server: FileServer, tmp_path: Path) -> None:
+    before = DownloadQueue(patience=PATIENT, limits=one_connection)
+    stalled(before, server, tmp_path)
+    before.close(LONG_S)
+    after = DownloadQueue(patience=QUICK)
+    after.restore(tmp_path)
+    download = after.add(f"{server.base_url}/m.gguf", tmp_path)
+    assert after.wait(download, LONG_S).exists()
+    after.close(LONG_S)
+    assert [item.resumed for item in after.snapshot()] == [True]
+
+
+def test_what_another_program_downloads_is_not_discarded(server: FileServer, tmp_path: Path) -> None:
+    other = DownloadQueue(patience=PATIENT, limits=one_connection)
+    stalled(other, server, tmp_path)
+    mine = DownloadQueue(patience=QUICK)
+    mine.restore(tmp_path)
+    with pytest.raises(DownloadError, match="Another program"):
+        mine.discard(1)
+    assert (tmp_path / "m.gguf.part").exists()
+    mine.close(LONG_S)
+    other.close(LONG_S)
+
+
+@pytest.mark.parametrize("fault", [Status(404), Status(401)], ids=str)
+def test_what_failed_before_anything_arrived_leaves_nothing(
+    queue: DownloadQueue, server: FileServer, tmp_path: Path, fault: Status
+) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    served.always = fault
+    with pytest.raises(DownloadError):
+        queue.wait(queue.add(served.url, tmp_path), LONG_S)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_read_is_an_empty_list(tmp_path: Path) -> None:
+    queue = DownloadQueue()
+    queue.restore(tmp_path / "missing drive")
+    assert queue.snapshot() == ()
+
+
+def test_the_machine_is_kept_awake_while_one_runs(server: FileServer, tmp_path: Path) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def keep_awake() -> Iterator[None]:
+        events.append("awake")
+        yield
+        events.append("may sleep")
+
+    queue = DownloadQueue(patience=QUICK, keep_awake=keep_awake)
+    queue.wait(queue.add(server.put("/m.gguf", CONTENT).url, tmp_path), LONG_S)
+    queue.close(LONG_S)
+    assert events == ["awake", "may sleep"]
+
+
+def test_hf_sources_come_from_the_mirror_that_is_set(server: FileServer, tmp_path: Path) -> None:
+    queue = DownloadQueue(patience=QUICK, endpoint=lambda: f"{server.base_url}/")
+    server.put_like_hugging_face("/o/r/resolve/main/m.gguf", CONTENT)
+    assert queue.wait(queue.add("hf:o/r/m.gguf", tmp_path), LONG_S).read_bytes() == CONTENT
+    queue.close(LONG_S)
+
+
+def test_offline_it_waits_and_goes_on_by_itself(server: FileServer, tmp_path: Path) -> None:
+    """The network goes away in the middle, for longer than there are attempts, and comes back."""
+    served = server.put("/m.gguf", CONTENT)
+    served.faults.append(Drop(100_000))
+    refusals = iter(range(10))
+
+    class Flaky(Session):
+        def get(self, *args: Any, **kwargs: Any) -> Any:
+            if served.requests and next(refusals, None) is not None:
+                raise requests.ConnectionError(OSError(errno.ENETUNREACH, "Network is unreachable"))
+            return super().get(*args, **kwargs)
+
+    queue = DownloadQueue(Flaky, patience=QUICK, limits=one_connection)
+    seen = Seen(queue)
+    download = queue.add(served.url, tmp_path)
+    assert queue.wait(download, LONG_S).read_bytes() == CONTENT
+    queue.close(LONG_S)
+    waiting = [item for snapshot in seen.snapshots for item in snapshot if item.error]
+    assert {item.phase for item in waiting} == {Phase.CONNECTING}
+    assert any("unreachable" in item.error.message for item in waiting if item.error)
+    assert queue.snapshot()[0].error is None
+    assert len(served.requests) == 2

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
-import signal
-import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.downloads import IMPATIENT, Recorder, fetch, interrupt, model_bytes
+from tests.fakes.downloads import IMPATIENT, Recorder, fetch, interrupt, model_bytes, received
 from tests.fakes.file_server import Drop, FileServer, Page, Stall, Status
 from tray_app.download.answer import Answer
 from tray_app.download.faults import Interrupted
@@ -37,18 +33,17 @@ def server() -> Iterator[FileServer]:
 
 def test_a_later_run_fetches_only_the_rest(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
-    interrupt(served.url, tmp_path, after_bytes=100_000)
-    kept = (tmp_path / "m.gguf.part").stat().st_size
+    interrupt(served, tmp_path, after_bytes=100_000)
     observer = Recorder()
     assert fetch(served.url, tmp_path, observer=observer) == DIGEST
-    assert served.requests[1].offset == kept >= 100_000
-    assert observer.received[0] == (kept, len(CONTENT))
+    assert served.requests[1].offset == 100_000
+    assert observer.received[0] == (100_000, len(CONTENT))
     assert observer.resumed
 
 
 def test_a_file_that_changed_is_fetched_anew(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
-    interrupt(served.url, tmp_path, after_bytes=100_000)
+    interrupt(served, tmp_path, after_bytes=100_000)
     served.content = CHANGED
     observer = Recorder()
     assert fetch(served.url, tmp_path, observer=observer) == hashlib.sha256(CHANGED).hexdigest()
@@ -61,14 +56,14 @@ def test_a_file_that_changes_between_two_connections_is_fetched_anew(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.faults.append(Drop(100_000))
-    observer = Recorder(at_bytes=lambda received: setattr(served, "content", CHANGED) if received else None)
+    observer = Recorder(at_trouble=lambda _error: setattr(served, "content", CHANGED))
     fetch(served.url, tmp_path, observer=observer)
     assert (tmp_path / "m.gguf").read_bytes() == CHANGED
 
 
 def test_a_file_that_became_shorter_is_fetched_anew(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
-    interrupt(served.url, tmp_path, after_bytes=100_000)
+    interrupt(served, tmp_path, after_bytes=100_000)
     served.content = CONTENT[:50_000]
     fetch(served.url, tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == CONTENT[:50_000]
@@ -76,8 +71,8 @@ def test_a_file_that_became_shorter_is_fetched_anew(server: FileServer, tmp_path
 
 def test_a_new_commit_with_the_same_digest_is_the_same_file(server: FileServer, tmp_path: Path) -> None:
     url = f"{server.base_url}/m.gguf"
-    server.put_like_hugging_face("/m.gguf", CONTENT, revision="one")
-    interrupt(url, tmp_path, after_bytes=100_000)
+    before = server.put_like_hugging_face("/m.gguf", CONTENT, revision="one")
+    interrupt(before, tmp_path, after_bytes=100_000, url=url)
     stored = server.put_like_hugging_face("/m.gguf", CONTENT, revision="two")
     assert fetch(url, tmp_path) == DIGEST
     assert stored.requests[0].offset > 0
@@ -85,8 +80,8 @@ def test_a_new_commit_with_the_same_digest_is_the_same_file(server: FileServer, 
 
 def test_a_new_digest_is_another_file(server: FileServer, tmp_path: Path) -> None:
     url = f"{server.base_url}/m.gguf"
-    server.put_like_hugging_face("/m.gguf", CONTENT)
-    interrupt(url, tmp_path, after_bytes=100_000)
+    before = server.put_like_hugging_face("/m.gguf", CONTENT)
+    interrupt(before, tmp_path, after_bytes=100_000, url=url)
     server.put_like_hugging_face("/m.gguf", CHANGED)
     fetch(url, tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == CHANGED
@@ -97,7 +92,7 @@ def test_without_evidence_that_it_is_the_same_file_nothing_is_spliced(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.etag = ""
-    interrupt(served.url, tmp_path, after_bytes=100_000)
+    interrupt(served, tmp_path, after_bytes=100_000)
     served.content = CHANGED
     fetch(served.url, tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == CHANGED
@@ -105,7 +100,7 @@ def test_without_evidence_that_it_is_the_same_file_nothing_is_spliced(
 
 def test_a_part_that_was_whole_needs_no_server(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
-    interrupt(served.url, tmp_path, after_bytes=len(CONTENT))
+    interrupt(served, tmp_path, after_bytes=len(CONTENT))
     served.always = Status(404)
     assert fetch(served.url, tmp_path) == DIGEST
     assert len(served.requests) == 1
@@ -116,15 +111,15 @@ def test_what_has_arrived_survives_a_failing_run(
     server: FileServer, tmp_path: Path, fault: Status | Page | Stall
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
-    interrupt(served.url, tmp_path, after_bytes=100_000)
-    kept = (tmp_path / "m.gguf.part").read_bytes()
+    interrupt(served, tmp_path, after_bytes=100_000)
+    kept = received(tmp_path)
     served.always = fault
     with pytest.raises(DownloadError):
         fetch(served.url, tmp_path, patience=IMPATIENT)
-    assert (tmp_path / "m.gguf.part").read_bytes() == kept
+    assert received(tmp_path) == kept == ((0, 100_000),)
     served.always = None
     assert fetch(served.url, tmp_path) == DIGEST
-    assert served.requests[-1].offset == len(kept)
+    assert served.requests[-1].offset == 100_000
 
 
 def test_an_aborted_body_without_a_length_is_not_taken_for_its_end(
@@ -136,9 +131,9 @@ def test_an_aborted_body_without_a_length_is_not_taken_for_its_end(
     pieces = itertools.count()
     read = Answer.read
 
-    def read_until_aborted(answer: Answer) -> bytes:
+    def read_until_aborted(answer: Answer, most: int) -> bytes:
         if next(pieces) == 0:
-            return read(answer)
+            return read(answer, most)
         stop.set()
         return b""
 
@@ -150,9 +145,9 @@ def test_an_aborted_body_without_a_length_is_not_taken_for_its_end(
 
 
 def test_bytes_damaged_on_the_disk_are_noticed(server: FileServer, tmp_path: Path) -> None:
-    server.put_like_hugging_face("/m.gguf", CONTENT)
+    stored = server.put_like_hugging_face("/m.gguf", CONTENT)
     url = f"{server.base_url}/m.gguf"
-    interrupt(url, tmp_path, after_bytes=100_000)
+    interrupt(stored, tmp_path, after_bytes=100_000, url=url)
     with (tmp_path / "m.gguf.part").open("r+b") as file:
         file.seek(50_000)
         file.write(b"rotten")
@@ -160,6 +155,32 @@ def test_bytes_damaged_on_the_disk_are_noticed(server: FileServer, tmp_path: Pat
         fetch(url, tmp_path)
     assert not (tmp_path / "m.gguf").exists()
     assert fetch(url, tmp_path) == DIGEST
+
+
+@pytest.mark.parametrize("here", [0, 10, 100_000, len(CONTENT) - 1])
+def test_a_beginning_under_the_final_name_is_completed(server: FileServer, tmp_path: Path, here: int) -> None:
+    stored = server.put_like_hugging_face("/m.gguf", CONTENT)
+    (tmp_path / "m.gguf").write_bytes(CONTENT[:here])
+    assert fetch(f"{server.base_url}/m.gguf", tmp_path) == DIGEST
+    assert (tmp_path / "m.gguf").read_bytes() == CONTENT
+    assert stored.requests[-1].offset == here
+
+
+def test_a_beginning_that_no_digest_could_confirm_is_left_alone(server: FileServer, tmp_path: Path) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    (tmp_path / "m.gguf").write_bytes(CONTENT[:100_000])
+    with pytest.raises(DownloadError, match="Another file of this name"):
+        fetch(served.url, tmp_path)
+    assert fetch(served.url, tmp_path, sha256=DIGEST) == DIGEST
+
+
+def test_a_beginning_with_a_damaged_middle_never_becomes_the_file(server: FileServer, tmp_path: Path) -> None:
+    server.put_like_hugging_face("/m.gguf", CONTENT)
+    (tmp_path / "m.gguf").write_bytes(CONTENT[:1000] + b"rotten" + CONTENT[1006:300_000])
+    with pytest.raises(DownloadError, match="damaged"):
+        fetch(f"{server.base_url}/m.gguf", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.gguf.damaged"}
+    assert fetch(f"{server.base_url}/m.gguf", tmp_path) == DIGEST
 
 
 def test_a_complete_file_is_not_fetched_again(server: FileServer, tmp_path: Path) -> None:
@@ -182,45 +203,10 @@ def test_without_any_digest_the_size_decides(server: FileServer, tmp_path: Path)
     assert fetch(served.url, tmp_path) is None
 
 
-@pytest.mark.parametrize("there", [CHANGED, CONTENT[:-1], b""])
+@pytest.mark.parametrize("there", [CHANGED, CONTENT + b"more", CHANGED[:-1], CHANGED[:10]])
 def test_another_file_of_that_name_is_left_alone(server: FileServer, tmp_path: Path, there: bytes) -> None:
     server.put_like_hugging_face("/m.gguf", CONTENT)
     (tmp_path / "m.gguf").write_bytes(there)
     with pytest.raises(DownloadError, match="Another file of this name"):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == there
-
-
-DOWNLOADER = """
-import itertools, sys
-from pathlib import Path
-from tests.fakes.downloads import Patience, Recorder, fetch
-observer = Recorder(at_bytes=lambda received: print(received, flush=True))
-seconds = itertools.count(0.0)  # a second at every look: a checkpoint after every piece
-fetch(
-    sys.argv[1],
-    Path(sys.argv[2]),
-    observer=observer,
-    patience=Patience(stall_bytes=0),
-    clock=lambda: next(seconds),
-)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
-def test_a_killed_process_loses_at_most_what_its_journal_did_not_know(
-    server: FileServer, tmp_path: Path
-) -> None:
-    served = server.put("/m.gguf", CONTENT)
-    served.faults.extend([Drop(200_000), Stall(100_000)])
-    argv = [sys.executable, "-c", DOWNLOADER, served.url, str(tmp_path)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) >= 300_000:
-                break
-        os.kill(process.pid, signal.SIGKILL)
-    assert not (tmp_path / "m.gguf").exists()
-    assert fetch(served.url, tmp_path) == DIGEST
-    assert (tmp_path / "m.gguf").read_bytes() == CONTENT
-    assert served.requests[-1].offset >= 100_000

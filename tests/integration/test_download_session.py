@@ -10,9 +10,9 @@ import pytest
 
 from tests.fakes.downloads import model_bytes
 from tests.fakes.file_server import FileServer, Silence, Stall
-from tray_app.download.answer import ask
+from tray_app.download.answer import CHUNK_BYTES, Asker
 from tray_app.download.faults import UnreachableError
-from tray_app.download.session import new_session
+from tray_app.download.session import Session
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError
 from tray_app.system import ports
@@ -46,13 +46,13 @@ def test_this_computer_is_never_reached_through_a_proxy(
 ) -> None:
     url = server.put("/m.gguf", b"GGUF").url.replace("127.0.0.1", host)
     assert dead_proxy not in url
-    with new_session() as session:
+    with Session() as session:
         assert session.get_hops(url, {}, TIMEOUT_S)[-1].content == b"GGUF"
 
 
 @pytest.mark.usefixtures("dead_proxy")
 def test_other_computers_are_reached_through_the_proxy() -> None:
-    with new_session() as session, pytest.raises(UnreachableError, match="proxy does not answer"):
+    with Session() as session, pytest.raises(UnreachableError, match="proxy does not answer"):
         session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)
 
 
@@ -61,7 +61,7 @@ def test_a_proxy_is_asked_for_the_whole_address(server: FileServer, monkeypatch:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", server.base_url)
     served = server.put("http://nowhere.invalid/m.gguf", b"GGUF")
-    with new_session() as session:
+    with Session() as session:
         session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)[-1].close()
     assert len(served.requests) == 1
 
@@ -74,7 +74,7 @@ def test_passwords_of_netrc_stay_at_home(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     served = server.put("/m.gguf", b"GGUF")
-    with new_session() as session:
+    with Session() as session:
         session.get_hops(served.url, {}, TIMEOUT_S)[-1].close()
     assert "Authorization" not in served.requests[0].headers
     assert served.requests[0].headers["Accept-Encoding"] == "identity"
@@ -83,7 +83,7 @@ def test_passwords_of_netrc_stay_at_home(
 def test_a_password_in_the_address_is_used_there_and_not_at_the_next_host(server: FileServer) -> None:
     target = server.put("/m.gguf", b"GGUF")
     start = server.redirect("/start", target.url.replace("127.0.0.1", "localhost"))
-    with new_session() as session:
+    with Session() as session:
         session.get_hops(start.url.replace("http://", "http://me:secret@"), {}, TIMEOUT_S)[-1].close()
     expected = "Basic " + base64.b64encode(b"me:secret").decode()
     assert start.requests[0].headers["Authorization"] == expected
@@ -91,7 +91,7 @@ def test_a_password_in_the_address_is_used_there_and_not_at_the_next_host(server
 
 
 def test_the_name_of_a_host_is_said_without_the_password() -> None:
-    with new_session() as session, pytest.raises(DownloadError) as caught:
+    with Session() as session, pytest.raises(DownloadError) as caught:
         session.get_hops(f"http://me:secret@127.0.0.1:{ports.free_port()}/m.gguf", {}, TIMEOUT_S)
     assert "secret" not in str(caught.value)
 
@@ -104,16 +104,16 @@ def test_a_blocked_read_ends_when_the_session_is_aborted(server: FileServer, fau
 
     def read_to_the_end() -> None:
         try:
-            answer = ask(session, parse_source(served.url), 0, TIMEOUT_S)
+            answer = Asker(session, parse_source(served.url), TIMEOUT_S).ask(None)
             with answer.response:
                 reading.set()
-                while answer.read():
+                while answer.read(CHUNK_BYTES):
                     pass
         except DownloadError as error:
             outcome.append(error)
 
     reading = threading.Event()
-    with new_session() as session:
+    with Session() as session:
         thread = threading.Thread(target=read_to_the_end)
         thread.start()
         if not isinstance(fault, Silence):
@@ -126,7 +126,7 @@ def test_a_blocked_read_ends_when_the_session_is_aborted(server: FileServer, fau
 
 def test_an_aborted_session_gets_nothing_more(server: FileServer) -> None:
     served = server.put("/m.gguf", model_bytes())
-    with new_session() as session:
+    with Session() as session:
         session.abort()
         with pytest.raises(DownloadError):
             session.get_hops(served.url, {}, TIMEOUT_S)

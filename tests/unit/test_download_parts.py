@@ -5,113 +5,188 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from tray_app.download import part as part_module
-from tray_app.download.faults import TransientError, UnreachableError, disk_fault, no_answer, refusal
-from tray_app.download.part import PartFile
+from tray_app.download.faults import (
+    LONGEST_RETRY_AFTER_S,
+    OfflineError,
+    TransientError,
+    UnreachableError,
+    disk_fault,
+    no_answer,
+    refusal,
+)
+from tray_app.download.part import PartFile, find_journals, forget_order, note_order
+from tray_app.download.plan import Plan, Span
 from tray_app.download.progress import RateMeter
 from tray_app.download.source import RemoteFile, Source
-from tray_app.download.verify import refuse_foreign
+from tray_app.download.verify import Follower, refuse_foreign
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-URL = "https://example.org/m.gguf"
-REMOTE = RemoteFile(Source(URL, "m.gguf"), 10, None, None, "etag")
+    from tray_app.download.part import Journal
+
+SOURCE = Source("https://example.org/m.gguf", "m.gguf")
+REMOTE = RemoteFile(SOURCE, 10, None, None, "etag")
 
 
 def keep_going() -> None:
     """Nobody interrupts."""
 
 
-def left_behind(folder: Path, data: bytes) -> PartFile:
+def receive(part: PartFile, at: int, data: bytes) -> None:
+    """What a connection does that gets these bytes."""
+    with part.writer() as file:
+        file.seek(at)
+        file.write(data)
+    done = [*part.plan.done, Span(at, at + len(data))]
+    part.plan = Plan(part.plan.size_bytes, sorted(done))
+
+
+def left_behind(folder: Path, data: bytes, at: int = 0) -> PartFile:
     """The part file of an earlier run."""
-    part = PartFile(folder / "m.gguf")
+    part = PartFile(folder / "m.gguf", SOURCE)
     part.start_over(REMOTE)
-    part.write(data)
+    receive(part, at, data)
+    part.checkpoint()
     part.close()
     return part
 
 
-def loaded(folder: Path, url: str = URL) -> PartFile:
-    part = PartFile(folder / "m.gguf")
-    part.load(url, keep_going)
+def loaded(folder: Path) -> PartFile:
+    part = PartFile(folder / "m.gguf", SOURCE)
+    part.load()
     return part
 
 
-def test_a_later_run_goes_on_with_bytes_and_digest(tmp_path: Path) -> None:
-    left_behind(tmp_path, b"GGUF12")
+def test_a_later_run_goes_on_with_what_is_there(tmp_path: Path) -> None:
+    left_behind(tmp_path, b"456", at=6)
     part = loaded(tmp_path)
-    assert (part.received_bytes, part.remote, part.whole) == (6, REMOTE, False)
-    part.write(b"3456")
+    assert (part.plan.done, part.remote, part.whole) == ((Span(6, 9),), REMOTE, False)
+    receive(part, 0, b"GGUF12")
+    receive(part, 9, b"7")
     assert part.whole
     part.publish()
-    assert (tmp_path / "m.gguf").read_bytes() == b"GGUF123456"
-    assert part.hexdigest() == hashlib.sha256(b"GGUF123456").hexdigest()
+    assert (tmp_path / "m.gguf").read_bytes() == b"GGUF124567"
     assert [path.name for path in tmp_path.iterdir()] == ["m.gguf"]
 
 
-def test_bytes_beyond_the_journal_are_not_trusted(tmp_path: Path) -> None:
+def test_bytes_that_the_journal_does_not_know_are_not_trusted(tmp_path: Path) -> None:
     part = left_behind(tmp_path, b"GGUF12")
-    with part.path.open("ab") as file:
-        file.write(b"never synced")
-    part = loaded(tmp_path)
-    part.write(b"3456")
-    part.publish()
-    assert (tmp_path / "m.gguf").read_bytes() == b"GGUF123456"
+    receive(part, 6, b"never")
+    assert loaded(tmp_path).plan.received_bytes == 6
+
+
+def test_the_partial_file_has_its_final_size_and_takes_no_room_for_it(tmp_path: Path) -> None:
+    part = PartFile(tmp_path / "m.gguf", SOURCE)
+    part.start_over(replace(REMOTE, size_bytes=1 << 40))
+    assert part.path.stat().st_size == 1 << 40
+    assert part.occupied_bytes < 1 << 20
 
 
 def test_the_data_is_synced_before_the_journal_speaks_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journalled: list[int] = []
-    monkeypatch.setattr(
-        part_module, "_sync_data", lambda _fd: journalled.append(loaded(tmp_path).received_bytes)
-    )
-    part = PartFile(tmp_path / "m.gguf")
+    events: list[str] = []
+    store = part_module._store
+
+    def note_and_store(path: Path, journal: Journal) -> None:
+        events.append("journal")
+        store(path, journal)
+
+    monkeypatch.setattr(part_module, "_sync_data", lambda _fd: events.append("sync"))
+    monkeypatch.setattr(part_module, "_store", note_and_store)
+    part = PartFile(tmp_path / "m.gguf", SOURCE)
     part.start_over(REMOTE)
-    part.write(b"GGUF12")
+    receive(part, 0, b"GGUF12")
     part.checkpoint()
     part.close()
-    assert journalled == [0, 6]  # what the journal knew when the data was being synced
+    assert events == ["journal", "sync", "journal"]
+    assert loaded(tmp_path).plan.received_bytes == 6
+
+
+def test_what_arrives_during_a_sync_is_left_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = PartFile(tmp_path / "m.gguf", SOURCE)
+    part.start_over(REMOTE)
+    receive(part, 0, b"GGUF")
+    monkeypatch.setattr(part_module, "_sync_data", lambda _fd: receive(part, 4, b"12"))
+    part.checkpoint()
+    part.close()
+    assert loaded(tmp_path).plan.received_bytes == 4
 
 
 @pytest.mark.parametrize("journal", [b"", b"{", b'{"received_bytes": 6}', b"\xff"])
 def test_a_broken_journal_means_a_fresh_start(tmp_path: Path, journal: bytes) -> None:
     left_behind(tmp_path, b"GGUF12")
     (tmp_path / "m.gguf.part.json").write_bytes(journal)
-    assert loaded(tmp_path).received_bytes == 0
+    assert loaded(tmp_path).plan.done == ()
 
 
 def test_a_journal_ahead_of_its_data_means_a_fresh_start(tmp_path: Path) -> None:
     os.truncate(left_behind(tmp_path, b"GGUF12").path, 5)
-    assert loaded(tmp_path).received_bytes == 0
-
-
-def test_the_part_of_another_address_is_not_continued(tmp_path: Path) -> None:
-    left_behind(tmp_path, b"GGUF12")
-    assert loaded(tmp_path, "https://example.org/other/m.gguf").received_bytes == 0
+    assert loaded(tmp_path).plan.done == ()
 
 
 def test_starting_over_leaves_no_journal_that_vouches_for_new_bytes(tmp_path: Path) -> None:
     left_behind(tmp_path, b"GGUF12")
     part = loaded(tmp_path)
     part.start_over(REMOTE)
-    part.write(b"PWRI89")
-    at_power_cut = loaded(tmp_path)
-    part.close()
-    assert at_power_cut.received_bytes == 0
+    receive(part, 0, b"PWRI89")
+    assert loaded(tmp_path).plan.done == ()
 
 
 def test_a_damaged_file_is_neither_used_nor_continued(tmp_path: Path) -> None:
     part = left_behind(tmp_path, b"GGUF12")
-    assert part.set_aside().read_bytes() == b"GGUF12"
+    assert part.set_aside().read_bytes()[:6] == b"GGUF12"
     assert [path.name for path in tmp_path.iterdir()] == ["m.gguf.damaged"]
+
+
+def test_the_digest_follows_whatever_the_order_of_arrival(tmp_path: Path) -> None:
+    part = PartFile(tmp_path / "m.gguf", SOURCE)
+    part.start_over(REMOTE)
+    claims = [part.plan.claim_run()]
+    follower = Follower(part.path, part.plan)
+    with part.writer() as file:
+        file.write(b"GGUF123456")
+    for claim in filter(None, claims):
+        part.plan.advance(claim, 4)
+        part.plan.advance(claim, 6)
+        part.plan.release(claim)
+    assert follower.hexdigest(keep_going) == hashlib.sha256(b"GGUF123456").hexdigest()
+    follower.close()
+
+
+def test_a_follower_ends_when_told_and_says_when_the_file_is_gone(tmp_path: Path) -> None:
+    waiting = Follower(left_behind(tmp_path, b"GGUF12").path, Plan(10))
+    waiting.close()
+    lost = Follower(tmp_path / "nowhere", Plan(0))
+    with pytest.raises(FileNotFoundError):
+        lost.hexdigest(keep_going)
+
+
+def test_an_order_is_noted_once_and_forgotten_only_while_nothing_has_arrived(tmp_path: Path) -> None:
+    final = tmp_path / "m.gguf"
+    note_order(final, SOURCE, "ab" * 32)
+    note_order(final, SOURCE, None)
+    ((path, journal),) = find_journals(tmp_path)
+    assert (path, journal.source, journal.sha256) == (final, SOURCE, "ab" * 32)
+    forget_order(final)
+    assert list(tmp_path.iterdir()) == []
+    left_behind(tmp_path, b"GGUF12")
+    forget_order(final)
+    assert loaded(tmp_path).plan.received_bytes == 6
 
 
 @pytest.mark.parametrize("head", [b"GGUF\3\0\0\0", b"PWRI\3\0\0\0"])
@@ -161,7 +236,7 @@ def test_one_sample_makes_no_rate() -> None:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_server_in_trouble_is_asked_again(status: int) -> None:
-    assert isinstance(refusal(status, "example.org"), TransientError)
+    assert isinstance(refusal(status, "example.org", {}), TransientError)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +250,7 @@ def test_a_server_in_trouble_is_asked_again(status: int) -> None:
     ],
 )
 def test_a_refusal_is_final_and_says_what_to_do(status: int, title: str) -> None:
-    error = refusal(status, "example.org")
+    error = refusal(status, "example.org", {})
     assert not isinstance(error, TransientError)
     assert title in error.title
     assert "example.org" in error.message
@@ -195,3 +270,42 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     error = disk_fault(PermissionError(errno.EACCES, "Permission denied"), tmp_path / "m.gguf")
     assert error.title == "The folder cannot be written"
     assert str(tmp_path) in error.message
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [("7", 7.0), ("999999", LONGEST_RETRY_AFTER_S), ("soon", 0.0), ("", 0.0), ("-5", 0.0)],
+)
+def test_how_long_a_server_asks_to_wait(header: str, wait_s: float) -> None:
+    error = refusal(429, "example.org", {"Retry-After": header})
+    assert isinstance(error, TransientError)
+    assert error.retry_after_s == wait_s
+
+
+def test_a_server_may_ask_to_wait_until_a_time() -> None:
+    then = datetime.now(UTC) + timedelta(seconds=60)
+    error = refusal(503, "example.org", {"Retry-After": format_datetime(then, usegmt=True)})
+    assert isinstance(error, TransientError)
+    assert 50 < error.retry_after_s <= 60
+
+
+def test_a_gated_file_says_how_to_get_it() -> None:
+    error = refusal(403, "huggingface.co", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Ask for access"})
+    assert "accept terms" in error.title
+    assert "Ask for access" in error.message
+    assert "keyring set powerinfer-tray huggingface.co" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("cause", "offline"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), True),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), True),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), True),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), False),
+    ],
+)
+def test_being_offline_is_told_from_a_server_that_is_down(cause: OSError, *, offline: bool) -> None:
+    error = no_answer(requests.ConnectionError(cause), "example.org")
+    assert isinstance(error, UnreachableError)
+    assert isinstance(error, OfflineError) is offline

@@ -10,10 +10,10 @@ from tray_app.download.source import (
     NAME_LIMIT_BYTES,
     RemoteFile,
     Source,
+    answered_span,
     checked_digest,
     describe,
     parse_source,
-    range_start,
     safe_name,
 )
 from tray_app.errors import DownloadError
@@ -128,7 +128,7 @@ def test_the_size_of_a_partial_answer_is_that_of_the_whole_file() -> None:
 
 @pytest.mark.parametrize("text", ["", "bytes 5-9", "bytes */10", "5-9/10", "bytes -5-9/10"])
 def test_an_unclear_content_range_gives_no_offset(text: str) -> None:
-    assert range_start({"Content-Range": text}) is None
+    assert answered_span({"Content-Range": text}) is None
 
 
 def remote(

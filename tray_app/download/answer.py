@@ -1,29 +1,30 @@
-"""One answer of a server whose body is the file or its rest: which bytes they are, and whether to take them.
-
-Runs on the downloads thread. Every request starts at the source's own address, because the signed addresses
-that it redirects to expire.
-"""
+"""Answers whose body is the file or a piece of it: which bytes, and whether to take them. Any thread."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
-from tray_app.download.faults import broken_body, broken_transfer
-from tray_app.download.source import describe, full_size, range_start
+from tray_app.download.faults import RefusedError, broken_body, broken_transfer
+from tray_app.download.source import answered_span, describe, full_size
 from tray_app.download.verify import refuse_wrong_digest, web_page_error
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from requests import Response
 
+    from tray_app.download.plan import Span
     from tray_app.download.session import Session
     from tray_app.download.source import RemoteFile, Source
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 96 * 1024
+"""Larger ones are hardly faster, but the C library keeps some for each thread: 20 MB more in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,17 @@ class Answer:
 
     response: Response
     remote: RemoteFile
-    start: int | None
-    """The offset of its first byte in the file; None: it is a piece that was not asked for."""
+    span: tuple[int, int | None] | None
+    """Its bytes in the file, the end None if that is not known; None: a piece that was not asked for."""
+
+    @property
+    def is_piece(self) -> bool:
+        """Whether the server gave a range: then others can be had, too."""
+        return self.response.status_code == HTTPStatus.PARTIAL_CONTENT
 
     def continues(self, remote: RemoteFile, offset: int) -> bool:
         """Whether its bytes may follow the first `offset` ones of `remote`."""
-        return self.start == offset and self.remote.is_same_as(remote)
+        return self.span is not None and self.span[0] == offset and self.remote.is_same_as(remote)
 
     def refuse_unusable(self, sha256: str | None) -> None:
         """DownloadError if the headers show that the body is not the file, or could not be checked.
@@ -51,7 +57,7 @@ class Answer:
             raise DownloadError(
                 "The server sends the file packed", "It was asked not to.", "Try another source."
             )
-        if self.start is None:
+        if self.span is None:
             raise broken_transfer("The server sent another piece of the file than it was asked for.")
         if sha256 and remote.sha256:
             refuse_wrong_digest(sha256, remote.sha256)
@@ -65,10 +71,10 @@ class Answer:
                 "Use another source, or give the SHA-256.",
             )
 
-    def read(self) -> bytes:
-        """What has arrived, at most CHUNK_BYTES; empty at the end. TransientError if the body was cut."""
+    def read(self, most: int) -> bytes:
+        """What has arrived, at most so many bytes; empty at the end. TransientError if the body was cut."""
         try:
-            data: bytes = self.response.raw.read1(CHUNK_BYTES, decode_content=False)
+            data: bytes = self.response.raw.read1(most, decode_content=False)
         except HTTPError as exc:
             raise broken_body(exc) from exc
         return data
@@ -78,11 +84,61 @@ class Answer:
         return "chunked" in self.response.headers.get("Transfer-Encoding", "").lower()
 
 
-def ask(session: Session, source: Source, offset: int, timeout_s: tuple[float, float]) -> Answer:
-    """Ask for the file from byte `offset` on. DownloadError if there is no answer with a body."""
-    hops = session.get_hops(source.url, {"Range": f"bytes={offset}-"} if offset else {}, timeout_s)
-    response = hops[-1]
-    start: int | None = 0
-    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-        start = offset if range_start(response.headers) == offset else None
-    return Answer(response, describe(source, [hop.headers for hop in hops]), start)
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where the redirects led, and what they said about the file."""
+
+    url: str
+    facts: tuple[Mapping[str, str], ...]
+
+
+class Asker:
+    """Asks for pieces of one source; shared by all connections of a download.
+
+    Remembers where the redirects led, so that they are followed once and not for each piece. The signed
+    addresses that they lead to expire: then the way is asked for anew.
+    """
+
+    def __init__(self, session: Session, source: Source, timeout_s: tuple[float, float]) -> None:
+        """`timeout_s`: for connecting, and for each silence."""
+        self._session = session
+        self._source = source
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._route: _Route | None = None
+
+    def ask(self, span: Span | None) -> Answer:
+        """Ask for a piece, or for the whole file. DownloadError if there is no answer with a body."""
+        headers = {"Range": f"bytes={span.start}-{span.end - 1}"} if span else {}
+        route = self._route
+        if route is not None:
+            try:
+                return self._request(route, headers, span)
+            except RefusedError:
+                self._forget(route)  # and ask the source itself, which knows better
+            except DownloadError:
+                self._forget(route)
+                raise
+        return self._request(_Route(self._source.url, ()), headers, span)
+
+    def _request(self, route: _Route, headers: Mapping[str, str], span: Span | None) -> Answer:
+        hops = self._session.get_hops(route.url, headers, self._timeout_s)
+        facts = (*route.facts, *(hop.headers for hop in hops[:-1]))
+        if facts:
+            with self._lock:
+                self._route = _Route(hops[-1].url, facts)
+        response = hops[-1]
+        remote = describe(self._source, [*facts, response.headers])
+        return Answer(response, remote, _span_of(response, remote, span))
+
+    def _forget(self, route: _Route) -> None:
+        with self._lock:
+            if self._route is route:
+                self._route = None
+
+
+def _span_of(response: Response, remote: RemoteFile, asked: Span | None) -> tuple[int, int | None] | None:
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+        return (0, remote.size_bytes)
+    given = answered_span(response.headers)
+    return given if asked and given and given[0] == asked.start and given[1] > given[0] else None

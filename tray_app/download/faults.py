@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import socket
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,9 +14,12 @@ import requests
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from urllib3.exceptions import HTTPError
+
+LONGEST_RETRY_AFTER_S = 900.0
 
 _TRANSIENT = frozenset(
     {
@@ -26,15 +32,37 @@ _TRANSIENT = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class TransientError(DownloadError):
     """A fault that may be gone at the next attempt. It reaches a person only when all attempts are spent."""
 
+    def __init__(self, title: str, message: str = "", hint: str = "", *, retry_after_s: float = 0.0) -> None:
+        """`retry_after_s`: the server asks not to be asked again before."""
+        super().__init__(title, message, hint)
+        self.retry_after_s = retry_after_s
+
 
 class UnreachableError(TransientError):
-    """Nobody answered: offline, a misspelt host, a server that is down."""
+    """Nobody answered: a misspelt host, a server or a proxy that is down."""
+
+
+class OfflineError(UnreachableError):
+    """There is no way to the server: this computer is offline, as a rule. Waiting costs no attempt."""
+
+
+class ChangedError(TransientError):
+    """The server offers another file than the one that was begun: nothing of it may follow."""
+
+
+class OverlongError(TransientError):
+    """More came than was announced: what has arrived cannot be trusted."""
+
+
+class RefusedError(DownloadError):
+    """The server knows the address but does not give the file, or knows none; an expired address, too."""
 
 
 class RangeRefusedError(DownloadError):
@@ -45,18 +73,25 @@ class Interrupted(Exception):  # noqa: N818 - it is no error: somebody asked for
     """The download was told to stop."""
 
 
-def refusal(status: int, host: str) -> DownloadError:
+def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError:
     """The server answered, but not with the file."""
     match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if headers.get("X-Error-Code") == "GatedRepo":
+            return RefusedError(
+                "The publisher wants you to accept terms first",
+                f"{host} answered {status}: {headers.get('X-Error-Message', 'the file is gated')}",
+                f"Open the model's page on {host}, sign in and accept the terms. Then store an access token: "
+                f"keyring set powerinfer-tray {host}",
+            )
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return DownloadError(
+            return RefusedError(
                 "The server does not let us have this file",
                 f"{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.",
                 "Open the address in a browser. If it downloads there only after signing in, fetch it there "
                 "and put it into the models folder.",
             )
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
-            return DownloadError(
+            return RefusedError(
                 "The file is not there",
                 f"{host} answered {status}: it knows no file at this address.",
                 "Check the address: owner, repository and file name, with upper and lower case.",
@@ -65,7 +100,10 @@ def refusal(status: int, host: str) -> DownloadError:
             return RangeRefusedError("The server refused", f"{host} answered {status}.")
         case _ if status in _TRANSIENT:
             return TransientError(
-                "The server has a problem", f"{host} answered {status}.", "Try again in a few minutes."
+                "The server has a problem",
+                f"{host} answered {status}.",
+                "Try again in a few minutes.",
+                retry_after_s=_seconds(headers.get("Retry-After", "")),
             )
         case _:
             return DownloadError(
@@ -81,6 +119,12 @@ def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
                 "No secure connection",
                 f"{host} could not prove who it is ({_words(exc)}).",
                 "Check the computer's clock. A company's own certificate must be in the system's store.",
+            )
+        case requests.ConnectionError() if _is_offline(exc):
+            return OfflineError(
+                f"Could not reach {host}",
+                f"{_words(exc)}.",
+                "Check the connection to the internet and the address.",
             )
         case requests.exceptions.ProxyError():
             return UnreachableError(
@@ -103,6 +147,15 @@ def broken_transfer(reason: str) -> TransientError:
     )
 
 
+def changed(file_name: str) -> ChangedError:
+    """An answer belongs to another file than those before it."""
+    return ChangedError(
+        "The file has changed on the server",
+        f"What the server offers as {file_name} is not the file that was begun.",
+        "Download it again, from its start.",
+    )
+
+
 def broken_body(exc: HTTPError) -> TransientError:
     """The body of an answer could not be read on."""
     match _innermost(exc):
@@ -116,7 +169,7 @@ def broken_body(exc: HTTPError) -> TransientError:
 
 def disk_fault(exc: OSError, path: Path) -> DownloadError:
     """A file could not be written."""
-    if exc.errno in _DISK_FULL:
+    if exc.errno in DISK_FULL:
         return DownloadError(
             "The disk is full",
             f"There was no room left for {path.name} in {path.parent}.",
@@ -127,6 +180,23 @@ def disk_fault(exc: OSError, path: Path) -> DownloadError:
         f"{path.parent}: {exc.strerror or exc}.",
         "Check that the drive is there and that you may write to it, or choose another models folder.",
     )
+
+
+def _seconds(retry_after: str) -> float:
+    """How long a Retry-After header asks to wait: seconds, or a date (RFC 9110); 0 if it is neither."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after), LONGEST_RETRY_AFTER_S)
+    try:
+        wait_s = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0
+    return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _is_offline(exc: BaseException) -> bool:
+    cause = _innermost(exc)
+    no_way = isinstance(cause, OSError) and cause.errno in _NO_WAY
+    return no_way or isinstance(cause, socket.gaierror) or isinstance(exc, requests.ConnectTimeout)
 
 
 def _innermost(exc: BaseException) -> BaseException:

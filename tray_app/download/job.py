@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
 from tray_app.download.progress import Phase, Progress, RateMeter
+from tray_app.download.transfer import Order
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tray_app.download.part import Journal
     from tray_app.download.session import Session
-    from tray_app.download.transfer import Order
     from tray_app.errors import DownloadError
 
 
@@ -45,6 +49,15 @@ class Job:
         self.error: DownloadError | None = None
         self.run: Run | None = None
 
+    @classmethod
+    def left_behind(cls, number: int, folder: Path, journal: Journal) -> Job:
+        """A job of an earlier run; it goes on when somebody says so."""
+        job = cls(number, Order(journal.source, folder, journal.sha256))
+        job.phase = Phase.PAUSED
+        job.received_bytes = sum(span.end - span.start for span in journal.done)
+        job.total_bytes = journal.remote.size_bytes if journal.remote else None
+        return job
+
     def start(self) -> None:
         """Wait for the thread; a run that is being stopped will be followed by another."""
         if self.run is not None:
@@ -57,9 +70,9 @@ class Job:
         if self.run is not None:
             self.run.stop(phase, discard=discard)
         elif self.phase is Phase.WAITING or (phase is Phase.CANCELLED and self.phase is not Phase.DONE):
-            self.phase, self.error = phase, None
             if discard:
                 self._remove_part()
+            self.phase, self.error = phase, None
 
     def begin(self, session: Session) -> Run:
         """The thread takes it up."""
@@ -68,7 +81,7 @@ class Job:
         return self.run
 
     def end(self, phase: Phase, *, error: DownloadError | None = None, sha256: str | None = None) -> None:
-        """The thread lets go of it."""
+        """The thread lets go of it. OSError or DownloadError if what had arrived could not be deleted."""
         discard = self.run is not None and self.run.discard
         self.phase, self.error, self.sha256, self.run = phase, error, sha256, None
         if discard and phase is not Phase.DONE:
@@ -93,5 +106,6 @@ class Job:
         )
 
     def _remove_part(self) -> None:
-        PartFile(self.order.path).discard()
+        with sole_writer(self.order.path):  # what another program is downloading is not ours to delete
+            PartFile(self.order.path, self.order.source).discard()
         self.received_bytes, self.resumed = 0, False

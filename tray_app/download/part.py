@@ -1,28 +1,32 @@
-"""The partial file and its journal: what survives a quit, a crash or a power cut. On the downloads thread.
+"""The partial file and its journal: what survives a quit, a crash or a power cut.
 
-`<name>.part` holds the bytes, `<name>.part.json` says how many of them are safely on the disk and which file
-they belong to. It is written after the data was synced: it may be behind the data, but never ahead of it.
+`<name>.part` has the size of the whole file and holds the bytes in place; `<name>.part.json` says which of
+them are safely on the disk, and which file they belong to. It is written after the data was synced: it may be
+behind the data, but never ahead of it. On the downloads thread; `writer` on any.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-from contextlib import suppress
-from dataclasses import replace
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.download.source import RemoteFile
-from tray_app.download.verify import HEAD_BYTES, hash_file
+from tray_app.download.faults import DISK_FULL
+from tray_app.download.plan import Plan, Span
+from tray_app.download.source import RemoteFile, Source
+from tray_app.download.verify import HEAD_BYTES
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from io import FileIO
     from pathlib import Path
+
+PART_ENDING = ".part"
+JOURNAL_ENDING = ".part.json"
 
 # Windows and macOS have no fdatasync.
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
@@ -31,130 +35,185 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 class Journal(msgspec.Struct, frozen=True):
     """What is known of the partial file."""
 
-    remote: RemoteFile
-    received_bytes: int
+    source: Source
+    sha256: str | None
+    """What a person says the file's SHA-256 is."""
+    ordered_at_s: float
+    """Seconds since 1970: the place in the queue."""
+    remote: RemoteFile | None = None
+    """None: nothing was received yet."""
+    done: tuple[Span, ...] = ()
 
 
 class PartFile:
-    """The bytes of one download that are here already, from the first on without a gap."""
+    """The bytes of one download that are here already."""
 
-    def __init__(self, final: Path) -> None:
-        self.path = final.with_name(f"{final.name}.part")
+    def __init__(self, final: Path, source: Source, sha256: str | None = None) -> None:
+        self.path = final.with_name(final.name + PART_ENDING)
         self.remote: RemoteFile | None = None
-        self.received_bytes = 0
+        self.plan = Plan(None)
         self._final = final
-        self._journal = final.with_name(f"{final.name}.part.json")
-        self._sha256 = hashlib.sha256()
-        self._file: FileIO | None = None
+        self._journal_path = final.with_name(final.name + JOURNAL_ENDING)
+        self._journal = Journal(source, sha256, time.time())
+        self._sync_file: FileIO | None = None
+        self._sync_failed = False
 
     @property
     def whole(self) -> bool:
-        """Whether the file has the size that was announced."""
-        return self.remote is not None and self.remote.size_bytes == self.received_bytes
+        """Whether every byte of the file is here."""
+        return self.remote is not None and self.plan.complete
 
-    def load(self, url: str, keep_going: Callable[[], None]) -> None:
-        """Take up what an earlier run left for this URL, if anything; reads it once, for the digest."""
-        journal = self._read_journal()
-        if journal is None or journal.remote.source.url != url:
+    @property
+    def occupied_bytes(self) -> int:
+        """How much room on the disk it has taken already; more than the journal knows after a crash."""
+        try:
+            blocks = getattr(self.path.stat(), "st_blocks", 0)  # of 512 bytes; Windows does not tell
+        except FileNotFoundError:
+            return 0
+        return max(self.plan.received_bytes, blocks * 512)
+
+    def load(self) -> None:
+        """Take up what an earlier run left, if anything."""
+        journal = read_journal(self._journal_path)
+        if journal is None:
             return
-        if not self.path.is_file() or self.path.stat().st_size < journal.received_bytes:
-            return
-        self._sha256 = hash_file(self.path, journal.received_bytes, keep_going)
-        self.remote, self.received_bytes = journal.remote, journal.received_bytes
+        self._journal = msgspec.structs.replace(self._journal, ordered_at_s=journal.ordered_at_s)
+        end = journal.done[-1].end if journal.done else 0
+        if journal.remote and self.path.is_file() and self.path.stat().st_size >= end:
+            self.remote = journal.remote
+            self.plan = Plan(journal.remote.size_bytes, journal.done)
 
     def start_over(self, remote: RemoteFile) -> None:
         """Forget all bytes; those that follow belong to `remote`."""
-        self._close_file()
-        self.remote, self.received_bytes = remote, 0
-        self._sha256 = hashlib.sha256()
-        # The journal first: the old one must not vouch for new bytes.
-        self._write_journal()
-        self._file = self.path.open("wb", buffering=0)
+        self.close()
+        self.remote, self.plan = remote, Plan(remote.size_bytes)
+        self._write_journal(())  # first: the old one must not vouch for new bytes
+        with self.path.open("wb") as file:
+            file.truncate(remote.size_bytes or 0)  # without data: it takes no room yet
 
-    def write(self, data: bytes) -> None:
-        """Append. OSError if it cannot be stored."""
-        rest = memoryview(data)
-        file = self._opened()
-        while rest:
-            rest = rest[file.write(rest) :]
-        self._sha256.update(data)
-        self.received_bytes += len(data)
+    def adopt(self, existing: Path, remote: RemoteFile) -> None:
+        """Go on from a file that holds the first bytes of `remote`; it becomes the partial file."""
+        size = existing.stat().st_size
+        self.remote, self.plan = remote, Plan(remote.size_bytes, [Span(0, size)] if size else [])
+        self._write_journal(self.plan.done)
+        existing.replace(self.path)
+        os.truncate(self.path, remote.size_bytes or size)
 
-    def head(self) -> bytes:
-        """The first bytes, which tell what the file is."""
+    def writer(self) -> FileIO:
+        """A file of the caller's own: Windows has no way to write at an offset through a shared one."""
+        return self.path.open("r+b", buffering=0)
+
+    def head(self) -> bytes | None:
+        """The first bytes, which tell what the file is; None if they are not here yet."""
+        needed = HEAD_BYTES if self.plan.size_bytes is None else min(HEAD_BYTES, self.plan.size_bytes)
+        if self.plan.prefix_bytes < needed:
+            return None
         with self.path.open("rb") as file:
-            return file.read(HEAD_BYTES)
-
-    def end_here(self) -> None:
-        """The file is whole: its size was not announced, but its end was."""
-        if self.remote is not None:
-            self.remote = replace(self.remote, size_bytes=self.received_bytes)
+            return file.read(min(HEAD_BYTES, self.plan.prefix_bytes))
 
     def checkpoint(self) -> None:
-        """Make sure that a later run finds every byte received so far."""
-        if self._file is not None:
-            _sync_data(self._file.fileno())
-            self._write_journal()
-
-    def hexdigest(self) -> str:
-        """The SHA-256 of what is here."""
-        return self._sha256.hexdigest()
+        """Make sure that a later run finds every byte received so far. OSError if that is impossible."""
+        if self.remote is None or self._sync_failed:
+            return
+        done = self.plan.done  # what arrives from now on is not covered by the sync
+        try:
+            if self._sync_file is None:
+                self._sync_file = self.writer()
+            _sync_data(self._sync_file.fileno())
+        except OSError:
+            # The system reports a lost write once: the next sync would succeed, and the journal would lie.
+            self._sync_failed = True
+            raise
+        self.path.stat()  # a file whose folder has been deleted can still be written, to no avail
+        self._write_journal(done)
 
     def publish(self) -> None:
         """Give the file its final name."""
-        os.fsync(self._opened().fileno())
-        self._close_file()
+        with self.writer() as file:
+            os.fsync(file.fileno())
+        self.close()
         self.path.replace(self._final)
-        self._journal.unlink(missing_ok=True)
+        self._journal_path.unlink(missing_ok=True)
         _sync_folder(self._final.parent)
 
     def set_aside(self) -> Path:
         """Rename the file so that it is neither used nor continued; its new path."""
-        self._close_file()
+        self.close()
         damaged = self._final.with_name(f"{self._final.name}.damaged")
         self.path.replace(damaged)
-        self._journal.unlink(missing_ok=True)
+        self._journal_path.unlink(missing_ok=True)
+        self.remote, self.plan = None, Plan(None)
         return damaged
 
     def discard(self) -> None:
         """Delete what is here."""
-        self._close_file()
-        self._journal.unlink(missing_ok=True)
+        self.close()
+        self._journal_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
-        self.remote, self.received_bytes = None, 0
-        self._sha256 = hashlib.sha256()
+        self.remote, self.plan = None, Plan(None)
 
     def close(self) -> None:
-        """Leave everything so that a later run can go on."""
-        with suppress(OSError):  # a full disk: then the last checkpoint holds
-            self.checkpoint()
-        self._close_file()
+        """Let go of the file; what was not checkpointed may be lost."""
+        if self._sync_file is not None:
+            self._sync_file.close()
+            self._sync_file = None
 
-    def _opened(self) -> FileIO:
-        if self._file is None:
-            self._file = self.path.open("r+b", buffering=0)
-            # What lies beyond was never synced: nobody vouches for it.
-            self._file.truncate(self.received_bytes)
-            self._file.seek(self.received_bytes)
-        return self._file
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _read_journal(self) -> Journal | None:
+    def _write_journal(self, done: tuple[Span, ...]) -> None:
+        self._journal = msgspec.structs.replace(self._journal, remote=self.remote, done=done)
         try:
-            return msgspec.json.decode(self._journal.read_bytes(), type=Journal)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
+            _store(self._journal_path, self._journal)
+        except OSError as exc:
+            if exc.errno not in DISK_FULL or not self._journal_path.exists():
+                raise
+            # There is no room for a second journal, but this one has its block on the disk already.
+            _overwrite(self._journal_path, msgspec.json.encode(self._journal))
 
-    def _write_journal(self) -> None:
-        if self.remote is None:
-            return
-        content = msgspec.json.encode(Journal(self.remote, self.received_bytes))
-        write_atomically(self._journal, content, mode=0o600)  # an address may hold a password
-        _sync_folder(self._journal.parent)
+
+def note_order(final: Path, source: Source, sha256: str | None) -> None:
+    """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible."""
+    path = final.with_name(final.name + JOURNAL_ENDING)
+    if not (path.exists() or final.exists()):  # else it is known already, perhaps to another program
+        _store(path, Journal(source, sha256, time.time()))
+
+
+def forget_order(final: Path) -> None:
+    """Take back what `note_order` left, unless something has arrived since."""
+    path = final.with_name(final.name + JOURNAL_ENDING)
+    if (journal := read_journal(path)) and not journal.done:
+        final.with_name(final.name + PART_ENDING).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def find_journals(folder: Path) -> Iterator[tuple[Path, Journal]]:
+    """What earlier runs have left unfinished in a folder: final paths, in the order of the queue."""
+    found = [
+        (path.with_name(path.name.removesuffix(JOURNAL_ENDING)), journal)
+        for path in folder.glob(f"*{JOURNAL_ENDING}")
+        if (journal := read_journal(path))
+    ]
+    yield from sorted(found, key=lambda item: item[1].ordered_at_s)
+
+
+def read_journal(path: Path) -> Journal | None:
+    """The journal at `path`; None if there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Journal)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _store(path: Path, journal: Journal) -> None:
+    write_atomically(path, msgspec.json.encode(journal), mode=0o600)  # an address may hold a password
+    _sync_folder(path.parent)
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """Not atomic: a crash in this very moment leaves a journal that nobody can read, and so no wrong one."""
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tray_app.errors import AppError
+    from tray_app.errors import AppError, DownloadError
 
 RATE_WINDOW_S = 5.0
 REPORT_INTERVAL_S = 0.1
@@ -55,7 +55,7 @@ class Progress:
     sha256: str | None
     """Of the finished file, where it was computed."""
     error: AppError | None
-    """Why it failed."""
+    """Why it failed; while it is active: what it is waiting to pass before it goes on by itself."""
 
 
 class Observer(Protocol):
@@ -66,6 +66,9 @@ class Observer(Protocol):
 
     def on_bytes(self, received_bytes: int, total_bytes: int | None) -> None:
         """So much of the file is here, in the part file."""
+
+    def on_trouble(self, error: DownloadError) -> None:
+        """It cannot go on now, and will try again by itself."""
 
     def on_start(self, offset_bytes: int) -> None:
         """So much is there already, and the rest will follow; 0: the file comes from its start."""

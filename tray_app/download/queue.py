@@ -8,43 +8,59 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
 from tray_app.download.faults import Interrupted, disk_fault
+from tray_app.download.fleet import Limits
 from tray_app.download.job import Job
+from tray_app.download.part import find_journals, forget_order, note_order
+from tray_app.download.patience import Patience
 from tray_app.download.progress import Phase, RateMeter
-from tray_app.download.session import new_session
-from tray_app.download.source import checked_digest, parse_source
-from tray_app.download.transfer import Order, Patience, Transfer
+from tray_app.download.session import Session
+from tray_app.download.source import HUGGING_FACE, checked_digest, parse_source
+from tray_app.download.transfer import Order, Transfer
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tray_app.download.job import Run
     from tray_app.download.progress import Progress
-    from tray_app.download.session import Session
 
 _log = logging.getLogger(__name__)
 
 
 class DownloadQueue:
-    """Downloads, one after the other. `changed` carries `snapshot()`, on the thread that caused it."""
+    """Downloads, one after the other. `changed` carries `snapshot()`, on the thread that caused it.
+
+    What is unfinished when the app ends is found again by `restore`: each download leaves its journal where
+    its file will be.
+    """
 
     changed = Signal(tuple)
 
     def __init__(
         self,
-        session_factory: Callable[[], Session] = new_session,
+        session_factory: Callable[[], Session] = Session,
         clock: Callable[[], float] = time.monotonic,
         patience: Patience | None = None,
+        *,
+        limits: Callable[[], Limits] = Limits,
+        endpoint: Callable[[], str] = lambda: HUGGING_FACE,
+        keep_awake: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`limits` is asked often; `endpoint`: where `hf:` leads; `keep_awake` surrounds each run."""
         self._session_factory = session_factory
         self._clock = clock
         self._patience = patience or Patience()
+        self._limits = limits
+        self._endpoint = endpoint
+        self._keep_awake = keep_awake
         self._state = threading.Condition()
         self._publishing = threading.RLock()  # taken before `_state`, never while holding it
         self._jobs: dict[int, Job] = {}
@@ -53,13 +69,29 @@ class DownloadQueue:
 
     def add(self, source: str, folder: Path, *, sha256: str | None = None) -> int:
         """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source."""
-        order = Order(parse_source(source), folder, checked_digest(sha256) if sha256 else None)
+        digest = checked_digest(sha256) if sha256 else None
+        order = Order(parse_source(source, self._endpoint()), folder, digest)
+        with suppress(OSError):  # the transfer will meet the same fault, and say so
+            folder.mkdir(parents=True, exist_ok=True)
+            note_order(order.path, order.source, digest)
         with self._state:
             job = self._unfinished(order) or Job(len(self._jobs) + 1, order)
+            if job.run is None:
+                job.order = order
             self._jobs[job.number] = job
             self._start(job)
         self._publish()
         return job.number
+
+    def restore(self, folder: Path) -> None:
+        """List what earlier runs have left unfinished in a folder, paused, in the order of then."""
+        with self._state:
+            listed = {job.order.path for job in self._jobs.values()}
+            for path, journal in find_journals(folder):
+                job = Job.left_behind(len(self._jobs) + 1, folder, journal)
+                if path == job.order.path and path not in listed:
+                    self._jobs[job.number] = job
+        self._publish()
 
     def resume(self, download: int) -> None:
         """Go on with a download that was stopped or has failed."""
@@ -118,8 +150,12 @@ class DownloadQueue:
         self._publish()
 
     def _unfinished(self, order: Order) -> Job | None:
-        jobs = (job for job in self._jobs.values() if job.order == order and job.phase is not Phase.DONE)
-        return next(jobs, None)
+        """The job for the same file; one that does not run may be given another source for it."""
+        for job in self._jobs.values():
+            same = job.order == order if job.run else job.order.path == order.path
+            if same and job.phase is not Phase.DONE:
+                return job
+        return None
 
     def _start(self, job: Job) -> None:
         """With the lock held."""
@@ -141,7 +177,7 @@ class DownloadQueue:
         while begun := self._next():
             job, run = begun
             self._publish()
-            with run.session:
+            with self._keep_awake(), run.session:
                 self._perform(job, run)
 
     def _next(self) -> tuple[Job, Run] | None:
@@ -156,7 +192,13 @@ class DownloadQueue:
     def _perform(self, job: Job, run: Run) -> None:
         reporter = _Reporter(job, self._state, self._clock, self._publish)
         transfer = Transfer(
-            job.order, run.session, reporter, run.stopping, patience=self._patience, clock=self._clock
+            job.order,
+            run.session,
+            reporter,
+            run.stopping,
+            patience=self._patience,
+            clock=self._clock,
+            limits=self._limits,
         )
         try:
             sha256 = transfer.run()
@@ -176,7 +218,11 @@ class DownloadQueue:
         with self._state:
             try:
                 job.end(phase, error=error, sha256=sha256)
-            except OSError as exc:  # what had arrived was to be deleted
+                if not (phase is Phase.PAUSED or phase.active):
+                    forget_order(job.order.path)
+            except DownloadError as exc:  # what had arrived was to be deleted
+                job.end(Phase.FAILED, error=exc)
+            except OSError as exc:
                 job.end(Phase.FAILED, error=disk_fault(exc, job.order.path))
             self._state.notify_all()
         self._publish()
@@ -208,6 +254,8 @@ class _Reporter:
         with self._state:
             changed = self._job.phase is not phase
             self._job.phase = phase
+            if phase is not Phase.CONNECTING:
+                self._job.error = None
             if phase is Phase.DOWNLOADING:
                 self._job.meter = RateMeter()
         if changed:
@@ -219,6 +267,11 @@ class _Reporter:
             due = self._job.meter.sample(received_bytes, self._clock())
         if due:
             self._publish()
+
+    def on_trouble(self, error: DownloadError) -> None:
+        with self._state:
+            self._job.phase, self._job.error = Phase.CONNECTING, error
+        self._publish()
 
     def on_start(self, offset_bytes: int) -> None:
         with self._state:

@@ -1,6 +1,6 @@
 """HTTP for downloads: the system's certificates and proxies, redirects by hand, reads that end when told.
 
-A session belongs to one download and its thread; `abort` alone may be called from any other.
+A session belongs to one download and is shared by its threads; `abort` may be called from any other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import weakref
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ from tray_app.download.faults import no_answer, refusal
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from requests import Response
     from urllib3.connectionpool import HTTPConnectionPool
@@ -36,8 +36,10 @@ MAX_REDIRECTS = 10
 class Session(requests.Session):
     """A session that never sends .netrc passwords, trusts what the system trusts, and can be aborted."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: Callable[[str], str | None] = lambda _host: None) -> None:
+        """`token`: the access token that belongs to a host, if there is one."""
         super().__init__()
+        self._token = token
         self.trust_env = False  # .netrc would override what a person gave; proxies are added in `get_hops`
         self.headers["User-Agent"] = f"PowerInferTray/{__version__}"
         self.headers["Accept-Encoding"] = "identity"  # a packed answer fits neither ranges nor digests
@@ -47,7 +49,11 @@ class Session(requests.Session):
 
     def abort(self) -> None:
         """End every read that is blocked now, and every later one at once."""
-        self._sockets.shut()
+        self._sockets.shut(for_good=True)
+
+    def hang_up(self) -> None:
+        """End every read that is blocked now; connections made later are not concerned."""
+        self._sockets.shut(for_good=False)
 
     def get_hops(
         self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float]
@@ -64,7 +70,7 @@ class Session(requests.Session):
             if answer.next is None:
                 if answer.status_code not in {requests.codes.ok, requests.codes.partial_content}:
                     answer.close()
-                    raise refusal(answer.status_code, _host(url))
+                    raise refusal(answer.status_code, _host(url), answer.headers)
                 return tuple(hops)
             answer.close()
             url = answer.next.url or ""
@@ -76,7 +82,7 @@ class Session(requests.Session):
         try:
             return self.get(
                 url,
-                headers=dict(headers),
+                headers={**headers, **self._authorization(url)},
                 timeout=timeout_s,
                 proxies=_proxies(url),
                 stream=True,
@@ -87,10 +93,14 @@ class Session(requests.Session):
         except ValueError as exc:  # from the answer's Location
             raise DownloadError("The server sends us to a broken address", f"{_host(url)}: {exc}.") from exc
 
-
-def new_session() -> Session:
-    """A session for one download."""
-    return Session()
+    def _authorization(self, url: str) -> dict[str, str]:
+        """The token of exactly this host, not of one it sends us to, and only where nobody can listen."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" and not _is_loopback(host):
+            return {}
+        token = self._token(host)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 class _Sockets:
@@ -109,9 +119,9 @@ class _Sockets:
             if self._shut:
                 _end(connection)
 
-    def shut(self) -> None:
+    def shut(self, *, for_good: bool) -> None:
         with self._lock:
-            self._shut = True
+            self._shut = self._shut or for_good
             for connection in self._open:
                 _end(connection)
 
@@ -122,6 +132,11 @@ class _Sockets:
             def connect(self) -> None:
                 super().connect()
                 sockets.add(self.sock)
+
+            def getresponse(self) -> Any:
+                """Bound the headers as a whole: the time-out bounds each silence, and a drop ends that."""
+                with _deadline(self.sock, 2 * (self.timeout or 0.0)):
+                    return super().getresponse()
 
         return Watched
 
@@ -144,6 +159,29 @@ class _Adapter(HTTPAdapter):
         if pool.ConnectionCls in {HTTPConnection, HTTPSConnection}:
             pool.ConnectionCls = self._sockets.watch(pool.ConnectionCls)
         return pool
+
+
+@contextmanager
+def _deadline(connection: object, limit_s: float) -> Iterator[None]:
+    """Shut the connection if the block takes longer, and let that look like any time-out; 0: no limit."""
+    if not isinstance(connection, socket.socket) or not limit_s:
+        yield
+        return
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _end(connection)
+
+    timer = threading.Timer(limit_s, expire)
+    timer.name, timer.daemon = "download-headers", True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if expired.is_set():  # what was read of the headers may even look complete
+            raise TimeoutError("The headers did not come in time")
 
 
 def _trust() -> ssl.SSLContext:

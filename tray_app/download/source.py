@@ -52,6 +52,11 @@ class RemoteFile:
     validator: str | None
     """Its ETag, else the time of its last change: a text that changes when the file does."""
 
+    @property
+    def can_be_recognised(self) -> bool:
+        """Whether two answers can be told to belong to the same file."""
+        return self.size_bytes is not None and bool(self.sha256 or self.revision or self.validator)
+
     def is_same_as(self, other: RemoteFile) -> bool:
         """Whether both are surely the same bytes. Without any evidence they are not."""
         if self.sha256 and other.sha256:
@@ -63,10 +68,13 @@ class RemoteFile:
         return bool(evidence) and all(evidence)
 
 
-def parse_source(text: str) -> Source:
-    """The source a person named: `http(s)://…` or `hf:owner/repo/path[@revision]`; else DownloadError."""
+def parse_source(text: str, endpoint: str = HUGGING_FACE) -> Source:
+    """The source a person named: `http(s)://…` or `hf:owner/repo/path[@revision]`; else DownloadError.
+
+    `endpoint`: where `hf:` leads, Hugging Face or a mirror of it.
+    """
     text = text.strip()
-    url = _expand(text) if text.startswith("hf:") else text
+    url = _expand(text, endpoint.strip().rstrip("/")) if text.startswith("hf:") else text
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -126,18 +134,18 @@ def full_size(headers: Mapping[str, str]) -> int | None:
     return _number(headers.get("Content-Length", ""))
 
 
-def range_start(headers: Mapping[str, str]) -> int | None:
-    """The offset of the first byte of a partial answer; None if it does not say so clearly."""
+def answered_span(headers: Mapping[str, str]) -> tuple[int, int] | None:
+    """Offsets of a partial answer's first byte and of the one after its last; None if they are not clear."""
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    return (int(found[1]), int(found[2]) + 1) if found else None
 
 
-def _expand(text: str) -> str:
+def _expand(text: str, endpoint: str) -> str:
     found = _HF_REFERENCE.fullmatch(text.removeprefix("hf:"))
     if not found:
         raise DownloadError("This is no file on Hugging Face", f"“{text}” is not understood.", _HINT)
     revision = quote(found["revision"] or "main", safe="")
-    return f"{HUGGING_FACE}/{quote(found['repo'])}/resolve/{revision}/{quote(found['path'])}"
+    return f"{endpoint}/{quote(found['repo'])}/resolve/{revision}/{quote(found['path'])}"
 
 
 def _file_behind_page(parts: SplitResult) -> SplitResult:

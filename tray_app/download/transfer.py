@@ -6,22 +6,27 @@ Runs on the downloads thread.
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tray_app.download.answer import ask
+from tray_app.download.adopt import Existing
+from tray_app.download.answer import Asker
 from tray_app.download.faults import (
     Interrupted,
+    OfflineError,
+    OverlongError,
     RangeRefusedError,
     TransientError,
     UnreachableError,
-    broken_transfer,
     disk_fault,
 )
+from tray_app.download.fleet import Fleet, Limits
+from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
+from tray_app.download.plan import FIRST_CLAIM_BYTES, Span
 from tray_app.download.progress import Phase
-from tray_app.download.verify import HEAD_BYTES, hash_file, refuse_foreign, refuse_wrong_digest
+from tray_app.download.verify import Follower, ForeignContentError, refuse_foreign, refuse_wrong_digest
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -30,13 +35,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.download.answer import Answer
+    from tray_app.download.patience import Patience
+    from tray_app.download.plan import Plan
     from tray_app.download.progress import Observer
     from tray_app.download.session import Session
     from tray_app.download.source import RemoteFile, Source
 
 T = TypeVar("T")
 
-CHECKPOINT_INTERVAL_S = 1.0
 GIB = 1 << 30
 
 
@@ -55,25 +61,10 @@ class Order:
         return self.folder / self.source.file_name
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what."""
-
-    connect_s: float = 10.0
-    silence_s: float = 30.0
-    stall_window_s: float = 30.0
-    stall_bytes: int = 64 * 1024
-    """Less than this in one window is a stall: a read time-out alone never ends one byte a second."""
-    waits_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-    """Before each further attempt; begins anew whenever more of the file has arrived."""
-    unreachable_waits_s: tuple[float, ...] = (0.5, 1.0)
-    """The same while nothing has ever answered: a person sits there and has perhaps misspelt the address."""
-
-
 class Transfer:
     """Fetches one order, once. Setting `stop` and aborting the session ends `run` with Interrupted."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one download consists of
         self,
         order: Order,
         session: Session,
@@ -82,6 +73,7 @@ class Transfer:
         *,
         patience: Patience,
         clock: Callable[[], float],
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._order = order
         self._session = session
@@ -89,7 +81,12 @@ class Transfer:
         self._stop = stop
         self._patience = patience
         self._clock = clock
+        self._limits = limits
+        self._asker = Asker(session, order.source, (patience.connect_s, patience.silence_s))
+        self._follower: Follower | None = None
+        self._recognised: Plan | None = None
         self._answered = False
+        self._answer_s = 0.0
         self._failures = 0
         self._most_bytes = 0
 
@@ -100,47 +97,45 @@ class Transfer:
         """
         try:
             self._order.folder.mkdir(parents=True, exist_ok=True)
-            if self._order.path.exists():
-                return self._accept_existing()
-            with closing(PartFile(self._order.path)) as part:
-                return self._complete(part)
+            with sole_writer(self._order.path):
+                return self._run()
         except OSError as exc:
             raise disk_fault(exc, self._order.path) from exc
+        finally:
+            self._stop_following()
 
-    def _accept_existing(self) -> str | None:
-        """Use the file that is there, from an earlier download or by hand, if it is the right one."""
-        path, expected = self._order.path, self._order.sha256
-        size = path.stat().st_size
-        if expected is None:
-            remote = self._persistently(self._resolve)
-            if remote.size_bytes != size:
-                raise self._name_taken()
-            expected = remote.sha256
-        self._observer.on_bytes(size, size)
-        if expected is None:
-            return None
-        self._observer.on_phase(Phase.VERIFYING)
-        if hash_file(path, size, self._keep_going).hexdigest() != expected:
-            raise self._name_taken()
-        return expected
-
-    def _resolve(self) -> RemoteFile:
-        answer = self._ask(0)
-        answer.response.close()
-        return answer.remote
+    def _run(self) -> str | None:
+        path, sha256 = self._order.path, self._order.sha256
+        with closing(PartFile(path, self._order.source, sha256)) as part:
+            if not path.exists():
+                part.load()
+                return self._complete(part)
+            existing = Existing(path, self._observer, self._keep_going)
+            if sha256 and existing.has_digest(sha256):
+                return sha256
+            self._observer.on_phase(Phase.CONNECTING)
+            offer = self._persistently(lambda: existing.compare(self._ask))
+            if existing.is_complete(offer, sha256):
+                return offer.remote.sha256
+            existing.adopt(part, offer, sha256)
+            return self._complete(part)
 
     def _complete(self, part: PartFile) -> str:
         self._observer.on_phase(Phase.CONNECTING)
-        part.load(self._order.source.url, self._keep_going)
-        self._observer.on_start(part.received_bytes)
-        if part.remote is not None:
-            self._note_progress(part)
-        if not part.whole:
-            self._persistently(lambda: self._attempt(part))
-        self._observer.on_phase(Phase.VERIFYING)
-        self._verify(part)
+        self._observer.on_start(part.plan.received_bytes)
+        self._note_progress(part)
+        try:
+            # What is whole needs no server, if it came from the same.
+            if not (part.whole and part.remote and part.remote.source == self._order.source):
+                self._persistently(lambda: self._attempt(part))
+            self._observer.on_phase(Phase.VERIFYING)
+            self._refuse_foreign(part)
+        except ForeignContentError:
+            self._discard(part)
+            raise
+        sha256 = self._verify(part)
         part.publish()
-        return part.hexdigest()
+        return sha256
 
     def _persistently(self, attempt: Callable[[], T]) -> T:
         """The result of `attempt`, made again after faults that may pass."""
@@ -152,47 +147,120 @@ class Transfer:
                 wait_s = self._next_wait_s(error)
                 if wait_s is None:
                     raise
+                self._observer.on_trouble(error)
                 self._stop.wait(wait_s)
                 self._keep_going()
 
     def _next_wait_s(self, error: DownloadError) -> float | None:
         if not isinstance(error, TransientError):
             return None
+        if isinstance(error, OfflineError) and self._answered:
+            return self._patience.offline_wait_s
         never_there = isinstance(error, UnreachableError) and not self._answered
         waits_s = self._patience.unreachable_waits_s if never_there else self._patience.waits_s
         self._failures += 1
-        return waits_s[self._failures - 1] if self._failures <= len(waits_s) else None
+        if self._failures > len(waits_s):
+            return None
+        return max(waits_s[self._failures - 1], error.retry_after_s)
 
     def _attempt(self, part: PartFile) -> None:
-        """Receive from one connection what is missing. TransientError if it ended early."""
+        """Receive what is missing. TransientError if that ended early."""
+        self._observer.on_phase(Phase.CONNECTING)
         answer = self._connect(part)
         with answer.response:
             answer.refuse_unusable(self._order.sha256)
-            self._require_space(answer.remote, part.received_bytes)
-            if answer.start == 0:
+            same = part.remote is not None and answer.continues(part.remote, part.plan.first_missing)
+            self._require_space(answer.remote, part.occupied_bytes)
+            if not (same and answer.is_piece):
                 part.start_over(answer.remote)
-            self._observer.on_start(part.received_bytes)
+            self._observer.on_start(part.plan.received_bytes)
             self._observer.on_phase(Phase.DOWNLOADING)
             self._receive(part, answer)
 
     def _connect(self, part: PartFile) -> Answer:
-        """An answer that goes on where the part ends; if there is none, one from the file's start."""
-        if part.remote is not None and part.received_bytes:
+        """An answer that goes on where something is missing; if there is none, one from the file's start."""
+        if part.remote is not None and part.plan.done and not part.whole:
+            start = part.plan.first_missing
             try:
-                answer = self._ask(part.received_bytes)
+                answer = self._ask(Span(start, start + FIRST_CLAIM_BYTES))
             except RangeRefusedError:
-                return self._ask(0)
-            if answer.start == 0 or answer.continues(part.remote, part.received_bytes):
+                return self._ask_from_start()
+            if answer.continues(part.remote, start) or not answer.is_piece:
                 return answer
             answer.response.close()
-        return self._ask(0)
+        return self._ask_from_start()
 
-    def _ask(self, offset: int) -> Answer:
-        self._observer.on_phase(Phase.CONNECTING)
-        timeout_s = (self._patience.connect_s, self._patience.silence_s)
-        answer = ask(self._session, self._order.source, offset, timeout_s)
+    def _ask_from_start(self) -> Answer:
+        """The first piece, or everything if the pieces of this file could not be told to belong together."""
+        try:
+            answer = self._ask(Span(0, FIRST_CLAIM_BYTES))
+        except RangeRefusedError:  # as for an empty file
+            return self._ask(None)
+        whole = answer.span is not None and answer.span[1] == answer.remote.size_bytes
+        if not answer.is_piece or whole or (answer.span and answer.remote.can_be_recognised):
+            return answer
+        answer.response.close()
+        return self._ask(None)
+
+    def _ask(self, span: Span | None) -> Answer:
+        asked_at_s = self._clock()
+        answer = self._asker.ask(span)
+        self._answer_s = self._clock() - asked_at_s
         self._answered = True
         return answer
+
+    def _receive(self, part: PartFile, answer: Answer) -> None:
+        self._follow(part)
+        fleet = Fleet(
+            part,
+            self._order.sha256,
+            self._asker,
+            self._session,
+            self._stop,
+            limits=self._limits,
+            patience=self._patience,
+            clock=self._clock,
+            answer_s=self._answer_s,
+            on_tick=lambda: self._on_tick(part),
+        )
+        try:
+            fleet.run(answer)
+        except OverlongError:
+            self._discard(part)
+            raise
+        except (DownloadError, Interrupted, OSError):
+            self._note_progress(part)
+            with suppress(OSError):  # then the last journal holds
+                part.checkpoint()
+            raise
+        part.checkpoint()
+
+    def _follow(self, part: PartFile) -> Follower:
+        if self._follower is None or self._follower.plan is not part.plan:
+            self._stop_following()
+            self._follower = Follower(part.path, part.plan)
+        return self._follower
+
+    def _stop_following(self) -> None:
+        if self._follower:
+            self._follower.close()
+            self._follower = None
+
+    def _discard(self, part: PartFile) -> None:
+        self._stop_following()  # Windows deletes no file that somebody reads
+        part.discard()
+
+    def _on_tick(self, part: PartFile) -> None:
+        self._note_progress(part)
+        self._keep_going()
+        self._refuse_foreign(part)
+
+    def _note_progress(self, part: PartFile) -> None:
+        received = part.plan.received_bytes
+        if received > self._most_bytes:
+            self._most_bytes = received
+            self._failures = 0
+        self._observer.on_bytes(received, part.plan.size_bytes)
 
     def _require_space(self, remote: RemoteFile, occupied_bytes: int) -> None:
         """What the part occupies counts as free: it is kept, or given back before the file starts over."""
@@ -208,80 +276,23 @@ class Transfer:
                 "Free some space and press Resume, or choose another models folder.",
             )
 
-    def _receive(self, part: PartFile, answer: Answer) -> None:
-        """Append the body to the part, up to its end. TransientError if that comes early."""
-        size = answer.remote.size_bytes
-        known = part.received_bytes >= HEAD_BYTES
-        stall = _StallTimer(self._patience, part.received_bytes, self._clock())
-        checkpoint_s = self._clock()
-        while data := answer.read():
-            part.write(data)
-            if size is not None and part.received_bytes > size:
-                part.discard()
-                raise broken_transfer(f"The server sent more than the {size} bytes that it announced.")
-            if not known and part.received_bytes >= HEAD_BYTES:
-                self._refuse_foreign(part)
-                known = True
-            self._note_progress(part)
-            now_s = self._clock()
-            if now_s - checkpoint_s >= CHECKPOINT_INTERVAL_S:
-                part.checkpoint()
-                checkpoint_s = now_s
-            stall.check(part.received_bytes, now_s)
-            self._keep_going()
-        self._keep_going()  # an aborted connection may look like the end of a body without a length
-        if size is None:
-            part.end_here()
-        elif not part.whole:
-            raise broken_transfer(f"The server stopped after {part.received_bytes} of {size} bytes.")
-
-    def _note_progress(self, part: PartFile) -> None:
-        if part.received_bytes > self._most_bytes:
-            self._most_bytes = part.received_bytes
-            self._failures = 0
-        self._observer.on_bytes(part.received_bytes, part.remote.size_bytes if part.remote else None)
-
-    def _verify(self, part: PartFile) -> None:
-        self._refuse_foreign(part)
+    def _verify(self, part: PartFile) -> str:
+        actual = self._follow(part).hexdigest(self._keep_going)
         expected = self._order.sha256 or (part.remote.sha256 if part.remote else None)
-        if expected is None:
-            return
-        try:
-            refuse_wrong_digest(expected, part.hexdigest())
-        except DownloadError:
-            part.set_aside()
-            raise
+        if expected is not None:
+            try:
+                refuse_wrong_digest(expected, actual)
+            except DownloadError as error:
+                damaged = part.set_aside()
+                error.message += f" What has arrived is now {damaged.name}."
+                raise
+        return actual
 
     def _refuse_foreign(self, part: PartFile) -> None:
-        try:
-            refuse_foreign(part.head(), any_content=self._order.sha256 is not None)
-        except DownloadError:
-            part.discard()
-            raise
+        if self._recognised is not part.plan and (head := part.head()) is not None:
+            refuse_foreign(head, any_content=self._order.sha256 is not None)
+            self._recognised = part.plan
 
     def _keep_going(self) -> None:
         if self._stop.is_set():
             raise Interrupted
-
-    def _name_taken(self) -> DownloadError:
-        return DownloadError(
-            "Another file of this name is there",
-            f"{self._order.path} is not the file that the source offers, and is left as it is.",
-            "Rename or delete it, then download again.",
-        )
-
-
-class _StallTimer:
-    """Notices a connection that lives but brings next to nothing."""
-
-    def __init__(self, patience: Patience, received_bytes: int, now_s: float) -> None:
-        self._patience = patience
-        self._start_s, self._start_bytes = now_s, received_bytes
-
-    def check(self, received_bytes: int, now_s: float) -> None:
-        """TransientError if the window that ends now was a stall."""
-        if now_s - self._start_s < self._patience.stall_window_s:
-            return
-        if received_bytes - self._start_bytes < self._patience.stall_bytes:
-            raise broken_transfer("The server sends next to nothing.")
-        self._start_s, self._start_bytes = now_s, received_bytes

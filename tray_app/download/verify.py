@@ -1,28 +1,38 @@
-"""Whether received bytes are the model that was asked for. Reads files; on the downloads thread."""
+"""Whether received bytes are the model that was asked for: what they begin with, and their SHA-256."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import threading
 from typing import TYPE_CHECKING
 
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import FileIO
     from pathlib import Path
+
+    from tray_app.download.plan import Plan
 
 HEAD_BYTES = 512
 """So many bytes tell what a file is."""
 
 _BLOCK_BYTES = 1 << 20
+_POLL_S = 0.05
 _MODEL_MAGICS = (b"GGUF", b"PWRI")
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def web_page_error() -> DownloadError:
+class ForeignContentError(DownloadError):
+    """What has arrived is no model."""
+
+
+def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
     """A server gave a page for people where a file was expected."""
-    return DownloadError(
+    return kind(
         "The address gives a web page, not a file",
         "The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.",
         "Open the address in a browser, then copy the address of its download button.",
@@ -30,17 +40,17 @@ def web_page_error() -> DownloadError:
 
 
 def refuse_foreign(head: bytes, *, any_content: bool) -> None:
-    """DownloadError if a file that begins so is no model; with `any_content` only if it is a stand-in."""
+    """ForeignContentError if what begins so is no model; with `any_content` only if it is a stand-in."""
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS):
-        raise web_page_error()
+        raise web_page_error(ForeignContentError)
     if head.startswith(_LFS_POINTER):
-        raise DownloadError(
+        raise ForeignContentError(
             "The address gives a pointer, not the file",
             "The server holds only a Git LFS pointer of 130 bytes here.",
             "Use the address of the download button, which has /resolve/ in it.",
         )
     if not any_content and not head.startswith(_MODEL_MAGICS):
-        raise DownloadError(
+        raise ForeignContentError(
             "This is not a model file",
             "It begins with neither GGUF nor PWRI, as every model for this app does.",
             "Choose a file that ends in .gguf or .powerinfer.gguf.",
@@ -57,12 +67,69 @@ def refuse_wrong_digest(expected: str, actual: str) -> None:
         )
 
 
-def hash_file(path: Path, length_bytes: int, keep_going: Callable[[], None]) -> hashlib._Hash:
-    """The running SHA-256 of the first `length_bytes` bytes. `keep_going` is called often and may raise."""
-    sha256 = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while length_bytes > 0 and (block := file.read(min(_BLOCK_BYTES, length_bytes))):
-            sha256.update(block)
-            length_bytes -= len(block)
+class Follower:
+    """Computes a file's SHA-256 while it is being downloaded: follows the bytes that are here without a gap.
+
+    It reads them back, from the system's memory as a rule, so that they may arrive in any order. Owns the
+    thread `download-hash`.
+    """
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.plan = plan
+        self._path = path
+        self._sha256 = hashlib.sha256()
+        self._fault: OSError | None = None
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="download-hash", daemon=True)
+        self._thread.start()
+
+    def hexdigest(self, keep_going: Callable[[], None]) -> str:
+        """The SHA-256 of the file, which is here, or OSError. `keep_going` is called often and may raise."""
+        self._wake.set()
+        while self._thread.is_alive():
             keep_going()
-    return sha256
+            self._thread.join(_POLL_S)
+        if self._fault:
+            raise self._fault
+        return self._sha256.hexdigest()
+
+    def close(self) -> None:
+        """End the thread; it takes no longer than reading one block."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                self._follow(file)
+        except OSError as exc:
+            self._fault = exc
+
+    def _follow(self, file: FileIO) -> None:
+        block = memoryview(bytearray(_BLOCK_BYTES))
+        hashed = 0
+        while not self._stop.is_set():
+            complete = self.plan.complete  # asked before the prefix: then nothing can be added to it
+            prefix = self.plan.prefix_bytes
+            while hashed < prefix and not self._stop.is_set():
+                count = file.readinto(block[: min(_BLOCK_BYTES, prefix - hashed)])
+                if not count:
+                    raise OSError(errno.EIO, "The partial file has become shorter", str(self._path))
+                self._sha256.update(block[:count])
+                hashed += count
+            if complete:
+                return
+            self._wake.wait(_POLL_S)
+
+
+def sha256_of(path: Path, keep_going: Callable[[], None]) -> str:
+    """The SHA-256 of a file. `keep_going` is called often and may raise."""
+    sha256 = hashlib.sha256()
+    block = memoryview(bytearray(_BLOCK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(block):
+            sha256.update(block[:count])
+            keep_going()
+    return sha256.hexdigest()

@@ -151,6 +151,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _about("Models folder", "Where downloads go and models are found. Empty: the usual place.", "models"),
     ] = ""
+    connections: Annotated[
+        Annotated[int, Meta(ge=1, le=8)] | Auto,
+        _about(
+            "Connections",
+            "The most connections of one download. Automatic: few, and more while that makes it faster.",
+            "models",
+        ),
+    ] = AUTO
+    speed_limit: Annotated[
+        Annotated[float, Meta(ge=0.0, le=100_000.0)],
+        _about("Speed limit", "The most that downloads take of the line. 0: no limit.", "models", "MB/s"),
+    ] = 0.0
+    hf_endpoint: Annotated[
+        str,
+        _about(
+            "Hugging Face address",
+            "Where hf: sources lead: Hugging Face itself, or the https address of a mirror.",
+            "models",
+        ),
+    ] = "https://huggingface.co"
     launch_at_login: Annotated[
         bool,
         _about("Launch at login", "Start this app, hidden in the tray, when you log in.", "app"),

@@ -1,0 +1,112 @@
+"""A file that has the final name already: the right one is used, a beginning of it is completed.
+
+The 4D component leaves both. Whatever else has the name belongs to the person and is left alone. On the
+downloads thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.download.faults import RangeRefusedError
+from tray_app.download.plan import Span
+from tray_app.download.progress import Phase
+from tray_app.download.verify import HEAD_BYTES, refuse_foreign, sha256_of
+from tray_app.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tray_app.download.answer import Answer
+    from tray_app.download.part import PartFile
+    from tray_app.download.progress import Observer
+    from tray_app.download.source import RemoteFile
+
+_SAMPLE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the source has."""
+
+    remote: RemoteFile
+    same_end: bool
+    """Whether the last bytes of the file that is here stand at that place of the source's, too."""
+
+
+class Existing:
+    """The file at the final name."""
+
+    def __init__(self, path: Path, observer: Observer, keep_going: Callable[[], None]) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._observer = observer
+        self._keep_going = keep_going
+
+    def has_digest(self, sha256: str) -> bool:
+        """Whether the file has this SHA-256."""
+        self._observer.on_bytes(self._size, self._size)
+        self._observer.on_phase(Phase.VERIFYING)
+        return sha256_of(self._path, self._keep_going) == sha256
+
+    def compare(self, ask: Callable[[Span], Answer]) -> Offer:
+        """Ask the source for the end of what is here. DownloadError as for every question."""
+        start = max(0, self._size - _SAMPLE_BYTES)
+        try:
+            answer = ask(Span(start, max(self._size, 1)))
+        except RangeRefusedError as exc:
+            raise self._name_taken() from exc
+        with answer.response:
+            answer.refuse_unusable(None)
+            same = answer.is_piece and _read(answer, self._size - start) == self._end(start)
+            return Offer(answer.remote, same_end=same)
+
+    def is_complete(self, offer: Offer, sha256: str | None) -> bool:
+        """Whether the file is all that the source offers; DownloadError if it is something else.
+
+        `sha256`: the digest that a person gave, which the file does not have.
+        """
+        if self._size != offer.remote.size_bytes:
+            return False
+        if sha256:
+            raise self._name_taken()
+        if offer.remote.sha256:
+            if not self.has_digest(offer.remote.sha256):
+                raise self._name_taken()
+            return True
+        with self._path.open("rb") as file:
+            refuse_foreign(file.read(HEAD_BYTES), any_content=False)
+        self._observer.on_bytes(self._size, self._size)
+        return True
+
+    def adopt(self, part: PartFile, offer: Offer, sha256: str | None) -> None:
+        """Make the file the beginning of the download, or DownloadError.
+
+        Only where a digest will tell in the end whether that was right.
+        """
+        remote = offer.remote
+        shorter = remote.size_bytes is not None and self._size < remote.size_bytes
+        if not (shorter and offer.same_end and (sha256 or remote.sha256)):
+            raise self._name_taken()
+        part.adopt(self._path, remote)
+
+    def _end(self, start: int) -> bytes:
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read()
+
+    def _name_taken(self) -> DownloadError:
+        return DownloadError(
+            "Another file of this name is there",
+            f"{self._path} is not the file that the source offers, and is left as it is.",
+            "Rename or delete it, then download again.",
+        )
+
+
+def _read(answer: Answer, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (piece := answer.read(size - len(data))):
+        data += piece
+    return data

@@ -1,0 +1,175 @@
+"""Which bytes of a file are here, which are on their way and which nobody has taken up yet. Pure; any thread.
+
+Connections claim spans from the file's start on, so that the SHA-256 can follow close behind and a file
+system without holes has little to fill. When nothing is left to claim, an idle connection takes half of the
+largest rest: a slow connection never holds up the end.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MIB = 1 << 20
+SMALLEST_CLAIM_BYTES = 2 * MIB
+LARGEST_CLAIM_BYTES = 64 * MIB
+FIRST_CLAIM_BYTES = 16 * MIB
+SMALLEST_HALF_BYTES = 128 * 1024
+"""A rest is halved only if each half is worth a request."""
+
+_SHARES = 16
+"""No claim is more than this part of what is missing, so that all connections come to the end together."""
+
+
+class Span(NamedTuple):
+    """The bytes from `start` up to, but not including, `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """Bytes that one connection is fetching. Only its plan changes it; its end may come nearer meanwhile."""
+
+    next: int
+    """Everything of the claim before this offset is here."""
+    end: int
+
+    @property
+    def rest_bytes(self) -> int:
+        """How much is still to come."""
+        return self.end - self.next
+
+
+class Plan:
+    """The spans of one file: done, claimed and missing. Together they are always the whole file, once.
+
+    `size_bytes` None: the size is not known, and one claim takes everything until `end_at`.
+    """
+
+    def __init__(self, size_bytes: int | None, done: Iterable[Span] = ()) -> None:
+        self.size_bytes = size_bytes
+        self._lock = threading.Lock()
+        self._claims: list[Claim] = []
+        self._missing = list(_between(done, sys.maxsize if size_bytes is None else size_bytes))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte is here."""
+        with self._lock:
+            return not self._missing and not any(claim.rest_bytes for claim in self._claims)
+
+    @property
+    def done(self) -> tuple[Span, ...]:
+        """What is here, in order."""
+        with self._lock:
+            return self._done()
+
+    @property
+    def received_bytes(self) -> int:
+        """How much is here."""
+        return sum(span.end - span.start for span in self.done)
+
+    @property
+    def prefix_bytes(self) -> int:
+        """How much is here from the file's start on without a gap."""
+        done = self.done
+        return done[0].end if done and done[0].start == 0 else 0
+
+    @property
+    def first_missing(self) -> int:
+        """Where a new connection would begin; the size if nothing is unclaimed."""
+        with self._lock:
+            return self._missing[0].start if self._missing else self._end
+
+    def claim(self, wanted_bytes: int = FIRST_CLAIM_BYTES) -> Claim | None:
+        """The next bytes to fetch, about as many as wanted; None if there is nothing left worth a request."""
+        with self._lock:
+            if not self._missing:
+                return self._claim_half()
+            missing = sum(span.end - span.start for span in self._missing)
+            return self._claim_missing(min(wanted_bytes, max(missing // _SHARES, SMALLEST_CLAIM_BYTES)))
+
+    def claim_run(self, most_bytes: int = sys.maxsize) -> Claim | None:
+        """Everything from the first missing byte up to the next that is here, or as much as is on its way."""
+        with self._lock:
+            return self._claim_missing(most_bytes) if self._missing else None
+
+    def take_over(self, claim: Claim) -> Claim | None:
+        """Everything that is still to come of another's claim; None if that is nothing."""
+        with self._lock:
+            if claim not in self._claims or not claim.rest_bytes:  # it has just ended
+                return None
+            end, claim.end = claim.end, claim.next
+            return self._new_claim(claim.next, end)
+
+    def advance(self, claim: Claim, count: int) -> None:
+        """`count` more bytes of the claim are here; those beyond its end are another's and do not count."""
+        with self._lock:
+            claim.next = min(claim.next + count, claim.end)
+
+    def release(self, claim: Claim) -> None:
+        """Its connection has ended: what is still to come is missing again."""
+        with self._lock:
+            self._claims.remove(claim)
+            if claim.rest_bytes:
+                self._missing = sorted([*self._missing, Span(claim.next, claim.end)])
+
+    def end_at(self, size_bytes: int) -> None:
+        """The size turned out to be this: everything before it is here."""
+        with self._lock:
+            self.size_bytes = size_bytes
+            self._missing = []
+            for claim in self._claims:
+                claim.next = claim.end = size_bytes
+
+    @property
+    def _end(self) -> int:
+        return sys.maxsize if self.size_bytes is None else self.size_bytes
+
+    def _done(self) -> tuple[Span, ...]:
+        claimed = [Span(claim.next, claim.end) for claim in self._claims if claim.rest_bytes]
+        open_spans = [*self._missing, *claimed]
+        return tuple(_between(sorted(open_spans), self._end))
+
+    def _claim_missing(self, wanted_bytes: int) -> Claim:
+        start, end = self._missing.pop(0)
+        if end - start > wanted_bytes + SMALLEST_CLAIM_BYTES:  # else the crumb behind it is taken along
+            self._missing.insert(0, Span(start + wanted_bytes, end))
+            end = start + wanted_bytes
+        return self._new_claim(start, end)
+
+    def _claim_half(self) -> Claim | None:
+        largest = max(self._claims, key=lambda claim: claim.rest_bytes, default=None)
+        if largest is None or largest.rest_bytes < 2 * SMALLEST_HALF_BYTES:
+            return None
+        middle = largest.next + largest.rest_bytes // 2
+        end, largest.end = largest.end, middle
+        return self._new_claim(middle, end)
+
+    def _new_claim(self, start: int, end: int) -> Claim:
+        claim = Claim(start, end)
+        self._claims.append(claim)
+        return claim
+
+
+def claim_bytes(rate_bytes_per_s: float) -> int:
+    """How much a connection of this rate claims at once: two seconds' worth."""
+    return int(min(max(2 * rate_bytes_per_s, SMALLEST_CLAIM_BYTES), LARGEST_CLAIM_BYTES))
+
+
+def _between(spans: Iterable[Span], end: int) -> Iterator[Span]:
+    """What the given spans, which are in order, leave open before `end`."""
+    start = 0
+    for span in spans:
+        if span.start > start:
+            yield Span(start, min(span.start, end))
+        start = max(start, span.end)
+    if start < end:
+        yield Span(start, end)

@@ -1,0 +1,190 @@
+"""One connection of a download, on a thread of its own: claims bytes, asks for them, writes them in place."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.download.answer import CHUNK_BYTES
+from tray_app.download.faults import Interrupted, OverlongError, broken_transfer, changed, disk_fault
+from tray_app.download.plan import Span, claim_bytes
+from tray_app.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import FileIO
+
+    from tray_app.download.answer import Answer, Asker
+    from tray_app.download.part import PartFile
+    from tray_app.download.patience import Patience
+    from tray_app.download.plan import Claim
+    from tray_app.download.source import RemoteFile
+    from tray_app.download.throttle import Throttle
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What all connections of a download share."""
+
+    part: PartFile
+    remote: RemoteFile
+    sha256: str | None
+    asker: Asker
+    throttle: Throttle
+    patience: Patience
+    clock: Callable[[], float]
+    is_over: Callable[[], bool]
+    """Whether no connection may write any more."""
+    is_surplus: Callable[[], bool]
+    """Asked between two claims: whether there is one connection too many, which then ends."""
+    on_news: Callable[[], None]
+    """A connection has received its first bytes, or has ended."""
+
+
+class Worker(threading.Thread):
+    """One connection. It ends when nothing is left to claim, or with a fault; what it had claimed is free."""
+
+    def __init__(self, number: int, errand: Errand, claim: Claim, answer: Answer | None = None) -> None:
+        """`answer`: the first body, which begins where `claim` does, if it has been asked for already."""
+        super().__init__(name=f"download-{number}", daemon=True)
+        self.number = number
+        self.fault: DownloadError | None = None
+        """Why it ended, unless because nothing was left."""
+        self.fault_ends_all = False
+        """Whether the other connections would meet the same fault: the disk, or a bug."""
+        self.flowing = False
+        """Whether it has received anything."""
+        self.has_ended = False
+        """Set at its very end."""
+        self._errand = errand
+        self._plan = errand.part.plan
+        self._claim: Claim | None = claim
+        self._answer = answer
+        self._claim_bytes = 0
+        self._received_at_s = errand.clock()
+
+    def standing_still(self, since_s: float) -> Claim | None:
+        """What it is fetching, if it has received nothing since then."""
+        return self._claim if self._received_at_s < since_s else None
+
+    def run(self) -> None:
+        """See `Thread.run`."""
+        try:
+            self._work()
+        except Interrupted:
+            pass
+        except DownloadError as exc:
+            self.fault = exc
+        except OSError as exc:
+            self.fault, self.fault_ends_all = disk_fault(exc, self._errand.part.path), True
+        except Exception as exc:  # noqa: BLE001 - the top of the thread: somebody must hear of it
+            _log.exception("Connection %s", self.name)
+            self.fault, self.fault_ends_all = (
+                DownloadError("The download failed unexpectedly", repr(exc)),
+                True,
+            )
+        finally:
+            self.has_ended = True
+            self._errand.on_news()
+
+    def _work(self) -> None:
+        with self._errand.part.writer() as file:
+            while self._claim is not None:
+                try:
+                    self._fetch(self._claim, file)
+                finally:
+                    self._plan.release(self._claim)
+                self._claim = None if self._errand.is_surplus() else self._plan.claim(self._claim_bytes)
+
+    def _fetch(self, claim: Claim, file: FileIO) -> None:
+        start_s, start = self._errand.clock(), claim.next
+        while claim.rest_bytes:  # more than one answer if the server gives less than it was asked for
+            answer, self._answer = self._answer or self._ask(claim), None
+            with answer.response:
+                self._receive(claim, answer, file)
+        self._claim_bytes = claim_bytes((claim.next - start) / max(self._errand.clock() - start_s, 1e-3))
+
+    def _ask(self, claim: Claim) -> Answer:
+        self._keep_going()
+        answer = self._errand.asker.ask(Span(claim.next, claim.end))
+        try:
+            answer.refuse_unusable(self._errand.sha256)
+            if not answer.is_piece:
+                raise broken_transfer("The server sent the whole file in place of a piece.")
+            if not answer.continues(self._errand.remote, claim.next):
+                raise changed(self._errand.remote.source.file_name)
+        except DownloadError:
+            answer.response.close()
+            raise
+        return answer
+
+    def _receive(self, claim: Claim, answer: Answer, file: FileIO) -> None:
+        """Write the body in place, up to its or the claim's end. TransientError if it was cut."""
+        clock, throttle = self._errand.clock, self._errand.throttle
+        stall = StallTimer(self._errand.patience)
+        file.seek(claim.next)
+        while rest_bytes := claim.rest_bytes:
+            self._keep_going()
+            asked_at_s = clock()
+            data = answer.read(min(throttle.piece_bytes(CHUNK_BYTES), rest_bytes))
+            self._keep_going()  # an aborted connection may look like the end of a body
+            if not data:
+                self._accept_end(claim, answer)
+                return
+            stall.count(len(data), clock() - asked_at_s)
+            _write(file, data)
+            self._plan.advance(claim, len(data))
+            self._received_at_s = clock()
+            if not self.flowing:
+                self.flowing = True
+                self._errand.on_news()
+            throttle.pace(len(data))
+        if not answer.is_piece and answer.read(1):
+            raise OverlongError(
+                "The server sends another size than it announced",
+                f"There is more than the {claim.end} bytes of the file.",
+                "Try again, or use another source.",
+            )
+
+    def _accept_end(self, claim: Claim, answer: Answer) -> None:
+        """The body has ended before the claim."""
+        if self._plan.size_bytes is None:
+            self._plan.end_at(claim.next)
+        elif answer.span is None or claim.next != answer.span[1]:
+            raise broken_transfer(f"The server stopped before byte {claim.end}, at {claim.next}.")
+
+    def _keep_going(self) -> None:
+        if self._errand.is_over():
+            raise Interrupted
+
+
+class StallTimer:
+    """Notices a connection that lives but brings next to nothing: a read time-out ends no byte a second.
+
+    Only time spent waiting for the server counts, not that for the disk or for a speed limit.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._waited_s = 0.0
+        self._bytes = 0
+
+    def count(self, received_bytes: int, waited_s: float) -> None:
+        """So much came after so long; TransientError if the window that ends now was a stall."""
+        self._waited_s += waited_s
+        self._bytes += received_bytes
+        if self._waited_s < self._patience.stall_window_s:
+            return
+        if self._bytes < self._patience.stall_bytes:
+            raise broken_transfer("The server sends next to nothing.")
+        self._waited_s, self._bytes = 0.0, 0
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
