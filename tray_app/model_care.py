@@ -44,7 +44,7 @@ class ModelCare:
     gives the path of the model that an engine has open.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - all by name
+    def __init__(
         self,
         *,
         library: Callable[[], Library],
