@@ -93,8 +93,8 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    `start_server`, `restart_server`, `apply`, `preview`, `wait_until_ready` and `embed` may take long: a
-    thread that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`, `embed`
+    and `complete` may take long: a thread that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -233,14 +233,6 @@ class App:
                 )
             self._secrets.set(name, key)
         self._serving.adopt()
-
-    def has_key(self, name: str) -> bool:
-        """Whether one of `KEYS` is set. `AppError` if the keychain refuses to tell."""
-        return self._secrets.get(name) is not None
-
-    def override(self, **values: Any) -> None:
-        """Let these settings hold for this run only."""
-        self.store.override(**values)
 
     def preview(self, settings: Settings, *, download: bool = False) -> Plan:
         """What the engine would be started with; `AppError` if it could not be started."""

@@ -25,6 +25,7 @@ from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.throttle import parse_rate
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, GatewayError
 from tray_app.gateway.client import embed as embed_at
@@ -313,7 +314,8 @@ def _base_url() -> Iterator[str]:
     if running and (status := running.status())["serving"]:
         yield status["base_url"]
         return
-    with headless_app({"port": free_port()}) as app:
+    # For this command alone, so not for the network, whatever the settings say.
+    with headless_app({"port": free_port(), "network": "local"}) as app:
         _choose_test_model_if_none(app)
         app.start_server()
         app.wait_until_ready()
@@ -321,11 +323,12 @@ def _base_url() -> Iterator[str]:
 
 
 def _choose_test_model_if_none(app: App) -> None:
-    if not app.store.current.model:
+    settings = app.store.current
+    if not settings.model and settings.engine != EngineKind.REMOTE:
         typer.echo(
             "No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True
         )
-        app.override(model=TEST_MODEL)
+        app.store.override(model=TEST_MODEL)
 
 
 def _serve(app: App) -> None:

@@ -21,20 +21,16 @@ from rich.progress import Progress as Bars
 from tray_app.app import App
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
+from tray_app.selftest import SENTENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rich.console import Console
-    from rich.progress import (
-        TaskID,
-    )
+    from rich.progress import TaskID
 
     from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
-
-_SENTENCE = "The quick brown fox jumps over the lazy dog."
-
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -182,5 +178,5 @@ class ServeView(ProgressBars):
 
 def curl_line(base_url: str) -> str:
     """A command that embeds a sentence, to paste into any shell."""
-    body = json.dumps({"input": _SENTENCE})
+    body = json.dumps({"input": SENTENCE})
     return f"curl {base_url}/embeddings -H 'Content-Type: application/json' -d '{body}'"

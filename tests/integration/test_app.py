@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tests.fakes.file_server import Drop, FileServer, ServedFile
 from tests.fakes.models import write_model
 from tray_app.app import App, AppStatus
+from tray_app.cli import _choose_test_model_if_none
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
@@ -104,7 +105,7 @@ def test_a_new_port_moves_the_server_without_a_restart(app: App) -> None:
 
 
 def test_a_port_that_is_taken_is_named_and_nothing_is_loaded(app: App, taken_port: int) -> None:
-    app.override(port=taken_port)
+    app.store.override(port=taken_port)
 
     with pytest.raises(PortInUseError, match=f"PID {os.getpid()}"):
         app.start_server()
@@ -123,7 +124,7 @@ def test_moving_to_a_taken_port_leaves_the_running_server_where_it_was(app: App,
 
 
 def test_without_a_chosen_model_a_start_says_what_to_do(app: App) -> None:
-    app.override(model="")
+    app.store.override(model="")
 
     with pytest.raises(ModelError, match="No model is chosen"):
         app.start_server()
@@ -192,6 +193,16 @@ def test_an_app_in_a_terminal_has_no_window_to_show(app: App) -> None:
         client.show()
 
 
+def test_the_terminal_chooses_the_test_model_only_where_a_model_is_needed(app: App) -> None:
+    app.store.override(model="", engine="remote")
+    _choose_test_model_if_none(app)
+    for_remote = app.store.current.model
+    app.store.override(engine="auto")
+    _choose_test_model_if_none(app)
+
+    assert (for_remote, app.store.current.model) == ("", "test")
+
+
 def test_every_change_is_announced(app: App) -> None:
     seen: list[State] = []
     ready = threading.Event()
@@ -220,13 +231,13 @@ def test_closing_twice_is_closing_once(app: App) -> None:
 def test_a_gguf_that_is_chosen_by_its_path_is_served(app: App, tmp_path: Path) -> None:
     copy = tmp_path / "模型 é.gguf"
     copy.write_bytes((resources() / "test-model" / "test.gguf").read_bytes())
-    app.override(model=str(copy))
+    app.store.override(model=str(copy))
 
     assert started(app).status().model_name == "模型 é"
 
 
 def test_errors_of_a_start_are_app_errors_with_a_hint(app: App, tmp_path: Path) -> None:
-    app.override(engine=str(tmp_path))
+    app.store.override(engine=str(tmp_path))
 
     with pytest.raises(AppError) as caught:
         app.start_server()
@@ -291,7 +302,7 @@ def test_a_model_that_no_engine_here_can_run_is_not_downloaded(
     app_with_offer: tuple[App, ServedFile],
 ) -> None:
     app, served = app_with_offer
-    app.override(engine="llama.cpp")
+    app.store.override(engine="llama.cpp")
 
     with pytest.raises(EngineError, match="needs the PowerInfer engine"):
         app.start_server()
@@ -303,7 +314,7 @@ def test_a_model_is_not_removed_while_it_is_served(app: App, private_home: Path)
     path = private_home / "models" / "mine.gguf"
     path.parent.mkdir()
     path.write_bytes((resources() / "test-model" / "test.gguf").read_bytes())
-    app.override(model="mine")
+    app.store.override(model="mine")
     started(app)
 
     with pytest.raises(ModelError, match="is being served"):

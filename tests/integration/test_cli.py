@@ -47,6 +47,14 @@ def test_embed_starts_a_server_of_its_own_when_none_runs() -> None:
     assert [len(vector) for vector in answer["embeddings"]] == [64, 64]
 
 
+def test_the_server_that_embed_starts_is_not_for_the_network() -> None:
+    powerinfer_tray("settings", "set", "network", "lan")
+
+    result = powerinfer_tray("embed", "one", "--json")
+
+    assert result.returncode == 0, result.stderr
+
+
 def test_status_and_embed_ask_the_app_that_runs() -> None:
     port = free_port()
     with running("serve", "--model", "test", "--port", str(port)) as program:

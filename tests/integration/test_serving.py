@@ -215,9 +215,9 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown(make: MakeApp, key: str) 
 def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
     app = make()
     app.set_key("remote", "sk-1")
-    assert app.has_key("remote")
+    assert app._secrets.get("remote") == "sk-1"
     app.set_key("remote", None)
-    assert not app.has_key("remote")
+    assert app._secrets.get("remote") is None
     with pytest.raises(SettingsError, match="no key 'other'"):
         app.set_key("other", "x")
 
@@ -242,7 +242,7 @@ def test_a_remote_server_needs_an_address(make: MakeApp, url: str) -> None:
 
 def test_a_remote_server_is_not_this_app_itself(make: MakeApp) -> None:
     app = make(engine="remote")
-    app.override(remote_url=app.status().base_url)
+    app.store.override(remote_url=app.status().base_url)
     with pytest.raises(AppError, match="this app itself"):
         app.start_server()
 
