@@ -35,7 +35,7 @@ from tray_app.models.library import Library, NotInstalledError
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import app_command, autostart_for
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
@@ -84,6 +84,8 @@ class AppStatus:
     downloads: tuple[Progress, ...]
     problem: AppError | None
     """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
+    login: Login = Login.OFF
+    """What the system does at login; `settings.launch_at_login` is whether that is to start this app."""
     asleep: bool = False
     """Whether the engine is stopped until a request, or a person, wakes it."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
@@ -119,6 +121,7 @@ class App:
             keep_awake=keep_awake_on(host.system),
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
+        self._login = self._look_at_login()
         self.catalog_problem: ModelError | None = None
         self._catalog = self._load_catalog()
         self._library = self._library_of(self.models_folder)
@@ -164,6 +167,7 @@ class App:
             serving=self._serving.is_open,
             downloads=self.downloads.snapshot(),
             problem=self._serving.problem,
+            login=self._login,
             asleep=self._serving.asleep,
             traffic=self._serving.traffic(),
         )
@@ -219,6 +223,13 @@ class App:
             self._launch_at_login(new.launch_at_login)
         self._serving.adopt()
         self._announce()
+
+    def refresh_login(self) -> None:
+        """Look again at what the system does at login: a person may change that in its own settings."""
+        login = self._look_at_login()
+        if login is not self._login:
+            self._login = login
+            self._announce()
 
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
@@ -303,13 +314,15 @@ class App:
 
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
         try:
-            self.autostart.enable() if wanted else self.autostart.disable()
-        except OSError as exc:
-            raise SettingsError(
-                "Launch at login could not be changed",
-                str(exc),
-                "Check that you may write to the place that is named, or use the system's own settings.",
-            ) from exc
+            switch(self.autostart, on=wanted)
+        finally:
+            self.refresh_login()
+
+    def _look_at_login(self) -> Login:
+        """What the system does at login, which then also is the setting, whatever its file says."""
+        login = look_at(self.autostart)
+        self.store.override(launch_at_login=login is Login.ON)
+        return login
 
     def _model(self, settings: Settings, *, download: bool) -> Model:
         if not settings.model:
