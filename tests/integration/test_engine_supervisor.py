@@ -43,6 +43,7 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
             quiet_limit_s=quiet_limit_s,
             hang_limit_s=0.5,
             probe_timeout_s=0.2,
+            return_look_s=0.05,
             remote_every_s=0.05,
             remote_again_s=0.05,
             remote_limit_s=0.3,
@@ -169,6 +170,37 @@ def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> Non
     gone = LaunchPlan(plan.engine, plan.model, (str(tmp_path / "gone"),), plan.context_size)
     snapshot = run(make(), gone)
     assert failure_title(snapshot) == "The engine could not be started"
+
+
+def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
+    make: MakeSupervisor, tmp_path: Path
+) -> None:
+    drive = tmp_path / "USB"
+    drive.mkdir()
+    file = drive / "model.gguf"
+    file.touch()
+    supervisor = make()
+    first = run(supervisor, fake_plan(path=file))
+    drive.rename(tmp_path / "unplugged")
+    psutil.Process(first.pid).kill()
+    gone = supervisor.wait_for({State.WAITING}, TIMEOUT_S)
+    assert gone.state is State.WAITING
+    assert gone.failure
+    assert gone.failure.title == "The folder «USB» is gone"
+    assert supervisor.wait_for({State.STARTING}, 0.3).run == first.run
+    (tmp_path / "unplugged").rename(drive)
+    back = supervisor.wait_for({State.READY}, TIMEOUT_S)
+    assert (back.run, back.restarts, back.failure) == (first.run + 1, 0, None)
+
+
+def test_a_model_that_was_deleted_is_not_waited_for(make: MakeSupervisor, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.touch()
+    supervisor = make()
+    first = run(supervisor, fake_plan("--load", str(file), path=file))
+    file.unlink()
+    psutil.Process(first.pid).kill()
+    assert failure_title(supervisor.wait_for({State.FAILED}, TIMEOUT_S)) == "The model file is gone"
 
 
 def test_an_engine_that_does_nothing_any_more_is_ended(make: MakeSupervisor) -> None:

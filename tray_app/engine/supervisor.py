@@ -21,6 +21,7 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.lifecycle import (
+    Await,
     Due,
     Ensure,
     Exited,
@@ -42,6 +43,7 @@ from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
 from tray_app.system import runrecord
 from tray_app.system.child import Launch
+from tray_app.system.drives import Return
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -133,6 +135,7 @@ class Supervisor:
         self._run: Run | RemoteRun | None = None
         self._record: Path | None = None
         self._wake: tuple[float, Due] | None = None
+        self._return: Return | None = None
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
         self._asked = self._done = 0  # requests left, requests dealt with
@@ -237,6 +240,9 @@ class Supervisor:
         if isinstance(event, Exited) and self._run and event.run == self._run.number:
             self._forget_run()
         self._machine, effects = step(self._machine, event, self._timing.clock())
+        if self._return and self._machine.state is not State.WAITING:
+            self._return.cancel()
+            self._return = None
         self._publish(self._current_snapshot())
         for effect in effects:
             self._perform(effect)
@@ -251,6 +257,13 @@ class Supervisor:
                 self._run.kill()
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
+            case Await(number, path):
+                self._return = Return(
+                    f"engine-{number}-return",
+                    path,
+                    lambda: self._inbox.put(Due(number)),
+                    self._timing.patience.return_look_s,
+                )
 
     def _spawn(self, number: int, plan: Plan) -> Event:
         if isinstance(plan, RemotePlan):
