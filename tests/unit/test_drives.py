@@ -35,7 +35,7 @@ def test_the_missing_place_is_the_outermost_folder_that_is_gone(tmp_path: Path) 
 def mount(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "USB"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "tmpfs", str(folder)]
     if sys.platform != "linux" or subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("drives can be mounted by root alone")
     yield folder

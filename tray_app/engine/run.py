@@ -110,7 +110,7 @@ class Run:
     def _await_answer(
         self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience
     ) -> None:
-        watch = QuietWatch(patience.quiet_limit_s, busy_at_s=clock())
+        watch = QuietWatch(patience.quiet_limit_s, clock())
         look_at_s = clock() + patience.look_every_s
         while not self._ended.wait(patience.ask_every_s):
             try:
@@ -128,15 +128,14 @@ class Run:
                     return
 
     def _end_if_hung(self, clock: Callable[[], float], patience: Patience) -> None:
-        pid, began_s = self.child.pid, clock()
-        watch = QuietWatch(patience.hang_limit_s, began_s, began_s, usage(pid), self._output.count)
+        pid = self.child.pid
+        watch = QuietWatch(patience.hang_limit_s, clock(), usage(pid), self._output.count)
         while not answers(self._kind, self.port, patience.probe_timeout_s):
-            silent_s = clock() - began_s
+            quiet = watch.exceeded(usage(pid), self._output.count, clock())
             lost = will_not_recover(self._output.since(self._first_line))
-            if watch.exceeded(usage(pid), self._output.count, clock()) or silent_s >= (
-                patience.hang_limit_s if lost else patience.slow_limit_s
-            ):
-                self._end(hung(silent_s))
+            limit_s = patience.hang_limit_s if lost else patience.slow_limit_s
+            if quiet or watch.watched_s >= limit_s:
+                self._end(hung(watch.watched_s))
                 return
             if self._ended.wait(patience.ask_every_s):
                 return

@@ -45,6 +45,7 @@ from tray_app.system import runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import Return
 from tray_app.system.ports import free_port
+from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -99,6 +100,8 @@ class Timing:
     policy: Policy = field(default_factory=lambda: Policy(jitter=_spread))
     patience: Patience = field(default_factory=Patience)
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = wall_clock_s
+    look_for_sleep_s: float = 10.0
 
 
 class _Close:
@@ -136,6 +139,7 @@ class Supervisor:
         self._record: Path | None = None
         self._wake: tuple[float, Due] | None = None
         self._return: Return | None = None
+        self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
         self._asked = self._done = 0  # requests left, requests dealt with
@@ -208,15 +212,26 @@ class Supervisor:
                 self._moved.notify_all()
 
     def _next(self) -> Event | _Close | _Check:
-        try:
-            return self._inbox.get(timeout=self._time_to_wake_s())
-        except queue.Empty:
-            assert self._wake is not None  # noqa: S101  without it, get waits for ever
-            due, self._wake = self._wake[1], None
-            return due
+        while True:
+            self._look_for_sleep()
+            try:
+                return self._inbox.get(timeout=self._time_to_wake_s())
+            except queue.Empty:
+                if self._wake and self._wake[0] <= self._timing.clock():
+                    due, self._wake = self._wake[1], None
+                    return due
 
     def _time_to_wake_s(self) -> float | None:
-        return max(0.0, self._wake[0] - self._timing.clock()) if self._wake else None
+        limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
+        if self._machine.state is State.READY:
+            limits_s.append(self._timing.look_for_sleep_s)
+        return min(limits_s, default=None)
+
+    def _look_for_sleep(self) -> None:
+        """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
+        if self._sleep.has_slept() and self._machine.state is State.READY and self._run:
+            _logger.info("The machine has slept: is run %d still there?", self._run.number)
+            self._run.check(self._timing.clock, self._timing.patience)
 
     def _take(self, request: Event | _Close | _Check) -> None:
         if isinstance(request, _Close):
