@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,7 @@ class PortInUseError(EngineError):
             f"Port {port} is used by {', '.join(map(str, owners)) or _UNKNOWN_PROGRAM}",
             "Only one program at a time can listen on a port.",
             "End that program, or choose another port.",
+            fix=Fix.FREE_PORT,
         )
         self.port = port
         self.owners = owners
