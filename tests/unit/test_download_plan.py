@@ -143,9 +143,11 @@ def test_a_file_of_unknown_size_is_one_claim_until_its_end() -> None:
 
 
 def test_a_faster_connection_claims_more() -> None:
-    assert claim_bytes(0) == SMALLEST_CLAIM_BYTES
-    assert claim_bytes(5 * MB) == 10 * MB
-    assert claim_bytes(1e12) == LARGEST_CLAIM_BYTES
+    assert claim_bytes(0, 0.1) == SMALLEST_CLAIM_BYTES
+    assert claim_bytes(5 * MB, 0.05) == 5 * MB
+    assert claim_bytes(40 * MB, 0.0) == claim_bytes(40 * MB, 0.005) == 4 * MB
+    assert claim_bytes(5 * MB, 3.0) == 10 * MB
+    assert claim_bytes(1e12, 0.1) == LARGEST_CLAIM_BYTES
 
 
 def ramp_to_rest(rate_of: Callable[[int], float], *, most: int = 8, seconds: float = 5.0) -> Ramp:
@@ -162,8 +164,8 @@ def test_connections_are_added_while_each_brings_as_much_as_the_first() -> None:
     assert ramp_to_rest(lambda count: count * 50 * MB).wanted == 8
 
 
-def test_a_line_that_two_connections_fill_gets_no_more() -> None:
-    assert ramp_to_rest(lambda count: min(count, 2) * 10 * MB).wanted == 2
+def test_a_line_that_four_connections_fill_gets_no_more() -> None:
+    assert ramp_to_rest(lambda count: min(count, 4) * 10 * MB).wanted == 4
 
 
 def test_never_more_connections_than_allowed() -> None:
@@ -197,7 +199,7 @@ def test_while_a_connection_is_being_made_nothing_is_judged() -> None:
     ramp = Ramp(answer_s=0.0)
     for tick in range(100):
         ramp.observe(tick * MB, tick / 10, settled=False, most=8)
-    assert ramp.wanted == 2
+    assert ramp.wanted == 4
 
 
 class Clock:
