@@ -144,9 +144,9 @@ def test_a_file_of_unknown_size_is_one_claim_until_its_end() -> None:
 
 def test_a_faster_connection_claims_more() -> None:
     assert claim_bytes(0, 0.1) == SMALLEST_CLAIM_BYTES
-    assert claim_bytes(5 * MB, 0.05) == 5 * MB
-    assert claim_bytes(40 * MB, 0.0) == claim_bytes(40 * MB, 0.005) == 4 * MB
-    assert claim_bytes(5 * MB, 3.0) == 10 * MB
+    assert claim_bytes(5 * MB, 0.05) == 10 * MB
+    assert claim_bytes(40 * MB, 0.0) == claim_bytes(40 * MB, 0.0025) == 4 * MB
+    assert claim_bytes(5 * MB, 3.0) == 20 * MB
     assert claim_bytes(1e12, 0.1) == LARGEST_CLAIM_BYTES
 
 

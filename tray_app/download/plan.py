@@ -23,7 +23,7 @@ SMALLEST_HALF_BYTES = 128 * 1024
 """A rest is halved only if each half is worth a request."""
 
 _SHORTEST_CLAIM_S = 0.1
-_LONGEST_CLAIM_S = 2.0
+_LONGEST_CLAIM_S = 4.0
 _SHARES = 16
 """No claim is more than this part of what is missing, so that all connections come to the end together."""
 
@@ -164,10 +164,10 @@ class Plan:
 def claim_bytes(rate_bytes_per_s: float, answer_s: float) -> int:
     """How much a connection of this rate claims at once, if the server takes `answer_s` to answer.
 
-    As little as makes the wait for the answer a twentieth of the time: what is claimed last ends late, and
+    As little as makes the wait for the answer a fortieth of the time: what is claimed last ends late, and
     many servers send the first second's worth of each answer faster than what follows.
     """
-    seconds = min(max(20 * answer_s, _SHORTEST_CLAIM_S), _LONGEST_CLAIM_S)
+    seconds = min(max(40 * answer_s, _SHORTEST_CLAIM_S), _LONGEST_CLAIM_S)
     return int(min(max(seconds * rate_bytes_per_s, SMALLEST_CLAIM_BYTES), LARGEST_CLAIM_BYTES))
 
 
