@@ -69,7 +69,8 @@ class Scenario:
 SCENARIOS = (
     Scenario("loopback", "free"),
     Scenario("50 MB/s per connection", "capped"),
-    Scenario("one of eight connections 20 x slower", "uneven"),
+    # What aria2c leaves to the slow one is about the same for any size; so is the time that it then takes.
+    Scenario("one of eight connections 20 x slower", "uneven", most_mib=256),
     Scenario("50 ms round trip, 0.1 % loss", "free", most_mib=256, far=True),
 )
 
