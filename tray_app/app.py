@@ -25,6 +25,7 @@ from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
+from tray_app.engine.vitals import vitals_of
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.vitals import Vitals
     from tray_app.errors import AppError
     from tray_app.gateway.client import Embeddings
     from tray_app.models.catalog import CatalogEntry
@@ -93,8 +95,9 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`, `embed`
-    and `complete` may take long: a thread that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `set_key`, `preview`, `vitals`, `port_owners`,
+    `wait_until_ready`, `embed` and `complete` may take long: a thread that draws windows must not call them
+    itself.
     """
 
     changed = Signal(object)
@@ -167,6 +170,11 @@ class App:
             asleep=self._serving.asleep,
             traffic=self._serving.traffic(),
         )
+
+    def vitals(self) -> Vitals | None:
+        """What the engine takes of this machine now; None while there is none, or it runs elsewhere."""
+        pid = self._supervisor.glance().pid
+        return vitals_of(pid, self.host) if pid else None
 
     @property
     def models_folder(self) -> Path:

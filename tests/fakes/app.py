@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +21,7 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.vitals import Vitals
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import ModelHeader
@@ -234,6 +236,9 @@ class FakeApp:
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
+        self.looks = 0
+        self.memory_bytes = 5_200_000_000
+        self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
         self.show_window: Callable[[], None] | None = None
 
@@ -268,6 +273,12 @@ class FakeApp:
 
     def status(self) -> AppStatus:
         return self._status
+
+    def vitals(self) -> Vitals:
+        """Of an engine that computes now and then."""
+        self.looks += 1
+        busy_s = self.looks + math.sin(self.looks)
+        return Vitals(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
 
     def begin(self) -> None:
         self.note("begin")

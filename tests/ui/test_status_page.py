@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ from tests.fakes.app import make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, GatewayError
 from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.presenters.vitals import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,10 +101,49 @@ def test_the_seconds_of_loading_are_counted_while_someone_looks(
     assert not page._clock.isActive()
 
 
+def looked_at(qtbot: QtBot, page: StatusPage, fake: FakeApp, times: int = 2) -> None:
+    """Show the page until it has looked at the engine so often."""
+    page.vitals._clock.setInterval(20)
+    with qtbot.waitExposed(page):
+        page.show()
+    seen = fake.looks
+    qtbot.waitUntil(lambda: fake.looks >= seen + times and page.vitals._abandon is None)
+
+
+def test_what_the_engine_takes_is_shown_while_someone_looks(
+    qtbot: QtBot, page: StatusPage, fake: FakeApp
+) -> None:
+    assert fake.looks == 0
+    fake.memory_bytes = 4_680_000_000
+
+    looked_at(qtbot, page, fake)
+
+    memory = page.vitals.cells[Quantity.MEMORY]
+    assert memory.value.text() == "4.68 GB"
+    assert memory.accessibleName() == "Memory: 4.68 GB"
+    assert memory.chart is not None
+    assert page.vitals.cells[Quantity.GRAPHICS].isHidden()
+
+
+def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
+    qtbot: QtBot, page: StatusPage, fake: FakeApp
+) -> None:
+    looked_at(qtbot, page, fake)
+    chart = weakref.ref(page.vitals.cells[Quantity.CPU].chart)
+
+    page.hide()
+
+    assert not page.vitals._clock.isActive()
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and chart() is None)
+    looked_at(qtbot, page, fake)
+    assert page.vitals.cells[Quantity.CPU].chart is not None
+
+
 def test_pictures_of_the_page(
     qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
     page.resize(700, 560)
+    looked_at(qtbot, page, fake, times=30)
     failure = EngineError(
         "The model does not fit into memory", "It needs 5.2 GB; 3.1 GB are free.", "Choose a smaller model."
     )

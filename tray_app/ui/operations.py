@@ -22,6 +22,7 @@ from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
 from tray_app.ui.presenters.tray import current_download
+from tray_app.ui.presenters.vitals import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,6 +92,12 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
                 latencies_ms.append(latency_ms)
                 tell(len(latencies_ms))
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
+
+
+def look(app: App) -> Sample:
+    """What engine and clients take now, and everything loaded that draws it."""
+    importlib.import_module("tray_app.ui.charts")
+    return Sample(time.monotonic(), app.vitals(), app.status().traffic)
 
 
 def stream_completion(

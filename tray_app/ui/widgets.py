@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -105,6 +106,17 @@ def text_label(text: str = "", *, bold: bool = False) -> QLabel:
         font = label.font()
         font.setBold(True)
         label.setFont(font)
+    return label
+
+
+def small_label(text: str = "") -> QLabel:
+    """A quiet label, a little smaller than the text."""
+    label = text_label(text)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 0.9)
+    label.setFont(font)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
     return label
 
 

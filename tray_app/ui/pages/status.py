@@ -20,6 +20,7 @@ from tray_app.ui.presenters.tray import (
     state_line,
 )
 from tray_app.ui.texts import tr
+from tray_app.ui.vitals_panel import VitalsPanel
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class StatusPage(QWidget):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
+        self.vitals = VitalsPanel(bridge)
         self._lay_out()
         self._failed_wish: AppError | None = None
         # Counts the seconds of a loading model, while someone looks.
@@ -114,6 +116,7 @@ class StatusPage(QWidget):
         column.addLayout(buttons)
         column.addWidget(self.card)
         column.addLayout(facts)
+        column.addWidget(self.vitals)
         column.addStretch()
 
     def _address_label(self) -> QLabel:
