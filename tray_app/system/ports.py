@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tray_app.errors import EngineError
+from tray_app.system.process import ask
 from tray_app.system.programs import UNKNOWN_PROGRAM, program_name, service_of
 
 if TYPE_CHECKING:
@@ -133,17 +134,9 @@ def reserved_ranges(netsh: str) -> tuple[range, ...]:
 
 def _reserved_ranges() -> tuple[range, ...]:
     try:
-        answer = subprocess.run(
-            _NETSH,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_NETSH_TIMEOUT_S,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):  # every other system
+        return reserved_ranges(ask(_NETSH, _NETSH_TIMEOUT_S).text)
+    except (OSError, subprocess.TimeoutExpired):  # every other system has no such program
         return ()
-    return reserved_ranges(answer.stdout.decode("ascii", "replace"))
 
 
 def _listeners(port: int) -> Iterator[tuple[str, int | None]]:
