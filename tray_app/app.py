@@ -415,5 +415,8 @@ def status_document(status: AppStatus) -> dict[str, Any]:
     }
 
 
-def _error_document(error: AppError | None) -> dict[str, str] | None:
-    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None
+def _error_document(error: AppError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    names = ("title", "message", "hint", "fix", "setting", "evidence")
+    return {name: getattr(error, name) for name in names}
