@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 from psygnal import Signal
 
 from tray_app.download.fleet import Limits
@@ -43,7 +44,7 @@ from tray_app.system.host import detect_host
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import port_owners
+from tray_app.system.ports import nearest_free_port, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,9 +96,9 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `set_key`, `preview`, `vitals`, `port_owners`,
-    `wait_until_ready`, `embed` and `complete` may take long: a thread that draws windows must not call them
-    itself.
+    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `preview`, `vitals`,
+    `port_owners`, `wait_until_ready`, `embed` and `complete` may take long: a thread that draws windows must
+    not call them itself.
     """
 
     changed = Signal(object)
@@ -227,6 +228,11 @@ class App:
             self._launch_at_login(new.launch_at_login)
         self._serving.adopt()
         self._announce()
+
+    def move_to_free_port(self) -> None:
+        """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
+        settings = self.store.current
+        self.apply(msgspec.structs.replace(settings, port=nearest_free_port(settings.port)))
 
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""

@@ -26,6 +26,7 @@ from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, NotInstalledError
+from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
@@ -213,6 +214,18 @@ class FakeDownloads:
         self._app.note("cancel", number)
 
 
+class FakeCare:
+    """Finds every model in order."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+
+    def verify_model(self, reference: str, on_bytes: Callable[[int, int], object]) -> Check:
+        self._app.note("verify_model", reference)
+        on_bytes(1, 2)
+        return Check.DIGEST
+
+
 class FakeApp:
     """What `App` promises, without consequences. `calls` are the wishes; `refuse` makes one of them fail."""
 
@@ -232,6 +245,7 @@ class FakeApp:
             (make_model(), make_model("Built-in test model", "test.gguf", sparse=False))
         )
         self.downloads = FakeDownloads(self)
+        self.care = FakeCare(self)
         self.engine = make_engine()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
@@ -291,6 +305,9 @@ class FakeApp:
 
     def stop_server(self) -> None:
         self.note("stop_server")
+
+    def move_to_free_port(self) -> None:
+        self.note("move_to_free_port")
 
     def apply(self, new: Settings) -> None:
         changes = {

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tray_app.app import App, AppStatus
+    from tray_app.models.verify import Check
     from tray_app.system.logs import Lines, LogLine
     from tray_app.ui.presenters.measurement import Load
 
@@ -111,6 +112,19 @@ def stream_completion(
 def choose(app: App, reference: str) -> None:
     """Make a model the chosen one; a running server changes over to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
+
+
+def verify_chosen(app: App, tell: Callable[[int], None]) -> Check:
+    """Look whether the chosen model is whole; `tell` hears of each percent. `ModelError` if it is not."""
+    told = 0
+
+    def hear(read_bytes: int, total_bytes: int) -> None:
+        nonlocal told
+        if (percent := 100 * read_bytes // total_bytes) > told:
+            told = percent
+            tell(percent)
+
+    return app.care.verify_model(app.store.current.model, hear)
 
 
 def set_launch_at_login(app: App, *, wanted: bool) -> None:

@@ -105,6 +105,12 @@ class SettingsDialog(QDialog):
             if editor.value() != self._initial[name]
         }
 
+    def point_at(self, name: str) -> None:
+        """Lead the person to a setting."""
+        group = next(field.group for field in FIELDS if field.name == name)
+        self.tabs.setCurrentIndex(GROUPS.index(group))
+        self.editors[name].setFocus()
+
     def apply(self) -> None:
         """Save and act, if everything is in order; the dialog stays."""
         self._submit(self._start_anew)
