@@ -135,7 +135,8 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     snapshot = run(make(), fake_plan("--say", "the cat sat on it", "--fail", "--exit-code", "3"))
     assert failure_title(snapshot) == "The engine ended by itself"
     assert snapshot.failure
-    assert "exit code 3. Its last lines:\nthe cat sat on it\nloading" in snapshot.failure.message
+    assert snapshot.failure.message == "It ended with exit code 3."
+    assert snapshot.failure.evidence == ("the cat sat on it", "loading")
     assert snapshot.run == 3
 
 

@@ -7,9 +7,13 @@ import platform
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import psutil
 import pynvml
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 
 class System(StrEnum):
@@ -103,3 +107,27 @@ def nvidia_gpus() -> tuple[Gpu, ...]:
         )
     finally:
         pynvml.nvmlShutdown()
+
+
+def graphics_memory_of(pids: Container[int]) -> int | None:
+    """The memory that these processes hold on NVIDIA devices, in bytes; None where the driver does not tell.
+
+    Windows' own driver model does not tell for single processes.
+    """
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+        used = [
+            process.usedGpuMemory
+            for handle in handles
+            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            if process.pid in pids
+        ]
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+    return None if None in used else sum(used)
