@@ -152,9 +152,10 @@ class EngineFinder:
 
     def _candidates(self) -> list[Path]:
         suffix = ".exe" if self._host.system is System.WINDOWS else ""
-        bundled = resources() / "bin" / self._host.platform / f"server{suffix}"
+        folders = (resources() / "bin" / platform for platform in self._host.platforms)
+        bundled = (folder / f"server{suffix}" for folder in folders)
         installed = filter(None, map(shutil.which, _PROGRAM_NAMES))
-        return [path for path in (bundled, *map(Path, installed)) if path.is_file()]
+        return [path for path in (*bundled, *map(Path, installed)) if path.is_file()]
 
 
 def recognise(path: Path, help_text: str) -> Engine:
