@@ -6,32 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.programs import elf, fat, pe, thin
 from tray_app.system.executable import Executable, is_quarantined, parse_executable, read_executable
 from tray_app.system.host import System, detect_host
-
-
-def elf(machine: int, order: str = "<") -> bytes:
-    ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1]) + bytes(9)
-    return ident + struct.pack(f"{order}HHI", 2, machine, 1) + bytes(40)
-
-
-def pe(machine: int, offset: int = 0x80, signature: bytes = b"PE\0\0") -> bytes:
-    dos = (b"MZ" + bytes(58) + struct.pack("<I", offset)).ljust(offset, b"\0")
-    return dos + signature + struct.pack("<H", machine) + bytes(18)
-
-
-def thin(machine: int) -> bytes:
-    return struct.pack("<III", 0xFEEDFACF, machine, 3) + bytes(20)
-
-
-def fat(*machines: int, wide: bool = False) -> bytes:
-    entry = ">IIQQII" if wide else ">IIIII"
-    rest = (0,) * (len(entry) - 2)
-    magic = 0xCAFEBABF if wide else 0xCAFEBABE
-    return struct.pack(">II", magic, len(machines)) + b"".join(
-        struct.pack(entry, machine, *rest) for machine in machines
-    )
-
 
 X86_64, ARM64 = 0x0100_0007, 0x0100_000C
 

@@ -24,6 +24,11 @@ class System(StrEnum):
     MACOS = "macos"
     WINDOWS = "windows"
 
+    @property
+    def label(self) -> str:
+        """Its name as people write it."""
+        return {"linux": "Linux", "macos": "macOS", "windows": "Windows"}[self]
+
 
 _TRANSLATED = {
     (System.MACOS, "arm64"): ("x86_64",),  # by Rosetta
