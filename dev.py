@@ -4,6 +4,7 @@
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
     python3 dev.py check          format, lint, types, import contracts, workflows
+    python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py lock           write the lock files anew from pyproject.toml
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
@@ -39,6 +40,8 @@ QT_LIBRARIES = (
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic openbox trayer xdotool xvfb".split()
+# What downloads are compared with, and the server that all download from.
+RIVALS = "aria2 iproute2 nginx-light".split()
 
 Command = Sequence[str | Path]
 
@@ -55,6 +58,9 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
+        case ["bench", *rest]:
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *RIVALS], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "tests.benchmarks", *rest])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             return lock()
