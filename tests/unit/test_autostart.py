@@ -1,8 +1,10 @@
 """Launch at login: what each system is told, what it says, and what a person did there in the meantime."""
 
 import ctypes
+import os
 import plistlib
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +31,7 @@ from tray_app.system.host import System
 
 COMMAND = ("/opt/My Apps/démo/app", "--background")
 MOVED = ("/opt/elsewhere/app", "--background")
+GIO: Any = shutil.which("gio")
 TRICKY = ('/opt/My $Apps`/100%/a"b\\c', "--background")
 
 
@@ -117,7 +120,22 @@ def test_on_linux_the_entry_runs_the_command_it_was_given(tmp_path: Path) -> Non
     # A reader undoes the escapes of the string, then those inside the quotes, then the field codes.
     text = line.removeprefix("Exec=").replace("\\\\", "\\")
     words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r'"((?:\\.|[^"\\])*)"', text)]
-    assert tuple(word.replace("%%", "%") for word in words) == TRICKY
+    assert tuple(word.replace("%%", "%") for word in words)[-2:] == TRICKY
+
+
+@pytest.mark.skipif(GIO is None, reason="there is no GLib to read the entry")
+def test_on_linux_glib_starts_the_program_from_a_place_with_signs_of_every_kind(tmp_path: Path) -> None:
+    folder = tmp_path / 'My $Apps` 100% a"b\\c é'
+    folder.mkdir()
+    program, told = folder / "app", tmp_path / "told"
+    os.mkfifo(told)
+    program.write_text(f"#!/bin/sh\nprintf '%s' \"$*\" > '{told}'\n")
+    program.chmod(0o755)
+    DesktopEntry(tmp_path, (str(program), "--background")).enable()
+
+    subprocess.run([GIO, "launch", tmp_path / "powerinfer-tray.desktop"], check=True, timeout=20)
+
+    assert told.read_text() == "--background"  # waits until it has been written
 
 
 @pytest.mark.parametrize("note", ["Hidden=true", "X-GNOME-Autostart-enabled=false"])

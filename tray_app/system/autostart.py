@@ -104,7 +104,9 @@ class DesktopEntry:
 
     def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
         self._file = folder / "powerinfer-tray.desktop"
-        self._exec = " ".join(map(_quoted_for_exec, command))
+        # WORKAROUND: GLib looks for the program before it makes `%` of `%%`, and so never finds it.
+        starter = ("/usr/bin/env",) if "%" in command[0] else ()
+        self._exec = " ".join(map(_quoted_for_exec, (*starter, *command)))
 
     def state(self) -> Login:
         try:
