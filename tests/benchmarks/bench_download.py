@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.far_line import FAR, far_line
 from tests.benchmarks.results import Result
 from tray_app.download.queue import DownloadQueue
 from tray_app.system.ports import free_port
@@ -198,6 +197,8 @@ def measure(scenario: Scenario, folder: Path, size_mib: int, runs: int) -> Measu
         prefix: Command = []
         address = "127.0.0.1"
         if scenario.far:
+            from tests.benchmarks.far_line import FAR, far_line  # which only Linux can have
+
             try:
                 prefix = stack.enter_context(far_line(ROUND_TRIP_S, LOSS))
             except (OSError, subprocess.CalledProcessError) as exc:
