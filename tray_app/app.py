@@ -11,27 +11,29 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from psygnal import Signal
 
+from tray_app.doctor import Patient, examine
 from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
+from tray_app.examination import RunningApp
 from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
-from tray_app.models.catalog import load_catalog, load_own_models
-from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.catalog import load_all
+from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -46,13 +48,14 @@ from tray_app.system.ports import port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
+    from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -93,8 +96,8 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`, `embed`
-    and `complete` may take long: a thread that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`,
+    `examine`, `embed` and `complete` may take long: a thread that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -119,8 +122,7 @@ class App:
             keep_awake=keep_awake_on(host.system),
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
-        self.catalog_problem: ModelError | None = None
-        self._catalog = self._load_catalog()
+        self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
@@ -147,6 +149,8 @@ class App:
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
+        self._failures = FailureKeeper(paths.state)
+        self._supervisor.changed.connect(self._failures.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -171,8 +175,7 @@ class App:
     @property
     def models_folder(self) -> Path:
         """Where models are and go."""
-        chosen = self.store.current.models_folder
-        return Path(chosen).expanduser() if chosen else self.paths.models
+        return models_folder(self.store.current, self.paths)
 
     @property
     def library(self) -> Library:
@@ -255,6 +258,22 @@ class App:
         """Who keeps the public address from having this port; nobody if it is free or ours."""
         status = self.status()
         return () if status.serving and port == status.settings.port else port_owners(port)
+
+    def examine(self) -> Examination:
+        """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
+        status, complaints = self.status(), (self.store.problem, self.catalog_problem)
+        return examine(
+            Patient(
+                paths=self.paths,
+                host=self.host,
+                settings=status.settings,
+                library=self.library,
+                finder=self._engines,
+                secrets=self._secrets,
+                running=RunningApp(os.getpid(), status.engine.state, status.serving, status.base_url),
+                complaints=tuple(filter(None, complaints)),
+            )
+        )
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
@@ -347,19 +366,11 @@ class App:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
+        return Library(folder, self._catalog, builtin_model())
 
     def _served_path(self) -> Path | None:
         engine = self._supervisor.glance()
         return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
-
-    def _load_catalog(self) -> tuple[CatalogEntry, ...]:
-        catalog = load_catalog(resources() / "catalog.toml")
-        try:
-            return catalog + load_own_models(self.paths.own_models_file, catalog)
-        except ModelError as exc:
-            self.catalog_problem = exc  # the app is of use without them
-            return catalog
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())

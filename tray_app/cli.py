@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -23,11 +23,14 @@ from rich.console import Console
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
+from tray_app.doctor import examine, patient_here
 from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, GatewayError
+from tray_app.examination import document, report
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.selftest import run_selftest
@@ -232,6 +235,21 @@ def selftest(*, as_json: Json = False) -> None:
     else:
         typer.echo("Everything works." if report.ok else "Something was left behind.")
     raise typer.Exit(0 if report.ok else 1)
+
+
+@commands.command()
+def doctor(
+    *,
+    network: Annotated[bool, typer.Option(help="Also ask whether downloads could come in.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
+    found = examine(patient_here(os.environ), Session() if network else None)
+    if as_json:
+        print_json(document(found, Path.home()))
+    else:
+        typer.echo(report(found, Path.home()))
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @settings_commands.command("show")

@@ -16,10 +16,12 @@ from psygnal import Signal
 
 from tray_app.app import AppStatus
 from tray_app.download.progress import Phase, Progress
+from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.examination import Examination, ModelFinding, PortFinding, SettingsFinding
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import ModelHeader
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan
     from tray_app.errors import AppError, EngineError
+    from tray_app.examination import Problem
     from tray_app.system.ports import PortOwner
 
 MODELS = Path("/models")
@@ -173,6 +176,27 @@ CATALOG = (
 )
 
 
+def make_examination(*problems: Problem, **changes: Any) -> Examination:
+    """What the doctor finds on a machine without a fault."""
+    return replace(
+        Examination(
+            versions={"PowerInfer Tray": "1.2", "Qt": "6.11"},
+            host=make_host(gpu=True),
+            cards=(Device("NVIDIA GeForce", 8 << 30, used=None),),
+            engines=(),
+            model=ModelFinding("bamboo", str(MODELS / "bamboo.gguf"), "fits: 5.0 GiB of 14 that can be used"),
+            port=PortFinding(8080, free=True, ours=False, owners=(), nearest_free=None),
+            settings=SettingsFinding("/fake/settings.toml", {}, ()),
+            folders=(),
+            running=None,
+            last_failure=None,
+            network=(),
+            problems=problems,
+        ),
+        **changes,
+    )
+
+
 class FakeLibrary:
     """Models that are nowhere."""
 
@@ -289,6 +313,9 @@ class FakeApp:
         }
         self.note("apply", changes)
         self.show(replace(self._status, settings=new))
+
+    def examine(self) -> Examination:
+        return make_examination()
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())

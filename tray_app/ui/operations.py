@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import qVersion
 
-from tray_app import __version__
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.library import NotInstalledError
@@ -135,9 +132,8 @@ def operation_for(  # noqa: PLR0911 - one for each wish
 
 def collect_diagnostics(app: App) -> str:
     """A report of how things stand, with nothing private in it."""
-    versions = {"PowerInfer Tray": __version__, "Python": platform.python_version(), "Qt": qVersion()}
     rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
-    return diagnostics(Situation(versions, app.host, app.status(), rows, Path.home()))
+    return diagnostics(Situation(app.examine(), app.status(), rows, Path.home()))
 
 
 def _last(lines: Lines) -> tuple[LogLine, ...]:
