@@ -409,6 +409,7 @@ def status_document(status: AppStatus) -> dict[str, Any]:
         "running": True,
         "state": status.engine.state,
         "model": status.model_name,
+        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
         "base_url": status.base_url,
         "serving": status.serving,
         "asleep": status.asleep,

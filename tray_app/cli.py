@@ -114,9 +114,12 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
     engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
 ) -> None:
-    """Serve a model until Ctrl-C, without a window."""
+    """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
+    if running := find_running(_paths().state):
+        _leave_it_to(running, overrides)
+        return
     with headless_app(overrides) as app:
         _serve(app)
 
@@ -349,6 +352,31 @@ def _choose_test_model_if_none(app: App) -> None:
             "No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True
         )
         app.store.override(model=TEST_MODEL)
+
+
+def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
+    """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
+    status = running.status()
+    chosen = status["chosen"]
+    others = [name for name, value in asked.items() if not _means_the_same(value, chosen[name])]
+    if others:
+        has = ", ".join(f"{name} {chosen[name]}" for name in others)
+        raise GatewayError(
+            f"PowerInfer Tray runs already (PID {running.pid})",
+            f"It has {has}. Two of them cannot share their settings, models and logs.",
+            "Change its settings, or end it first: powerinfer-tray quit",
+        )
+    running.start()
+    typer.echo(f"PowerInfer Tray runs already (PID {running.pid}): {status['model']} at {status['base_url']}")
+    typer.echo("To stop its server: powerinfer-tray stop")
+
+
+def _means_the_same(asked: object, chosen: object) -> bool:
+    """Whether two values of a setting are equal, or two ways to write one path."""
+    if asked == chosen or not isinstance(asked, str) or not isinstance(chosen, str):
+        return asked == chosen
+    paths = [Path(word).expanduser().absolute() for word in (asked, chosen)]
+    return paths[0] == paths[1]
 
 
 def _serve(app: App) -> None:
