@@ -162,9 +162,16 @@ class Library:
         return next((path for path in (*self._files(), self.builtin) if self._id(path) == reference), None)
 
     def _files(self) -> list[Path]:
-        """What may be models in the folder, of split ones the first file; none if there is no folder."""
+        """What may be models in the folder, of split ones the first file; none if there is no folder.
+
+        Hidden files are none: macOS puts a `._name` beside each file on foreign drives.
+        """
         try:
-            paths = sorted(path for path in self.folder.iterdir() if path.suffix.lower() == SUFFIX)
+            paths = sorted(
+                path
+                for path in self.folder.iterdir()
+                if path.suffix.lower() == SUFFIX and not path.name.startswith(".")
+            )
         except OSError:
             return []
         return [path for path in paths if (split := split_of(path.stem)) is None or split.number == 1]
