@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
-from tray_app.system.process import read_lines
+from tray_app.system.process import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,9 +99,9 @@ class JobChild:
         self._job: int | None = job
         self._lock = threading.Lock()
 
-    def lines(self) -> Iterator[str]:
+    def batches(self) -> Iterator[list[str]]:
         """Everything it prints."""
-        return read_lines(self._process)
+        return read_batches(self._process)
 
     def wait(self) -> int:
         """Its exit code; closing the job ends what it has left behind."""
