@@ -79,6 +79,7 @@ def parse_arguments() -> argparse.Namespace:
 def end(exit_code: int) -> None:
     if exit_code < 0:
         os.kill(os.getpid(), -exit_code)
+        threading.Event().wait()  # another thread may be the one that it hits
     os._exit(exit_code)
 
 
