@@ -43,6 +43,7 @@ from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
+from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
@@ -149,6 +150,7 @@ class App:
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
+        self._asked = Role(paths.state, "control")
         self.downloads.changed.connect(self.care.note_checksums)
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
@@ -305,7 +307,7 @@ class App:
 
         `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
         """
-        if find_running(self.paths.state):
+        if not self._asked.take():
             return
         self._control = Control(
             self.paths.state,
@@ -330,6 +332,7 @@ class App:
         self._serving.stop(rest_s())
         if self._control:
             self._control.close(rest_s())
+        self._asked.give_back()
         self.downloads.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
