@@ -156,7 +156,8 @@ def test_a_download_goes_to_the_models_folder_and_is_then_a_model(app: App, tmp_
     write_model(model)
     with FileServer() as server:
         file = server.put("/tiny.gguf", model.read_bytes())
-        path = app.downloads.wait(app.download(file.url), DEADLINE_S)
+        (number,) = app.download(file.url)
+        path = app.downloads.wait(number, DEADLINE_S)
 
     assert path == app.paths.models / "tiny.gguf"
     assert app.library.find("tiny").path == path
