@@ -37,11 +37,13 @@ class FolderWatch:
         self._interval_s = interval_s
         self._clock = clock
         self._closing = threading.Event()
+        self._seen: object = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look from now on; nothing if it looks already."""
+        """Tell of what changes from now on; nothing if that is done already."""
         if self._thread is None:
+            self._seen = self._look()
             self._thread = threading.Thread(target=self._run, name="models-watch", daemon=True)
             self._thread.start()
 
@@ -52,10 +54,9 @@ class FolderWatch:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        seen = self._look()
         while not self._closing.wait(self._interval_s):
-            if (now := self._look()) != seen:
-                seen = now
+            if (now := self._look()) != self._seen:
+                self._seen = now
                 try:
                     self._on_change()
                 except Exception:  # noqa: BLE001 - the top of a thread: it must not go blind

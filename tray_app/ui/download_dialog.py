@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout
 
 from tray_app.ui.presenters.prospect import prospect_facts
@@ -40,7 +40,7 @@ class DownloadDialog(QDialog):
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         self.accepted.connect(self.confirmed)
-        column = self._column = QVBoxLayout(self)
+        column = QVBoxLayout(self)
         column.setSpacing(SPACING)
         column.addWidget(text_label(name, bold=True))
         column.addWidget(self.waiting)
@@ -56,16 +56,15 @@ class DownloadDialog(QDialog):
         self.waiting.hide()
         for label, text in prospect_facts(prospect, tr):
             self.facts.addRow(label, _as_high_as_its_text(text_label(text)))
-        self._make_room()
+        QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 
     def _fail(self, error: AppError) -> None:
         self.waiting.setText(tr("What it is could not be read. It can be downloaded all the same."))
         self.card.show_error(error)
-        self._make_room()
+        QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 
     def _make_room(self) -> None:
         """All text in view; how high that is depends on how wide it is."""
-        self._column.activate()  # takes note of the rows that are new
         self.resize(self.width(), max(self.height(), self.heightForWidth(self.width())))
 
 
