@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
 from psygnal import Signal
 
 from tray_app.download.fleet import Limits
@@ -132,13 +133,14 @@ class App:
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._folder_changes = 0
+        self._trial_threads: int | None = None
         self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
         self._serving = Serving(
             self._supervisor,
             settings=lambda: self.store.current,
             secrets=self._secrets,
-            plan=lambda *, download: self.preview(self.store.current, download=download),
+            plan=lambda *, download: self.preview(self._with_trial(), download=download),
             announce=self._announce,
         )
         self._serving.problem = self.store.problem or self.catalog_problem
@@ -223,6 +225,14 @@ class App:
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
         return self._serving.wait_until_ready(timeout_s)
+
+    def try_threads(self, count: int | None) -> None:
+        """Let a server that runs use so many threads, without setting that; None ends the trial.
+
+        `AppError` if the engine cannot be started so.
+        """
+        self._trial_threads = count
+        self._serving.adopt()
 
     def apply(self, new: Settings) -> None:
         """Save `new` and act on what is different. `AppError` says what could not be done."""
@@ -345,6 +355,10 @@ class App:
                 str(exc),
                 "Check that you may write to the place that is named, or use the system's own settings.",
             ) from exc
+
+    def _with_trial(self) -> Settings:
+        settings, count = self.store.current, self._trial_threads
+        return settings if count is None else replace(settings, threads=count, threads_batch=count)
 
     def _model(self, settings: Settings, *, download: bool) -> Model:
         if not settings.model:

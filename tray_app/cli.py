@@ -23,6 +23,7 @@ from rich.console import Console
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
+from tray_app.cli_tune import tune_threads
 from tray_app.download.progress import Phase
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.throttle import parse_rate
@@ -69,6 +70,7 @@ key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
 commands.command()(quantize)
+commands.command("tune")(tune_threads)
 
 KeyName = Annotated[
     str,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.app import App
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.files import Partial
     from tray_app.models.housekeeping import How, OnProgress
@@ -302,6 +302,7 @@ class FakeApp:
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()
+        self.plan: Plan = make_plan()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
@@ -392,6 +393,13 @@ class FakeApp:
         self.note("embed", tuple(texts))
         vectors = tuple(_vector(len(text)) for text in texts)
         return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
+
+    def try_threads(self, count: int | None) -> None:
+        self.note("try_threads", count)
+
+    def wait_until_ready(self, timeout_s: float) -> Plan:
+        assert timeout_s > 0
+        return self.plan
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         self.note("complete", prompt, max_tokens)

@@ -1,10 +1,12 @@
 """The composition root on a real engine: wishes become what a person expects, and failures lose nothing."""
 
+import itertools
 import os
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace as replace_host
 from pathlib import Path
 
 import psutil
@@ -24,6 +26,7 @@ from tray_app.models.catalog import CatalogEntry
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, free_port
+from tray_app.tuning import Sample, tune
 
 DEADLINE_S = 60.0
 
@@ -402,3 +405,35 @@ def test_a_wrong_list_of_own_models_leaves_the_app_of_use(private_home: Path) ->
     assert "models.toml" in str(app.catalog_problem)
     assert app.library.find("test")
     app.close()
+
+
+def threads_in_use(app: App) -> list[str]:
+    plan = app.wait_until_ready(DEADLINE_S)
+    return [word for flag, word in itertools.pairwise(plan.argv) if flag in ("--threads", "--threads-batch")]
+
+
+def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before(app: App) -> None:
+    before = threads_in_use(started(app))
+    seen: list[list[str]] = []
+    cancelled = threading.Event()
+
+    def note(samples: tuple[Sample, ...], _total: int) -> None:
+        seen.append(threads_in_use(app))
+        if len(samples) == 2:
+            cancelled.set()
+
+    tuning = tune(
+        app, app.store.current, replace_host(app.host, physical_cores=2, logical_cores=3), cancelled, note
+    )
+
+    assert seen == [["1", "1"], ["2", "2"]]
+    assert all(sample.embeddings_per_s > 0 for sample in tuning.samples)
+    assert threads_in_use(app) == before
+    assert app.store.current.threads == "auto"
+
+
+def test_a_server_that_is_stopped_by_hand_is_not_started_again_by_a_trial(app: App) -> None:
+    with pytest.raises(EngineError):
+        tune(app, app.store.current, app.host, threading.Event(), lambda *_: None)
+
+    assert not app.status().serving

@@ -18,6 +18,7 @@ from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.files import parts_of
 from tray_app.models.library import NotInstalledError
+from tray_app.tuning import tune
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tray_app.app import App, AppStatus
     from tray_app.models.housekeeping import How, OnProgress
     from tray_app.system.logs import Lines, LogLine
+    from tray_app.tuning import Sample, Threads, Tuning
     from tray_app.ui.presenters.measurement import Load
     from tray_app.ui.presenters.models import ModelRow
 
@@ -143,6 +145,26 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
                 latencies_ms.append(latency_ms)
                 tell(len(latencies_ms))
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
+
+
+def tune_threads(
+    app: App, cancelled: Event, closing: Event, tell: Callable[[tuple[Sample, ...], int], None]
+) -> Tuning:
+    """Measure the running server with several numbers of threads, see `tuning.tune`."""
+    importlib.import_module("tray_app.ui.curve")
+
+    def tell_or_stop(samples: tuple[Sample, ...], total: int) -> None:
+        if closing.is_set():
+            cancelled.set()
+        tell(samples, total)
+
+    return tune(app, app.store.current, app.host, cancelled, tell_or_stop)
+
+
+def set_threads(app: App, threads: Threads) -> None:
+    """Let the engine have so many from now on; a running server is started again."""
+    settings = app.store.current
+    app.apply(msgspec.structs.replace(settings, threads=threads.writing, threads_batch=threads.reading))
 
 
 def stream_completion(
