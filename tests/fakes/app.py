@@ -385,6 +385,9 @@ class FakeApp:
     def restart_server(self) -> None:
         self.note("restart_server")
 
+    def refresh_login(self) -> None:
+        self.note("refresh_login")
+
     def stop_server(self) -> None:
         self.note("stop_server")
 

@@ -156,6 +156,8 @@ class Desktop(QObject):
         self.tray.chosen.connect(self._run)
         self.tray.model_chosen.connect(self._choose)
         self.tray.notice_clicked.connect(self.window.open)
+        # In the meantime, a person may have switched launch at login in the system's settings.
+        self.tray.opening.connect(lambda: self._operate(self._app.refresh_login))
         self.tray.show()
         self._refresh_models()
 

@@ -32,6 +32,7 @@ from tray_app.ui.presenters.settings import (
     engine_title,
     group_title,
     largest,
+    login_doubt,
     port_doubt,
     port_praise,
     read_draft,
@@ -194,6 +195,7 @@ class SettingsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
+        self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
     def _fill(self, settings: Settings) -> None:
         self._adopted = settings
@@ -217,7 +219,8 @@ class SettingsDialog(QDialog):
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        told = doubts(new, self._plan) | ({"port": self._port_doubt} if self._port_doubt else {}) | problems
+        told = doubts(new, self._plan) | login_doubt(self._bridge.status.login, new, tr)
+        told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         for field in FIELDS:
             self._annotate(field, told.get(field.name, ""))
         self._check_port(new.port)
