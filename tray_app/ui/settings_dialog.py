@@ -21,7 +21,9 @@ from PySide6.QtWidgets import (
 
 from tray_app.errors import AppError
 from tray_app.settings.schema import FIELDS
+from tray_app.ui.memory_bar import MemoryBar
 from tray_app.ui.operations import read_facts
+from tray_app.ui.presenters.memory import memory_bars
 from tray_app.ui.presenters.settings import (
     ENGINES,
     GROUPS,
@@ -84,6 +86,7 @@ class SettingsDialog(QDialog):
         self._asking_port = False
         self._port_doubt = self._port_praise = ""
         self.tabs = QTabWidget()
+        self.memory_bars = (MemoryBar(), MemoryBar())
         self.command = _command_view()
         self.consequence = text_label()
         self.card = MessageCard()
@@ -151,6 +154,8 @@ class SettingsDialog(QDialog):
         column = QVBoxLayout(self)
         column.setSpacing(SPACING)
         column.addWidget(self.tabs, 1)
+        for bar in self.memory_bars:
+            column.addWidget(bar)
         column.addWidget(label)
         column.addWidget(self.command)
         column.addWidget(self.consequence)
@@ -222,6 +227,7 @@ class SettingsDialog(QDialog):
         self._check_port(new.port)
         self._permit(problems)
         self._preview(new)
+        self._show_memory(new)
         self._show_consequence(new)
 
     def _annotate(self, field: Field, problem: str) -> None:
@@ -276,6 +282,14 @@ class SettingsDialog(QDialog):
         self._port_doubt = doubt
         self._port_praise = "" if doubt else port_praise(self._bridge.status, port, tr)
         self._judge()
+
+    def _show_memory(self, new: Settings) -> None:
+        """What would be taken of which memory; it warns, and forbids nothing."""
+        views = memory_bars(self._plan, new, self._bridge.app.host, tr)
+        for number, bar in enumerate(self.memory_bars):
+            bar.setVisible(number < len(views))
+            if number < len(views):
+                bar.show_view(views[number])
 
     def _show_consequence(self, new: Settings) -> None:
         self.consequence.setText(consequence(self._bridge.status, new, self._plan, tr))
