@@ -95,6 +95,7 @@ def test_a_second_start_shows_the_window_of_the_first_and_ends(
         real_desktop.run(*APP)
 
         real_desktop.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "^PowerInfer Tray")
+        real_desktop.run(*APP, "hf:owner/repo/tiny.gguf")  # is shown there too, and ends
         assert app.poll() is None
         host.click("Quit")
         assert app.wait(DEADLINE_S) == 0

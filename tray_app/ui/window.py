@@ -64,6 +64,14 @@ class Window(QWidget):
         self.raise_()
         self.activateWindow()
 
+    def offer_source(self, source: str) -> None:
+        """Open on the models, with this address or path filled in."""
+        self.open(Page.MODELS)
+        models = self.page(Page.MODELS)
+        if isinstance(models, ModelsPage):
+            models.source.setText(source)
+            models.source.setFocus()
+
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""
         self.open(Page.STATUS)
