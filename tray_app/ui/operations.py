@@ -6,6 +6,7 @@ import importlib
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from tray_app.ui.presenters.vitals import Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
+
+    import numpy as np
 
     from tray_app.app import App, AppStatus
     from tray_app.models.verify import Check
@@ -50,25 +53,36 @@ def read_facts(app: App) -> ModelFacts:
     return ModelFacts(library.installed(), library.catalog, chosen)
 
 
-def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embeddings:
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What came back for some texts."""
+
+    result: Embeddings
+    similarity: np.ndarray
+    """How near they are to each other, see `heat_map.similarities`."""
+
+
+def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embedded:
     """The embeddings of `texts`, and everything loaded that shows them.
 
     The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
     are sent in several requests, and no more of them once `cancelled` is set.
     """
     importlib.import_module("tray_app.ui.plots")
-    importlib.import_module("tray_app.ui.heat_map")
+    from tray_app.ui.heat_map import similarities
+
     parts = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         parts.append(app.embed(texts[start : start + _TEXTS_AT_ONCE]))
         if cancelled.is_set():
             break
-    return Embeddings(
+    result = Embeddings(
         vectors=tuple(vector for part in parts for vector in part.vectors),
         dimensions=parts[0].dimensions,
         tokens=sum(part.tokens for part in parts),
         elapsed_ms=sum(part.elapsed_ms for part in parts),
     )
+    return Embedded(result, similarities(result.vectors))
 
 
 def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[int], None]) -> Measurement:
