@@ -164,8 +164,9 @@ class Serving:
             hint = "Send a request to start it." if on_demand else "Start it in the app."
             return Unavailable(f"The server sleeps. {hint}", wakes=on_demand, models=self._offered)
         waiting = engine.state in _ON_ITS_WAY
+        why = engine.failure.title if engine.state is State.WAITING and engine.failure else engine.state
         return Unavailable(
-            f"The model is not ready ({engine.state}).",
+            f"The model is not ready ({why}).",
             _RETRY_AFTER_S if waiting else None,
             wakes=on_demand and self._wanted and engine.state is not State.FAILED,
         )

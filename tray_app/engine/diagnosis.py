@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, OTHER_ENGINE
 from tray_app.errors import EngineError, Fix
 from tray_app.settings.schema import FIELDS
+from tray_app.system.drives import is_drive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tray_app.engine.causes import Cause
 
@@ -28,6 +30,8 @@ class Failure:
 
     error: EngineError
     permanent: bool
+    absent: Path | None = None
+    """The file that must be there again before another start can help."""
 
 
 def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
@@ -75,6 +79,24 @@ def hung(silent_s: float) -> Failure:
         "If it happens again, choose another model or engine.",
     )
     return Failure(error, permanent=False)
+
+
+def gone(model: Path, place: Path, failure: Failure) -> Failure:
+    """The failure of an engine whose model went away with its drive or folder, which is `place`."""
+    title = (
+        f"The drive «{place.name or place}» is not connected"
+        if is_drive(place)
+        else (f"The folder «{place.name}» is gone")
+    )
+    error = EngineError(
+        title,
+        f"The model was read from {model}.",
+        "Connect it again: the server then starts by itself. Or choose another model.",
+        fix=Fix.SETTING,
+        setting="model",
+        evidence=failure.error.evidence,
+    )
+    return Failure(error, permanent=False, absent=model)
 
 
 def _failure(cause: Cause, named: str, evidence: tuple[str, ...]) -> Failure:

@@ -80,4 +80,6 @@ def _without(bundle: Path, value: str) -> str:
 
 
 def _kernel32() -> Any:
-    return ctypes.WinDLL("kernel32") if sys.platform == "win32" else None
+    if sys.platform == "win32":
+        return ctypes.WinDLL("kernel32")
+    return None
