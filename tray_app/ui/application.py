@@ -13,6 +13,7 @@ from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.garbage import settle
 from tray_app.ui.operations import choose, operation_for, read_facts
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
@@ -59,6 +60,7 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     for source in argv:
         if source != BACKGROUND:
             desktop.show_window(source)
+    settle()
     try:
         return qt.exec()
     finally:

@@ -23,11 +23,12 @@ from PySide6.QtWidgets import (
 )
 
 from tray_app.gateway.results import SUFFIXES, results_json, save_file, save_results
+from tray_app.ui.garbage import discard
 from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import embedded_texts, summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import SPACING, discard, text_label
+from tray_app.ui.widgets import SPACING, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

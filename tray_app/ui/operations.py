@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tray_app import __version__
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.library import NotInstalledError
+from tray_app.ui.garbage import settle
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
@@ -62,13 +64,20 @@ class Embedded:
     """How near they are to each other, see `heat_map.similarities`."""
 
 
+def import_once(module: str) -> None:
+    """Import what plots, once; there is no need ever to look for garbage in it."""
+    if module not in sys.modules:
+        importlib.import_module(module)
+        settle()
+
+
 def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embedded:
     """The embeddings of `texts`, and everything loaded that shows them.
 
     The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
     are sent in several requests, and no more of them once `cancelled` is set.
     """
-    importlib.import_module("tray_app.ui.plots")
+    import_once("tray_app.ui.plots")
     from tray_app.ui.heat_map import similarities
 
     parts = []
@@ -90,7 +99,7 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
 
     The first request that fails ends it, as its `AppError`.
     """
-    importlib.import_module("tray_app.ui.histogram")
+    import_once("tray_app.ui.histogram")
     began_s = time.perf_counter()
     latencies_ms: list[float] = []
     with ThreadPoolExecutor(load.at_once, "measure") as pool:
@@ -111,7 +120,7 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
 
 def look(app: App) -> Sample:
     """What engine and clients take now, and everything loaded that draws it."""
-    importlib.import_module("tray_app.ui.charts")
+    import_once("tray_app.ui.charts")
     return Sample(time.monotonic(), app.vitals(), app.status().traffic)
 
 

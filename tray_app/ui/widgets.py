@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontDatabase, QPalette
 from PySide6.QtWidgets import (
     QFrame,
@@ -103,16 +102,6 @@ class MessageCard(QFrame):
         self.setAccessibleName(title)
         self.setAccessibleDescription("\n".join(filter(None, texts)))
         self.show()
-
-
-def discard(plot: QWidget) -> None:
-    """Delete a plot, soon and wholly.
-
-    Plots refer to themselves in circles, and menus that no window owns are part of them. They are collected
-    here: done by chance on another thread, that would end the process.
-    """
-    plot.destroyed.connect(lambda: QTimer.singleShot(0, gc.collect))
-    plot.deleteLater()
 
 
 def text_label(text: str = "", *, bold: bool = False) -> QLabel:

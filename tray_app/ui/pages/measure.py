@@ -19,13 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from tray_app.gateway.results import save_file
+from tray_app.ui.garbage import discard
 from tray_app.ui.operations import measure
 from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.measurement import Load, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, discard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path
