@@ -93,6 +93,33 @@ def test_what_a_second_start_was_asked_for_is_filled_in_and_not_fetched(
     assert "download" not in {call[0] for call in fake.calls}
 
 
+def test_a_window_whose_screen_is_gone_comes_back(qtbot: QtBot, qapp: QApplication, desktop: Desktop) -> None:
+    desktop.start(background=True)
+    desktop.window.open()
+    desktop.open_settings()
+    windows = (desktop.window, desktop.dialog)
+    screen = qapp.primaryScreen()
+    for window in windows:
+        assert window is not None
+        window.move(5000, 5000)
+
+    qapp.screenRemoved.emit(screen)
+
+    qtbot.waitUntil(
+        lambda: all(window and screen.availableGeometry().contains(window.pos()) for window in windows)
+    )
+
+
+def test_a_window_is_no_larger_than_its_screen(qapp: QApplication, desktop: Desktop) -> None:
+    desktop.window.resize(5000, 5000)
+
+    desktop.window.open()
+
+    available = qapp.primaryScreen().availableGeometry()
+    assert available.contains(desktop.window.geometry().size().width() - 1, 0)
+    assert desktop.window.height() <= available.height()
+
+
 def test_the_app_begins_with_what_the_settings_ask_for(qapp: QApplication, fake: FakeApp) -> None:
     desktop = Desktop(qapp, fake.as_app)
     desktop.start(background=True)

@@ -23,6 +23,7 @@ from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
+from tray_app.ui.widgets import bring_into_view
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Desktop(QObject):
         self.bridge.status_changed.connect(self._show_status)
         self.window.settings_wanted.connect(self.open_settings)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
+        # Queued: first Qt gives windows whose screen is gone another one.
+        qt.screenRemoved.connect(self._bring_into_view, Qt.ConnectionType.QueuedConnection)
         self._window_wanted.connect(self._open_window, Qt.ConnectionType.QueuedConnection)
 
     def start(self, *, background: bool) -> None:
@@ -148,6 +151,11 @@ class Desktop(QObject):
         self.about.show()
         self.about.raise_()
         self.about.activateWindow()
+
+    def _bring_into_view(self) -> None:
+        for window in (self.window, self.dialog):
+            if window is not None and window.isVisible():
+                bring_into_view(window)
 
     def _open_window(self, source: str) -> None:
         if source:

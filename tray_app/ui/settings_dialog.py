@@ -11,9 +11,11 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
+    QScrollArea,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -41,10 +43,12 @@ from tray_app.ui.presenters.settings import (
 )
 from tray_app.ui.setting_editors import Choice, Number, ResetButton, Selection, Switch, Text
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, small_label, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, bring_into_view, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from PySide6.QtGui import QShowEvent
 
     from tray_app.app import AppStatus
     from tray_app.engine.plan import Plan
@@ -85,6 +89,7 @@ class SettingsDialog(QDialog):
         self._asked_port: int | None = None
         self._asking_port = False
         self._port_doubt = self._port_praise = ""
+        self._forms: list[QFormLayout] = []
         self.tabs = QTabWidget()
         self.memory_bars = (MemoryBar(), MemoryBar())
         self.command = _command_view()
@@ -121,6 +126,11 @@ class SettingsDialog(QDialog):
     def accept(self) -> None:
         """Save and act, then close."""
         self._submit(super().accept)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """A small screen gets a small dialog, whose tabs are scrolled."""
+        super().showEvent(event)
+        bring_into_view(self)
 
     def done(self, result: int) -> None:
         """Close, and think no more about what nobody sees."""
@@ -161,11 +171,22 @@ class SettingsDialog(QDialog):
         column.addWidget(self.consequence)
         column.addWidget(self.card)
         column.addWidget(self.buttons)
-        self.resize(_WIDTH, column.totalHeightForWidth(_WIDTH))
+        self.resize(_WIDTH, self._height())
+
+    def _height(self) -> int:
+        """So much that no tab has to be scrolled, where the screen has it."""
+        scrolled = max(form.totalHeightForWidth(_WIDTH - 4 * MARGIN) for form in self._forms)
+        return self.sizeHint().height() - self.tabs.sizeHint().height() + scrolled + 4 * SPACING
 
     def _tab(self, group: str) -> QWidget:
-        tab = QWidget()
-        form = QFormLayout(tab)
+        tab = QScrollArea(widgetResizable=True)
+        tab.setFrameShape(QFrame.Shape.NoFrame)
+        content = QWidget()
+        content.setAutoFillBackground(False)
+        tab.setWidget(content)
+        tab.viewport().setAutoFillBackground(False)
+        form = QFormLayout(content)
+        self._forms.append(form)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         form.setVerticalSpacing(SPACING)
