@@ -356,11 +356,12 @@ class App:
         return complete(self.status().base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
-        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+        self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
         """Let terminal commands and a second start ask this app, unless they ask another one already.
 
-        `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
+        `quit_app` and `show_window` are called when they say so, on a thread of the control listener;
+        `show_window` with a model that somebody wants to have, or an empty text.
         """
         if not self._asked.take():
             return
@@ -371,9 +372,9 @@ class App:
                 "start": self.start_server,
                 "stop": self.stop_server,
                 "restart": self.restart_server,
-                "show": show_window or _no_window,
                 "quit": quit_app,
             },
+            show=show_window or _no_window,
         )
         self._control.open()
 
@@ -460,7 +461,7 @@ class App:
         self.changed.emit(self.status())
 
 
-def _no_window() -> None:
+def _no_window(_source: str) -> None:
     raise GatewayError("There is no window", "The app runs in a terminal.")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -212,6 +213,24 @@ def test_ok_does_not_wait_for_a_model_that_must_be_downloaded_first(
     with qtbot.waitSignal(dialog.failed_later) as failed:
         arrived.set()
     assert failed.args[0].title == "The download failed"
+
+
+def test_the_memory_bar_follows_the_fields_and_forbids_nothing(
+    qtbot: QtBot, open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    fake = FakeApp(make_status(), folder=tmp_path)
+    model = fake.library.models[0]
+    fake.library.models = (dataclasses.replace(model, size_bytes=20 * 2**30), *fake.library.models[1:])
+    dialog = open_dialog(fake)
+    main, graphics = dialog.memory_bars
+
+    assert "does not fit" in main.warning.text()
+    assert graphics.isHidden()
+    before = main.accessibleDescription()
+    dialog.editors["batch_size"].set_value(64)
+    dialog.editors["batch_size"].changed.emit()
+    qtbot.waitUntil(lambda: main.accessibleDescription() != before)
+    assert button(dialog, OK).isEnabled()
 
 
 def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
