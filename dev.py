@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> int:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
         case ["package", *rest]:
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *PACKAGE_TOOLS], lock=DEV_LOCK)
+            proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in rest else []
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
             return call([PYTHON, "packaging/package.py", *rest])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)

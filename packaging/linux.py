@@ -8,6 +8,7 @@ import platform
 import shutil
 import stat
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -32,6 +33,23 @@ def make(frozen: Path, dist: Path) -> list[Path]:
     """The packages, made in the folder `dist`; `PackagingError` if a tool fails."""
     dist.mkdir(parents=True, exist_ok=True)
     return [make_deb(frozen, dist), make_tarball(frozen, dist)]
+
+
+def prove(packages: list[Path]) -> None:
+    """Install the .deb in a small Debian, use it and remove it; `PackagingError` if anything is off."""
+    proof = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-v",
+        "-rP",
+        "-p",
+        "no:cacheprovider",
+        "tests/packaging/proof_linux.py",
+    ]
+    environ = {**os.environ, "POWERINFER_TRAY_DEB": str(packages[0])}
+    if subprocess.run(proof, cwd=ROOT, env=environ, check=False).returncode != 0:
+        raise PackagingError("The package has not proven itself")
 
 
 def make_deb(frozen: Path, dist: Path) -> Path:

@@ -3,30 +3,60 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
+from pathlib import Path
 
 import contents
+import engines
 import freeze
 import linux
 from freeze import PackagingError
+from tray_app.system.host import detect_system, normalise_machine
 
 MAKERS = {"linux": linux.make}
+PROOFS = {"linux": linux.prove}
+DIST = freeze.ROOT / "dist"
 
 
 def main() -> int:
     """Make what the command line asks for; 1 and the reason if that is not possible."""
-    parser = argparse.ArgumentParser(prog="dev.py package", description="Make packages, into dist/.")
+    parser = argparse.ArgumentParser(prog="dev.py package", description="Make packages, in dist/.")
     parser.add_argument("system", choices=sorted(MAKERS))
+    parser.add_argument("--powerinfer", metavar="DIR", type=Path, help="bundle server and quantize from here")
+    parser.add_argument("--prove", action="store_true", help="install, use and remove what was made")
     options = parser.parse_args()
     try:
-        folder = freeze.freeze(options.system)
-        freeze.prove(folder / contents.APP)
-        for package in MAKERS[options.system](folder, freeze.ROOT / "dist"):
-            print(f"{package}  {package.stat().st_size / 1e6:.0f} MB")
+        packages = make(options.system, options.powerinfer)
+        if options.prove:
+            PROOFS[options.system](packages)
     except PackagingError as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0
+
+
+def make(system: str, own_build: Path | None) -> list[Path]:
+    """Freeze, let the frozen app prove itself, and put it into packages."""
+    target = this_platform()
+    if not target.startswith(f"{system}-"):
+        raise PackagingError(f"Packages for {system} are made on {system}; this is {target}")
+    programs = freeze.BUILD / "programs"
+    bundled = engines.gather(target, own_build, programs, engines.Manifest.read())
+    folder = freeze.freeze(system, programs if bundled else None)
+    if bundled:
+        engines.check_places(folder / "_internal", target)
+    freeze.prove(folder / contents.APP)
+    print(f"Unpacked: {freeze.size_bytes(folder) / 1e6:.0f} MB")
+    packages = MAKERS[system](folder, DIST)
+    for package in packages:
+        print(f"{package.stat().st_size / 1e6:6.1f} MB  {package}")
+    return packages
+
+
+def this_platform() -> str:
+    """The machine that this runs on, as the app names it in `resources/bin/`."""
+    return f"{detect_system(sys.platform)}-{normalise_machine(platform.machine())}"
 
 
 if __name__ == "__main__":
