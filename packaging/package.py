@@ -7,15 +7,14 @@ import platform
 import sys
 from pathlib import Path
 
-import contents
 import engines
 import freeze
 import linux
+import macos
 from freeze import PackagingError
 from tray_app.system.host import detect_system, normalise_machine
 
-MAKERS = {"linux": linux.make}
-PROOFS = {"linux": linux.prove}
+MAKERS = {"linux": linux.make, "macos": macos.make}
 DIST = freeze.ROOT / "dist"
 
 
@@ -24,12 +23,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="dev.py package", description="Make packages, in dist/.")
     parser.add_argument("system", choices=sorted(MAKERS))
     parser.add_argument("--powerinfer", metavar="DIR", type=Path, help="bundle server and quantize from here")
-    parser.add_argument("--prove", action="store_true", help="install, use and remove what was made")
+    parser.add_argument("--prove", action="store_true", help="Linux: install, use and remove the .deb")
     options = parser.parse_args()
     try:
         packages = make(options.system, options.powerinfer)
-        if options.prove:
-            PROOFS[options.system](packages)
+        if options.prove and options.system == "linux":
+            linux.prove(packages)
     except PackagingError as exc:
         print(exc, file=sys.stderr)
         return 1
@@ -37,18 +36,17 @@ def main() -> int:
 
 
 def make(system: str, own_build: Path | None) -> list[Path]:
-    """Freeze, let the frozen app prove itself, and put it into packages."""
+    """Freeze the app with what belongs into it, and put it into packages, which prove it."""
     target = this_platform()
     if not target.startswith(f"{system}-"):
         raise PackagingError(f"Packages for {system} are made on {system}; this is {target}")
     programs = freeze.BUILD / "programs"
     bundled = engines.gather(target, own_build, programs, engines.Manifest.read())
-    folder = freeze.freeze(system, programs if bundled else None)
+    frozen = freeze.freeze(system, programs if bundled else None)
     if bundled:
-        engines.check_places(folder / "_internal", target)
-    freeze.prove(folder / contents.APP)
-    print(f"Unpacked: {freeze.size_bytes(folder) / 1e6:.0f} MB")
-    packages = MAKERS[system](folder, DIST)
+        engines.check_places(frozen.code, target)
+    print(f"Unpacked: {frozen.size_bytes() / 1e6:.0f} MB")
+    packages = MAKERS[system](frozen, DIST)
     for package in packages:
         print(f"{package.stat().st_size / 1e6:6.1f} MB  {package}")
     return packages
