@@ -4,6 +4,7 @@
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
     python3 dev.py check          format, lint, types, import contracts
+    python3 dev.py package linux  packages of this system, into dist/
     python3 dev.py lock           write the lock files anew from pyproject.toml
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
@@ -34,10 +35,12 @@ QT_LIBRARIES = (
     "fonts-dejavu-core libdbus-1-3 libegl1 libfontconfig1 libfreetype6 libgl1 libglib2.0-0 libx11-6 "
     "libx11-xcb1 libxcb-cursor0 libxcb-glx0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 "
     "libxcb-render-util0 libxcb-shape0 libxcb-shm0 libxcb-sync1 libxcb-util1 libxcb-xfixes0 libxcb-xkb1 "
-    "libxkbcommon-x11-0 libxkbcommon0"
+    "libwayland-cursor0 libxkbcommon-x11-0 libxkbcommon0"
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic openbox trayer xdotool xvfb".split()
+# What takes programs apart and makes Debian packages.
+PACKAGE_TOOLS = "binutils dpkg-dev".split()
 
 Command = Sequence[str | Path]
 
@@ -54,6 +57,9 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
+        case ["package", *rest]:
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *PACKAGE_TOOLS], lock=DEV_LOCK)
+            return call([PYTHON, "packaging/package.py", *rest])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             return lock()

@@ -9,7 +9,6 @@ happens next is decided in `lifecycle.py`; here it is done.
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import random
 import threading
@@ -42,6 +41,7 @@ from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
 from tray_app.system import runrecord
 from tray_app.system.child import Launch
+from tray_app.system.environment import child_environment
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -121,12 +121,12 @@ class Supervisor:
         launcher: Launcher,
         state_dir: Path,
         log_dir: Path,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._launcher = launcher
         self._state_dir = state_dir
-        self._environ = environ
+        self._environ = child_environment() if environ is None else environ
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)

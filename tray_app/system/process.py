@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 
+from tray_app.system.environment import bundle_folder, child_environment, system_libraries
+
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
 _LONGEST_LINE_BYTES = 16_384
@@ -24,6 +27,34 @@ class Usage:
 
     cpu_s: float
     read_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program has printed, and how it ended: negative for a signal, as `subprocess` has it."""
+
+    exit_code: int
+    text: str
+
+
+def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
+    """Run a program to its end, in a folder of its own, for it may leave a log where it runs.
+
+    `OSError` if it cannot be started, `subprocess.TimeoutExpired` if it goes on for longer.
+    """
+    with tempfile.TemporaryDirectory() as folder, system_libraries(bundle_folder()):
+        answer = subprocess.run(
+            argv,
+            cwd=folder,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            check=False,
+        )
+    return Answer(answer.returncode, answer.stdout.decode("utf-8", "replace"))
 
 
 def read_lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
