@@ -89,3 +89,7 @@ def source_date() -> int:
         return int(told)
     git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     return int(subprocess.run(git, stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    print(freeze(sys.argv[1]))

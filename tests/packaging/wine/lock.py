@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A pin, its digests on lines of their own that a backslash joins, and the comments that name who asked for it.
+# A pin, its digests on lines that a backslash joins, and the comments that name who asked for it.
 _BLOCK = re.compile(r"^\w.*(?:\n[ \t].*)*", re.MULTILINE)
 _DIGEST = re.compile(r"--hash=\S+")
 _PARENT = re.compile(r"^ +# +(?:via +)?(\S+)", re.MULTILINE)
