@@ -108,6 +108,9 @@ REQUIRED = {
         *_EVERYWHERE,
         r"PySide6/plugins/platforms/qwindows\.dll",
         r"PySide6/plugins/styles/qmodernwindowsstyle\.dll",
+        # Not every Windows has Microsoft's C++ runtime.
+        *(rf"{name}140\.dll" for name in ("msvcp", "vcruntime", "vcomp")),
+        r"vcruntime140_1\.dll",
     ],
 }
 """For each system, patterns of which each must match a file: without it, the app does not start or work."""
@@ -161,7 +164,8 @@ def unresolved(log: str, languages: Iterable[str] = ()) -> list[str]:
     return [
         f"{library}, needed by {file}"
         for library, file in found
-        if is_used(file[file.rfind("PySide6/") :] if "PySide6/" in file else file, languages)
+        if not library.startswith("api-ms-win-")  # a name that Windows 10 itself leads to a library
+        and is_used(file[file.rfind("PySide6/") :] if "PySide6/" in file else file, languages)
     ]
 
 

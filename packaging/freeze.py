@@ -52,10 +52,6 @@ class Frozen:
         places = {self.code, self.data}
         return {path.relative_to(place).as_posix() for place in places for path in place.rglob("*")}
 
-    def size_bytes(self) -> int:
-        """What it takes on a disk."""
-        return sum(path.lstat().st_size for path in self.folder.rglob("*") if not path.is_dir())
-
     def prove(self) -> None:
         """Let it run its own self-test; `PackagingError` if that does not pass."""
         began_s = time.monotonic()
@@ -81,6 +77,11 @@ def freeze(system: str, programs: Path | None = None) -> Frozen:
     if lines := contents.missing(frozen.names(), system, llama_cpp=contents.has_llama_cpp()):
         raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
     return frozen
+
+
+def size_bytes(folder: Path) -> int:
+    """What a folder takes on a disk, links not followed."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def source_date() -> int:
@@ -112,3 +113,7 @@ def _run_pyinstaller(programs: Path | None) -> str:
     if run.returncode != 0:
         raise PackagingError(f"PyInstaller failed ({run.returncode}):\n{run.stdout[-4000:]}")
     return run.stdout
+
+
+if __name__ == "__main__":
+    print(freeze(sys.argv[1]).folder)

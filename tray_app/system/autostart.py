@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tray_app.system.files import write_atomically
 from tray_app.system.host import System
+from tray_app.system.process import own_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +50,9 @@ def autostart_for(system: System, environ: Mapping[str, str], command: tuple[str
 
 def app_command() -> tuple[str, ...]:
     """What starts this app hidden in the tray: the frozen program, or this interpreter with the package."""
-    program = (sys.executable,) if getattr(sys, "frozen", False) else (sys.executable, "-m", "tray_app")
-    return (*program, "--background")
+    if getattr(sys, "frozen", False):
+        return (own_program(windowed=True), "--background")
+    return (sys.executable, "-m", "tray_app", "--background")
 
 
 class DesktopEntry:
