@@ -64,9 +64,8 @@ class Frozen:
         )
         if test.returncode != 0:
             raise PackagingError(f"The frozen app's self-test failed ({test.returncode}):\n{test.stderr}")
-        print(
-            f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {test.stdout.strip()}"
-        )
+        report = " ".join(test.stdout.split())
+        print(f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {report}", flush=True)
 
 
 def freeze(system: str, programs: Path | None = None) -> Frozen:
