@@ -73,7 +73,10 @@ def freeze(system: str, programs: Path | None = None) -> Frozen:
     if lines := contents.unresolved(_run_pyinstaller(programs)):
         raise PackagingError("Libraries are missing on this machine:\n" + "\n".join(lines))
     frozen = Frozen.of(system, BUILD / "frozen")
-    if lines := contents.missing(frozen.names(), system, llama_cpp=contents.has_llama_cpp()):
+    languages = contents.languages(ROOT / "resources" / "translations")
+    if lines := contents.missing(
+        frozen.names(), system, llama_cpp=contents.has_llama_cpp(), languages=languages
+    ):
         raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
     return frozen
 
