@@ -20,6 +20,7 @@ Row = tuple[str, str, str]
 """A file for the package as PyInstaller lists it: its name there, where it comes from, its kind."""
 
 APP = "powerinfer-tray"
+TITLE = "PowerInfer Tray"
 APP_ID = "org.powerinfer-tray.app"
 
 UNUSED_MODULES = {
@@ -81,9 +82,9 @@ _EVERYWHERE = [
     r"resources/catalog\.toml",
     r"resources/test-model/test\.gguf",
     r"licences\.txt",
-    r"xllamacpp/xllamacpp\.[^/]*(so|pyd)",
     r"PySide6/QtWidgets\.[^/]*(so|pyd)",
 ]
+_LLAMA_CPP = r"xllamacpp/xllamacpp\.[^/]*(so|pyd)"
 REQUIRED = {
     "linux": [
         *_EVERYWHERE,
@@ -112,7 +113,7 @@ REQUIRED = {
         r"vcruntime140_1\.dll",
     ],
 }
-"""For each system, patterns of which each must match a file: without these the app does not start or work."""
+"""For each system, patterns of which each must match a file: without it, the app does not start or work."""
 
 
 def is_used(name: str, languages: Iterable[str]) -> bool:
@@ -144,10 +145,11 @@ def _from_the_system(source: str) -> bool:
     return Path(source).parts[:2] in {("/", "lib"), ("/", "usr")}
 
 
-def missing(names: Iterable[str], system: str) -> list[str]:
-    """The patterns of `REQUIRED` that no file of the package matches."""
+def missing(names: Iterable[str], system: str, *, llama_cpp: bool) -> list[str]:
+    """The patterns of what the package of a system must hold, and that no file of it matches."""
     files = [name.replace("\\", "/") for name in names]
-    return [pattern for pattern in REQUIRED[system] if not any(re.fullmatch(pattern, name) for name in files)]
+    wanted = [*REQUIRED[system], _LLAMA_CPP] if llama_cpp else REQUIRED[system]
+    return [pattern for pattern in wanted if not any(re.fullmatch(pattern, name) for name in files)]
 
 
 def unresolved(log: str, languages: Iterable[str] = ()) -> list[str]:
@@ -167,10 +169,10 @@ def unresolved(log: str, languages: Iterable[str] = ()) -> list[str]:
     ]
 
 
-def closure(distribution: str) -> dict[str, importlib.metadata.Distribution]:
-    """A distribution and all that it needs on this machine, by name."""
+def closure() -> dict[str, importlib.metadata.Distribution]:
+    """The app's distribution and all that it needs on this machine, by name."""
     found: dict[str, importlib.metadata.Distribution] = {}
-    wanted = [distribution]
+    wanted = [APP]
     while wanted:
         this = importlib.metadata.distribution(wanted.pop())
         if this.name in found:
@@ -181,12 +183,17 @@ def closure(distribution: str) -> dict[str, importlib.metadata.Distribution]:
     return found
 
 
-def strangers(distribution: str) -> list[str]:
-    """Top-level modules that are installed here, but not because of `distribution`: tools of developers.
+def has_llama_cpp() -> bool:
+    """Whether llama.cpp comes with the app on this machine."""
+    return "xllamacpp" in closure()
+
+
+def strangers() -> list[str]:
+    """Top-level modules that are installed here, but that the app does not need: tools of developers.
 
     Libraries import some of them if they are there; without this the package would hold a type checker.
     """
-    family = closure(distribution).keys()
+    family = closure().keys()
     modules = importlib.metadata.packages_distributions()
     return sorted(module for module, owners in modules.items() if not family & set(owners))
 

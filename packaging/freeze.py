@@ -6,11 +6,11 @@ frozen app that does not pass.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import contents
@@ -25,47 +25,78 @@ class PackagingError(Exception):
     """A package cannot be made; the text says why."""
 
 
-def freeze(system: str, engines: Path | None = None) -> Path:
-    """The folder of the frozen app, checked. `engines` holds programs to bundle, below `<platform>/`."""
-    log = _run_pyinstaller(engines)
-    if lines := contents.unresolved(log):
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The frozen app: a folder, or on macOS an `.app`."""
+
+    folder: Path
+    program: Path
+    code: Path
+    """Where it finds its libraries and programs."""
+    data: Path
+    """Where the rest lies: the same folder but on macOS, where each has links to the other."""
+
+    @classmethod
+    def of(cls, system: str, where: Path) -> Frozen:
+        """The one that PyInstaller has put into a folder."""
+        if system == "macos":
+            app = where / f"{contents.TITLE}.app"
+            inside = app / "Contents"
+            return cls(app, inside / "MacOS" / contents.APP, inside / "Frameworks", inside / "Resources")
+        folder = where / contents.APP
+        program = folder / (f"{contents.APP}.exe" if system == "windows" else contents.APP)
+        return cls(folder, program, folder / "_internal", folder / "_internal")
+
+    def names(self) -> set[str]:
+        """The files in it, as the app knows them."""
+        places = {self.code, self.data}
+        return {path.relative_to(place).as_posix() for place in places for path in place.rglob("*")}
+
+    def size_bytes(self) -> int:
+        """What it takes on a disk."""
+        return sum(path.lstat().st_size for path in self.folder.rglob("*") if not path.is_dir())
+
+    def prove(self) -> None:
+        """Let it run its own self-test; `PackagingError` if that does not pass."""
+        began_s = time.monotonic()
+        test = subprocess.run(
+            [self.program, "selftest", "--json"],
+            capture_output=True,
+            timeout=_SELFTEST_TIMEOUT_S,
+            check=False,
+            encoding="utf-8",
+        )
+        if test.returncode != 0:
+            raise PackagingError(f"The frozen app's self-test failed ({test.returncode}):\n{test.stderr}")
+        print(
+            f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {test.stdout.strip()}"
+        )
+
+
+def freeze(system: str, programs: Path | None = None) -> Frozen:
+    """Freeze the app. `programs` are to be bundled, and lie below `<platform>/`."""
+    if lines := contents.unresolved(_run_pyinstaller(programs)):
         raise PackagingError("Libraries are missing on this machine:\n" + "\n".join(lines))
-    folder = BUILD / "frozen" / contents.APP
-    inside = folder / "_internal"
-    names = [path.relative_to(inside).as_posix() for path in inside.rglob("*")]
-    if lines := contents.missing(names, system):
+    frozen = Frozen.of(system, BUILD / "frozen")
+    if lines := contents.missing(frozen.names(), system, llama_cpp=contents.has_llama_cpp()):
         raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
-    return folder
+    return frozen
 
 
-def prove(program: Path) -> dict[str, object]:
-    """The report of the frozen app's own self-test; `PackagingError` if it does not pass."""
-    started = time.monotonic()
-    test = subprocess.run(
-        [program, "selftest", "--json"],
-        capture_output=True,
-        timeout=_SELFTEST_TIMEOUT_S,
-        check=False,
-        text=True,
-    )
-    if test.returncode != 0:
-        raise PackagingError(f"The frozen app's self-test failed ({test.returncode}):\n{test.stderr}")
-    report: dict[str, object] = json.loads(test.stdout)
-    print(f"The frozen app's self-test passes ({time.monotonic() - started:.1f} s): {json.dumps(report)}")
-    return report
+def source_date() -> int:
+    """The time of the sources, in seconds since 1970: as told by the environment, else of the last commit."""
+    if told := os.environ.get("SOURCE_DATE_EPOCH"):
+        return int(told)
+    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    return int(subprocess.run(git, stdout=subprocess.PIPE, check=True, text=True).stdout)
 
 
-def size_bytes(folder: Path) -> int:
-    """What a folder takes, links not followed."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-
-
-def _run_pyinstaller(engines: Path | None) -> str:
+def _run_pyinstaller(programs: Path | None) -> str:
     """Its log. The same sources give the same bytes."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", str(SPEC)]
     command += ["--distpath", str(BUILD / "frozen"), "--workpath", str(BUILD / "pyinstaller")]
-    if engines is not None:
-        command += ["--", "--engines", str(engines)]
+    if programs is not None:
+        command += ["--", "--programs", str(programs)]
     print("Freezing …", flush=True)
     run = subprocess.run(
         command,
@@ -83,13 +114,5 @@ def _run_pyinstaller(engines: Path | None) -> str:
     return run.stdout
 
 
-def source_date() -> int:
-    """The time of the sources, in seconds since 1970: as told by the environment, else of the last commit."""
-    if told := os.environ.get("SOURCE_DATE_EPOCH"):
-        return int(told)
-    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    return int(subprocess.run(git, stdout=subprocess.PIPE, check=True, text=True).stdout)
-
-
 if __name__ == "__main__":
-    print(freeze(sys.argv[1]))
+    freeze(sys.argv[1])

@@ -24,7 +24,7 @@ _RULE = "=" * 100
 def write(folder: Path, binaries: Iterable[tuple[str, str, str]]) -> Path:
     """Write `licences.txt` into a folder. `binaries` are PyInstaller's: name in the bundle, source, kind."""
     binaries = list(binaries)
-    family = contents.closure(contents.APP)
+    family = contents.closure()
     loader = importlib.metadata.distribution("pyinstaller")
     parts = {f"{name} {part.version}": of_distribution(part) for name, part in family.items()}
     parts |= {f"PyInstaller {loader.version} (its boot loader)": of_distribution(loader)}

@@ -8,12 +8,17 @@ import platform
 import shutil
 import stat
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import contents
-from freeze import BUILD, ROOT, PackagingError, size_bytes, source_date
+from freeze import BUILD, ROOT, PackagingError, source_date
 from tray_app import __version__
+
+if TYPE_CHECKING:
+    from freeze import Frozen
 
 HOME = Path("usr/lib") / contents.APP
 """Where the frozen app lies in an installed system."""
@@ -28,10 +33,28 @@ runs language models on this computer for OpenAI clients
 _DEBIAN_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def make(frozen: Path, dist: Path) -> list[Path]:
-    """The packages, made in the folder `dist`; `PackagingError` if a tool fails."""
+def make(frozen: Frozen, dist: Path) -> list[Path]:
+    """The packages, made in the folder `dist`; `PackagingError` if a tool or the app's self-test fails."""
+    frozen.prove()
     dist.mkdir(parents=True, exist_ok=True)
-    return [make_deb(frozen, dist), make_tarball(frozen, dist)]
+    return [make_deb(frozen.folder, dist), make_tarball(frozen.folder, dist)]
+
+
+def prove(packages: list[Path]) -> None:
+    """Install the .deb in a small Debian, use it and remove it; `PackagingError` if anything is off."""
+    proof = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-v",
+        "-rP",
+        "-p",
+        "no:cacheprovider",
+        "tests/packaging/proof_linux.py",
+    ]
+    environ = {**os.environ, "POWERINFER_TRAY_DEB": str(packages[0])}
+    if subprocess.run(proof, cwd=ROOT, env=environ, check=False).returncode != 0:
+        raise PackagingError("The package has not proven itself")
 
 
 def make_deb(frozen: Path, dist: Path) -> Path:
@@ -41,7 +64,7 @@ def make_deb(frozen: Path, dist: Path) -> Path:
     (tree / "DEBIAN").mkdir(parents=True)  # by which Debian's tools know a package's root
     install(frozen, tree)
     machine = _DEBIAN_MACHINES[platform.machine()]
-    fields = control(machine, dependencies(tree), size_bytes(tree))
+    fields = control(machine, dependencies(tree), sum(path.lstat().st_size for path in tree.rglob("*")))
     for name, text in {"control": fields, "prerm": (TEMPLATES / "prerm").read_text()}.items():
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
     date_all(tree)
@@ -53,6 +76,8 @@ def make_deb(frozen: Path, dist: Path) -> Path:
 def install(frozen: Path, tree: Path) -> None:
     """Lay the files of an installed app below `tree`, with the rights that they shall have."""
     shutil.copytree(frozen, tree / HOME, symlinks=True)
+    for library in systems_libraries(tree / HOME / "_internal"):
+        library.unlink()  # the dependencies bring it, with its security updates
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin" / contents.APP).symlink_to(f"../lib/{contents.APP}/{contents.APP}")
     share, icons = tree / "usr/share", ROOT / "resources" / "icons"
@@ -68,6 +93,12 @@ def install(frozen: Path, tree: Path) -> None:
         if not path.is_symlink():
             runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
             path.chmod(0o755 if runs else 0o644)
+
+
+def systems_libraries(inside: Path) -> list[Path]:
+    """The libraries that PyInstaller has taken from this machine; those of wheels lie in folders."""
+    files = (path for path in inside.glob("lib*.so*") if not path.is_symlink())
+    return [path for path in files if not path.name.startswith("libpython")]
 
 
 _OTHER_LICENCES = f"\nThe licences of all that it contains: /{HOME}/_internal/licences.txt\n"

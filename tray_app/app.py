@@ -11,27 +11,31 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 from psygnal import Signal
 
+from tray_app.doctor import Patient, examine
 from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
+from tray_app.engine.vitals import vitals_of
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
+from tray_app.examination import RunningApp
 from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
-from tray_app.models.catalog import load_catalog, load_own_models
-from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.catalog import load_all
+from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -42,17 +46,19 @@ from tray_app.system.host import detect_host
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import port_owners
+from tray_app.system.ports import nearest_free_port, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.vitals import Vitals
     from tray_app.errors import AppError
+    from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -93,8 +99,9 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`, `embed`
-    and `complete` may take long: a thread that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `preview`, `vitals`,
+    `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread that draws
+    windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -119,8 +126,7 @@ class App:
             keep_awake=keep_awake_on(host.system),
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
-        self.catalog_problem: ModelError | None = None
-        self._catalog = self._load_catalog()
+        self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
@@ -147,6 +153,8 @@ class App:
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
+        self._failures = FailureKeeper(paths.state)
+        self._supervisor.changed.connect(self._failures.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -168,11 +176,15 @@ class App:
             traffic=self._serving.traffic(),
         )
 
+    def vitals(self) -> Vitals | None:
+        """What the engine takes of this machine now; None while there is none, or it runs elsewhere."""
+        pid = self._supervisor.glance().pid
+        return vitals_of(pid, self.host) if pid else None
+
     @property
     def models_folder(self) -> Path:
         """Where models are and go."""
-        chosen = self.store.current.models_folder
-        return Path(chosen).expanduser() if chosen else self.paths.models
+        return models_folder(self.store.current, self.paths)
 
     @property
     def library(self) -> Library:
@@ -220,6 +232,11 @@ class App:
         self._serving.adopt()
         self._announce()
 
+    def move_to_free_port(self) -> None:
+        """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
+        settings = self.store.current
+        self.apply(msgspec.structs.replace(settings, port=nearest_free_port(settings.port)))
+
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
         if name not in KEYS:
@@ -255,6 +272,22 @@ class App:
         """Who keeps the public address from having this port; nobody if it is free or ours."""
         status = self.status()
         return () if status.serving and port == status.settings.port else port_owners(port)
+
+    def examine(self) -> Examination:
+        """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
+        status, complaints = self.status(), (self.store.problem, self.catalog_problem)
+        return examine(
+            Patient(
+                paths=self.paths,
+                host=self.host,
+                settings=status.settings,
+                library=self.library,
+                finder=self._engines,
+                secrets=self._secrets,
+                running=RunningApp(os.getpid(), status.engine.state, status.serving, status.base_url),
+                complaints=tuple(filter(None, complaints)),
+            )
+        )
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
@@ -347,19 +380,11 @@ class App:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
+        return Library(folder, self._catalog, builtin_model())
 
     def _served_path(self) -> Path | None:
         engine = self._supervisor.glance()
         return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
-
-    def _load_catalog(self) -> tuple[CatalogEntry, ...]:
-        catalog = load_catalog(resources() / "catalog.toml")
-        try:
-            return catalog + load_own_models(self.paths.own_models_file, catalog)
-        except ModelError as exc:
-            self.catalog_problem = exc  # the app is of use without them
-            return catalog
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
@@ -384,6 +409,7 @@ def status_document(status: AppStatus) -> dict[str, Any]:
         "running": True,
         "state": status.engine.state,
         "model": status.model_name,
+        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
         "base_url": status.base_url,
         "serving": status.serving,
         "asleep": status.asleep,
@@ -407,5 +433,8 @@ def status_document(status: AppStatus) -> dict[str, Any]:
     }
 
 
-def _error_document(error: AppError | None) -> dict[str, str] | None:
-    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None
+def _error_document(error: AppError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    names = ("title", "message", "hint", "fix", "setting", "evidence")
+    return {name: getattr(error, name) for name in names}

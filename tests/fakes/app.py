@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,14 +17,18 @@ from psygnal import Signal
 
 from tray_app.app import AppStatus
 from tray_app.download.progress import Phase, Progress
+from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.vitals import Vitals
+from tray_app.examination import Examination, ModelFinding, PortFinding, SettingsFinding
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, NotInstalledError
+from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan
     from tray_app.errors import AppError, EngineError
+    from tray_app.examination import Problem
     from tray_app.system.ports import PortOwner
 
 MODELS = Path("/models")
@@ -173,6 +179,27 @@ CATALOG = (
 )
 
 
+def make_examination(*problems: Problem, **changes: Any) -> Examination:
+    """What the doctor finds on a machine without a fault."""
+    return replace(
+        Examination(
+            versions={"PowerInfer Tray": "1.2", "Qt": "6.11"},
+            host=make_host(gpu=True),
+            cards=(Device("NVIDIA GeForce", 8 << 30, used=None),),
+            engines=(),
+            model=ModelFinding("bamboo", str(MODELS / "bamboo.gguf"), "fits: 5.0 GiB of 14 that can be used"),
+            port=PortFinding(8080, free=True, ours=False, owners=(), nearest_free=None),
+            settings=SettingsFinding("/fake/settings.toml", {}, ()),
+            folders=(),
+            running=None,
+            last_failure=None,
+            network=(),
+            problems=problems,
+        ),
+        **changes,
+    )
+
+
 class FakeLibrary:
     """Models that are nowhere."""
 
@@ -211,6 +238,18 @@ class FakeDownloads:
         self._app.note("cancel", number)
 
 
+class FakeCare:
+    """Finds every model in order."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+
+    def verify_model(self, reference: str, on_bytes: Callable[[int, int], object]) -> Check:
+        self._app.note("verify_model", reference)
+        on_bytes(1, 2)
+        return Check.DIGEST
+
+
 class FakeApp:
     """What `App` promises, without consequences. `calls` are the wishes; `refuse` makes one of them fail."""
 
@@ -230,10 +269,14 @@ class FakeApp:
             (make_model(), make_model("Built-in test model", "test.gguf", sparse=False))
         )
         self.downloads = FakeDownloads(self)
+        self.care = FakeCare(self)
         self.engine = make_engine()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
+        self.looks = 0
+        self.memory_bytes = 5_200_000_000
+        self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
         self.show_window: Callable[[], None] | None = None
 
@@ -269,6 +312,12 @@ class FakeApp:
     def status(self) -> AppStatus:
         return self._status
 
+    def vitals(self) -> Vitals:
+        """Of an engine that computes now and then."""
+        self.looks += 1
+        busy_s = self.looks + math.sin(self.looks)
+        return Vitals(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
+
     def begin(self) -> None:
         self.note("begin")
 
@@ -281,6 +330,9 @@ class FakeApp:
     def stop_server(self) -> None:
         self.note("stop_server")
 
+    def move_to_free_port(self) -> None:
+        self.note("move_to_free_port")
+
     def apply(self, new: Settings) -> None:
         changes = {
             key: value
@@ -289,6 +341,9 @@ class FakeApp:
         }
         self.note("apply", changes)
         self.show(replace(self._status, settings=new))
+
+    def examine(self) -> Examination:
+        return make_examination()
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())

@@ -9,10 +9,13 @@ import platform
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pynvml
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _log = logging.getLogger(__name__)
 
@@ -165,3 +168,27 @@ def _gpu(nvml: Any, index: int) -> Gpu | None:
     except nvml.NVMLError as exc:
         _log.warning("The NVIDIA driver does not tell what device %d is: %s", index, exc)
         return None
+
+
+def graphics_memory_of(pids: Container[int]) -> int | None:
+    """The memory that these processes hold on NVIDIA devices, in bytes; None where the driver does not tell.
+
+    Windows' own driver model does not tell for single processes.
+    """
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+        used = [
+            process.usedGpuMemory
+            for handle in handles
+            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            if process.pid in pids
+        ]
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+    return None if None in used else sum(used)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 from tray_app.system.process import ask
 from tray_app.system.programs import UNKNOWN_PROGRAM, program_name, service_of
 
@@ -54,7 +54,8 @@ class PortError(EngineError):
 
     def __init__(self, port: int, nearest_free: int | None, title: str, message: str, remedy: str) -> None:
         other = f"choose another port: {nearest_free} is free" if nearest_free else "choose another port"
-        super().__init__(title, message, f"{remedy}, or {other}." if remedy else f"{other.capitalize()}.")
+        hint = f"{remedy}, or {other}." if remedy else f"{other.capitalize()}."
+        super().__init__(title, message, hint, fix=Fix.FREE_PORT, setting="port")
         self.port = port
         self.nearest_free = nearest_free
 

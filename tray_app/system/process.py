@@ -24,10 +24,11 @@ _ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a program and those it started have used so far."""
+    """What a program and those it started have used so far, and the memory that they hold now."""
 
     cpu_s: float
     read_bytes: int
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,16 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 def usage(pid: int) -> Usage:
     """What a process and its descendants have used; nothing for one that has ended."""
-    cpu_s, read_bytes = 0.0, 0
+    cpu_s, read_bytes, memory_bytes = 0.0, 0, 0
     with contextlib.suppress(psutil.Error):
         for process in (psutil.Process(pid), *descendants(pid)):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 cpu_s += times.user + times.system
+                memory_bytes += process.memory_info().rss
                 if hasattr(process, "io_counters"):  # not on macOS
                     read_bytes += process.io_counters().read_bytes
-    return Usage(cpu_s, read_bytes)
+    return Usage(cpu_s, read_bytes, memory_bytes)
 
 
 def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]:

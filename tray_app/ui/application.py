@@ -121,11 +121,13 @@ class Desktop(QObject):
         if self.tray is not None:
             self.tray.close()
 
-    def open_settings(self) -> None:
-        """Show the settings; a dialog that is open already comes to the front."""
+    def open_settings(self, setting: str = "") -> None:
+        """Show the settings, at that one if it is named; a dialog that is open already comes to the front."""
         if self.dialog is None or not self.dialog.isVisible():
             self.dialog = SettingsDialog(self.bridge)
             self.dialog.failed_later.connect(self.window.show_error)
+        if setting:
+            self.dialog.point_at(setting)
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()

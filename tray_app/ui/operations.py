@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import qVersion
 
-from tray_app import __version__
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.library import NotInstalledError
@@ -22,12 +19,14 @@ from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
 from tray_app.ui.presenters.tray import current_download
+from tray_app.ui.presenters.vitals import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
     from tray_app.app import App, AppStatus
+    from tray_app.models.verify import Check
     from tray_app.system.logs import Lines, LogLine
     from tray_app.ui.presenters.measurement import Load
 
@@ -93,6 +92,12 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
+def look(app: App) -> Sample:
+    """What engine and clients take now, and everything loaded that draws it."""
+    importlib.import_module("tray_app.ui.charts")
+    return Sample(time.monotonic(), app.vitals(), app.status().traffic)
+
+
 def stream_completion(
     app: App, prompt: str, max_tokens: int, cancelled: Event, tell: Callable[[str], None]
 ) -> None:
@@ -104,6 +109,19 @@ def stream_completion(
 def choose(app: App, reference: str) -> None:
     """Make a model the chosen one; a running server changes over to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
+
+
+def verify_chosen(app: App, tell: Callable[[int], None]) -> Check:
+    """Look whether the chosen model is whole; `tell` hears of each percent. `ModelError` if it is not."""
+    told = 0
+
+    def hear(read_bytes: int, total_bytes: int) -> None:
+        nonlocal told
+        if (percent := 100 * read_bytes // total_bytes) > told:
+            told = percent
+            tell(percent)
+
+    return app.care.verify_model(app.store.current.model, hear)
 
 
 def set_launch_at_login(app: App, *, wanted: bool) -> None:
@@ -135,9 +153,8 @@ def operation_for(  # noqa: PLR0911 - one for each wish
 
 def collect_diagnostics(app: App) -> str:
     """A report of how things stand, with nothing private in it."""
-    versions = {"PowerInfer Tray": __version__, "Python": platform.python_version(), "Qt": qVersion()}
     rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
-    return diagnostics(Situation(versions, app.host, app.status(), rows, Path.home()))
+    return diagnostics(Situation(app.examine(), app.status(), rows, Path.home()))
 
 
 def _last(lines: Lines) -> tuple[LogLine, ...]:

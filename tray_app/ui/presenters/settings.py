@@ -28,7 +28,7 @@ GROUPS = ("server", "engine", "models", "network", "app")
 ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
 """The engines that have a name; anything else is the path of a program."""
 
-_RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+_RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF, State.WAITING)
 
 
 def group_title(group: str, tr: Translate) -> str:
