@@ -155,7 +155,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def machine(wine: Wine, frozen: Frozen, authority: Authority) -> Machine:
     windows.sign_programs(frozen.folder, authority.command)
-    setup = windows.make_installer(frozen.folder, WORK / "setup.exe", sign=authority.command)
+    setup = windows.make_installer(
+        frozen.folder, WORK / f"powerinfer-tray-{__version__}-setup.exe", sign=authority.command
+    )
     return Machine(wine, setup)
 
 
@@ -163,7 +165,10 @@ def machine(wine: Wine, frozen: Frozen, authority: Authority) -> Machine:
 def next_setup(machine: Machine, frozen: Frozen) -> Path:
     """The installer of a later version of the same app."""
     return windows.make_installer(
-        frozen.folder, machine.setup.with_name("next-setup.exe"), version=NEXT_VERSION, quick=True
+        frozen.folder,
+        machine.setup.with_name(f"powerinfer-tray-{NEXT_VERSION}-setup.exe"),
+        version=NEXT_VERSION,
+        quick=True,
     )
 
 
