@@ -81,6 +81,8 @@ _DEBUGGABLE = re.compile(r"^(xllamacpp/xllamacpp\.[^/]*|libpython[^/]*)$")
 _EVERYWHERE = [
     r"resources/catalog\.toml",
     r"resources/test-model/test\.gguf",
+    r"resources/icons/app\.svg",
+    r"resources/icons/app-32\.png",
     r"licences\.txt",
     r"PySide6/QtWidgets\.[^/]*(so|pyd)",
 ]
@@ -145,10 +147,21 @@ def _from_the_system(source: str) -> bool:
     return Path(source).parts[:2] in {("/", "lib"), ("/", "usr")}
 
 
-def missing(names: Iterable[str], system: str, *, llama_cpp: bool) -> list[str]:
+def languages(translations: Path) -> set[str]:
+    """The languages, besides English, that a folder of translations holds."""
+    return {file.stem.rpartition("_")[2] for file in translations.glob("*.qm")}
+
+
+def missing(
+    names: Iterable[str], system: str, *, llama_cpp: bool, languages: Iterable[str] = ()
+) -> list[str]:
     """The patterns of what the package of a system must hold, and that no file of it matches."""
     files = [name.replace("\\", "/") for name in names]
-    wanted = [*REQUIRED[system], _LLAMA_CPP] if llama_cpp else REQUIRED[system]
+    wanted = [*REQUIRED[system]]
+    if llama_cpp:
+        wanted.append(_LLAMA_CPP)
+    for code in languages:  # our texts, and those of Qt's own dialogs
+        wanted += [rf"resources/translations/.*_{code}\.qm", rf"PySide6/(Qt/)?translations/qtbase_{code}\.qm"]
     return [pattern for pattern in wanted if not any(re.fullmatch(pattern, name) for name in files)]
 
 

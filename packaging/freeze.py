@@ -52,10 +52,6 @@ class Frozen:
         places = {self.code, self.data}
         return {path.relative_to(place).as_posix() for place in places for path in place.rglob("*")}
 
-    def size_bytes(self) -> int:
-        """What it takes on a disk."""
-        return sum(path.lstat().st_size for path in self.folder.rglob("*") if not path.is_dir())
-
     def prove(self) -> None:
         """Let it run its own self-test; `PackagingError` if that does not pass."""
         began_s = time.monotonic()
@@ -68,9 +64,8 @@ class Frozen:
         )
         if test.returncode != 0:
             raise PackagingError(f"The frozen app's self-test failed ({test.returncode}):\n{test.stderr}")
-        print(
-            f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {test.stdout.strip()}"
-        )
+        report = " ".join(test.stdout.split())
+        print(f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {report}", flush=True)
 
 
 def freeze(system: str, programs: Path | None = None) -> Frozen:
@@ -78,9 +73,17 @@ def freeze(system: str, programs: Path | None = None) -> Frozen:
     if lines := contents.unresolved(_run_pyinstaller(programs)):
         raise PackagingError("Libraries are missing on this machine:\n" + "\n".join(lines))
     frozen = Frozen.of(system, BUILD / "frozen")
-    if lines := contents.missing(frozen.names(), system, llama_cpp=contents.has_llama_cpp()):
+    languages = contents.languages(ROOT / "resources" / "translations")
+    if lines := contents.missing(
+        frozen.names(), system, llama_cpp=contents.has_llama_cpp(), languages=languages
+    ):
         raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
     return frozen
+
+
+def size_bytes(folder: Path) -> int:
+    """What a folder takes on a disk, links not followed."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def source_date() -> int:
@@ -115,4 +118,4 @@ def _run_pyinstaller(programs: Path | None) -> str:
 
 
 if __name__ == "__main__":
-    freeze(sys.argv[1])
+    print(freeze(sys.argv[1]).folder)

@@ -11,14 +11,10 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import contents
 from freeze import BUILD, ROOT, PackagingError, source_date
 from tray_app import __version__
-
-if TYPE_CHECKING:
-    from freeze import Frozen
 
 HOME = Path("usr/lib") / contents.APP
 """Where the frozen app lies in an installed system."""
@@ -33,11 +29,10 @@ runs language models on this computer for OpenAI clients
 _DEBIAN_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def make(frozen: Frozen, dist: Path) -> list[Path]:
-    """The packages, made in the folder `dist`; `PackagingError` if a tool or the app's self-test fails."""
-    frozen.prove()
+def make(frozen: Path, dist: Path) -> list[Path]:
+    """The packages, made in the folder `dist`; `PackagingError` if a tool fails."""
     dist.mkdir(parents=True, exist_ok=True)
-    return [make_deb(frozen.folder, dist), make_tarball(frozen.folder, dist)]
+    return [make_deb(frozen, dist), make_tarball(frozen, dist)]
 
 
 def prove(packages: list[Path]) -> None:

@@ -21,15 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import BUILD, PackagingError
+from freeze import BUILD, Frozen, PackagingError
 from tray_app import __version__
 from tray_app.system.executable import read_executable
 from tray_app.system.host import System, normalise_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from freeze import Frozen
 
 MINIMUM_SYSTEM = "13.0"
 """What the tested Qt runs on, see docs/decisions/0001-qt-version.md."""
@@ -96,9 +94,8 @@ class Signer:
         ]
 
 
-def make(frozen: Frozen, dist: Path) -> list[Path]:
+def make(app: Path, dist: Path) -> list[Path]:
     """The disk image, signed and, if an account is named, notarised; `PackagingError` if a tool fails."""
-    app = frozen.folder
     identity = os.environ.get("MACOS_SIGNING_IDENTITY", AD_HOC)
     profile = os.environ.get("MACOS_NOTARY_PROFILE")
     rights = BUILD / "entitlements.plist"
@@ -108,7 +105,7 @@ def make(frozen: Frozen, dist: Path) -> list[Path]:
     for command in signer.commands(app, code_in(app)):
         run(command)
     run(["codesign", "--verify", "--strict", "--deep", str(app)])
-    frozen.prove()  # now that the hardened runtime watches it
+    Frozen.of("macos", app.parent).prove()  # once more, now that the hardened runtime watches it
     if profile:
         archive = BUILD / f"{contents.APP}.zip"
         run(["ditto", "-c", "-k", "--keepParent", str(app), str(archive)])

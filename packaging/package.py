@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def make(system: str, own_build: Path | None) -> list[Path]:
-    """Freeze the app with what belongs into it, and put it into packages, which prove it."""
+    """Freeze the app with what belongs into it, let it prove itself, and put it into packages."""
     target = this_platform()
     if not target.startswith(f"{system}-"):
         raise PackagingError(f"Packages for {system} are made on {system}; this is {target}")
@@ -46,8 +46,9 @@ def make(system: str, own_build: Path | None) -> list[Path]:
     frozen = freeze.freeze(system, programs if bundled else None)
     if bundled:
         engines.check_places(frozen.code, target)
-    print(f"Unpacked: {frozen.size_bytes() / 1e6:.0f} MB")
-    packages = MAKERS[system](frozen, DIST)
+    print(f"Unpacked: {freeze.size_bytes(frozen.folder) / 1e6:.0f} MB")
+    frozen.prove()
+    packages = MAKERS[system](frozen.folder, DIST)
     for package in packages:
         print(f"{package.stat().st_size / 1e6:6.1f} MB  {package}")
     return packages

@@ -19,8 +19,6 @@ from tray_app import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from freeze import Frozen
-
     Row = tuple[str, str, str]
 
 SCRIPT = Path(__file__).with_name("windows") / "installer.nsi"
@@ -45,13 +43,12 @@ VSVersionInfo(
 """
 
 
-def make(frozen: Frozen, dist: Path) -> list[Path]:
-    """The installer, made in the folder `dist`; `PackagingError` if it, or the app, does not work."""
+def make(frozen: Path, dist: Path) -> list[Path]:
+    """The installer, made in the folder `dist`; `PackagingError` if a tool fails."""
     dist.mkdir(parents=True, exist_ok=True)
     sign = os.environ.get("SIGN_COMMAND", "")
-    sign_programs(frozen.folder, sign)
-    frozen.prove()
-    return [make_installer(frozen.folder, dist / f"{contents.APP}-{__version__}-setup.exe", sign=sign)]
+    sign_programs(frozen, sign)
+    return [make_installer(frozen, dist / f"{contents.APP}-{__version__}-setup.exe", sign=sign)]
 
 
 def sign_programs(folder: Path, command: str) -> None:

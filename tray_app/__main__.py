@@ -38,8 +38,10 @@ def _tray(arguments: list[str]) -> int:
     if _runs_already(arguments):
         return 0
     from tray_app.app import App
+    from tray_app.system.environment import restore_library_paths
     from tray_app.ui.application import run_tray
 
+    restore_library_paths()
     return run_tray(App.on_this_machine(), arguments)
 
 

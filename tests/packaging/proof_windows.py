@@ -209,7 +209,7 @@ def test_the_frozen_apps_self_test_passes(wine: Wine, frozen: Frozen) -> None:
 
 
 def test_it_is_not_larger_than_it_should_be(frozen: Frozen, machine: Machine) -> None:
-    size_bytes = frozen.size_bytes()
+    size_bytes = freeze.size_bytes(frozen.folder)
 
     print(f"{size_bytes / 1e6:.0f} MB unpacked, {machine.setup.stat().st_size / 1e6:.0f} MB to download")
     assert size_bytes <= SIZE_LIMIT_BYTES
@@ -262,7 +262,7 @@ def test_it_installs_silently_for_one_person(
     assert now[f"{UNINSTALL_KEY}/DisplayVersion"] == f'"{__version__}"'
     assert now[f"{UNINSTALL_KEY}/Publisher"] == '"PowerInfer Tray"'
     size_kib = int(now[f"{UNINSTALL_KEY}/EstimatedSize"].removeprefix("dword:"), 16)
-    assert size_kib == pytest.approx(frozen.size_bytes() / 1024, rel=0.05)
+    assert size_kib == pytest.approx(freeze.size_bytes(frozen.folder) / 1024, rel=0.05)
     shortcut = f"{PERSON}/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/PowerInfer Tray.lnk"
     expected = (HOME, shortcut, UNINSTALL_KEY)
     assert not difference(fresh, now).without(*expected), "it is elsewhere too"

@@ -71,6 +71,10 @@ def test_a_package_that_lacks_a_plugin_is_found_out() -> None:
 
     assert contents.missing(names, "linux", llama_cpp=False) == []
     assert contents.missing(names, "linux", llama_cpp=True) == [r"xllamacpp/xllamacpp\.[^/]*(so|pyd)"]
+    assert contents.missing(names, "linux", llama_cpp=False, languages=["ja"]) == [
+        r"resources/translations/.*_ja\.qm",
+        r"PySide6/(Qt/)?translations/qtbase_ja\.qm",
+    ]
     assert contents.missing(names[:-1], "linux", llama_cpp=False) == contents.REQUIRED["linux"][-1:]
 
 

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tray_app.system.environment import bundle_folder, child_environment, clean_environment, system_libraries
+from tray_app.system.environment import (
+    bundle_folder,
+    child_environment,
+    clean_environment,
+    restore_library_paths,
+    system_libraries,
+)
 
 BUNDLE = Path("/opt/powerinfer-tray/_internal")
 
@@ -45,6 +51,19 @@ def test_entries_of_the_bundle_leave_every_list_of_paths() -> None:
         "EMPTY": "",
         "TEXT": env["TEXT"],
     }
+
+
+def test_what_qt_opens_is_not_given_our_libraries_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "_MEIPASS", str(BUNDLE), raising=False)
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{BUNDLE}:/cuda")
+    monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", "/cuda")
+    monkeypatch.setenv("DYLD_LIBRARY_PATH", str(BUNDLE))
+
+    restore_library_paths()
+
+    assert os.environ["LD_LIBRARY_PATH"] == "/cuda"
+    assert "DYLD_LIBRARY_PATH" not in os.environ
+    assert child_environment()["LD_LIBRARY_PATH"] == "/cuda"
 
 
 class FakeKernel32:

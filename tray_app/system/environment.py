@@ -49,6 +49,19 @@ def child_environment() -> dict[str, str]:
     return clean_environment(os.environ, bundle_folder())
 
 
+def restore_library_paths() -> None:
+    """Undo what a frozen app's starter has done to the variables by which libraries are found.
+
+    The system has read them when this process began, so it finds its libraries all the same; but Qt hands our
+    environment to whatever it opens, such as a browser.
+    """
+    clean = child_environment()
+    for name in _LIBRARY_PATHS:
+        os.environ.pop(name, None)
+        if name in clean:
+            os.environ[name] = clean[name]
+
+
 def bundle_folder() -> Path | None:
     """Where a frozen app has its own libraries; None for one that runs from its source or a wheel."""
     folder = getattr(sys, "_MEIPASS", None)
