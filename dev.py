@@ -41,6 +41,8 @@ QT_LIBRARIES = (
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic openbox trayer xdotool xvfb".split()
 # What takes programs apart and makes Debian packages.
 PACKAGE_TOOLS = "binutils dpkg-dev".split()
+# What makes, signs and runs the Windows package without Windows.
+WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis osslsigncode wine wine64".split()
 
 Command = Sequence[str | Path]
 
@@ -57,6 +59,9 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
+        case ["package", "windows-wine"]:
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
         case ["package", *rest]:
             proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in rest else []
             prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)

@@ -47,30 +47,34 @@ def make(frozen: Path, dist: Path) -> list[Path]:
     """The installer, made in the folder `dist`; `PackagingError` if a tool fails."""
     dist.mkdir(parents=True, exist_ok=True)
     sign = os.environ.get("SIGN_COMMAND", "")
-    if sign:
-        for name in PROGRAMS:
-            # The same shell that NSIS gives the command to.
-            run_tool(f'{sign} "{frozen / name}"')
+    sign_programs(frozen, sign)
     return [make_installer(frozen, dist / f"{contents.APP}-{__version__}-setup.exe", sign=sign)]
 
 
+def sign_programs(folder: Path, command: str) -> None:
+    """Sign both programs of a frozen app, if there is a command: for the shell, as NSIS takes it."""
+    if command:
+        for name in PROGRAMS:
+            run_tool(f'{command} "{folder / name}"')
+
+
 def make_installer(
-    frozen: Path, installer: Path, *, version: str = __version__, sign: str = "", compressor: str = ""
+    folder: Path, installer: Path, *, version: str = __version__, sign: str = "", quick: bool = False
 ) -> Path:
-    """Compile the installer. `compressor` replaces the script's one, which is small and slow."""
+    """Compile the installer of the frozen app in a folder; `quick` makes a larger one, for tests."""
     values = {
         "VERSION": version,
         "NUMBERS": ".".join(map(str, numbers(version))),
-        "BUNDLE": frozen,
+        "BUNDLE": folder,
         "ICON": ROOT / "resources" / "icons" / "app.ico",
         "OUT_FILE": installer,
     }
     if sign:
         values["SIGN"] = sign
+    if quick:
+        values["QUICK"] = "1"
     command = ["makensis", "-V2", "-WX", "-INPUTCHARSET", "UTF8"]
     command += [f"-D{name}={value}" for name, value in values.items()]
-    if compressor:
-        command.append(f"-XSetCompressor /FINAL {compressor}")
     run_tool([*command, str(SCRIPT)])
     return installer
 
@@ -100,7 +104,7 @@ def version_resource(file: str, description: str) -> str:
 
 
 def with_one_runtime(rows: Iterable[Row], version: Callable[[str], tuple[int, ...]]) -> list[Row]:
-    """PyInstaller's list with Microsoft's C++ runtime at the top of the bundle, each library once, the newest.
+    """PyInstaller's list with Microsoft's C++ runtime at the top of the bundle, the newest of each library.
 
     Several wheels bring it, each into a folder of its own, where others do not look; and a Windows need not
     have it. `version` tells that of a file.

@@ -1,7 +1,7 @@
-"""Proves the Windows package under Wine: frozen, installed, used, upgraded, removed, with nothing left.
+"""Proves the Windows package under Wine: frozen, installed, used, upgraded, removed without a trace.
 
-Not part of the test suite: `python3 dev.py package windows-wine` runs it, as root, on a bare Debian. Its tests
-tell one story, in their order. What only a real Windows shows stands in `docs/verification.md`.
+Not part of the test suite: `python3 dev.py package windows-wine` runs it, as root, on a bare Debian. Its
+tests tell one story, in their order. What only a real Windows shows stands in `docs/verification.md`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import freeze
 import pytest
-import windows
 
+import freeze
+import windows
+from freeze import Frozen
 from tests.fakes.desktop import desktop, photograph
 from tests.packaging.wine.disk import Wine
 from tests.packaging.wine.interpreter import FULL_VERSION, make_python
@@ -132,18 +133,18 @@ def wine() -> Iterator[Wine]:
 @pytest.fixture(scope="module")
 def python() -> Path:
     """A Windows Python with all that is locked."""
-    locks = [(ROOT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock")]
-    lock = windows_lock(*locks, tools=TOOLS, python=FULL_VERSION)
+    run, development = ((ROOT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock"))
+    lock = windows_lock(run, development, TOOLS, FULL_VERSION)
     return make_python(WORK / "python", lock, ROOT, WORK / "fetched")
 
 
 @pytest.fixture(scope="module")
-def frozen(wine: Wine, python: Path) -> Path:
+def frozen(wine: Wine, python: Path) -> Frozen:
     script = ROOT / "packaging" / "freeze.py"
     date = str(freeze.source_date())  # there is no git in there
     done = wine.run(python, script, "windows", timeout_s=_FREEZE_TIMEOUT_S, SOURCE_DATE_EPOCH=date)
     assert done.returncode == 0, done.stdout + done.stderr
-    return freeze.BUILD / "frozen" / "powerinfer-tray"
+    return Frozen.of("windows", freeze.BUILD / "frozen")
 
 
 @pytest.fixture(scope="module")
@@ -152,18 +153,22 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def machine(wine: Wine, frozen: Path, authority: Authority) -> Machine:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIGN_COMMAND", authority.command)
-        (setup,) = windows.make(frozen, WORK / "dist")
+def machine(wine: Wine, frozen: Frozen, authority: Authority) -> Machine:
+    windows.sign_programs(frozen.folder, authority.command)
+    setup = windows.make_installer(
+        frozen.folder, WORK / f"powerinfer-tray-{__version__}-setup.exe", sign=authority.command
+    )
     return Machine(wine, setup)
 
 
 @pytest.fixture(scope="module")
-def next_setup(machine: Machine, frozen: Path) -> Path:
+def next_setup(machine: Machine, frozen: Frozen) -> Path:
     """The installer of a later version of the same app."""
     return windows.make_installer(
-        frozen, machine.setup.with_name("next-setup.exe"), version=NEXT_VERSION, compressor="zlib"
+        frozen.folder,
+        machine.setup.with_name(f"powerinfer-tray-{NEXT_VERSION}-setup.exe"),
+        version=NEXT_VERSION,
+        quick=True,
     )
 
 
@@ -191,9 +196,9 @@ def test_code_for_windows_works_with_a_real_kernel(wine: Wine, python: Path) -> 
     assert done.returncode == 0
 
 
-def test_the_frozen_apps_self_test_passes(wine: Wine, frozen: Path) -> None:
+def test_the_frozen_apps_self_test_passes(wine: Wine, frozen: Frozen) -> None:
     began_s = time.monotonic()
-    done = wine.run(frozen / TERMINAL, "selftest", "--json")
+    done = wine.run(frozen.program, "selftest", "--json")
     print(f"{time.monotonic() - began_s:.1f} s: {done.stdout}")
 
     assert done.returncode == 0, done.stderr
@@ -203,20 +208,21 @@ def test_the_frozen_apps_self_test_passes(wine: Wine, frozen: Path) -> None:
     assert report["orphans"] == 0
 
 
-def test_it_is_not_larger_than_it_should_be(frozen: Path, machine: Machine) -> None:
-    size_bytes = freeze.size_bytes(frozen)
+def test_it_is_not_larger_than_it_should_be(frozen: Frozen, machine: Machine) -> None:
+    size_bytes = freeze.size_bytes(frozen.folder)
 
     print(f"{size_bytes / 1e6:.0f} MB unpacked, {machine.setup.stat().st_size / 1e6:.0f} MB to download")
     assert size_bytes <= SIZE_LIMIT_BYTES
 
 
-def test_its_programs_say_what_they_are(wine: Wine, python: Path, frozen: Path) -> None:
+def test_its_programs_say_what_they_are(wine: Wine, python: Path, frozen: Frozen) -> None:
     code = (
         "import pefile, sys\n"
         "from PyInstaller.utils.win32.versioninfo import read_version_info_from_executable as info\n"
-        "for path in sys.argv[1:]: print(info(path), 'SUBSYSTEM', pefile.PE(path).OPTIONAL_HEADER.Subsystem)\n"
+        "for path in sys.argv[1:]:\n"
+        "    print(info(path), 'SUBSYSTEM', pefile.PE(path).OPTIONAL_HEADER.Subsystem)\n"
     )
-    both = wine.run(python, "-c", code, *(frozen / name for name in windows.PROGRAMS)).stdout
+    both = wine.run(python, "-c", code, *(frozen.folder / name for name in windows.PROGRAMS)).stdout
     terminal, tray = both.split("SUBSYSTEM")[:2]
 
     for text, name in ((terminal, TERMINAL), (tray, TRAY)):
@@ -229,9 +235,9 @@ def test_its_programs_say_what_they_are(wine: Wine, python: Path, frozen: Path) 
 
 
 def test_signatures_hold_until_a_byte_is_changed(
-    machine: Machine, frozen: Path, authority: Authority, tmp_path: Path
+    machine: Machine, frozen: Frozen, authority: Authority, tmp_path: Path
 ) -> None:
-    for file in (machine.setup, *(frozen / name for name in windows.PROGRAMS)):
+    for file in (machine.setup, *(frozen.folder / name for name in windows.PROGRAMS)):
         assert authority.verifies(file), file.name
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
@@ -241,7 +247,7 @@ def test_signatures_hold_until_a_byte_is_changed(
 
 
 def test_it_installs_silently_for_one_person(
-    machine: Machine, frozen: Path, authority: Authority, fresh: dict[str, str]
+    machine: Machine, frozen: Frozen, authority: Authority, fresh: dict[str, str]
 ) -> None:
     began_s = time.monotonic()
     machine.install(machine.setup)
@@ -249,14 +255,14 @@ def test_it_installs_silently_for_one_person(
 
     installed = digests(machine.home)
     del installed["uninstall.exe"]
-    assert installed == digests(frozen)
+    assert installed == digests(frozen.folder)
     assert authority.verifies(machine.home / "uninstall.exe")
     machine.wine.settle()
     now = snapshot(machine.wine.folder)
     assert now[f"{UNINSTALL_KEY}/DisplayVersion"] == f'"{__version__}"'
     assert now[f"{UNINSTALL_KEY}/Publisher"] == '"PowerInfer Tray"'
     size_kib = int(now[f"{UNINSTALL_KEY}/EstimatedSize"].removeprefix("dword:"), 16)
-    assert size_kib == pytest.approx(freeze.size_bytes(frozen) / 1024, rel=0.05)
+    assert size_kib == pytest.approx(freeze.size_bytes(frozen.folder) / 1024, rel=0.05)
     shortcut = f"{PERSON}/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/PowerInfer Tray.lnk"
     expected = (HOME, shortcut, UNINSTALL_KEY)
     assert not difference(fresh, now).without(*expected), "it is elsewhere too"
@@ -276,7 +282,7 @@ def test_a_person_starts_it_and_clicks_its_menu(machine: Machine, screen: Deskto
 
 
 def test_it_serves_and_an_upgrade_ends_and_replaces_it(
-    machine: Machine, screen: Desktop, next_setup: Path, frozen: Path
+    machine: Machine, screen: Desktop, next_setup: Path, frozen: Frozen
 ) -> None:
     port = free_port()
     for name, value in (("port", str(port)), ("model", "test"), ("launch_at_login", "true")):
@@ -293,16 +299,16 @@ def test_it_serves_and_an_upgrade_ends_and_replaces_it(
         assert machine.own_processes() == []
     installed = digests(machine.home)
     del installed["uninstall.exe"]
-    assert installed == digests(frozen)
+    assert installed == digests(frozen.folder)
     assert machine.tell("settings", "get", "port").strip() == str(port)
 
 
 def test_what_does_not_quit_is_ended_by_its_path_not_by_its_name(
-    machine: Machine, frozen: Path, next_setup: Path, tmp_path: Path
+    machine: Machine, frozen: Frozen, next_setup: Path, tmp_path: Path
 ) -> None:
     """Both serve from a home of their own, so that `quit` finds neither."""
     here = serving(machine.wine, machine.home, tmp_path / "here")
-    elsewhere = serving(machine.wine, frozen, tmp_path / "elsewhere")
+    elsewhere = serving(machine.wine, frozen.folder, tmp_path / "elsewhere")
     began_s = time.monotonic()
     machine.install(next_setup)
     print(f"insisted for {time.monotonic() - began_s:.1f} s")

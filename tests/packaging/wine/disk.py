@@ -35,7 +35,7 @@ class Wine:
             "WINEPREFIX": str(folder),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
-            # Neither menus in the desktop of whoever runs this, nor .NET and a browser that nothing here needs.
+            # No menus in the desktop of whoever runs this; no .NET and no browser.
             "WINEDLLOVERRIDES": "winemenubuilder.exe=d;mscoree=;mshtml=",
         }
 
@@ -58,7 +58,7 @@ class Wine:
     def run(
         self, *command: str | Path, text: str = "", timeout_s: float = 300, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end, with this text as its input. All are pipes: Wine cannot hand over files."""
+        """Run a program to its end, with this text as its input. Wine hands over pipes, not files."""
         return subprocess.run(
             ["wine", *command],
             env=self._environ | environ,
@@ -108,7 +108,7 @@ def exported_names(library: Path) -> list[str]:
 
 
 def write_forwards(definition: Path, library: str, targets: dict[str, str]) -> None:
-    """Write the linker's list of what a DLL offers: names, and the functions here or elsewhere that they mean."""
+    """Write the linker's list of what a DLL offers: names, and the functions that they mean."""
     rows = "".join(f"  {name} = {target}\n" for name, target in targets.items())
     definition.write_text(f"LIBRARY {library}\nEXPORTS\n{rows}")
 

@@ -69,14 +69,21 @@ class Authority:
     def sign(self, file: Path) -> None:
         """Sign a program in place."""
         signed = file.with_name(f"{file.name}.signed")
-        keys = ["-certs", self.folder / "signer.pem", "-key", self.folder / "signer.key", "-h", "sha256"]
+        keys: list[str | Path] = [
+            "-certs",
+            self.folder / "signer.pem",
+            "-key",
+            self.folder / "signer.key",
+            "-h",
+            "sha256",
+        ]
         subprocess.run(["osslsigncode", "sign", *keys, "-in", file, "-out", signed], check=True)
         signed.replace(file)
 
     def verifies(self, file: Path) -> bool:
         """Whether a program is signed by this authority's signer, and as it was then."""
-        trusted = ["-CAfile", self.folder / "authority.pem"]
-        verify = ["osslsigncode", "verify", *trusted, "-in", file]
+        trusted: list[str | Path] = ["-CAfile", self.folder / "authority.pem"]
+        verify: list[str | Path] = ["osslsigncode", "verify", *trusted, "-in", file]
         return subprocess.run(verify, capture_output=True, check=False).returncode == 0
 
 
