@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.fakes.desktop import Desktop
 
 PACKAGE = Path(os.environ["POWERINFER_TRAY_DEB"])
+TARBALL = Path(os.environ["POWERINFER_TRAY_TARBALL"])
 PROGRAM = "/usr/lib/powerinfer-tray/powerinfer-tray"
 HOME = "/home/Zoë 太郎"
 PICTURE = Path(__file__).parents[1] / "artifacts" / "linux-package.png"
@@ -123,6 +124,15 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
 def on_the_screen(screen: Desktop) -> dict[str, str]:
     names = ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "QT_QPA_PLATFORM")
     return {name: screen.environ[name] for name in names}
+
+
+def test_the_tarball_runs_from_wherever_it_was_unpacked(system: SmallSystem, before: set[str]) -> None:
+    shutil.unpack_archive(TARBALL, system.path / HOME.lstrip("/"), filter="data")
+
+    report = json.loads(system.run(f"{HOME}/powerinfer-tray/powerinfer-tray", "selftest", "--json"))
+
+    assert report["ok"]
+    assert {name for name in system.files() ^ before if not name.startswith(HOME.lstrip("/"))} == set()
 
 
 def test_it_installs_with_what_it_names_as_dependencies(installed: SmallSystem) -> None:
