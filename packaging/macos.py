@@ -84,7 +84,7 @@ class Signer:
 
         `code`: the Mach-O files in it, links not among them.
         """
-        programs = sorted(code, key=lambda path: (-len(path.parts), path))
+        programs = sorted(code)
         bundles = {parent for path in programs for parent in path.parents if parent.suffix == ".framework"}
         nested = sorted(bundles, key=lambda path: (-len(path.parts), path))
         main = app / "Contents" / "MacOS" / contents.APP  # its signature is that of the app
