@@ -36,7 +36,7 @@ def make(frozen: Path, dist: Path) -> list[Path]:
 
 
 def prove(packages: list[Path]) -> None:
-    """Install the .deb in a small Debian, use it and remove it; `PackagingError` if anything is off."""
+    """Use both packages in a small Debian, and remove the .deb; `PackagingError` if anything is off."""
     proof = [
         sys.executable,
         "-m",
@@ -47,7 +47,8 @@ def prove(packages: list[Path]) -> None:
         "no:cacheprovider",
         "tests/packaging/proof_linux.py",
     ]
-    environ = {**os.environ, "POWERINFER_TRAY_DEB": str(packages[0])}
+    deb, tarball = map(str, packages)
+    environ = {**os.environ, "POWERINFER_TRAY_DEB": deb, "POWERINFER_TRAY_TARBALL": tarball}
     if subprocess.run(proof, cwd=ROOT, env=environ, check=False).returncode != 0:
         raise PackagingError("The package has not proven itself")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 from psygnal import Signal
 
 from tray_app.doctor import Patient, examine
@@ -25,17 +26,21 @@ from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lastfailure import FailureKeeper
+from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.engine.vitals import vitals_of
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
 from tray_app.examination import RunningApp
-from tray_app.gateway.client import complete, embed, find_running
+from tray_app.gateway.client import complete, embed
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_all
+from tray_app.models.files import parts_of
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.remote import all_parts
+from tray_app.models.watch import FolderWatch
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -43,6 +48,7 @@ from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
+from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
@@ -71,6 +77,8 @@ KEYS = (GATEWAY_KEY, REMOTE_KEY, HF_KEY)
 """The keys that a person can set: what clients from the network must show, what a remote server asks for,
 and what Hugging Face wants for gated files."""
 
+_STOP_TIMEOUT_S = 10.0
+
 TEST_MODEL = "test"
 """The catalogue's id of the model that comes with the app."""
 
@@ -92,6 +100,8 @@ class AppStatus:
     """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
     asleep: bool = False
     """Whether the engine is stopped until a request, or a person, wakes it."""
+    folder_changes: int = 0
+    """Counts what has happened in the models folder: with another number, look there again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """What clients have asked for. It changes without an announcement: look at it from time to time."""
 
@@ -129,12 +139,15 @@ class App:
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
+        self._folder_changes = 0
+        self._trial_threads: int | None = None
+        self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
         self._serving = Serving(
             self._supervisor,
             settings=lambda: self.store.current,
             secrets=self._secrets,
-            plan=lambda *, download: self.preview(self.store.current, download=download),
+            plan=lambda *, download: self.preview(self._with_trial(), download=download),
             announce=self._announce,
         )
         self._serving.problem = self.store.problem or self.catalog_problem
@@ -149,6 +162,7 @@ class App:
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
+        self._asked = Role(paths.state, "control")
         self.downloads.changed.connect(self.care.note_checksums)
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
@@ -173,6 +187,7 @@ class App:
             downloads=self.downloads.snapshot(),
             problem=self._serving.problem,
             asleep=self._serving.asleep,
+            folder_changes=self._folder_changes,
             traffic=self._serving.traffic(),
         )
 
@@ -194,7 +209,11 @@ class App:
         return self._library
 
     def begin(self) -> None:
-        """Do what the settings ask for when the app starts: start the server, have it wait, or nothing."""
+        """Do what the settings ask for when the app starts: start the server, have it wait, or nothing.
+
+        From now on the models folder is watched.
+        """
+        self._watch.start()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
@@ -220,6 +239,14 @@ class App:
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
         return self._serving.wait_until_ready(timeout_s)
+
+    def try_threads(self, count: int | None) -> None:
+        """Let a server that runs use so many threads, without setting that; None ends the trial.
+
+        `AppError` if the engine cannot be started so.
+        """
+        self._trial_threads = count
+        self._serving.adopt()
 
     def apply(self, new: Settings) -> None:
         """Save `new` and act on what is different. `AppError` says what could not be done."""
@@ -259,14 +286,33 @@ class App:
         engine = choose_engine(settings.engine, model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
 
-    def download(self, source: str, folder: Path | None = None, *, sha256: str | None = None) -> int:
-        """Queue a download from a URL, `hf:…` or a catalogue id; its number in the queue. `DownloadError`."""
+    def download(
+        self, source: str, folder: Path | None = None, *, sha256: str | None = None
+    ) -> tuple[int, ...]:
+        """Queue a download from a URL, `hf:…` or a catalogue id; its number in the queue. `DownloadError`.
+
+        Of a model that is split, every file is queued: their numbers in order. `sha256` is that of the file
+        that `source` names.
+        """
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
             raise DownloadError(f"{entry.name} comes with the app", "There is nothing to download.")
-        return self.downloads.add(
-            entry.source if entry else source, folder or self.models_folder, sha256=sha256
+        address = entry.source if entry else source
+        return tuple(
+            self.downloads.add(part, folder or self.models_folder, sha256=sha256 if part == address else None)
+            for part in all_parts(address)
         )
+
+    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
+        """Put a model into the trash or delete it, see `ModelCare`; what is gone.
+
+        A server that has it open is stopped first. `AppError`.
+        """
+        path = self.library.locate(reference)
+        if self._served_path() == parts_of(path)[0]:
+            self.stop_server()
+            self._supervisor.wait_for({State.STOPPED, State.FAILED}, _STOP_TIMEOUT_S)
+        return self.care.remove_model(reference, for_good=for_good)
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         """Who keeps the public address from having this port; nobody if it is free or ours."""
@@ -305,7 +351,7 @@ class App:
 
         `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
         """
-        if find_running(self.paths.state):
+        if not self._asked.take():
             return
         self._control = Control(
             self.paths.state,
@@ -327,9 +373,11 @@ class App:
         def rest_s() -> float:
             return max(0.0, deadline_s - time.monotonic())
 
+        self._watch.close(rest_s())
         self._serving.stop(rest_s())
         if self._control:
             self._control.close(rest_s())
+        self._asked.give_back()
         self.downloads.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
@@ -343,6 +391,10 @@ class App:
                 str(exc),
                 "Check that you may write to the place that is named, or use the system's own settings.",
             ) from exc
+
+    def _with_trial(self) -> Settings:
+        settings, count = self.store.current, self._trial_threads
+        return settings if count is None else replace(settings, threads=count, threads_batch=count)
 
     def _model(self, settings: Settings, *, download: bool) -> Model:
         if not settings.model:
@@ -358,7 +410,8 @@ class App:
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
             choose_engine(settings.engine, exc.entry.sparse, self._engines)
-            self.downloads.wait(self.download(exc.entry.id))
+            for number in self.download(exc.entry.id):
+                self.downloads.wait(number)
             return self.library.find(settings.model)
 
     def _model_name(self, settings: Settings) -> str | None:
@@ -385,6 +438,10 @@ class App:
     def _served_path(self) -> Path | None:
         engine = self._supervisor.glance()
         return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
+
+    def _folder_changed(self) -> None:
+        self._folder_changes += 1
+        self._announce()
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())

@@ -24,7 +24,9 @@ from rich.console import Console
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
+from tray_app.cli_tune import tune_threads
 from tray_app.doctor import examine, patient_here
+from tray_app.download.progress import Phase
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
@@ -72,6 +74,7 @@ key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
 commands.command()(quantize)
+commands.command("tune")(tune_threads)
 
 KeyName = Annotated[
     str,
@@ -153,17 +156,20 @@ def download(
         overrides["speed_limit"] = parse_rate(limit) / 1e6
     with headless_app(overrides) as app:
         result = _download(app, source, to, sha256)
+    size_bytes = sum(part.received_bytes for part in result)
     if as_json:
         print_json(
             {
-                "path": str(result.path),
-                "bytes": result.received_bytes,
-                "sha256": result.sha256,
-                "resumed": result.resumed,
+                "path": str(result[0].path),
+                "bytes": size_bytes,
+                "sha256": result[0].sha256,
+                "resumed": any(part.resumed for part in result),
+                "files": [{"path": str(part.path), "sha256": part.sha256} for part in result],
             }
         )
     else:
-        typer.echo(f"Saved {result.path} ({result.received_bytes:,} bytes)")
+        more = f" and {len(result) - 1} more files of it" if len(result) > 1 else ""
+        typer.echo(f"Saved {result[0].path}{more} ({size_bytes:,} bytes)")
 
 
 @commands.command()
@@ -417,23 +423,27 @@ def _serve(app: App) -> None:
             starting.join()
 
 
-def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> Progress:
-    """Download with a live bar; a signal pauses it."""
+def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> tuple[Progress, ...]:
+    """Download with a live bar for each file of the model; a signal pauses all of them."""
     events: queue.SimpleQueue[tuple[Progress, ...] | None] = queue.SimpleQueue()
     with _signals_to(lambda: events.put(None)), ProgressBars(Console(stderr=True)) as bar:
-        number = app.download(source, folder, sha256=sha256)
+        numbers = app.download(source, folder, sha256=sha256)
         app.downloads.changed.connect(events.put)
         events.put(app.downloads.snapshot())
         while (snapshot := _next(events)) is not None:
-            (progress,) = (item for item in snapshot if item.id == number)
-            bar.show((progress,))
-            if not progress.phase.active:
-                app.downloads.wait(number)  # raises what is in the way
-                return progress
-        app.downloads.pause(number)
-    with suppress(AppError):
-        app.downloads.wait(number)
-    arrived = next(item for item in app.downloads.snapshot() if item.id == number).received_bytes
+            parts = tuple(item for item in snapshot if item.id in numbers)
+            bar.show(parts)
+            for part in parts:
+                if not part.phase.active:
+                    app.downloads.wait(part.id)  # raises what is in the way
+            if all(part.phase is Phase.DONE for part in parts):
+                return parts
+        for number in numbers:
+            app.downloads.pause(number)
+    for number in numbers:
+        with suppress(AppError):
+            app.downloads.wait(number)
+    arrived = sum(item.received_bytes for item in app.downloads.snapshot() if item.id in numbers)
     raise DownloadError("Paused", f"{arrived:,} bytes are here.", "The same command goes on from there.")
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.fakes.launches import fake_plan
 from tray_app.engine.supervisor import Supervisor
-from tray_app.system.child import Launch, PosixLauncher, launcher_for
+from tray_app.system.child import Launch, PosixLauncher, launcher_for, lines_of
 from tray_app.system.host import System
 
 
@@ -21,12 +21,12 @@ def main() -> None:
     match sys.argv[1:]:
         case ["launcher", how, *argv]:
             child = PosixLauncher(how).launch(Launch(tuple(argv), os.environ, Path.cwd()))
-            for line in child.lines():
+            for line in lines_of(child):
                 sys.stdout.write(f"{child.pid} {line}\n")
                 sys.stdout.flush()
         case ["job", *argv]:
             child = launcher_for(System.WINDOWS).launch(Launch(tuple(argv), os.environ, Path.cwd()))
-            print(child.pid, next(child.lines()), flush=True)  # noqa: T201
+            print(child.pid, next(lines_of(child)), flush=True)  # noqa: T201
         case ["supervisor", folder, *options]:
             supervisor = Supervisor(launcher_for(System.LINUX), Path(folder), Path(folder))
             supervisor.changed.connect(lambda snapshot: print(snapshot.state, flush=True))  # noqa: T201

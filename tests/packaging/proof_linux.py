@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.fakes.desktop import Desktop
 
 PACKAGE = Path(os.environ["POWERINFER_TRAY_DEB"])
+TARBALL = Path(os.environ["POWERINFER_TRAY_TARBALL"])
 PROGRAM = "/usr/lib/powerinfer-tray/powerinfer-tray"
 HOME = "/home/Zoë 太郎"
 PICTURE = Path(__file__).parents[1] / "artifacts" / "linux-package.png"
@@ -71,12 +72,6 @@ class SmallSystem:
             names |= {os.path.normpath(f"{here}/{name}") for name in (*below, *files)}
         return {name for name in names if not f"{name}/".startswith(_BOOKKEEPING)}
 
-    def files_of_packages(self) -> set[str]:
-        """What the installed packages say is theirs, both below /usr and where it may be linked from."""
-        lists = (self.path / "var/lib/dpkg/info").glob("*.list")
-        lines = {line.lstrip("/") for file in lists for line in file.read_text().splitlines()}
-        return lines | {f"usr/{line}" for line in lines}
-
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallSystem]:
@@ -103,13 +98,17 @@ def _namespace(root: Path) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def fresh(system: SmallSystem) -> set[str]:
+def before(system: SmallSystem) -> set[str]:
+    """The files of a system that has what the package names as its dependencies, and nothing else."""
+    command = ["dpkg-deb", "--field", str(PACKAGE), "Depends"]
+    needs = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    system.run("apt-get", "satisfy", "--yes", "--no-install-recommends", needs.strip())
     return system.files()
 
 
 @pytest.fixture(scope="module")
-def installed(system: SmallSystem, fresh: set[str]) -> SmallSystem:
-    assert "usr/bin/powerinfer-tray" not in fresh
+def installed(system: SmallSystem, before: set[str]) -> SmallSystem:
+    assert "usr/bin/powerinfer-tray" not in before
     shutil.copy(PACKAGE, system.path / "root" / PACKAGE.name)
     system.run("apt-get", "install", "--yes", "--no-install-recommends", f"/root/{PACKAGE.name}")
     (system.path / "root" / PACKAGE.name).unlink()
@@ -125,6 +124,15 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
 def on_the_screen(screen: Desktop) -> dict[str, str]:
     names = ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "QT_QPA_PLATFORM")
     return {name: screen.environ[name] for name in names}
+
+
+def test_the_tarball_runs_from_wherever_it_was_unpacked(system: SmallSystem, before: set[str]) -> None:
+    shutil.unpack_archive(TARBALL, system.path / HOME.lstrip("/"), filter="data")
+
+    report = json.loads(system.run(f"{HOME}/powerinfer-tray/powerinfer-tray", "selftest", "--json"))
+
+    assert report["ok"]
+    assert {name for name in system.files() ^ before if not name.startswith(HOME.lstrip("/"))} == set()
 
 
 def test_it_installs_with_what_it_names_as_dependencies(installed: SmallSystem) -> None:
@@ -191,7 +199,7 @@ def test_a_person_starts_it_and_clicks_its_menu(installed: SmallSystem, screen: 
 
 
 def test_removing_it_ends_a_running_app_and_leaves_what_is_the_persons(
-    installed: SmallSystem, screen: Desktop, fresh: set[str]
+    installed: SmallSystem, screen: Desktop, before: set[str]
 ) -> None:
     model = installed.path / HOME.lstrip("/") / ".PowerInfer" / "mine.gguf"
     model.parent.mkdir(exist_ok=True)
@@ -207,5 +215,4 @@ def test_removing_it_ends_a_running_app_and_leaves_what_is_the_persons(
     assert "8099" in installed.run("cat", f"{HOME}/.config/PowerInferTray/settings.toml")
     assert model.exists()
     home = HOME.lstrip("/")
-    left = installed.files() - fresh - installed.files_of_packages()
-    assert {name for name in left if not f"{name}/".startswith(f"{home}/")} == set()
+    assert {name for name in installed.files() ^ before if not name.startswith(f"{home}/")} == set()

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tray_app.system.environment import (
+    adopt_clean_environment,
     bundle_folder,
     child_environment,
     clean_environment,
-    restore_library_paths,
     system_libraries,
 )
 
@@ -53,17 +53,21 @@ def test_entries_of_the_bundle_leave_every_list_of_paths() -> None:
     }
 
 
-def test_what_qt_opens_is_not_given_our_libraries_either(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps its own")
+def test_a_frozen_app_takes_the_clean_environment_for_what_its_libraries_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "_MEIPASS", str(BUNDLE), raising=False)
-    monkeypatch.setenv("LD_LIBRARY_PATH", f"{BUNDLE}:/cuda")
-    monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", "/cuda")
-    monkeypatch.setenv("DYLD_LIBRARY_PATH", str(BUNDLE))
+    monkeypatch.setattr(
+        os, "environ", {"LD_LIBRARY_PATH": str(BUNDLE), "PATH": f"{BUNDLE}:/bin", "HOME": "/h"}
+    )
+    adopt_clean_environment()
+    assert os.environ == {"PATH": "/bin", "HOME": "/h"}
 
-    restore_library_paths()
 
-    assert os.environ["LD_LIBRARY_PATH"] == "/cuda"
-    assert "DYLD_LIBRARY_PATH" not in os.environ
-    assert child_environment()["LD_LIBRARY_PATH"] == "/cuda"
+def test_what_is_clean_stays_as_it_is() -> None:
+    once = clean_environment({"LD_LIBRARY_PATH": f"{BUNDLE}:/cuda", "LD_LIBRARY_PATH_ORIG": "/cuda"}, BUNDLE)
+    assert clean_environment(once, BUNDLE) == once == {"LD_LIBRARY_PATH": "/cuda"}
 
 
 class FakeKernel32:

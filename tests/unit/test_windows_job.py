@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes import doomed_app
 from tests.fakes.processes import all_ended
-from tray_app.system.child import Launch
+from tray_app.system.child import Launch, lines_of
 from tray_app.system.process import descendants
 from tray_app.system.windows_job import JobLauncher, Kernel32
 
@@ -61,7 +61,7 @@ def launch(tmp_path: Path, code: str) -> Launch:
 def test_a_program_runs_only_once_it_is_in_a_job_that_ends_with_its_handle(tmp_path: Path) -> None:
     library = FakeKernel32()
     child = launcher(library).launch(launch(tmp_path, "print('hello')"))
-    assert list(child.lines()) == ["hello"]
+    assert list(lines_of(child)) == ["hello"]
     assert child.wait() == 0
     assert library.names == [
         "CreateJobObjectW",
@@ -86,7 +86,7 @@ def test_a_job_is_ended_as_a_whole_but_never_after_its_handle_is_closed(tmp_path
     child = launcher(library).launch(launch(tmp_path, ""))
     child.terminate()
     assert library.calls[-1][:2] == ("TerminateJobObject", JOB)
-    list(child.lines())
+    list(lines_of(child))
     child.wait()
     child.kill()
     assert library.calls[-1] == ("CloseHandle", JOB)
@@ -112,7 +112,7 @@ def test_a_program_runs_in_its_folder_and_tells_its_exit_code(tmp_path: Path) ->
     code = "import os, sys; print(os.getcwd(), sys.argv[1]); sys.exit(7)"
     argv = (sys.executable, "-X", "utf8", "-c", code, "two 太郎")
     child = JobLauncher(Kernel32()).launch(Launch(argv, os.environ, tmp_path))
-    assert list(child.lines()) == [f"{tmp_path} two 太郎"]
+    assert list(lines_of(child)) == [f"{tmp_path} two 太郎"]
     assert child.wait() == 7
 
 
@@ -121,7 +121,7 @@ def test_kill_ends_descendants_too(tmp_path: Path) -> None:
     fork = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}])\n"
     argv = (sys.executable, "-c", fork + SLEEP)
     child = JobLauncher(Kernel32()).launch(Launch(argv, os.environ, tmp_path))
-    lines = child.lines()
+    lines = lines_of(child)
     assert [next(lines), next(lines)] == ["up", "up"]
     family = descendants(child.pid)
     child.kill()

@@ -26,13 +26,15 @@ def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, 
     """`env` for a child: what the starter of a frozen app has put into it is taken out, what it hid is back.
 
     `bundle` is the folder with the app's own libraries, None where the app is not frozen; then `env` is good
-    as it is. Of every other list of paths, as PATH, the entries inside the bundle are left out.
+    as it is. Of every other list of paths, as PATH, the entries inside the bundle are left out. What is clean
+    stays as it is.
     """
     if bundle is None:
         return dict(env)
     clean = {}
     for name, value in env.items():
-        if name.startswith(_OF_THE_STARTER) or name in _LIBRARY_PATHS:
+        replaced = name in _LIBRARY_PATHS and f"{name}{_SAVED}" in env
+        if replaced or name.startswith(_OF_THE_STARTER):
             continue
         if name.endswith(_SAVED) and (plain := name.removesuffix(_SAVED)) in _LIBRARY_PATHS:
             if value:
@@ -49,17 +51,17 @@ def child_environment() -> dict[str, str]:
     return clean_environment(os.environ, bundle_folder())
 
 
-def restore_library_paths() -> None:
-    """Undo what a frozen app's starter has done to the variables by which libraries are found.
+def adopt_clean_environment() -> None:
+    """Have it for this process too, for programs that libraries start by themselves, as Qt does `xdg-open`.
 
-    The system has read them when this process began, so it finds its libraries all the same; but Qt hands our
-    environment to whatever it opens, such as a browser.
+    To be called once, when Qt has found its parts through the environment. Not on Windows: there the system
+    starts such programs, and PATH may still be needed to find libraries.
     """
-    clean = child_environment()
-    for name in _LIBRARY_PATHS:
-        os.environ.pop(name, None)
-        if name in clean:
-            os.environ[name] = clean[name]
+    if sys.platform != "win32":
+        clean = child_environment()
+        for name in set(os.environ) - set(clean):
+            del os.environ[name]
+        os.environ.update(clean)
 
 
 def bundle_folder() -> Path | None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from tray_app import __version__
+from tray_app.system.environment import adopt_clean_environment
 from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
@@ -47,6 +48,7 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     `--background` in `argv` starts without a window. `app` is closed at the end.
     """
     qt = QApplication(["powerinfer-tray"])
+    adopt_clean_environment()
     qt.setApplicationName("powerinfer-tray")
     qt.setApplicationDisplayName("PowerInfer Tray")
     qt.setApplicationVersion(__version__)
