@@ -5,6 +5,7 @@
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
     python3 dev.py check          format, lint, types, import contracts
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
+    python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also

@@ -35,6 +35,7 @@ class Wine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.disk = folder / "drive_c"
+        self._started: list[subprocess.Popen[bytes]] = []
         self._environ = {
             **{name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON},
             "WINEPREFIX": str(folder),
@@ -65,31 +66,36 @@ class Wine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end, with this text as its input. Wine hands over pipes, not files."""
         pipe = subprocess.PIPE
-        process = subprocess.Popen(
+        with subprocess.Popen(
             ["wine", *command], env=self._environ | environ, stdin=pipe, stdout=pipe, stderr=pipe
-        )
-        output, errors = _communicate(process, text.encode(), timeout_s)
+        ) as process:
+            output, errors = _communicate(process, text.encode(), timeout_s)
         return subprocess.CompletedProcess(
             command, process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
         )
 
     def start(self, *command: str | Path, **environ: str) -> subprocess.Popen[bytes]:
         """Start a program and go on; one with windows, for whose sake Wine starts others that stay."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["wine", *command],
             env=self._environ | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._started.append(process)
+        return process
 
     def settle(self, timeout_s: float = 60) -> None:
         """Wait until no Windows program runs any more, so that the registry is on the disk."""
         subprocess.run(["wineserver", "--wait"], env=self._environ, timeout=timeout_s, check=True)
+        while self._started:
+            self._started.pop().wait(timeout_s)
 
     def end(self) -> None:
         """End whatever still runs."""
         subprocess.run(["wineserver", "--kill"], env=self._environ, check=False)
+        self.settle()
 
     def processes(self) -> list[str]:
         """The programs that run now, by the names of their files."""
@@ -112,6 +118,7 @@ def _communicate(process: subprocess.Popen[bytes], text: bytes, timeout_s: float
             if ended:
                 return exc.output or b"", exc.stderr or b""
             if time.monotonic() > deadline_s:
+                process.kill()
                 raise
 
 
