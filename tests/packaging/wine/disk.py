@@ -110,16 +110,18 @@ class Wine:
 def _communicate(process: subprocess.Popen[bytes], text: bytes, timeout_s: float) -> tuple[bytes, bytes]:
     """What a process prints until it ends; what Wine starts beside it keeps its pipes open for longer."""
     deadline_s = time.monotonic() + timeout_s
+    given: bytes | None = text
     while True:
         ended = process.poll() is not None
         try:
-            return process.communicate(text, timeout=_LOOK_S)
+            return process.communicate(given, timeout=_LOOK_S)
         except subprocess.TimeoutExpired as exc:
             if ended:
                 return exc.output or b"", exc.stderr or b""
             if time.monotonic() > deadline_s:
                 process.kill()
                 raise
+            given = None  # it is on its way
 
 
 def compile_dll(product: Path, *sources: Path) -> None:
