@@ -6,6 +6,7 @@
     python3 dev.py check          format, lint, types, import contracts, workflows
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
+    python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 MINIMUM_SYSTEM = "13.0"
 """What the tested Qt runs on, see docs/decisions/0001-qt-version.md."""
 ENTITLEMENTS = {"com.apple.security.cs.allow-unsigned-executable-memory": True}
-"""The one thing that the hardened runtime shall allow: callbacks of `ctypes` are written into memory and then run.
+"""The one thing that the hardened runtime shall allow: to run what was just written, as `ctypes` must.
 
-Importing `ctypes` makes one, and hangs or aborts where it cannot."""
+Importing it makes a callback, and hangs or aborts where it cannot."""
 AD_HOC = "-"
 Command = list[str]
 

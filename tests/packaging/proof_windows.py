@@ -37,13 +37,15 @@ if TYPE_CHECKING:
 
 ROOT = freeze.ROOT
 WORK = freeze.BUILD / "wine"
-PICTURES = ROOT / "tests" / "artifacts"
+PICTURE = ROOT / "tests" / "artifacts" / "windows-package.png"
 TOOLS = ("pyinstaller", "pytest", "pytest-timeout", "pytest-qt")
 NEXT_VERSION = "99.0.1"
 SIZE_LIMIT_BYTES = 170_000_000
 SCREEN = (1280, 900)
-CORNER = (SCREEN[0] - 11, SCREEN[1] - 10)
-"""Where the only icon of Wine's panel stands."""
+ICON = (SCREEN[0] - 11, SCREEN[1] - 10)
+"""Where the only icon of Wine's panel stands: in the corner."""
+QUIT = (ICON[0] - 100, ICON[1] - 14)
+"""The last entry of its menu, which opens upwards from the pointer."""
 
 TERMINAL, TRAY = windows.PROGRAMS
 PERSON = "users/root"
@@ -73,12 +75,11 @@ class Machine:
 
     def install(self, setup: Path) -> None:
         """Install silently, as software for many machines does; the exit code alone would prove nothing."""
-        done = self.wine.run(setup, "/S")
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert self.wine.start(setup, "/S").wait(timeout=STARTED_TIMEOUT_S * 5) == 0
 
     def uninstall(self, *options: str) -> None:
         """Uninstall silently. The uninstaller goes on in a copy of itself, so all that runs is waited for."""
-        self.wine.run(self.home / "uninstall.exe", "/S", *options)
+        self.wine.start(self.home / "uninstall.exe", "/S", *options).wait(timeout=STARTED_TIMEOUT_S)
         self.wine.settle()
 
     def tell(self, *arguments: str) -> str:
@@ -86,6 +87,13 @@ class Machine:
         done = self.wine.run(self.home / TERMINAL, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def serve(self) -> None:
+        """Let the running app start its server, and wait until it is ready."""
+        self.tell("start")
+        wait_until(
+            lambda: json.loads(self.tell("status", "--json"))["state"] == "ready", "the server is ready"
+        )
 
     def own_processes(self) -> list[str]:
         """The app's processes that run, wherever they were started from."""
@@ -95,6 +103,7 @@ class Machine:
     def tray(self, screen: Desktop) -> Iterator[None]:
         """The installed app in the tray of a desktop, until something else ends it or the block does."""
         control = self.wine.disk / DATA / "control.json"
+        control.unlink(missing_ok=True)  # of an app that had no time for that
         desktop_of_wine = ("explorer", f"/desktop=proof,{SCREEN[0]}x{SCREEN[1]}")
         program = "C:\\" + f"{HOME}/{TRAY}".replace("/", "\\")
         self.wine.start(*desktop_of_wine, program, "--background", DISPLAY=screen.environ["DISPLAY"])
@@ -103,7 +112,6 @@ class Machine:
             yield
         finally:
             self.wine.end()
-            self.wine.settle()
 
 
 def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = STARTED_TIMEOUT_S) -> None:
@@ -273,11 +281,11 @@ def test_a_person_starts_it_and_clicks_its_menu(machine: Machine, screen: Deskto
     began_s = time.monotonic()
     with machine.tray(screen):
         print(f"start to answering: {time.monotonic() - began_s:.1f} s")
-        click = ("xdotool", "mousemove", *map(str, CORNER), "click")
-        screen.run(*click, "3")
-        time.sleep(2)
-        photograph(screen, PICTURES / "windows-menu.png")
-        screen.run("xdotool", "key", "Up", "Return")  # the last entry: Quit
+        click(screen, ICON, button=3)
+        screen.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "^Tray menu")
+        screen.run("xdotool", "mousemove", *map(str, QUIT))
+        photograph(screen, PICTURE)
+        click(screen, QUIT, button=1)
         wait_until(lambda: not machine.own_processes(), "the app has quit")
 
 
@@ -290,7 +298,7 @@ def test_it_serves_and_an_upgrade_ends_and_replaces_it(
     stale = machine.home / "_internal" / "stale.py"
     stale.write_text("")
     with machine.tray(screen):
-        machine.tell("start")
+        machine.serve()
         assert sorted(machine.own_processes()) == [TRAY, TERMINAL]  # the app, and the engine's process
         assert len(embedding(port)) == 64
 
@@ -313,7 +321,7 @@ def test_what_does_not_quit_is_ended_by_its_path_not_by_its_name(
     machine.install(next_setup)
     print(f"insisted for {time.monotonic() - began_s:.1f} s")
 
-    assert here.poll() is not None
+    here.wait(timeout=STARTED_TIMEOUT_S)
     assert elsewhere.poll() is None
     machine.wine.end()
 
@@ -325,7 +333,9 @@ def test_removing_it_ends_it_and_leaves_what_is_the_persons(
     model.parent.mkdir(exist_ok=True)
     model.write_bytes(b"GGUF")
     with machine.tray(screen):
-        machine.tell("start")
+        machine.serve()
+        run_key = RUN_VALUE.rpartition("/")[0].replace("/", "\\")
+        assert TRAY in machine.wine.run("reg", "query", run_key).stdout  # it is launched at login
 
         machine.uninstall()
 
@@ -353,6 +363,11 @@ def serving(wine: Wine, folder: Path, home: Path) -> subprocess.Popen[bytes]:
     )
     wait_until((home / "state" / "control.json").exists, "the server answers")
     return server
+
+
+def click(screen: Desktop, place: tuple[int, int], *, button: int) -> None:
+    """Move the pointer and click, as a person does."""
+    screen.run("xdotool", "mousemove", *map(str, place), "click", str(button))
 
 
 def embedding(port: int) -> list[float]:

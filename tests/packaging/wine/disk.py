@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
+import time
+from pathlib import Path, PureWindowsPath
+
+import psutil
 
 SHIMS = Path(__file__).with_name("shims")
 COMPILER = "x86_64-w64-mingw32-gcc"
@@ -17,6 +21,7 @@ COMPILER = "x86_64-w64-mingw32-gcc"
 _NOT_HANDED_ON = ("DISPLAY", "WAYLAND_DISPLAY", "POWERINFER_TRAY_HOME")
 # A clean Windows has no Microsoft C++ runtime, so Wine's must not stand in for what a package forgets.
 _NOT_FROM_WINE = ("msvcp140", "msvcp140_1", "msvcp140_2", "vcomp140", "vcruntime140", "vcruntime140_1")
+_LOOK_S = 1.0
 _OWN_RUNTIME = "ucrtwine"
 _COMPLEX = re.compile(
     r"c(abs|arg|imag|real|a?(cos|sin|tan)h?|exp|log|proj|sqrt|pow)[fl]?|conj[fl]?", re.ASCII
@@ -30,6 +35,7 @@ class Wine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.disk = folder / "drive_c"
+        self._started: list[subprocess.Popen[bytes]] = []
         self._environ = {
             **{name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON},
             "WINEPREFIX": str(folder),
@@ -59,39 +65,63 @@ class Wine:
         self, *command: str | Path, text: str = "", timeout_s: float = 300, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end, with this text as its input. Wine hands over pipes, not files."""
-        return subprocess.run(
-            ["wine", *command],
-            env=self._environ | environ,
-            input=text,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            ["wine", *command], env=self._environ | environ, stdin=pipe, stdout=pipe, stderr=pipe
+        ) as process:
+            output, errors = _communicate(process, text.encode(), timeout_s)
+        return subprocess.CompletedProcess(
+            command, process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
         )
 
     def start(self, *command: str | Path, **environ: str) -> subprocess.Popen[bytes]:
-        """Start a program and go on."""
-        return subprocess.Popen(
+        """Start a program and go on; one with windows, for whose sake Wine starts others that stay."""
+        process = subprocess.Popen(
             ["wine", *command],
             env=self._environ | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._started.append(process)
+        return process
 
     def settle(self, timeout_s: float = 60) -> None:
         """Wait until no Windows program runs any more, so that the registry is on the disk."""
         subprocess.run(["wineserver", "--wait"], env=self._environ, timeout=timeout_s, check=True)
+        while self._started:
+            self._started.pop().wait(timeout_s)
 
     def end(self) -> None:
         """End whatever still runs."""
         subprocess.run(["wineserver", "--kill"], env=self._environ, check=False)
+        self.settle()
 
     def processes(self) -> list[str]:
-        """The programs that run now, by their names."""
-        rows = self.run("tasklist", "/FO", "CSV", "/NH").stdout.splitlines()
-        return [row.split('","')[0].strip('"') for row in rows if row.startswith('"')]
+        """The programs that run now, by the names of their files."""
+        names = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, IndexError):
+                if process.environ().get("WINEPREFIX") == str(self.folder):
+                    names.append(PureWindowsPath(process.cmdline()[0]).name)
+        return names
+
+
+def _communicate(process: subprocess.Popen[bytes], text: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+    """What a process prints until it ends; what Wine starts beside it keeps its pipes open for longer."""
+    deadline_s = time.monotonic() + timeout_s
+    given: bytes | None = text
+    while True:
+        ended = process.poll() is not None
+        try:
+            return process.communicate(given, timeout=_LOOK_S)
+        except subprocess.TimeoutExpired as exc:
+            if ended:
+                return exc.output or b"", exc.stderr or b""
+            if time.monotonic() > deadline_s:
+                process.kill()
+                raise
+            given = None  # it is on its way
 
 
 def compile_dll(product: Path, *sources: Path) -> None:
