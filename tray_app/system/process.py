@@ -119,16 +119,12 @@ def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]
     app is its own interpreter and has no scripts.
     """
     if getattr(sys, "frozen", False):
-        return (own_program(windowed=False), role)
+        return (_program_with_output(), role)
     return (sys.executable, *python_options, script)
 
 
-def own_program(*, windowed: bool) -> str:
-    """The full path of a program of this frozen app.
-
-    On Windows there are two: only the one for terminals has an output that can be read, and only the windowed
-    one starts without a black box.
-    """
+def _program_with_output() -> str:
+    """The full path of this frozen app: on Windows that for terminals; the other is mute."""
     if sys.platform == "win32":
-        return str(Path(sys.executable).with_name(f"powerinfer-tray{'-app' if windowed else ''}.exe"))
+        return str(Path(sys.executable).with_name("powerinfer-tray.exe"))
     return sys.executable
