@@ -71,7 +71,9 @@ def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | N
     PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
     llama.cpp uses no card but Apple's.
     """
-    cards = merge_devices(host.gpus, devices) if kind is EngineKind.LLAMA_SERVER else ()
+    # Not those that the engine alone can see: many a processor's graphics have no memory of their own.
+    known = merge_devices(host.gpus, devices)[: len(host.gpus)]
+    cards = known if kind is EngineKind.LLAMA_SERVER else ()
     return Room(
         memory_bytes=host.memory_bytes,
         graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
