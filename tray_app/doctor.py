@@ -38,11 +38,10 @@ from tray_app.examination import (
     SettingsFinding,
 )
 from tray_app.gateway.client import find_running
-from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.serving import check_key
+from tray_app.serving import check_key, listening_address
 from tray_app.settings.schema import FIELDS
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
@@ -240,7 +239,7 @@ def _look_at_port(patient: Patient, notes: _Notes) -> PortFinding:
     if running and running.serving:  # perhaps on a port that was chosen for this run
         number = urlsplit(running.base_url).port or number
         return PortFinding(number, free=False, ours=True, owners=(), nearest_free=None)
-    obstacle = port_obstacle(number, EVERYWHERE if patient.settings.network == "lan" else LOOPBACK)
+    obstacle = port_obstacle(number, listening_address(patient.settings))
     if obstacle is None:
         return PortFinding(number, free=True, ours=False, owners=(), nearest_free=None)
     notes.add(obstacle, stops=True)

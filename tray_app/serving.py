@@ -217,7 +217,7 @@ class Serving:
 
     def _open(self) -> None:
         settings = self._settings()
-        host = EVERYWHERE if settings.network == "lan" else LOOPBACK
+        host = listening_address(settings)
         rules = self._current_rules()
         with self._lock:
             if not self._wanted:
@@ -271,6 +271,11 @@ class Serving:
 def _refused(port: int, host: str) -> PortError:
     """Why a port could not be had just now, even if whoever took it has gone again."""
     return port_obstacle(port, host) or PortInUseError(port, (), nearest_free_port(port))
+
+
+def listening_address(settings: Settings) -> str:
+    """The address of this machine that the server listens on."""
+    return EVERYWHERE if settings.network == "lan" else LOOPBACK
 
 
 def client_key(settings: Settings, secrets: Secrets) -> str:
