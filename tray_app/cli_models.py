@@ -197,6 +197,7 @@ def _document(report: ModelReport) -> dict[str, Any]:
             "cache_bytes": verdict.need.cache_bytes,
             "compute_bytes": verdict.need.compute_bytes,
             "output_bytes": verdict.need.output_bytes,
+            "kept_bytes": verdict.need.kept_bytes,
             "usable_bytes": verdict.room.usable_bytes,
         },
     }
