@@ -109,7 +109,7 @@ def test_a_download_takes_the_row_of_what_the_catalogue_offers() -> None:
 def test_a_download_from_an_address_has_a_row_of_its_own() -> None:
     row = rows(FACTS, make_progress(name="other.gguf"))["other.gguf"]
 
-    assert (row.name, row.reference) == ("other.gguf", "other.gguf")
+    assert (row.name, row.reference) == ("other", "other.gguf")
 
 
 def test_a_finished_download_gives_way_to_the_installed_model() -> None:

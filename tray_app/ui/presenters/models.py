@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
+from tray_app.models.files import stem_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 from tray_app.ui.presenters.wording import size_text
@@ -248,7 +249,7 @@ def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None
     trouble = f"{error.title}. {error.message} {error.hint}".strip() if error else ""
     return ModelRow(
         key=name,
-        name=offer.name if offer else name,
+        name=offer.name if offer else stem_of(parts[0].path),
         sort=Sort.DOWNLOAD,
         kind=offer.kind if offer else "",
         size=size_text(whole.total_bytes) if whole.total_bytes else offer.size if offer else "",
@@ -275,7 +276,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
         permitted = {ModelAction.REVEAL, ModelAction.REMOVE}
     return ModelRow(
         key=unusable.path.name,
-        name=unusable.path.stem,
+        name=stem_of(unusable.path),
         sort=Sort.UNUSABLE,
         size=size_text(unusable.size_bytes),
         state=state,
@@ -288,7 +289,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
 def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     return ModelRow(
         key=partial.final.name,
-        name=partial.final.stem,
+        name=stem_of(partial.final),
         sort=Sort.PARTIAL,
         size=size_text(partial.held_bytes),
         state=tr("Left by a download"),
