@@ -37,7 +37,7 @@ def test_an_installed_model_says_what_it_is() -> None:
 
     assert (row.name, row.kind, row.quantization, row.context, row.size) == (
         "Bamboo 7B Q4_0",
-        "Sparse",
+        "Sparse (PowerInfer)",
         "Q4_0",
         "4,096",
         "4.68 GB",

@@ -66,10 +66,9 @@ def read_facts(app: App) -> ModelFacts:
 def survey(app: App) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
-    reports = {
-        entry_key(entry): report for entry in facts.catalog if (report := app.care.foresee(entry)) is not None
-    }
-    reports |= {key_of(model, facts.catalog): app.care.report_on(model) for model in facts.installed}
+    here, on_offer = app.care.survey(facts.installed, facts.catalog)
+    reports = {entry_key(entry): on_offer[entry.id] for entry in facts.catalog if entry.id in on_offer}
+    reports |= {key_of(model, facts.catalog): here[model.path] for model in facts.installed}
     return replace(facts, reports=reports)
 
 

@@ -185,9 +185,9 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     return tr("about {size}").format(size=size) if entry.size_is_approximate else size
 
 
-def kind_text(model: Model, tr: Translate) -> str:
-    """Which of the two families it is of."""
-    return tr("Sparse") if model.header.sparse else tr("Dense")
+def kind_text(tr: Translate, *, sparse: bool) -> str:
+    """Which of the two families a model is of."""
+    return tr("Sparse (PowerInfer)") if sparse else tr("Dense")
 
 
 def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
@@ -204,7 +204,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         key=key,
         name=model.name,
         sort=Sort.INSTALLED,
-        kind=kind_text(model, tr),
+        kind=kind_text(tr, sparse=model.header.sparse),
         quantization=model.header.quantization,
         context=f"{context:,}" if context else "",
         size=size_text(model.size_bytes),
@@ -228,7 +228,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         key=entry_key(entry),
         name=entry.name,
         sort=Sort.OFFER,
-        kind=tr("Sparse") if entry.sparse else tr("Dense"),
+        kind=kind_text(tr, sparse=entry.sparse),
         size=offer_size(entry, tr),
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
