@@ -37,7 +37,7 @@ def test_an_installed_model_says_what_it_is() -> None:
 
     assert (row.name, row.kind, row.quantization, row.context, row.size) == (
         "Bamboo 7B Q4_0",
-        "Sparse (PowerInfer)",
+        "Sparse",
         "Q4_0",
         "4,096",
         "4.68 GB",
@@ -79,7 +79,7 @@ def test_a_chosen_model_that_is_not_here_says_so() -> None:
 def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
     rough = tuple(msgspec.structs.replace(entry, size_is_approximate=True) for entry in CATALOG)
 
-    assert rows(replace(FACTS, catalog=rough))["tiny.gguf"].size == "about 900 MB"
+    assert rows(replace(FACTS, catalog=rough))["tiny.gguf"].size == "≈ 900 MB"
 
 
 @pytest.mark.parametrize(

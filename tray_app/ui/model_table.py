@@ -103,7 +103,7 @@ class ModelTable(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:  # what the shape says, the word says too
                 return row.fit if index.column() == Column.FIT else _cells(row)[index.column()].strip()
             case Qt.ItemDataRole.ToolTipRole:
-                return "\n".join((row.name, *row.details))
+                return "\n".join((row.name, row.state, *row.details))
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(index.column())
             case Qt.ItemDataRole.FontRole if row.chosen:
@@ -156,7 +156,6 @@ def make_table(model: ModelTable) -> QTableView:
     for column, characters in _WIDTHS_CHARACTERS.items():
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
         header.resizeSection(column, table.fontMetrics().averageCharWidth() * characters)
-    header.setStretchLastSection(True)
     return table
 
 

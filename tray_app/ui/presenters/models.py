@@ -182,12 +182,12 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     if not entry.size_bytes:
         return ""
     size = size_text(entry.size_bytes)
-    return tr("about {size}").format(size=size) if entry.size_is_approximate else size
+    return tr("≈ {size}").format(size=size) if entry.size_is_approximate else size
 
 
 def kind_text(tr: Translate, *, sparse: bool) -> str:
     """Which of the two families a model is of."""
-    return tr("Sparse (PowerInfer)") if sparse else tr("Dense")
+    return tr("Sparse") if sparse else tr("Dense")
 
 
 def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
@@ -197,6 +197,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     comes_with_app = entry is not None and entry.builtin
     report = facts.reports.get(key)
     context = model.header.context_length
+    needs = tr("A sparse model runs on PowerInfer alone.") if model.header.sparse else ""
     permitted = {ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
     permitted |= set() if chosen else {ModelAction.USE}
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
@@ -211,7 +212,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen") if chosen else tr("Installed"),
-        details=_sentences(entry.note if entry else "", report, str(model.path), tr=tr),
+        details=_sentences(entry.note if entry else "", report, needs, str(model.path), tr=tr),
         chosen=chosen,
         actions=frozenset(permitted),
         reference=reference_of(model, facts),
