@@ -7,6 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FIRST_TIMEOUT_S = 15.0
+_FIRST_LOOK_S = 0.1
+
+_ADDRESSES = ("hf:", "https://", "http://")
 
 
 def main() -> int:
@@ -23,28 +33,72 @@ def main() -> int:
             return llamacpp_child(rest)
         case [] | ["--background"]:
             return _tray(arguments)
+        case [source] if _is_source(source) and _has_display():
+            return _tray([_from_anywhere(source)])
         case _:
             from tray_app.cli import run
 
             return run(arguments)
 
 
+def _has_display() -> bool:
+    """Whether a window could be shown; only on Linux may there be none."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
+def _is_source(word: str) -> bool:
+    """Whether a person means a model, and no command: `hf:…`, an address, or a file."""
+    return word.startswith(_ADDRESSES) or word.lower().endswith(".gguf")
+
+
+def _from_anywhere(source: str) -> str:
+    """The same source for an app that runs in another folder."""
+    from pathlib import Path
+
+    return source if source.startswith(_ADDRESSES) else str(Path(source).absolute())
+
+
 def _tray(arguments: list[str]) -> int:
-    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+    if not _has_display():
         from tray_app.cli import run
 
         print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
         return run(["serve"])
+    from tray_app.system.instance import Role
+    from tray_app.system.paths import AppPaths
+
+    state = AppPaths.from_environment(os.environ).state
+    role = Role(state, "tray")
+    first = role.take()
+    if not first:
+        _await_the_first(state)
     if _runs_already(arguments):
         return 0
+    if not first:
+        print("PowerInfer Tray runs already, and does not answer.", file=sys.stderr)
+        return 1
     from tray_app.app import App
     from tray_app.ui.application import run_tray
 
-    return run_tray(App.on_this_machine(), arguments)
+    try:
+        return run_tray(App.on_this_machine(), arguments)
+    finally:
+        role.give_back()
+
+
+def _await_the_first(state: Path) -> None:
+    """Wait until the tray app that was started just before us can be asked; not for ever."""
+    from tray_app.gateway.client import find_running
+
+    deadline_s = time.monotonic() + _FIRST_TIMEOUT_S
+    while find_running(state) is None and time.monotonic() < deadline_s:
+        time.sleep(_FIRST_LOOK_S)  # another process, with which we share but a file
 
 
 def _runs_already(arguments: list[str]) -> bool:
     """Whether this person's tray app runs already; its window is shown, unless we start in the background.
+
+    It is told which model we were asked for.
 
     Asked before anything is built: two apps must not look after one engine.
     """
@@ -56,7 +110,7 @@ def _runs_already(arguments: list[str]) -> bool:
     if running is None or "--background" in arguments:
         return running is not None
     try:
-        running.show()
+        running.show(arguments[0] if arguments else "")
     except GatewayError:  # a `serve` in a terminal has no window: the tray comes up beside it
         return False
     return True

@@ -11,53 +11,60 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec.structs import replace
 from psygnal import Signal
 
+from tray_app.doctor import Patient, examine
 from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
+from tray_app.engine.vitals import vitals_of
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
-from tray_app.gateway.client import complete, embed, find_running
+from tray_app.examination import RunningApp
+from tray_app.gateway.client import complete, embed
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
-from tray_app.models.catalog import load_catalog, load_own_models
+from tray_app.models.catalog import load_all
 from tray_app.models.files import parts_of
-from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import app_command, autostart_for
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
+from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import port_owners
+from tray_app.system.ports import nearest_free_port, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.vitals import Vitals
     from tray_app.errors import AppError
+    from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -91,6 +98,8 @@ class AppStatus:
     downloads: tuple[Progress, ...]
     problem: AppError | None
     """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
+    login: Login = Login.OFF
+    """What the system does at login; `settings.launch_at_login` is whether that is to start this app."""
     asleep: bool = False
     """Whether the engine is stopped until a request, or a person, wakes it."""
     folder_changes: int = 0
@@ -102,8 +111,9 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`, `embed`
-    and `complete` may take long: a thread that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `preview`, `vitals`,
+    `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread that draws
+    windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -128,8 +138,8 @@ class App:
             keep_awake=keep_awake_on(host.system),
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
-        self.catalog_problem: ModelError | None = None
-        self._catalog = self._load_catalog()
+        self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
+        self._login = self._look_at_login()
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._folder_changes = 0
@@ -155,10 +165,13 @@ class App:
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
+        self._asked = Role(paths.state, "control")
         self.downloads.changed.connect(self.care.note_checksums)
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
+        self._failures = FailureKeeper(paths.state)
+        self._supervisor.changed.connect(self._failures.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -176,16 +189,21 @@ class App:
             serving=self._serving.is_open,
             downloads=self.downloads.snapshot(),
             problem=self._serving.problem,
+            login=self._login,
             asleep=self._serving.asleep,
             folder_changes=self._folder_changes,
             traffic=self._serving.traffic(),
         )
 
+    def vitals(self) -> Vitals | None:
+        """What the engine takes of this machine now; None while there is none, or it runs elsewhere."""
+        pid = self._supervisor.glance().pid
+        return vitals_of(pid, self.host) if pid else None
+
     @property
     def models_folder(self) -> Path:
         """Where models are and go."""
-        chosen = self.store.current.models_folder
-        return Path(chosen).expanduser() if chosen else self.paths.models
+        return models_folder(self.store.current, self.paths)
 
     @property
     def library(self) -> Library:
@@ -245,6 +263,18 @@ class App:
         self._serving.adopt()
         self._announce()
 
+    def refresh_login(self) -> None:
+        """Look again at what the system does at login: a person may change that in its own settings."""
+        login = self._look_at_login()
+        if login is not self._login:
+            self._login = login
+            self._announce()
+
+    def move_to_free_port(self) -> None:
+        """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
+        settings = self.store.current
+        self.apply(msgspec.structs.replace(settings, port=nearest_free_port(settings.port)))
+
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
         if name not in KEYS:
@@ -300,6 +330,22 @@ class App:
         status = self.status()
         return () if status.serving and port == status.settings.port else port_owners(port)
 
+    def examine(self) -> Examination:
+        """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
+        status, complaints = self.status(), (self.store.problem, self.catalog_problem)
+        return examine(
+            Patient(
+                paths=self.paths,
+                host=self.host,
+                settings=status.settings,
+                library=self.library,
+                finder=self._engines,
+                secrets=self._secrets,
+                running=RunningApp(os.getpid(), status.engine.state, status.serving, status.base_url),
+                complaints=tuple(filter(None, complaints)),
+            )
+        )
+
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
         return embed(self.status().base_url, texts, key=client_key(self.store.current, self._secrets))
@@ -310,13 +356,14 @@ class App:
         return complete(self.status().base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
-        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+        self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
         """Let terminal commands and a second start ask this app, unless they ask another one already.
 
-        `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
+        `quit_app` and `show_window` are called when they say so, on a thread of the control listener;
+        `show_window` with a model that somebody wants to have, or an empty text.
         """
-        if find_running(self.paths.state):
+        if not self._asked.take():
             return
         self._control = Control(
             self.paths.state,
@@ -325,9 +372,9 @@ class App:
                 "start": self.start_server,
                 "stop": self.stop_server,
                 "restart": self.restart_server,
-                "show": show_window or _no_window,
                 "quit": quit_app,
             },
+            show=show_window or _no_window,
         )
         self._control.open()
 
@@ -342,19 +389,22 @@ class App:
         self._serving.stop(rest_s())
         if self._control:
             self._control.close(rest_s())
+        self._asked.give_back()
         self.downloads.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
 
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
         try:
-            self.autostart.enable() if wanted else self.autostart.disable()
-        except OSError as exc:
-            raise SettingsError(
-                "Launch at login could not be changed",
-                str(exc),
-                "Check that you may write to the place that is named, or use the system's own settings.",
-            ) from exc
+            switch(self.autostart, on=wanted)
+        finally:
+            self.refresh_login()
+
+    def _look_at_login(self) -> Login:
+        """What the system does at login, which then also is the setting, whatever its file says."""
+        login = look_at(self.autostart)
+        self.store.override(launch_at_login=login is Login.ON)
+        return login
 
     def _with_trial(self) -> Settings:
         settings, count = self.store.current, self._trial_threads
@@ -397,19 +447,11 @@ class App:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
+        return Library(folder, self._catalog, builtin_model())
 
     def _served_path(self) -> Path | None:
         engine = self._supervisor.glance()
         return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
-
-    def _load_catalog(self) -> tuple[CatalogEntry, ...]:
-        catalog = load_catalog(resources() / "catalog.toml")
-        try:
-            return catalog + load_own_models(self.paths.own_models_file, catalog)
-        except ModelError as exc:
-            self.catalog_problem = exc  # the app is of use without them
-            return catalog
 
     def _folder_changed(self) -> None:
         self._folder_changes += 1
@@ -419,7 +461,7 @@ class App:
         self.changed.emit(self.status())
 
 
-def _no_window() -> None:
+def _no_window(_source: str) -> None:
     raise GatewayError("There is no window", "The app runs in a terminal.")
 
 
@@ -438,6 +480,7 @@ def status_document(status: AppStatus) -> dict[str, Any]:
         "running": True,
         "state": status.engine.state,
         "model": status.model_name,
+        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
         "base_url": status.base_url,
         "serving": status.serving,
         "asleep": status.asleep,
@@ -461,5 +504,8 @@ def status_document(status: AppStatus) -> dict[str, Any]:
     }
 
 
-def _error_document(error: AppError | None) -> dict[str, str] | None:
-    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None
+def _error_document(error: AppError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    names = ("title", "message", "hint", "fix", "setting", "evidence")
+    return {name: getattr(error, name) for name in names}

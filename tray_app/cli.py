@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -24,19 +24,23 @@ from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
 from tray_app.cli_tune import tune_threads
+from tray_app.doctor import examine, patient_here
 from tray_app.download.progress import Phase
 from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, GatewayError
+from tray_app.examination import document, report
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.selftest import run_selftest
 from tray_app.serving import client_key
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
-from tray_app.system.host import detect_host
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.host import detect_host, detect_system
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from tray_app.app import App, AppStatus
     from tray_app.download.progress import Progress
     from tray_app.gateway.client import ControlClient
+    from tray_app.system.autostart import Autostart
 
 T = TypeVar("T")
 
@@ -114,9 +119,12 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
     engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
 ) -> None:
-    """Serve a model until Ctrl-C, without a window."""
+    """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
+    if running := find_running(_paths().state):
+        _leave_it_to(running, overrides)
+        return
     with headless_app(overrides) as app:
         _serve(app)
 
@@ -193,7 +201,9 @@ def status(*, as_json: Json = False) -> None:
         for entry in document["downloads"]:
             typer.echo(f"{entry['phase']}: {entry['name']} {entry['received_bytes']:,} bytes")
         if problem := document["problem"]:
-            typer.echo(f"{problem['title']}\n{problem['message']}\n{problem['hint']}")
+            typer.echo(
+                "\n".join((problem["title"], problem["message"], *problem["evidence"], problem["hint"]))
+            )
     else:
         typer.echo("Not running. Start it with: powerinfer-tray serve")
 
@@ -240,10 +250,25 @@ def selftest(*, as_json: Json = False) -> None:
     raise typer.Exit(0 if report.ok else 1)
 
 
+@commands.command()
+def doctor(
+    *,
+    network: Annotated[bool, typer.Option(help="Also ask whether downloads could come in.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
+    found = examine(patient_here(os.environ), Session() if network else None)
+    if as_json:
+        print_json(document(found, Path.home()))
+    else:
+        typer.echo(report(found, Path.home()))
+    raise typer.Exit(0 if found.ok else 1)
+
+
 @settings_commands.command("show")
 def settings_show(*, as_json: Json = False) -> None:
     """Print every setting with its value."""
-    store = SettingsStore(_paths().settings_file)
+    store = _settings()
     values = msgspec.to_builtins(store.current)
     if as_json:
         print_json(values)
@@ -257,7 +282,7 @@ def settings_show(*, as_json: Json = False) -> None:
 def settings_get(name: str) -> None:
     """Print the value of one setting."""
     field = field_named(name)
-    store = SettingsStore(_paths().settings_file)
+    store = _settings()
     typer.echo(_as_text(getattr(store.current, field.name)))
     _raise_problem(store)
 
@@ -266,8 +291,11 @@ def settings_get(name: str) -> None:
 def settings_set(name: str, value: str) -> None:
     """Change one setting. A running app takes it up when it is next started."""
     parsed = parse_value(name, value)
-    store = SettingsStore(_paths().settings_file)
-    store.replace(msgspec.structs.replace(store.current, **{name: parsed}))
+    store = _settings()
+    old = store.current
+    store.replace(msgspec.structs.replace(old, **{name: parsed}))
+    if store.current.launch_at_login != old.launch_at_login:
+        switch(_login_entry(), on=store.current.launch_at_login)
     typer.echo(f"{name} = {_as_text(parsed)}")
 
 
@@ -295,6 +323,17 @@ def settings_path() -> None:
 
 def _paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
+
+
+def _settings() -> SettingsStore:
+    """The settings, with the one among them that the system keeps."""
+    store = SettingsStore(_paths().settings_file)
+    store.override(launch_at_login=look_at(_login_entry()) is Login.ON)
+    return store
+
+
+def _login_entry() -> Autostart:
+    return autostart_for(detect_system(sys.platform), os.environ, app_command())
 
 
 def _running_app() -> ControlClient:
@@ -335,6 +374,31 @@ def _choose_test_model_if_none(app: App) -> None:
             "No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True
         )
         app.store.override(model=TEST_MODEL)
+
+
+def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
+    """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
+    status = running.status()
+    chosen = status["chosen"]
+    others = [name for name, value in asked.items() if not _means_the_same(value, chosen[name])]
+    if others:
+        has = ", ".join(f"{name} {chosen[name]}" for name in others)
+        raise GatewayError(
+            f"PowerInfer Tray runs already (PID {running.pid})",
+            f"It has {has}. Two of them cannot share their settings, models and logs.",
+            "Change its settings, or end it first: powerinfer-tray quit",
+        )
+    running.start()
+    typer.echo(f"PowerInfer Tray runs already (PID {running.pid}): {status['model']} at {status['base_url']}")
+    typer.echo("To stop its server: powerinfer-tray stop")
+
+
+def _means_the_same(asked: object, chosen: object) -> bool:
+    """Whether two values of a setting are equal, or two ways to write one path."""
+    if asked == chosen or not isinstance(asked, str) or not isinstance(chosen, str):
+        return asked == chosen
+    paths = [Path(word).expanduser().absolute() for word in (asked, chosen)]
+    return paths[0] == paths[1]
 
 
 def _serve(app: App) -> None:

@@ -8,22 +8,52 @@ AppError
 └── GatewayError     the public address or a program that speaks to it
 """
 
+from enum import StrEnum
+
+
+class Fix(StrEnum):
+    """What a button beside an error can do about it."""
+
+    NONE = "none"
+    FREE_PORT = "free-port"
+    """Take the nearest free port."""
+    VERIFY_MODEL = "verify-model"
+    """Look whether the model's file is whole."""
+    SETTING = "setting"
+    """Open the settings at the field that `AppError.setting` names."""
+    CHOOSE_ENGINE = "choose-engine"
+
 
 class AppError(Exception):
     """An error that a person may read.
 
     `title` says what happened, `message` why, `hint` what to press or type. All are plain English without a
-    trailing newline; a user interface may translate them by the error's kind.
+    trailing newline; a user interface may translate them by the error's kind. `fix` is what a program can
+    do about it, `setting` the name of the setting that is to blame, `evidence` the lines of a log that show
+    the cause.
     """
 
-    def __init__(self, title: str, message: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        message: str = "",
+        hint: str = "",
+        *,
+        fix: Fix = Fix.NONE,
+        setting: str = "",
+        evidence: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(title, message, hint)
         self.title = title
         self.message = message
         self.hint = hint
+        self.fix = fix
+        self.setting = setting
+        self.evidence = evidence
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.title, self.message, self.hint) if part)
+        parts = (self.title, self.message, *(f"  {line}" for line in self.evidence), self.hint)
+        return "\n".join(part for part in parts if part)
 
 
 class SettingsError(AppError):

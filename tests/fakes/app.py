@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,11 +17,14 @@ from psygnal import Signal
 
 from tray_app.app import AppStatus
 from tray_app.download.progress import Phase, Progress
+from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.report import ModelReport
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.vitals import Vitals
+from tray_app.examination import Examination, ModelFinding, PortFinding, SettingsFinding
 from tray_app.gateway.client import Embeddings
 from tray_app.model_care import Prospect, SmallerTypes
 from tray_app.models.catalog import CatalogEntry
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
+    from tray_app.examination import Problem
     from tray_app.models.files import Partial
     from tray_app.models.housekeeping import How, OnProgress
     from tray_app.models.library import Unusable
@@ -180,6 +185,27 @@ CATALOG = (
 )
 
 
+def make_examination(*problems: Problem, **changes: Any) -> Examination:
+    """What the doctor finds on a machine without a fault."""
+    return replace(
+        Examination(
+            versions={"PowerInfer Tray": "1.2", "Qt": "6.11"},
+            host=make_host(gpu=True),
+            cards=(Device("NVIDIA GeForce", 8 << 30, used=None),),
+            engines=(),
+            model=ModelFinding("bamboo", str(MODELS / "bamboo.gguf"), "fits: 5.0 GiB of 14 that can be used"),
+            port=PortFinding(8080, free=True, ours=False, owners=(), nearest_free=None),
+            settings=SettingsFinding("/fake/settings.toml", {}, ()),
+            folders=(),
+            running=None,
+            last_failure=None,
+            network=(),
+            problems=problems,
+        ),
+        **changes,
+    )
+
+
 class FakeLibrary:
     """Models that are nowhere."""
 
@@ -309,8 +335,11 @@ class FakeApp:
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
+        self.looks = 0
+        self.memory_bytes = 5_200_000_000
+        self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
-        self.show_window: Callable[[], None] | None = None
+        self.show_window: Callable[[str], None] | None = None
 
     @property
     def as_app(self) -> App:
@@ -344,6 +373,12 @@ class FakeApp:
     def status(self) -> AppStatus:
         return self._status
 
+    def vitals(self) -> Vitals:
+        """Of an engine that computes now and then."""
+        self.looks += 1
+        busy_s = self.looks + math.sin(self.looks)
+        return Vitals(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
+
     def begin(self) -> None:
         self.note("begin")
 
@@ -353,8 +388,14 @@ class FakeApp:
     def restart_server(self) -> None:
         self.note("restart_server")
 
+    def refresh_login(self) -> None:
+        self.note("refresh_login")
+
     def stop_server(self) -> None:
         self.note("stop_server")
+
+    def move_to_free_port(self) -> None:
+        self.note("move_to_free_port")
 
     def apply(self, new: Settings) -> None:
         changes = {
@@ -364,6 +405,9 @@ class FakeApp:
         }
         self.note("apply", changes)
         self.show(replace(self._status, settings=new))
+
+    def examine(self) -> Examination:
+        return make_examination()
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())
@@ -411,7 +455,7 @@ class FakeApp:
                 yield word
 
     def open_control(
-        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+        self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
         self.show_window = show_window
         self.quit_app = quit_app

@@ -10,7 +10,8 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
 from tray_app.settings.schema import Settings
-from tray_app.ui.presenters.menu import Command
+from tray_app.system.autostart import Login
+from tray_app.ui.presenters.menu import Command, MenuEntry
 from tray_app.ui.presenters.tray import (
     Notice,
     Page,
@@ -63,6 +64,7 @@ def failed(state: State = State.FAILED) -> AppStatus:
         (make_status(State.READY), Shape.SOLID, "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"),
         (make_status(State.STOPPING), Shape.HOLLOW, "Stopping Bamboo 7B Q4_0 …"),
         (failed(State.BACKOFF), Shape.BADGE, "Restarting: not enough memory"),
+        (failed(State.WAITING), Shape.BADGE, "Waiting: not enough memory"),
         (failed(), Shape.BADGE, "Stopped: not enough memory"),
         (make_status(problem=PORT_TAKEN), Shape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
     ],
@@ -134,6 +136,7 @@ def test_a_download_is_either_paused_or_resumed(phase: Phase, *, pause: bool, re
         (State.READY, "The server is running already.", ""),
         (State.STOPPING, "", "The server is stopping already."),
         (State.BACKOFF, "The server is starting already.", ""),
+        (State.WAITING, "The server starts by itself when the model is there again.", ""),
         (State.FAILED, "", "The server is not running."),
     ],
 )
@@ -161,6 +164,12 @@ def test_launch_at_login_shows_the_setting(*, chosen: bool) -> None:
     status = make_status(settings=Settings(model="bamboo", launch_at_login=chosen))
 
     assert view(status).entries[Command.LOGIN].checked is chosen
+
+
+def test_an_entry_at_login_that_starts_another_copy_is_offered_for_repair() -> None:
+    status = replace(make_status(), login=Login.ELSEWHERE)
+
+    assert view(status).entries[Command.LOGIN] == MenuEntry("Repair &Launch at Login", checked=False)
 
 
 def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> None:
@@ -238,7 +247,7 @@ def test_a_start_and_a_restart_that_were_wished_are_no_news() -> None:
 def test_only_what_runs_can_be_restarted(state: State) -> None:
     reason = view(make_status(state)).entries[Command.RESTART].reason
 
-    runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+    runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF, State.WAITING)
     assert reason == ("" if runs else "The server is not running.")
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.place import place_for
 from tray_app.errors import EngineError, SettingsError
 from tray_app.models.memory import Load, kept_prompts_mib
-from tray_app.settings.schema import AUTO
+from tray_app.settings.schema import AUTO, FIELDS
 
 if TYPE_CHECKING:
+    from tray_app.engine.place import Place
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -25,6 +27,13 @@ _VRAM_FLAG = "--vram-budget"
 _GPU_BUILD_FLAG = "--n-gpu-layers"
 """PowerInfer's help names it only where it was built for a GPU; the VRAM budget it names always."""
 _POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
+_FLAGS = {
+    "ctx_size": "--ctx-size",
+    "batch_size": "--batch-size",
+    "threads": "--threads",
+    "threads_batch": "--threads-batch",
+}
+"""By setting, the argument that tells the engine."""
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
@@ -59,6 +68,8 @@ class LaunchPlan:
     argv: tuple[str, ...]
     context_size: int
     """How many tokens a request and its answer may have; what the gateway tells clients."""
+    place: Place | None = None
+    """Where it runs; None: anywhere."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command line for a process that listens on `port`."""
@@ -115,13 +126,30 @@ def vram_obstacle(host: Host, engine: Engine | None) -> VramObstacle | None:
     return None
 
 
+def ignored_settings(settings: Settings, engine: Engine, host: Host) -> tuple[str, ...]:
+    """The settings that a person has changed, and that have no effect on this engine here."""
+    ignored = {
+        name
+        for name, flag in _FLAGS.items()
+        if engine.kind is EngineKind.REMOTE or (engine.flags and flag not in engine.flags)
+    }
+    if vram_obstacle(host, engine) is not None:
+        ignored.add("vram_budget")
+    return tuple(
+        field.name
+        for field in FIELDS
+        if field.name in ignored and getattr(settings, field.name) != field.default
+    )
+
+
 def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:
     """The launch that these settings ask for on this machine.
 
     `SettingsError` if the extra arguments contradict what this app has to decide.
     """
     _check_extra(settings.extra_arguments, engine.kind)
-    options = _common(settings, model, host)
+    place = place_for(model.path.absolute(), engine.kind, host.system)
+    options = _common(settings, model, host, place)
     match engine.kind:
         case EngineKind.POWERINFER:
             options += _powerinfer(settings, model)
@@ -134,7 +162,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
-    return LaunchPlan(engine, model, argv, _context(settings, model))
+    return LaunchPlan(engine, model, argv, _context(settings, model), place)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -169,11 +197,11 @@ def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:
             raise SettingsError(f"«Extra arguments» cannot have {flag}", reason, "Remove it there.")
 
 
-def _common(settings: Settings, model: Model, host: Host) -> Options:
+def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:
     threads = host.physical_cores if settings.threads == AUTO else settings.threads
     threads_batch = threads if settings.threads_batch == AUTO else settings.threads_batch
     return (
-        ("--model", str(model.path.absolute())),
+        ("--model", place.model),
         ("--port", PORT),
         ("--ctx-size", str(_context(settings, model))),
         ("--threads", str(threads)),

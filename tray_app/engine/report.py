@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineKind, choose_engine
 from tray_app.engine.plan import load_of
 from tray_app.errors import EngineError
@@ -14,6 +15,7 @@ from tray_app.models.library import Model
 from tray_app.models.memory import Room, judge
 
 if TYPE_CHECKING:
+    from tray_app.engine.devices import EngineDevice
     from tray_app.engine.kinds import Engine, Finder
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.memory import Verdict
@@ -55,7 +57,8 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
     load = load_of(settings, model, kind)
-    verdict = judge(model.header, model.size_bytes, load, room_for(kind, host))
+    devices = choice.engine.devices if choice.engine else None
+    verdict = judge(model.header, model.size_bytes, load, room_for(kind, host, devices))
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)
 
 
@@ -67,15 +70,15 @@ def foreseen(entry: CatalogEntry) -> Model:
     return Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)
 
 
-def room_for(kind: EngineKind, host: Host) -> Room:
-    """The memory that an engine of this kind can use.
+def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> Room:
+    """The memory that an engine of this kind can use. `devices` are the cards that it says it can use.
 
     PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
     llama.cpp uses no card but Apple's.
     """
-    uses_cards = kind is EngineKind.LLAMA_SERVER
+    cards = merge_devices(host.gpus, devices) if kind is EngineKind.LLAMA_SERVER else ()
     return Room(
         memory_bytes=host.memory_bytes,
-        graphics_bytes=sum(gpu.memory_bytes for gpu in host.gpus) if uses_cards else 0,
+        graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
         unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
     )

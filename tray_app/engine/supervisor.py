@@ -9,7 +9,6 @@ happens next is decided in `lifecycle.py`; here it is done.
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import random
 import threading
@@ -21,6 +20,7 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.lifecycle import (
+    Await,
     Due,
     Ensure,
     Exited,
@@ -36,13 +36,18 @@ from tray_app.engine.lifecycle import (
     step,
 )
 from tray_app.engine.output import EngineOutput
+from tray_app.engine.place import settle
 from tray_app.engine.plan import LOOPBACK, RemotePlan
 from tray_app.engine.remote import RemoteRun
 from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
-from tray_app.system import runrecord
+from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
+from tray_app.system.drives import Return
+from tray_app.system.environment import child_environment
 from tray_app.system.ports import free_port
+from tray_app.system.runfolder import RunFolder
+from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -56,8 +61,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 _SHOWN_LINES = 200
 _JITTER = (0.8, 1.2)
-_RUN_FOLDER = "engine-run"
-"""Below the state folder; engines run in it, and PowerInfer writes a log there."""
+_RUN_FOLDERS = "engine-runs"
+"""Below the state folder; each engine runs in a folder of its own there, and PowerInfer writes a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,8 @@ class Timing:
     policy: Policy = field(default_factory=lambda: Policy(jitter=_spread))
     patience: Patience = field(default_factory=Patience)
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = wall_clock_s
+    look_for_sleep_s: float = 10.0
 
 
 class _Close:
@@ -121,18 +128,21 @@ class Supervisor:
         launcher: Launcher,
         state_dir: Path,
         log_dir: Path,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._launcher = launcher
         self._state_dir = state_dir
-        self._environ = environ
+        self._environ = child_environment() if environ is None else environ
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)
         self._run: Run | RemoteRun | None = None
         self._record: Path | None = None
+        self._folder: RunFolder | None = None
         self._wake: tuple[float, Due] | None = None
+        self._return: Return | None = None
+        self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
         self._asked = self._done = 0  # requests left, requests dealt with
@@ -192,6 +202,7 @@ class Supervisor:
         try:
             for pid in runrecord.reap(self._state_dir):
                 _logger.warning("Ended process %d, left over from an earlier start", pid)
+            runfolder.sweep(self._state_dir / _RUN_FOLDERS)
             while not (self._closing and self._machine.state is State.STOPPED):
                 self._take(self._next())
         except Exception as exc:
@@ -205,15 +216,26 @@ class Supervisor:
                 self._moved.notify_all()
 
     def _next(self) -> Event | _Close | _Check:
-        try:
-            return self._inbox.get(timeout=self._time_to_wake_s())
-        except queue.Empty:
-            assert self._wake is not None  # noqa: S101  without it, get waits for ever
-            due, self._wake = self._wake[1], None
-            return due
+        while True:
+            self._look_for_sleep()
+            try:
+                return self._inbox.get(timeout=self._time_to_wake_s())
+            except queue.Empty:
+                if self._wake and self._wake[0] <= self._timing.clock():
+                    due, self._wake = self._wake[1], None
+                    return due
 
     def _time_to_wake_s(self) -> float | None:
-        return max(0.0, self._wake[0] - self._timing.clock()) if self._wake else None
+        limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
+        if self._machine.state is State.READY:
+            limits_s.append(self._timing.look_for_sleep_s)
+        return min(limits_s, default=None)
+
+    def _look_for_sleep(self) -> None:
+        """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
+        if self._sleep.has_slept() and self._machine.state is State.READY and self._run:
+            _logger.info("The machine has slept: is run %d still there?", self._run.number)
+            self._run.check(self._timing.clock, self._timing.patience)
 
     def _take(self, request: Event | _Close | _Check) -> None:
         if isinstance(request, _Close):
@@ -237,6 +259,9 @@ class Supervisor:
         if isinstance(event, Exited) and self._run and event.run == self._run.number:
             self._forget_run()
         self._machine, effects = step(self._machine, event, self._timing.clock())
+        if self._return and self._machine.state is not State.WAITING:
+            self._return.cancel()
+            self._return = None
         self._publish(self._current_snapshot())
         for effect in effects:
             self._perform(effect)
@@ -251,6 +276,13 @@ class Supervisor:
                 self._run.kill()
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
+            case Await(number, path):
+                self._return = Return(
+                    f"engine-{number}-return",
+                    path,
+                    lambda: self._inbox.put(Due(number)),
+                    self._timing.patience.return_look_s,
+                )
 
     def _spawn(self, number: int, plan: Plan) -> Event:
         if isinstance(plan, RemotePlan):
@@ -262,12 +294,13 @@ class Supervisor:
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
         port = free_port()
-        folder = self._state_dir / _RUN_FOLDER
         self._output.add(f"[run {number}] {plan.display(port)}")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            child = self._launcher.launch(Launch(plan.command(port), self._environ, folder))
-        except OSError as exc:
+            self._folder = RunFolder.make(self._state_dir / _RUN_FOLDERS)
+            cwd = settle(plan.place, plan.model.path, self._folder) if plan.place else self._folder.path
+            child = self._launcher.launch(Launch(plan.command(port), self._environ, cwd))
+        except (OSError, EngineError) as exc:
+            self._forget_run()
             return Exited(number, failure_to_start(exc))
         self._record = self._remember(child, port)
         self._run = Run(number, plan, port, child, self._output)
@@ -286,6 +319,9 @@ class Supervisor:
         if self._record:
             self._record.unlink(missing_ok=True)
             self._record = None
+        if self._folder:
+            self._folder.remove()
+            self._folder = None
 
     def _current_snapshot(self) -> EngineSnapshot:
         machine, before = self._machine, self._snapshot

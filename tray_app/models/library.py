@@ -17,6 +17,7 @@ from tray_app.models import faults
 from tray_app.models.files import SUFFIX, is_fresh, partials_in, parts_of, split_of, stem_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.files import Partial
     from tray_app.models.header import ModelHeader
+    from tray_app.settings.schema import Settings
+    from tray_app.system.paths import AppPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,16 @@ class NotInstalledError(ModelError):
             f"Download it: powerinfer-tray download {entry.source}",
         )
         self.entry = entry
+
+
+def models_folder(settings: Settings, paths: AppPaths) -> Path:
+    """Where models are and go."""
+    return Path(settings.models_folder).expanduser() if settings.models_folder else paths.models
+
+
+def builtin_model() -> Path:
+    """The file of the model that comes with the app."""
+    return resources() / "test-model" / "test.gguf"
 
 
 class Library:
@@ -187,9 +200,16 @@ class Library:
         return next((path for path in (*self._files(), self.builtin) if self._id(path) == reference), None)
 
     def _files(self) -> list[Path]:
-        """What may be models in the folder, of split ones the first file; none if there is no folder."""
+        """What may be models in the folder, of split ones the first file; none if there is no folder.
+
+        Hidden files are none: macOS puts a `._name` beside each file on foreign drives.
+        """
         try:
-            paths = sorted(path for path in self.folder.iterdir() if path.suffix.lower() == SUFFIX)
+            paths = sorted(
+                path
+                for path in self.folder.iterdir()
+                if path.suffix.lower() == SUFFIX and not path.name.startswith(".")
+            )
         except OSError:
             return []
         return [path for path in paths if (split := split_of(path.stem)) is None or split.number == 1]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeySequence, QShortcut
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QKeySequence,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -23,7 +28,7 @@ from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page, failure_of
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, bring_into_view
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError
@@ -35,7 +40,8 @@ _SIZE = (980, 640)
 class Window(QWidget):
     """Pages, and the message that concerns all of them."""
 
-    settings_wanted = Signal()
+    settings_wanted = Signal(str)
+    """The dialog, at the setting of this name; at its beginning for an empty one."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -46,8 +52,8 @@ class Window(QWidget):
         self.page_list = self._make_list()
         self._stack = QStackedWidget()
         self.settings_button = QPushButton(tr("Settin&gs…"))
-        self.settings_button.clicked.connect(self.settings_wanted)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self.settings_wanted.emit)
+        self.settings_button.clicked.connect(self._want_settings)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self._want_settings)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
         self._lay_out()
         self.resize(*_SIZE)
@@ -59,9 +65,18 @@ class Window(QWidget):
         if page is not None:
             self.page_list.setCurrentRow(list(Page).index(page))
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        bring_into_view(self)
         self.show()
         self.raise_()
         self.activateWindow()
+
+    def offer_source(self, source: str) -> None:
+        """Open on the models, with this address or path filled in."""
+        self.open(Page.MODELS)
+        models = self.page(Page.MODELS)
+        if isinstance(models, ModelsPage):
+            models.source.setText(source)
+            models.source.setFocus()
 
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""
@@ -98,7 +113,9 @@ class Window(QWidget):
     def _build(self, page: Page) -> QWidget:
         match page:
             case Page.STATUS:
-                return StatusPage(self._bridge)
+                status = StatusPage(self._bridge)
+                status.settings_wanted.connect(self.settings_wanted)
+                return status
             case Page.MODELS:
                 models = ModelsPage(self._bridge)
                 models.navigate.connect(self.open)
@@ -107,6 +124,9 @@ class Window(QWidget):
                 return TrialPage(self._bridge)
             case Page.LOGS:
                 return LogsPage(self._bridge)
+
+    def _want_settings(self) -> None:
+        self.settings_wanted.emit("")
 
     def _make_list(self) -> QListWidget:
         pages = QListWidget()
