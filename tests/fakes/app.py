@@ -238,6 +238,9 @@ class FakeDownloads:
     def __init__(self, app: FakeApp) -> None:
         self._app = app
 
+    def snapshot(self) -> tuple[Progress, ...]:
+        return self._app.status().downloads
+
     def pause(self, number: int) -> None:
         self._app.note("pause", number)
 

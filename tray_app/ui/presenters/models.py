@@ -111,13 +111,19 @@ class ModelFacts:
     """By key, where something can be said."""
     missing_folder: Path | None = None
     """The folder that was chosen for models, while it is not there."""
+    finished: frozenset[int] = frozenset()
+    """The downloads that had ended well before the folder was read: what they brought is listed, or gone."""
 
 
 def facts_key(status: AppStatus) -> object:
     """Another one after a change that the facts may have to be read anew for."""
-    finished = frozenset(progress.id for progress in status.downloads if progress.phase is Phase.DONE)
     settings = status.settings
-    return settings.model, settings.models_folder, finished, status.folder_changes
+    return settings.model, settings.models_folder, finished_downloads(status.downloads), status.folder_changes
+
+
+def finished_downloads(downloads: Iterable[Progress]) -> frozenset[int]:
+    """Those whose file is there."""
+    return frozenset(progress.id for progress in downloads if progress.phase is Phase.DONE)
 
 
 def key_of(model: Model, catalog: Iterable[CatalogEntry]) -> str:
@@ -162,9 +168,7 @@ def model_rows(
     fetched: set[str] = set()
     for name, parts in of_one_model(downloads).items():
         fetched |= {part.path.name for part in parts}
-        whole = merged(parts)
-        dropped = whole.phase is Phase.CANCELLED and not whole.received_bytes
-        if not dropped and (whole.phase is not Phase.DONE or name not in rows):
+        if _is_news(merged(parts), facts):
             rows[name] = _download_row(name, parts, offers.get(name), tr)
     for unusable in facts.unusable:
         rows.setdefault(unusable.path.name, _unusable_row(unusable, tr))
@@ -175,6 +179,16 @@ def model_rows(
     for name, work in works.items():
         rows[name] = _at_work(rows.get(name) or ModelRow(name, name, Sort.WORK), work)
     return tuple(rows.values())
+
+
+def _is_news(download: Progress, facts: ModelFacts) -> bool:
+    """Whether a download says more than the folder does."""
+    match download.phase:
+        case Phase.DONE:
+            return download.id not in facts.finished
+        case Phase.CANCELLED:
+            return download.received_bytes > 0
+    return True
 
 
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
