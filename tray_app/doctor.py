@@ -22,7 +22,7 @@ from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import ignored_settings, plan_launch, plan_remote
-from tray_app.engine.report import report_on
+from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.examination import (
     HIDDEN,
@@ -187,7 +187,8 @@ def _look_at_model(patient: Patient, notes: _Notes) -> None:
 
 def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
     settings, host = patient.settings, patient.host
-    found = report_on(model, settings, patient.finder, host)
+    choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
+    found = report_on(model, settings, choice, host)
     notes.model, notes.engine = ModelFinding(model.id, str(model.path), found.verdict.text), found.engine
     if found.obstacle:
         raise found.obstacle
