@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tests.benchmarks import bench_download, bench_gateway, bench_ui
+from tests.benchmarks import bench_download, bench_engine, bench_gateway, bench_ui
 from tests.benchmarks.plots import bars
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Part(Protocol):
 
 PARTS: dict[str, Part] = {
     "download": bench_download.results,
+    "engine": bench_engine.results,
     "gateway": bench_gateway.results,
     "desktop": bench_ui.results,
 }

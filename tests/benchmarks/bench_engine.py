@@ -18,11 +18,13 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from tests.benchmarks.results import Result
 from tests.fakes.launches import PC, fake_plan
 from tray_app.engine.kinds import EngineFinder, choose_engine
 from tray_app.engine.lifecycle import State
@@ -46,69 +48,85 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
 
 LINE = "slot update_slots: id  0 | task 12 | prompt processing progress, n_tokens = 512, progress = 1.000000"
-LINES = 2_000_000
-FLOOD = ("/bin/sh", "-c", f"yes '{LINE}' | head -n {LINES}")
 RATE = 200_000
-FLOOD_S = 10.0
-STARTS = 15
-WATCH_S = 20.0
 TIMEOUT_S = 60.0
-READY_GOAL_MS = 100
-WATCH_GOAL = 0.002
 
 LAUNCHER = launcher_for(detect_system(sys.platform))
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long is measured."""
+
+    lines: int
+    flood_s: float
+    starts: int
+    watch_s: float
+
+
+QUICK, FULL = Effort(500_000, 3, 4, 5), Effort(2_000_000, 10, 15, 20)
+
+
+def results(*, full: bool) -> Iterator[Result]:
+    """Reading against `cat`, enduring a flood, announcing READY, watching."""
+    effort = FULL if full else QUICK
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield from compare_flood(folder, effort.lines)
+        yield from endure_flood(folder, effort.flood_s)
+        yield measure_ready("fake engine", fake_plan("--load-delay", "0.1"), folder, effort.starts)
+        yield measure_ready("llama.cpp", llamacpp_plan(), folder, effort.starts)
+        yield measure_watching("fake engine", fake_plan(), folder, effort.watch_s)
+        yield measure_watching("llama.cpp", llamacpp_plan(), folder, effort.watch_s)
+
+
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        compare_flood(Path(folder))
-        met = [
-            endure_flood(Path(folder)),
-            measure_ready("fake engine", fake_plan("--load-delay", "0.1"), Path(folder)),
-            measure_ready("llama.cpp", llamacpp_plan(), Path(folder)),
-            measure_watching("fake engine", fake_plan(), Path(folder)),
-            measure_watching("llama.cpp", llamacpp_plan(), Path(folder)),
-        ]
-    return 0 if all(met) else 1
+    kept = True
+    for result in results(full=True):
+        print(result, flush=True)
+        kept &= result.kept
+    return 0 if kept else 1
 
 
-def compare_flood(folder: Path) -> None:
+def compare_flood(folder: Path, lines: int) -> Iterator[Result]:
+    flood = ("/bin/sh", "-c", f"yes '{LINE}' | head -n {lines}")
     ours, cats = [], []
     for _ in range(3):
-        ours.append(LINES / read_by_us(folder))
-        cats.append(LINES / read_by_cat())
+        ours.append(lines / read_by_us(flood, lines, folder))
+        cats.append(lines / read_by_cat(flood))
     rate, cat = statistics.median(ours), statistics.median(cats)
-    print(f"flood: {rate:,.0f} lines/s with us, {cat:,.0f} with cat: {rate / cat:.2f} of it")
+    yield Result("log lines read as fast as they come", rate, None, "lines/s")
+    yield Result("the same by cat", cat, None, "lines/s")
 
 
-def read_by_us(folder: Path) -> float:
+def read_by_us(flood: tuple[str, ...], lines: int, folder: Path) -> float:
     output = EngineOutput(folder / "flood")
     began_s = time.perf_counter()
-    child = LAUNCHER.launch(Launch(FLOOD, os.environ, folder))
+    child = LAUNCHER.launch(Launch(flood, os.environ, folder))
     for batch in child.batches():
         output.extend(batch)
     child.wait()
     took_s = time.perf_counter() - began_s
-    assert output.count == LINES, output.count
+    assert output.count == lines, output.count
     output.close()
     return took_s
 
 
-def read_by_cat() -> float:
+def read_by_cat(flood: tuple[str, ...]) -> float:
     began_s = time.perf_counter()
-    with subprocess.Popen(FLOOD, stdout=subprocess.PIPE) as flood:
-        subprocess.run(["cat"], stdin=flood.stdout, stdout=subprocess.DEVNULL, check=True)
+    with subprocess.Popen(flood, stdout=subprocess.PIPE) as printing:
+        subprocess.run(["cat"], stdin=printing.stdout, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - began_s
 
 
-def endure_flood(folder: Path) -> bool:
+def endure_flood(folder: Path, flood_s: float) -> Iterator[Result]:
     """An engine that prints 200,000 lines a second: does it get rid of them, and does the app keep moving?"""
     with supervising(folder) as supervisor:
         supervisor.ensure(fake_plan("--spam-lines", str(RATE)))
         supervisor.wait_for({State.READY}, TIMEOUT_S)
         before, cpu_s, late_ms = supervisor.lines.count, own_cpu_s(), []
         began_s = due_s = time.perf_counter()
-        while due_s - began_s < FLOOD_S:
+        while due_s - began_s < flood_s:
             due_s += 0.01
             time.sleep(max(0.0, due_s - time.perf_counter()))
             late_ms.append(1000 * (time.perf_counter() - due_s))
@@ -116,21 +134,15 @@ def endure_flood(folder: Path) -> bool:
         rate = (supervisor.lines.count - before) / took_s
         share = (own_cpu_s() - cpu_s) / took_s
     late_ms.sort()
-    print(
-        f"engine at {RATE:,} lines/s: {rate:,.0f} read, {share:.0%} of a core, another thread is late by "
-        f"{late_ms[len(late_ms) // 2]:.1f} ms (p99 {late_ms[len(late_ms) * 99 // 100]:.1f}, "
-        f"most {late_ms[-1]:.1f})"
-    )
-    return rate > 0.95 * RATE
+    title = f"engine at {RATE:,} lines/s"
+    yield Result(f"{title}: not read in time", max(0.0, 100 * (1 - rate / RATE)), 5, "%")
+    yield Result(f"{title}: what reading takes", 100 * share, None, "% of core")
+    yield Result(f"{title}: another thread late, p99", late_ms[len(late_ms) * 99 // 100], None, "ms")
 
 
-def measure_ready(name: str, plan: LaunchPlan, folder: Path) -> bool:
-    delays_ms = sorted(ready_delay_ms(plan, folder) for _ in range(STARTS))
-    print(
-        f"ready, {name}: announced {statistics.median(delays_ms):.0f} ms after the first answer, "
-        f"at most {delays_ms[-1]:.0f} ms (goal {READY_GOAL_MS})"
-    )
-    return delays_ms[-1] <= READY_GOAL_MS
+def measure_ready(name: str, plan: LaunchPlan, folder: Path, starts: int) -> Result:
+    worst_ms = max(ready_delay_ms(plan, folder) for _ in range(starts))
+    return Result(f"{name}: READY announced after the first answer, worst", worst_ms, 100, "ms")
 
 
 def ready_delay_ms(plan: LaunchPlan, folder: Path) -> float:
@@ -165,16 +177,15 @@ def answers(kind: EngineKind, port: int) -> bool:
         return False
 
 
-def measure_watching(name: str, plan: LaunchPlan, folder: Path) -> bool:
+def measure_watching(name: str, plan: LaunchPlan, folder: Path, watch_s: float) -> Result:
     with supervising(folder) as supervisor:
         supervisor.ensure(plan)
         supervisor.wait_for({State.READY}, TIMEOUT_S)
         time.sleep(1)
         before_s = own_cpu_s()
-        time.sleep(WATCH_S)
-        share = (own_cpu_s() - before_s) / WATCH_S
-    print(f"watching, {name}: {share:.3%} of a core (goal {WATCH_GOAL:.1%})")
-    return share < WATCH_GOAL
+        time.sleep(watch_s)
+        share = (own_cpu_s() - before_s) / watch_s
+    return Result(f"{name}: watching it while it is ready", 100 * share, 0.2, "% of core")
 
 
 def llamacpp_plan() -> LaunchPlan:
