@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from msgspec.structs import replace
@@ -47,6 +47,7 @@ CLIENT_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.5
 OPERATIONS_BETWEEN_CENSUSES = 15
 APP_LIVES_S = 2.5  # from the start of Python to some time after READY
+HALF = 0.5
 WARM_UP = 3  # censuses after which pools and caches have their size
 MEMORY_SLACK_MB = 4.0
 ENGINE = "engine"
@@ -151,16 +152,14 @@ class Soak:
         self.app.stop_server()
 
     def change_a_setting(self) -> None:
-        change = self.random.choice(
-            [
-                {"ctx_size": self.random.choice([256, 384, 512])},
-                {"temperature": self.random.choice([0.2, 0.9])},
-                {"engine": "auto"},
-                {"engine": str(self.program)},
-                {"extra_arguments": ()},
-            ]
-        )
-        self.app.apply(replace(self.app.store.current, **change))
+        changes: list[dict[str, Any]] = [
+            {"ctx_size": self.random.choice([256, 384, 512])},
+            {"temperature": self.random.choice([0.2, 0.9])},
+            {"engine": "auto"},
+            {"engine": str(self.program)},
+            {"start_on_demand": self.random.random() < HALF},
+        ]
+        self.app.apply(replace(self.app.store.current, **self.random.choice(changes)))
 
     def change_the_port(self) -> None:
         self.app.apply(replace(self.app.store.current, port=free_port()))
@@ -247,7 +246,7 @@ class Soak:
         return Census(
             orphans=[" ".join(child.cmdline()) for child in me.children(recursive=True)],
             threads=sorted(thread.name for thread in threading.enumerate()),
-            handles=me.num_handles() if sys.platform == "win32" else me.num_fds(),
+            handles=sum(getattr(me, name)() for name in ("num_fds", "num_handles") if hasattr(me, name)),
             memory_mb=me.memory_info().rss / 1e6,
         )
 

@@ -7,12 +7,34 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.errors import Fix, ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Where systems put drives that come and go; below the last two, each person's have a folder of their own.
 _MOUNT_FOLDERS = tuple(map(Path, ("/Volumes", "/mnt", "/media", "/run/media")))
 _PERSONAL_MOUNT_FOLDERS = _MOUNT_FOLDERS[2:]
+
+
+class DriveGoneError(ModelError):
+    """What is asked for is on a drive that is not connected."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(
+            title_of(place),
+            f"There is no {place} now.",
+            "Connect it: the server then starts by itself. Or choose another model or models folder.",
+            fix=Fix.SETTING,
+            setting="model",
+        )
+        self.place = place
+
+
+def title_of(place: Path) -> str:
+    """What has happened, to a place that is gone."""
+    what, happened = ("drive", "is not connected") if is_drive(place) else ("folder", "is gone")
+    return f"The {what} «{place.name or place}» {happened}"
 
 
 def device_of(path: Path) -> int | None:
