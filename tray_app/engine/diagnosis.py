@@ -81,15 +81,14 @@ def hung(silent_s: float) -> Failure:
     return Failure(error, permanent=False)
 
 
-def gone(model: Path, place: Path, failure: Failure) -> Failure:
+def gone(model: Path, place: Path) -> Failure:
     """The failure of an engine whose model went away with its drive or folder, which is `place`."""
     error = EngineError(
         title_of(place),
         f"The model was read from {model}.",
-        "Connect it again: the server then starts by itself. Or choose another model.",
+        "When it is there again, the server starts by itself. Or choose another model.",
         fix=Fix.SETTING,
         setting="model",
-        evidence=failure.error.evidence,
     )
     return Failure(error, permanent=False, absent=model)
 

@@ -24,7 +24,7 @@ class DriveGoneError(ModelError):
         super().__init__(
             title_of(place),
             f"There is no {place} now.",
-            "Connect it: the server then starts by itself. Or choose another model or models folder.",
+            "When it is there again, the server starts by itself. Or choose another model or models folder.",
             fix=Fix.SETTING,
             setting="model",
         )
