@@ -121,16 +121,16 @@ class Listener:
                 keepalive_timeout=QUIET_CONNECTION_S,
                 shutdown_timeout=GRACE_S,
             )
-            await runner.setup()
-            try:
-                with socket.create_server((host, port), backlog=_BACKLOG) as listening:
+            with socket.create_server((host, port), backlog=_BACKLOG) as listening:
+                await runner.setup()
+                try:
                     await web.SockSite(runner, listening).start()
                     bound = listening.getsockname()[1]
                     opened.set_result(_Open(host, bound, asyncio.get_running_loop(), closing))
                     await closing.wait()
                     await _stop_accepting(listening)
-            finally:
-                await runner.cleanup()
+                finally:
+                    await runner.cleanup()
 
 
 async def _stop_accepting(listening: socket.socket) -> None:
