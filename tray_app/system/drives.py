@@ -33,8 +33,8 @@ class DriveGoneError(ModelError):
 
 def title_of(place: Path) -> str:
     """What has happened, to a place that is gone."""
-    what, happened = ("drive", "is not connected") if is_drive(place) else ("folder", "is gone")
-    return f"The {what} «{place.name or place}» {happened}"
+    name = place.name or place
+    return f"The drive «{name}» is not connected" if is_drive(place) else f"The folder «{name}» is gone"
 
 
 def device_of(path: Path) -> int | None:

@@ -18,14 +18,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tray_app.gateway.results import save_file
+from tray_app.ui.garbage import discard
 from tray_app.ui.operations import measure
+from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.measurement import Load, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
+from tray_app.ui.tune_dialog import TuneDialog
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtGui import QHideEvent, QShowEvent
+
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.histogram import LatencyHistogram
@@ -43,20 +51,26 @@ class MeasurePanel(QWidget):
         super().__init__()
         self._bridge = bridge
         self._cancelled: Event | None = None
+        self.dialog: TuneDialog | None = None
         self.plot: LatencyHistogram | None = None
         self.text = QLineEdit(EXAMPLE[0])
         self.requests = _number(100, _MOST_REQUESTS)
         self.at_once = _number(4, _MOST_AT_ONCE)
         self.measure_button = QPushButton(tr("&Measure"))
         self.cancel_button = QPushButton(tr("Ca&ncel"))
+        self.tune_button = QPushButton(tr("&Best Number of Threads…"))
         self.progress = QProgressBar()
         self.progress.setAccessibleName(tr("Answered requests"))
         self.waiting = text_label()
         self.card = MessageCard()
         self.summary = text_label(bold=True)
+        self.picture_button = QPushButton(tr("Save &Picture…"))
+        self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))
+        self._latencies_ms: tuple[float, ...] = ()
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.cancel_button.clicked.connect(self.cancel)
+        self.tune_button.clicked.connect(self.tune)
         self.text.textChanged.connect(self._permit)
         self._answered.connect(self.progress.setValue)
         bridge.status_changed.connect(self._permit)
@@ -80,6 +94,30 @@ class MeasurePanel(QWidget):
         if self._cancelled is not None:
             self._cancelled.set()
 
+    def tune(self) -> None:
+        """Measure with several numbers of threads, in a dialog of its own."""
+        self.dialog = TuneDialog(self._bridge, self)
+        self.dialog.open()
+
+    def save_picture(self, path: Path) -> None:
+        """Save the plot to a file; its ending says in which form."""
+        if self.plot is not None:
+            content = picture_of(self.plot, path.suffix.lower())
+            self._bridge.run(lambda: save_file(path, content), lambda _: None, self.card.show_error)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw again what has been given back."""
+        super().showEvent(event)
+        self._draw()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Give the plot back when the window has been closed; the numbers stay."""
+        super().hideEvent(event)
+        if self.plot is not None and not self.window().isVisible():
+            self._column.removeWidget(self.plot)
+            discard(self.plot)
+            self.plot = None
+
     def _lay_out(self) -> None:
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -91,19 +129,24 @@ class MeasurePanel(QWidget):
         actions.addWidget(self.cancel_button)
         actions.addWidget(self.progress, 1)
         actions.addWidget(self.waiting, 1)
+        actions.addWidget(self.tune_button)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         self._column.setSpacing(SPACING)
         self._column.addLayout(fields)
         self._column.addLayout(actions)
         self._column.addWidget(self.card)
-        self._column.addWidget(self.summary)
+        below = QHBoxLayout()
+        below.addWidget(self.summary, 1)
+        below.addWidget(self.picture_button)
+        self._column.addLayout(below)
         self._column.addStretch()
 
     def _permit(self) -> None:
         busy = self._cancelled is not None
         reason = waiting_for(self._bridge.status, texts_of(self.text.text()), tr)
         self.measure_button.setEnabled(not reason and not busy)
+        self.tune_button.setEnabled(not reason and not busy)
         self.cancel_button.setVisible(busy)
         self.progress.setVisible(busy)
         self.waiting.setVisible(not busy)
@@ -112,8 +155,8 @@ class MeasurePanel(QWidget):
     def _show(self, measurement: Measurement) -> None:
         self._rest()
         self.summary.setText(measurement_text(measurement, tr))
-        if measurement.latencies_ms:
-            self._histogram().show_latencies(measurement.latencies_ms)
+        self._latencies_ms = measurement.latencies_ms
+        self._draw()
 
     def _failed(self, error: AppError) -> None:
         self._rest()
@@ -123,13 +166,16 @@ class MeasurePanel(QWidget):
         self._cancelled = None
         self._permit()
 
-    def _histogram(self) -> LatencyHistogram:
+    def _draw(self) -> None:
+        self.picture_button.setVisible(bool(self._latencies_ms))
+        if not self._latencies_ms:
+            return
         if self.plot is None:
             from tray_app.ui.histogram import LatencyHistogram
 
             self.plot = LatencyHistogram()
             self._column.addWidget(self.plot, 10)
-        return self.plot
+        self.plot.show_latencies(self._latencies_ms)
 
 
 def _number(value: int, maximum: int) -> QSpinBox:
