@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -58,6 +57,7 @@ from tray_app.system.ports import nearest_free_port, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
@@ -422,7 +422,7 @@ class App:
             return self.library.find(settings.model)
         except ModelError as exc:
             # Else what is on a drive that is not connected would be downloaded again, into its empty place.
-            place = missing_place(self.models_folder / Path(settings.model).expanduser())
+            place = missing_place(self.models_folder / os.path.expanduser(settings.model))  # noqa: PTH111  as there
             if place and is_drive(place):
                 raise DriveGoneError(place) from exc
             if not download or not isinstance(exc, NotInstalledError):

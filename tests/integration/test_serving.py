@@ -21,7 +21,7 @@ from tests.fakes.keychain import MemoryKeychain
 from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import App, status_document
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, EngineError, Fix, SettingsError
+from tray_app.errors import AppError, EngineError, Fix, ModelError, SettingsError
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
@@ -191,6 +191,12 @@ def test_a_server_that_starts_before_its_drive_is_there_starts_with_it(make: Mak
     assert ready_again.wait(DEADLINE_S)
     assert app.status().problem is None
     assert app.embed(["x"]).dimensions == 64
+
+
+@pytest.mark.parametrize("reference", ["~nobody-here/x.gguf", "a\0b.gguf"])
+def test_what_can_be_no_path_is_no_drive(make: MakeApp, reference: str) -> None:
+    with pytest.raises(ModelError):
+        make(model=reference).start_server()
 
 
 def test_a_stop_ends_the_waiting_for_a_drive(make: MakeApp, drive: Path) -> None:

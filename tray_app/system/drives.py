@@ -41,7 +41,7 @@ def device_of(path: Path) -> int | None:
     """The number of the drive that a file is on; None if it is not there."""
     try:
         return path.stat().st_dev
-    except OSError:
+    except (OSError, ValueError):  # ValueError: what can be no path
         return None
 
 
