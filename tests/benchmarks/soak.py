@@ -50,6 +50,8 @@ APP_LIVES_S = 2.5  # from the start of Python to some time after READY
 HALF = 0.5
 WARM_UP = 3  # censuses after which pools and caches have their size
 MEMORY_SLACK_MB = 4.0
+KEPT_LINES = 100_000
+LINE = "slot launch_slot_: id  3 | task 0 | processing task, is_child = 0, n_tokens = 7, truncated = 0"
 ENGINE = "engine"
 """How the program of the fake engine is called, so that it can be told on a command line."""
 
@@ -92,6 +94,8 @@ class Soak:
         self.program.chmod(0o755)
         self.app = App(AppPaths.from_environment(os.environ), detect_host())
         self.app.apply(replace(self.app.store.current, port=free_port(), model=str(self.model), threads=1))
+        # The lines that are kept grow until there are so many; here memory shall show other growth alone.
+        self.app.engine_lines.extend([f"{number:9} {LINE}" for number in range(KEPT_LINES)])
         self.tally = Tally()
         self._last = State.STOPPED
         self.app.changed.connect(self._note)
