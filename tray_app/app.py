@@ -47,6 +47,7 @@ from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
+from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
 from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
@@ -429,8 +430,12 @@ class App:
             )
         try:
             return self.library.find(settings.model)
-        except NotInstalledError as exc:
-            if not download:
+        except ModelError as exc:
+            # Else what is on a drive that is not connected would be downloaded again, into its empty place.
+            place = missing_place(self.models_folder / os.path.expanduser(settings.model))  # noqa: PTH111  as there
+            if place and is_drive(place):
+                raise DriveGoneError(place) from exc
+            if not download or not isinstance(exc, NotInstalledError):
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
             choose_engine(settings.engine, exc.entry.sparse, self._engines)
