@@ -133,7 +133,8 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         assert settings["ctx_size"] == 512
 
         host.click("Restart Server")
-        host.wait_until(lambda panel: panel.tooltip().startswith("Ready") and gone(engines))
+        assert gone(engines)
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
         person.remember("restarted")
         host.click("Stop Server")
         host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
