@@ -181,6 +181,17 @@ def test_an_entry_of_the_menu_becomes_a_wish(
     qtbot.waitUntil(lambda: fake.calls == [call])
 
 
+def test_the_menu_shows_what_the_system_does_at_login_now(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    desktop._look_for_tray()
+    assert desktop.tray
+    desktop.tray.menu.aboutToShow.emit()
+
+    qtbot.waitUntil(lambda: fake.calls == [("refresh_login",)])
+
+
 @pytest.mark.parametrize(
     ("command", "page"),
     [

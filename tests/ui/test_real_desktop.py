@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.desktop import photograph
-from tests.fakes.sni_host import Notice
 from tests.ui.conftest import ARTIFACTS
 
 if TYPE_CHECKING:
@@ -142,7 +141,8 @@ def test_the_end_of_a_download_is_told_by_a_notice_that_leads_to_its_page(real_d
         app.show("downloading")
         app.show("downloaded")
 
-        assert host.wait_for_notice() == Notice("Download finished", "tiny.gguf")
+        notice = host.wait_for_notice()
+        assert (notice.title, notice.text) == ("Download finished", "tiny.gguf")
         host.click_notice()
         windows(real_desktop, "^PowerInfer Tray")
 

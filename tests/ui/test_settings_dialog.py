@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import FIELDS, Settings
+from tray_app.system.autostart import Login
 from tray_app.system.host import System
 from tray_app.system.ports import PortOwner
 from tray_app.ui.bridge import Bridge
@@ -240,6 +242,18 @@ def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
         button(dialog, OK).click()
 
     assert fake.store.current == Settings(model="bamboo", launch_at_login=True, ctx_size=4096)
+
+
+def test_a_login_that_starts_another_copy_is_said_until_the_switch_repairs_it(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    fake.show(replace(make_status(), login=Login.ELSEWHERE))
+    note = dialog.notes["launch_at_login"]
+    qtbot.waitUntil(lambda: "another copy" in note.text())
+    dialog.editors["launch_at_login"].set_value(value=True)
+
+    assert "another copy" not in note.text()
+    assert ("refresh_login",) in fake.calls
 
 
 def test_what_changed_elsewhere_is_shown_where_nothing_is_typed(

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tray_app.engine.diagnosis import diagnose
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 from tray_app.system.executable import is_quarantined, read_executable
 from tray_app.system.process import ask
 
@@ -24,26 +24,33 @@ _NO_HELP_FROM = 126
 """Exit codes from here on are not the program's own: it could not be started, or has crashed."""
 
 
+class UnusableEngineError(EngineError):
+    """A program that cannot be the engine: another one has to be chosen, or this one mended."""
+
+    def __init__(self, title: str, message: str, hint: str) -> None:
+        super().__init__(title, message, hint, fix=Fix.CHOOSE_ENGINE)
+
+
 def inspect(path: Path, host: Host) -> Executable | None:
     """What a program was built for; `EngineError` if it cannot run here. None: a script, or no program."""
     try:
         path.stat()
     except OSError as exc:
-        raise EngineError(f"There is no engine at {path}", exc.strerror or str(exc), CHOOSE) from exc
+        raise UnusableEngineError(f"There is no engine at {path}", exc.strerror or str(exc), CHOOSE) from exc
     if not path.is_file():
         raise _no_program(path, "It is a folder." if path.is_dir() else "It is no file.")
     executable = _read(path)
     if executable and not (
         executable.system is host.system and set(executable.machines) & set(host.machines)
     ):
-        raise EngineError(
+        raise UnusableEngineError(
             f"{path.name} was built for another kind of machine",
             f"It runs on {executable.system.label} ({', '.join(executable.machines)});"
             f" this is {host.system.label} ({host.machine}).",
             f"Get the one for {host.system.label} ({host.machine}), or choose another engine.",
         )
     if not os.access(path, os.X_OK):
-        raise EngineError(
+        raise UnusableEngineError(
             f"{path.name} may not be run",
             "It is a file that cannot be run: its execute permission is missing.",
             f"If it is an engine that you trust: chmod +x '{path}'",
@@ -56,7 +63,7 @@ def ask_for_help(path: Path) -> Answer:
     try:
         return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
     except subprocess.TimeoutExpired as exc:
-        raise EngineError(
+        raise UnusableEngineError(
             f"{path.name} is not an engine", "It did not answer when asked for its options.", CHOOSE
         ) from exc
     except OSError as exc:  # a text file, or a format that was not recognised
@@ -74,7 +81,7 @@ def ask_for_devices(path: Path) -> str:
 def crash(path: Path, answer: Answer) -> EngineError | None:
     """Why a program did not get as far as its help; None if it did, or ended as it meant to."""
     if is_quarantined(path):  # asked only now: a program that Apple knows runs in spite of the mark
-        return EngineError(
+        return UnusableEngineError(
             f"macOS does not let {path.name} run",
             "It was downloaded, and macOS has marked it so.",
             f"If you trust it: xattr -d com.apple.quarantine '{path}'",
@@ -85,7 +92,7 @@ def crash(path: Path, answer: Answer) -> EngineError | None:
 
 
 def _no_program(path: Path, why: str) -> EngineError:
-    return EngineError(f"{path.name} is not a program", why, CHOOSE)
+    return UnusableEngineError(f"{path.name} is not a program", why, CHOOSE)
 
 
 def _read(path: Path) -> Executable | None:

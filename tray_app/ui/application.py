@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from tray_app import __version__
+from tray_app.system.environment import adopt_clean_environment
 from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
@@ -50,6 +51,7 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     have. `app` is closed at the end.
     """
     qt = QApplication(["powerinfer-tray"])
+    adopt_clean_environment()
     qt.setApplicationName("powerinfer-tray")
     qt.setApplicationDisplayName("PowerInfer Tray")
     qt.setApplicationVersion(__version__)
@@ -177,6 +179,8 @@ class Desktop(QObject):
         self.tray.chosen.connect(self._run)
         self.tray.model_chosen.connect(self._choose)
         self.tray.notice_clicked.connect(self.window.open)
+        # In the meantime, a person may have switched launch at login in the system's settings.
+        self.tray.opening.connect(lambda: self._operate(self._app.refresh_login))
         self.tray.show()
         self._refresh_models()
 

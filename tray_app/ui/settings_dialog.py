@@ -36,10 +36,12 @@ from tray_app.ui.presenters.settings import (
     engine_title,
     group_title,
     largest,
+    login_doubt,
     port_doubt,
     port_praise,
     read_draft,
     vram_refusal,
+    without_effect,
 )
 from tray_app.ui.setting_editors import Choice, Number, ResetButton, Selection, Switch, Text
 from tray_app.ui.texts import tr
@@ -219,6 +221,7 @@ class SettingsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
+        self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
     def _fill(self, settings: Settings) -> None:
         self._adopted = settings
@@ -242,7 +245,8 @@ class SettingsDialog(QDialog):
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        told = doubts(new, self._plan) | ({"port": self._port_doubt} if self._port_doubt else {}) | problems
+        told = doubts(new, self._plan) | login_doubt(self._bridge.status.login, new, tr)
+        told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         for field in FIELDS:
             self._annotate(field, told.get(field.name, ""))
         self._check_port(new.port)
@@ -313,7 +317,9 @@ class SettingsDialog(QDialog):
                 bar.show_view(views[number])
 
     def _show_consequence(self, new: Settings) -> None:
-        self.consequence.setText(consequence(self._bridge.status, new, self._plan, tr))
+        happens = consequence(self._bridge.status, new, self._plan, tr)
+        ignored = without_effect(new, self._plan, self._bridge.app.host, tr)
+        self.consequence.setText(" ".join(filter(None, (happens, ignored))))
 
     def _submit(self, done: Callable[[], object]) -> None:
         new, problems = self._judgement()

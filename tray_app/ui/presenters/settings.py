@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import PORT, VramObstacle, vram_obstacle
+from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import parse_value
+from tray_app.settings.schema import field_named, parse_value
+from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,6 +82,18 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
     return msgspec.structs.replace(base, **values), problems
 
 
+def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
+    """That another copy of the app starts at login, unless the draft repairs that."""
+    if login is not Login.ELSEWHERE or new.launch_at_login:
+        return {}
+    return {
+        "launch_at_login": tr(
+            "At login, the system starts another copy of this app, or one that is gone. "
+            "Switch this on to start this one."
+        )
+    }
+
+
 def doubts(new: Settings, plan: Plan | AppError | None) -> dict[str, str]:
     """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
     match plan:
@@ -144,6 +157,15 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
     if status.serving and new.port != status.settings.port:
         parts.append(tr("The address changes to port {port}.").format(port=new.port))
     return " ".join(parts)
+
+
+def without_effect(new: Settings, plan: Plan | AppError | None, host: Host, tr: Translate) -> str:
+    """The changed settings that the engine is not told of, in one line; the VRAM budget tells it itself."""
+    if plan is None or isinstance(plan, AppError):
+        return ""
+    names = [name for name in ignored_settings(new, plan.engine, host) if name != "vram_budget"]
+    titles = ", ".join(tr(field_named(name).title) for name in names)
+    return tr("Without effect on this engine: {settings}.").format(settings=titles) if titles else ""
 
 
 def _path_problem(name: str, text: str, tr: Translate) -> str:

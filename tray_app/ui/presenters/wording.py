@@ -31,6 +31,18 @@ def rate_text(rate_bytes_per_s: float) -> str:
     return f"{size_text(rate_bytes_per_s)}/s"
 
 
+def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
+    """What is needed of the disk, and what is free."""
+    numbers = {
+        "needed": size_text(needed_bytes),
+        "free": size_text(free_bytes),
+        "missing": size_text(needed_bytes - free_bytes),
+    }
+    if needed_bytes > free_bytes:
+        return tr("{needed} needed, {free} free: {missing} too little").format(**numbers)
+    return tr("{needed} needed, {free} free").format(**numbers)
+
+
 def remaining_text(remaining_s: float, tr: Translate) -> str:
     """`3 min left`: rounded to what can be said with honesty."""
     if remaining_s < 60:  # noqa: PLR2004
