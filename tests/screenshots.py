@@ -27,10 +27,10 @@ from tray_app.gateway.client import Embeddings
 from tray_app.gateway.counters import Traffic
 from tray_app.settings.schema import Settings
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
-from tray_app.ui.presenters.models import ModelFacts
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.presenters.vitals import SPAN_S, Sample
 from tray_app.ui.settings_dialog import SettingsDialog
@@ -48,6 +48,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
 _PATIENCE_MS = 20_000
 _SETTLE_MS = 300
+_WIDE = 1040
 _TEXTS = {
     "The quick brown fox jumps over the lazy dog.": (1.0, 0.1, 0.2),
     "A fast fox leaps over a sleepy dog.": (0.9, 0.2, 0.1),
@@ -123,8 +124,7 @@ def _ready() -> AppStatus:
 def _tray_menu(fake: FakeApp) -> QWidget:
     status = make_status(State.READY, downloads=(make_progress(),))
     tray = Tray(status, template=False, over_dbus=False)
-    library = fake.library
-    tray.show_models(model_choices(ModelFacts(library.installed(), library.catalog, "bamboo.gguf")))
+    tray.show_models(model_choices(read_facts(fake.as_app)))
     tray.menu.popup(tray.menu.pos())
     _wait_for(tray.menu.isVisible)
     return tray.menu
@@ -161,6 +161,7 @@ def _busyness(second: int) -> float:
 def _models(window: Window, fake: FakeApp) -> QWidget:
     fake.show(make_status(State.READY, downloads=(make_progress(),)))
     window.open(Page.MODELS)
+    window.resize(_WIDE, window.height())
     table = window.page(Page.MODELS).findChild(QTableView)
     assert isinstance(table, QTableView)
     _wait_for(lambda: table.model().rowCount() > 0)
@@ -168,7 +169,7 @@ def _models(window: Window, fake: FakeApp) -> QWidget:
 
 
 def _embedding(window: Window) -> QWidget:
-    window.resize(window.width(), window.height() + 160)
+    window.resize(window.minimumSizeHint().width(), window.height() + 160)
     window.open(Page.EMBEDDING)
     page = window.page(Page.EMBEDDING)
     assert isinstance(page, TrialPage)

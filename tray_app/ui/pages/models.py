@@ -82,6 +82,11 @@ class ModelsPage(QWidget):
         self._take(event.mimeData())
         event.acceptProposedAction()
 
+    def take_source(self, source: str) -> None:
+        """Fill in an address or a path that somebody wants to have a model from; the person decides."""
+        self.source.setText(source)
+        self.source.setFocus()
+
     def act(self, action: ModelAction) -> None:
         """Do something with the selected model."""
         row = self._selected()
