@@ -236,6 +236,12 @@ def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: D
         host.click("Start Server")
         host.wait_until(lambda panel: f"Port {port} is used by" in panel.tooltip())
         photograph(real_desktop, ARTIFACTS / "story-port-taken.png")
+
+        person = Person(real_desktop)
+        person.turn_to("^PowerInfer Tray")
+        person.press("alt+f")  # Choose a Free Port
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
+        assert str(port) not in host.tooltip()
         host.click("Quit")
         assert app.wait(DEADLINE_S) == 0
 

@@ -83,9 +83,12 @@ class ModelsPage(QWidget):
         event.acceptProposedAction()
 
     def take_source(self, source: str) -> None:
-        """Fill in an address or a path that somebody wants to have a model from; the person decides."""
-        self.source.setText(source)
-        self.source.setFocus()
+        """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
+        if is_address(source):
+            self.source.setText(source)
+            self.source.setFocus()
+        else:
+            self.deeds.import_files([Path(source)])
 
     def act(self, action: ModelAction) -> None:
         """Do something with the selected model."""
