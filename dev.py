@@ -6,6 +6,7 @@
     python3 dev.py check          format, lint, types, import contracts, workflows
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py lock           write the lock files anew from pyproject.toml
+    python3 dev.py screenshots    take the pictures in docs/screenshots anew
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
 installs missing system libraries, as root or with sudo; elsewhere it prints the one command to type.
@@ -64,6 +65,9 @@ def main(arguments: list[str]) -> int:
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             return lock()
+        case ["screenshots"]:
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "tests.screenshots"])
         case _:
             pass
     print(__doc__, file=sys.stderr)
