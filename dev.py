@@ -5,6 +5,8 @@
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
     python3 dev.py check          format, lint, types, import contracts, workflows
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
+    python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
+    python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
     python3 dev.py screenshots    take the pictures in docs/screenshots anew
 
@@ -37,12 +39,16 @@ QT_LIBRARIES = (
     "fonts-dejavu-core libdbus-1-3 libegl1 libfontconfig1 libfreetype6 libgl1 libglib2.0-0 libx11-6 "
     "libx11-xcb1 libxcb-cursor0 libxcb-glx0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 "
     "libxcb-render-util0 libxcb-shape0 libxcb-shm0 libxcb-sync1 libxcb-util1 libxcb-xfixes0 libxcb-xkb1 "
-    "libxkbcommon-x11-0 libxkbcommon0"
+    "libwayland-cursor0 libxkbcommon-x11-0 libxkbcommon0"
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
 # What downloads are compared with, and the server that all download from.
 RIVALS = "aria2 iproute2 nginx-light".split()
+# What takes programs apart and makes Debian packages.
+PACKAGE_TOOLS = "binutils dpkg-dev".split()
+# What makes, signs and runs the Windows package without Windows.
+WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis osslsigncode wine wine64".split()
 
 Command = Sequence[str | Path]
 
@@ -59,6 +65,8 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
+        case ["package", *rest]:
+            return package(rest)
         case ["bench", *rest]:
             prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *RIVALS], lock=DEV_LOCK)
             return call([PYTHON, "-m", "tests.benchmarks", *rest])
@@ -80,6 +88,17 @@ def run_app(arguments: list[str]) -> NoReturn:
     if os.name == "nt":
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(PYTHON, command)
+
+
+def package(arguments: list[str]) -> int:
+    """Make packages; those for Windows also under Wine, with the proof that they work."""
+    libraries = [*ENGINE_LIBRARIES, *QT_LIBRARIES]
+    if arguments == ["windows-wine"]:
+        prepare(packages=[*libraries, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
+        return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
+    proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in arguments else []
+    prepare(packages=[*libraries, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
+    return call([PYTHON, "packaging/package.py", *arguments])
 
 
 def check() -> int:

@@ -6,6 +6,7 @@ exactly one JSON document.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import queue
@@ -92,6 +93,7 @@ _WAIT_S = 0.5 if sys.platform == "win32" else None
 
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code."""
+    _write_utf8()
     try:
         commands(args=arguments, prog_name="powerinfer-tray")
     except AppError as exc:
@@ -103,6 +105,13 @@ def run(arguments: list[str]) -> int:
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 1
     return 0
+
+
+def _write_utf8() -> None:
+    """Pipes get UTF-8: the old code page that Windows would take lacks letters of people's folders."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 @commands.callback(invoke_without_command=True)

@@ -91,7 +91,8 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     """
     match setting:
         case "auto":
-            engine = finder.powerinfer() if sparse else finder.embedded()
+            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
+            engine = (None if sparse else finder.embedded()) or finder.powerinfer()
         case EngineKind.POWERINFER:
             engine = finder.powerinfer()
         case EngineKind.LLAMA_CPP:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -118,5 +119,12 @@ def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]
     app is its own interpreter and has no scripts.
     """
     if getattr(sys, "frozen", False):
-        return (sys.executable, role)
+        return (_program_with_output(), role)
     return (sys.executable, *python_options, script)
+
+
+def _program_with_output() -> str:
+    """The full path of this frozen app: on Windows that for terminals; the other is mute."""
+    if sys.platform == "win32":
+        return str(Path(sys.executable).with_name("powerinfer-tray.exe"))
+    return sys.executable
