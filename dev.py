@@ -3,7 +3,8 @@
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
-    python3 dev.py check          format, lint, types, import contracts
+    python3 dev.py check          format, lint, types, import contracts, workflows
+    python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
@@ -27,6 +28,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 
 # What the embedded llama.cpp loads at run time.
@@ -39,11 +41,13 @@ QT_LIBRARIES = (
     "libwayland-cursor0 libxkbcommon-x11-0 libxkbcommon0"
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
-TEST_DESKTOP = "curl dbus fonts-ipafont-gothic openbox trayer xdotool xvfb".split()
+TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
+# What downloads are compared with, and the server that all download from.
+RIVALS = "aria2 iproute2 nginx-light".split()
 # What takes programs apart and makes Debian packages.
 PACKAGE_TOOLS = "binutils dpkg-dev".split()
 # What makes, signs and runs the Windows package without Windows.
-WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis osslsigncode wine wine64".split()
+WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis openssl osslsigncode wine wine64".split()
 
 Command = Sequence[str | Path]
 
@@ -60,13 +64,11 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
-        case ["package", "windows-wine"]:
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
-            return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
         case ["package", *rest]:
-            proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in rest else []
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
-            return call([PYTHON, "packaging/package.py", *rest])
+            return package(rest)
+        case ["bench", *rest]:
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *RIVALS], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "tests.benchmarks", *rest])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             return lock()
@@ -84,6 +86,17 @@ def run_app(arguments: list[str]) -> NoReturn:
     os.execv(PYTHON, command)
 
 
+def package(arguments: list[str]) -> int:
+    """Make packages; those for Windows also under Wine, with the proof that they work."""
+    libraries = [*ENGINE_LIBRARIES, *QT_LIBRARIES]
+    if arguments == ["windows-wine"]:
+        prepare(packages=[*libraries, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
+        return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
+    proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in arguments else []
+    prepare(packages=[*libraries, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
+    return call([PYTHON, "packaging/package.py", *arguments])
+
+
 def check() -> int:
     """Every check, so that one run shows all that is wrong; 1 if any failed."""
     tools: list[Command] = [
@@ -91,6 +104,8 @@ def check() -> int:
         [tool("ruff"), "check", "--quiet"],
         [tool("mypy")],
         [tool("lint-imports")],
+        [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
+        [tool("zizmor"), "--offline", "--quiet", "--pedantic", *WORKFLOWS],
     ]
     return max([call(command) != 0 for command in tools])
 
@@ -170,7 +185,14 @@ def privileges() -> list[str] | None:
     """What to put before a command that needs root; None if there is no way to ask."""
     if os.geteuid() == 0:
         return []
-    return ["sudo"] if shutil.which("sudo") and sys.stdin.isatty() else None
+    if shutil.which("sudo") is None:
+        return None
+    # Where nobody can be asked, as in CI, sudo may need no password.
+    probe = ["sudo", "--non-interactive", "true"]
+    willing = (
+        sys.stdin.isatty() or subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    )
+    return ["sudo"] if willing else None
 
 
 def has_display() -> bool:

@@ -129,10 +129,10 @@ def is_used(name: str, languages: Iterable[str]) -> bool:
 
 
 def without_unneeded(rows: Sequence[Row], imports: Callable[[str], Iterable[str]]) -> list[Row]:
-    """PyInstaller's list of binaries for Linux, less the system's libraries that are better, or not, taken.
+    """PyInstaller's list of binaries for Linux, without libraries that the package is better off without.
 
-    `imports` tells the file names of the libraries that a file loads. Left out are those of `_OF_THE_SYSTEM`,
-    which packages name as dependencies, and those that nothing loads any more.
+    These are those of `_OF_THE_SYSTEM`, and those of this machine that nothing in the list loads any more.
+    `imports` tells the file names of the libraries that a file loads.
     """
     ours = [row for row in rows if not _OF_THE_SYSTEM.match(row[0])]
     libraries = {row[0]: row for row in ours if row[2] == "BINARY" and _from_the_system(row[1])}
@@ -165,7 +165,7 @@ def missing(
     return [pattern for pattern in wanted if not any(re.fullmatch(pattern, name) for name in files)]
 
 
-def unresolved(log: str, languages: Iterable[str] = ()) -> list[str]:
+def unresolved(log: str) -> list[str]:
     """What PyInstaller's log says of libraries that it did not find and a file of the package needs.
 
     PyInstaller only warns; the app would abort at its start on a machine that has not got them either.
@@ -178,7 +178,7 @@ def unresolved(log: str, languages: Iterable[str] = ()) -> list[str]:
         f"{library}, needed by {file}"
         for library, file in found
         if not library.startswith("api-ms-win-")  # a name that Windows 10 itself leads to a library
-        and is_used(file[file.rfind("PySide6/") :] if "PySide6/" in file else file, languages)
+        and is_used(file[file.rfind("PySide6/") :] if "PySide6/" in file else file, ())
     ]
 
 

@@ -37,18 +37,10 @@ def make(frozen: Path, dist: Path) -> list[Path]:
 
 def prove(packages: list[Path]) -> None:
     """Use both packages in a small Debian, and remove the .deb; `PackagingError` if anything is off."""
-    proof = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-v",
-        "-rP",
-        "-p",
-        "no:cacheprovider",
-        "tests/packaging/proof_linux.py",
-    ]
+    options = ["-v", "-rP", "-p", "no:cacheprovider", "tests/packaging/proof_linux.py"]
     deb, tarball = map(str, packages)
     environ = {**os.environ, "POWERINFER_TRAY_DEB": deb, "POWERINFER_TRAY_TARBALL": tarball}
+    proof = [sys.executable, "-m", "pytest", *options]
     if subprocess.run(proof, cwd=ROOT, env=environ, check=False).returncode != 0:
         raise PackagingError("The package has not proven itself")
 

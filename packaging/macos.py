@@ -72,9 +72,8 @@ class Signer:
     def command(self, path: Path, *, main: bool = False) -> Command:
         """What signs a file, or a bundle whose parts are signed. Only the app itself has entitlements."""
         command = ["codesign", "--force", "--sign", self.identity]
-        if (
-            self.identity != AD_HOC
-        ):  # the hardened runtime loads libraries of one team alone; ad hoc is of none
+        # The hardened runtime loads libraries of one team alone, and an ad-hoc signature is of none.
+        if self.identity != AD_HOC:
             command += ["--timestamp", "--options", "runtime"]
             if main:
                 command += ["--entitlements", str(self.entitlements_file)]
@@ -85,7 +84,7 @@ class Signer:
 
         `code`: the Mach-O files in it, links not among them.
         """
-        programs = sorted(code, key=lambda path: (-len(path.parts), path))
+        programs = sorted(code)
         bundles = {parent for path in programs for parent in path.parents if parent.suffix == ".framework"}
         nested = sorted(bundles, key=lambda path: (-len(path.parts), path))
         main = app / "Contents" / "MacOS" / contents.APP  # its signature is that of the app
@@ -130,18 +129,8 @@ def make_image(app: Path, image: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(app, Path(folder) / app.name, symlinks=True)
         (Path(folder) / "Applications").symlink_to("/Applications")
-        create = [
-            "hdiutil",
-            "create",
-            "-volname",
-            contents.TITLE,
-            "-srcfolder",
-            folder,
-            "-format",
-            "UDZO",
-            "-ov",
-        ]
-        run([*create, str(image)])
+        create = ["hdiutil", "create", "-volname", contents.TITLE, "-format", "UDZO", "-ov", "-srcfolder"]
+        run([*create, folder, str(image)])
 
 
 def code_in(app: Path) -> list[Path]:

@@ -198,6 +198,33 @@ def test_a_person_starts_it_and_clicks_its_menu(installed: SmallSystem, screen: 
     assert min(used_s) <= START_LIMIT_S
 
 
+def test_a_person_embeds_a_text_and_sees_it_plotted(installed: SmallSystem, screen: Desktop) -> None:
+    installed.run("powerinfer-tray", "settings", "set", "model", "test")
+    command = installed.command("powerinfer-tray", "--background", environ=on_the_screen(screen))
+
+    with screen.tray_host() as host, subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as app:
+        host.wait_for_item()
+        host.click("Start Server")
+        host.wait_until(lambda panel: next(iter(panel.menu())).startswith("Ready"))
+        host.click("Test Embedding…")
+        window = screen.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "PowerInfer Tray")
+        screen.run("xdotool", "windowfocus", "--sync", window.split()[0], "key", "alt+e")
+        wait_for_library(app.pid, "PySide6/QtOpenGL.")  # the last that the plots load
+        photograph(screen, PICTURE.with_name("linux-package-plots.png"))
+        host.click("Quit")
+        _, complaints = app.communicate(timeout=20)
+
+    assert "Traceback" not in complaints
+
+
+def wait_for_library(pid: int, name: str) -> None:
+    """Until a process has loaded a library; nothing announces that."""
+    deadline_s = time.monotonic() + 20
+    while not any(name in entry.path for entry in psutil.Process(pid).memory_maps()):
+        assert time.monotonic() < deadline_s, f"{name} is not loaded"
+        time.sleep(0.1)
+
+
 def test_removing_it_ends_a_running_app_and_leaves_what_is_the_persons(
     installed: SmallSystem, screen: Desktop, before: set[str]
 ) -> None:

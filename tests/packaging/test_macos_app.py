@@ -115,6 +115,18 @@ def test_everything_is_signed_once_from_the_inside_out(frozen: Frozen) -> None:
     assert set(macos.code_in(app)) - {frozen.program} <= set(signed)
 
 
+def test_a_framework_in_a_framework_is_signed_first() -> None:
+    outer = Path("An.app/Contents/Frameworks/Outer.framework")
+    inner = outer / "Versions/A/Helpers/Inner.framework"
+    code = [outer / "Versions/A/Outer", inner / "Versions/A/Inner"]
+
+    signed = [
+        command[-1] for command in Signer(IDENTITY, Path("rights.plist")).commands(Path("An.app"), code)
+    ]
+
+    assert signed[-3:] == [str(inner), str(outer), "An.app"]
+
+
 def test_only_the_app_has_entitlements_and_all_code_the_hardened_runtime() -> None:
     signer = Signer(IDENTITY, Path("rights.plist"))
 

@@ -71,6 +71,8 @@ def test_on_windows_children_can_be_read_and_nothing_pops_up_at_login(
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(sys, "executable", str(tmp_path / running))
+    for name in ("powerinfer-tray.exe", "powerinfer-tray-app.exe"):
+        (tmp_path / name).touch()
 
     assert own_command("llamacpp-child", "child.py") == (
         str(tmp_path / "powerinfer-tray.exe"),

@@ -59,10 +59,15 @@ def save_results(path: Path, texts: Sequence[str], result: Embeddings, model: st
                 f"Results cannot be saved as {other or 'a file without an ending'}",
                 f"The name must end in {', '.join(SUFFIXES)}.",
             )
+    save_file(path, content)
+
+
+def save_file(path: Path, content: bytes) -> None:
+    """Write what a person wants to keep; `AppError` if that fails."""
     try:
         write_atomically(path, content)
     except OSError as exc:
-        raise AppError("The results could not be saved", str(exc), "Choose another folder.") from exc
+        raise AppError(f"{path.name} could not be saved", str(exc), "Choose another folder.") from exc
 
 
 def _csv(texts: Sequence[str], result: Embeddings) -> str:

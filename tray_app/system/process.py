@@ -119,16 +119,8 @@ def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]
     app is its own interpreter and has no scripts.
     """
     if getattr(sys, "frozen", False):
-        return (own_program(windowed=False), role)
+        program = sys.executable
+        if sys.platform == "win32":  # only the program for terminals has an output that can be read
+            program = str(Path(program).with_name("powerinfer-tray.exe"))
+        return (program, role)
     return (sys.executable, *python_options, script)
-
-
-def own_program(*, windowed: bool) -> str:
-    """The full path of a program of this frozen app.
-
-    On Windows there are two: only the one for terminals has an output that can be read, and only the windowed
-    one starts without a black box.
-    """
-    if sys.platform == "win32":
-        return str(Path(sys.executable).with_name(f"powerinfer-tray{'-app' if windowed else ''}.exe"))
-    return sys.executable

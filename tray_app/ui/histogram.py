@@ -28,7 +28,7 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
     """Bars of how many requests took how long."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, enableMenu=False)
         self.setAccessibleName(tr("Latencies of the requests"))
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self.addItem(self._bars)
@@ -41,7 +41,6 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
         self.setLabel("left", tr("Requests"))
         for side in ("bottom", "left"):
             self.getAxis(side).enableAutoSIPrefix(False)
-        self.setMenuEnabled(False)
         self._adopt_palette()
 
     def show_latencies(self, latencies_ms: Sequence[float]) -> None:

@@ -28,7 +28,7 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     """`Dimension 17: +0.1234` for the bar below the pointer; empty beside the bars."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, enableMenu=False)
         self.setAccessibleName(tr("Plot of the vector"))
         self._values = np.zeros(0)
         # One filled curve in steps in place of a rectangle for each value: 8192 of them stay fluid.
@@ -41,7 +41,6 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         # Prefixes such as «k» and «m» would be read as units.
         for side in ("bottom", "left"):
             self.getAxis(side).enableAutoSIPrefix(False)
-        self.setMenuEnabled(False)
         self.scene().sigMouseMoved.connect(self._pointer_moved)
         self._adopt_palette()
 
