@@ -1,6 +1,6 @@
 """All benchmarks in one table: python -m tests.benchmarks [--full] [--save] [PART …]
 
-Quick by default (about a minute and a half), to see whether something has become much worse; `--full` takes
+Quick by default (about two minutes), to see whether something has become much worse; `--full` takes
 ten minutes and is for numbers that are told to others, on a machine that does nothing else. `--save` writes
 table and plots to docs/benchmarks. Exits with 1 if a promised limit is not kept.
 """
