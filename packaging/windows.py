@@ -26,8 +26,8 @@ PROGRAMS = (f"{contents.APP}.exe", f"{contents.APP}-app.exe")
 """For a terminal, and for the tray."""
 
 TARGET = "x86-unicode" if os.name == "nt" else "amd64-unicode"
-"""What the installer itself is made for. NSIS as it is published for Windows has no part for 64 bits; that of Debian
-has, which a Wine of 64 bits alone needs. Either installs the same app."""
+"""What the installer itself is made for: NSIS as it is published for Windows has no part for 64 bits. That of
+Debian has, and a Wine of 64 bits needs it. Either installs the same app."""
 
 _RUNTIME = re.compile(r"(msvcp|vcruntime|vcomp|concrt)140\w*\.dll", re.IGNORECASE)
 _RESOURCE = """\
