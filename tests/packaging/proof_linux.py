@@ -175,7 +175,7 @@ def test_a_person_starts_it_and_clicks_its_menu(installed: SmallSystem, screen: 
     for _ in range(3):
         with screen.tray_host() as host:
             began_s = time.monotonic()
-            with subprocess.Popen(command) as app:
+            with running(command) as app:
                 host.wait_for_item()
                 waited_s.append(time.monotonic() - began_s)
                 used_s.append(sum(psutil.Process(app.pid).cpu_times()[:2]))
@@ -202,7 +202,7 @@ def test_a_person_embeds_a_text_and_sees_it_plotted(installed: SmallSystem, scre
     installed.run("powerinfer-tray", "settings", "set", "model", "test")
     command = installed.command("powerinfer-tray", "--background", environ=on_the_screen(screen))
 
-    with screen.tray_host() as host, subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as app:
+    with screen.tray_host() as host, running(command) as app:
         host.wait_for_item()
         host.click("Start Server")
         host.wait_until(lambda panel: next(iter(panel.menu())).startswith("Ready"))
@@ -215,6 +215,16 @@ def test_a_person_embeds_a_text_and_sees_it_plotted(installed: SmallSystem, scre
         _, complaints = app.communicate(timeout=20)
 
     assert "Traceback" not in complaints
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """The app, which ends with the block at the latest."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as app:
+        try:
+            yield app
+        finally:
+            app.terminate()
 
 
 def wait_for_library(pid: int, name: str) -> None:
@@ -234,7 +244,7 @@ def test_removing_it_ends_a_running_app_and_leaves_what_is_the_persons(
     installed.run("powerinfer-tray", "settings", "set", "port", "8099")
     command = installed.command("powerinfer-tray", "--background", environ=on_the_screen(screen))
 
-    with screen.tray_host() as host, subprocess.Popen(command) as app:
+    with screen.tray_host() as host, running(command) as app:
         host.wait_for_item()
         installed.run("apt-get", "purge", "--yes", "powerinfer-tray")
         assert app.wait(timeout=20) == 0
