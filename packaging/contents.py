@@ -31,13 +31,16 @@ UNUSED_MODULES = {
         "PySide6.QtNetwork PySide6.QtTest"
     ),
     "of libraries: large parts that other programs than ours use": (
-        "numpy.f2py numpy.testing pyqtgraph.examples pyqtgraph.multiprocess pyqtgraph.opengl"
+        "numpy.f2py numpy.testing pyqtgraph.examples pyqtgraph.opengl"
     ),
 }
 """Modules that stay out, by reason."""
 
 HIDDEN_MODULES = ["PySide6.QtOpenGL", "PySide6.QtOpenGLWidgets"]
-"""Modules that PyInstaller does not see: pyqtgraph imports these by names that it puts together."""
+"""Modules that PyInstaller does not see: pyqtgraph imports these by names that it puts together.
+
+All of our own are added, as some are imported by name too.
+"""
 
 PLUGINS = {
     # Screens; `qoffscreen` is for a look without one.
