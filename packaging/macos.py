@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 MINIMUM_SYSTEM = "13.0"
 """What the tested Qt runs on, see docs/decisions/0001-qt-version.md."""
+ENTITLEMENTS = {"com.apple.security.cs.allow-unsigned-executable-memory": True}
+"""The one thing that the hardened runtime shall allow: to run what was just written, as `ctypes` must.
+
+Importing it makes a callback, and hangs or aborts where it cannot."""
 AD_HOC = "-"
 Command = list[str]
 
@@ -51,15 +55,6 @@ def info_plist(version: str) -> dict[str, object]:
         "NSHighResolutionCapable": True,
         "NSHumanReadableCopyright": "MIT licence",
     }
-
-
-def entitlements(machine: str) -> dict[str, bool]:
-    """What the hardened runtime shall allow to the app: the least that Python needs.
-
-    Importing `ctypes` makes a callback. On Intel, libffi writes it into memory that it then runs; on Apple
-    Silicon it has prepared ones.
-    """
-    return {"com.apple.security.cs.allow-unsigned-executable-memory": True} if machine == "x86_64" else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ def make(app: Path, dist: Path) -> list[Path]:
     profile = os.environ.get("MACOS_NOTARY_PROFILE")
     rights = BUILD / "entitlements.plist"
     machine = normalise_machine(platform.machine())
-    rights.write_bytes(plistlib.dumps(entitlements(machine)))
+    rights.write_bytes(plistlib.dumps(ENTITLEMENTS))
     signer = Signer(identity, rights)
     for command in signer.commands(app, code_in(app)):
         run(command)

@@ -145,8 +145,3 @@ def test_an_ad_hoc_signature_is_without_the_hardened_runtime() -> None:
         "-",
         "An.app",
     ]
-
-
-def test_the_entitlements_are_the_least_that_each_processor_needs() -> None:
-    assert macos.entitlements("arm64") == {}
-    assert set(macos.entitlements("x86_64")) == {"com.apple.security.cs.allow-unsigned-executable-memory"}
