@@ -8,6 +8,7 @@
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
+    python3 dev.py screenshots    take the pictures in docs/screenshots anew
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
 installs missing system libraries, as root or with sudo; elsewhere it prints the one command to type.
@@ -47,35 +48,42 @@ RIVALS = "aria2 iproute2 nginx-light".split()
 # What takes programs apart and makes Debian packages.
 PACKAGE_TOOLS = "binutils dpkg-dev".split()
 # What makes, signs and runs the Windows package without Windows.
-WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis osslsigncode wine wine64".split()
+WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis openssl osslsigncode wine wine64".split()
 
 Command = Sequence[str | Path]
 
 
 def main(arguments: list[str]) -> int:
     """Do what the command line says; the exit code."""
+    desktop = [*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP]
     match arguments:
         case ["run", *rest]:
             prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
             run_app(rest)
         case ["test", *rest]:
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP], lock=DEV_LOCK)
-            return call([PYTHON, "-m", "pytest", *rest])
+            code = run_module("pytest", *rest, packages=desktop)
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
-            return check()
+            code = check()
         case ["package", *rest]:
-            return package(rest)
+            code = package(rest)
         case ["bench", *rest]:
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *RIVALS], lock=DEV_LOCK)
-            return call([PYTHON, "-m", "tests.benchmarks", *rest])
+            code = run_module("tests.benchmarks", *rest, packages=[*desktop, *RIVALS])
+        case ["screenshots"]:
+            code = run_module("tests.screenshots", packages=desktop)
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
-            return lock()
+            code = lock()
         case _:
-            pass
-    print(__doc__, file=sys.stderr)
-    return 2
+            print(__doc__, file=sys.stderr)
+            code = 2
+    return code
+
+
+def run_module(name: str, *arguments: str, packages: list[str]) -> int:
+    """Run a module of the development packages or of the tests; its exit code."""
+    prepare(packages=packages, lock=DEV_LOCK)
+    return call([PYTHON, "-m", name, *arguments])
 
 
 def run_app(arguments: list[str]) -> NoReturn:

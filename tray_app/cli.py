@@ -41,6 +41,7 @@ from tray_app.serving import client_key
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host, detect_system
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
@@ -428,6 +429,9 @@ def _serve(app: App) -> None:
         starting.start()
         try:
             while (event := _next(events)) is not None:
+                if isinstance(event, DriveGoneError):  # the server starts when it is back
+                    view.say(str(event))
+                    continue
                 if isinstance(event, AppError):
                     raise event
                 view.show_status(event)

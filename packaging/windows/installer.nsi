@@ -27,6 +27,7 @@ Target amd64-unicode
 !define MODELS "$PROFILE\.PowerInfer"
 !define UNINSTALL_KEY "Software\Microsoft\Windows\CurrentVersion\Uninstall\PowerInferTray"
 !define RUN_KEY "Software\Microsoft\Windows\CurrentVersion\Run"
+!define APPROVED_KEY "Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run"
 !define RUN_VALUE "PowerInferTray"
 
 Name "${NAME}"
@@ -166,6 +167,7 @@ Section "un.${NAME}" APP
   ${EndIf}
   Delete "$SMPROGRAMS\${NAME}.lnk"
   DeleteRegValue HKCU "${RUN_KEY}" "${RUN_VALUE}"
+  DeleteRegValue HKCU "${APPROVED_KEY}" "${RUN_VALUE}" ; where Windows notes that it was switched off
   DeleteRegKey HKCU "${UNINSTALL_KEY}"
   Delete "$INSTDIR\uninstall.exe"
   SetOutPath "$TEMP" ; a folder in which we stand cannot be removed

@@ -69,6 +69,7 @@ def defined(name: str) -> str:
 
 def test_the_installer_removes_what_the_app_makes() -> None:
     assert (defined("RUN_KEY"), defined("RUN_VALUE")) == (RunKey.KEY, NAME)
+    assert defined("APPROVED_KEY") == RunKey.APPROVED
     assert defined("DATA") == r"$LOCALAPPDATA\PowerInferTray"  # as platformdirs has it
     assert defined("MODELS") == r"$PROFILE\.PowerInfer"
     keys = re.findall(r"!insertmacro FORGET (\S+)", SCRIPT)

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.errors import Fix, ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,11 +17,31 @@ _MOUNT_FOLDERS = tuple(map(Path, ("/Volumes", "/mnt", "/media", "/run/media")))
 _PERSONAL_MOUNT_FOLDERS = _MOUNT_FOLDERS[2:]
 
 
+class DriveGoneError(ModelError):
+    """What is asked for is on a drive that is not connected."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(
+            title_of(place),
+            f"There is no {place} now.",
+            "When it is there again, the server starts by itself. Or choose another model or models folder.",
+            fix=Fix.SETTING,
+            setting="model",
+        )
+        self.place = place
+
+
+def title_of(place: Path) -> str:
+    """What has happened, to a place that is gone."""
+    name = place.name or place
+    return f"The drive «{name}» is not connected" if is_drive(place) else f"The folder «{name}» is gone"
+
+
 def device_of(path: Path) -> int | None:
     """The number of the drive that a file is on; None if it is not there."""
     try:
         return path.stat().st_dev
-    except OSError:
+    except (OSError, ValueError):  # ValueError: what can be no path
         return None
 
 

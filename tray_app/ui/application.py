@@ -20,7 +20,6 @@ from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.tray import Page, announcement, notices
-from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from tray_app.app import App, AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.presenters.tray import Notice
+    from tray_app.ui.settings_dialog import SettingsDialog
 
 BACKGROUND = "--background"
 # Together the five seconds in which a person expects that an app has quit.
@@ -138,6 +138,8 @@ class Desktop(QObject):
     def open_settings(self, setting: str = "") -> None:
         """Show the settings, at that one if it is named; a dialog that is open already comes to the front."""
         if self.dialog is None or not self.dialog.isVisible():
+            from tray_app.ui.settings_dialog import SettingsDialog  # the icon need not wait for it
+
             self.dialog = SettingsDialog(self.bridge)
             self.dialog.failed_later.connect(self.window.show_error)
         if setting:

@@ -17,7 +17,7 @@ _NOISE = re.compile(
     windows/(temp|Installer|INF)/ | users/[^/]+/Temp/ | users/[^/]+/AppData/Local/Temp/
     | HKLM/System/ | HKLM/Software/Microsoft/Windows[^/]*/CurrentVersion/(Perflib|Explorer)
     | HKCU/Volatile[ ]Environment | HKCU/Software/Wine/(?!Credential)
-    | HKCU/Software/Microsoft/Windows/CurrentVersion/Explorer
+    | HKCU/Software/Microsoft/Windows/CurrentVersion/Explorer(?!/StartupApproved)
     """,
     re.VERBOSE | re.IGNORECASE,
 )

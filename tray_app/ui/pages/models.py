@@ -82,6 +82,14 @@ class ModelsPage(QWidget):
         self._take(event.mimeData())
         event.acceptProposedAction()
 
+    def take_source(self, source: str) -> None:
+        """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
+        if is_address(source):
+            self.source.setText(source)
+            self.source.setFocus()
+        else:
+            self.deeds.import_files([Path(source)])
+
     def act(self, action: ModelAction) -> None:
         """Do something with the selected model."""
         row = self._selected()
