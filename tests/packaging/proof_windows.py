@@ -26,6 +26,7 @@ from tests.packaging.wine.lock import windows_lock
 from tests.packaging.wine.signing import Authority
 from tests.packaging.wine.traces import difference, snapshot
 from tray_app import __version__
+from tray_app.system.autostart import RunKey
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -183,9 +184,10 @@ def next_setup(machine: Machine, frozen: Frozen) -> Path:
 @pytest.fixture(scope="module")
 def fresh(machine: Machine) -> dict[str, str]:
     """The disk before anything is installed."""
-    # Where programs go, which few Windows are without.
+    # Windows' own places for programs, which are there before the first one.
     (machine.wine.disk / HOME).parent.mkdir(parents=True, exist_ok=True)
-    machine.wine.run("reg", "add", UNINSTALL_KEY.rpartition("/")[0].replace("/", "\\"))
+    for key in (UNINSTALL_KEY.rpartition("/")[0], f"HKCU\\{RunKey.APPROVED}"):
+        machine.wine.run("reg", "add", key.replace("/", "\\"))
     machine.wine.settle()
     return snapshot(machine.wine.folder)
 

@@ -16,6 +16,7 @@ _NOISE = re.compile(
     r"""
     windows/(temp|Installer|INF)/ | users/[^/]+/Temp/ | users/[^/]+/AppData/Local/Temp/
     | HKLM/System/ | HKLM/Software/Microsoft/Windows[^/]*/CurrentVersion/(Perflib|Explorer)
+    | HK(CU|LM)/Software/Microsoft/SystemCertificates
     | HKCU/Volatile[ ]Environment | HKCU/Software/Wine/(?!Credential[ ]Manager/(?!EncryptionKey))
     | HKCU/Software/Microsoft/Windows/CurrentVersion/Explorer(?!/StartupApproved)
     """,
