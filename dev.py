@@ -3,7 +3,8 @@
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
-    python3 dev.py check          format, lint, types, import contracts
+    python3 dev.py check          format, lint, types, import contracts, translations
+    python3 dev.py translate      bring the translations to what the sources say
     python3 dev.py lock           write the lock files anew from pyproject.toml
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
@@ -54,6 +55,9 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             return check()
+        case ["translate"]:
+            prepare(packages=[], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "tools.translations", "update"])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             return lock()
@@ -78,6 +82,7 @@ def check() -> int:
         [tool("ruff"), "check", "--quiet"],
         [tool("mypy")],
         [tool("lint-imports")],
+        [PYTHON, "-m", "tools.translations", "check"],
     ]
     return max([call(command) != 0 for command in tools])
 

@@ -32,6 +32,7 @@ from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_catalog, load_own_models
 from tray_app.models.library import Library, NotInstalledError
+from tray_app.phrases import phrase
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -223,7 +224,10 @@ class App:
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
         if name not in KEYS:
-            raise SettingsError(f"There is no key {name!r}", f"The keys are: {', '.join(KEYS)}.")
+            raise SettingsError(
+                phrase("There is no key {name}", name=repr(name)),
+                phrase("The keys are: {names}.", names=", ".join(KEYS)),
+            )
         if key is None:
             self._secrets.delete(name)
         else:
@@ -246,7 +250,9 @@ class App:
         """Queue a download from a URL, `hf:…` or a catalogue id; its number in the queue. `DownloadError`."""
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
-            raise DownloadError(f"{entry.name} comes with the app", "There is nothing to download.")
+            raise DownloadError(
+                phrase("{name} comes with the app", name=entry.name), "There is nothing to download."
+            )
         return self.downloads.add(
             entry.source if entry else source, folder or self.models_folder, sha256=sha256
         )

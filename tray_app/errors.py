@@ -8,19 +8,25 @@ AppError
 └── GatewayError     the public address or a program that speaks to it
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tray_app.phrases import Text
+
 
 class AppError(Exception):
     """An error that a person may read.
 
     `title` says what happened, `message` why, `hint` what to press or type. All are plain English without a
-    trailing newline; a user interface may translate them by the error's kind.
+    trailing newline; `texts` are the same three as they were given, for a user interface that translates.
     """
 
-    def __init__(self, title: str, message: str = "", hint: str = "") -> None:
-        super().__init__(title, message, hint)
-        self.title = title
-        self.message = message
-        self.hint = hint
+    def __init__(self, title: Text, message: Text = "", hint: Text = "") -> None:
+        self.texts = (title, message, hint)
+        self.title, self.message, self.hint = map(str, self.texts)
+        super().__init__(self.title, self.message, self.hint)
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.title, self.message, self.hint) if part)

@@ -23,6 +23,7 @@ from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
+from tray_app.phrases import phrase
 from tray_app.system.ports import PortInUseError, port_owners
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ class Serving:
         snapshot = self._supervisor.wait_for({State.READY, State.FAILED, State.STOPPED}, timeout_s)
         if snapshot.state is State.READY and snapshot.plan:
             return snapshot.plan
-        raise snapshot.failure or EngineError("The server is not ready", f"It is {snapshot.state}.")
+        raise snapshot.failure or EngineError(
+            "The server is not ready", phrase("It is {state}.", state=snapshot.state)
+        )
 
     def find(self) -> Upstream | Unavailable:
         """See `Backend`."""

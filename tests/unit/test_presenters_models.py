@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.fakes.app import CATALOG, make_model, make_progress
+from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError
 from tray_app.ui.presenters.models import ModelAction, ModelFacts, model_rows
@@ -19,7 +20,7 @@ FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo.gguf")
 
 
 def rows(facts: ModelFacts = FACTS, *downloads: object) -> dict[str, ModelRow]:
-    return {row.file_name: row for row in model_rows(facts, downloads, str)}  # type: ignore[arg-type]
+    return {row.file_name: row for row in model_rows(facts, downloads, ENGLISH)}  # type: ignore[arg-type]
 
 
 def test_installed_models_stand_before_what_is_on_offer() -> None:

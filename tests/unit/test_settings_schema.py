@@ -42,7 +42,7 @@ def test_a_typed_value_becomes_the_fields_type(name: str, text: str, value: obje
         ("threads", "many", 'a whole number from 1 to 1024, or "auto"'),
         ("temperature", "nan", "a number from 0 to 2"),
         ("launch_at_login", "perhaps", "true or false"),
-        ("network", "internet", "local or lan"),
+        ("network", "internet", "one of: local, lan"),
         ("extra_arguments", "'open", "a list of texts"),
     ],
 )

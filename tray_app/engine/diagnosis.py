@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.errors import EngineError
+from tray_app.phrases import Phrase, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tray_app.phrases import Text
 
 _SHOWN_LINES = 8
 _OTHER_MODEL = "Download the model again, or choose another one."
@@ -28,16 +31,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """What a person is told; {} in title and message stands for what a log line names."""
+    """What a person is told; {named} in title and message stands for what a log line names."""
 
-    title: str
-    message: str
-    hint: str
+    title: Text
+    message: Text
+    hint: Text
     permanent: bool = True
 
     def failure(self, named: str = "") -> Failure:
-        error = EngineError(self.title.replace("{}", named), self.message.replace("{}", named), self.hint)
-        return Failure(error, self.permanent)
+        title, message = (Phrase(str(text), {"named": named}) for text in (self.title, self.message))
+        return Failure(EngineError(title, message, self.hint), self.permanent)
 
 
 # The first row that fits any line wins: causes stand before the consequences that engines print after them.
@@ -45,7 +48,7 @@ _LINES = (
     (
         r"^error: (?:unknown|invalid) argument: (\S+)",
         _Cause(
-            "The engine does not know the argument {}",
+            "The engine does not know the argument {named}",
             "It was started with an argument that it has no meaning for.",
             "Remove it from «Extra arguments» in the settings.",
         ),
@@ -53,7 +56,7 @@ _LINES = (
     (
         r"^error: invalid (?:parameter|value) for argument: (\S+)",
         _Cause(
-            "The engine does not accept the value of {}",
+            "The engine does not accept the value of {named}",
             "It was started with a value that it cannot use.",
             "Correct it in the settings.",
         ),
@@ -62,7 +65,7 @@ _LINES = (
         r"^exec-child: cannot run (.+)",
         _Cause(
             "The engine could not be started",
-            "The system does not run {}.",
+            "The system does not run {named}.",
             "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
         ),
     ),
@@ -70,7 +73,7 @@ _LINES = (
         r"error while loading shared libraries: ([^:\s]+)",
         _Cause(
             "The engine lacks a system library",
-            "It needs {}, which is not on this machine.",
+            "It needs {named}, which is not on this machine.",
             "Install the package that contains it, or choose another engine in the settings.",
         ),
     ),
@@ -99,7 +102,7 @@ _LINES = (
     ),
     (
         r"failed to open (?:GGUF file )?'?(.+?)'?:? \(?No such file",
-        _Cause("The model file is gone", "There is no {}.", "Put it back, or choose another model."),
+        _Cause("The model file is gone", "There is no {named}.", "Put it back, or choose another model."),
     ),
     (
         r"not within the file bounds|failed to read key-value pairs",
@@ -108,7 +111,7 @@ _LINES = (
     (
         r"unknown model architecture: '([^']*)'",
         _Cause(
-            "The engine does not know models of the kind «{}»",
+            "The engine does not know models of the kind «{named}»",
             "It was made before this kind, or without it.",
             "Choose another model, or another engine in the settings.",
         ),
@@ -187,7 +190,7 @@ def hung(silent_s: float) -> Failure:
     """The failure of an engine that was ended because nothing came from it any more."""
     error = EngineError(
         "The engine hangs",
-        f"For {silent_s:.0f} seconds it has done nothing that was asked of it.",
+        phrase("For {seconds:.0f} seconds it has done nothing that was asked of it.", seconds=silent_s),
         "If it happens again, choose another model or engine.",
     )
     return Failure(error, permanent=False)
@@ -206,7 +209,9 @@ def _unknown(name: str, lines: Sequence[str]) -> Failure:
     last = [line for line in lines if line][-_SHOWN_LINES:]
     error = EngineError(
         "The engine ended by itself",
-        "\n".join([f"It ended with {name}." + (" Its last lines:" if last else ""), *last]),
+        phrase("It ended with {name}. Its last lines:\n{lines}", name=name, lines="\n".join(last))
+        if last
+        else phrase("It ended with {name}.", name=name),
         "The engine's log says more.",
     )
     return Failure(error, permanent=False)

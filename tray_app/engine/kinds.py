@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.errors import EngineError
+from tray_app.phrases import phrase
 from tray_app.system.host import System
 from tray_app.system.paths import resources
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
+    from tray_app.phrases import Text
     from tray_app.system.host import Host
 
 _HELP_TIMEOUT_S = 10.0
@@ -88,7 +90,7 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     if sparse and engine.kind is not EngineKind.POWERINFER:
         raise EngineError(
             "This model needs the PowerInfer engine",
-            f"It is a sparse model, and the chosen engine is {engine.kind}.",
+            phrase("It is a sparse model, and the chosen engine is {kind}.", kind=engine.kind),
             "Set «Engine» to auto, or to the path of a PowerInfer server.",
         )
     return engine
@@ -141,9 +143,11 @@ class EngineFinder:
         try:
             info = path.stat()
         except OSError as exc:
-            raise EngineError(f"There is no engine at {path}", exc.strerror or str(exc), _CHOOSE) from exc
+            raise EngineError(
+                phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), _CHOOSE
+            ) from exc
         if not path.is_file() or not os.access(path, os.X_OK):
-            what = "It is a folder." if path.is_dir() else "It is a file that cannot be run."
+            what: Text = "It is a folder." if path.is_dir() else "It is a file that cannot be run."
             raise _no_program(path, what)
         key = (path, info.st_mtime_ns, info.st_size)
         if key not in self._known:
@@ -165,7 +169,9 @@ def recognise(path: Path, help_text: str) -> Engine:
     if "--pooling" in flags and "--port" in flags:  # servers older than pooling cannot make embeddings
         return Engine(EngineKind.LLAMA_SERVER, (str(path),), flags=flags)
     raise EngineError(
-        f"{path.name} is not an engine", "Asked for its options, it names none of a model server.", _CHOOSE
+        phrase("{name} is not an engine", name=path.name),
+        "Asked for its options, it names none of a model server.",
+        _CHOOSE,
     )
 
 
@@ -182,12 +188,14 @@ def _ask_for_help(path: Path) -> str:
         )
     except subprocess.TimeoutExpired as exc:
         raise EngineError(
-            f"{path.name} is not an engine", "It did not answer when asked for its options.", _CHOOSE
+            phrase("{name} is not an engine", name=path.name),
+            "It did not answer when asked for its options.",
+            _CHOOSE,
         ) from exc
     except OSError as exc:  # a text file, or a program for another kind of machine
         raise _no_program(path, exc.strerror or str(exc)) from exc
     return answer.stdout.decode("utf-8", "replace")
 
 
-def _no_program(path: Path, why: str) -> EngineError:
-    return EngineError(f"{path.name} is not a program", why, _CHOOSE)
+def _no_program(path: Path, why: Text) -> EngineError:
+    return EngineError(phrase("{name} is not a program", name=path.name), why, _CHOOSE)

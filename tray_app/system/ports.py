@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tray_app.errors import EngineError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,11 @@ class PortInUseError(EngineError):
 
     def __init__(self, port: int, owners: tuple[PortOwner, ...]) -> None:
         super().__init__(
-            f"Port {port} is used by {', '.join(map(str, owners)) or _UNKNOWN_PROGRAM}",
+            phrase(
+                "Port {port} is used by {programs}",
+                port=port,
+                programs=", ".join(map(str, owners)) or phrase("another program"),
+            ),
             "Only one program at a time can listen on a port.",
             "End that program, or choose another port.",
         )

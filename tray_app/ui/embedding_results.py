@@ -67,7 +67,7 @@ class EmbeddingResults(QWidget):
     def show_result(self, texts: tuple[str, ...], result: Embeddings) -> None:
         """Show what came back for these texts."""
         self._texts, self._result = texts, result
-        self._rows = embedded_texts(texts, result)
+        self._rows = embedded_texts(texts, result, tr)
         self.summary.setText(summary(result, tr))
         self.table.setRowCount(len(self._rows))
         for number, row in enumerate(self._rows):

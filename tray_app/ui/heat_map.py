@@ -69,7 +69,10 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         first, second = nearest_pair(self._values)
         self.setAccessibleDescription(
             tr("The nearest of {count} texts are {first} and {second}: {value}").format(
-                count=count, first=first + 1, second=second + 1, value=f"{self._values[first, second]:.4f}"
+                count=count,
+                first=first + 1,
+                second=second + 1,
+                value=tr.number(self._values[first, second], 4),
             )
         )
 
@@ -99,7 +102,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         for row in range(count):
             for column in range(count):
                 value = float(self._values[row, column])
-                label = pg.TextItem(f"{value:.2f}", color=self._ink(value, lowest), anchor=(0.5, 0.5))
+                label = pg.TextItem(tr.number(value, 2), color=self._ink(value, lowest), anchor=(0.5, 0.5))
                 label.setPos(column + 0.5, row + 0.5)
                 self._plot.addItem(label)
                 self._labels.append(label)
@@ -127,7 +130,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
             return
         self.hovered.emit(
             tr("Text {first} and text {second}: {value}").format(
-                first=row + 1, second=column + 1, value=f"{self._values[row, column]:.4f}"
+                first=row + 1, second=column + 1, value=tr.number(self._values[row, column], 4)
             )
         )
 

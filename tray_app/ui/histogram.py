@@ -52,11 +52,13 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
         p50, p95 = percentile(latencies_ms, _P50), percentile(latencies_ms, _P95)
         self._p50.setValue(p50)
         self._p95.setValue(p95)
-        self._p50.label.setFormat(f"p50 {p50:.1f} ms")
-        self._p95.label.setFormat(f"p95 {p95:.1f} ms")
+        self._p50.label.setFormat(tr("p50 {ms} ms").format(ms=tr.number(p50, 1)))
+        self._p95.label.setFormat(tr("p95 {ms} ms").format(ms=tr.number(p95, 1)))
         self.setAccessibleDescription(
             tr("{count} requests from {low} to {high} ms").format(
-                count=len(latencies_ms), low=f"{min(latencies_ms):.1f}", high=f"{max(latencies_ms):.1f}"
+                count=tr.number(len(latencies_ms)),
+                low=tr.number(min(latencies_ms), 1),
+                high=tr.number(max(latencies_ms), 1),
             )
         )
         self.autoRange()

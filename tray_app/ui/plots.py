@@ -54,7 +54,9 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.getPlotItem().getViewBox().setLimits(xMin=-1, xMax=count)
         self.setAccessibleDescription(
             tr("{count} values from {low} to {high}").format(
-                count=count, low=f"{self._values.min():+.4f}", high=f"{self._values.max():+.4f}"
+                count=tr.number(count),
+                low=tr.number(self._values.min(), 4, signed=True),
+                high=tr.number(self._values.max(), 4, signed=True),
             )
         )
         self.autoRange()
@@ -95,4 +97,6 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             return
         value = float(self._values[index])
         self._marked.setOpts(x=[index], height=[value])
-        self.hovered.emit(tr("Dimension {index}: {value}").format(index=index, value=f"{value:+.6f}"))
+        self.hovered.emit(
+            tr("Dimension {index}: {value}").format(index=index, value=tr.number(value, 6, signed=True))
+        )

@@ -165,7 +165,7 @@ class SettingsDialog(QDialog):
 
     def _add_row(self, form: QFormLayout, field: Field) -> None:
         editor = self.editors[field.name]
-        editor.describe(tr(field.title), tr(field.help))
+        editor.describe(tr.said(field.title), tr.said(field.help))
         line = QHBoxLayout()
         line.addWidget(editor, 1)
         line.addWidget(self.resets[field.name])
@@ -175,7 +175,7 @@ class SettingsDialog(QDialog):
         cell.addWidget(self.notes[field.name])
         label = QLabel()
         if not isinstance(editor, Switch):  # which carries its title itself
-            label.setText(tr("{title}:").format(title=tr(field.title)))
+            label.setText(tr("{title}:").format(title=tr.said(field.title)))
             label.setBuddy(editor.focusProxy() or editor)
         form.addRow(label, cell)
 
@@ -210,7 +210,9 @@ class SettingsDialog(QDialog):
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        told = doubts(new, self._plan) | ({"port": self._port_doubt} if self._port_doubt else {}) | problems
+        told = (
+            doubts(new, self._plan, tr) | ({"port": self._port_doubt} if self._port_doubt else {}) | problems
+        )
         for field in FIELDS:
             self._annotate(field, told.get(field.name, ""))
         self._check_port(new.port)
@@ -222,13 +224,13 @@ class SettingsDialog(QDialog):
         note, editor = self.notes[field.name], self.editors[field.name]
         refusal = self._refusal() if field.name == "vram_budget" else ""
         praise = f" {self._port_praise}" if field.name == "port" and self._port_praise else ""
-        note.setText(f"⚠ {problem}" if problem else refusal or tr(field.help) + praise)
+        note.setText(f"⚠ {problem}" if problem else refusal or tr.said(field.help) + praise)
         urgent = bool(problem or refusal)
         note.setForegroundRole(
             QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
         )
         editor.setEnabled(not refusal)
-        editor.describe(tr(field.title), note.text())
+        editor.describe(tr.said(field.title), note.text())
 
     def _refusal(self) -> str:
         engine = (
@@ -251,7 +253,9 @@ class SettingsDialog(QDialog):
     def _show_plan(self, plan: Plan | AppError) -> None:
         self._previewing = False
         self._plan = plan
-        self.command.setPlainText(plan.title if isinstance(plan, AppError) else command_line(plan))
+        self.command.setPlainText(
+            tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan)
+        )
         self._judge()
 
     def _check_port(self, port: int) -> None:
@@ -262,7 +266,7 @@ class SettingsDialog(QDialog):
         self._bridge.run(
             lambda: self._bridge.app.port_owners(port),
             lambda owners: self._show_port_doubt(port, port_doubt(owners, tr)),
-            lambda error: self._show_port_doubt(port, error.title),
+            lambda error: self._show_port_doubt(port, tr.said(error.texts[0])),
         )
 
     def _show_port_doubt(self, port: int, doubt: str) -> None:
@@ -322,7 +326,7 @@ class SettingsDialog(QDialog):
 
 def _note(field: Field) -> QLabel:
     """The line below a field: what it means, or what is wrong with it."""
-    note = text_label(tr(field.help))
+    note = text_label(tr.said(field.help))
     note.setForegroundRole(QPalette.ColorRole.PlaceholderText)
     font = note.font()
     font.setPointSizeF(font.pointSizeF() * 0.9)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from tray_app.ui.presenters.wording import error_text, error_title
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ class MessageCard(QFrame):
         if error is None:
             self.clear()
         else:
-            text = "\n".join(part for part in (error.message, error.hint) if part)
             self._icon.setAccessibleName(tr("Warning"))
-            self._show(error.title, text, QStyle.StandardPixmap.SP_MessageBoxWarning)
+            self._show(
+                error_title(error, tr), error_text(error, tr), QStyle.StandardPixmap.SP_MessageBoxWarning
+            )
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error."""

@@ -111,7 +111,9 @@ class CompletionPanel(QWidget):
         self.stop_button.setVisible(busy)
         self.waiting.setText(reason)
         self.waiting.setVisible(bool(reason))
-        self.temperature.setText(tr("Temperature {value}").format(value=f"{status.settings.temperature:.2f}"))
+        self.temperature.setText(
+            tr("Temperature {value}").format(value=tr.number(status.settings.temperature, 2))
+        )
 
     def _add(self, answer: Event, piece: str) -> None:
         if answer is self._cancelled:  # else it is a piece of one that was stopped

@@ -230,7 +230,7 @@ def _first_step(entry: CatalogEntry, label: str, act: Callable[..., object]) -> 
     column = QVBoxLayout(card)
     title = text_label(f"{entry.name} · {offer_size(entry, tr)}", bold=True)
     title.setWordWrap(False)
-    note = text_label(entry.note)
+    note = text_label(tr.said(entry.note))
     note.setAlignment(Qt.AlignmentFlag.AlignTop)
     column.addWidget(title)
     column.addWidget(note)

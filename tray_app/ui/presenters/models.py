@@ -94,7 +94,7 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     """How large the download of a catalogue's model is, as far as the catalogue knows."""
     if not entry.size_bytes:
         return ""
-    size = size_text(entry.size_bytes)
+    size = size_text(entry.size_bytes, tr)
     return tr("about {size}").format(size=size) if entry.size_is_approximate else size
 
 
@@ -106,9 +106,9 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         file_name=model.path.name,
         name=model.name,
         kind=f"{kind} · {model.header.quantization}",
-        size=size_text(model.size_bytes),
+        size=size_text(model.size_bytes, tr),
         state=tr("Chosen") if chosen else tr("Installed"),
-        note=notes.get(model.path.name, ""),
+        note=tr.said(notes.get(model.path.name, "")),
         chosen=chosen,
         actions=frozenset() if chosen else frozenset({ModelAction.USE}),
         reference=model.id,
@@ -123,7 +123,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         kind="",
         size=offer_size(entry, tr),
         state=tr("Chosen, not downloaded") if chosen else tr("Not downloaded"),
-        note=entry.note,
+        note=tr.said(entry.note),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
         reference=entry.id,
@@ -137,7 +137,7 @@ def _download_row(progress: Progress, offer: ModelRow | None, tr: Translate) -> 
         file_name=progress.path.name,
         name=offer.name if offer else progress.name,
         kind="",
-        size=size_text(progress.total_bytes) if progress.total_bytes else "",
+        size=size_text(progress.total_bytes, tr) if progress.total_bytes else "",
         state=progress_text(progress, tr),
         note=offer.note if offer else "",
         permille=None if finished else permille(progress),

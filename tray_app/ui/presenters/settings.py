@@ -12,6 +12,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import PORT, VramObstacle, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import parse_value
+from tray_app.ui.presenters.wording import error_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 GROUPS = ("server", "engine", "models", "network", "app")
 ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
 """The engines that have a name; anything else is the path of a program."""
+
+LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
+"""Each by its own name: who is lost in another one must find it."""
 
 _RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
 
@@ -54,7 +58,11 @@ def engine_title(engine: str, tr: Translate) -> str:
 
 def choice_title(choice: str, tr: Translate) -> str:
     """A value of a setting that has only a few, as its list offers it."""
-    return {"local": tr("This computer only"), "lan": tr("The local network too")}[choice]
+    return {
+        "local": tr("This computer only"),
+        "lan": tr("The local network too"),
+        "auto": tr("As the system"),
+    }.get(choice) or LANGUAGES[choice]
 
 
 def value_text(value: object) -> str:
@@ -73,7 +81,7 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
         try:
             values[name] = parse_value(name, value) if isinstance(value, str) else value
         except SettingsError as exc:
-            problems[name] = exc.message
+            problems[name] = tr.said(exc.texts[1])
     for name in ("engine", "models_folder"):
         if problem := _path_problem(name, values.get(name, ""), tr):
             problems[name] = problem
@@ -81,13 +89,13 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
     return msgspec.structs.replace(base, **values), problems
 
 
-def doubts(new: Settings, plan: Plan | AppError | None) -> dict[str, str]:
+def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[str, str]:
     """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
     match plan:
         case EngineError() if new.engine not in ENGINES:
-            return {"engine": plan.title}
+            return {"engine": error_title(plan, tr)}
         case ModelError() if new.model:
-            return {"model": plan.title}
+            return {"model": error_title(plan, tr)}
         case _:
             return {}
 
@@ -137,7 +145,9 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
     if status.engine.state in _RUNNING:
         if isinstance(plan, AppError):
             parts.append(
-                tr("The server cannot be started with these settings: {cause}").format(cause=plan.title)
+                tr("The server cannot be started with these settings: {cause}").format(
+                    cause=error_title(plan, tr)
+                )
             )
         elif plan is not None and plan != status.engine.plan:
             parts.append(tr("The server restarts."))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.ui.presenters.menu import menu_entries
-from tray_app.ui.presenters.wording import error_title, permille, progress_text
+from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
 
 if TYPE_CHECKING:
     from tray_app.app import AppStatus
@@ -158,7 +158,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ]
     if new.engine.state is State.FAILED and old.engine.state is not State.FAILED:
         failure = new.engine.failure
-        text = "\n".join(part for part in (failure.message, failure.hint) if part) if failure else ""
+        text = error_text(failure, tr) if failure else ""
         found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))
     if _came_back(old.engine, new.engine):
         # One notice for one event: while the server is down, the icon says so.
