@@ -4,6 +4,8 @@ These are collected, and must be literals there:
 
 - what `tr(…)` and `tr.count(…)` are given, and the words of `phrase(…)`;
 - what stands where the type is `Text`: arguments, results, defaults, annotated names, fields of a class.
+
+In the user interface, a literal that a widget is given past all this is a defect.
 """
 
 from __future__ import annotations
@@ -19,6 +21,38 @@ if TYPE_CHECKING:
 
 TERMINAL_ONLY = frozenset({"cli.py", "cli_models.py", "terminal.py", "selftest.py", "__main__.py"})
 """The terminal speaks English."""
+
+_SHOWN_BY = frozenset(
+    [
+        "QAction",
+        "QCheckBox",
+        "QGroupBox",
+        "QLabel",
+        "QListWidgetItem",
+        "QPushButton",
+        "QRadioButton",
+        "addAction",
+        "addItem",
+        "addMenu",
+        "addRow",
+        "addTab",
+        "insertTab",
+        "setAccessibleDescription",
+        "setAccessibleName",
+        "setInformativeText",
+        "setLabel",
+        "setPlaceholderText",
+        "setSpecialValueText",
+        "setSuffix",
+        "setText",
+        "setTitle",
+        "setToolTip",
+        "setWindowTitle",
+        "showMessage",
+    ]
+)
+"""What shows the texts that it is given."""
+_SHOWN_AS = frozenset({"placeholderText", "text", "title", "toolTip"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +135,8 @@ class _Collector:
             match node:
                 case ast.Call():
                     self._call(node)
+                    if self._file.startswith("tray_app/ui/"):
+                        self._shown(node)
                 case ast.AnnAssign(value=ast.expr() as value) if _is_text(node.annotation):
                     self._text(value)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -121,6 +157,16 @@ class _Collector:
                 for keyword in call.keywords:
                     if keyword.arg in signature.names:
                         self._text(keyword.value)
+
+    def _shown(self, call: ast.Call) -> None:
+        """Qt's calls that show a text."""
+        name = _last_name(call.func)
+        shown = [keyword.value for keyword in call.keywords if keyword.arg in _SHOWN_AS]
+        if name in _SHOWN_BY:
+            shown += call.args[1:] if name == "setLabel" else call.args
+        for node in shown:
+            if any(map(_has_words, _own_literals(node))):
+                self._defect(node, "this must go through tr(…)")
 
     def _function(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for argument, default in _defaults(function.args):
@@ -228,6 +274,23 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if default:
             yield argument, default
+
+
+def _own_literals(node: ast.AST) -> Iterator[str]:
+    """The texts in an expression, but for what it calls."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.Call():
+            return
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _own_literals(child)
+
+
+def _has_words(text: str) -> bool:
+    """Whether a person would read it; addresses are the same in every language."""
+    return "://" not in text and any(letter.isalpha() for letter in text)
 
 
 def _is_text(annotation: ast.expr | None) -> bool:

@@ -8,6 +8,7 @@ text lacks its translation or anything is out of step.
 
 from __future__ import annotations
 
+import re
 import shutil
 import string
 import subprocess
@@ -31,6 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "resources" / "translations"
 FORMS = {"fr": 2, "ja": 1}
 """How many grammatical numbers a language has, as Qt counts them."""
+
+_MNEMONIC = re.compile(r"&\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def update(language: str, found: Found) -> None:
     """Bring one language's files to what the sources say."""
     path = _ts(FOLDER, language)
     path.write_text(rendered(language, found, read(path)), "utf-8")
-    _compile(path, path.with_suffix(".qm"))
+    compile_ts(path, path.with_suffix(".qm"))
 
 
 def problems_of(found: Found, folder: Path) -> Iterator[str]:
@@ -86,8 +89,10 @@ def problems_of(found: Found, folder: Path) -> Iterator[str]:
 
 
 def _misfits(file: str, message: Message, translation: Translation) -> Iterator[str]:
-    """Values that a translation forgets, or that the text does not have."""
+    """What a translation forgets, or has too much."""
     for form in translation.forms:
+        if bool(_MNEMONIC.search(form)) != bool(_MNEMONIC.search(message.source)):
+            yield f"{file}: the mnemonic: {message.source!r} → {form!r}"
         if _values(form) != _values(message.source):
             yield f"{file}: other values than in the text: {message.source!r} → {form!r}"
 
@@ -143,7 +148,8 @@ def _ts(folder: Path, language: str) -> Path:
     return folder / f"powerinfer_tray_{language}.ts"
 
 
-def _compile(ts: Path, qm: Path) -> None:
+def compile_ts(ts: Path, qm: Path) -> None:
+    """Make what Qt loads of what people edit."""
     program = shutil.which("pyside6-lrelease", path=str(Path(sys.executable).parent))
     if program is None:
         sys.exit("pyside6-lrelease is not beside this Python: run python3 dev.py translate")
@@ -155,7 +161,7 @@ def _is_compiled(ts: Path) -> bool:
     qm = ts.with_suffix(".qm")
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / qm.name
-        _compile(ts, fresh)
+        compile_ts(ts, fresh)
         return qm.exists() and qm.read_bytes() == fresh.read_bytes()
 
 

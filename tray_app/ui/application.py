@@ -13,6 +13,7 @@ from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.languages import Languages
 from tray_app.ui.operations import choose, operation_for, read_facts
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
@@ -27,7 +28,7 @@ from tray_app.ui.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtWidgets import QMessageBox
+    from PySide6.QtWidgets import QMessageBox, QWidget
 
     from tray_app.app import App, AppStatus
     from tray_app.errors import AppError
@@ -75,7 +76,10 @@ class Desktop(QObject):
         self._qt = qt
         self._app = app
         self.bridge = Bridge(app)
-        self.window = Window(self.bridge)
+        self._languages = Languages()
+        self._language = self.bridge.status.settings.language
+        self._languages.use(self._language)
+        self.window = self._make_window()
         self.tray: Tray | None = None
         self.dialog: SettingsDialog | None = None
         self.about: QMessageBox | None = None
@@ -87,9 +91,8 @@ class Desktop(QObject):
         self._look.setInterval(_TRAY_LOOK_MS)
         self._look.timeout.connect(self._look_for_tray)
         self.bridge.status_changed.connect(self._show_status)
-        self.window.settings_wanted.connect(self.open_settings)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
-        self._window_wanted.connect(self.window.open, Qt.ConnectionType.QueuedConnection)
+        self._window_wanted.connect(self._open_window, Qt.ConnectionType.QueuedConnection)
 
     def start(self, *, background: bool) -> None:
         """Appear, and do what the settings ask for at the start."""
@@ -124,8 +127,7 @@ class Desktop(QObject):
     def open_settings(self) -> None:
         """Show the settings; a dialog that is open already comes to the front."""
         if self.dialog is None or not self.dialog.isVisible():
-            self.dialog = SettingsDialog(self.bridge)
-            self.dialog.failed_later.connect(self.window.show_error)
+            self.dialog = self._make_dialog()
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()
@@ -151,9 +153,52 @@ class Desktop(QObject):
         )
         self.tray.chosen.connect(self._run)
         self.tray.model_chosen.connect(self._choose)
-        self.tray.notice_clicked.connect(self.window.open)
+        self.tray.notice_clicked.connect(self._open_window)
         self.tray.show()
         self._refresh_models()
+
+    def _make_window(self) -> Window:
+        window = Window(self.bridge)
+        window.settings_wanted.connect(self.open_settings)
+        return window
+
+    def _make_dialog(self) -> SettingsDialog:
+        dialog = SettingsDialog(self.bridge)
+        dialog.failed_later.connect(self._show_error)
+        return dialog
+
+    def _open_window(self, page: Page | None = None) -> None:
+        self.window.open(page)
+
+    def _show_error(self, error: AppError) -> None:
+        self.window.show_error(error)
+
+    def _speak_anew(self) -> None:
+        """Everything in the language that was chosen, as far as it is open; what was typed stays."""
+        self._languages.use(self._language)
+        if self.tray is not None:
+            self.tray.show_status(self.bridge.status)
+            self.tray.show_models(model_choices(self._facts, tr))
+        old_window, self.window = self.window, self._make_window()
+        self.window.take_over(old_window)
+        self._retire(old_window)
+        old_dialog, self.dialog = self.dialog, None
+        if old_dialog is not None:
+            if old_dialog.isVisible():
+                self.dialog = self._make_dialog()
+                self.dialog.take_over(old_dialog)
+                self.dialog.show()
+            self._retire(old_dialog)
+        old_about, self.about = self.about, None
+        if old_about is not None:
+            if old_about.isVisible():
+                self.open_about()
+            self._retire(old_about)
+
+    def _retire(self, widget: QWidget) -> None:
+        """What is still under way may yet tell its widget how it ended."""
+        widget.hide()
+        self.bridge.afterwards(widget.deleteLater)
 
     def _make_up_for_tray(self) -> None:
         """The window in place of the icon: nothing may run unseen."""
@@ -177,6 +222,10 @@ class Desktop(QObject):
         if words := announcement(self._shown, status, time.time(), tr):
             self.window.announce(words)
         self._shown = status
+        if status.settings.language != self._language:
+            self._language = status.settings.language
+            # Not before a dialog that has asked for it has heard that it is done.
+            QTimer.singleShot(0, self, self._speak_anew)
 
     def _refresh_models(self) -> None:
         """Read anew what the menu offers, where it may have changed."""
@@ -188,7 +237,7 @@ class Desktop(QObject):
     def _offer_models(self, facts: ModelFacts) -> None:
         self._facts = facts
         if self.tray is not None:
-            self.tray.show_models(model_choices(facts))
+            self.tray.show_models(model_choices(facts, tr))
 
     def _choose(self, reference: str) -> None:
         self._operate(lambda: choose(self._app, reference))
@@ -231,5 +280,5 @@ class Desktop(QObject):
         if self.tray is not None:
             # What was ticked or marked in vain shows again what is true.
             self.tray.show_status(self.bridge.status)
-            self.tray.show_models(model_choices(self._facts))
+            self.tray.show_models(model_choices(self._facts, tr))
         self.window.show_error(error)

@@ -78,6 +78,13 @@ class EmbeddingResults(QWidget):
         self._show_similarity(result)
         self.show()
 
+    def take_over(self, old: EmbeddingResults) -> None:
+        """The same results, if there are any, with the same one chosen."""
+        if old._result is not None:
+            self.show_result(old._texts, old._result)
+            self.table.selectRow(old.table.currentRow())
+            self.tabs.setCurrentIndex(old.tabs.currentIndex())
+
     def save(self, path: Path) -> None:
         """Save to a file; its ending says in which form."""
         texts, result, model = self._texts, self._result, model_id(self._bridge.status)

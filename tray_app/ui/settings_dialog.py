@@ -113,6 +113,14 @@ class SettingsDialog(QDialog):
         """Save and act, then close."""
         self._submit(super().accept)
 
+    def take_over(self, old: SettingsDialog) -> None:
+        """The same draft on the same tab; if `old` is applying something, what goes wrong is told later."""
+        for name, value in old.draft().items():
+            self.editors[name].set_value(value)
+        self.tabs.setCurrentIndex(old.tabs.currentIndex())
+        self.move(old.pos())
+        old._submitted = None
+
     def done(self, result: int) -> None:
         """Close, and think no more about what nobody sees."""
         self._bridge.status_changed.disconnect(self._show_status)
@@ -198,8 +206,8 @@ class SettingsDialog(QDialog):
         self._initial = {name: editor.value() for name, editor in self.editors.items()}
 
     def _offer_models(self, facts: ModelFacts) -> None:
-        known = {model.id: model.name for model in facts.installed}
-        offered = {entry.id: entry.name for entry in facts.catalog}
+        known = {model.id: tr.said(model.name) for model in facts.installed}
+        offered = {entry.id: tr.said(entry.name) for entry in facts.catalog}
         model = self.editors["model"]
         if isinstance(model, Choice):
             model.offer((offered | known).items())

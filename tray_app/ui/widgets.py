@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -31,6 +31,14 @@ MARGIN = 18
 SPACING = 12
 
 
+@runtime_checkable
+class Successor(Protocol):
+    """A page that another one of its kind may take the place of: in another language, for one."""
+
+    def take_over(self, old: Any) -> None:
+        """Show what a person has typed in `old`, and what came of it; `old` does nothing more."""
+
+
 class MessageCard(QFrame):
     """A framed message in the page: what happened, why, what to do, and perhaps a button that does it.
 
@@ -57,6 +65,7 @@ class MessageCard(QFrame):
     def clear(self) -> None:
         """Say nothing more."""
         self._act: Callable[[], object] = self.clear
+        self.error: AppError | None = None
         self.hide()
 
     def show_error(self, error: AppError | None) -> None:
@@ -65,9 +74,9 @@ class MessageCard(QFrame):
             self.clear()
         else:
             self._icon.setAccessibleName(tr("Warning"))
-            self._show(
-                error_title(error, tr), error_text(error, tr), QStyle.StandardPixmap.SP_MessageBoxWarning
-            )
+            title, text = error_title(error, tr), error_text(error, tr)
+            self._show(title, text, QStyle.StandardPixmap.SP_MessageBoxWarning)
+            self.error = error
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error."""
@@ -84,6 +93,7 @@ class MessageCard(QFrame):
         self._act()
 
     def _show(self, title: str, text: str, pixmap: QStyle.StandardPixmap) -> None:
+        self.error = None
         self._button.hide()
         self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
         self._title.setText(title)

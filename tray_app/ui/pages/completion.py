@@ -77,6 +77,13 @@ class CompletionPanel(QWidget):
             self._abandon()
             self._rest()
 
+    def take_over(self, old: CompletionPanel) -> None:
+        """The same text, and as much of an answer as there is."""
+        old.stop()
+        self.prompt.setPlainText(old.prompt.toPlainText())
+        self.tokens.setValue(old.tokens.value())
+        self.answer.setPlainText(old.answer.toPlainText())
+
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)

@@ -43,6 +43,7 @@ class MeasurePanel(QWidget):
         super().__init__()
         self._bridge = bridge
         self._cancelled: Event | None = None
+        self._measurement: Measurement | None = None
         self.plot: LatencyHistogram | None = None
         self.text = QLineEdit(EXAMPLE[0])
         self.requests = _number(100, _MOST_REQUESTS)
@@ -80,6 +81,15 @@ class MeasurePanel(QWidget):
         if self._cancelled is not None:
             self._cancelled.set()
 
+    def take_over(self, old: MeasurePanel) -> None:
+        """The same request and measurement."""
+        old.cancel()
+        self.text.setText(old.text.text())
+        self.requests.setValue(old.requests.value())
+        self.at_once.setValue(old.at_once.value())
+        if old._measurement is not None:
+            self._show(old._measurement)
+
     def _lay_out(self) -> None:
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -111,6 +121,7 @@ class MeasurePanel(QWidget):
 
     def _show(self, measurement: Measurement) -> None:
         self._rest()
+        self._measurement = measurement
         self.summary.setText(measurement_text(measurement, tr))
         if measurement.latencies_ms:
             self._histogram().show_latencies(measurement.latencies_ms)

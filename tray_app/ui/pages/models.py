@@ -72,6 +72,10 @@ class ModelsPage(QWidget):
         super().showEvent(event)
         self._refresh_facts()
 
+    def take_over(self, old: ModelsPage) -> None:
+        """The same address in the field."""
+        self.source.setText(old.source.text())
+
     def act(self, action: ModelAction) -> None:
         """Do something with the selected model."""
         if row := self._selected():
@@ -225,10 +229,10 @@ def _first_step(entry: CatalogEntry, label: str, act: Callable[..., object]) -> 
     card = QFrame()
     card.setFrameShape(QFrame.Shape.StyledPanel)
     button = QPushButton(label)
-    button.setAccessibleDescription(entry.name)
+    button.setAccessibleDescription(tr.said(entry.name))
     button.clicked.connect(act)
     column = QVBoxLayout(card)
-    title = text_label(f"{entry.name} · {offer_size(entry, tr)}", bold=True)
+    title = text_label(f"{tr.said(entry.name)} · {offer_size(entry, tr)}", bold=True)
     title.setWordWrap(False)
     note = text_label(tr.said(entry.note))
     note.setAlignment(Qt.AlignmentFlag.AlignTop)

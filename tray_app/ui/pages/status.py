@@ -139,7 +139,7 @@ class StatusPage(QWidget):
         self.headline.setText(headline)
         self.icon.setAccessibleName(headline)
         self.card.show_error(failure_of(status) or self._failed_wish)
-        self.model.setText(status.model_name or tr("none chosen"))
+        self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
         self.address.setText(status.base_url)
         _permit(self.start_button, start_refusal(status, tr))

@@ -112,10 +112,11 @@ def submenu_title(submenu: Submenu, tr: Translate) -> str:
     return {Submenu.MODEL: tr("&Model"), Submenu.COPY: tr("&Copy")}[submenu]
 
 
-def model_choices(facts: ModelFacts) -> tuple[ModelChoice, ...]:
+def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
     """The installed models, as the submenu lists them."""
     return tuple(
-        ModelChoice(model.name, model.id, chosen=model.path.name == facts.chosen) for model in facts.installed
+        ModelChoice(tr.said(model.name), model.id, chosen=model.path.name == facts.chosen)
+        for model in facts.installed
     )
 
 

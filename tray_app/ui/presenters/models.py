@@ -104,7 +104,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     notes = {entry.file_name: entry.note for entry in facts.catalog}
     return ModelRow(
         file_name=model.path.name,
-        name=model.name,
+        name=tr.said(model.name),
         kind=f"{kind} · {model.header.quantization}",
         size=size_text(model.size_bytes, tr),
         state=tr("Chosen") if chosen else tr("Installed"),
@@ -119,7 +119,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     chosen = entry.file_name == facts.chosen
     return ModelRow(
         file_name=entry.file_name,
-        name=entry.name,
+        name=tr.said(entry.name),
         kind="",
         size=offer_size(entry, tr),
         state=tr("Chosen, not downloaded") if chosen else tr("Not downloaded"),

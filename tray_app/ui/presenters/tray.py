@@ -115,7 +115,7 @@ def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
 
 def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
     """The state in one line."""
-    engine, model = status.engine, status.model_name or tr("the model")
+    engine, model = status.engine, tr.said(status.model_name or "") or tr("the model")
     match engine.state:
         case State.FAILED:
             return tr("Stopped: {cause}").format(cause=error_title(engine.failure, tr))
@@ -212,7 +212,7 @@ def _headline_without_engine(status: AppStatus, tr: Translate) -> str:
     if status.problem:
         return tr("Stopped: {cause}").format(cause=error_title(status.problem, tr))
     if status.model_name:
-        return tr("Stopped — {model}").format(model=status.model_name)
+        return tr("Stopped — {model}").format(model=tr.said(status.model_name))
     return tr("No model yet — choose one")
 
 
