@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 from psygnal import Signal
 
 from tray_app.download.fleet import Limits
@@ -25,6 +26,7 @@ from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
+from tray_app.engine.vitals import vitals_of
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import complete, embed, find_running
 from tray_app.gateway.control import Control
@@ -43,7 +45,7 @@ from tray_app.system.host import detect_host
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import port_owners
+from tray_app.system.ports import nearest_free_port, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.vitals import Vitals
     from tray_app.errors import AppError
     from tray_app.gateway.client import Embeddings
     from tray_app.models.catalog import CatalogEntry
@@ -94,8 +97,9 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `set_key`, `preview`, `port_owners`, `wait_until_ready`, `embed`
-    and `complete` may take long: a thread that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `preview`, `vitals`,
+    `port_owners`, `wait_until_ready`, `embed` and `complete` may take long: a thread that draws windows must
+    not call them itself.
     """
 
     changed = Signal(object)
@@ -169,6 +173,11 @@ class App:
             traffic=self._serving.traffic(),
         )
 
+    def vitals(self) -> Vitals | None:
+        """What the engine takes of this machine now; None while there is none, or it runs elsewhere."""
+        pid = self._supervisor.glance().pid
+        return vitals_of(pid, self.host) if pid else None
+
     @property
     def models_folder(self) -> Path:
         """Where models are and go."""
@@ -220,6 +229,11 @@ class App:
             self._launch_at_login(new.launch_at_login)
         self._serving.adopt()
         self._announce()
+
+    def move_to_free_port(self) -> None:
+        """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
+        settings = self.store.current
+        self.apply(msgspec.structs.replace(settings, port=nearest_free_port(settings.port)))
 
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
@@ -413,5 +427,8 @@ def status_document(status: AppStatus) -> dict[str, Any]:
     }
 
 
-def _error_document(error: AppError | None) -> dict[str, str] | None:
-    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None
+def _error_document(error: AppError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    names = ("title", "message", "hint", "fix", "setting", "evidence")
+    return {name: getattr(error, name) for name in names}

@@ -187,7 +187,9 @@ def status(*, as_json: Json = False) -> None:
         for entry in document["downloads"]:
             typer.echo(f"{entry['phase']}: {entry['name']} {entry['received_bytes']:,} bytes")
         if problem := document["problem"]:
-            typer.echo(f"{problem['title']}\n{problem['message']}\n{problem['hint']}")
+            typer.echo(
+                "\n".join((problem["title"], problem["message"], *problem["evidence"], problem["hint"]))
+            )
     else:
         typer.echo("Not running. Start it with: powerinfer-tray serve")
 

@@ -10,10 +10,24 @@ AppError
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tray_app.phrases import Text
+
+
+class Fix(StrEnum):
+    """What a button beside an error can do about it."""
+
+    NONE = "none"
+    FREE_PORT = "free-port"
+    """Take the nearest free port."""
+    VERIFY_MODEL = "verify-model"
+    """Look whether the model's file is whole."""
+    SETTING = "setting"
+    """Open the settings at the field that `AppError.setting` names."""
+    CHOOSE_ENGINE = "choose-engine"
 
 
 class AppError(Exception):
@@ -21,15 +35,30 @@ class AppError(Exception):
 
     `title` says what happened, `message` why, `hint` what to press or type. All are plain English without a
     trailing newline; `texts` are the same three as they were given, for a user interface that translates.
+    `fix` is what a program can do about it, `setting` the name of the setting that is to blame, `evidence`
+    the lines of a log that show the cause.
     """
 
-    def __init__(self, title: Text, message: Text = "", hint: Text = "") -> None:
+    def __init__(
+        self,
+        title: Text,
+        message: Text = "",
+        hint: Text = "",
+        *,
+        fix: Fix = Fix.NONE,
+        setting: str = "",
+        evidence: tuple[str, ...] = (),
+    ) -> None:
         self.texts = (title, message, hint)
         self.title, self.message, self.hint = map(str, self.texts)
         super().__init__(self.title, self.message, self.hint)
+        self.fix = fix
+        self.setting = setting
+        self.evidence = evidence
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.title, self.message, self.hint) if part)
+        parts = (self.title, self.message, *(f"  {line}" for line in self.evidence), self.hint)
+        return "\n".join(part for part in parts if part)
 
 
 class SettingsError(AppError):

@@ -36,7 +36,7 @@ def phrase(template: str, **values: object) -> Phrase:
     return Phrase(template, values)
 
 
-def lines(parts: Iterable[Text]) -> Phrase:
-    """Texts one below the other."""
-    values = {f"line{number}": part for number, part in enumerate(parts)}
-    return Phrase("\n".join(f"{{{name}}}" for name in values), values)
+def joined(separator: str, parts: Iterable[Text]) -> Phrase:
+    """Texts in a row."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Phrase(separator.join(f"{{{name}}}" for name in values), values)

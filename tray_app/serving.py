@@ -24,7 +24,7 @@ from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
 from tray_app.phrases import phrase
-from tray_app.system.ports import PortInUseError, port_owners
+from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tray_app.gateway.counters import Traffic
     from tray_app.settings.schema import Settings
     from tray_app.system.keychain import Secrets
+    from tray_app.system.ports import PortError
 
 GATEWAY_KEY, REMOTE_KEY = "gateway", "remote"
 """Names in the keychain: what clients from the network must show, and what a remote server asks for."""
@@ -166,8 +167,9 @@ class Serving:
             hint = "Send a request to start it." if on_demand else "Start it in the app."
             return Unavailable(f"The server sleeps. {hint}", wakes=on_demand, models=self._offered)
         waiting = engine.state in _ON_ITS_WAY
+        why = engine.failure.title if engine.state is State.WAITING and engine.failure else engine.state
         return Unavailable(
-            f"The model is not ready ({engine.state}).",
+            f"The model is not ready ({why}).",
             _RETRY_AFTER_S if waiting else None,
             wakes=on_demand and self._wanted and engine.state is not State.FAILED,
         )
@@ -228,8 +230,8 @@ class Serving:
                 self._rules = rules
                 return
             moves = self._gateway.base_url != place[0]
-            if moves and (owners := port_owners(settings.port)):
-                raise PortInUseError(settings.port, owners)
+            if moves and (obstacle := port_obstacle(settings.port, host)):
+                raise obstacle
             self._gateway.close()
             self._rules = (
                 rules  # not before: an address in the network must not lose its key while it is open
@@ -237,7 +239,7 @@ class Serving:
             try:
                 self._gateway.open(settings.port, host)
             except OSError as exc:
-                raise PortInUseError(settings.port, port_owners(settings.port)) from exc
+                raise _refused(settings.port, host) from exc
         self._announce()
 
     def _close_if_of_no_use(self) -> None:
@@ -273,6 +275,11 @@ class Serving:
         except AppError as exc:
             _logger.info("What will be served is not known yet: %s", exc.title)
             self._offered = ()
+
+
+def _refused(port: int, host: str) -> PortError:
+    """Why a port could not be had just now, even if whoever took it has gone again."""
+    return port_obstacle(port, host) or PortInUseError(port, (), nearest_free_port(port))
 
 
 def client_key(settings: Settings, secrets: Secrets) -> str:

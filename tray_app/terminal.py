@@ -172,6 +172,8 @@ class ServeView(ProgressBars):
                 self.say("Press Ctrl-C to stop.")
             case State.BACKOFF:
                 self.say(f"The server has stopped and is started again.\n{status.engine.failure or ''}")
+            case State.WAITING:
+                self.say(f"The server waits.\n{status.engine.failure or ''}")
             case _:
                 pass
 

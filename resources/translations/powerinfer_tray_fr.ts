@@ -529,213 +529,323 @@
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Download the model again, or choose another one.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>Choose another engine in the settings.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Download the model again, or choose another one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
             <source>Lower the context size, choose a smaller model, or close other programs.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine does not know the argument {named}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It was started with an argument that it has no meaning for.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Remove it from «Extra arguments» in the settings.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine does not accept the value of {named}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It was started with a value that it cannot use.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Correct it in the settings.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine could not be started</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The system does not run {named}.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine lacks a system library</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It needs {named}, which is not on this machine.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Install the package that contains it, or choose another engine in the settings.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine's port was taken by another program</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It is started again with another port.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>This model needs the PowerInfer engine</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It is a sparse model, which other engines cannot read.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Choose a PowerInfer server as the engine in the settings.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The model file is not a model</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Its first bytes are not those of a GGUF file.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The model file is gone</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>There is no {named}.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Put it back, or choose another model.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The model file is not whole</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It ends before its last weight.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine does not know models of the kind «{named}»</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It was made before this kind, or without it.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Choose another model, or another engine in the settings.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>There is not enough memory for this model</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine asked for more than the machine could give.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot use this model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Download the model again, or choose another model or engine.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not know the argument {named}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with an argument that it has no meaning for.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Remove it from «Extra arguments» in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with a value that it cannot use.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct it in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of an argument</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with something that is no number where it needs one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine lacks a system library</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It needs {named}, which is not on this machine.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install the package that contains it, or choose another engine in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install what contains it, or choose another engine in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again with another port.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine finds no NVIDIA graphics card</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is a sparse model, which other engines cannot read.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose a PowerInfer server as the engine in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is not a model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its first bytes are not those of a GGUF file.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is gone</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is no {named}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Put it back, or choose another model.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is not whole</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It ends before its last weight.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not know models of the kind «{named}»</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was made before this kind, or without it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose another model, or another engine in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
             <source>This engine does not suit this processor</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>It uses an instruction that the processor does not have.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>Choose an engine that was built for older processors.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine crashed</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model could not be read any more</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Connect the drive again, or download the model again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine gave up</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine was ended from outside</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
+            <location filename="../../tray_app/engine/causes.py" />
             <source>Another program ended it, or the system did for want of memory.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>A DLL that it needs is not on this machine.</source>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The system refused to give any.</source>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This engine was built for another kind of machine</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It, or a DLL that it needs, does not suit this Windows.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Try again. If it happens again, choose another engine in the settings.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -755,13 +865,27 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine ended by itself</source>
+            <source>The drive «{name}» is not connected</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It ended with {name}. Its last lines:
-{lines}</source>
+            <source>The folder «{name}» is gone</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The model was read from {model}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>Connect it again: the server then starts by itself. Or choose another model.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine ended by itself</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -775,8 +899,83 @@
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/engine/kinds.py" />
+            <location filename="../../tray_app/engine/inspection.py" />
             <source>Choose a PowerInfer server or a llama-server program.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>There is no engine at {path}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is a folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is no file.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} was built for another kind of machine</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It runs on {system} ({machines}); this is {here} ({machine}).</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>Get the one for {system} ({machine}), or choose another engine.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} may not be run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is a file that cannot be run: its execute permission is missing.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>If it is an engine that you trust: chmod +x '{path}'</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} is not an engine</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It did not answer when asked for its options.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>macOS does not let {name} run</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It was downloaded, and macOS has marked it so.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>If you trust it: xattr -d com.apple.quarantine '{path}'</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} is not a program</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -821,37 +1020,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no engine at {path}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It is a folder.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It is a file that cannot be run.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>{name} is not an engine</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
             <source>Asked for its options, it names none of a model server.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It did not answer when asked for its options.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>{name} is not a program</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -2076,12 +2245,82 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
+            <source>another program</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>another PowerInfer Tray</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (service {service})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (PID {pid})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (PID {pid}, service {service})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
             <source>Port {port} is used by {programs}</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>another program</source>
+            <source>Stop the service {services}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>End that program</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Choose another port.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Choose another port: {port} is free.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{remedy}, or choose another port.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{remedy}, or choose another port: {port} is free.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>The system does not give out port {port}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Windows keeps the ports {first} to {last} for itself.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Ports below {port} are for programs of the system.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -2551,6 +2790,21 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/status.py" />
+            <source>The model is in order</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Verifying the model …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>{percent} %</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
             <source>none chosen</source>
             <translation type="unfinished" />
         </message>
@@ -2621,6 +2875,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server waits until the model is there again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>The server must run first.</source>
             <translation type="unfinished" />
         </message>
@@ -2656,6 +2915,36 @@
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>, </source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Choose a &amp;Free Port</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>&amp;Verify the Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>&amp;Open the Setting…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Choose Another &amp;Engine…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Every byte is the one that was downloaded, so the file is not the cause.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -2787,6 +3076,11 @@
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>The server is starting already.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server starts by itself when the model is there again.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -2951,16 +3245,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Stopped: {cause}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Restarting: {cause}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>Loading {model} … {seconds} s</source>
             <translation type="unfinished" />
         </message>
@@ -2972,6 +3256,21 @@
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>Stopping {model} …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Restarting: {cause}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Waiting: {cause}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped: {cause}</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -3012,6 +3311,41 @@
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>Download failed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Memory</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Processor</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Graphics memory</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Tokens</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>{cores} cores</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>{number}/s</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>at most {value}</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -3100,11 +3434,6 @@
             <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{percent} %</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
             <location filename="../../tray_app/ui/setting_editors.py" />
             <source>Automatic</source>
             <translation type="unfinished" />
@@ -3152,6 +3481,16 @@
         <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/vitals_panel.py" />
+            <source>The last two minutes, while this page is open.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets.py" />
+            <source>Lines of the log that show it</source>
             <translation type="unfinished" />
         </message>
         <message>

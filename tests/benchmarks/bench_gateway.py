@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 TOKENS = 40
-ROUNDS = 5
+ROUNDS = 20
 CROWD = 16
 
 # A process of its own, as in use: clients and gateway must not share Python's lock.

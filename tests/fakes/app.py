@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,10 +21,12 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.vitals import Vitals
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, NotInstalledError
+from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
@@ -211,6 +214,18 @@ class FakeDownloads:
         self._app.note("cancel", number)
 
 
+class FakeCare:
+    """Finds every model in order."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+
+    def verify_model(self, reference: str, on_bytes: Callable[[int, int], object]) -> Check:
+        self._app.note("verify_model", reference)
+        on_bytes(1, 2)
+        return Check.DIGEST
+
+
 class FakeApp:
     """What `App` promises, without consequences. `calls` are the wishes; `refuse` makes one of them fail."""
 
@@ -230,10 +245,14 @@ class FakeApp:
             (make_model(), make_model("Built-in test model", "test.gguf", sparse=False))
         )
         self.downloads = FakeDownloads(self)
+        self.care = FakeCare(self)
         self.engine = make_engine()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
+        self.looks = 0
+        self.memory_bytes = 5_200_000_000
+        self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
         self.show_window: Callable[[], None] | None = None
 
@@ -269,6 +288,12 @@ class FakeApp:
     def status(self) -> AppStatus:
         return self._status
 
+    def vitals(self) -> Vitals:
+        """Of an engine that computes now and then."""
+        self.looks += 1
+        busy_s = self.looks + math.sin(self.looks)
+        return Vitals(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
+
     def begin(self) -> None:
         self.note("begin")
 
@@ -280,6 +305,9 @@ class FakeApp:
 
     def stop_server(self) -> None:
         self.note("stop_server")
+
+    def move_to_free_port(self) -> None:
+        self.note("move_to_free_port")
 
     def apply(self, new: Settings) -> None:
         changes = {

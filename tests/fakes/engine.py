@@ -61,6 +61,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--crash-after", type=float, help="seconds after it listens")
     parser.add_argument("--fail", action="store_true", help="end in place of listening")
     parser.add_argument("--say", default="", help="a line to print first")
+    parser.add_argument("--load", help="a file without which it ends, saying so as PowerInfer does")
     parser.add_argument("--exit-code", type=int, default=1, help="negative: by that signal")
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--fork-child", action="store_true", help="start a process in a session of its own")
@@ -130,6 +131,9 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if options.say:
         sys.stderr.write(options.say + "\n")
+    if options.load and not os.path.exists(options.load):  # noqa: PTH110  starts faster without pathlib
+        sys.stderr.write(f"error loading model: failed to open {options.load}: No such file or directory\n")
+        end(1)
     if options.fork_child:
         command = [sys.executable, "-I", "-S", "-c", "import threading; threading.Event().wait()"]
         child = subprocess.Popen(command, start_new_session=True)

@@ -10,8 +10,11 @@ from tray_app.engine.plan import PORT, LaunchPlan
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model
 from tray_app.system.host import Gpu, Host, System
+from tray_app.system.paths import resources
 
 FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)
+
+_BUILTIN = resources() / "test-model" / "test.gguf"
 
 PC = Host(
     system=System.LINUX,
@@ -44,8 +47,7 @@ def model(
     return Model(Path(path).stem, Path(path).stem, Path(path), 100, header)
 
 
-def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER) -> LaunchPlan:
-    """A launch of the fake engine."""
-    return LaunchPlan(
-        Engine(kind, FAKE_ENGINE), model(), (*FAKE_ENGINE, "--port", PORT, *options), context_size=512
-    )
+def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER, path: Path = _BUILTIN) -> LaunchPlan:
+    """A launch of the fake engine, as if on the model that is at `path`."""
+    argv = (*FAKE_ENGINE, "--port", PORT, *options)
+    return LaunchPlan(Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512)

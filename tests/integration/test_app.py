@@ -114,6 +114,28 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_loaded(app: App, taken_por
     assert isinstance(app.status().problem, PortInUseError)
 
 
+def test_the_server_starts_at_a_free_port_when_a_person_wishes_so(app: App, taken_port: int) -> None:
+    app.apply(replace(app.store.current, port=taken_port))
+    with pytest.raises(PortInUseError):
+        app.start_server()
+
+    app.move_to_free_port()
+
+    app.wait_until_ready(DEADLINE_S)
+    assert app.status().settings.port != taken_port
+    assert app.embed(["x"]).dimensions == 64
+
+
+def test_the_engines_vitals_are_known_while_it_runs(app: App) -> None:
+    assert app.vitals() is None
+    vitals = started(app).vitals()
+
+    assert vitals is not None
+    assert vitals.pid == app.status().engine.pid
+    assert vitals.memory_bytes > 10_000_000
+    assert vitals.cpu_s > 0
+
+
 def test_moving_to_a_taken_port_leaves_the_running_server_where_it_was(app: App, taken_port: int) -> None:
     old_url = started(app).status().base_url
 

@@ -37,17 +37,20 @@ MakeSupervisor = Callable[..., Supervisor]
 def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     made: list[Supervisor] = []
 
-    def make_supervisor(policy: Policy = QUICK, quiet_limit_s: float = 120) -> Supervisor:
+    def make_supervisor(
+        policy: Policy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
+    ) -> Supervisor:
         patience = Patience(
             look_every_s=0.1,
             quiet_limit_s=quiet_limit_s,
             hang_limit_s=0.5,
             probe_timeout_s=0.2,
+            return_look_s=0.05,
             remote_every_s=0.05,
             remote_again_s=0.05,
             remote_limit_s=0.3,
         )
-        timing = Timing(policy, patience)
+        timing = Timing(policy, patience, look_for_sleep_s=0.05, **clocks)
         launcher = launcher_for(detect_system(sys.platform))
         made.append(Supervisor(launcher, tmp_path / "state", tmp_path / "logs", timing=timing))
         return made[-1]
@@ -135,7 +138,8 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     snapshot = run(make(), fake_plan("--say", "the cat sat on it", "--fail", "--exit-code", "3"))
     assert failure_title(snapshot) == "The engine ended by itself"
     assert snapshot.failure
-    assert "exit code 3. Its last lines:\nthe cat sat on it\nloading" in snapshot.failure.message
+    assert snapshot.failure.message == "It ended with exit code 3."
+    assert snapshot.failure.evidence == ("the cat sat on it", "loading")
     assert snapshot.run == 3
 
 
@@ -168,6 +172,37 @@ def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> Non
     gone = LaunchPlan(plan.engine, plan.model, (str(tmp_path / "gone"),), plan.context_size)
     snapshot = run(make(), gone)
     assert failure_title(snapshot) == "The engine could not be started"
+
+
+def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
+    make: MakeSupervisor, tmp_path: Path
+) -> None:
+    drive = tmp_path / "USB"
+    drive.mkdir()
+    file = drive / "model.gguf"
+    file.touch()
+    supervisor = make()
+    first = run(supervisor, fake_plan(path=file))
+    drive.rename(tmp_path / "unplugged")
+    psutil.Process(first.pid).kill()
+    gone = supervisor.wait_for({State.WAITING}, TIMEOUT_S)
+    assert gone.state is State.WAITING
+    assert gone.failure
+    assert gone.failure.title == "The folder «USB» is gone"
+    assert supervisor.wait_for({State.STARTING}, 0.3).run == first.run
+    (tmp_path / "unplugged").rename(drive)
+    back = supervisor.wait_for({State.READY}, TIMEOUT_S)
+    assert (back.run, back.restarts, back.failure) == (first.run + 1, 0, None)
+
+
+def test_a_model_that_was_deleted_is_not_waited_for(make: MakeSupervisor, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.touch()
+    supervisor = make()
+    first = run(supervisor, fake_plan("--load", str(file), path=file))
+    file.unlink()
+    psutil.Process(first.pid).kill()
+    assert failure_title(supervisor.wait_for({State.FAILED}, TIMEOUT_S)) == "The model file is gone"
 
 
 def test_an_engine_that_does_nothing_any_more_is_ended(make: MakeSupervisor) -> None:
@@ -244,6 +279,63 @@ def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSuperviso
     supervisor.check(snapshot.run)
     supervisor.check(snapshot.run - 1)
     assert supervisor.wait_for({State.READY}, TIMEOUT_S).pid == snapshot.pid
+
+
+class Night:
+    """A clock that goes on while the machine sleeps, and a way to let it."""
+
+    slept_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.slept_s
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_engine_that_does_not_answer_after_sleep_is_started_again(make: MakeSupervisor) -> None:
+    night = Night()
+    supervisor = make(wall_clock=night)
+    before = run(supervisor, fake_plan())
+    psutil.Process(before.pid).suspend()
+    night.slept_s = 8 * 3600
+    assert supervisor.wait_for({State.BACKOFF}, TIMEOUT_S).state is State.BACKOFF
+    after = supervisor.wait_for({State.READY}, TIMEOUT_S)
+    assert (after.run, after.state) == (before.run + 1, State.READY)
+
+
+def test_an_engine_that_answers_after_sleep_is_kept(
+    make: MakeSupervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    night = Night()
+    supervisor = make(wall_clock=night)
+    before = run(supervisor, fake_plan())
+    night.slept_s = 8 * 3600
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while "has slept" not in caplog.text and time.monotonic() < deadline_s:
+        supervisor.wait_for({State.BACKOFF}, 0.05)
+    assert "has slept" in caplog.text
+    assert supervisor.wait_for({State.BACKOFF}, 0.5).pid == before.pid
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_engine_that_is_halted_for_a_while_is_kept(make: MakeSupervisor) -> None:
+    supervisor = make()
+    before = run(supervisor, fake_plan())
+    process = psutil.Process(before.pid)
+    process.suspend()
+    assert supervisor.wait_for({State.BACKOFF}, 1).state is State.READY
+    process.resume()
+    assert requests.post(f"{before.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
+    assert supervisor.snapshot().pid == before.pid
+
+
+def test_a_clock_that_is_set_back_disturbs_neither_restarts_nor_deadlines(make: MakeSupervisor) -> None:
+    night = Night()
+    supervisor = make(wall_clock=night)
+    before = run(supervisor, fake_plan())
+    night.slept_s = -86400
+    psutil.Process(before.pid).kill()
+    supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
+    assert supervisor.wait_for({State.READY}, TIMEOUT_S).run == before.run + 1
 
 
 def remote_plan(server: RemoteServer, model: str = "", key: str = KEY) -> RemotePlan:

@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QApplication
 
 from tests.ui.conftest import dark_palette
 from tray_app.ui.icons import (
+    APP_SIZES,
     ARC_STEPS,
     SIZES,
-    app_palette,
+    app_icon,
     is_dark,
     panel_palette,
     state_icon,
@@ -104,4 +105,7 @@ def test_the_mark_can_be_seen_on_any_panel(panel: str, *, dark: bool) -> None:
 def test_a_dark_look_is_recognised_by_its_palette() -> None:
     assert is_dark(dark_palette())
     assert not is_dark(QApplication.style().standardPalette())
-    assert app_palette().mark != template_palette().mark
+
+
+def test_the_apps_own_icon_has_a_picture_for_each_size() -> None:
+    assert {size.width() for size in app_icon().availableSizes()} == set(APP_SIZES)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
+    from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget", "--n-gpu-layers")
@@ -95,6 +96,18 @@ def test_every_setting_has_an_editor_filled_with_its_value(
     assert (shown["temperature"], shown["vram_budget"], shown["engine"]) == (0.25, 2.5, "/opt/server")
     assert shown["launch_at_login"] is True
     assert dialog.draft() == {}
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_setting_can_be_pointed_at(dialog: SettingsDialog, field: Field) -> None:
+    dialog.point_at(field.name)
+    dialog.show()
+
+    assert dialog.tabs.currentIndex() == GROUPS.index(field.group)
+    assert dialog.editors[field.name].isVisible()
+    focused = dialog.focusWidget()
+    # A setting that has no effect here is greyed out, and explains itself.
+    assert dialog.editors[field.name].isAncestorOf(focused) or not dialog.editors[field.name].isEnabled()
 
 
 def test_a_value_that_is_automatic_says_so(dialog: SettingsDialog) -> None:

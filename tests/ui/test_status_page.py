@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QPushButton
 
 from tests.fakes.app import make_snapshot, make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, GatewayError
+from tray_app.errors import EngineError, Fix, GatewayError, ModelError
 from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.presenters.vitals import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +25,15 @@ if TYPE_CHECKING:
 
 PORT_TAKEN = GatewayError(
     "Port 8080 is used by nginx (PID 812)", "Only one program at a time.", "Choose another port."
+)
+
+
+DAMAGED = EngineError(
+    "The model file is not whole",
+    "It ends early.",
+    "Download it again.",
+    fix=Fix.VERIFY_MODEL,
+    evidence=("error loading model", "tensor data is not within the file bounds"),
 )
 
 
@@ -98,15 +111,124 @@ def test_the_seconds_of_loading_are_counted_while_someone_looks(
     assert not page._clock.isActive()
 
 
+def fail(qtbot: QtBot, bridge: Bridge, fake: FakeApp, failure: EngineError) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.FAILED, engine=make_snapshot(State.FAILED, failure=failure)))
+
+
+def fix_button(page: StatusPage) -> QPushButton:
+    """The button in the card."""
+    return page.card.findChildren(QPushButton)[0]
+
+
+def test_the_lines_of_the_log_that_show_the_cause_are_in_the_card(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    fail(qtbot, bridge, fake, DAMAGED)
+
+    assert page.card.accessibleDescription().splitlines() == [
+        "It ends early.",
+        "error loading model",
+        "tensor data is not within the file bounds",
+        "Download it again.",
+    ]
+
+
+def test_a_free_port_is_chosen_by_the_button_beside_the_error(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    fail(qtbot, bridge, fake, EngineError("Port 8080 is used by nginx", fix=Fix.FREE_PORT))
+
+    fix_button(page).click()
+
+    fake.wait_for_call("move_to_free_port")
+
+
+def test_a_model_is_verified_by_the_button_beside_the_error(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    fail(qtbot, bridge, fake, DAMAGED)
+
+    fix_button(page).click()
+
+    fake.wait_for_call("verify_model", "bamboo")
+    qtbot.waitUntil(lambda: page.card.accessibleName() == "The model is in order")
+    fail(qtbot, bridge, fake, DAMAGED)  # another snapshot with the same error says nothing new
+    assert page.card.accessibleName() == "The model is in order"
+
+
+def test_a_damaged_model_is_told_in_place_of_the_engines_error(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    fail(qtbot, bridge, fake, DAMAGED)
+    fake.refuse("verify_model", ModelError("bamboo.gguf is damaged", "Its SHA-256 is another one."))
+
+    fix_button(page).click()
+
+    qtbot.waitUntil(lambda: page.card.accessibleName() == "bamboo.gguf is damaged")
+    assert fix_button(page).isHidden()
+
+
+@pytest.mark.parametrize(
+    ("error", "setting"),
+    [
+        (EngineError("No memory", fix=Fix.SETTING, setting="ctx_size"), "ctx_size"),
+        (EngineError("Wrong engine", fix=Fix.CHOOSE_ENGINE), "engine"),
+    ],
+)
+def test_the_setting_that_is_to_blame_is_opened(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, *, error: EngineError, setting: str
+) -> None:
+    fail(qtbot, bridge, fake, error)
+
+    with qtbot.waitSignal(page.settings_wanted, check_params_cb=lambda name: name == setting):
+        fix_button(page).click()
+
+
+def looked_at(qtbot: QtBot, page: StatusPage, fake: FakeApp, times: int = 2) -> None:
+    """Show the page until it has looked at the engine so often."""
+    page.vitals._clock.setInterval(20)
+    with qtbot.waitExposed(page):
+        page.show()
+    seen = fake.looks
+    qtbot.waitUntil(lambda: fake.looks >= seen + times and page.vitals._abandon is None)
+
+
+def test_what_the_engine_takes_is_shown_while_someone_looks(
+    qtbot: QtBot, page: StatusPage, fake: FakeApp
+) -> None:
+    assert fake.looks == 0
+    fake.memory_bytes = 4_680_000_000
+
+    looked_at(qtbot, page, fake)
+
+    memory = page.vitals.cells[Quantity.MEMORY]
+    assert memory.value.text() == "4.68 GB"
+    assert memory.accessibleName() == "Memory: 4.68 GB"
+    assert memory.chart is not None
+    assert page.vitals.cells[Quantity.GRAPHICS].isHidden()
+
+
+def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
+    qtbot: QtBot, page: StatusPage, fake: FakeApp
+) -> None:
+    looked_at(qtbot, page, fake)
+    chart = weakref.ref(page.vitals.cells[Quantity.CPU].chart)
+
+    page.hide()
+
+    assert not page.vitals._clock.isActive()
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and chart() is None)
+    looked_at(qtbot, page, fake)
+    assert page.vitals.cells[Quantity.CPU].chart is not None
+
+
 def test_pictures_of_the_page(
     qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
     page.resize(700, 560)
-    failure = EngineError(
-        "The model does not fit into memory", "It needs 5.2 GB; 3.1 GB are free.", "Choose a smaller model."
-    )
-    with qtbot.waitSignal(bridge.status_changed):
-        fake.show(make_status(State.FAILED, engine=make_snapshot(State.FAILED, failure=failure)))
+    looked_at(qtbot, page, fake, times=30)
+    fail(qtbot, bridge, fake, DAMAGED)
     photograph(page, "status-failed")
 
     show(qtbot, bridge, fake, State.READY)

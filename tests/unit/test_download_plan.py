@@ -88,6 +88,32 @@ def test_claims_come_from_the_start_on_so_that_the_digest_can_follow() -> None:
     assert starts[0] == 0
 
 
+def test_towards_the_end_claims_become_smaller_so_that_all_connections_come_there_together() -> None:
+    missing = 160 * MB + 7
+    plan = Plan(200 * MB, [Span(0, 40 * MB - 7)])
+    claim = plan.claim(LARGEST_CLAIM_BYTES)
+    assert claim is not None
+    assert claim.rest_bytes == missing // 16
+
+
+def test_what_is_missing_earlier_is_claimed_earlier() -> None:
+    plan = Plan(100 * MB, [Span(40 * MB, 50 * MB)])
+    claims = [plan.claim(5 * MB) for _ in range(3)]
+    assert [claim.next for claim in claims if claim] == [0, 5 * MB, 10 * MB]
+
+
+def test_a_crumb_behind_a_claim_is_taken_along() -> None:
+    crumb = SMALLEST_CLAIM_BYTES
+    for size, ends in ((4 * MB + crumb, 4 * MB + crumb), (4 * MB + crumb + 1, 4 * MB)):
+        claim = Plan(size).claim_run(4 * MB)
+        assert claim is not None
+        assert claim.end == ends
+
+
+def test_nothing_missing_is_no_claim() -> None:
+    assert Plan(1000, [Span(0, 1000)]).claim_run() is None
+
+
 def test_when_nothing_is_left_half_of_the_largest_rest_is_taken_over() -> None:
     plan = Plan(FIRST_CLAIM_BYTES)
     first = plan.claim_run()
@@ -104,6 +130,12 @@ def test_a_rest_that_is_not_worth_a_request_is_left_to_its_connection() -> None:
     plan = Plan(2 * SMALLEST_HALF_BYTES - 1)
     assert plan.claim() is not None
     assert plan.claim() is None
+    plan = Plan(2 * SMALLEST_HALF_BYTES)
+    assert plan.claim() is not None
+    half = plan.claim()
+    assert half is not None
+    assert half.next == SMALLEST_HALF_BYTES
+    assert isinstance(half.next, int)  # it travels in a Range header
 
 
 def test_a_whole_rest_can_be_taken_over_but_not_that_of_a_claim_which_has_ended() -> None:
@@ -143,9 +175,11 @@ def test_a_file_of_unknown_size_is_one_claim_until_its_end() -> None:
 
 
 def test_a_faster_connection_claims_more() -> None:
-    assert claim_bytes(0) == SMALLEST_CLAIM_BYTES
-    assert claim_bytes(5 * MB) == 10 * MB
-    assert claim_bytes(1e12) == LARGEST_CLAIM_BYTES
+    assert claim_bytes(0, 0.1) == SMALLEST_CLAIM_BYTES
+    assert claim_bytes(5 * MB, 0.05) == 10 * MB
+    assert claim_bytes(40 * MB, 0.0) == claim_bytes(40 * MB, 0.0025) == 4 * MB
+    assert claim_bytes(5 * MB, 3.0) == 20 * MB
+    assert claim_bytes(1e12, 0.1) == LARGEST_CLAIM_BYTES
 
 
 def ramp_to_rest(rate_of: Callable[[int], float], *, most: int = 8, seconds: float = 5.0) -> Ramp:
@@ -162,8 +196,8 @@ def test_connections_are_added_while_each_brings_as_much_as_the_first() -> None:
     assert ramp_to_rest(lambda count: count * 50 * MB).wanted == 8
 
 
-def test_a_line_that_two_connections_fill_gets_no_more() -> None:
-    assert ramp_to_rest(lambda count: min(count, 2) * 10 * MB).wanted == 2
+def test_a_line_that_four_connections_fill_gets_no_more() -> None:
+    assert ramp_to_rest(lambda count: min(count, 4) * 10 * MB).wanted == 4
 
 
 def test_never_more_connections_than_allowed() -> None:
@@ -197,7 +231,7 @@ def test_while_a_connection_is_being_made_nothing_is_judged() -> None:
     ramp = Ramp(answer_s=0.0)
     for tick in range(100):
         ramp.observe(tick * MB, tick / 10, settled=False, most=8)
-    assert ramp.wanted == 2
+    assert ramp.wanted == 4
 
 
 class Clock:

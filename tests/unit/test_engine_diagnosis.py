@@ -1,52 +1,70 @@
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
+from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE
 from tray_app.engine.diagnosis import diagnose, failure_to_start, hung
+from tray_app.errors import Fix
 
-# Real lines of PowerInfer's server, llama.cpp, the loader of shared libraries and our own trampoline.
-PERMANENT = [
-    ("does not know the argument --temp", "error: unknown argument: --temp"),
-    ("does not accept the value of --threads", "error: invalid parameter for argument: --threads"),
-    ("does not accept the value of --ctx-size", "error: invalid value for argument: --ctx-size"),
-    ("could not be started", "exec-child: cannot run /opt/server: No such file or directory"),
-    (
-        "lacks a system library",
-        "./server: error while loading shared libraries: libcublas.so.12: cannot open shared object file",
-    ),
-    (
-        "needs the PowerInfer engine",
-        "gguf_init_from_reader: invalid magic characters: 'PWRI', expected 'GGUF'",
-    ),
-    ("is not a model", "gguf_init_from_file: invalid magic characters <!DO."),
-    (
-        "is not a model",
-        "0.00.004.991 E gguf_init_from_reader: invalid magic characters: '<!DO', expected 'GGUF'",
-    ),
-    ("is not a model", "0.00.004.454 E gguf_init_from_reader: failed to read magic"),
-    ("is gone", "error loading model: failed to open /models/nope.gguf: No such file or directory"),
-    ("is gone", "gguf_init_from_file: failed to open GGUF file 'nope.gguf' (No such file or directory)"),
-    ("is not whole", "gguf_init_from_file: failed to read key-value pairs"),
-    ("is not whole", "tensor 'blk.1.ffn_down.weight' data is not within the file bounds, model is corrupted"),
-    ("models of the kind «lxxma»", "error loading model: unknown model architecture: 'lxxma'"),
-    ("not enough memory", "  what():  std::bad_alloc"),
-    ("not enough memory", "llama_init_from_model: failed to initialize the context: std::bad_alloc"),
-]
-TRANSIENT = [
-    ("port was taken", "couldn't bind to server socket: hostname=127.0.0.1 port=18099"),
-    (
-        "port was taken",
-        "E srv         start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 18882",
-    ),
+
+@dataclass(frozen=True)
+class End:
+    """One of `engine_ends.toml`."""
+
+    exit_code: int
+    title: str
+    fix: str
+    output: str
+    setting: str = ""
+
+
+ENDS = [
+    End(**entry)
+    for entry in tomllib.loads(Path(__file__).with_name("engine_ends.toml").read_text("utf-8"))["end"]
 ]
 
 
-@pytest.mark.parametrize(("title", "line"), PERMANENT + TRANSIENT)
-def test_a_known_line_names_the_cause_and_a_remedy(title: str, line: str) -> None:
-    failure = diagnose(1, ("loading", line, "exiting"))
-    assert title in failure.error.title
-    assert failure.error.message
-    assert failure.error.hint
-    assert failure.permanent is ((title, line) in PERMANENT)
-    assert "{}" not in str(failure.error)
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.output.partition("\n")[0][:60])
+def test_a_real_end_names_its_cause_a_remedy_and_the_lines_that_show_it(end: End) -> None:
+    failure = diagnose(end.exit_code, ("loading", "", *end.output.splitlines()))
+    error = failure.error
+    assert end.title in error.title
+    assert error.message
+    assert error.hint
+    assert (error.fix, error.setting) == (end.fix, end.setting)
+    assert failure.permanent is ("port was taken" not in end.title)
+    assert "{}" not in str(error)
+    assert 1 <= len(error.evidence) <= 3
+    assert "" not in error.evidence
+
+
+def test_each_row_of_the_table_has_a_sample() -> None:
+    lines = [line for end in ENDS for line in end.output.splitlines()]
+    missed = [row.pattern for row, _ in CAUSES_BY_LINE if not any(row.search(line) for line in lines)]
+    assert missed == []
+
+
+def test_warnings_that_name_no_cause_are_none() -> None:
+    lines = (
+        "WARNING: failed to allocate 512.00 MB of pinned memory: unspecified launch failure",
+        "ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected",
+    )
+    assert diagnose(-11, lines).error.title == "The engine crashed"
+
+
+def test_the_evidence_is_the_line_that_names_the_cause_with_its_neighbours() -> None:
+    lines = ["one", "two", "error: unknown argument: --x", "four", "five"]
+    assert diagnose(1, lines).error.evidence == ("two", "error: unknown argument: --x", "four")
+    assert diagnose(1, lines[:3]).error.evidence == ("one", "two", "error: unknown argument: --x")
+    assert diagnose(1, lines[2:]).error.evidence == ("error: unknown argument: --x", "four", "five")
+    assert diagnose(-11, lines[3:]).error.evidence == ("four", "five")
+
+
+def test_what_was_said_long_before_the_end_is_no_cause() -> None:
+    lines = ["  what():  std::bad_alloc", *(f"request {number}" for number in range(2000))]
+    assert diagnose(-9, lines).error.title == "The engine was ended from outside"
 
 
 def test_what_a_line_names_is_told() -> None:
@@ -68,31 +86,51 @@ def test_the_cause_counts_more_than_its_consequences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "title", "permanent"),
+    ("exit_code", "title", "fix", "permanent"),
     [
-        (-4, "does not suit this processor", True),
-        (0xC000001D, "does not suit this processor", True),
-        (0xC0000135, "lacks a system library", True),
-        (0xC0000017, "not enough memory", True),
-        (-11, "crashed", False),
-        (-7, "crashed", False),
-        (0xC0000005, "crashed", False),
-        (-9, "ended from outside", False),
+        (-4, "does not suit this processor", Fix.CHOOSE_ENGINE, True),
+        (0xC000001D, "does not suit this processor", Fix.CHOOSE_ENGINE, True),
+        (0xC000007B, "another kind of machine", Fix.CHOOSE_ENGINE, True),
+        (0xC0000135, "lacks a system library", Fix.CHOOSE_ENGINE, True),
+        (0xC0000139, "lacks a system library", Fix.CHOOSE_ENGINE, True),
+        (0xC0000142, "could not be started", Fix.CHOOSE_ENGINE, False),
+        (126, "could not be started", Fix.CHOOSE_ENGINE, True),
+        (127, "could not be started", Fix.CHOOSE_ENGINE, True),
+        (0xC0000017, "not enough memory", Fix.SETTING, True),
+        (0xC000012D, "not enough memory", Fix.SETTING, True),
+        (-11, "crashed", Fix.VERIFY_MODEL, False),
+        (0xC0000005, "crashed", Fix.VERIFY_MODEL, False),
+        (0xC00000FD, "crashed", Fix.VERIFY_MODEL, False),
+        (-7, "could not be read any more", Fix.VERIFY_MODEL, False),
+        (0xC0000006, "could not be read any more", Fix.VERIFY_MODEL, False),
+        (-6, "gave up", Fix.NONE, False),
+        (0xC0000409, "gave up", Fix.NONE, False),
+        (-9, "ended from outside", Fix.SETTING, False),
+        (-15, "ended from outside", Fix.SETTING, False),
+        (-2, "ended from outside", Fix.NONE, False),
+        (-1, "ended from outside", Fix.NONE, False),
+        (0xC000013A, "ended from outside", Fix.NONE, False),
     ],
 )
-def test_an_exit_code_alone_names_the_cause(exit_code: int, title: str, *, permanent: bool) -> None:
+def test_an_exit_code_alone_names_the_cause(exit_code: int, title: str, fix: Fix, *, permanent: bool) -> None:
     failure = diagnose(exit_code, ["loading"])
     assert title in failure.error.title
-    assert failure.permanent is permanent
+    assert (failure.error.fix, failure.permanent) == (fix, permanent)
+    assert failure.error.evidence == ("loading",)
+    assert "{}" not in str(failure.error)
+
+
+def test_each_exit_code_of_the_table_is_written_as_it_is_looked_up() -> None:
+    assert [name for name in CAUSES_BY_EXIT if name.startswith("0x") and name[2:] != name[2:].upper()] == []
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "name"),
-    [(3, "exit code 3"), (-6, "SIGABRT"), (-99, "exit code -99"), (0xC0000409, "0xC0000409")],
+    ("exit_code", "name"), [(3, "exit code 3"), (-99, "exit code -99"), (0xC0000420, "0xC0000420")]
 )
 def test_an_unknown_end_is_told_with_the_last_lines(exit_code: int, name: str) -> None:
     failure = diagnose(exit_code, ["first", *(f"line {number}" for number in range(8)), ""])
-    assert failure.error.message.startswith(f"It ended with {name}. Its last lines:\nline 0\n")
+    assert failure.error.message == f"It ended with {name}."
+    assert str(failure.error).splitlines()[2:5] == ["  line 5", "  line 6", "  line 7"]
     assert not failure.permanent
 
 

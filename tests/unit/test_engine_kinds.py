@@ -6,6 +6,9 @@ import pytest
 
 from tests.fakes.engine import HELP
 from tests.fakes.launches import FAKE_ENGINE, PC
+from tests.fakes.programs import elf, fat, pe
+from tray_app.engine import inspection
+from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine, recognise
 from tray_app.errors import EngineError
 
@@ -85,10 +88,14 @@ def test_the_embedded_engine_tells_its_version() -> None:
     assert engine.version
 
 
-def script(path: Path, like: str) -> Path:
-    path.write_text("#!/bin/sh\nexec '{}' {} '{}' --like {} \"$@\"\n".format(*_quoted(), like))
+def shell(path: Path, code: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{code}\n")
     path.chmod(0o755)
     return path
+
+
+def script(path: Path, like: str) -> Path:
+    return shell(path, "exec '{}' {} '{}' --like {} \"$@\"".format(*_quoted(), like))
 
 
 def _quoted() -> tuple[str, str, str]:
@@ -146,3 +153,68 @@ def test_a_text_file_that_is_marked_executable_is_no_program(tmp_path: Path) -> 
     note.chmod(0o755)
     with pytest.raises(EngineError, match=r"notes\.txt is not a program"):
         EngineFinder(PC).probe(note)
+
+
+def other_machines() -> list[tuple[str, bytes, str]]:
+    return [
+        ("server.exe", pe(0xAA64), "Windows (arm64)"),
+        ("server", elf(183), "Linux (arm64)"),
+        ("server", fat(0x0100_0007, 0x0100_000C), "macOS (x86_64, arm64)"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "head", "described"), other_machines())
+def test_a_program_for_another_machine_is_not_run_but_told(
+    name: str, head: bytes, described: str, tmp_path: Path
+) -> None:
+    program = tmp_path / name
+    program.write_bytes(head)
+    program.chmod(0o755)
+    with pytest.raises(EngineError, match="another kind of machine") as refused:
+        EngineFinder(PC).probe(program)
+    assert refused.value.message == f"It runs on {described}; this is Linux (x86_64)."
+
+
+@posix
+def test_a_file_without_execute_permission_is_told_with_the_command_that_gives_it(tmp_path: Path) -> None:
+    program = tmp_path / "my server"
+    program.write_bytes(elf(62))
+    with pytest.raises(EngineError, match="may not be run") as refused:
+        EngineFinder(PC).probe(program)
+    assert f"chmod +x '{program}'" in refused.value.hint
+
+
+@posix
+def test_a_missing_library_is_named(tmp_path: Path) -> None:
+    said = "./server: error while loading shared libraries: libcudart.so.12: cannot open shared object file"
+    program = shell(tmp_path / "server", f"echo '{said}: No such file or directory' >&2; exit 127")
+    with pytest.raises(EngineError, match="lacks a system library") as refused:
+        EngineFinder(PC).probe(program)
+    assert "libcudart.so.12" in refused.value.message
+
+
+@posix
+def test_a_program_that_crashes_when_asked_is_told(tmp_path: Path) -> None:
+    program = shell(tmp_path / "server", "kill -ILL $$")
+    with pytest.raises(EngineError, match="does not suit this processor"):
+        EngineFinder(PC).probe(program)
+
+
+@posix
+def test_a_program_that_macos_has_marked_is_told_with_the_command_that_clears_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "is_quarantined", lambda _: True)
+    program = shell(tmp_path / "server", "kill -KILL $$")
+    with pytest.raises(EngineError, match="macOS does not let server run") as refused:
+        EngineFinder(PC).probe(program)
+    assert f"xattr -d com.apple.quarantine '{program}'" in refused.value.hint
+
+
+@posix
+def test_an_engine_that_lists_its_cards_is_asked_for_them(tmp_path: Path) -> None:
+    answers = "case $1 in --help) echo '--port --pooling --list-devices';;"
+    program = shell(
+        tmp_path / "server", f"{answers} *) echo '  CUDA0: NVIDIA RTX (8192 MiB, 1 MiB free)';; esac"
+    )
+    assert EngineFinder(PC).probe(program).devices == (EngineDevice("NVIDIA RTX", 8192 << 20),)

@@ -1,13 +1,15 @@
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.fakes.launches import fake_plan
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import (
     Answered,
+    Await,
     Due,
     Ensure,
     Event,
@@ -23,10 +25,13 @@ from tray_app.engine.lifecycle import (
     WakeLater,
     step,
 )
+from tray_app.engine.plan import LaunchPlan
 from tray_app.errors import EngineError
 
 A, B = fake_plan("--a"), fake_plan("--b")
 CRASH = Failure(EngineError("crash"), permanent=False)
+DRIVE = Path("/media/zoe/USB/some.gguf")
+UNPLUGGED = Failure(EngineError("unplugged"), permanent=False, absent=DRIVE)
 HOPELESS = Failure(EngineError("hopeless"), permanent=True)
 
 
@@ -38,6 +43,7 @@ class World:
     now_s: float = 0
     alive: set[int] = field(default_factory=set)
     wake: WakeLater | None = None
+    awaited: Await | None = None
     asked_to_end: set[int] = field(default_factory=set)
     killed: set[int] = field(default_factory=set)
 
@@ -56,6 +62,8 @@ class World:
                     self.killed.add(run)
                 case WakeLater():
                     self.wake = effect
+                case Await():
+                    self.awaited = effect
 
     def pass_time(self) -> None:
         assert self.wake
@@ -149,6 +157,29 @@ def test_restarts_older_than_the_window_are_forgotten(ready: World) -> None:
     assert ready.machine.state is State.BACKOFF
 
 
+def test_a_model_that_is_gone_with_its_drive_is_waited_for_outside_the_budget(ready: World) -> None:
+    for _ in range(20):
+        ready.crash(UNPLUGGED)
+        assert (ready.machine.state, ready.alive) == (State.WAITING, set())
+        assert ready.awaited == Await(ready.machine.run, DRIVE)
+        ready.take(Due(ready.machine.run))
+        ready.make_ready()
+    assert ready.machine.restarts_s == ()
+
+
+def test_stop_and_another_plan_end_the_waiting_and_the_same_plan_does_not(ready: World) -> None:
+    ready.crash(UNPLUGGED)
+    waiting = ready.machine
+    ready.take(Ensure(A))
+    assert ready.machine is waiting
+    ready.take(Ensure(B))
+    assert (ready.machine.state, ready.machine.plan) == (State.STARTING, B)
+    ready.crash(UNPLUGGED)
+    ready.take(Stop())
+    ready.take(Due(2))
+    assert (ready.machine.state, ready.alive) == (State.STOPPED, set())
+
+
 def test_jitter_changes_the_delay() -> None:
     world = World(Machine(Policy(jitter=lambda delay_s: delay_s * 1.5)))
     world.take(Ensure(A))
@@ -189,33 +220,99 @@ def test_news_of_an_older_run_changes_nothing(ready: World) -> None:
     assert ready.machine is before
 
 
-runs = st.integers(0, 8)
-wishes = st.sampled_from([Ensure(A), Ensure(B), Stop()])
-news = st.one_of(
-    runs.map(Spawned),
-    runs.map(Answered),
-    runs.map(Due),
-    st.builds(Exited, runs, st.sampled_from([CRASH, HOPELESS])),
-)
+class Life(RuleBasedStateMachine):
+    """Any sequence of wishes, of what happens to the engine that lives, and of old news."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.wish: LaunchPlan | None = None
+
+    @property
+    def state(self) -> State:
+        return self.world.machine.state
+
+    @rule(plan=st.sampled_from([A, B]))
+    def ensure(self, plan: LaunchPlan) -> None:
+        self.wish = plan
+        self.world.take(Ensure(plan))
+
+    @rule()
+    def stop(self) -> None:
+        self.wish = None
+        self.world.take(Stop())
+
+    @precondition(lambda self: self.world.alive)
+    @rule(happening=st.sampled_from([Spawned, Answered]))
+    def go_on(self, happening: type[Spawned | Answered]) -> None:
+        self.world.take(happening(self.world.machine.run))
+
+    @precondition(lambda self: self.world.alive)
+    @rule(failure=st.sampled_from([CRASH, CRASH, HOPELESS, UNPLUGGED]))
+    def exit(self, failure: Failure) -> None:
+        self.world.crash(failure)
+
+    @precondition(lambda self: self.world.wake)
+    @rule()
+    def wake(self) -> None:
+        self.world.pass_time()
+
+    @rule(elapsed_s=st.floats(0, 400))
+    def wait(self, elapsed_s: float) -> None:
+        self.world.now_s += elapsed_s
+
+    @precondition(lambda self: self.world.machine.run > 0)
+    @rule(data=st.data(), happening=st.sampled_from([Spawned, Answered, Due]))
+    def hear_old_news(self, data: st.DataObject, happening: type[Spawned | Answered | Due]) -> None:
+        run = data.draw(st.integers(0, self.world.machine.run - 1))
+        for event in (happening(run), Exited(run, HOPELESS)):
+            before = self.world.machine
+            self.world.take(event)
+            assert self.world.machine is before
+
+    @rule()
+    def settle(self) -> None:
+        """Everything goes well from here: the last wish comes true, unless a failure stands in its way."""
+        for _ in range(6):
+            self._go_well()
+        if self.wish is None:
+            assert self.state is State.STOPPED
+        elif self.state is State.FAILED:
+            assert self.world.machine.failure
+        else:
+            assert (self.state, self.world.machine.plan) == (State.READY, self.wish)
+
+    def _go_well(self) -> None:
+        run = self.world.machine.run
+        match self.state:
+            case State.STARTING:
+                self.world.take(Spawned(run))
+            case State.LOADING:
+                self.world.take(Answered(run))
+            case State.STOPPING:
+                self.world.crash()
+            case State.BACKOFF | State.WAITING:
+                self.world.take(Due(run))
+            case State.STOPPED | State.READY | State.FAILED:
+                pass
+
+    @invariant()
+    def an_engine_lives_exactly_while_the_state_says_so(self) -> None:
+        lifeless = {State.STOPPED, State.BACKOFF, State.WAITING, State.FAILED}
+        assert len(self.world.alive) == (self.state not in lifeless)
+
+    @invariant()
+    def restarts_stay_within_the_budget(self) -> None:
+        assert len(self.world.machine.restarts_s) <= len(Policy().restart_delays_s)
+
+    def teardown(self) -> None:
+        """However it stands, Stop ends in STOPPED, with the help of a kill if need be."""
+        self.world.take(Stop())
+        for run in set(self.world.alive):
+            self.world.pass_time()
+            assert run in self.world.killed
+            self.world.crash()
+        assert (self.state, self.world.alive) == (State.STOPPED, set())
 
 
-@given(st.lists(st.tuples(st.one_of(wishes, news), st.floats(0, 100))))
-def test_for_any_events_at_most_one_engine_lives_and_stop_ends_in_stopped(
-    history: list[tuple[Event, float]],
-) -> None:
-    world = World()
-    for event, elapsed_s in history:
-        if isinstance(event, Exited) and event.run not in world.alive:
-            before = world.machine
-            world.take(event)  # a process exits once: this is old news
-            assert world.machine is before
-            continue
-        world.now_s += elapsed_s
-        world.take(event)
-        assert bool(world.alive) == (world.machine.state not in {State.STOPPED, State.BACKOFF, State.FAILED})
-    world.take(Stop())
-    for run in set(world.alive):
-        world.pass_time()
-        assert run in world.killed
-        world.take(Exited(run, CRASH))
-    assert (world.machine.state, world.alive) == (State.STOPPED, set())
+TestLife = Life.TestCase

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import Engine, EngineKind, recognise
-from tray_app.engine.plan import plan_launch
+from tray_app.engine.plan import ignored_settings, plan_launch
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 
@@ -135,3 +135,25 @@ def test_plans_are_equal_until_something_that_matters_changes() -> None:
     assert plan == plan_launch(Settings(port=9999, temperature=0.1), model(), LLAMA_CPP, PC)
     assert plan != plan_launch(Settings(ctx_size=1024), model(), LLAMA_CPP, PC)
     assert plan != plan_launch(Settings(), model("/models/other.gguf"), LLAMA_CPP, PC)
+
+
+def test_settings_that_an_engine_does_not_know_are_told() -> None:
+    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port", "--ctx-size"}))
+    settings = Settings(ctx_size=512, batch_size=64, threads=3, vram_budget=4)
+    assert ignored_settings(settings, old, PC_WITH_NVIDIA) == ("batch_size", "threads", "vram_budget")
+
+
+def test_settings_left_as_they_were_delivered_are_not_worth_a_word() -> None:
+    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model"}))
+    assert ignored_settings(Settings(), old, PC) == ()
+
+
+@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
+def test_an_engine_of_today_is_told_everything_but_a_budget_that_it_cannot_use(engine: Engine) -> None:
+    settings = Settings(ctx_size=512, batch_size=64, threads=3, threads_batch=4, vram_budget=4)
+    assert ignored_settings(settings, engine, PC) == ("vram_budget",)
+
+
+def test_a_remote_server_has_its_own_settings() -> None:
+    remote = Engine(EngineKind.REMOTE, ())
+    assert ignored_settings(Settings(threads=3), remote, PC) == ("threads",)

@@ -16,6 +16,7 @@ from tray_app.gateway.openai import (
     EmbeddingsBody,
     as_base64,
     ascii_json,
+    check_dimensions,
     decode,
     embedding_texts,
 )
@@ -37,6 +38,8 @@ def test_a_field_of_the_wrong_type_is_named(body: bytes, param: str) -> None:
     with pytest.raises(ApiError) as refused:
         decode(body, ChatBody)
     assert (refused.value.status, refused.value.param) == (400, param)
+    assert "The body is not valid: " in refused.value.message
+    assert param in refused.value.message
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_what_is_no_json_object_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         decode(body, EmbeddingsBody)
     assert refused.value.status == 400
+    assert refused.value.message.startswith("The body is not ")
 
 
 def test_nulls_count_as_absent_and_unknown_fields_are_left_out() -> None:
@@ -70,13 +74,48 @@ def test_texts_are_taken_alone_or_in_a_list(value: object, texts: list[str]) -> 
 
 @pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3]], ["a", 1], 5])
 def test_token_numbers_are_refused_with_the_option_that_helps(value: object) -> None:
-    with pytest.raises(ApiError, match="check_embedding_ctx_length=False"):
+    with pytest.raises(ApiError, match="check_embedding_ctx_length=False") as refused:
         embedding_texts(value)
+    assert (refused.value.status, refused.value.param) == (400, "input")
+
+
+def test_as_many_texts_are_taken_as_openai_takes() -> None:
+    assert len(embedding_texts(["x"] * 2048)) == 2048
+
+
+@pytest.mark.parametrize("wanted", [None, 64])
+def test_the_native_number_of_dimensions_may_be_named(wanted: int | None) -> None:
+    check_dimensions(wanted, 64)
+
+
+def test_any_other_number_of_dimensions_is_refused() -> None:
+    with pytest.raises(ApiError, match="have 64 dimensions") as refused:
+        check_dimensions(32, 64)
+    assert (refused.value.status, refused.value.param) == (400, "dimensions")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "invalid_request_error"),
+        (429, "rate_limit_error"),
+        (500, "server_error"),
+        (503, "server_error"),
+    ],
+)
+def test_errors_have_the_types_that_clients_know(status: int, kind: str) -> None:
+    error = ApiError(status, "what happened", param="here", code="why", retry_after_s=2)
+    fault = {"message": "what happened", "type": kind, "param": "here", "code": "why"}
+    assert json.loads(error.body()) == {"error": fault}
+    assert error.retry_after_s == 2
 
 
 @pytest.mark.parametrize("value", [None, [], "", ["a", ""], {"a": 1}, [None], ["x"] * 2049])
 def test_what_is_no_text_is_refused(value: object) -> None:
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError, match="'input' must ") as refused:
         embedding_texts(value)
     assert (refused.value.status, refused.value.param) == (400, "input")
 

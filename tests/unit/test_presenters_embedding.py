@@ -43,6 +43,7 @@ def test_each_text_has_its_norm_and_its_first_values() -> None:
         (State.BACKOFF, "The server is being restarted …"),
         (State.STOPPED, "The server must run first."),
         (State.STOPPING, "The server must run first."),
+        (State.WAITING, "The server waits until the model is there again."),
         (State.FAILED, "The server must run first."),
     ],
 )

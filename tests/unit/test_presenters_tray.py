@@ -64,6 +64,7 @@ def failed(state: State = State.FAILED) -> AppStatus:
         (make_status(State.READY), Shape.SOLID, "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"),
         (make_status(State.STOPPING), Shape.HOLLOW, "Stopping Bamboo 7B Q4_0 …"),
         (failed(State.BACKOFF), Shape.BADGE, "Restarting: not enough memory"),
+        (failed(State.WAITING), Shape.BADGE, "Waiting: not enough memory"),
         (failed(), Shape.BADGE, "Stopped: not enough memory"),
         (make_status(problem=PORT_TAKEN), Shape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
     ],
@@ -135,6 +136,7 @@ def test_a_download_is_either_paused_or_resumed(phase: Phase, *, pause: bool, re
         (State.READY, "The server is running already.", ""),
         (State.STOPPING, "", "The server is stopping already."),
         (State.BACKOFF, "The server is starting already.", ""),
+        (State.WAITING, "The server starts by itself when the model is there again.", ""),
         (State.FAILED, "", "The server is not running."),
     ],
 )
@@ -239,7 +241,7 @@ def test_a_start_and_a_restart_that_were_wished_are_no_news() -> None:
 def test_only_what_runs_can_be_restarted(state: State) -> None:
     reason = view(make_status(state)).entries[Command.RESTART].reason
 
-    runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+    runs = state in (State.STARTING, State.LOADING, State.READY, State.BACKOFF, State.WAITING)
     assert reason == ("" if runs else "The server is not running.")
 
 

@@ -4,13 +4,23 @@ import plistlib
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 
 from tray_app.system.autostart import DesktopEntry, LaunchAgent, RunKey, autostart_for
 from tray_app.system.files import write_atomically
-from tray_app.system.host import Host, System, detect_host, detect_system, normalise_machine
+from tray_app.system.host import (
+    Gpu,
+    Host,
+    System,
+    detect_host,
+    detect_system,
+    normalise_machine,
+    nvidia_gpus,
+    windows_machine,
+)
 from tray_app.system.paths import AppPaths, resources
 
 
@@ -73,6 +83,94 @@ def test_an_architecture_has_one_name(name: str, machine: str) -> None:
 )
 def test_apple_silicon_is_known_also_under_rosetta(facts: Host, expected: bool) -> None:
     assert facts.apple_silicon is expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "machines"),
+    [
+        (host(System.MACOS, "arm64"), ("arm64", "x86_64")),
+        (host(System.MACOS, "x86_64"), ("x86_64",)),
+        (host(System.WINDOWS, "arm64"), ("arm64", "x86_64", "x86")),
+        (host(System.LINUX, "arm64"), ("arm64",)),
+    ],
+)
+def test_a_machine_says_whose_programs_it_runs(facts: Host, machines: tuple[str, ...]) -> None:
+    assert facts.machines == machines
+    assert facts.platforms[0] == f"{facts.system}-{facts.machine}"
+
+
+class FakeWindows:
+    """Tells the native machine as `IsWow64Process2` does."""
+
+    def __init__(self, native: int, answer: int = 1) -> None:
+        self.native, self.answer = native, answer
+
+    def IsWow64Process2(self, _process: Any, _machine: Any, native: Any) -> int:  # noqa: N802 - Windows' name
+        native._obj.value = self.native
+        return self.answer
+
+
+def test_windows_tells_the_hardware_also_to_a_translated_process() -> None:
+    assert windows_machine(FakeWindows(0xAA64)) == "arm64"
+    assert windows_machine(FakeWindows(0x8664)) == "x86_64"
+    assert windows_machine(FakeWindows(0xAA64, answer=0)) is None
+
+
+class FakeNvml:
+    """The driver's library with these devices; an error in place of one, or of the whole driver."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, *devices: Gpu | str, missing: bool = False, count_fails: bool = False) -> None:
+        self.devices, self.missing, self.count_fails = devices, missing, count_fails
+        self.shut_down = False
+
+    def nvmlInit(self) -> None:  # noqa: N802 - NVIDIA's names
+        if self.missing:
+            raise self.NVMLError("NVML Shared Library Not Found")
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        self.shut_down = True
+        if self.count_fails:
+            raise self.NVMLError("Uninitialized")
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        if self.count_fails:
+            raise self.NVMLError("Driver/library version mismatch")
+        return len(self.devices)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Gpu:  # noqa: N802
+        device = self.devices[index]
+        if isinstance(device, str):
+            raise self.NVMLError(device)
+        return device
+
+    def nvmlDeviceGetName(self, handle: Gpu) -> str:  # noqa: N802
+        return handle.name
+
+    def nvmlDeviceGetMemoryInfo(self, handle: Gpu) -> Any:  # noqa: N802
+        return SimpleNamespace(total=handle.memory_bytes)
+
+
+RTX, A100 = Gpu("NVIDIA RTX 4090", 24 << 30), Gpu("NVIDIA A100", 80 << 30)
+
+
+@pytest.mark.parametrize(
+    ("driver", "found"),
+    [
+        (FakeNvml(RTX, A100), (RTX, A100)),
+        (FakeNvml(RTX, "GPU is lost", A100), (RTX, A100)),
+        (FakeNvml(), ()),
+        (FakeNvml(missing=True), ()),
+        (FakeNvml(RTX, count_fails=True), ()),
+    ],
+)
+def test_the_driver_tells_its_devices_and_its_faults_stop_nobody(
+    driver: FakeNvml, found: tuple[Gpu, ...]
+) -> None:
+    assert nvidia_gpus(driver) == found
+    assert driver.shut_down is not driver.missing
 
 
 def test_an_atomic_write_leaves_the_old_file_when_the_disk_fails(

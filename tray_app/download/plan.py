@@ -22,6 +22,8 @@ FIRST_CLAIM_BYTES = 16 * MIB
 SMALLEST_HALF_BYTES = 128 * 1024
 """A rest is halved only if each half is worth a request."""
 
+_SHORTEST_CLAIM_S = 0.1
+_LONGEST_CLAIM_S = 4.0
 _SHARES = 16
 """No claim is more than this part of what is missing, so that all connections come to the end together."""
 
@@ -159,9 +161,14 @@ class Plan:
         return claim
 
 
-def claim_bytes(rate_bytes_per_s: float) -> int:
-    """How much a connection of this rate claims at once: two seconds' worth."""
-    return int(min(max(2 * rate_bytes_per_s, SMALLEST_CLAIM_BYTES), LARGEST_CLAIM_BYTES))
+def claim_bytes(rate_bytes_per_s: float, answer_s: float) -> int:
+    """How much a connection of this rate claims at once, if the server takes `answer_s` to answer.
+
+    As little as makes the wait for the answer a fortieth of the time: what is claimed last ends late, and
+    many servers send the first second's worth of each answer faster than what follows.
+    """
+    seconds = min(max(40 * answer_s, _SHORTEST_CLAIM_S), _LONGEST_CLAIM_S)
+    return int(min(max(seconds * rate_bytes_per_s, SMALLEST_CLAIM_BYTES), LARGEST_CLAIM_BYTES))
 
 
 def _between(spans: Iterable[Span], end: int) -> Iterator[Span]:

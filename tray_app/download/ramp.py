@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 MOST_CONNECTIONS = 8
 
-_FIRST_CONNECTIONS = 2
-_SHORTEST_WINDOW_S = 0.2
+_FIRST_CONNECTIONS = 4
+_SHORTEST_WINDOW_S = 0.15
 _LONGEST_WINDOW_S = 2.0
 _WORTHWHILE = 1.15
 """More connections are kept if the total rate has grown by this factor."""

@@ -66,6 +66,7 @@ class Worker(threading.Thread):
         self._claim: Claim | None = claim
         self._answer = answer
         self._claim_bytes = 0
+        self._answer_s = 0.0
         self._received_at_s = errand.clock()
 
     def standing_still(self, since_s: float) -> Claim | None:
@@ -107,11 +108,14 @@ class Worker(threading.Thread):
             answer, self._answer = self._answer or self._ask(claim), None
             with answer.response:
                 self._receive(claim, answer, file)
-        self._claim_bytes = claim_bytes((claim.next - start) / max(self._errand.clock() - start_s, 1e-3))
+        rate = (claim.next - start) / max(self._errand.clock() - start_s, 1e-3)
+        self._claim_bytes = claim_bytes(rate, self._answer_s)
 
     def _ask(self, claim: Claim) -> Answer:
         self._keep_going()
+        asked_at_s = self._errand.clock()
         answer = self._errand.asker.ask(Span(claim.next, claim.end))
+        self._answer_s = self._errand.clock() - asked_at_s
         try:
             answer.refuse_unusable(self._errand.sha256)
             if not answer.is_piece:

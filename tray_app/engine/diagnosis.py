@@ -1,24 +1,28 @@
-"""Turns the end of an engine into a cause and a remedy, by tables of log lines and exit codes. Pure."""
+"""Turns the end of an engine into a cause, a remedy and the lines that show it. Pure; tables: causes.py."""
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.errors import EngineError
-from tray_app.phrases import Phrase, phrase
+from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, OTHER_ENGINE
+from tray_app.errors import EngineError, Fix
+from tray_app.phrases import phrase
+from tray_app.settings.schema import FIELDS
+from tray_app.system.drives import is_drive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from tray_app.phrases import Text
+    from tray_app.engine.causes import Cause
 
-_SHOWN_LINES = 8
-_OTHER_MODEL = "Download the model again, or choose another one."
-_OTHER_ENGINE = "Choose another engine in the settings."
-_LESS_MEMORY = "Lower the context size, choose a smaller model, or close other programs."
+LOOKED_AT_LINES = 2000
+"""Of the end of an engine's output: what it died of stands there, and old complaints do not."""
+_EVIDENCE_LINES = 3
+_FIRST_NTSTATUS = 0xC0000000
+_SETTINGS = frozenset(field.name for field in FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,154 +31,36 @@ class Failure:
 
     error: EngineError
     permanent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """What a person is told; {named} in title and message stands for what a log line names."""
-
-    title: Text
-    message: Text
-    hint: Text
-    permanent: bool = True
-
-    def failure(self, named: str = "") -> Failure:
-        title, message = (Phrase(str(text), {"named": named}) for text in (self.title, self.message))
-        return Failure(EngineError(title, message, self.hint), self.permanent)
-
-
-# The first row that fits any line wins: causes stand before the consequences that engines print after them.
-_LINES = (
-    (
-        r"^error: (?:unknown|invalid) argument: (\S+)",
-        _Cause(
-            "The engine does not know the argument {named}",
-            "It was started with an argument that it has no meaning for.",
-            "Remove it from «Extra arguments» in the settings.",
-        ),
-    ),
-    (
-        r"^error: invalid (?:parameter|value) for argument: (\S+)",
-        _Cause(
-            "The engine does not accept the value of {named}",
-            "It was started with a value that it cannot use.",
-            "Correct it in the settings.",
-        ),
-    ),
-    (
-        r"^exec-child: cannot run (.+)",
-        _Cause(
-            "The engine could not be started",
-            "The system does not run {named}.",
-            "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
-        ),
-    ),
-    (
-        r"error while loading shared libraries: ([^:\s]+)",
-        _Cause(
-            "The engine lacks a system library",
-            "It needs {named}, which is not on this machine.",
-            "Install the package that contains it, or choose another engine in the settings.",
-        ),
-    ),
-    (
-        r"couldn't bind (?:to|HTTP) server socket",
-        _Cause(
-            "The engine's port was taken by another program",
-            "Somebody else took the free port that was chosen for it.",
-            "It is started again with another port.",
-            permanent=False,
-        ),
-    ),
-    (
-        r"invalid magic characters:? '?PWRI",
-        _Cause(
-            "This model needs the PowerInfer engine",
-            "It is a sparse model, which other engines cannot read.",
-            "Choose a PowerInfer server as the engine in the settings.",
-        ),
-    ),
-    (
-        r"invalid magic characters|failed to read magic",
-        _Cause(
-            "The model file is not a model", "Its first bytes are not those of a GGUF file.", _OTHER_MODEL
-        ),
-    ),
-    (
-        r"failed to open (?:GGUF file )?'?(.+?)'?:? \(?No such file",
-        _Cause("The model file is gone", "There is no {named}.", "Put it back, or choose another model."),
-    ),
-    (
-        r"not within the file bounds|failed to read key-value pairs",
-        _Cause("The model file is not whole", "It ends before its last weight.", _OTHER_MODEL),
-    ),
-    (
-        r"unknown model architecture: '([^']*)'",
-        _Cause(
-            "The engine does not know models of the kind «{named}»",
-            "It was made before this kind, or without it.",
-            "Choose another model, or another engine in the settings.",
-        ),
-    ),
-    (
-        r"std::bad_alloc|out of memory|failed to allocate",
-        _Cause(
-            "There is not enough memory for this model",
-            "The engine asked for more than the machine could give.",
-            _LESS_MEMORY,
-        ),
-    ),
-)
-
-_ILLEGAL_INSTRUCTION = _Cause(
-    "This engine does not suit this processor",
-    "It uses an instruction that the processor does not have.",
-    "Choose an engine that was built for older processors.",
-)
-_BAD_ACCESS = _Cause(
-    "The engine crashed",
-    "It reached for memory that is not there. A damaged model file can be the reason.",
-    _OTHER_MODEL,
-    permanent=False,
-)
-_ENDED = _Cause(
-    "The engine was ended from outside",
-    "Another program ended it, or the system did for want of memory.",
-    _LESS_MEMORY,
-    permanent=False,
-)
-_EXITS = {
-    "SIGILL": _ILLEGAL_INSTRUCTION,
-    "0xC000001D": _ILLEGAL_INSTRUCTION,
-    "SIGSEGV": _BAD_ACCESS,
-    "SIGBUS": _BAD_ACCESS,
-    "0xC0000005": _BAD_ACCESS,
-    "SIGKILL": _ENDED,
-    "SIGTERM": _ENDED,
-    "0xC0000135": _Cause(
-        "The engine lacks a system library", "A DLL that it needs is not on this machine.", _OTHER_ENGINE
-    ),
-    "0xC0000017": _Cause(
-        "There is not enough memory for this model", "The system refused to give any.", _LESS_MEMORY
-    ),
-}
-"""By the name of the signal, or Windows' status."""
-_FIRST_NTSTATUS = 0xC0000000
+    absent: Path | None = None
+    """The file that must be there again before another start can help."""
 
 
 def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
-    """Why an engine ended by itself, from its exit code (negative for a signal) and what it printed."""
-    for pattern, cause in _LINES:
-        for line in lines:
-            if found := re.search(pattern, line, re.IGNORECASE):
-                return cause.failure(found[1] if found.re.groups else "")
+    """Why an engine ended by itself, from its exit code (negative for a signal) and what it printed.
+
+    `EngineError.evidence` has the line that names the cause with its neighbours, or else the last ones.
+    """
+    said = [line for line in lines[-LOOKED_AT_LINES:] if line]
+    for pattern, cause in CAUSES_BY_LINE:
+        for at, line in enumerate(said):
+            if found := pattern.search(line):
+                named = found[1] if pattern.groups else ""
+                return _failure(cause, named, _around(said, at))
+    last = tuple(said[-_EVIDENCE_LINES:])
     name = _exit_name(exit_code)
-    return _EXITS[name].failure() if name in _EXITS else _unknown(name, lines)
+    if name in CAUSES_BY_EXIT:
+        return _failure(CAUSES_BY_EXIT[name], "it", last)
+    return _unknown(name, last)
 
 
 def failure_to_start(reason: OSError) -> Failure:
     """The failure of an engine that the system did not even try to run."""
-    error = EngineError("The engine could not be started", reason.strerror or str(reason), _OTHER_ENGINE)
+    error = EngineError(
+        "The engine could not be started",
+        reason.strerror or str(reason),
+        OTHER_ENGINE,
+        fix=Fix.CHOOSE_ENGINE,
+    )
     return Failure(error, permanent=True)
 
 
@@ -196,6 +82,37 @@ def hung(silent_s: float) -> Failure:
     return Failure(error, permanent=False)
 
 
+def gone(model: Path, place: Path, failure: Failure) -> Failure:
+    """The failure of an engine whose model went away with its drive or folder, which is `place`."""
+    title = (
+        phrase("The drive «{name}» is not connected", name=place.name or place)
+        if is_drive(place)
+        else phrase("The folder «{name}» is gone", name=place.name)
+    )
+    error = EngineError(
+        title,
+        phrase("The model was read from {model}.", model=model),
+        "Connect it again: the server then starts by itself. Or choose another model.",
+        fix=Fix.SETTING,
+        setting="model",
+        evidence=failure.error.evidence,
+    )
+    return Failure(error, permanent=False, absent=model)
+
+
+def _failure(cause: Cause, named: str, evidence: tuple[str, ...]) -> Failure:
+    setting = cause.setting
+    if setting == "{}":
+        argument = named.removeprefix("--").replace("-", "_")
+        setting = argument if argument in _SETTINGS else "extra_arguments"
+    return Failure(cause.error(named, setting, evidence), cause.permanent)
+
+
+def _around(lines: Sequence[str], at: int) -> tuple[str, ...]:
+    first = max(0, min(at - 1, len(lines) - _EVIDENCE_LINES))
+    return tuple(lines[first : first + _EVIDENCE_LINES])
+
+
 def _exit_name(code: int) -> str:
     if code >= _FIRST_NTSTATUS:
         return f"0x{code:08X}"
@@ -205,13 +122,11 @@ def _exit_name(code: int) -> str:
         return f"exit code {code}"
 
 
-def _unknown(name: str, lines: Sequence[str]) -> Failure:
-    last = [line for line in lines if line][-_SHOWN_LINES:]
+def _unknown(name: str, last: tuple[str, ...]) -> Failure:
     error = EngineError(
         "The engine ended by itself",
-        phrase("It ended with {name}. Its last lines:\n{lines}", name=name, lines="\n".join(last))
-        if last
-        else phrase("It ended with {name}.", name=name),
+        phrase("It ended with {name}.", name=name),
         "The engine's log says more.",
+        evidence=last,
     )
     return Failure(error, permanent=False)

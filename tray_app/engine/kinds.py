@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import re
 import shutil
-import subprocess
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.engine.devices import parse_devices
+from tray_app.engine.inspection import CHOOSE, ask_for_devices, ask_for_help, crash, inspect
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system.host import System
@@ -21,14 +20,14 @@ from tray_app.system.paths import resources
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
-    from tray_app.phrases import Text
+    from tray_app.engine.devices import EngineDevice
+    from tray_app.system.executable import Executable
     from tray_app.system.host import Host
 
-_HELP_TIMEOUT_S = 10.0
+_LIST_DEVICES = "--list-devices"
 _FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 _PROGRAM_NAMES = ("powerinfer-server", "server")
 _LIBRARY = "xllamacpp"
-_CHOOSE = "Choose a PowerInfer server or a llama-server program."
 _GET_POWERINFER = (
     "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
 )
@@ -56,6 +55,10 @@ class Engine:
     version: str | None = None
     flags: frozenset[str] = frozenset()
     """The arguments it says it knows, such as `--ctx-size`."""
+    machines: tuple[str, ...] = ()
+    """The architectures that its program was built for; none for a script."""
+    devices: tuple[EngineDevice, ...] | None = None
+    """The graphics cards that it says it can use; None if it does not tell."""
 
 
 class Finder(Protocol):
@@ -128,7 +131,7 @@ class EngineFinder:
 
     def powerinfer(self) -> Engine | None:
         """The first candidate that says it is PowerInfer's server: others may have its name by chance."""
-        for path in self._candidates():
+        for path in self.candidates():
             try:
                 engine = self.probe(path)
             except EngineError:
@@ -138,27 +141,22 @@ class EngineFinder:
         return None
 
     def probe(self, path: Path) -> Engine:
-        """What a program is, by its own help text."""
+        """What a program is, by its file and its own help text."""
         path = path.absolute()
-        try:
-            info = path.stat()
-        except OSError as exc:
-            raise EngineError(
-                phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), _CHOOSE
-            ) from exc
-        if not path.is_file() or not os.access(path, os.X_OK):
-            what: Text = "It is a folder." if path.is_dir() else "It is a file that cannot be run."
-            raise _no_program(path, what)
+        executable = inspect(path, self._host)
+        info = path.stat()
         key = (path, info.st_mtime_ns, info.st_size)
         if key not in self._known:
-            self._known[key] = recognise(path, _ask_for_help(path))
+            self._known[key] = _asked(path, executable)
         return self._known[key]
 
-    def _candidates(self) -> list[Path]:
+    def candidates(self) -> list[Path]:
+        """The programs that may be PowerInfer's server: what came with this app, then what is on the PATH."""
         suffix = ".exe" if self._host.system is System.WINDOWS else ""
-        bundled = resources() / "bin" / self._host.platform / f"server{suffix}"
+        folders = (resources() / "bin" / platform for platform in self._host.platforms)
+        bundled = (folder / f"server{suffix}" for folder in folders)
         installed = filter(None, map(shutil.which, _PROGRAM_NAMES))
-        return [path for path in (bundled, *map(Path, installed)) if path.is_file()]
+        return [path for path in (*bundled, *map(Path, installed)) if path.is_file()]
 
 
 def recognise(path: Path, help_text: str) -> Engine:
@@ -171,31 +169,16 @@ def recognise(path: Path, help_text: str) -> Engine:
     raise EngineError(
         phrase("{name} is not an engine", name=path.name),
         "Asked for its options, it names none of a model server.",
-        _CHOOSE,
+        CHOOSE,
     )
 
 
-def _ask_for_help(path: Path) -> str:
+def _asked(path: Path, executable: Executable | None) -> Engine:
+    answer = ask_for_help(path)
     try:
-        answer = subprocess.run(
-            [path, "--help"],
-            cwd=tempfile.gettempdir(),  # PowerInfer writes a log where it runs
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_HELP_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise EngineError(
-            phrase("{name} is not an engine", name=path.name),
-            "It did not answer when asked for its options.",
-            _CHOOSE,
-        ) from exc
-    except OSError as exc:  # a text file, or a program for another kind of machine
-        raise _no_program(path, exc.strerror or str(exc)) from exc
-    return answer.stdout.decode("utf-8", "replace")
-
-
-def _no_program(path: Path, why: Text) -> EngineError:
-    return EngineError(phrase("{name} is not a program", name=path.name), why, _CHOOSE)
+        engine = recognise(path, answer.text)
+    except EngineError as exc:
+        raise crash(path, answer) or exc from exc
+    if _LIST_DEVICES in engine.flags:
+        engine = replace(engine, devices=parse_devices(ask_for_devices(path)))
+    return replace(engine, machines=executable.machines if executable else ())

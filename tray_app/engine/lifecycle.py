@@ -1,7 +1,8 @@
 """Decides what happens to the engine next. Pure: a machine and an event give a machine and what to do.
 
     STOPPED ─ensure─▶ STARTING ─spawned─▶ LOADING ─answered─▶ READY ─stop─▶ STOPPING ─exited─▶ STOPPED
-                         └──────────┴─────────┴── exited ─▶ BACKOFF ─due─▶ STARTING, or FAILED
+                         └──────────┴─────────┴── exited ─▶ BACKOFF ─due─▶ STARTING, or FAILED,
+                                                         or WAITING ─due─▶ STARTING
 
 Every spawn has a number, its run. Events carry the run they are about; those of an older run change nothing.
 A run lives from `Spawn` until its `Exited`, and no `Spawn` is asked for while one lives.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tray_app.engine.diagnosis import Failure
     from tray_app.engine.plan import Plan
@@ -30,6 +32,8 @@ class State(StrEnum):
     STOPPING = "stopping"
     BACKOFF = "backoff"
     """It has ended by itself and will be started again."""
+    WAITING = "waiting"
+    """As BACKOFF, once its model's folder is there again."""
     FAILED = "failed"
     """It has ended by itself and starting it again would not help."""
 
@@ -86,7 +90,7 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that `WakeLater` of a run named has come."""
+    """The time that `WakeLater` of a run named has come, or the file that its `Await` named."""
 
     run: int
 
@@ -124,7 +128,15 @@ class WakeLater:
     delay_s: float
 
 
-Effect = Spawn | Terminate | Kill | WakeLater
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Send `Due` when this file is there."""
+
+    run: int
+    path: Path
+
+
+Effect = Spawn | Terminate | Kill | WakeLater | Await
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +189,7 @@ def _ensure(machine: Machine, plan: Plan) -> Outcome:
     match machine.state:
         case State.STOPPED | State.FAILED:
             return _spawn(machine, plan)
-        case State.BACKOFF if plan != machine.plan:
+        case State.BACKOFF | State.WAITING if plan != machine.plan:
             return _spawn(machine, plan)
         case State.STOPPING:
             return replace(machine, plan=plan), ()
@@ -214,6 +226,8 @@ def _due(machine: Machine, now_s: float) -> Outcome:
         case State.BACKOFF if machine.plan:
             restarts_s = (*machine.restarts_s, now_s)
             return _spawn(machine, machine.plan, restarts_s, machine.failure)
+        case State.WAITING if machine.plan:
+            return _spawn(machine, machine.plan, machine.restarts_s, machine.failure)
         case _:
             return machine, ()
 
@@ -223,6 +237,8 @@ def _recover(machine: Machine, failure: Failure, now_s: float) -> Outcome:
     was_steady = machine.state is State.READY and now_s - machine.ready_since_s >= policy.steady_s
     recent_s = () if was_steady else tuple(at for at in machine.restarts_s if now_s - at < policy.window_s)
     after = replace(machine, restarts_s=recent_s, failure=failure)
+    if failure.absent:
+        return replace(after, state=State.WAITING), (Await(machine.run, failure.absent),)
     if failure.permanent or len(recent_s) >= len(policy.restart_delays_s):
         return replace(after, state=State.FAILED), ()
     delay_s = policy.jitter(policy.restart_delays_s[len(recent_s)])

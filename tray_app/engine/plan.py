@@ -12,7 +12,7 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.errors import EngineError, SettingsError
 from tray_app.models.memory import Load
 from tray_app.phrases import phrase
-from tray_app.settings.schema import AUTO
+from tray_app.settings.schema import AUTO, FIELDS
 
 if TYPE_CHECKING:
     from tray_app.models.library import Model
@@ -27,6 +27,13 @@ _VRAM_FLAG = "--vram-budget"
 _GPU_BUILD_FLAG = "--n-gpu-layers"
 """PowerInfer's help names it only where it was built for a GPU; the VRAM budget it names always."""
 _POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
+_FLAGS = {
+    "ctx_size": "--ctx-size",
+    "batch_size": "--batch-size",
+    "threads": "--threads",
+    "threads_batch": "--threads-batch",
+}
+"""By setting, the argument that tells the engine."""
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
 
@@ -114,6 +121,22 @@ def vram_obstacle(host: Host, engine: Engine | None) -> VramObstacle | None:
     if engine is not None and not {_VRAM_FLAG, _GPU_BUILD_FLAG} <= engine.flags:
         return VramObstacle.ENGINE
     return None
+
+
+def ignored_settings(settings: Settings, engine: Engine, host: Host) -> tuple[str, ...]:
+    """The settings that a person has changed, and that have no effect on this engine here."""
+    ignored = {
+        name
+        for name, flag in _FLAGS.items()
+        if engine.kind is EngineKind.REMOTE or (engine.flags and flag not in engine.flags)
+    }
+    if vram_obstacle(host, engine) is not None:
+        ignored.add("vram_budget")
+    return tuple(
+        field.name
+        for field in FIELDS
+        if field.name in ignored and getattr(settings, field.name) != field.default
+    )
 
 
 def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:

@@ -116,15 +116,22 @@ class QuietWatch:
     """Notices when an engine has done nothing for too long; as long as it does, loading may take any time."""
 
     limit_s: float
-    busy_at_s: float
-    seen_at_s: float = 0
+    seen_at_s: float
     usage: Usage = Usage(0, 0)  # noqa: RUF009  immutable
     lines: int = 0
+    quiet_s: float = 0
+    """How long it has done nothing."""
+    watched_s: float = 0
+    """How long it has been watched."""
 
     def exceeded(self, usage: Usage, lines: int, now_s: float) -> bool:
         """Take a look at an engine: what it has used and printed so far."""
-        computed = usage.cpu_s - self.usage.cpu_s > _BUSY_SHARE * (now_s - self.seen_at_s)
-        if computed or usage.read_bytes > self.usage.read_bytes or lines > self.lines:
-            self.busy_at_s = now_s
+        elapsed_s = now_s - self.seen_at_s
+        # A look that comes too late says nothing of the engine: the machine has slept.
+        counted_s = min(elapsed_s, self.limit_s / 2)
+        computed = usage.cpu_s - self.usage.cpu_s > _BUSY_SHARE * elapsed_s
+        active = computed or usage.read_bytes > self.usage.read_bytes or lines > self.lines
+        self.quiet_s = 0 if active else self.quiet_s + counted_s
+        self.watched_s += counted_s
         self.seen_at_s, self.usage, self.lines = now_s, usage, lines
-        return now_s - self.busy_at_s >= self.limit_s
+        return self.quiet_s >= self.limit_s

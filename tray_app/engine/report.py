@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineKind, choose_engine
 from tray_app.engine.plan import load_of
 from tray_app.errors import EngineError
 from tray_app.models.memory import Room, judge
 
 if TYPE_CHECKING:
+    from tray_app.engine.devices import EngineDevice
     from tray_app.engine.kinds import Engine, Finder
     from tray_app.models.library import Model
     from tray_app.models.memory import Verdict
@@ -41,19 +43,20 @@ def report_on(model: Model, settings: Settings, finder: Finder, host: Host) -> M
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = engine.kind if engine else usual
     load = load_of(settings, model, kind)
-    verdict = judge(model.header, model.size_bytes, load, room_for(kind, host))
+    room = room_for(kind, host, engine.devices if engine else None)
+    verdict = judge(model.header, model.size_bytes, load, room)
     return ModelReport(model, kind, engine, obstacle, verdict)
 
 
-def room_for(kind: EngineKind, host: Host) -> Room:
-    """The memory that an engine of this kind can use.
+def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> Room:
+    """The memory that an engine of this kind can use. `devices` are the cards that it says it can use.
 
     PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
     llama.cpp uses no card but Apple's.
     """
-    uses_cards = kind is EngineKind.LLAMA_SERVER
+    cards = merge_devices(host.gpus, devices) if kind is EngineKind.LLAMA_SERVER else ()
     return Room(
         memory_bytes=host.memory_bytes,
-        graphics_bytes=sum(gpu.memory_bytes for gpu in host.gpus) if uses_cards else 0,
+        graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
         unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
     )

@@ -10,10 +10,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.diagnosis import Failure, diagnose, hung, will_not_recover
+from tray_app.engine.diagnosis import Failure, diagnose, gone, hung, will_not_recover
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.engine.probe import QuietWatch, answers, gives_embedding
 from tray_app.errors import EngineError
+from tray_app.system.drives import device_of, missing_place
 from tray_app.system.process import usage
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Patience:
     slow_limit_s: float = 180.0
     """An engine that computes but answers no probe may be slow: a long prompt is one step for it."""
     probe_timeout_s: float = 5.0
+    return_look_s: float = 1.0
+    """So often it is looked whether a model that is gone with its drive is back."""
     remote_every_s: float = 10.0
     remote_again_s: float = 1.0
     remote_limit_s: float = 60.0
@@ -54,6 +57,8 @@ class Run:
         self.port = port
         self.child = child
         self._kind = plan.engine.kind
+        self._model = plan.model.path
+        self._device = device_of(self._model)
         self._output = output
         self._first_line = output.count
         self._ended = threading.Event()
@@ -99,12 +104,13 @@ class Run:
         self._ended.set()
         reader.join(_LAST_LINES_S)  # a descendant that got away may hold the pipe open
         failure = self._ended_by_us or diagnose(code, self._output.since(self._first_line))
-        report(Exited(self.number, failure))
+        place = missing_place(self._model, self._device)
+        report(Exited(self.number, gone(self._model, place, failure) if place else failure))
 
     def _await_answer(
         self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience
     ) -> None:
-        watch = QuietWatch(patience.quiet_limit_s, busy_at_s=clock())
+        watch = QuietWatch(patience.quiet_limit_s, clock())
         look_at_s = clock() + patience.look_every_s
         while not self._ended.wait(patience.ask_every_s):
             try:
@@ -122,15 +128,14 @@ class Run:
                     return
 
     def _end_if_hung(self, clock: Callable[[], float], patience: Patience) -> None:
-        pid, began_s = self.child.pid, clock()
-        watch = QuietWatch(patience.hang_limit_s, began_s, began_s, usage(pid), self._output.count)
+        pid = self.child.pid
+        watch = QuietWatch(patience.hang_limit_s, clock(), usage(pid), self._output.count)
         while not answers(self._kind, self.port, patience.probe_timeout_s):
-            silent_s = clock() - began_s
+            quiet = watch.exceeded(usage(pid), self._output.count, clock())
             lost = will_not_recover(self._output.since(self._first_line))
-            if watch.exceeded(usage(pid), self._output.count, clock()) or silent_s >= (
-                patience.hang_limit_s if lost else patience.slow_limit_s
-            ):
-                self._end(hung(silent_s))
+            limit_s = patience.hang_limit_s if lost else patience.slow_limit_s
+            if quiet or watch.watched_s >= limit_s:
+                self._end(hung(watch.watched_s))
                 return
             if self._ended.wait(patience.ask_every_s):
                 return

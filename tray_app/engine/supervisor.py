@@ -9,7 +9,6 @@ happens next is decided in `lifecycle.py`; here it is done.
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import random
 import threading
@@ -21,6 +20,7 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.lifecycle import (
+    Await,
     Due,
     Ensure,
     Exited,
@@ -43,7 +43,10 @@ from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system import runrecord
 from tray_app.system.child import Launch
+from tray_app.system.drives import Return
+from tray_app.system.environment import child_environment
 from tray_app.system.ports import free_port
+from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -98,6 +101,8 @@ class Timing:
     policy: Policy = field(default_factory=lambda: Policy(jitter=_spread))
     patience: Patience = field(default_factory=Patience)
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = wall_clock_s
+    look_for_sleep_s: float = 10.0
 
 
 class _Close:
@@ -122,18 +127,20 @@ class Supervisor:
         launcher: Launcher,
         state_dir: Path,
         log_dir: Path,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._launcher = launcher
         self._state_dir = state_dir
-        self._environ = environ
+        self._environ = child_environment() if environ is None else environ
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)
         self._run: Run | RemoteRun | None = None
         self._record: Path | None = None
         self._wake: tuple[float, Due] | None = None
+        self._return: Return | None = None
+        self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
         self._asked = self._done = 0  # requests left, requests dealt with
@@ -206,15 +213,26 @@ class Supervisor:
                 self._moved.notify_all()
 
     def _next(self) -> Event | _Close | _Check:
-        try:
-            return self._inbox.get(timeout=self._time_to_wake_s())
-        except queue.Empty:
-            assert self._wake is not None  # noqa: S101  without it, get waits for ever
-            due, self._wake = self._wake[1], None
-            return due
+        while True:
+            self._look_for_sleep()
+            try:
+                return self._inbox.get(timeout=self._time_to_wake_s())
+            except queue.Empty:
+                if self._wake and self._wake[0] <= self._timing.clock():
+                    due, self._wake = self._wake[1], None
+                    return due
 
     def _time_to_wake_s(self) -> float | None:
-        return max(0.0, self._wake[0] - self._timing.clock()) if self._wake else None
+        limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
+        if self._machine.state is State.READY:
+            limits_s.append(self._timing.look_for_sleep_s)
+        return min(limits_s, default=None)
+
+    def _look_for_sleep(self) -> None:
+        """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
+        if self._sleep.has_slept() and self._machine.state is State.READY and self._run:
+            _logger.info("The machine has slept: is run %d still there?", self._run.number)
+            self._run.check(self._timing.clock, self._timing.patience)
 
     def _take(self, request: Event | _Close | _Check) -> None:
         if isinstance(request, _Close):
@@ -238,6 +256,9 @@ class Supervisor:
         if isinstance(event, Exited) and self._run and event.run == self._run.number:
             self._forget_run()
         self._machine, effects = step(self._machine, event, self._timing.clock())
+        if self._return and self._machine.state is not State.WAITING:
+            self._return.cancel()
+            self._return = None
         self._publish(self._current_snapshot())
         for effect in effects:
             self._perform(effect)
@@ -252,6 +273,13 @@ class Supervisor:
                 self._run.kill()
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
+            case Await(number, path):
+                self._return = Return(
+                    f"engine-{number}-return",
+                    path,
+                    lambda: self._inbox.put(Due(number)),
+                    self._timing.patience.return_look_s,
+                )
 
     def _spawn(self, number: int, plan: Plan) -> Event:
         if isinstance(plan, RemotePlan):

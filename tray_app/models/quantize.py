@@ -17,6 +17,8 @@ from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
 from tray_app.system.child import Launch
+from tray_app.system.environment import child_environment
+from tray_app.system.process import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +84,7 @@ def quantize(
     argv = (str(quantizer.program), str(source.absolute()), str(partial.absolute()), type_name)
     try:
         with tempfile.TemporaryDirectory() as folder:  # it leaves logs where it runs
-            child = launcher.launch(Launch(argv, dict(os.environ), Path(folder)))
+            child = launcher.launch(Launch(argv, child_environment(), Path(folder)))
             _watch(child, source.name, on_tensor)
         if read_header(partial).sparse is not header.sparse:
             raise ModelError(
@@ -179,15 +181,7 @@ def _reason(lines: list[str]) -> Text:
 def _offered_types(program: Path) -> tuple[str, ...]:
     """What the program's help offers, each once; nothing if it is another program of that name."""
     try:
-        answer = subprocess.run(
-            [program, "--help"],
-            cwd=tempfile.gettempdir(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_HELP_TIMEOUT_S,
-            check=False,
-        )
+        answer = ask((str(program), "--help"), _HELP_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    return tuple(dict.fromkeys(_TYPE.findall(answer.stdout.decode("utf-8", "replace"))))
+    return tuple(dict.fromkeys(_TYPE.findall(answer.text)))

@@ -18,7 +18,7 @@ from psygnal import Signal
 from tomlkit.exceptions import TOMLKitError
 
 from tray_app.errors import SettingsError
-from tray_app.phrases import lines, phrase
+from tray_app.phrases import joined, phrase
 from tray_app.settings.schema import FIELDS, Settings
 from tray_app.system.files import write_atomically
 
@@ -112,7 +112,7 @@ def _read(path: Path) -> _Content:
                     title=exc.texts[0],
                     reason=exc.texts[1],
                 )
-    problem = _unusable(path, lines(faults.values())) if faults else None
+    problem = _unusable(path, joined("\n", faults.values())) if faults else None
     return _Content(text, document, Settings(**values), frozenset(faults), problem)
 
 

@@ -14,6 +14,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tray_app.system.environment import child_environment
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ def while_running(command: list[str]) -> Iterator[None]:
     """Have `command` run for as long as the block; that it cannot be started is only logged."""
     try:
         holder = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
     except OSError as exc:
         _log.info("The machine may fall asleep: %s: %s", command[0], exc)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import logging
 import platform
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pynvml
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_log = logging.getLogger(__name__)
 
 
 class System(StrEnum):
@@ -18,6 +26,20 @@ class System(StrEnum):
     LINUX = "linux"
     MACOS = "macos"
     WINDOWS = "windows"
+
+    @property
+    def label(self) -> str:
+        """Its name as people write it."""
+        return {"linux": "Linux", "macos": "macOS", "windows": "Windows"}[self]
+
+
+_TRANSLATED = {
+    (System.MACOS, "arm64"): ("x86_64",),  # by Rosetta
+    (System.WINDOWS, "arm64"): ("x86_64", "x86"),
+    (System.WINDOWS, "x86_64"): ("x86",),
+    (System.LINUX, "x86_64"): ("x86",),
+}
+_WINDOWS_MACHINES = {0x8664: "x86_64", 0xAA64: "arm64", 0x014C: "x86"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +70,14 @@ class Host:
         return self.system is System.MACOS and self.machine == "arm64"
 
     @property
-    def platform(self) -> str:
-        """The folder below `resources/bin/` that holds the programs of this machine."""
-        return f"{self.system}-{self.machine}"
+    def machines(self) -> tuple[str, ...]:
+        """The architectures whose programs run here, the machine's own first, then those it translates."""
+        return (self.machine, *_TRANSLATED.get((self.system, self.machine), ()))
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The folders below `resources/bin/` whose programs run on this machine, the best first."""
+        return tuple(f"{self.system}-{machine}" for machine in self.machines)
 
 
 def detect_host() -> Host:
@@ -60,7 +87,7 @@ def detect_host() -> Host:
     logical = psutil.cpu_count(logical=True) or 1
     return Host(
         system=system,
-        machine="arm64" if translated else normalise_machine(platform.machine()),
+        machine="arm64" if translated else _machine(system),
         translated=translated,
         physical_cores=psutil.cpu_count(logical=False) or logical,
         logical_cores=logical,
@@ -79,6 +106,30 @@ def normalise_machine(name: str) -> str:
     return {"amd64": "x86_64", "aarch64": "arm64"}.get(name.lower(), name.lower())
 
 
+def _machine(system: System) -> str:
+    own = normalise_machine(platform.machine())
+    return windows_machine() or own if system is System.WINDOWS else own
+
+
+def windows_machine(kernel32: Any = None) -> str | None:
+    """The hardware's architecture, also for a process that Windows on ARM translates; None if not told.
+
+    By `IsWow64Process2`, which Windows has since 10. `kernel32` stands in for the library in tests.
+    """
+    library = kernel32 or _kernel32()
+    process, native = ctypes.c_ushort(0), ctypes.c_ushort(0)
+    current = ctypes.c_void_p(-1)
+    if library is None or not library.IsWow64Process2(current, ctypes.byref(process), ctypes.byref(native)):
+        return None
+    return _WINDOWS_MACHINES.get(native.value)
+
+
+def _kernel32() -> Any:
+    if sys.platform == "win32":
+        return ctypes.WinDLL("kernel32")
+    return None
+
+
 def runs_translated() -> bool:
     """Whether Rosetta runs this process, by Apple's documented `sysctl.proc_translated`."""
     answer = ctypes.c_int(0)
@@ -89,17 +140,55 @@ def runs_translated() -> bool:
     return failed == 0 and answer.value == 1
 
 
-def nvidia_gpus() -> tuple[Gpu, ...]:
-    """The NVIDIA devices of this machine, as its driver tells; none where there is no driver."""
+def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
+    """The NVIDIA devices of this machine, as its driver tells; none where there is no driver.
+
+    A device that the driver cannot speak of, as one that has fallen off the bus, is left out. `nvml` stands
+    in for the driver's library in tests.
+    """
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError:
+        return ()
+    try:
+        return tuple(filter(None, (_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))))
+    except nvml.NVMLError as exc:
+        _log.warning("The NVIDIA driver does not tell its devices: %s", exc)
+        return ()
+    finally:
+        with contextlib.suppress(nvml.NVMLError):
+            nvml.nvmlShutdown()
+
+
+def _gpu(nvml: Any, index: int) -> Gpu | None:
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        name = nvml.nvmlDeviceGetName(handle)
+        return Gpu(name, int(nvml.nvmlDeviceGetMemoryInfo(handle).total))
+    except nvml.NVMLError as exc:
+        _log.warning("The NVIDIA driver does not tell what device %d is: %s", index, exc)
+        return None
+
+
+def graphics_memory_of(pids: Container[int]) -> int | None:
+    """The memory that these processes hold on NVIDIA devices, in bytes; None where the driver does not tell.
+
+    Windows' own driver model does not tell for single processes.
+    """
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return ()
+        return None
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(
-            Gpu(pynvml.nvmlDeviceGetName(handle), int(pynvml.nvmlDeviceGetMemoryInfo(handle).total))
+        used = [
+            process.usedGpuMemory
             for handle in handles
-        )
+            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            if process.pid in pids
+        ]
+    except pynvml.NVMLError:
+        return None
     finally:
         pynvml.nvmlShutdown()
+    return None if None in used else sum(used)

@@ -1,25 +1,43 @@
-"""TCP ports of this machine: who listens on one, and one that nobody has. Any thread."""
+"""TCP ports of this machine: why a server could not have one, and one that it could. Any thread."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import ipaddress
+import os
+import re
 import socket
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 
-from tray_app.errors import EngineError
-from tray_app.phrases import phrase
+from tray_app.errors import EngineError, Fix
+from tray_app.phrases import joined, phrase
+from tray_app.system.process import ask
+from tray_app.system.programs import THIS_APP, UNKNOWN_PROGRAM, program_name, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tray_app.phrases import Phrase, Text
+
 _LOOPBACK = "127.0.0.1"
-_UNKNOWN_PROGRAM = "another program"
+_HIGHEST = 65_535
+_LOWEST_FOR_ALL = 1024
+"""Below, most systems let only root listen."""
+_NETSH = ("netsh", "int", "ipv4", "show", "excludedportrange", "protocol=tcp")
+_NETSH_TIMEOUT_S = 5.0
+_RESERVED_LINE = re.compile(r"^\s*(\d{1,5})\s+(\d{1,5})\s*\*?\s*$", re.MULTILINE)
+
+
+_NAMES = {
+    UNKNOWN_PROGRAM: phrase("another program"),
+    THIS_APP: phrase("another PowerInfer Tray"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +46,120 @@ class PortOwner:
 
     name: str
     pid: int | None
+    service: str | None = None
+    """The system's service that keeps the program running, and would start it again."""
+
+    @property
+    def words(self) -> Phrase:
+        """The name, and by what the program is known to the system."""
+        name = _NAMES.get(self.name, self.name)
+        match self.pid, self.service:
+            case None, None:
+                return phrase("{name}", name=name)
+            case None, _:
+                return phrase("{name} (service {service})", name=name, service=self.service)
+            case _, None:
+                return phrase("{name} (PID {pid})", name=name, pid=self.pid)
+            case _:
+                return phrase(
+                    "{name} (PID {pid}, service {service})", name=name, pid=self.pid, service=self.service
+                )
 
     def __str__(self) -> str:
-        return self.name if self.pid is None else f"{self.name} (PID {self.pid})"
+        return str(self.words)
 
 
-class PortInUseError(EngineError):
-    """A port that is asked for is taken."""
+class PortError(EngineError):
+    """A server could not have a port that is asked for; `nearest_free` is one that it could have now."""
 
-    def __init__(self, port: int, owners: tuple[PortOwner, ...]) -> None:
+    def __init__(
+        self, port: int, nearest_free: int | None, title: Text, message: Text, remedy: Phrase | None
+    ) -> None:
+        super().__init__(title, message, _hint(remedy, nearest_free), fix=Fix.FREE_PORT, setting="port")
+        self.port = port
+        self.nearest_free = nearest_free
+
+
+class PortInUseError(PortError):
+    """Somebody else listens on the port."""
+
+    def __init__(self, port: int, owners: tuple[PortOwner, ...], nearest_free: int | None = None) -> None:
+        services = ", ".join(dict.fromkeys(owner.service for owner in owners if owner.service))
         super().__init__(
+            port,
+            nearest_free,
             phrase(
                 "Port {port} is used by {programs}",
                 port=port,
-                programs=", ".join(map(str, owners)) or phrase("another program"),
+                programs=joined(", ", [owner.words for owner in owners] or [_NAMES[UNKNOWN_PROGRAM]]),
             ),
             "Only one program at a time can listen on a port.",
-            "End that program, or choose another port.",
+            phrase("Stop the service {services}", services=services)
+            if services
+            else phrase("End that program"),
         )
-        self.port = port
         self.owners = owners
 
 
-def port_owners(port: int) -> tuple[PortOwner, ...]:
-    """Who listens on a TCP port so that a server on the loopback address could not; empty if nobody does."""
-    pids = {pid for address, pid in _listeners(port) if _includes_loopback(address)}
-    if not pids and _is_taken(port):
+class PortRefusedError(PortError):
+    """Nobody listens on the port, and still the system does not give it."""
+
+
+def _hint(remedy: Phrase | None, nearest_free: int | None) -> Phrase:
+    """What can be done: something about the port, or the choice of another one."""
+    match remedy, nearest_free:
+        case None, None:
+            return phrase("Choose another port.")
+        case None, _:
+            return phrase("Choose another port: {port} is free.", port=nearest_free)
+        case _, None:
+            return phrase("{remedy}, or choose another port.", remedy=remedy)
+        case _:
+            return phrase(
+                "{remedy}, or choose another port: {port} is free.", remedy=remedy, port=nearest_free
+            )
+
+
+def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
+    """Why a server on an address of this machine could not have a TCP port; None if it could."""
+    if owners := port_owners(port, host):
+        return PortInUseError(port, owners, nearest_free_port(port))
+    refusal = _refusal(port, socket.AF_INET, host)
+    if refusal is None:
+        return None
+    title = phrase("The system does not give out port {port}", port=port)
+    message: Text
+    if reserved := next((each for each in _reserved_ranges() if port in each), None):
+        message = phrase(
+            "Windows keeps the ports {first} to {last} for itself.",
+            first=reserved.start,
+            last=reserved.stop - 1,
+        )
+    elif port < _LOWEST_FOR_ALL and refusal.errno in (errno.EACCES, errno.EPERM):
+        message = phrase("Ports below {port} are for programs of the system.", port=_LOWEST_FOR_ALL)
+    else:
+        message = refusal.strerror or str(refusal)
+    return PortRefusedError(port, nearest_free_port(port), title, message, None)
+
+
+def port_owners(port: int, host: str = _LOOPBACK) -> tuple[PortOwner, ...]:
+    """Who listens on a TCP port so that a server on `host` could not, or not alone; empty if nobody does."""
+    pids = {pid for address, pid in _listeners(port) if _overlaps(address, host)}
+    if not pids and _is_taken(port, host):
         pids = {None}
-    return tuple(PortOwner(_name(pid), pid) for pid in sorted(pids, key=lambda pid: pid or 0))
+    return tuple(_owner(pid) for pid in sorted(pids, key=lambda pid: pid or 0))
+
+
+def nearest_free_port(port: int) -> int:
+    """The port closest to `port` that a server on the loopback address could have now, by IPv4 and IPv6.
+
+    Not `port` itself. None of those that most systems keep for themselves.
+    """
+    for distance in range(1, _HIGHEST):
+        for candidate in (port + distance, port - distance):
+            if _LOWEST_FOR_ALL <= candidate <= _HIGHEST and not _refused_by_any_family(candidate):
+                return candidate
+    return free_port()
 
 
 def free_port() -> int:
@@ -64,6 +168,22 @@ def free_port() -> int:
         probe.bind((_LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def reserved_ranges(netsh: str) -> tuple[range, ...]:
+    """The ports that Windows gives to nobody, from what `netsh … show excludedportrange` prints.
+
+    Its headings are in the person's language, so only lines of two numbers count.
+    """
+    pairs = ((int(first), int(last)) for first, last in _RESERVED_LINE.findall(netsh))
+    return tuple(range(first, last + 1) for first, last in pairs if 0 < first <= last <= _HIGHEST)
+
+
+def _reserved_ranges() -> tuple[range, ...]:
+    try:
+        return reserved_ranges(ask(_NETSH, _NETSH_TIMEOUT_S).text)
+    except (OSError, subprocess.TimeoutExpired):  # every other system has no such program
+        return ()
 
 
 def _listeners(port: int) -> Iterator[tuple[str, int | None]]:
@@ -80,27 +200,41 @@ def _listeners(port: int) -> Iterator[tuple[str, int | None]]:
                         yield own.laddr.ip, process.pid
 
 
-def _includes_loopback(address: str) -> bool:
+def _overlaps(address: str, host: str) -> bool:
+    """Whether clients of a server on `host` could reach the listener on `address` in its place.
+
+    `localhost` is both 127.0.0.1 and ::1, so each loopback address counts.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    return ip.is_loopback or ip.is_unspecified
+    return ip.is_loopback or ip.is_unspecified or ipaddress.ip_address(host).is_unspecified
 
 
-def _is_taken(port: int) -> bool:
-    """Whether a server could not have the port, as the last word where listeners are hidden from us."""
-    with socket.socket() as probe:
-        if sys.platform == "win32":  # there, SO_REUSEADDR would share the port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:  # connections of a server that has ended do not count
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_LOOPBACK, port))
-        except OSError as exc:
-            return exc.errno == errno.EADDRINUSE
-    return False
+def _is_taken(port: int, host: str) -> bool:
+    """Whether somebody has the port, as the last word where listeners are hidden from us."""
+    refusals = (_refusal(port, socket.AF_INET, host), _refusal(port, socket.AF_INET6, "::1"))
+    return any(refusal.errno == errno.EADDRINUSE for refusal in refusals if refusal)
 
 
-def _name(pid: int | None) -> str:
+def _refused_by_any_family(port: int) -> bool:
+    return bool(_refusal(port, socket.AF_INET, _LOOPBACK) or _refusal(port, socket.AF_INET6, "::1"))
+
+
+def _refusal(port: int, family: socket.AddressFamily, address: str) -> OSError | None:
+    """What the system answers to a server that would listen; None if it may. No IPv6 here is no refusal."""
     try:
-        return psutil.Process(pid).name() if pid else _UNKNOWN_PROGRAM
-    except psutil.Error:
-        return _UNKNOWN_PROGRAM
+        with socket.socket(family) as probe:
+            if sys.platform == "win32":  # there, SO_REUSEADDR would share the port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:  # connections of a server that has ended do not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as exc:
+        missing = exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+        return None if missing and family == socket.AF_INET6 else exc
+    return None
+
+
+def _owner(pid: int | None) -> PortOwner:
+    if pid is None or pid == os.getpid():
+        return PortOwner(program_name(pid), pid)
+    return PortOwner(program_name(pid), pid, service_of(pid))

@@ -36,14 +36,14 @@ def _become(parent: int, argv: list[str]) -> int:
         return 1  # it died before the kernel knew whom to watch
     for changed_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(changed_by_python, signal.SIG_DFL)
-    return os.execv(argv[0], argv)  # noqa: S606  a shell would be one more process
+    return os.execve(argv[0], argv, _environment())  # noqa: S606  a shell would be one more process
 
 
 def _keep(argv: list[str]) -> int:
     import subprocess
     import threading
 
-    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=_environment())
     signal.signal(signal.SIGTERM, lambda *_: program.terminate())
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     code = program.wait()
@@ -52,6 +52,15 @@ def _keep(argv: list[str]) -> int:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
+
+
+def _environment() -> dict[str, str]:
+    if not hasattr(sys, "_MEIPASS"):
+        return dict(os.environ)
+    # A frozen app's starter has put its libraries into ours once more.
+    from tray_app.system.environment import child_environment
+
+    return child_environment()
 
 
 def _end_with_standard_input() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
+from tray_app.system.environment import bundle_folder, system_libraries
 from tray_app.system.process import read_lines
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ class JobLauncher:
         """Start a program, halted until it is in its job, so that no descendant escapes."""
         job = self._jobs.create()
         try:
-            process = self._start(
-                launch.argv,
-                cwd=launch.cwd,
-                env=launch.env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                creationflags=_CREATE_SUSPENDED | _CREATE_NO_WINDOW,
-            )
+            with system_libraries(bundle_folder()):
+                process = self._start(
+                    launch.argv,
+                    cwd=launch.cwd,
+                    env=launch.env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    creationflags=_CREATE_SUSPENDED | _CREATE_NO_WINDOW,
+                )
             self._admit(process, job)
         except OSError:
             self._jobs.close(job)

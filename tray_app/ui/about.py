@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app import __version__
 from tray_app.ui import icons
-from tray_app.ui.presenters.tray import Shape
 from tray_app.ui.texts import tr
 
 _ICON_SIZE = 64
@@ -23,7 +22,7 @@ def about_box() -> QMessageBox:
     box.setTextInteractionFlags(
         Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
     )
-    box.setIconPixmap(icons.state_pixmap(_ICON_SIZE, Shape.SOLID, icons.app_palette()))
+    box.setIconPixmap(icons.app_icon().pixmap(_ICON_SIZE))
     box.setText(tr("PowerInfer Tray {version}").format(version=__version__))
     box.setInformativeText(
         "\n".join(

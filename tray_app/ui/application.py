@@ -18,7 +18,7 @@ from tray_app.ui.operations import choose, operation_for, read_facts
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
 from tray_app.ui.presenters.snippets import copied_text
-from tray_app.ui.presenters.tray import Page, Shape, announcement, notices
+from tray_app.ui.presenters.tray import Page, announcement, notices
 from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
@@ -52,7 +52,7 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     qt.setApplicationDisplayName("PowerInfer Tray")
     qt.setApplicationVersion(__version__)
     qt.setDesktopFileName("powerinfer-tray")
-    qt.setWindowIcon(icons.state_icon(Shape.SOLID, icons.app_palette()))
+    qt.setWindowIcon(icons.app_icon())
     desktop = Desktop(qt, app)
     signals = SignalWatch(desktop.quit)
     desktop.start(background=BACKGROUND in argv)
@@ -124,10 +124,12 @@ class Desktop(QObject):
         if self.tray is not None:
             self.tray.close()
 
-    def open_settings(self) -> None:
-        """Show the settings; a dialog that is open already comes to the front."""
+    def open_settings(self, setting: str = "") -> None:
+        """Show the settings, at that one if it is named; a dialog that is open already comes to the front."""
         if self.dialog is None or not self.dialog.isVisible():
             self.dialog = self._make_dialog()
+        if setting:
+            self.dialog.point_at(setting)
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()

@@ -1,25 +1,28 @@
 """Draws the app's mark and its states from one vector shape, at any size, light and dark. GUI thread.
 
-The mark is a disc with a bolt. Solid disc: ready. Outline: stopped. Around a small mark run a ring (download)
-or an arc (loading); a corner carries an arrow (no model) or an exclamation mark (failure).
+The mark is a disc with the bolt of `resources/icons/app.svg`. Solid disc: ready. Outline: stopped. Around a
+small mark run a ring (download) or an arc (loading); a corner carries an arrow (no model) or an exclamation
+mark (failure).
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QFile, QIODevice, QPointF, QRectF, Qt, QXmlStreamReader
 from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap, QPolygonF
 
+from tray_app.system.paths import resources
 from tray_app.ui.presenters.tray import Shape
 
+APP_SIZES = (16, 32, 48, 128, 256)
 SIZES = (16, 22, 24, 32, 44, 48, 64)
 ARC_STEPS = 8
 """The moving arc goes round in this many steps."""
 
 _GRID = 24.0
 _CENTRE = QPointF(12, 12)
-_BOLT = ((13.4, 4.6), (6.9, 13.3), (11.1, 13.3), (10.2, 19.4), (17.1, 10.4), (12.7, 10.4))
 _BADGE_CENTRE = QPointF(18, 18)
 _BADGE_RADIUS = 5.6
 
@@ -52,9 +55,12 @@ def template_palette() -> Palette:
     return Palette(black, nothing, black, black, black)
 
 
-def app_palette() -> Palette:
-    """The colours of the app's own icon, in windows and lists."""
-    return Palette(*map(QColor, ("#0b63c5", "#00ffffff", "#0b63c5", "#0b63c5", "#c62f0c")))
+def app_icon() -> QIcon:
+    """The app's own icon, for windows and lists."""
+    icon = QIcon()
+    for size in APP_SIZES:
+        icon.addFile(str(resources() / "icons" / f"app-{size}.png"))
+    return icon
 
 
 def state_icon(shape: Shape, palette: Palette, *, permille: int | None = None, step: int = 0) -> QIcon:
@@ -126,9 +132,23 @@ def _disc(centre: QPointF, radius: float) -> QPainterPath:
 def _bolt(scale: float) -> QPainterPath:
     """The bolt, scaled about the centre."""
     path = QPainterPath()
-    path.addPolygon(QPolygonF([_CENTRE + (QPointF(x, y) - _CENTRE) * scale for x, y in _BOLT]))
+    path.addPolygon(QPolygonF([_CENTRE + (point - _CENTRE) * scale for point in _bolt_corners()]))
     path.closeSubpath()
     return path
+
+
+@cache
+def _bolt_corners() -> tuple[QPointF, ...]:
+    """The corners of the bolt in the app's icon, whose grid is ours too."""
+    source = QFile(str(resources() / "icons" / "app.svg"))
+    source.open(QIODevice.OpenModeFlag.ReadOnly)
+    xml = QXmlStreamReader(source)
+    while xml.attributes().value("id") != "bolt":
+        xml.readNext()
+        if xml.atEnd():
+            raise ValueError(f"There is no bolt in {source.fileName()}: {source.errorString()}")
+    pairs = (pair.split(",") for pair in xml.attributes().value("points").split())
+    return tuple(QPointF(float(x), float(y)) for x, y in pairs)
 
 
 def _arc(start_degrees: float, span_degrees: float, *, width: float) -> QPainterPath:

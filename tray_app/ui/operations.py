@@ -22,12 +22,14 @@ from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts
 from tray_app.ui.presenters.tray import current_download
+from tray_app.ui.presenters.vitals import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
     from tray_app.app import App, AppStatus
+    from tray_app.models.verify import Check
     from tray_app.system.logs import Lines, LogLine
     from tray_app.ui.presenters.measurement import Load
 
@@ -93,6 +95,12 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
+def look(app: App) -> Sample:
+    """What engine and clients take now, and everything loaded that draws it."""
+    importlib.import_module("tray_app.ui.charts")
+    return Sample(time.monotonic(), app.vitals(), app.status().traffic)
+
+
 def stream_completion(
     app: App, prompt: str, max_tokens: int, cancelled: Event, tell: Callable[[str], None]
 ) -> None:
@@ -104,6 +112,19 @@ def stream_completion(
 def choose(app: App, reference: str) -> None:
     """Make a model the chosen one; a running server changes over to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
+
+
+def verify_chosen(app: App, tell: Callable[[int], None]) -> Check:
+    """Look whether the chosen model is whole; `tell` hears of each percent. `ModelError` if it is not."""
+    told = 0
+
+    def hear(read_bytes: int, total_bytes: int) -> None:
+        nonlocal told
+        if (percent := 100 * read_bytes // total_bytes) > told:
+            told = percent
+            tell(percent)
+
+    return app.care.verify_model(app.store.current.model, hear)
 
 
 def set_launch_at_login(app: App, *, wanted: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QFontDatabase, QPalette
 from PySide6.QtWidgets import (
     QDialog,
@@ -39,7 +39,7 @@ from tray_app.ui.presenters.settings import (
 )
 from tray_app.ui.setting_editors import Choice, Number, ResetButton, Selection, Switch, Text
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +104,12 @@ class SettingsDialog(QDialog):
             for name, editor in self.editors.items()
             if editor.value() != self._initial[name]
         }
+
+    def point_at(self, name: str) -> None:
+        """Lead the person to a setting."""
+        group = next(field.group for field in FIELDS if field.name == name)
+        self.tabs.setCurrentIndex(GROUPS.index(group))
+        self.editors[name].setFocus()
 
     def apply(self) -> None:
         """Save and act, if everything is in order; the dialog stays."""
@@ -334,13 +340,7 @@ class SettingsDialog(QDialog):
 
 def _note(field: Field) -> QLabel:
     """The line below a field: what it means, or what is wrong with it."""
-    note = text_label(tr.said(field.help))
-    note.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-    font = note.font()
-    font.setPointSizeF(font.pointSizeF() * 0.9)
-    note.setFont(font)
-    note.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-    return note
+    return small_label(tr.said(field.help))
 
 
 def _command_view() -> QPlainTextEdit:

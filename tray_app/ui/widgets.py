@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontDatabase, QPalette
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,7 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from tray_app.ui.presenters.wording import error_text, error_title
+from tray_app.ui.presenters.wording import error_title
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -51,11 +52,18 @@ class MessageCard(QFrame):
         self._icon = QLabel()
         self._title = text_label(bold=True)
         self._text = text_label()
+        self._evidence = text_label()
+        self._evidence.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._evidence.setAccessibleName(tr("Lines of the log that show it"))
+        self._remedy = text_label()
         self._button = QPushButton()
         self._button.clicked.connect(self._press)
         words = QVBoxLayout()
         words.addWidget(self._title)
-        words.addWidget(self._text)
+        for label in (self._text, self._evidence, self._remedy):
+            # A long line must not make the window wider than the screen.
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+            words.addWidget(label)
         row = QHBoxLayout(self)
         row.addWidget(self._icon, alignment=Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
@@ -74,14 +82,18 @@ class MessageCard(QFrame):
             self.clear()
         else:
             self._icon.setAccessibleName(tr("Warning"))
-            title, text = error_title(error, tr), error_text(error, tr)
-            self._show(title, text, QStyle.StandardPixmap.SP_MessageBoxWarning)
+            message, hint = (tr.said(text) for text in error.texts[1:])
+            self._show(
+                error_title(error, tr),
+                (message, "\n".join(error.evidence), hint),
+                QStyle.StandardPixmap.SP_MessageBoxWarning,
+            )
             self.error = error
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error."""
         self._icon.setAccessibleName(tr("Information"))
-        self._show(title, text, QStyle.StandardPixmap.SP_MessageBoxInformation)
+        self._show(title, (text, "", ""), QStyle.StandardPixmap.SP_MessageBoxInformation)
 
     def offer(self, label: str, act: Callable[[], object]) -> None:
         """Add a button to what is shown."""
@@ -92,15 +104,16 @@ class MessageCard(QFrame):
     def _press(self) -> None:
         self._act()
 
-    def _show(self, title: str, text: str, pixmap: QStyle.StandardPixmap) -> None:
+    def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
         self.error = None
         self._button.hide()
         self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
         self._title.setText(title)
-        self._text.setText(text)
-        self._text.setVisible(bool(text))
+        for label, text in zip((self._text, self._evidence, self._remedy), texts, strict=True):
+            label.setText(text)
+            label.setVisible(bool(text))
         self.setAccessibleName(title)
-        self.setAccessibleDescription(text)
+        self.setAccessibleDescription("\n".join(filter(None, texts)))
         self.show()
 
 
@@ -117,6 +130,17 @@ def text_label(text: str = "", *, bold: bool = False) -> QLabel:
         font = label.font()
         font.setBold(True)
         label.setFont(font)
+    return label
+
+
+def small_label(text: str = "") -> QLabel:
+    """A quiet label, a little smaller than the text."""
+    label = text_label(text)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 0.9)
+    label.setFont(font)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
     return label
 
 

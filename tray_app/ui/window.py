@@ -35,7 +35,8 @@ _SIZE = (860, 600)
 class Window(QWidget):
     """Pages, and the message that concerns all of them."""
 
-    settings_wanted = Signal()
+    settings_wanted = Signal(str)
+    """The dialog, at the setting of this name; at its beginning for an empty one."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -46,8 +47,8 @@ class Window(QWidget):
         self.page_list = self._make_list()
         self._stack = QStackedWidget()
         self.settings_button = QPushButton(tr("Settin&gs…"))
-        self.settings_button.clicked.connect(self.settings_wanted)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self.settings_wanted.emit)
+        self.settings_button.clicked.connect(self._want_settings)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self._want_settings)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
         self._lay_out()
         self.resize(*_SIZE)
@@ -115,7 +116,9 @@ class Window(QWidget):
     def _build(self, page: Page) -> QWidget:
         match page:
             case Page.STATUS:
-                return StatusPage(self._bridge)
+                status = StatusPage(self._bridge)
+                status.settings_wanted.connect(self.settings_wanted)
+                return status
             case Page.MODELS:
                 models = ModelsPage(self._bridge)
                 models.navigate.connect(self.open)
@@ -124,6 +127,9 @@ class Window(QWidget):
                 return TrialPage(self._bridge)
             case Page.LOGS:
                 return LogsPage(self._bridge)
+
+    def _want_settings(self) -> None:
+        self.settings_wanted.emit("")
 
     def _make_list(self) -> QListWidget:
         pages = QListWidget()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QTimer
+from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.engine.lifecycle import State
+from tray_app.errors import Fix
 from tray_app.ui import icons
+from tray_app.ui.operations import verify_chosen
+from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import start_refusal, stop_refusal
 from tray_app.ui.presenters.tray import (
     Shape,
@@ -20,6 +23,7 @@ from tray_app.ui.presenters.tray import (
     state_line,
 )
 from tray_app.ui.texts import tr
+from tray_app.ui.vitals_panel import VitalsPanel
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
 
 if TYPE_CHECKING:
@@ -35,6 +39,11 @@ _SECOND_MS = 1000
 
 class StatusPage(QWidget):
     """The server at a glance."""
+
+    settings_wanted = Signal(str)
+    """The name of the setting that the person should look at."""
+    _checked = Signal(int)
+    """How much of the model has been verified, in percent."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -52,8 +61,11 @@ class StatusPage(QWidget):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
+        self.vitals = VitalsPanel(bridge)
         self._lay_out()
         self._failed_wish: AppError | None = None
+        self._told: AppError | None = None
+        self._checked.connect(self._show_checking)
         # Counts the seconds of a loading model, while someone looks.
         self._clock = QTimer(self)
         self._clock.setInterval(_SECOND_MS)
@@ -114,6 +126,7 @@ class StatusPage(QWidget):
         column.addLayout(buttons)
         column.addWidget(self.card)
         column.addLayout(facts)
+        column.addWidget(self.vitals)
         column.addStretch()
 
     def _address_label(self) -> QLabel:
@@ -124,6 +137,34 @@ class StatusPage(QWidget):
     def _wish_failed(self, error: AppError | None) -> None:
         self._failed_wish = error
         self._render()
+
+    def _tell(self, error: AppError | None) -> None:
+        """Show an error once: what the card has said of it since is not covered up by the next snapshot."""
+        if error is self._told:
+            return
+        self._told = error
+        self.card.show_error(error)
+        if error is not None and (title := fix_title(error, tr)):
+            self.card.offer(title, lambda: self._fix(error))
+
+    def _fix(self, error: AppError) -> None:
+        match error.fix:
+            case Fix.FREE_PORT:
+                self._bridge.run(self._bridge.app.move_to_free_port, lambda _: None, self._wish_failed)
+            case Fix.VERIFY_MODEL:
+                self._show_checking(0)
+                self._bridge.run(
+                    lambda: verify_chosen(self._bridge.app, self._checked.emit),
+                    lambda check: self.card.show_message(tr("The model is in order"), check_text(check, tr)),
+                    self._wish_failed,
+                )
+            case Fix.SETTING | Fix.CHOOSE_ENGINE:
+                self.settings_wanted.emit(setting_of(error))
+            case Fix.NONE:
+                pass
+
+    def _show_checking(self, percent: int) -> None:
+        self.card.show_message(tr("Verifying the model …"), tr("{percent} %").format(percent=percent))
 
     def _render(self) -> None:
         status = self._bridge.status
@@ -138,7 +179,7 @@ class StatusPage(QWidget):
         headline = state_line(status, time.time(), tr)
         self.headline.setText(headline)
         self.icon.setAccessibleName(headline)
-        self.card.show_error(failure_of(status) or self._failed_wish)
+        self._tell(self._failed_wish or failure_of(status))
         self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
         self.address.setText(status.base_url)

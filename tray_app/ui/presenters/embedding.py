@@ -42,6 +42,8 @@ def waiting_for(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
             return tr("The model is being loaded …")
         case State.BACKOFF:
             return tr("The server is being restarted …")
+        case State.WAITING:
+            return tr("The server waits until the model is there again.")
         case State.STOPPED | State.STOPPING | State.FAILED:
             return tr("The server must run first.")
 

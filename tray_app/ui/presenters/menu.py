@@ -127,6 +127,8 @@ def start_refusal(status: AppStatus, tr: Translate) -> str:
             return tr("The server is running already.")
         case State.STARTING | State.LOADING | State.BACKOFF:
             return tr("The server is starting already.")
+        case State.WAITING:
+            return tr("The server starts by itself when the model is there again.")
         case State.STOPPED | State.STOPPING | State.FAILED:
             return "" if status.model_name else tr("Choose a model first.")
 
@@ -134,7 +136,7 @@ def start_refusal(status: AppStatus, tr: Translate) -> str:
 def stop_refusal(status: AppStatus, tr: Translate) -> str:
     """Why the server cannot be stopped now; empty if it can."""
     match status.engine.state:
-        case State.STARTING | State.LOADING | State.READY | State.BACKOFF:
+        case State.STARTING | State.LOADING | State.READY | State.BACKOFF | State.WAITING:
             return ""
         case State.STOPPING:
             return tr("The server is stopping already.")
@@ -145,7 +147,7 @@ def stop_refusal(status: AppStatus, tr: Translate) -> str:
 def restart_refusal(status: AppStatus, tr: Translate) -> str:
     """Why the server cannot be restarted now; empty if it can."""
     match status.engine.state:
-        case State.STARTING | State.LOADING | State.READY | State.BACKOFF:
+        case State.STARTING | State.LOADING | State.READY | State.BACKOFF | State.WAITING:
             return ""
         case State.STOPPED | State.STOPPING | State.FAILED:
             return tr("The server is not running.")

@@ -32,7 +32,7 @@ ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
 LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
 """Each by its own name: who is lost in another one must find it."""
 
-_RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF)
+_RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF, State.WAITING)
 
 
 def group_title(group: str, tr: Translate) -> str:
@@ -102,7 +102,7 @@ def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[s
 
 def port_doubt(owners: Iterable[PortOwner], tr: Translate) -> str:
     """Who has the port that is wished for; empty if nobody. They may be gone at the next start."""
-    names = ", ".join(map(str, owners))
+    names = ", ".join(tr.said(owner.words) for owner in owners)
     return tr("Used by {programs}.").format(programs=names) if names else ""
 
 

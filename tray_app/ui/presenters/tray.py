@@ -87,7 +87,7 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
 def shape_of(status: AppStatus) -> Shape:
     """The icon: the engine's state first, then a running download, then what is missing."""
     match status.engine.state:
-        case State.FAILED | State.BACKOFF:
+        case State.FAILED | State.BACKOFF | State.WAITING:
             return Shape.BADGE
         case State.STARTING | State.LOADING:
             return Shape.ARC
@@ -117,10 +117,8 @@ def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
     """The state in one line."""
     engine, model = status.engine, tr.said(status.model_name or "") or tr("the model")
     match engine.state:
-        case State.FAILED:
-            return tr("Stopped: {cause}").format(cause=error_title(engine.failure, tr))
-        case State.BACKOFF:
-            return tr("Restarting: {cause}").format(cause=error_title(engine.failure, tr))
+        case State.FAILED | State.BACKOFF | State.WAITING:
+            return _failure_line(engine, tr)
         case State.STARTING | State.LOADING:
             seconds = max(0, int(now_s - engine.since_s))
             return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
@@ -132,9 +130,18 @@ def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
             return _headline_without_engine(status, tr)
 
 
+def _failure_line(engine: EngineSnapshot, tr: Translate) -> str:
+    cause = error_title(engine.failure, tr)
+    if engine.state is State.BACKOFF:
+        return tr("Restarting: {cause}").format(cause=cause)
+    if engine.state is State.WAITING:
+        return tr("Waiting: {cause}").format(cause=cause)
+    return tr("Stopped: {cause}").format(cause=cause)
+
+
 def failure_of(status: AppStatus) -> AppError | None:
     """What a person should be told about: the engine's failure, else why a start or the settings failed."""
-    if status.engine.state in (State.FAILED, State.BACKOFF):
+    if status.engine.state in (State.FAILED, State.BACKOFF, State.WAITING):
         return status.engine.failure
     return status.problem
 
@@ -156,7 +163,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         for progress in new.downloads
         if before.get(progress.id) is not progress.phase and (notice := _download_notice(progress, tr))
     ]
-    if new.engine.state is State.FAILED and old.engine.state is not State.FAILED:
+    if new.engine.state in (State.FAILED, State.WAITING) and old.engine.state is not new.engine.state:
         failure = new.engine.failure
         text = error_text(failure, tr) if failure else ""
         found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))

@@ -1,0 +1,52 @@
+import pytest
+
+from tray_app.engine.devices import Device, EngineDevice, merge_devices, parse_devices
+from tray_app.system.host import Gpu
+
+LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
+  Device 0: NVIDIA GeForce RTX 3090, compute capability 8.6, VMM: yes
+  Device 1: NVIDIA GeForce RTX 3090, compute capability 8.6, VMM: yes
+Available devices:
+  CUDA0: NVIDIA GeForce RTX 3090 (24126 MiB, 23685 MiB free)
+  CUDA1: NVIDIA GeForce RTX 3090 (24126 MiB, 23685 MiB free)
+  Vulkan0: AMD Radeon RX 7900 (RADV NAVI31) (20464 MiB, 20000 MiB free)
+"""
+POWERINFER = """ggml_init_cublas: GGML_CUDA_FORCE_MMQ:   no
+ggml_init_cublas: found 1 CUDA devices:
+  Device 0: NVIDIA GeForce RTX 3090, compute capability 8.6
+"""
+RTX = "NVIDIA GeForce RTX 3090"
+RTX_MEMORY = 24_576 << 20
+
+
+def test_a_llama_server_lists_its_cards_with_their_memory() -> None:
+    radeon = EngineDevice("AMD Radeon RX 7900 (RADV NAVI31)", 20_464 << 20)
+    assert parse_devices(LLAMA_SERVER) == (*2 * (EngineDevice(RTX, 24_126 << 20),), radeon)
+
+
+def test_powerinfer_names_its_cards_alone() -> None:
+    assert parse_devices(POWERINFER) == (EngineDevice(RTX, None),)
+
+
+@pytest.mark.parametrize("output", ["", "Available devices:\n", "Available devices:\n  (none)\n"])
+def test_an_engine_without_cards_has_none(output: str) -> None:
+    assert parse_devices(output) == ()
+
+
+def test_a_card_that_both_see_is_there_once_with_the_drivers_memory() -> None:
+    (card,) = merge_devices([Gpu(RTX, RTX_MEMORY)], [EngineDevice(RTX, 24_126 << 20)])
+    assert card == Device(RTX, RTX_MEMORY, used=True)
+
+
+def test_of_two_alike_the_engine_may_see_one() -> None:
+    cards = merge_devices([Gpu(RTX, RTX_MEMORY)] * 2, [EngineDevice(RTX, None)])
+    assert [card.used for card in cards] == [True, False]
+
+
+def test_a_card_of_another_maker_is_known_by_the_engine_alone() -> None:
+    cards = merge_devices([Gpu(RTX, RTX_MEMORY)], [EngineDevice("AMD Radeon", 1 << 30)])
+    assert cards == (Device(RTX, RTX_MEMORY, used=False), Device("AMD Radeon", 1 << 30, used=True))
+
+
+def test_an_engine_that_does_not_tell_leaves_it_open() -> None:
+    assert merge_devices([Gpu(RTX, RTX_MEMORY)], None) == (Device(RTX, RTX_MEMORY, used=None),)

@@ -1,0 +1,92 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tray_app.system.environment import bundle_folder, child_environment, clean_environment, system_libraries
+
+BUNDLE = Path("/opt/powerinfer-tray/_internal")
+
+
+def test_what_is_not_frozen_passes_its_environment_on() -> None:
+    env = {"LD_LIBRARY_PATH": "/mine", "_PYI_SPLASH_IPC": "0", "PATH": "/bin"}
+    assert clean_environment(env, None) == env
+    assert bundle_folder() is None
+    assert child_environment() == dict(os.environ)
+
+
+@pytest.mark.parametrize("name", ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"])
+def test_the_persons_library_path_is_restored(name: str) -> None:
+    env = {name: f"{BUNDLE}:/cuda", f"{name}_ORIG": "/cuda"}
+    assert clean_environment(env, BUNDLE) == {name: "/cuda"}
+
+
+def test_a_library_path_that_was_not_there_is_gone() -> None:
+    assert clean_environment({"LD_LIBRARY_PATH": str(BUNDLE)}, BUNDLE) == {}
+    assert clean_environment({"LD_LIBRARY_PATH": str(BUNDLE), "LD_LIBRARY_PATH_ORIG": ""}, BUNDLE) == {}
+
+
+def test_the_starters_own_variables_are_removed() -> None:
+    env = {"_PYI_ARCHIVE_FILE": "x", "_PYI_PARENT_PROCESS_LEVEL": "1", "_MEIPASS2": "x", "HOME": "/home/zoë"}
+    assert clean_environment(env, BUNDLE) == {"HOME": "/home/zoë"}
+
+
+def test_entries_of_the_bundle_leave_every_list_of_paths() -> None:
+    env = {
+        "PATH": os.pathsep.join([str(BUNDLE), "/usr/bin", str(BUNDLE / "bin"), "/bin"]),
+        "QT_PLUGIN_PATH": str(BUNDLE / "PySide6" / "plugins"),
+        "EMPTY": "",
+        "TEXT": "a sentence: with signs, and /opt/powerinfer-tray in it",
+    }
+    assert clean_environment(env, BUNDLE) == {
+        "PATH": os.pathsep.join(["/usr/bin", "/bin"]),
+        "EMPTY": "",
+        "TEXT": env["TEXT"],
+    }
+
+
+class FakeKernel32:
+    def __init__(self) -> None:
+        self.folders: list[str | None] = []
+
+    def SetDllDirectoryW(self, folder: str | None) -> int:  # noqa: N802 - Windows' name
+        self.folders.append(folder)
+        return 1
+
+
+def test_on_windows_the_folder_of_dlls_is_the_systems_while_a_child_starts() -> None:
+    kernel32 = FakeKernel32()
+    with system_libraries(BUNDLE, kernel32):
+        assert kernel32.folders == [None]
+    assert kernel32.folders == [None, str(BUNDLE)]
+
+
+def test_nothing_is_asked_of_windows_by_an_app_that_is_not_frozen() -> None:
+    kernel32 = FakeKernel32()
+    with system_libraries(None, kernel32):
+        pass
+    assert kernel32.folders == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no trampoline")
+def test_a_frozen_apps_trampoline_hands_its_own_libraries_to_nobody(tmp_path: Path) -> None:
+    script = (
+        f"import os, sys; sys._MEIPASS = {str(tmp_path)!r};"
+        "from tray_app.system.trampoline import KEEP, exec_child;"
+        "sys.exit(exec_child([KEEP, str(os.getppid()), '/usr/bin/env']))"
+    )
+    env = os.environ | {"LD_LIBRARY_PATH": str(tmp_path), "LD_LIBRARY_PATH_ORIG": "/cuda"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as keeper:
+        assert keeper.stdout
+        seen = keeper.stdout.read().splitlines()
+    assert "LD_LIBRARY_PATH=/cuda" in seen
+    assert not any(str(tmp_path) in line for line in seen)

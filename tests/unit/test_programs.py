@@ -1,0 +1,57 @@
+import os
+
+import pytest
+
+from tray_app.system.programs import is_this_app, program_name, service_in_cgroup, service_of
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("powerinfer-tray", ["/usr/lib/powerinfer-tray/powerinfer-tray"]),
+        ("powerinfer-tray.exe", [r"C:\Programs\powerinfer-tray.exe", "serve"]),
+        ("PowerInfer Tray", ["/Applications/PowerInfer Tray.app/Contents/MacOS/PowerInfer Tray"]),
+        ("python3.12", ["python3", "/home/zoë/.local/bin/powerinfer-tray", "serve"]),
+        ("python3", ["/x/.venv/bin/python", "-P", "-m", "tray_app", "serve"]),
+    ],
+)
+def test_this_app_is_known_however_it_was_started(name: str, command: list[str]) -> None:
+    assert is_this_app(name, command)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("python3", ["python3", "-m", "http.server"]),
+        ("python3", ["python3", "server.py", "powerinfer-tray"]),
+        ("vi", ["vi", "/usr/bin/powerinfer-tray"]),
+        ("nginx", []),
+    ],
+)
+def test_other_programs_are_not_this_app(name: str, command: list[str]) -> None:
+    assert not is_this_app(name, command)
+
+
+def test_a_process_that_is_gone_is_another_program() -> None:
+    assert program_name(2**22 + 1) == "another program"
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "service"),
+    [
+        ("0::/system.slice/ollama.service\n", "ollama.service"),
+        ("1:name=systemd:/system.slice/nginx.service\n0::/system.slice/nginx.service\n", "nginx.service"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/llm.service\n", "llm.service"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-x-9.scope\n", None),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-firefox@1f.service\n", None),
+        ("0::/user.slice/user-1000.slice/session-3.scope\n", None),
+        ("0::/\n", None),
+    ],
+)
+def test_the_service_is_the_one_that_a_person_could_stop(cgroup: str, service: str | None) -> None:
+    assert service_in_cgroup(cgroup) == service
+
+
+def test_a_service_can_be_asked_for_any_process() -> None:
+    service = service_of(os.getpid())
+    assert service is None or service.endswith(".service")

@@ -1,0 +1,273 @@
+"""The tables of what engines die of: lines that they print, signals, and statuses of Windows. Pure.
+
+The lines are those of PowerInfer's server, llama.cpp, the loaders of shared libraries and our own trampoline.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.errors import EngineError, Fix
+from tray_app.phrases import Phrase
+
+if TYPE_CHECKING:
+    from tray_app.phrases import Text
+
+OTHER_ENGINE: Text = "Choose another engine in the settings."
+_OTHER_MODEL = "Download the model again, or choose another one."
+_LESS_MEMORY = "Lower the context size, choose a smaller model, or close other programs."
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a person is told; {named} in title and message stands for what a log line names."""
+
+    title: Text
+    message: Text
+    hint: Text
+    fix: Fix = Fix.NONE
+    setting: str = ""
+    """For `Fix.SETTING`; {named} stands for the argument that a line names, which need not be a setting."""
+    permanent: bool = True
+    """Whether starting the engine again would end the same way."""
+
+    def error(self, named: str, setting: str, evidence: tuple[str, ...]) -> EngineError:
+        """The cause as an error, with what stands for {named} and the lines that show it."""
+        title, message = (Phrase(str(text), {"named": named}) for text in (self.title, self.message))
+        return EngineError(
+            title,
+            message,
+            self.hint,
+            fix=self.fix,
+            setting=setting,
+            evidence=evidence,
+        )
+
+
+_NOT_STARTED = Cause(
+    "The engine could not be started",
+    "The system does not run {named}.",
+    "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
+    Fix.CHOOSE_ENGINE,
+)
+_NO_MEMORY = Cause(
+    "There is not enough memory for this model",
+    "The engine asked for more than the machine could give.",
+    _LESS_MEMORY,
+    Fix.SETTING,
+    "ctx_size",
+)
+_UNUSABLE_MODEL = Cause(
+    "The engine cannot use this model",
+    "What the file says of itself and the weights in it do not fit together, or not to this engine.",
+    "Download the model again, or choose another model or engine.",
+    Fix.VERIFY_MODEL,
+)
+
+_CAUSES_BY_LINE = (
+    (
+        r"^error: (?:unknown|invalid) argument: (\S+)",
+        Cause(
+            "The engine does not know the argument {named}",
+            "It was started with an argument that it has no meaning for.",
+            "Remove it from «Extra arguments» in the settings.",
+            Fix.SETTING,
+            "extra_arguments",
+        ),
+    ),
+    (
+        r"^error: (?:invalid (?:parameter|value)|missing value) for argument: (\S+)",
+        Cause(
+            "The engine does not accept the value of {named}",
+            "It was started with a value that it cannot use.",
+            "Correct it in the settings.",
+            Fix.SETTING,
+            "{}",
+        ),
+    ),
+    (
+        r"what\(\):\s+sto[a-z]+$",  # PowerInfer reads numbers so, and does not say of which argument
+        Cause(
+            "The engine does not accept the value of an argument",
+            "It was started with something that is no number where it needs one.",
+            "Correct «Extra arguments» in the settings.",
+            Fix.SETTING,
+            "extra_arguments",
+        ),
+    ),
+    (r"^exec-child: cannot run (.+)", _NOT_STARTED),
+    (
+        # Not of the debugger that PowerInfer calls when a check of its own fails.
+        r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
+        Cause(
+            "The engine lacks a system library",
+            "It needs {named}, which is not on this machine.",
+            "Install the package that contains it, or choose another engine in the settings.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
+        r"^dyld.*Library not loaded: (\S+)",
+        Cause(
+            "The engine lacks a system library",
+            "It needs {named}, which is not on this machine.",
+            "Install what contains it, or choose another engine in the settings.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
+        r"couldn't bind (?:to|HTTP) server socket",
+        Cause(
+            "The engine's port was taken by another program",
+            "Somebody else took the free port that was chosen for it.",
+            "It is started again with another port.",
+            permanent=False,
+        ),
+    ),
+    (
+        r"CUDA error.*(?:no CUDA-capable device|driver version is insufficient)",
+        Cause(
+            "The engine finds no NVIDIA graphics card",
+            "It was built for one, and there is none, or its driver is missing or too old.",
+            "Choose an engine that was built without CUDA, or install NVIDIA's driver.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
+        r"invalid magic characters:? '?PWRI",
+        Cause(
+            "This model needs the PowerInfer engine",
+            "It is a sparse model, which other engines cannot read.",
+            "Choose a PowerInfer server as the engine in the settings.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
+        r"invalid magic characters|failed to read magic",
+        Cause(
+            "The model file is not a model",
+            "Its first bytes are not those of a GGUF file.",
+            _OTHER_MODEL,
+            Fix.VERIFY_MODEL,
+        ),
+    ),
+    (
+        r"failed to open (?:GGUF file )?'?(.+?)'?:? \(?No such file",
+        Cause(
+            "The model file is gone",
+            "There is no {named}.",
+            "Put it back, or choose another model.",
+            Fix.SETTING,
+            "model",
+        ),
+    ),
+    (
+        r"not within the file bounds|failed to read key-value pairs|unexpectedly reached end of file",
+        Cause(
+            "The model file is not whole", "It ends before its last weight.", _OTHER_MODEL, Fix.VERIFY_MODEL
+        ),
+    ),
+    (
+        r"unknown model architecture: '([^']*)'",
+        Cause(
+            "The engine does not know models of the kind «{named}»",
+            "It was made before this kind, or without it.",
+            "Choose another model, or another engine in the settings.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (r"has wrong shape|tensor '[^']*' not found|wrong number of tensors|invalid n_rot", _UNUSABLE_MODEL),
+    (
+        r"^(?!warning).*(?:bad_alloc|llama\.cpp:\d+: data$|insufficient mem|out of memory|failed to alloc)",
+        _NO_MEMORY,
+    ),
+)
+# The first row that fits any line wins: causes stand before the consequences that engines print after them.
+CAUSES_BY_LINE = tuple((re.compile(pattern, re.IGNORECASE), cause) for pattern, cause in _CAUSES_BY_LINE)
+
+_ILLEGAL_INSTRUCTION = Cause(
+    "This engine does not suit this processor",
+    "It uses an instruction that the processor does not have.",
+    "Choose an engine that was built for older processors.",
+    Fix.CHOOSE_ENGINE,
+)
+_BAD_ACCESS = Cause(
+    "The engine crashed",
+    "It reached for memory that is not there. A damaged model file can be the reason.",
+    _OTHER_MODEL,
+    Fix.VERIFY_MODEL,
+    permanent=False,
+)
+_UNREADABLE = Cause(
+    "The model could not be read any more",
+    "Its file was cut short, or its drive went away, while the engine used it.",
+    "Connect the drive again, or download the model again.",
+    Fix.VERIFY_MODEL,
+    permanent=False,
+)
+_GAVE_UP = Cause(
+    "The engine gave up",
+    "It came upon something that must not be, and ended itself.",
+    "Its last lines say more. If it happens again, choose another model or engine.",
+    permanent=False,
+)
+_ENDED = Cause(
+    "The engine was ended from outside",
+    "Another program ended it, or the system did for want of memory.",
+    _LESS_MEMORY,
+    Fix.SETTING,
+    "ctx_size",
+    permanent=False,
+)
+_STOPPED_BY_HAND = Cause(
+    "The engine was ended from outside",
+    "Somebody pressed Ctrl-C, closed its window or logged off.",
+    "It is started again.",
+    permanent=False,
+)
+_NO_DLL = Cause(
+    "The engine lacks a system library",
+    "A DLL that it needs is not on this machine, or is another version of it.",
+    "Install Microsoft's Visual C++ runtime, or choose another engine in the settings.",
+    Fix.CHOOSE_ENGINE,
+)
+_OTHER_MACHINE = Cause(
+    "This engine was built for another kind of machine",
+    "It, or a DLL that it needs, does not suit this Windows.",
+    OTHER_ENGINE,
+    Fix.CHOOSE_ENGINE,
+)
+
+CAUSES_BY_EXIT = {
+    "SIGILL": _ILLEGAL_INSTRUCTION,
+    "SIGSEGV": _BAD_ACCESS,
+    "SIGBUS": _UNREADABLE,
+    "SIGABRT": _GAVE_UP,
+    "SIGKILL": _ENDED,
+    "SIGTERM": _ENDED,
+    "SIGINT": _STOPPED_BY_HAND,
+    "SIGHUP": _STOPPED_BY_HAND,
+    "exit code 126": _NOT_STARTED,
+    "exit code 127": _NOT_STARTED,
+    "0xC0000005": _BAD_ACCESS,  # access violation
+    "0xC0000006": _UNREADABLE,  # in-page error: what is mapped cannot be read
+    "0xC0000017": _NO_MEMORY,
+    "0xC000001D": _ILLEGAL_INSTRUCTION,
+    "0xC000007B": _OTHER_MACHINE,  # invalid image format
+    "0xC00000FD": _BAD_ACCESS,  # stack overflow
+    "0xC000012D": _NO_MEMORY,  # commitment limit
+    "0xC0000135": _NO_DLL,
+    "0xC0000139": _NO_DLL,  # entry point not found
+    "0xC000013A": _STOPPED_BY_HAND,  # control C
+    "0xC0000142": Cause(
+        "The engine could not be started",
+        "A DLL that it needs could not be set up; so it is also while Windows shuts down.",
+        "Try again. If it happens again, choose another engine in the settings.",
+        Fix.CHOOSE_ENGINE,
+        permanent=False,
+    ),
+    "0xC0000409": _GAVE_UP,  # what abort and a failed check of the stack end with
+}
+"""By the name of the signal, the exit code of a shell, or the status of Windows in capital hexadecimals."""

@@ -1,0 +1,60 @@
+"""Graphics cards as their driver and an engine see them. Pure.
+
+The driver knows every card and its memory; an engine uses those it was built for, which may be cards that the
+driver of NVIDIA knows nothing of.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.system.host import Gpu
+
+_LISTED = re.compile(r"^\s+\w+: (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
+"""`llama-server --list-devices`."""
+_FOUND = re.compile(r"^\s*Device \d+: (?P<name>.+?), compute capability ", re.MULTILINE)
+"""What PowerInfer prints when it starts; it does not name the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDevice:
+    """A card that an engine says it can use. `memory_bytes` is None where it does not say how much it has."""
+
+    name: str
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A card in this machine."""
+
+    name: str
+    memory_bytes: int | None
+    used: bool | None
+    """Whether the engine can use it; None if the engine does not tell."""
+
+
+def parse_devices(output: str) -> tuple[EngineDevice, ...]:
+    """The cards in what an engine prints."""
+    listed = tuple(EngineDevice(found["name"], int(found["mib"]) << 20) for found in _LISTED.finditer(output))
+    return listed or tuple(EngineDevice(found["name"], None) for found in _FOUND.finditer(output))
+
+
+def merge_devices(driver: Iterable[Gpu], engine: Iterable[EngineDevice] | None = None) -> tuple[Device, ...]:
+    """Each card once: those of the driver, with its numbers, then those that the engine alone can see.
+
+    `engine` is None if it does not tell. Cards are the same by name; of several alike, as many as both see.
+    """
+    left = list(engine or ())
+    merged = []
+    for gpu in driver:
+        seen = next((device for device in left if device.name == gpu.name), None)
+        if seen:
+            left.remove(seen)
+        merged.append(Device(gpu.name, gpu.memory_bytes, None if engine is None else seen is not None))
+    return (*merged, *(Device(device.name, device.memory_bytes, used=True) for device in left))

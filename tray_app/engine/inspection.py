@@ -1,0 +1,110 @@
+"""Looks at a program before and while it is asked what it is, and says why it would not run. Any thread."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from tray_app.engine.diagnosis import diagnose
+from tray_app.errors import EngineError
+from tray_app.phrases import phrase
+from tray_app.system.executable import is_quarantined, read_executable
+from tray_app.system.process import ask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tray_app.phrases import Text
+    from tray_app.system.executable import Executable
+    from tray_app.system.host import Host
+    from tray_app.system.process import Answer
+
+_ANSWER_TIMEOUT_S = 10.0
+CHOOSE = "Choose a PowerInfer server or a llama-server program."
+_NO_HELP_FROM = 126
+"""Exit codes from here on are not the program's own: it could not be started, or has crashed."""
+
+
+def inspect(path: Path, host: Host) -> Executable | None:
+    """What a program was built for; `EngineError` if it cannot run here. None: a script, or no program."""
+    try:
+        path.stat()
+    except OSError as exc:
+        raise EngineError(
+            phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), CHOOSE
+        ) from exc
+    if not path.is_file():
+        raise _no_program(path, "It is a folder." if path.is_dir() else "It is no file.")
+    executable = _read(path)
+    if executable and not (
+        executable.system is host.system and set(executable.machines) & set(host.machines)
+    ):
+        raise EngineError(
+            phrase("{name} was built for another kind of machine", name=path.name),
+            phrase(
+                "It runs on {system} ({machines}); this is {here} ({machine}).",
+                system=executable.system.label,
+                machines=", ".join(executable.machines),
+                here=host.system.label,
+                machine=host.machine,
+            ),
+            phrase(
+                "Get the one for {system} ({machine}), or choose another engine.",
+                system=host.system.label,
+                machine=host.machine,
+            ),
+        )
+    if not os.access(path, os.X_OK):
+        raise EngineError(
+            phrase("{name} may not be run", name=path.name),
+            "It is a file that cannot be run: its execute permission is missing.",
+            phrase("If it is an engine that you trust: chmod +x '{path}'", path=path),
+        )
+    return executable
+
+
+def ask_for_help(path: Path) -> Answer:
+    """How a program answers `--help`; `EngineError` if it does not."""
+    try:
+        return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
+    except subprocess.TimeoutExpired as exc:
+        raise EngineError(
+            phrase("{name} is not an engine", name=path.name),
+            "It did not answer when asked for its options.",
+            CHOOSE,
+        ) from exc
+    except OSError as exc:  # a text file, or a format that was not recognised
+        raise _no_program(path, exc.strerror or str(exc)) from exc
+
+
+def ask_for_devices(path: Path) -> str:
+    """What a program says of the graphics cards that it can use; nothing if it does not say."""
+    try:
+        return ask((str(path), "--list-devices"), _ANSWER_TIMEOUT_S).text
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def crash(path: Path, answer: Answer) -> EngineError | None:
+    """Why a program did not get as far as its help; None if it did, or ended as it meant to."""
+    if is_quarantined(path):  # asked only now: a program that Apple knows runs in spite of the mark
+        return EngineError(
+            phrase("macOS does not let {name} run", name=path.name),
+            "It was downloaded, and macOS has marked it so.",
+            phrase("If you trust it: xattr -d com.apple.quarantine '{path}'", path=path),
+        )
+    if answer.exit_code < 0 or answer.exit_code >= _NO_HELP_FROM:
+        return diagnose(answer.exit_code, answer.text.splitlines()).error
+    return None
+
+
+def _no_program(path: Path, why: Text) -> EngineError:
+    return EngineError(phrase("{name} is not a program", name=path.name), why, CHOOSE)
+
+
+def _read(path: Path) -> Executable | None:
+    try:
+        return read_executable(path)
+    except OSError:  # a program may be run by those who may not read it
+        return None

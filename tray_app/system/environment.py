@@ -1,0 +1,85 @@
+"""The environment of the programs that this app starts: the system's, not a frozen app's. Any thread.
+
+PyInstaller lets a frozen app find its bundled libraries through variables that children inherit. A native
+engine, or `xdg-open`, would then load libraries that were made for another program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SAVED = "_ORIG"
+"""What PyInstaller's starter adds to the name of a variable that it replaces."""
+_LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
+_OF_THE_STARTER = ("_PYI_", "_MEIPASS2")
+
+
+def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, str]:
+    """`env` for a child: what the starter of a frozen app has put into it is taken out, what it hid is back.
+
+    `bundle` is the folder with the app's own libraries, None where the app is not frozen; then `env` is good
+    as it is. Of every other list of paths, as PATH, the entries inside the bundle are left out.
+    """
+    if bundle is None:
+        return dict(env)
+    clean = {}
+    for name, value in env.items():
+        if name.startswith(_OF_THE_STARTER) or name in _LIBRARY_PATHS:
+            continue
+        if name.endswith(_SAVED) and (plain := name.removesuffix(_SAVED)) in _LIBRARY_PATHS:
+            if value:
+                clean[plain] = value
+            continue
+        outside = _without(bundle, value)
+        if outside or not value:
+            clean[name] = outside
+    return clean
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a program that this process starts."""
+    return clean_environment(os.environ, bundle_folder())
+
+
+def bundle_folder() -> Path | None:
+    """Where a frozen app has its own libraries; None for one that runs from its source or a wheel."""
+    folder = getattr(sys, "_MEIPASS", None)
+    return Path(folder) if folder else None
+
+
+@contextmanager
+def system_libraries(bundle: Path | None, kernel32: Any = None) -> Iterator[None]:
+    """On Windows, let a program started in this block look for its DLLs where the system says.
+
+    A frozen app has set a folder of its own, which children inherit. `kernel32` stands in for the library in
+    tests.
+    """
+    library = kernel32 or _kernel32()
+    if bundle is None or library is None:
+        yield
+        return
+    library.SetDllDirectoryW(None)
+    try:
+        yield
+    finally:
+        library.SetDllDirectoryW(str(bundle))
+
+
+def _without(bundle: Path, value: str) -> str:
+    entries = value.split(os.pathsep)
+    outside = [entry for entry in entries if not (entry and PurePath(entry).is_relative_to(bundle))]
+    return value if len(outside) == len(entries) else os.pathsep.join(outside)
+
+
+def _kernel32() -> Any:
+    if sys.platform == "win32":
+        return ctypes.WinDLL("kernel32")
+    return None

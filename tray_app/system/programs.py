@@ -1,0 +1,84 @@
+"""What people call a process: its program, this app among them, and the service it belongs to. Any thread."""
+
+from __future__ import annotations
+
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNKNOWN_PROGRAM = "another program"
+THIS_APP = "another PowerInfer Tray"
+_OWN_NAMES = frozenset({"powerinfer-tray", "powerinfer-tray-app", "powerinfer tray"})
+_MODULE = "tray_app"
+_SERVICE = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
+_OF_A_SESSION = re.compile(r"^(user@\d+|app-.*)\.service$")
+"""Where a desktop puts what a person has started: nothing to be stopped as a service."""
+
+
+def program_name(pid: int | None) -> str:
+    """The name of a process's program; a copy of this app is called so, whoever started it."""
+    try:
+        process = psutil.Process(pid) if pid else None
+        if process is None:
+            return UNKNOWN_PROGRAM
+        name = process.name()
+    except psutil.Error:
+        return UNKNOWN_PROGRAM
+    return THIS_APP if is_this_app(name, _command_line(process)) else name
+
+
+def is_this_app(name: str, command: Sequence[str]) -> bool:
+    """Whether a process with this name and command line is this app, however it was installed."""
+    if _stem(name) in _OWN_NAMES:
+        return True
+    if not _stem(name).startswith("python"):
+        return False
+    arguments = command[1:]
+    script = next((word for word in arguments if not word.startswith("-")), "")
+    return ("-m", _MODULE) in pairwise(arguments) or _stem(script) in _OWN_NAMES
+
+
+def service_of(pid: int) -> str | None:
+    """The service of the system that a process belongs to; None for programs that a person has started."""
+    if sys.platform == "win32":
+        return _windows_service(pid)
+    try:
+        return service_in_cgroup(Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):  # macOS, or a process that has ended
+        return None
+
+
+def service_in_cgroup(text: str) -> str | None:
+    """The systemd service that a `/proc/PID/cgroup` names, the innermost; None for a session's programs."""
+    units = [unit for unit in _SERVICE.findall(text) if not _OF_A_SESSION.match(unit)]
+    return units[-1] if units else None
+
+
+def _windows_service(pid: int) -> str | None:
+    services: object = getattr(psutil, "win_service_iter", tuple)()
+    for service in services:  # type: ignore[attr-defined]
+        try:
+            if service.pid() == pid:
+                return str(service.name())
+        except psutil.Error:
+            continue
+    return None
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _stem(word: str) -> str:
+    path = PureWindowsPath(word)  # takes both kinds of separators
+    return (path.stem if path.suffix.lower() == ".exe" else path.name).lower()

@@ -1,0 +1,43 @@
+"""What a button beside an error says, and where it leads. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.errors import Fix
+from tray_app.models.verify import Check
+
+if TYPE_CHECKING:
+    from tray_app.errors import AppError
+    from tray_app.ui.presenters import Translate
+
+
+def fix_title(error: AppError, tr: Translate) -> str:
+    """The button that does something about the error; empty where only the person can."""
+    match error.fix:
+        case Fix.FREE_PORT:
+            return tr("Choose a &Free Port")
+        case Fix.VERIFY_MODEL:
+            return tr("&Verify the Model")
+        case Fix.SETTING:
+            return tr("&Open the Setting…")
+        case Fix.CHOOSE_ENGINE:
+            return tr("Choose Another &Engine…")
+        case Fix.NONE:
+            return ""
+
+
+def setting_of(error: AppError) -> str:
+    """The setting at which the dialog shall open."""
+    return "engine" if error.fix is Fix.CHOOSE_ENGINE else error.setting
+
+
+def check_text(check: Check, tr: Translate) -> str:
+    """What it means that a model has been found in order."""
+    match check:
+        case Check.DIGEST:
+            return tr("Every byte is the one that was downloaded, so the file is not the cause.")
+        case Check.HEADER:
+            return tr(
+                "Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them."
+            )
