@@ -2051,7 +2051,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>The most that downloads take of the line. 0: no limit.</source>
-            <translation>Part de la ligne que les téléchargements prennent au plus. 0 : sans limite.</translation>
+            <translation>Débit maximal des téléchargements. 0 : sans limite.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2066,7 +2066,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
-            <translation>Destination des sources hf: : Hugging Face lui-même, ou l’adresse https d’un miroir.</translation>
+            <translation>Où mènent les sources « hf: » : Hugging Face lui-même, ou l’adresse https d’un miroir.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

@@ -3371,7 +3371,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{size}/s</source>
-            <translation>{size}/秒</translation>
+            <translation>{size}/s</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />

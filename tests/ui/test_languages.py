@@ -84,10 +84,15 @@ def window(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> Window:
 
 def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iterator[tuple[str, QWidget]]:
     """Every window in every state that matters, with a name for its picture."""
-    for page in (Page.MODELS, Page.LOGS):
+    for name, page, status in (
+        ("first-run", Page.MODELS, make_status(model_name=None)),
+        ("models", Page.MODELS, busy_status()),
+        ("logs", Page.LOGS, make_status(State.READY)),
+    ):
+        fake.show(status)
         window.open(page)
-        qtbot.waitUntil(lambda: not bridge._operations)
-        yield page.value, window
+        qtbot.waitUntil(lambda status=status: not bridge._operations and bridge.status is status)  # type: ignore[misc]
+        yield name, window
     window.open(Page.EMBEDDING)
     trial = window.page(Page.EMBEDDING)
     assert isinstance(trial, TrialPage)
@@ -149,6 +154,16 @@ def test_numbers_and_their_words_are_those_of_the_language(
 
     assert size_text(4_680_000_000, tr) == size
     assert [count_text(count, count, tr) for count in (0, 1, 12_000)] == [none, one, many]
+
+
+def test_the_numbers_of_an_axis_are_those_of_the_language(languages: Languages) -> None:
+    from tray_app.ui.axes import NumberAxis
+
+    languages.use("fr")
+    axis = NumberAxis("left")
+
+    assert axis.tickStrings([-0.5, 0.0, 0.5], 1, 0.5) == ["-0,5", "0,0", "0,5"]
+    assert axis.tickStrings([0, 20_000], 1, 20_000) == ["0", "20\N{NARROW NO-BREAK SPACE}000"]
 
 
 def test_an_error_is_said_with_its_values_and_their_words(languages: Languages) -> None:
@@ -214,6 +229,36 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     assert desktop.dialog.tabs.currentIndex() == 2
     assert desktop.tray is not None
     assert "Quitter" in {action.text().replace("&", "") for action in desktop.tray.menu.actions()}
+
+
+def test_a_dialog_in_which_a_language_is_applied_goes_on_in_it(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    fake.show(make_status(State.READY))
+    desktop.open_settings()
+    old = desktop.dialog
+    assert old is not None
+    old.editors["language"].set_value("ja")
+
+    old.apply()
+
+    qtbot.waitUntil(lambda: desktop.dialog is not old)
+    assert desktop.dialog is not None
+    assert desktop.dialog.isVisible()
+    assert desktop.dialog.windowTitle() == "設定"
+    assert desktop.dialog.editors["language"].value() == "ja"
+    assert desktop.dialog.draft() == {}
+
+
+def test_a_language_whose_files_are_missing_is_english(
+    languages: Languages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tray_app.ui.languages.resources", lambda: tmp_path)
+
+    languages.use("fr")
+
+    assert tr("&Quit") == "&Quit"
+    assert "powerinfer_tray_fr.qm" in caplog.text
 
 
 def test_an_operation_that_began_in_the_old_language_may_end_in_the_new_one(

@@ -176,26 +176,37 @@ class Desktop(QObject):
         self.window.show_error(error)
 
     def _speak_anew(self) -> None:
-        """Everything in the language that was chosen, as far as it is open; what was typed stays."""
+        """Everything that is there in the language that was chosen; what was typed stays."""
         self._languages.use(self._language)
         if self.tray is not None:
             self.tray.show_status(self.bridge.status)
             self.tray.show_models(model_choices(self._facts, tr))
-        old_window, self.window = self.window, self._make_window()
-        self.window.take_over(old_window)
-        self._retire(old_window)
-        old_dialog, self.dialog = self.dialog, None
-        if old_dialog is not None:
-            if old_dialog.isVisible():
-                self.dialog = self._make_dialog()
-                self.dialog.take_over(old_dialog)
-                self.dialog.show()
-            self._retire(old_dialog)
-        old_about, self.about = self.about, None
-        if old_about is not None:
-            if old_about.isVisible():
-                self.open_about()
-            self._retire(old_about)
+        self._renew_window()
+        self._renew_dialog()
+        self._renew_about()
+
+    def _renew_window(self) -> None:
+        old, self.window = self.window, self._make_window()
+        self.window.take_over(old)
+        self._retire(old)
+
+    def _renew_dialog(self) -> None:
+        old, self.dialog = self.dialog, None
+        if old is None:
+            return
+        if old.isVisible():
+            self.dialog = self._make_dialog()
+            self.dialog.take_over(old)
+            self.dialog.show()
+        self._retire(old)
+
+    def _renew_about(self) -> None:
+        old, self.about = self.about, None
+        if old is None:
+            return
+        if old.isVisible():
+            self.open_about()
+        self._retire(old)
 
     def _retire(self, widget: QWidget) -> None:
         """What is still under way may yet tell its widget how it ended."""

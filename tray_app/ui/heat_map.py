@@ -25,6 +25,7 @@ MOST_TEXTS = 200
 _MOST_VALUES = 12
 """Texts up to which every cell carries its value; beyond, the pointer reads it."""
 _MOST_TICKS = 40
+_LEGEND_TICKS = 6
 _DARK_BELOW = 0.55
 """Luminance below which a cell needs white letters."""
 
@@ -62,6 +63,8 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         lowest = min(0.0, float(self._values.min()))
         self._image.setImage(self._values, levels=(lowest, 1.0))
         self._legend.setLevels((lowest, 1.0))
+        steps = np.linspace(lowest, 1.0, _LEGEND_TICKS)
+        self._legend.axis.setTicks([[(step, tr.number(step, 2)) for step in steps]])
         self._show_ticks(count)
         self._show_values(count, lowest)
         self._plot.setLimits(xMin=0, yMin=0, xMax=count, yMax=count)

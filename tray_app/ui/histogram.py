@@ -12,6 +12,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
 
+from tray_app.ui.axes import number_axes
 from tray_app.ui.presenters.measurement import percentile
 from tray_app.ui.texts import tr
 
@@ -28,7 +29,7 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
     """Bars of how many requests took how long."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, axisItems=number_axes())
         self.setAccessibleName(tr("Latencies of the requests"))
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self.addItem(self._bars)
@@ -39,8 +40,6 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
             self.addItem(line)
         self.setLabel("bottom", tr("Latency (ms)"))
         self.setLabel("left", tr("Requests"))
-        for side in ("bottom", "left"):
-            self.getAxis(side).enableAutoSIPrefix(False)
         self.setMenuEnabled(False)
         self._adopt_palette()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTranslator
@@ -10,6 +11,8 @@ from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_log = logging.getLogger(__name__)
 
 TRANSLATED = ("fr", "ja")
 """What there is besides the English of the sources."""
@@ -59,6 +62,7 @@ def _translators(language: str, parent: QObject) -> Iterable[QTranslator]:
     }
     for name, folder in folders.items():  # the last one is asked first
         translator = QTranslator(parent)
-        if not translator.load(f"{name}_{language}", folder):
-            raise FileNotFoundError(f"{folder}/{name}_{language}.qm")
-        yield translator
+        if translator.load(f"{name}_{language}", folder):
+            yield translator
+        else:  # an incomplete installation, which is better in English than not at all
+            _log.warning("There is no %s_%s.qm in %s", name, language, folder)
