@@ -23,7 +23,6 @@ from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
-from tray_app.phrases import phrase
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class Serving:
         if snapshot.state is State.READY and snapshot.plan:
             return snapshot.plan
         raise snapshot.failure or EngineError(
-            "The server is not ready", phrase("It is {state}.", state=snapshot.state)
+            "The server is not ready", "It was stopped, or did not get ready in time."
         )
 
     def find(self) -> Upstream | Unavailable:

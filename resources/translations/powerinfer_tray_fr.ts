@@ -105,8 +105,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/answer.py" />
-            <source>The server announced {first:,} bytes, then {second:,}.</source>
-            <translation>Le serveur a annoncé {first:,} octets, puis {second:,}.</translation>
+            <source>The server announced {first} bytes, then {second}.</source>
+            <translation>Le serveur a annoncé {first} octets, puis {second}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/answer.py" />
@@ -510,8 +510,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>There is more than the {count:,} bytes of the file.</source>
-            <translation>Il y a plus que les {count:,} octets du fichier.</translation>
+            <source>There is more than the {count} bytes of the file.</source>
+            <translation>Il y a plus que les {count} octets du fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
@@ -520,8 +520,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server stopped before byte {end:,}, at {at:,}.</source>
-            <translation>Le serveur s’est arrêté avant l’octet {end:,}, à {at:,}.</translation>
+            <source>The server stopped before byte {end}, at {at}.</source>
+            <translation>Le serveur s’est arrêté avant l’octet {end}, à {at}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
@@ -1750,8 +1750,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{type_name} is no type for this {kind} model.</source>
-            <translation>{type_name} n’est pas un type pour ce modèle {kind}.</translation>
+            <source>{type} is no type for this sparse model.</source>
+            <translation>{type} n’est pas un type pour ce modèle creux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{type} is no type for this dense model.</source>
+            <translation>{type} n’est pas un type pour ce modèle dense.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -1810,8 +1815,8 @@
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>It is {state}.</source>
-            <translation>Son état : {state}.</translation>
+            <source>It was stopped, or did not get ready in time.</source>
+            <translation>Il a été arrêté, ou n’a pas été prêt à temps.</translation>
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />

@@ -105,8 +105,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/answer.py" />
-            <source>The server announced {first:,} bytes, then {second:,}.</source>
-            <translation>サーバーが通知したサイズが {first:,} バイトから {second:,} バイトに変わりました。</translation>
+            <source>The server announced {first} bytes, then {second}.</source>
+            <translation>サーバーが通知したサイズが {first} バイトから {second} バイトに変わりました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/answer.py" />
@@ -510,8 +510,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>There is more than the {count:,} bytes of the file.</source>
-            <translation>ファイルの {count:,} バイトを超えるデータがあります。</translation>
+            <source>There is more than the {count} bytes of the file.</source>
+            <translation>ファイルの {count} バイトを超えるデータがあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
@@ -520,8 +520,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server stopped before byte {end:,}, at {at:,}.</source>
-            <translation>サーバーが {end:,} バイト目より前の {at:,} バイト目で停止しました。</translation>
+            <source>The server stopped before byte {end}, at {at}.</source>
+            <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
@@ -1750,8 +1750,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{type_name} is no type for this {kind} model.</source>
-            <translation>{type_name} は、この {kind} モデルには使用できない型です。</translation>
+            <source>{type} is no type for this sparse model.</source>
+            <translation>{type} は、このスパースモデルには使用できない型です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{type} is no type for this dense model.</source>
+            <translation>{type} は、この密モデルには使用できない型です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -1810,8 +1815,8 @@
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>It is {state}.</source>
-            <translation>状態: {state}</translation>
+            <source>It was stopped, or did not get ready in time.</source>
+            <translation>停止されたか、時間内に準備が完了しませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />

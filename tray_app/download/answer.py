@@ -66,7 +66,7 @@ class Answer:
         if size is not None and size != remote.size_bytes:
             raise broken_transfer(
                 phrase(
-                    "The server announced {first:,} bytes, then {second:,}.",
+                    "The server announced {first} bytes, then {second}.",
                     first=remote.size_bytes,
                     second=size,
                 )

@@ -151,7 +151,7 @@ class Worker(threading.Thread):
         if not answer.is_piece and answer.read(1):
             raise OverlongError(
                 "The server sends another size than it announced",
-                phrase("There is more than the {count:,} bytes of the file.", count=claim.end),
+                phrase("There is more than the {count} bytes of the file.", count=claim.end),
                 "Try again, or use another source.",
             )
 
@@ -161,7 +161,7 @@ class Worker(threading.Thread):
             self._plan.end_at(claim.next)
         elif answer.span is None or claim.next != answer.span[1]:
             raise broken_transfer(
-                phrase("The server stopped before byte {end:,}, at {at:,}.", end=claim.end, at=claim.next)
+                phrase("The server stopped before byte {end}, at {at}.", end=claim.end, at=claim.next)
             )
 
     def _keep_going(self) -> None:

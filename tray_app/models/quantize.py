@@ -124,7 +124,9 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
     if type_name not in types:
         raise ModelError(
             title,
-            phrase("{type_name} is no type for this {kind} model.", type_name=type_name, kind=header.kind),
+            phrase("{type} is no type for this sparse model.", type=type_name)
+            if header.sparse
+            else phrase("{type} is no type for this dense model.", type=type_name),
             phrase("Choose one of: {names}", names=", ".join(types)),
         )
     if target.exists():
