@@ -25,7 +25,7 @@ from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, SettingsError
+from tray_app.errors import EngineError, Fix, SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
 from tray_app.ui.about import about_box
@@ -65,9 +65,10 @@ def language(request: pytest.FixtureRequest, languages: Languages) -> str:
     return name
 
 
-def busy_status() -> AppStatus:
+def busy_status(fix: Fix = Fix.NONE) -> AppStatus:
     """Something of everything."""
-    failure = EngineError(phrase("The model file {name} is damaged", name="a.gguf"), "The file is empty.")
+    title = phrase("The model file {name} is damaged", name="a.gguf")
+    failure = EngineError(title, "The file is empty.", fix=fix, setting="port", evidence=("a line", "error"))
     engine = make_snapshot(State.BACKOFF, failure=failure)
     return make_status(State.BACKOFF, engine=engine, downloads=(make_progress(),), problem=failure)
 
@@ -105,7 +106,10 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
             trial.measure.measure()
             qtbot.waitUntil(lambda: trial.measure.plot is not None, timeout=15_000)
         yield name, window
-    for name, status in (("ready", make_status(State.READY)), ("failed", busy_status())):
+    for name, status in (
+        ("ready", make_status(State.READY)),
+        *((fix.value, busy_status(fix)) for fix in Fix),
+    ):
         with qtbot.waitSignal(bridge.status_changed):
             fake.show(status)
         window.open(Page.STATUS)
@@ -300,6 +304,7 @@ def pseudo(tmp_path: Path, qapp: QApplication) -> Iterator[None]:
 
 DATA = {
     *(entry.name for entry in CATALOG if entry.source),
+    "a line\nerror",
     "one",
     "two",
     "The quick brown fox jumps over the lazy dog.",
@@ -446,7 +451,7 @@ def test_no_mnemonic_of_a_menu_means_two_things(
 ) -> None:
     tray = Tray(busy_status(), template=False, over_dbus=False)
     for menu in (tray.menu, *tray.menu.findChildren(QMenu)):
-        texts = [action.text() for action in menu.actions() if action.isVisible() and action.isEnabled()]
+        texts = [action.text() for action in menu.actions() if action.isVisible()]
         keys = [(QKeySequence.mnemonic(text).toString(), text) for text in texts]
 
         assert clashes([pair for pair in keys if pair[0]]) == []
