@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-TERMINAL_ONLY = frozenset({"cli.py", "cli_models.py", "terminal.py", "selftest.py", "__main__.py"})
-"""The terminal speaks English."""
+TERMINAL_ONLY = frozenset(
+    {
+        "__main__.py",
+        "cli.py",
+        "cli_models.py",
+        "cli_tune.py",
+        "doctor.py",
+        "examination.py",
+        "selftest.py",
+        "terminal.py",
+    }
+)
+"""The terminal speaks English, and so do reports."""
 
 _SHOWN_BY = frozenset(
     [

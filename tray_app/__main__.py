@@ -7,6 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FIRST_TIMEOUT_S = 15.0
+_FIRST_LOOK_S = 0.1
 
 
 def main() -> int:
@@ -35,12 +43,35 @@ def _tray(arguments: list[str]) -> int:
 
         print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
         return run(["serve"])
+    from tray_app.system.instance import Role
+    from tray_app.system.paths import AppPaths
+
+    state = AppPaths.from_environment(os.environ).state
+    role = Role(state, "tray")
+    first = role.take()
+    if not first:
+        _await_the_first(state)
     if _runs_already(arguments):
         return 0
+    if not first:
+        print("PowerInfer Tray runs already, and does not answer.", file=sys.stderr)
+        return 1
     from tray_app.app import App
     from tray_app.ui.application import run_tray
 
-    return run_tray(App.on_this_machine(), arguments)
+    try:
+        return run_tray(App.on_this_machine(), arguments)
+    finally:
+        role.give_back()
+
+
+def _await_the_first(state: Path) -> None:
+    """Wait until the tray app that was started just before us can be asked; not for ever."""
+    from tray_app.gateway.client import find_running
+
+    deadline_s = time.monotonic() + _FIRST_TIMEOUT_S
+    while find_running(state) is None and time.monotonic() < deadline_s:
+        time.sleep(_FIRST_LOOK_S)  # another process, with which we share but a file
 
 
 def _runs_already(arguments: list[str]) -> bool:

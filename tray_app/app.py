@@ -11,29 +11,36 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 from psygnal import Signal
 
+from tray_app.doctor import Patient, examine
 from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.lastfailure import FailureKeeper
+from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.engine.vitals import vitals_of
 from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
-from tray_app.gateway.client import complete, embed, find_running
+from tray_app.examination import RunningApp
+from tray_app.gateway.client import complete, embed
 from tray_app.gateway.control import Control
 from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
-from tray_app.models.catalog import load_catalog, load_own_models
-from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.catalog import load_all
+from tray_app.models.files import parts_of
+from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.remote import all_parts
+from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
@@ -42,6 +49,7 @@ from tray_app.system.autostart import app_command, autostart_for
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
+from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
@@ -49,14 +57,15 @@ from tray_app.system.ports import nearest_free_port, port_owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.engine.vitals import Vitals
     from tray_app.errors import AppError
+    from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -68,6 +77,8 @@ HF_KEY = "huggingface.co"
 KEYS = (GATEWAY_KEY, REMOTE_KEY, HF_KEY)
 """The keys that a person can set: what clients from the network must show, what a remote server asks for,
 and what Hugging Face wants for gated files."""
+
+_STOP_TIMEOUT_S = 10.0
 
 TEST_MODEL = "test"
 """The catalogue's id of the model that comes with the app."""
@@ -90,6 +101,8 @@ class AppStatus:
     """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
     asleep: bool = False
     """Whether the engine is stopped until a request, or a person, wakes it."""
+    folder_changes: int = 0
+    """Counts what has happened in the models folder: with another number, look there again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """What clients have asked for. It changes without an announcement: look at it from time to time."""
 
@@ -98,8 +111,8 @@ class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
     What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `preview`, `vitals`,
-    `port_owners`, `wait_until_ready`, `embed` and `complete` may take long: a thread that draws windows must
-    not call them itself.
+    `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread that draws
+    windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -124,16 +137,18 @@ class App:
             keep_awake=keep_awake_on(host.system),
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
-        self.catalog_problem: ModelError | None = None
-        self._catalog = self._load_catalog()
+        self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
+        self._folder_changes = 0
+        self._trial_threads: int | None = None
+        self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
         self._serving = Serving(
             self._supervisor,
             settings=lambda: self.store.current,
             secrets=self._secrets,
-            plan=lambda *, download: self.preview(self.store.current, download=download),
+            plan=lambda *, download: self.preview(self._with_trial(), download=download),
             announce=self._announce,
         )
         self._serving.problem = self.store.problem or self.catalog_problem
@@ -148,10 +163,13 @@ class App:
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
+        self._asked = Role(paths.state, "control")
         self.downloads.changed.connect(self.care.note_checksums)
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
+        self._failures = FailureKeeper(paths.state)
+        self._supervisor.changed.connect(self._failures.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -170,6 +188,7 @@ class App:
             downloads=self.downloads.snapshot(),
             problem=self._serving.problem,
             asleep=self._serving.asleep,
+            folder_changes=self._folder_changes,
             traffic=self._serving.traffic(),
         )
 
@@ -181,8 +200,7 @@ class App:
     @property
     def models_folder(self) -> Path:
         """Where models are and go."""
-        chosen = self.store.current.models_folder
-        return Path(chosen).expanduser() if chosen else self.paths.models
+        return models_folder(self.store.current, self.paths)
 
     @property
     def library(self) -> Library:
@@ -192,7 +210,11 @@ class App:
         return self._library
 
     def begin(self) -> None:
-        """Do what the settings ask for when the app starts: start the server, have it wait, or nothing."""
+        """Do what the settings ask for when the app starts: start the server, have it wait, or nothing.
+
+        From now on the models folder is watched.
+        """
+        self._watch.start()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
@@ -218,6 +240,14 @@ class App:
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
         return self._serving.wait_until_ready(timeout_s)
+
+    def try_threads(self, count: int | None) -> None:
+        """Let a server that runs use so many threads, without setting that; None ends the trial.
+
+        `AppError` if the engine cannot be started so.
+        """
+        self._trial_threads = count
+        self._serving.adopt()
 
     def apply(self, new: Settings) -> None:
         """Save `new` and act on what is different. `AppError` says what could not be done."""
@@ -260,21 +290,56 @@ class App:
         engine = choose_engine(settings.engine, model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
 
-    def download(self, source: str, folder: Path | None = None, *, sha256: str | None = None) -> int:
-        """Queue a download from a URL, `hf:…` or a catalogue id; its number in the queue. `DownloadError`."""
+    def download(
+        self, source: str, folder: Path | None = None, *, sha256: str | None = None
+    ) -> tuple[int, ...]:
+        """Queue a download from a URL, `hf:…` or a catalogue id; its number in the queue. `DownloadError`.
+
+        Of a model that is split, every file is queued: their numbers in order. `sha256` is that of the file
+        that `source` names.
+        """
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
             raise DownloadError(
                 phrase("{name} comes with the app", name=entry.name), "There is nothing to download."
             )
-        return self.downloads.add(
-            entry.source if entry else source, folder or self.models_folder, sha256=sha256
+        address = entry.source if entry else source
+        return tuple(
+            self.downloads.add(part, folder or self.models_folder, sha256=sha256 if part == address else None)
+            for part in all_parts(address)
         )
+
+    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
+        """Put a model into the trash or delete it, see `ModelCare`; what is gone.
+
+        A server that has it open is stopped first. `AppError`.
+        """
+        path = self.library.locate(reference)
+        if self._served_path() == parts_of(path)[0]:
+            self.stop_server()
+            self._supervisor.wait_for({State.STOPPED, State.FAILED}, _STOP_TIMEOUT_S)
+        return self.care.remove_model(reference, for_good=for_good)
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         """Who keeps the public address from having this port; nobody if it is free or ours."""
         status = self.status()
         return () if status.serving and port == status.settings.port else port_owners(port)
+
+    def examine(self) -> Examination:
+        """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
+        status, complaints = self.status(), (self.store.problem, self.catalog_problem)
+        return examine(
+            Patient(
+                paths=self.paths,
+                host=self.host,
+                settings=status.settings,
+                library=self.library,
+                finder=self._engines,
+                secrets=self._secrets,
+                running=RunningApp(os.getpid(), status.engine.state, status.serving, status.base_url),
+                complaints=tuple(filter(None, complaints)),
+            )
+        )
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
@@ -292,7 +357,7 @@ class App:
 
         `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
         """
-        if find_running(self.paths.state):
+        if not self._asked.take():
             return
         self._control = Control(
             self.paths.state,
@@ -314,9 +379,11 @@ class App:
         def rest_s() -> float:
             return max(0.0, deadline_s - time.monotonic())
 
+        self._watch.close(rest_s())
         self._serving.stop(rest_s())
         if self._control:
             self._control.close(rest_s())
+        self._asked.give_back()
         self.downloads.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
@@ -330,6 +397,10 @@ class App:
                 str(exc),
                 "Check that you may write to the place that is named, or use the system's own settings.",
             ) from exc
+
+    def _with_trial(self) -> Settings:
+        settings, count = self.store.current, self._trial_threads
+        return settings if count is None else replace(settings, threads=count, threads_batch=count)
 
     def _model(self, settings: Settings, *, download: bool) -> Model:
         if not settings.model:
@@ -345,7 +416,8 @@ class App:
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
             choose_engine(settings.engine, exc.entry.sparse, self._engines)
-            self.downloads.wait(self.download(exc.entry.id))
+            for number in self.download(exc.entry.id):
+                self.downloads.wait(number)
             return self.library.find(settings.model)
 
     def _model_name(self, settings: Settings) -> str | None:
@@ -367,19 +439,15 @@ class App:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, resources() / "test-model" / "test.gguf")
+        return Library(folder, self._catalog, builtin_model())
 
     def _served_path(self) -> Path | None:
         engine = self._supervisor.glance()
         return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
 
-    def _load_catalog(self) -> tuple[CatalogEntry, ...]:
-        catalog = load_catalog(resources() / "catalog.toml")
-        try:
-            return catalog + load_own_models(self.paths.own_models_file, catalog)
-        except ModelError as exc:
-            self.catalog_problem = exc  # the app is of use without them
-            return catalog
+    def _folder_changed(self) -> None:
+        self._folder_changes += 1
+        self._announce()
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
@@ -404,6 +472,7 @@ def status_document(status: AppStatus) -> dict[str, Any]:
         "running": True,
         "state": status.engine.state,
         "model": status.model_name,
+        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
         "base_url": status.base_url,
         "serving": status.serving,
         "asleep": status.asleep,

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -23,11 +23,16 @@ from rich.console import Console
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
+from tray_app.cli_tune import tune_threads
+from tray_app.doctor import examine, patient_here
+from tray_app.download.progress import Phase
 from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, GatewayError
+from tray_app.examination import document, report
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.selftest import run_selftest
@@ -68,6 +73,7 @@ key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
 commands.command()(quantize)
+commands.command("tune")(tune_threads)
 
 KeyName = Annotated[
     str,
@@ -111,9 +117,12 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
     engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
 ) -> None:
-    """Serve a model until Ctrl-C, without a window."""
+    """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
+    if running := find_running(_paths().state):
+        _leave_it_to(running, overrides)
+        return
     with headless_app(overrides) as app:
         _serve(app)
 
@@ -138,17 +147,20 @@ def download(
         overrides["speed_limit"] = parse_rate(limit) / 1e6
     with headless_app(overrides) as app:
         result = _download(app, source, to, sha256)
+    size_bytes = sum(part.received_bytes for part in result)
     if as_json:
         print_json(
             {
-                "path": str(result.path),
-                "bytes": result.received_bytes,
-                "sha256": result.sha256,
-                "resumed": result.resumed,
+                "path": str(result[0].path),
+                "bytes": size_bytes,
+                "sha256": result[0].sha256,
+                "resumed": any(part.resumed for part in result),
+                "files": [{"path": str(part.path), "sha256": part.sha256} for part in result],
             }
         )
     else:
-        typer.echo(f"Saved {result.path} ({result.received_bytes:,} bytes)")
+        more = f" and {len(result) - 1} more files of it" if len(result) > 1 else ""
+        typer.echo(f"Saved {result[0].path}{more} ({size_bytes:,} bytes)")
 
 
 @commands.command()
@@ -234,6 +246,21 @@ def selftest(*, as_json: Json = False) -> None:
     else:
         typer.echo("Everything works." if report.ok else "Something was left behind.")
     raise typer.Exit(0 if report.ok else 1)
+
+
+@commands.command()
+def doctor(
+    *,
+    network: Annotated[bool, typer.Option(help="Also ask whether downloads could come in.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
+    found = examine(patient_here(os.environ), Session() if network else None)
+    if as_json:
+        print_json(document(found, Path.home()))
+    else:
+        typer.echo(report(found, Path.home()))
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @settings_commands.command("show")
@@ -333,6 +360,31 @@ def _choose_test_model_if_none(app: App) -> None:
         app.store.override(model=TEST_MODEL)
 
 
+def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
+    """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
+    status = running.status()
+    chosen = status["chosen"]
+    others = [name for name, value in asked.items() if not _means_the_same(value, chosen[name])]
+    if others:
+        has = ", ".join(f"{name} {chosen[name]}" for name in others)
+        raise GatewayError(
+            f"PowerInfer Tray runs already (PID {running.pid})",
+            f"It has {has}. Two of them cannot share their settings, models and logs.",
+            "Change its settings, or end it first: powerinfer-tray quit",
+        )
+    running.start()
+    typer.echo(f"PowerInfer Tray runs already (PID {running.pid}): {status['model']} at {status['base_url']}")
+    typer.echo("To stop its server: powerinfer-tray stop")
+
+
+def _means_the_same(asked: object, chosen: object) -> bool:
+    """Whether two values of a setting are equal, or two ways to write one path."""
+    if asked == chosen or not isinstance(asked, str) or not isinstance(chosen, str):
+        return asked == chosen
+    paths = [Path(word).expanduser().absolute() for word in (asked, chosen)]
+    return paths[0] == paths[1]
+
+
 def _serve(app: App) -> None:
     """Start the server and show what happens to it, until a signal or a failure that stays."""
     events: queue.SimpleQueue[AppStatus | AppError | None] = queue.SimpleQueue()
@@ -362,23 +414,27 @@ def _serve(app: App) -> None:
             starting.join()
 
 
-def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> Progress:
-    """Download with a live bar; a signal pauses it."""
+def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> tuple[Progress, ...]:
+    """Download with a live bar for each file of the model; a signal pauses all of them."""
     events: queue.SimpleQueue[tuple[Progress, ...] | None] = queue.SimpleQueue()
     with _signals_to(lambda: events.put(None)), ProgressBars(Console(stderr=True)) as bar:
-        number = app.download(source, folder, sha256=sha256)
+        numbers = app.download(source, folder, sha256=sha256)
         app.downloads.changed.connect(events.put)
         events.put(app.downloads.snapshot())
         while (snapshot := _next(events)) is not None:
-            (progress,) = (item for item in snapshot if item.id == number)
-            bar.show((progress,))
-            if not progress.phase.active:
-                app.downloads.wait(number)  # raises what is in the way
-                return progress
-        app.downloads.pause(number)
-    with suppress(AppError):
-        app.downloads.wait(number)
-    arrived = next(item for item in app.downloads.snapshot() if item.id == number).received_bytes
+            parts = tuple(item for item in snapshot if item.id in numbers)
+            bar.show(parts)
+            for part in parts:
+                if not part.phase.active:
+                    app.downloads.wait(part.id)  # raises what is in the way
+            if all(part.phase is Phase.DONE for part in parts):
+                return parts
+        for number in numbers:
+            app.downloads.pause(number)
+    for number in numbers:
+        with suppress(AppError):
+            app.downloads.wait(number)
+    arrived = sum(item.received_bytes for item in app.downloads.snapshot() if item.id in numbers)
     raise DownloadError("Paused", f"{arrived:,} bytes are here.", "The same command goes on from there.")
 
 

@@ -6,16 +6,22 @@ Everything here reads or writes large files and may take long; a thread that dra
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.download.faults import disk_fault
+from tray_app.download.lock import sole_writer
+from tray_app.download.part import PartFile
 from tray_app.download.progress import Phase
-from tray_app.engine.report import report_on
+from tray_app.download.source import Source
+from tray_app.engine.report import report_on, report_on_offer
 from tray_app.errors import ModelError
+from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import for_good as delete
-from tray_app.models.housekeeping import import_model, remove_model, to_trash
+from tray_app.models.housekeeping import free_bytes, import_model, remove_model, to_trash
 from tray_app.models.library import NotInstalledError
-from tray_app.models.quantize import find_quantizer, quantize
+from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase
@@ -28,14 +34,37 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
     from tray_app.engine.kinds import EngineFinder
     from tray_app.engine.report import ModelReport
+    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.housekeeping import How, OnProgress
-    from tray_app.models.library import Library
+    from tray_app.models.library import Library, Model
     from tray_app.models.quantize import Quantizer
     from tray_app.models.verify import Check
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A model that could be downloaded, and the disk that this takes."""
+
+    report: ModelReport
+    needed_bytes: int
+    """Without what has arrived already."""
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SmallerTypes:
+    """What a model can be quantized to."""
+
+    model: Model
+    types: tuple[tuple[str, int], ...]
+    """Each type, and the bytes that the result takes at most."""
+    folder: Path
+    """Where the result goes."""
+    free_bytes: int
 
 
 class ModelCare:
@@ -66,13 +95,27 @@ class ModelCare:
     def report(self, reference: str) -> ModelReport:
         """What a model is, what runs it, whether it fits; also of one that is still to be had. `AppError`."""
         try:
-            if is_address(reference):
-                model = peek(reference, self._session)
-            else:
-                model = self._library().find(reference)
+            model = self._peek(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
-            model = peek(exc.entry.source, self._session)
+            model = self._peek(exc.entry.source)
+        return self.report_on(model)
+
+    def report_on(self, model: Model) -> ModelReport:
+        """What can be said of a model that is at hand."""
         return report_on(model, self._settings(), self._engines, self._host)
+
+    def foresee(self, entry: CatalogEntry) -> ModelReport | None:
+        """The same of one on offer, by what the catalogue says of it; None if that is too little."""
+        return report_on_offer(entry, self._settings(), self._engines, self._host)
+
+    def prospect(self, reference: str) -> Prospect:
+        """What a download would bring and take; reads at its address, see `peek`. `AppError`."""
+        report = self.report(reference)
+        library = self._library()
+        names = {path.name for path in parts_of(report.model.path)}
+        held_bytes = sum(each.held_bytes for each in library.partials() if each.final.name in names)
+        needed_bytes = max(0, report.model.size_bytes - held_bytes)
+        return Prospect(report, needed_bytes, free_bytes(library.folder))
 
     def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
         """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
@@ -87,13 +130,21 @@ class ModelCare:
         path = self._library().locate(reference)
         if path == self._library().builtin:
             raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
-        if path == self._served():
+        if (served := self._served()) and served == parts_of(path)[0]:
             raise ModelError(
                 phrase("{name} is being served", name=path.name),
                 "The engine has the file open.",
                 "Stop the server first.",
             )
         return remove_model(path, delete if for_good else to_trash)
+
+    def discard_partial(self, final: Path) -> None:
+        """Delete what an unfinished download has left, for good; that nobody has queued. `AppError`."""
+        try:
+            with sole_writer(final):
+                PartFile(final, Source("", final.name)).discard()
+        except OSError as exc:
+            raise disk_fault(exc, final) from exc
 
     def quantizer(self) -> Quantizer:
         """The program that makes smaller models; `ModelError` if there is none on this machine."""
@@ -114,6 +165,20 @@ class ModelCare:
         return quantize(
             self.quantizer(), source, target, type_name.upper(), launcher=launcher, on_tensor=on_tensor
         )
+
+    def smaller_types(self, reference: str) -> SmallerTypes:
+        """What a model can be turned into, and the space there is for it. `ModelError` if that is nothing."""
+        model = self._library().find(reference)
+        types = self.quantizer().types_for(model.header)
+        return SmallerTypes(
+            model,
+            tuple((name, needed_bytes(model.header, name)) for name in types),
+            self._library().folder,
+            free_bytes(self._library().folder),
+        )
+
+    def _peek(self, address: str) -> Model:
+        return peek(address, self._session, self._settings().hf_endpoint)
 
     def note_checksums(self, downloads: tuple[Progress, ...]) -> None:
         """Keep the digests of what has arrived, so that it can be verified again years later."""

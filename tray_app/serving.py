@@ -249,13 +249,7 @@ class Serving:
     def _current_rules(self) -> Rules:
         settings = self._settings()
         network = settings.network == "lan"
-        key = client_key(settings, self._secrets)
-        if network and not key:
-            raise SettingsError(
-                "The local network needs an API key",
-                "Without one, everybody in the network could use this server.",
-                "Choose one: powerinfer-tray key set gateway",
-            )
+        key = check_key(settings, self._secrets)
         return Rules(
             temperature=settings.temperature,
             key=key,
@@ -284,6 +278,18 @@ def _refused(port: int, host: str) -> PortError:
 def client_key(settings: Settings, secrets: Secrets) -> str:
     """What clients must show; empty where none is asked for. `AppError` if the keychain refuses to tell."""
     return (secrets.get(GATEWAY_KEY) or "") if settings.network == "lan" else ""
+
+
+def check_key(settings: Settings, secrets: Secrets) -> str:
+    """As `client_key`; `SettingsError` if one is needed and there is none."""
+    key = client_key(settings, secrets)
+    if settings.network == "lan" and not key:
+        raise SettingsError(
+            "The local network needs an API key",
+            "Without one, everybody in the network could use this server.",
+            "Choose one: powerinfer-tray key set gateway",
+        )
+    return key
 
 
 def _models_of(plan: Plan) -> tuple[str, ...]:

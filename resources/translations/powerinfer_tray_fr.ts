@@ -1024,6 +1024,21 @@
             <translation>Ses options ne comprennent aucune de celles d’un serveur de modèles.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>PowerInfer cannot open a file with the name {name}</source>
+            <translation>PowerInfer ne peut pas ouvrir un fichier nommé {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
+            <translation>Il ne connaît que les lettres simples, et un autre nom ne peut pas être donné ici : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
+            <translation>Renommez le fichier avec seulement des lettres de a à z et des chiffres, ou déplacez-le sur un disque NTFS.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/plan.py" />
             <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
             <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
@@ -2329,6 +2344,16 @@
             <translation>Les ports inférieurs à {port} sont réservés aux programmes du système.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>A remote server has threads of its own</source>
+            <translation>Un serveur distant a ses propres threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>They are chosen where it was started.</source>
+            <translation>Leur nombre se choisit là où il a été démarré.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>À propos de PowerInfer Tray</translation>
@@ -2372,6 +2397,31 @@
             <location filename="../../tray_app/ui/bridge.py" />
             <source>The log has the details.</source>
             <translation>Le journal donne les détails.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/curve.py" />
+            <source>, </source>
+            <translation> ; </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Download a model</source>
+            <translation>Télécharger un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Reading what it is …</source>
+            <translation>Lecture de ses caractéristiques…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>&amp;Download</source>
+            <translation>&amp;Télécharger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>What it is could not be read. It can be downloaded all the same.</source>
+            <translation>Ses caractéristiques n’ont pas pu être lues. Le téléchargement reste possible.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
@@ -2459,6 +2509,16 @@
             <translation>NumPy, vecteurs seulement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>&amp;Essayer maintenant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>Do&amp;wnload and start</source>
+            <translation>Télécharger et dé&amp;marrer</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/heat_map.py" />
             <source>Similarity of the texts</source>
             <translation>Similarité des textes</translation>
@@ -2504,6 +2564,41 @@
             <translation>{count} requêtes de {low} à {high} ms</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>Import models</source>
+            <translation>Importer des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Copy: the file stays where it is, too</source>
+            <translation>&amp;Copier : le fichier reste aussi à sa place</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Move: it is then in the models folder alone</source>
+            <translation>&amp;Déplacer : il ne sera plus que dans le dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Link: use it from where it is; takes no space</source>
+            <translation>&amp;Lier : l’utiliser là où il est, sans prendre de place</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Import</source>
+            <translation>&amp;Importer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>into {folder}</source>
+            <translation>dans {folder}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>The other files of a split model, and what belongs to it, come along.</source>
+            <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/log_table.py" />
             <source>Time</source>
             <translation>Heure</translation>
@@ -2524,9 +2619,179 @@
             <translation>Message</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;More</source>
+            <translation>P&amp;lus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Use</source>
+            <translation>&amp;Utiliser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Download…</source>
+            <translation>&amp;Télécharger…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Pause</source>
+            <translation>Pau&amp;se</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Resume</source>
+            <translation>&amp;Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Cancel</source>
+            <translation>&amp;Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Verif&amp;y</source>
+            <translation>&amp;Vérifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Quantize…</source>
+            <translation>&amp;Quantifier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>Afficher dans le &amp;dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>Suppri&amp;mer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Importing</source>
+            <translation>Importation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Verifying</source>
+            <translation>Vérification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Every byte is as it was downloaded.</source>
+            <translation>Chaque octet est tel qu’il a été téléchargé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Header and size are right. What each byte should be is not known for this file.</source>
+            <translation>L’en-tête et la taille sont corrects. Le contenu attendu de chaque octet n’est pas connu pour ce fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>{name} is in order</source>
+            <translation>{name} est en ordre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Close</source>
+            <translation>Fermer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Quantizing</source>
+            <translation>Quantification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Delete for &amp;Good</source>
+            <translation>Supprimer définiti&amp;vement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Delete what has arrived of {name}?</source>
+            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The download would begin anew.</source>
+            <translation>Le téléchargement recommencerait depuis le début.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Delete</source>
+            <translation>&amp;Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move {name} to the trash?</source>
+            <translation>Mettre {name} à la corbeille ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>{size}, with all that belongs to it.</source>
+            <translation>{size}, avec tout ce qui s’y rattache.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move to &amp;Trash</source>
+            <translation>Mettre à la co&amp;rbeille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The server is using it, and will be stopped first.</source>
+            <translation>Le serveur l’utilise, et sera d’abord arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Keep</source>
+            <translation>&amp;Conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel the download of {name}?</source>
+            <translation>Annuler le téléchargement de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
+            <translation>Ce qui est arrivé peut rester, pour continuer plus tard à partir de là, ou être supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Keep</source>
+            <translation>Annuler et &amp;conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Delete</source>
+            <translation>Annuler et &amp;supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Go On</source>
+            <translation>&amp;Poursuivre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>PowerInfer Tray</source>
+            <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/model_table.py" />
             <source>Kind</source>
             <translation>Type</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Quantization</source>
+            <translation>Quantification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Context</source>
+            <translation>Contexte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -2535,8 +2800,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
+            <source>This machine</source>
+            <translation>Cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
             <source>State</source>
             <translation>État</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Models</source>
+            <translation>Modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -2689,14 +2964,14 @@
             <translation>Collez-le dans votre rapport. Les secrets et votre dossier personnel en ont été retirés.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Close</source>
-            <translation>Fermer</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Measure</source>
             <translation>&amp;Mesurer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Best Number of Threads…</source>
+            <translation>Meilleur nom&amp;bre de threads…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -2715,38 +2990,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>D&amp;ownload</source>
-            <translation>Té&amp;lécharger</translation>
+            <source>&amp;Import…</source>
+            <translation>&amp;Importer…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Models</source>
-            <translation>Modèles</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Use</source>
-            <translation>&amp;Utiliser</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Download</source>
-            <translation>&amp;Télécharger</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Pause</source>
-            <translation>Pau&amp;se</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Resume</source>
-            <translation>&amp;Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Cancel</source>
-            <translation>&amp;Annuler</translation>
+            <source>D&amp;ownload…</source>
+            <translation>Téléc&amp;harger…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
@@ -2755,18 +3005,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
+            <source>The models folder is not there</source>
+            <translation>Le dossier des modèles n’est pas là</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
+            <translation>{folder} est introuvable. Connectez son lecteur, ou choisissez un autre dossier dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
             <source>Select a model to see what can be done with it.</source>
             <translation>Sélectionnez un modèle pour voir ce que vous pouvez en faire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Try it now</source>
-            <translation>&amp;Essayer maintenant</translation>
+            <source>Models (*.gguf)</source>
+            <translation>Modèles (*.gguf)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>Télécharger et dé&amp;marrer</translation>
+            <source>All files (*)</source>
+            <translation>Tous les fichiers (*)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/status.py" />
@@ -2864,6 +3124,11 @@
             <translation>Dimension {index} : {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/downloads.py" />
+            <source>File {number} of {count}: {text}</source>
+            <translation>Fichier {number} sur {count} : {text}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>Type a text first.</source>
             <translation>Saisissez d’abord un texte.</translation>
@@ -2916,11 +3181,6 @@
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>{ms} ms per text</source>
             <translation>{ms} ms par texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>, </source>
-            <translation> ; </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -3130,6 +3390,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Its publisher wants you to sign in and accept terms first.</source>
+            <translation>Son éditeur demande de se connecter et d’accepter d’abord ses conditions.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Licence: {licence}.</source>
+            <translation>Licence : {licence}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Chosen, not downloaded</source>
             <translation>Choisi, non téléchargé</translation>
         </message>
@@ -3137,6 +3407,66 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Not downloaded</source>
             <translation>Non téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{size} have arrived.</source>
+            <translation>{size} sont arrivés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Being copied …</source>
+            <translation>Copie en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>It can be used as soon as all of it is here.</source>
+            <translation>Il sera utilisable dès qu’il sera là en entier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Cannot be used</source>
+            <translation>Inutilisable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Left by a download</source>
+            <translation>Reste d’un téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Nothing tells where it came from: download it again, or remove it to free the space.</source>
+            <translation>Rien n’indique d’où il vient : téléchargez-le à nouveau, ou supprimez-le pour libérer l’espace.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{verb} {percent} %</source>
+            <translation>{verb} {percent} %</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Kind:</source>
+            <translation>Type :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Context:</source>
+            <translation>Contexte :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Size:</source>
+            <translation>Taille :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>On the disk:</source>
+            <translation>Sur le disque :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>This machine:</source>
+            <translation>Cette machine :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -3230,6 +3560,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Without effect on this engine: {settings}.</source>
+            <translation>Sans effet sur ce moteur : {settings}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
             <translation>Il faut auto, powerinfer, llama.cpp, remote ou le chemin complet d’un programme.</translation>
         </message>
@@ -3319,6 +3654,71 @@
             <translation>Échec du téléchargement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Stopped before everything was measured. The server runs as before.</source>
+            <translation>Arrêté avant la fin des mesures. Le serveur fonctionne comme avant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Keep what is set: nothing is faster by more than 5 %.</source>
+            <translation>Gardez le réglage actuel : rien n’est plus rapide de plus de 5 %.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads.</source>
+            <translation>Le plus rapide avec {writing} threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads, and {reading} for batches.</source>
+            <translation>Le plus rapide avec {writing} threads, et {reading} pour les lots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>No engine</source>
+            <translation>Pas de moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Fits</source>
+            <translation>Convient</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Tight</source>
+            <translation>Juste</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Does not fit</source>
+            <translation>Ne convient pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire utilisable.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire utilisable : fermez d’autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
+            <translation>Avec un contexte de {context}, il lui faut {need}, pour {room} de mémoire utilisable : essayez un contexte de {smaller}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>{size} GiB</source>
+            <translation>{size} Gio</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
             <source>Memory</source>
             <translation>Mémoire</translation>
@@ -3385,6 +3785,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free: {missing} too little</source>
+            <translation>{needed} nécessaires, {free} libres : il manque {missing}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free</source>
+            <translation>{needed} nécessaires, {free} libres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{seconds} s left</source>
             <translation>encore {seconds} s</translation>
         </message>
@@ -3439,6 +3849,36 @@
             <translation>cause inconnue</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{title}.</source>
+            <translation>{title}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Quantize a model</source>
+            <translation>Quantifier un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Asking which types there are …</source>
+            <translation>Recherche des types disponibles…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Quantize</source>
+            <translation>&amp;Quantifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Type:</source>
+            <translation>&amp;Type :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;New file:</source>
+            <translation>&amp;Nouveau fichier :</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/setting_editors.py" />
             <source>Automatic</source>
             <translation>Automatique</translation>
@@ -3489,6 +3929,56 @@
             <translation>Menu de la zone de notification</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Best number of threads</source>
+            <translation>Meilleur nombre de threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>Le serveur est redémarré avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Numbers of threads measured</source>
+            <translation>Nombres de threads mesurés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Use These</source>
+            <translation>&amp;Utiliser ces valeurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Close</source>
+            <translation>&amp;Fermer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Stopping …</source>
+            <translation>Arrêt en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Stop</source>
+            <translation>&amp;Arrêter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Embeddings/s</source>
+            <translation>Embeddings/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Tokens/s</source>
+            <translation>Tokens/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Speed by number of threads</source>
+            <translation>Vitesse selon le nombre de threads</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/vitals_panel.py" />
             <source>The last two minutes, while this page is open.</source>
             <translation>Les deux dernières minutes, tant que cette page est ouverte.</translation>
@@ -3502,11 +3992,6 @@
             <location filename="../../tray_app/ui/widgets.py" />
             <source>Information</source>
             <translation>Information</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>PowerInfer Tray</source>
-            <translation>PowerInfer Tray</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -3527,6 +4012,11 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Logs</source>
             <translation>Journaux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/work.py" />
+            <source>Called off</source>
+            <translation>Annulé</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />

@@ -1024,6 +1024,21 @@
             <translation>オプションを問い合わせましたが、モデルサーバーのものがありません。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>PowerInfer cannot open a file with the name {name}</source>
+            <translation>PowerInfer は {name} という名前のファイルを開けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
+            <translation>PowerInfer は英数字の名前しか扱えず、ここでは別名も付けられません: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
+            <translation>a～z の文字と数字だけの名前に変更するか、NTFS のディスクに移動してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/plan.py" />
             <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
             <translation>代わりに「コンテキストサイズ」を設定してください。要求がエンジンの限度内に収まります。</translation>
@@ -2329,6 +2344,16 @@
             <translation>{port} より小さいポートはシステムのプログラム用です。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>A remote server has threads of its own</source>
+            <translation>リモートサーバーのスレッド数は変更できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>They are chosen where it was started.</source>
+            <translation>スレッド数は、サーバーを起動した側で設定します。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>PowerInfer Tray について</translation>
@@ -2372,6 +2397,31 @@
             <location filename="../../tray_app/ui/bridge.py" />
             <source>The log has the details.</source>
             <translation>詳細はログにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/curve.py" />
+            <source>, </source>
+            <translation>, </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Download a model</source>
+            <translation>モデルのダウンロード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Reading what it is …</source>
+            <translation>モデルの情報を読み込んでいます…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>&amp;Download</source>
+            <translation>ダウンロード(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>What it is could not be read. It can be downloaded all the same.</source>
+            <translation>モデルの情報を読み込めませんでした。ダウンロードは可能です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
@@ -2459,6 +2509,16 @@
             <translation>NumPy (ベクトルのみ)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>今すぐ試す(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>Do&amp;wnload and start</source>
+            <translation>ダウンロードして起動(&amp;W)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/heat_map.py" />
             <source>Similarity of the texts</source>
             <translation>テキストの類似度</translation>
@@ -2504,6 +2564,41 @@
             <translation>{count} 件の要求、{low}～{high} ms</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>Import models</source>
+            <translation>モデルのインポート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Copy: the file stays where it is, too</source>
+            <translation>コピー: 元のファイルも残します(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Move: it is then in the models folder alone</source>
+            <translation>移動: モデルフォルダーだけに置きます(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Link: use it from where it is; takes no space</source>
+            <translation>リンク: 元の場所のまま使用します (容量は増えません)(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Import</source>
+            <translation>インポート(&amp;I)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>into {folder}</source>
+            <translation>保存先: {folder}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>The other files of a split model, and what belongs to it, come along.</source>
+            <translation>分割されたモデルのほかのファイルと付属ファイルも一緒にインポートされます。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/log_table.py" />
             <source>Time</source>
             <translation>時刻</translation>
@@ -2524,9 +2619,179 @@
             <translation>メッセージ</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;More</source>
+            <translation>その他(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Use</source>
+            <translation>使用(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Download…</source>
+            <translation>ダウンロード(&amp;D)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Pause</source>
+            <translation>一時停止(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Resume</source>
+            <translation>再開(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Cancel</source>
+            <translation>キャンセル(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Verif&amp;y</source>
+            <translation>検証(&amp;Y)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Quantize…</source>
+            <translation>量子化(&amp;Q)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>フォルダーを表示(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>削除(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Importing</source>
+            <translation>インポート中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Verifying</source>
+            <translation>検証中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Every byte is as it was downloaded.</source>
+            <translation>すべてのバイトがダウンロード時と一致しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Header and size are right. What each byte should be is not known for this file.</source>
+            <translation>ヘッダーとサイズは正常です。このファイルについては、各バイトの正しい値がわかりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>{name} is in order</source>
+            <translation>{name} に問題はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Close</source>
+            <translation>閉じる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Quantizing</source>
+            <translation>量子化中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Delete for &amp;Good</source>
+            <translation>完全に削除(&amp;G)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Delete what has arrived of {name}?</source>
+            <translation>{name} の受信済みデータを削除しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The download would begin anew.</source>
+            <translation>ダウンロードは最初からやり直しになります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Delete</source>
+            <translation>削除(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move {name} to the trash?</source>
+            <translation>{name} をごみ箱に移動しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>{size}, with all that belongs to it.</source>
+            <translation>{size} (付属するファイルを含む)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move to &amp;Trash</source>
+            <translation>ごみ箱に移動(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The server is using it, and will be stopped first.</source>
+            <translation>サーバーが使用中のため、先に停止します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Keep</source>
+            <translation>残す(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel the download of {name}?</source>
+            <translation>{name} のダウンロードをキャンセルしますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
+            <translation>受信した分は、後で続きから再開できるように残すか、削除するかを選択できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Keep</source>
+            <translation>キャンセルして残す(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Delete</source>
+            <translation>キャンセルして削除(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Go On</source>
+            <translation>続行(&amp;G)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>PowerInfer Tray</source>
+            <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/model_table.py" />
             <source>Kind</source>
             <translation>種類</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Quantization</source>
+            <translation>量子化</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Context</source>
+            <translation>コンテキスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -2535,8 +2800,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
+            <source>This machine</source>
+            <translation>このコンピューター</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
             <source>State</source>
             <translation>状態</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Models</source>
+            <translation>モデル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -2689,14 +2964,14 @@
             <translation>報告に貼り付けてください。秘密情報とホームフォルダーは取り除いてあります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Close</source>
-            <translation>閉じる</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Measure</source>
             <translation>測定(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Best Number of Threads…</source>
+            <translation>最適なスレッド数(&amp;B)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -2715,38 +2990,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>D&amp;ownload</source>
-            <translation>ダウンロード(&amp;O)</translation>
+            <source>&amp;Import…</source>
+            <translation>インポート(&amp;I)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Models</source>
-            <translation>モデル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Use</source>
-            <translation>使用(&amp;U)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Download</source>
-            <translation>ダウンロード(&amp;D)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Pause</source>
-            <translation>一時停止(&amp;P)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Resume</source>
-            <translation>再開(&amp;R)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Cancel</source>
-            <translation>キャンセル(&amp;C)</translation>
+            <source>D&amp;ownload…</source>
+            <translation>ダウンロード(&amp;O)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
@@ -2755,18 +3005,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
+            <source>The models folder is not there</source>
+            <translation>モデルフォルダーがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
+            <translation>{folder} が見つかりません。ドライブを接続するか、設定で別のフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
             <source>Select a model to see what can be done with it.</source>
             <translation>モデルを選択すると、実行できる操作が表示されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Try it now</source>
-            <translation>今すぐ試す(&amp;T)</translation>
+            <source>Models (*.gguf)</source>
+            <translation>モデル (*.gguf)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>ダウンロードして起動(&amp;W)</translation>
+            <source>All files (*)</source>
+            <translation>すべてのファイル (*)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/status.py" />
@@ -2864,6 +3124,11 @@
             <translation>次元 {index}: {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/downloads.py" />
+            <source>File {number} of {count}: {text}</source>
+            <translation>ファイル {number}/{count}: {text}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>Type a text first.</source>
             <translation>先にテキストを入力してください。</translation>
@@ -2913,11 +3178,6 @@
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>{ms} ms per text</source>
             <translation>1 件あたり {ms} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>, </source>
-            <translation>, </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -3125,6 +3385,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Its publisher wants you to sign in and accept terms first.</source>
+            <translation>公開者のサイトにサインインし、利用条件に同意する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Licence: {licence}.</source>
+            <translation>ライセンス: {licence}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Chosen, not downloaded</source>
             <translation>選択中 (未ダウンロード)</translation>
         </message>
@@ -3132,6 +3402,66 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Not downloaded</source>
             <translation>未ダウンロード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{size} have arrived.</source>
+            <translation>{size} を受信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Being copied …</source>
+            <translation>コピー中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>It can be used as soon as all of it is here.</source>
+            <translation>すべて揃うと使用できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Cannot be used</source>
+            <translation>使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Left by a download</source>
+            <translation>ダウンロードの残り</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Nothing tells where it came from: download it again, or remove it to free the space.</source>
+            <translation>ダウンロード元の記録がありません。もう一度ダウンロードするか、削除して空き容量を増やしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{verb} {percent} %</source>
+            <translation>{verb} {percent}%</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Kind:</source>
+            <translation>種類:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Context:</source>
+            <translation>コンテキスト:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Size:</source>
+            <translation>サイズ:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>On the disk:</source>
+            <translation>ディスク:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>This machine:</source>
+            <translation>このコンピューター:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -3225,6 +3555,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Without effect on this engine: {settings}.</source>
+            <translation>このエンジンでは効果のない設定: {settings}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
             <translation>auto、powerinfer、llama.cpp、remote、またはプログラムのフルパスを指定してください。</translation>
         </message>
@@ -3314,6 +3649,71 @@
             <translation>ダウンロードに失敗しました</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Stopped before everything was measured. The server runs as before.</source>
+            <translation>測定が完了する前に停止しました。サーバーは元の設定で動作しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Keep what is set: nothing is faster by more than 5 %.</source>
+            <translation>現在の設定のままで問題ありません。5% を超えて速くなる設定はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads.</source>
+            <translation>{writing} スレッドで最も高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads, and {reading} for batches.</source>
+            <translation>{writing} スレッド、バッチは {reading} スレッドで最も高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>No engine</source>
+            <translation>エンジンなし</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Fits</source>
+            <translation>実行可能</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Tight</source>
+            <translation>ぎりぎり</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Does not fit</source>
+            <translation>実行不可</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used.</source>
+            <translation>使用可能なメモリ {room} のうち {need} が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
+            <translation>使用可能なメモリ {room} のうち {need} が必要です。ほかのプログラムを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
+            <translation>コンテキスト {context} では {need} 必要ですが、使用可能なメモリは {room} です。コンテキストを {smaller} にしてみてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>{size} GiB</source>
+            <translation>{size} GiB</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
             <source>Memory</source>
             <translation>メモリ</translation>
@@ -3380,6 +3780,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free: {missing} too little</source>
+            <translation>{needed} 必要、空き {free}: {missing} 不足</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free</source>
+            <translation>{needed} 必要、空き {free}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{seconds} s left</source>
             <translation>残り {seconds} 秒</translation>
         </message>
@@ -3434,6 +3844,36 @@
             <translation>原因不明</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{title}.</source>
+            <translation>{title}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Quantize a model</source>
+            <translation>モデルの量子化</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Asking which types there are …</source>
+            <translation>使用できる型を確認しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Quantize</source>
+            <translation>量子化(&amp;Q)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Type:</source>
+            <translation>型(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;New file:</source>
+            <translation>新しいファイル(&amp;N):</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/setting_editors.py" />
             <source>Automatic</source>
             <translation>自動</translation>
@@ -3484,6 +3924,56 @@
             <translation>トレイメニュー</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Best number of threads</source>
+            <translation>最適なスレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムの要求は待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Numbers of threads measured</source>
+            <translation>測定したスレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Use These</source>
+            <translation>この値を使用(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Close</source>
+            <translation>閉じる(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Stopping …</source>
+            <translation>停止しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Stop</source>
+            <translation>停止(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Embeddings/s</source>
+            <translation>埋め込み/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Tokens/s</source>
+            <translation>トークン/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Speed by number of threads</source>
+            <translation>スレッド数ごとの速度</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/vitals_panel.py" />
             <source>The last two minutes, while this page is open.</source>
             <translation>このページを開いている間の、直近 2 分間です。</translation>
@@ -3497,11 +3987,6 @@
             <location filename="../../tray_app/ui/widgets.py" />
             <source>Information</source>
             <translation>情報</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>PowerInfer Tray</source>
-            <translation>PowerInfer Tray</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -3522,6 +4007,11 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Logs</source>
             <translation>ログ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/work.py" />
+            <source>Called off</source>
+            <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />

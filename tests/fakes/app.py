@@ -17,15 +17,20 @@ from psygnal import Signal
 
 from tray_app.app import AppStatus
 from tray_app.download.progress import Phase, Progress
+from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
+from tray_app.engine.report import ModelReport
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.engine.vitals import Vitals
+from tray_app.examination import Examination, ModelFinding, PortFinding, SettingsFinding
 from tray_app.gateway.client import Embeddings
+from tray_app.model_care import Prospect, SmallerTypes
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model, NotInstalledError
+from tray_app.models.library import Contents, Model, NotInstalledError
+from tray_app.models.memory import Fit, Need, Room, Verdict
 from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
@@ -36,8 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.app import App
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
+    from tray_app.examination import Problem
+    from tray_app.models.files import Partial
+    from tray_app.models.housekeeping import How, OnProgress
+    from tray_app.models.library import Unusable
     from tray_app.system.ports import PortOwner
 
 MODELS = Path("/models")
@@ -176,6 +185,27 @@ CATALOG = (
 )
 
 
+def make_examination(*problems: Problem, **changes: Any) -> Examination:
+    """What the doctor finds on a machine without a fault."""
+    return replace(
+        Examination(
+            versions={"PowerInfer Tray": "1.2", "Qt": "6.11"},
+            host=make_host(gpu=True),
+            cards=(Device("NVIDIA GeForce", 8 << 30, used=None),),
+            engines=(),
+            model=ModelFinding("bamboo", str(MODELS / "bamboo.gguf"), "fits: 5.0 GiB of 14 that can be used"),
+            port=PortFinding(8080, free=True, ours=False, owners=(), nearest_free=None),
+            settings=SettingsFinding("/fake/settings.toml", {}, ()),
+            folders=(),
+            running=None,
+            last_failure=None,
+            network=(),
+            problems=problems,
+        ),
+        **changes,
+    )
+
+
 class FakeLibrary:
     """Models that are nowhere."""
 
@@ -183,8 +213,12 @@ class FakeLibrary:
         self.models = models
         self.catalog = CATALOG
 
-    def installed(self) -> tuple[Model, ...]:
-        return self.models
+        self.unusable: tuple[Unusable, ...] = ()
+        self.partials: tuple[Partial, ...] = ()
+        self.folder = MODELS  # which is nowhere
+
+    def contents(self) -> Contents:
+        return Contents(self.models, self.unusable, self.partials)
 
     def find(self, reference: str) -> Model:
         for model in self.models:
@@ -213,17 +247,62 @@ class FakeDownloads:
     def cancel(self, number: int) -> None:
         self._app.note("cancel", number)
 
+    def discard(self, number: int) -> None:
+        self._app.note("discard", number)
+
 
 class FakeCare:
-    """Finds every model in order."""
+    """Notes what is asked of it. Long work waits for `go_on` after its first half."""
 
     def __init__(self, app: FakeApp) -> None:
         self._app = app
+        self.go_on = threading.Event()
+        self.check = Check.DIGEST
+        self.called_off = threading.Event()
 
-    def verify_model(self, reference: str, on_bytes: Callable[[int, int], object]) -> Check:
-        self._app.note("verify_model", reference)
-        on_bytes(1, 2)
-        return Check.DIGEST
+    def report_on(self, model: Model) -> ModelReport:
+        return self._app.report(model)
+
+    def foresee(self, entry: CatalogEntry) -> ModelReport | None:
+        return self._app.report(make_model(entry.name, entry.file_name, sparse=entry.sparse))
+
+    def prospect(self, reference: str) -> Prospect:
+        self._app.note("prospect", reference)
+        return Prospect(self._app.report(make_model()), 4_680_000_000, 20_000_000_000)
+
+    def smaller_types(self, reference: str) -> SmallerTypes:
+        self._app.note("smaller_types", reference)
+        types = (("Q4_0", 4_000_000_000), ("F16", 60_000_000_000))
+        return SmallerTypes(make_model(), types, MODELS, 20_000_000_000)
+
+    def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
+        self._app.note("verify", reference)
+        self._work(on_bytes)
+        return self.check
+
+    def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
+        self._app.note("import", path, how)
+        self._work(on_bytes)
+        new = make_model(path.stem, path.name, sparse=False)
+        self._app.library.models += (new,)
+        return (new.path,)
+
+    def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
+        self._app.note("quantize", reference, target, type_name)
+        self._work(on_tensor)
+        return target
+
+    def discard_partial(self, final: Path) -> None:
+        self._app.note("discard_partial", final)
+
+    def _work(self, tell: OnProgress) -> None:
+        tell(1, 2)
+        while not self.go_on.wait(0.01):
+            try:
+                tell(1, 2)
+            except Exception:
+                self.called_off.set()
+                raise
 
 
 class FakeApp:
@@ -246,7 +325,10 @@ class FakeApp:
         )
         self.downloads = FakeDownloads(self)
         self.care = FakeCare(self)
+        self.fit = Fit.FITS
+        self.obstacle: EngineError | None = None
         self.engine = make_engine()
+        self.plan: Plan = make_plan()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
@@ -318,6 +400,9 @@ class FakeApp:
         self.note("apply", changes)
         self.show(replace(self._status, settings=new))
 
+    def examine(self) -> Examination:
+        return make_examination()
+
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())
 
@@ -326,14 +411,36 @@ class FakeApp:
         model = self.library.find(settings.model)
         return plan_launch(settings, model, self.engine, self.host)
 
-    def download(self, source: str) -> int:
+    @property
+    def models_folder(self) -> Path:
+        return MODELS
+
+    def report(self, model: Model) -> ModelReport:
+        """Of any model, with the verdict that the test has chosen."""
+        need = Need(model.size_bytes, 0, 0)
+        verdict = Verdict(self.fit, need, Room(16 * 2**30), 4096, 2048 if self.fit is Fit.TOO_LARGE else None)
+        return ModelReport(model, self.engine.kind, self.engine, self.obstacle, verdict)
+
+    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
+        self.note("remove_model", reference, for_good)
+        self.library.models = tuple(model for model in self.library.models if str(model.path) != reference)
+        return (Path(reference),)
+
+    def download(self, source: str) -> tuple[int, ...]:
         self.note("download", source)
-        return 1
+        return (1,)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         self.note("embed", tuple(texts))
         vectors = tuple(_vector(len(text)) for text in texts)
         return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
+
+    def try_threads(self, count: int | None) -> None:
+        self.note("try_threads", count)
+
+    def wait_until_ready(self, timeout_s: float) -> Plan:
+        assert timeout_s > 0
+        return self.plan
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         self.note("complete", prompt, max_tokens)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.fakes.launches import fake_plan
 from tray_app.engine.supervisor import Supervisor
-from tray_app.system.child import Launch, PosixLauncher, launcher_for
+from tray_app.system.child import Launch, PosixLauncher, launcher_for, lines_of
 from tray_app.system.host import System
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["launcher", how, *argv]:
             child = PosixLauncher(how).launch(Launch(tuple(argv), os.environ, Path.cwd()))
-            for line in child.lines():
+            for line in lines_of(child):
                 sys.stdout.write(f"{child.pid} {line}\n")
                 sys.stdout.flush()
         case ["supervisor", folder, *options]:

@@ -11,8 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+SPAM = "\x1b[2mslot update_slots: id  0 | task 12 | prompt processing progress, n_tokens = 512\x1b[0m\n"
+SPAM_EVERY_S = 0.005
 HELP = {
     "powerinfer": """usage: server [options]
 
@@ -68,6 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--hang", action="store_true", help="do nothing, for ever, in place of listening")
     parser.add_argument("--hang-at", help="text of a request after which it answers none, but /props")
     parser.add_argument("--spin", action="store_true", help="compute meanwhile, as PowerInfer does")
+    parser.add_argument("--spam-lines", type=int, default=0, help="print so many lines a second")
     parser.add_argument("--answer", type=json.loads, default=[0.25, -0.5], help="the vector")
     return parser.parse_known_args()[0]
 
@@ -75,7 +79,19 @@ def parse_arguments() -> argparse.Namespace:
 def end(exit_code: int) -> None:
     if exit_code < 0:
         os.kill(os.getpid(), -exit_code)
+        threading.Event().wait()  # another thread may be the one that it hits
     os._exit(exit_code)
+
+
+def spam(lines_per_s: int) -> None:
+    burst = (SPAM * int(lines_per_s * SPAM_EVERY_S)).encode()
+    due_s = time.monotonic()
+    while True:
+        view = memoryview(burst)
+        while view:
+            view = view[os.write(2, view) :]
+        due_s = max(due_s + SPAM_EVERY_S, time.monotonic() - 1)
+        time.sleep(max(0, due_s - time.monotonic()))
 
 
 def hang(*, spin: bool) -> None:
@@ -138,6 +154,8 @@ def main() -> None:
         command = [sys.executable, "-I", "-S", "-c", "import threading; threading.Event().wait()"]
         child = subprocess.Popen(command, start_new_session=True)
         sys.stdout.write(f"child {child.pid}\n")
+    if options.spam_lines:
+        threading.Thread(target=spam, args=[options.spam_lines], daemon=True).start()
     sys.stdout.write("loading\n")
     sys.stdout.flush()
     if options.fail:

@@ -1,9 +1,12 @@
 """The composition root on a real engine: wishes become what a person expects, and failures lose nothing."""
 
+import itertools
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace as replace_host
 from pathlib import Path
 
 import psutil
@@ -12,7 +15,7 @@ import requests
 from msgspec.structs import replace
 
 from tests.fakes.file_server import Drop, FileServer, ServedFile
-from tests.fakes.models import write_model
+from tests.fakes.models import model_bytes, write_model, write_split_model
 from tray_app.app import App, AppStatus
 from tray_app.cli import _choose_test_model_if_none
 from tray_app.download.progress import Phase
@@ -23,6 +26,7 @@ from tray_app.models.catalog import CatalogEntry
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, free_port
+from tray_app.tuning import Sample, tune
 
 DEADLINE_S = 60.0
 
@@ -178,10 +182,78 @@ def test_a_download_goes_to_the_models_folder_and_is_then_a_model(app: App, tmp_
     write_model(model)
     with FileServer() as server:
         file = server.put("/tiny.gguf", model.read_bytes())
-        path = app.downloads.wait(app.download(file.url), DEADLINE_S)
+        (number,) = app.download(file.url)
+        path = app.downloads.wait(number, DEADLINE_S)
 
     assert path == app.paths.models / "tiny.gguf"
     assert app.library.find("tiny").path == path
+
+
+@pytest.mark.parametrize("chosen", [1, 3])
+def test_all_files_of_a_split_model_are_downloaded_whichever_is_named(
+    app: App, tmp_path: Path, chosen: int
+) -> None:
+    parts = write_split_model(tmp_path, "big", 3)
+    with FileServer() as server:
+        urls = [server.put(f"/{part.name}", part.read_bytes()).url for part in parts]
+        for number in app.download(urls[chosen - 1]):
+            app.downloads.wait(number, DEADLINE_S)
+
+    model = app.library.find("big-00001-of-00003")
+    assert (model.size_bytes, model.header.split_count) == (sum(part.stat().st_size for part in parts), 3)
+
+
+def test_a_prospect_counts_what_is_here_already(app: App) -> None:
+    with FileServer() as server:
+        url = server.put("/tiny.gguf", model_bytes()).url
+        whole = app.care.prospect(url)
+        held = app.paths.models / "tiny.gguf.part"
+        held.parent.mkdir(parents=True)
+        held.write_bytes(b"x" * 4096)
+        rest = app.care.prospect(url)
+
+    assert whole.needed_bytes == whole.report.model.size_bytes == len(model_bytes())
+    assert rest.needed_bytes < whole.needed_bytes
+    assert rest.free_bytes > 0
+
+
+def test_what_a_forgotten_download_has_left_is_discarded(app: App) -> None:
+    left = app.paths.models / "old.gguf.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    (partial,) = app.library.partials()
+
+    app.care.discard_partial(partial.final)
+
+    assert list(app.paths.models.iterdir()) == []
+
+
+def test_a_model_that_is_served_is_removed_after_its_server_was_stopped(app: App) -> None:
+    app.paths.models.mkdir(parents=True)
+    path = app.paths.models / "mine.gguf"
+    shutil.copy(resources() / "test-model" / "test.gguf", path)
+    app.apply(replace(app.store.current, model="mine.gguf"))
+    started(app)
+    with pytest.raises(ModelError, match="is being served"):
+        app.care.remove_model("mine.gguf")
+
+    app.remove_model("mine.gguf", for_good=True)
+
+    assert not path.exists()
+    assert app.status().engine.pid is None
+    assert not app.status().serving
+
+
+def test_a_change_of_the_models_folder_is_announced(app: App) -> None:
+    app.begin()
+    before = app.status().folder_changes
+    announced = threading.Event()
+    app.changed.connect(lambda status: announced.set() if status.folder_changes > before else None)
+
+    write_model(app.paths.models / "new.gguf")
+
+    assert announced.wait(DEADLINE_S)
+    assert "new" in [model.id for model in app.library.installed()]
 
 
 def test_the_built_in_model_needs_no_download(app: App) -> None:
@@ -283,7 +355,7 @@ def app_with_offer(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr("tray_app.app.load_catalog", lambda _: (offer,))
+        monkeypatch.setattr("tray_app.app.load_all", lambda *_: ((offer,), None))
         overrides = {"port": free_port(), "model": "offer"}
         app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
         yield app, served
@@ -355,3 +427,35 @@ def test_a_wrong_list_of_own_models_leaves_the_app_of_use(private_home: Path) ->
     assert "models.toml" in str(app.catalog_problem)
     assert app.library.find("test")
     app.close()
+
+
+def threads_in_use(app: App) -> list[str]:
+    plan = app.wait_until_ready(DEADLINE_S)
+    return [word for flag, word in itertools.pairwise(plan.argv) if flag in ("--threads", "--threads-batch")]
+
+
+def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before(app: App) -> None:
+    before = threads_in_use(started(app))
+    seen: list[list[str]] = []
+    cancelled = threading.Event()
+
+    def note(samples: tuple[Sample, ...], _total: int) -> None:
+        seen.append(threads_in_use(app))
+        if len(samples) == 2:
+            cancelled.set()
+
+    tuning = tune(
+        app, app.store.current, replace_host(app.host, physical_cores=2, logical_cores=3), cancelled, note
+    )
+
+    assert seen == [["1", "1"], ["2", "2"]]
+    assert all(sample.embeddings_per_s > 0 for sample in tuning.samples)
+    assert threads_in_use(app) == before
+    assert app.store.current.threads == "auto"
+
+
+def test_a_server_that_is_stopped_by_hand_is_not_started_again_by_a_trial(app: App) -> None:
+    with pytest.raises(EngineError):
+        tune(app, app.store.current, app.host, threading.Event(), lambda *_: None)
+
+    assert not app.status().serving

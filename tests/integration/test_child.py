@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import doomed_app
 from tests.fakes.processes import all_ended
 from tray_app.system import trampoline
-from tray_app.system.child import Child, Launch, PosixLauncher, launcher_for
+from tray_app.system.child import Child, Launch, PosixLauncher, launcher_for, lines_of
 from tray_app.system.host import System
 from tray_app.system.process import descendants, own_command, usage
 
@@ -33,7 +33,7 @@ def start(how: str, tmp_path: Path, *argv: str) -> Child:
 
 
 def finish(child: Child) -> tuple[list[str], int]:
-    return list(child.lines()), child.wait()
+    return list(lines_of(child)), child.wait()
 
 
 @both_ways
@@ -79,7 +79,7 @@ def test_a_program_that_cannot_be_run_says_why(how: str, tmp_path: Path) -> None
 @both_ways
 def test_terminate_ends_the_program(how: str, tmp_path: Path) -> None:
     child = start(how, tmp_path, *PYTHON, SLEEP)
-    assert next(child.lines()) == "up"
+    assert next(lines_of(child)) == "up"
     child.terminate()
     assert child.wait() == -signal.SIGTERM
 
@@ -87,7 +87,7 @@ def test_terminate_ends_the_program(how: str, tmp_path: Path) -> None:
 @both_ways
 def test_kill_ends_descendants_too_even_those_in_a_session_of_their_own(how: str, tmp_path: Path) -> None:
     child = start(how, tmp_path, *PYTHON, FORK + SLEEP)
-    lines = child.lines()
+    lines = lines_of(child)
     assert [next(lines), next(lines)] == ["up", "up"]
     family = descendants(child.pid)
     child.kill()
@@ -100,7 +100,7 @@ def test_kill_ends_descendants_too_even_those_in_a_session_of_their_own(how: str
 def test_what_a_program_leaves_in_its_group_ends_with_it(tmp_path: Path) -> None:
     code = FORK.replace("start_new_session=True", "stdout=subprocess.DEVNULL") + "print(p.pid)"
     child = launcher_for(System.LINUX).launch(Launch((*PYTHON, code), os.environ, tmp_path))
-    left = psutil.Process(int(next(child.lines())))
+    left = psutil.Process(int(next(lines_of(child))))
     assert child.wait() == 0
     assert all_ended([left])
 
@@ -131,7 +131,7 @@ def test_a_program_does_not_start_for_an_app_that_died_meanwhile(tmp_path: Path)
 def test_usage_counts_descendants_and_is_nothing_for_the_dead(tmp_path: Path) -> None:
     busy = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.2: pass\n"
     child = start(trampoline.KEEP, tmp_path, *PYTHON, busy + SLEEP)
-    assert next(child.lines()) == "up"
+    assert next(lines_of(child)) == "up"
     assert usage(child.pid).cpu_s >= 0.2
     child.kill()
     child.wait()

@@ -190,12 +190,13 @@ def test_a_second_app_does_not_take_the_first_ones_place() -> None:
     first_port, second_port = free_port(), free_port()
     with running("serve", "--model", "test", "--port", str(first_port)) as first:
         first.line_with("Ready")
-        with running("serve", "--model", "test", "--port", str(second_port)) as second:
-            second.line_with("Ready")
-            second.interrupt()
+        error = fails("serve", "--model", "test", "--port", str(second_port))
         status = json.loads(powerinfer_tray("status", "--json").stdout)
         first.interrupt()
 
+    assert f"PowerInfer Tray runs already (PID {first.process.pid})" in error
+    assert f"It has port {first_port}." in error
+    assert "powerinfer-tray quit" in error
     assert status["base_url"] == f"http://127.0.0.1:{first_port}/v1"
 
 
@@ -207,3 +208,36 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
 
     assert str(tmp_path / "file") in error
     assert "POWERINFER_TRAY_HOME" in error
+
+
+def test_a_second_serve_leaves_it_to_the_app_that_runs() -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as program:
+        program.line_with("Ready")
+        for arguments in ([], ["--model", "test", "--port", str(port)]):
+            second = powerinfer_tray("serve", *arguments)
+            assert second.returncode == 0, second.stderr
+            assert f"runs already (PID {program.process.pid})" in second.stdout
+            assert f"http://127.0.0.1:{port}/v1" in second.stdout
+
+
+def test_serve_starts_the_server_of_an_app_that_has_stopped_it() -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as program:
+        program.line_with("Ready")
+        powerinfer_tray("stop")
+        assert powerinfer_tray("serve").returncode == 0
+        program.line_with("Ready")
+
+
+def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as program:
+        program.line_with("Ready")
+        monkeypatch.setenv("POWERINFER_TRAY_HOME", str(tmp_path))
+        second = powerinfer_tray("serve", "--model", "test", "--port", str(port))
+    assert second.returncode == 1
+    assert f"Port {port} is used by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
+    assert "is free" in second.stderr

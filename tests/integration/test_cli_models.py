@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.file_server import FileServer
-from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_truncated_model
+from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_split_model, write_truncated_model
 from tests.fakes.program import powerinfer_tray
 
 if TYPE_CHECKING:
@@ -120,6 +120,18 @@ def test_a_removed_model_is_in_the_trash(
 
 def test_the_builtin_model_is_not_removed() -> None:
     assert "comes with the app" in document("models", "remove", "test", code=1)["error"]["title"]
+
+
+def test_the_download_of_a_split_model_brings_all_its_files(folder: Path, tmp_path: Path) -> None:
+    parts = write_split_model(tmp_path, "big", 2)
+    with FileServer() as server:
+        urls = [server.put(f"/{part.name}", part.read_bytes()).url for part in parts]
+        result = document("download", urls[0])
+
+    assert result["path"] == str(folder / parts[0].name)
+    assert [file["path"] for file in result["files"]] == [str(folder / part.name) for part in parts]
+    assert result["bytes"] == sum(part.stat().st_size for part in parts)
+    assert document("models", "info", "big-00001-of-00002")["kind"] == "dense"
 
 
 def test_unfinished_downloads_are_listed_with_the_space_they_hold(folder: Path) -> None:

@@ -11,23 +11,19 @@ import psutil
 import pytest
 import requests
 
-from tests.fakes.gateways import FixedBackend, gateway_to
+from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
 from tests.fakes.processes import all_ended
 from tests.fakes.remote_server import KEY, RemoteServer, remote_server
+from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
-from tray_app.engine.run import Patience
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
-from tray_app.gateway.upstream import Unavailable, Upstream
-from tray_app.system.child import launcher_for
-from tray_app.system.host import detect_system
+from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
-QUICK = Policy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
 SLOW_RESTART = Policy(restart_delays_s=(60,))
 
 MakeSupervisor = Callable[..., Supervisor]
@@ -40,19 +36,7 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     def make_supervisor(
         policy: Policy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
     ) -> Supervisor:
-        patience = Patience(
-            look_every_s=0.1,
-            quiet_limit_s=quiet_limit_s,
-            hang_limit_s=0.5,
-            probe_timeout_s=0.2,
-            return_look_s=0.05,
-            remote_every_s=0.05,
-            remote_again_s=0.05,
-            remote_limit_s=0.3,
-        )
-        timing = Timing(policy, patience, look_for_sleep_s=0.05, **clocks)
-        launcher = launcher_for(detect_system(sys.platform))
-        made.append(Supervisor(launcher, tmp_path / "state", tmp_path / "logs", timing=timing))
+        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, **clocks))
         return made[-1]
 
     yield make_supervisor
@@ -232,30 +216,6 @@ def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
     again = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert again.run == snapshot.run + 1
     assert requests.post(f"{again.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
-
-
-class SupervisedEngine(FixedBackend):
-    """The engine of a supervisor as the gateway sees it, wired as the composition root does."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        super().__init__(Unavailable("not yet"))
-        self._supervisor = supervisor
-
-    def find(self) -> Upstream | Unavailable:
-        engine = self._supervisor.glance()
-        if engine.base_url is None:
-            return Unavailable("The model is not ready.", retry_after_s=2)
-        return Upstream(
-            engine.base_url,
-            speaks_openai=False,
-            model_id="m",
-            model_name="M",
-            context_size=512,
-            run=engine.run,
-        )
-
-    def suspect(self, run: int) -> None:
-        self._supervisor.check(run)
 
 
 @pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])

@@ -14,7 +14,7 @@ from tests.fakes.program import gone, running
 from tray_app.system.paths import resources
 from tray_app.system.ports import free_port
 
-KILLS = 10
+KILLS = 20  # more of them: tests/benchmarks/soak.py
 LONGEST_S = 2.5  # from the start of Python to some time after READY
 
 
@@ -35,7 +35,7 @@ def processes_with(marker: str) -> list[psutil.Process]:
 
 
 @pytest.mark.timeout(180)
-def test_kill_9_at_ten_moments_leaves_no_process(model: Path) -> None:
+def test_kill_9_at_any_moment_leaves_no_process(model: Path) -> None:
     moments = random.Random(9)  # noqa: S311 - the same moments each time
     for _ in range(KILLS):
         with running("serve", "--model", str(model), "--port", str(free_port())) as program:

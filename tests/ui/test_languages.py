@@ -306,6 +306,7 @@ DATA = {
     *(entry.name for entry in CATALOG if entry.source),
     "a line\nerror",
     "one",
+    "Q4_0",
     "two",
     "The quick brown fox jumps over the lazy dog.",
     "The quick brown fox jumps",

@@ -1,19 +1,32 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 
-from tests.fakes.app import CATALOG, make_model, make_progress, make_status
+from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
 from tray_app.download.progress import Phase
-from tray_app.errors import DownloadError
+from tray_app.engine.lifecycle import State
+from tray_app.errors import DownloadError, ModelError
+from tray_app.models.files import Partial
+from tray_app.models.housekeeping import How, NotDiscardedError
+from tray_app.models.library import Unusable
+from tray_app.models.memory import Fit
+from tray_app.models.verify import Check
+from tray_app.settings.schema import Settings
+from tray_app.ui.download_dialog import DownloadDialog
+from tray_app.ui.import_dialog import ImportDialog
 from tray_app.ui.model_table import PERMILLE_ROLE, Column
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.presenters.tray import Page
+from tray_app.ui.quantize_dialog import QuantizeDialog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +58,18 @@ def state(page: ModelsPage, name: str) -> str:
 def select(page: ModelsPage, name: str) -> set[ModelAction]:
     """Select a row; what can be done with it."""
     page.table.selectRow(names(page).index(name))
-    return {action for action, button in page.buttons.items() if button.isEnabled()}
+    return {action for action, entry in page.menu.actions.items() if entry.isEnabled()}
+
+
+def press(page: ModelsPage, label: str) -> None:
+    """A button of the dialog that is open, by what stands on it."""
+    assert page.deeds.dialog is not None
+    buttons = page.deeds.dialog.findChildren(QPushButton)
+    next(button for button in buttons if button.text().replace("&", "") == label).click()
+
+
+def title(page: ModelsPage) -> str:
+    return "" if page.card.isHidden() else page.card.accessibleName()
 
 
 def cards(page: ModelsPage) -> list[QPushButton]:
@@ -65,12 +89,47 @@ def test_a_model_of_the_catalogue_is_downloaded(qtbot: QtBot, page: ModelsPage, 
     assert select(page, "Tiny") == {ModelAction.DOWNLOAD}
 
     page.buttons[ModelAction.DOWNLOAD].click()
+    press(page, "Download")
 
-    qtbot.waitUntil(lambda: fake.calls == [("download", "hf:owner/tiny/tiny.gguf")])
+    qtbot.waitUntil(lambda: ("download", "hf:owner/tiny/tiny.gguf") in fake.calls)
+
+
+def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    fake.fit = Fit.TOO_LARGE
+    select(page, "Tiny")
+    page.buttons[ModelAction.DOWNLOAD].click()
+    dialog = page.deeds.dialog
+    assert isinstance(dialog, DownloadDialog)
+    qtbot.waitUntil(dialog.waiting.isHidden)
+
+    told = [label.text() for label in dialog.findChildren(QLabel)]
+
+    assert {"4.68 GB needed, 20.0 GB free", "○ Does not fit"} <= set(told)
+    assert any("try context 2048" in text for text in told)
+    photograph(dialog, "models-download-dialog")
+    press(page, "Cancel")
+    assert ("download", "hf:owner/tiny/tiny.gguf") not in fake.calls
+
+
+def test_what_cannot_be_read_beforehand_can_be_downloaded_all_the_same(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    fake.refuse("prospect", DownloadError("Nobody answers", "The server is away."))
+    select(page, "Tiny")
+    page.buttons[ModelAction.DOWNLOAD].click()
+    dialog = page.deeds.dialog
+    assert isinstance(dialog, DownloadDialog)
+    qtbot.waitUntil(lambda: not dialog.card.isHidden())
+
+    press(page, "Download")
+
+    qtbot.waitUntil(lambda: ("download", "hf:owner/tiny/tiny.gguf") in fake.calls)
 
 
 def test_an_installed_model_is_used(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
-    assert select(page, "Built-in test model") == {ModelAction.USE}
+    assert ModelAction.USE in select(page, "Built-in test model")
 
     page.buttons[ModelAction.USE].click()
 
@@ -83,7 +142,6 @@ def test_an_installed_model_is_used(qtbot: QtBot, page: ModelsPage, fake: FakeAp
     [
         (Phase.DOWNLOADING, ModelAction.PAUSE),
         (Phase.PAUSED, ModelAction.RESUME),
-        (Phase.DOWNLOADING, ModelAction.CANCEL),
     ],
 )
 def test_a_download_is_steered_from_its_row(
@@ -96,6 +154,35 @@ def test_a_download_is_steered_from_its_row(
     page.buttons[action].click()
 
     qtbot.waitUntil(lambda: fake.calls == [(action.value, 7)])
+
+
+@pytest.mark.parametrize(
+    ("label", "call"), [("Cancel and Keep", ("cancel", 7)), ("Cancel and Delete", ("discard", 7))]
+)
+def test_a_cancelled_download_keeps_or_deletes_what_is_here(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, label: str, call: tuple[str, int]
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(downloads=(make_progress(number=7),)))
+    select(page, "Tiny")
+
+    page.buttons[ModelAction.CANCEL].click()
+    press(page, label)
+
+    qtbot.waitUntil(lambda: fake.calls == [call])
+
+
+def test_a_download_goes_on_if_cancelling_was_a_slip(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(downloads=(make_progress(number=7),)))
+    select(page, "Tiny")
+
+    page.buttons[ModelAction.CANCEL].click()
+    press(page, "Go On")
+
+    assert fake.calls == []
 
 
 def test_progress_moves_the_bar_and_keeps_the_selection(
@@ -125,7 +212,9 @@ def test_an_address_is_downloaded_and_the_field_emptied(
     QTest.keyClicks(page.source, " https://example.org/m.gguf ")
     QTest.keyClick(page.source, Qt.Key.Key_Return)
 
-    qtbot.waitUntil(lambda: fake.calls == [("download", "https://example.org/m.gguf")])
+    press(page, "Download")
+
+    qtbot.waitUntil(lambda: ("download", "https://example.org/m.gguf") in fake.calls)
     qtbot.waitUntil(lambda: page.source.text() == "")
 
 
@@ -135,6 +224,7 @@ def test_a_refused_address_stays_and_the_cause_is_shown(
     fake.refuse("download", DownloadError("This is no address", "It begins with ftp:", "Use https."))
     QTest.keyClicks(page.source, "ftp://x")
     page.fetch_button.click()
+    press(page, "Download")
 
     qtbot.waitUntil(lambda: not page.card.isHidden())
     assert page.card.accessibleName() == "This is no address"
@@ -170,10 +260,266 @@ def test_the_recommended_model_is_chosen_and_started(qtbot: QtBot, page: ModelsP
     qtbot.waitUntil(lambda: fake.calls == [("apply", {}), ("start_server",)])
 
 
+def test_verifying_shows_how_far_it_is_and_what_came_of_it(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.VERIFY].trigger()
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Verifying 50 %")
+    fake.care.go_on.set()
+
+    qtbot.waitUntil(lambda: title(page) == "Bamboo 7B Q4_0 is in order")
+
+    assert page.card.accessibleDescription() == "Every byte is as it was downloaded."
+    assert state(page, "Bamboo 7B Q4_0") == "Chosen"
+
+
+def test_a_check_of_the_header_alone_does_not_claim_more(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    fake.care.check = Check.HEADER
+    fake.care.go_on.set()
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.VERIFY].trigger()
+
+    qtbot.waitUntil(lambda: page.card.accessibleDescription().startswith("Header and size are right."))
+
+
+def test_a_damaged_model_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    fake.refuse("verify", ModelError("The model file bamboo.gguf is damaged", "Its SHA-256 …", "Again."))
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.VERIFY].trigger()
+
+    qtbot.waitUntil(lambda: title(page) == "The model file bamboo.gguf is damaged")
+
+
+def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.VERIFY].trigger()
+    qtbot.waitUntil(page.buttons[ModelAction.CANCEL].isEnabled)
+    page.buttons[ModelAction.CANCEL].click()
+
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Chosen")
+    assert fake.care.called_off.is_set()
+    assert title(page) == ""
+
+
+def test_work_ends_with_the_app(qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp) -> None:
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.VERIFY].trigger()
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Verifying 50 %")
+
+    bridge.closing.set()
+
+    qtbot.waitUntil(fake.care.called_off.is_set)
+
+
+def test_a_model_is_moved_to_the_trash_when_that_is_wanted(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.REMOVE].trigger()
+    press(page, "Keep")
+    assert fake.calls == []
+
+    page.menu.actions[ModelAction.REMOVE].trigger()
+    press(page, "Move to Trash")
+
+    qtbot.waitUntil(lambda: fake.calls == [("remove_model", str(MODELS / "bamboo.gguf"), False)])
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Chosen, not downloaded")
+
+
+def test_of_a_model_that_is_being_served_the_question_says_so(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan())))
+    select(page, "Bamboo 7B Q4_0")
+
+    page.menu.actions[ModelAction.REMOVE].trigger()
+
+    assert page.deeds.dialog is not None
+    assert "will be stopped first" in page.deeds.dialog.informativeText()  # type: ignore[attr-defined]
+    photograph(page.deeds.dialog, "models-remove")
+    press(page, "Keep")
+
+
+def test_where_there_is_no_trash_it_can_be_deleted_for_good(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    fake.refuse("remove_model", NotDiscardedError("bamboo.gguf could not be removed", "No trash."))
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.REMOVE].trigger()
+    press(page, "Move to Trash")
+    qtbot.waitUntil(lambda: title(page) == "bamboo.gguf could not be removed")
+
+    (button,) = page.card.findChildren(QPushButton)
+    button.click()
+
+    qtbot.waitUntil(lambda: ("remove_model", str(MODELS / "bamboo.gguf"), True) in fake.calls)
+
+
+def test_what_a_forgotten_download_has_left_is_deleted(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    fake.library.partials = (Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000),)
+    look_again(qtbot, page, fake, "old")
+    select(page, "old")
+    page.menu.actions[ModelAction.REMOVE].trigger()
+    press(page, "Delete")
+
+    qtbot.waitUntil(lambda: fake.calls == [("discard_partial", MODELS / "old.gguf")])
+
+
+@pytest.mark.parametrize("how", How)
+def test_files_that_are_dropped_are_imported_as_chosen(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp, how: How
+) -> None:
+    drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
+    dialog = page.deeds.dialog
+    assert isinstance(dialog, ImportDialog)
+    dialog.choices[how].setChecked(True)
+    press(page, "Import")
+
+    qtbot.waitUntil(lambda: "mine.gguf" in names(page) and state(page, "mine.gguf") == "Importing 50 %")
+    assert fake.calls == [("import", Path("/elsewhere/mine.gguf"), how)]
+    fake.care.go_on.set()
+
+    qtbot.waitUntil(lambda: "mine" in names(page))
+    qtbot.waitUntil(lambda: page.table.selectionModel().selectedRows()[0].data() == "mine")
+
+
+def test_what_is_there_already_is_not_imported_over(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    fake.refuse("import", ModelError("bamboo.gguf is there already", "It stays as it is."))
+    drop(page, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
+    press(page, "Import")
+
+    qtbot.waitUntil(lambda: title(page) == "bamboo.gguf is there already")
+    assert state(page, "Bamboo 7B Q4_0") == "Chosen"
+
+
+@pytest.mark.parametrize("address", ["hf:owner/repo/file.gguf", "https://example.org/m.gguf"])
+def test_an_address_that_is_pasted_is_asked_about(qtbot: QtBot, page: ModelsPage, address: str) -> None:
+    activate(qtbot, page)
+    QGuiApplication.clipboard().setText(f" {address}\n")
+    QTest.keyClick(page.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+
+    assert page.source.text() == address
+    assert isinstance(page.deeds.dialog, DownloadDialog)
+
+
+def test_other_text_that_is_pasted_is_left_alone(qtbot: QtBot, page: ModelsPage) -> None:
+    activate(qtbot, page)
+    QGuiApplication.clipboard().setText("https://example.org/ is a page, see there")
+    QTest.keyClick(page.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+
+    assert page.deeds.dialog is None
+
+
+def test_a_model_is_made_smaller(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.QUANTIZE].trigger()
+    dialog = page.deeds.dialog
+    assert isinstance(dialog, QuantizeDialog)
+    qtbot.waitUntil(lambda: dialog.types.count() == 2)
+    assert (dialog.types.currentText(), dialog.name.text()) == ("Q4_0", "bamboo.Q4_0.gguf")
+    photograph(dialog, "models-quantize")
+
+    press(page, "Quantize")
+    qtbot.waitUntil(
+        lambda: "bamboo.Q4_0.gguf" in names(page) and state(page, "bamboo.Q4_0.gguf") == "Quantizing 50 %"
+    )
+    assert page.table.selectionModel().selectedRows()[0].data() == "bamboo.Q4_0.gguf"
+    page.buttons[ModelAction.CANCEL].click()
+
+    qtbot.waitUntil(lambda: "bamboo.Q4_0.gguf" not in names(page))
+    assert fake.calls[-1] == ("quantize", "bamboo", MODELS / "bamboo.Q4_0.gguf", "Q4_0")
+    assert fake.care.called_off.is_set()
+
+
+def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, page: ModelsPage) -> None:
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.QUANTIZE].trigger()
+    dialog = page.deeds.dialog
+    assert isinstance(dialog, QuantizeDialog)
+    qtbot.waitUntil(dialog.quantize_button.isEnabled)
+
+    dialog.types.setCurrentText("F16")
+    assert dialog.space.text() == "60.0 GB needed, 20.0 GB free: 40.0 GB too little"
+    assert not dialog.quantize_button.isEnabled()
+    dialog.types.setCurrentText("Q4_0")
+    assert dialog.quantize_button.isEnabled()
+    dialog.name.setText("../elsewhere.gguf")
+    assert not dialog.quantize_button.isEnabled()
+
+
+def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    fake.refuse("smaller_types", ModelError("There is no program that quantizes", "", "Get one."))
+    select(page, "Bamboo 7B Q4_0")
+    page.menu.actions[ModelAction.QUANTIZE].trigger()
+    dialog = page.deeds.dialog
+    assert isinstance(dialog, QuantizeDialog)
+
+    qtbot.waitUntil(lambda: dialog.card.accessibleName() == "There is no program that quantizes")
+    assert not dialog.quantize_button.isEnabled()
+
+
+def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    fake.library.models += (make_model("New", "new.gguf", sparse=False),)
+
+    look_again(qtbot, page, fake, "New")
+
+    assert state(page, "New") == "Installed"
+
+
+def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    gone = Settings(model="bamboo", models_folder="/media/stick/models")
+    fake.show(make_status(settings=gone))
+
+    qtbot.waitUntil(lambda: not page.folder_card.isHidden())
+    assert page.folder_card.accessibleName() == "The models folder is not there"
+
+
+def test_enter_does_what_is_most_likely_meant(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+    select(page, "Built-in test model")
+    page.table.activated.emit(page.table.currentIndex())
+
+    qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"})])
+
+
+def activate(qtbot: QtBot, page: ModelsPage) -> None:
+    """Give the table the keyboard."""
+    page.show()
+    page.activateWindow()
+    page.table.setFocus()
+    qtbot.waitUntil(page.isActiveWindow)
+
+
+def look_again(qtbot: QtBot, page: ModelsPage, fake: FakeApp, name: str) -> None:
+    """Something has happened in the folder; until its row is there."""
+    fake.show(replace(fake.status(), folder_changes=1))
+    qtbot.waitUntil(lambda: name in names(page))
+
+
+def drop(page: ModelsPage, *urls: QUrl) -> None:
+    data = QMimeData()
+    data.setUrls(urls)
+    event = QDropEvent(
+        QPoint(9, 9),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    page.dropEvent(event)
+
+
 def test_pictures_of_the_page(
     qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
-    page.resize(700, 560)
+    page.resize(820, 600)
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
     qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Installed")
@@ -183,3 +529,20 @@ def test_pictures_of_the_page(
         fake.show(make_status(downloads=(make_progress(),)))
     select(page, "Tiny")
     photograph(page, "models-download")
+
+    error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
+    fake.library.unusable = (
+        Unusable(MODELS / "half.gguf", 2_000_000_000, error, arriving=False),
+        Unusable(MODELS / "arriving.gguf", 1_000_000_000, error, arriving=True),
+    )
+    fake.library.partials = (Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000),)
+    fake.fit = Fit.TOO_LARGE
+    look_again(qtbot, page, fake, "old")
+    select(page, "Built-in test model")
+    page.menu.actions[ModelAction.VERIFY].trigger()
+    qtbot.waitUntil(lambda: state(page, "Built-in test model") == "Verifying 50 %")
+    select(page, "half")
+    page.card.show_error(error)
+    photograph(page, "models-trouble")
+    fake.care.go_on.set()
+    qtbot.waitUntil(lambda: not page.deeds.works.current)

@@ -151,7 +151,8 @@ def test_a_model_is_verified_by_the_button_beside_the_error(
 
     fix_button(page).click()
 
-    fake.wait_for_call("verify_model", "bamboo")
+    fake.wait_for_call("verify", "bamboo")
+    fake.care.go_on.set()
     qtbot.waitUntil(lambda: page.card.accessibleName() == "The model is in order")
     fail(qtbot, bridge, fake, DAMAGED)  # another snapshot with the same error says nothing new
     assert page.card.accessibleName() == "The model is in order"
@@ -161,7 +162,7 @@ def test_a_damaged_model_is_told_in_place_of_the_engines_error(
     qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fail(qtbot, bridge, fake, DAMAGED)
-    fake.refuse("verify_model", ModelError("bamboo.gguf is damaged", "Its SHA-256 is another one."))
+    fake.refuse("verify", ModelError("bamboo.gguf is damaged", "Its SHA-256 is another one."))
 
     fix_button(page).click()
 

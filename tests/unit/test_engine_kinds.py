@@ -10,7 +10,7 @@ from tests.fakes.programs import elf, fat, pe
 from tray_app.engine import inspection
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine, recognise
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 
 EMBEDDED = Engine(EngineKind.LLAMA_CPP, ("python",))
 POWERINFER = Engine(EngineKind.POWERINFER, ("/opt/server",))
@@ -173,6 +173,7 @@ def test_a_program_for_another_machine_is_not_run_but_told(
     with pytest.raises(EngineError, match="another kind of machine") as refused:
         EngineFinder(PC).probe(program)
     assert refused.value.message == f"It runs on {described}; this is Linux (x86_64)."
+    assert refused.value.fix is Fix.CHOOSE_ENGINE
 
 
 @posix

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tray_app.system.environment import bundle_folder, child_environment, clean_environment, system_libraries
+from tray_app.system.environment import (
+    adopt_clean_environment,
+    bundle_folder,
+    child_environment,
+    clean_environment,
+    system_libraries,
+)
 
 BUNDLE = Path("/opt/powerinfer-tray/_internal")
 
@@ -45,6 +51,18 @@ def test_entries_of_the_bundle_leave_every_list_of_paths() -> None:
         "EMPTY": "",
         "TEXT": env["TEXT"],
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps its own")
+def test_a_frozen_app_takes_the_clean_environment_for_what_its_libraries_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "_MEIPASS", str(BUNDLE), raising=False)
+    monkeypatch.setattr(
+        os, "environ", {"LD_LIBRARY_PATH": str(BUNDLE), "PATH": f"{BUNDLE}:/bin", "HOME": "/h"}
+    )
+    adopt_clean_environment()
+    assert os.environ == {"PATH": "/bin", "HOME": "/h"}
 
 
 class FakeKernel32:

@@ -274,3 +274,68 @@ def test_what_unfinished_downloads_hold_is_told(library: Library, folder: Path) 
 
     assert (partial.path.name, partial.final.name) == ("a.gguf.part", "a.gguf")
     assert 0 < partial.held_bytes < 1 << 20
+
+
+def test_files_that_are_no_whole_models_are_listed_with_what_is_wrong(folder: Path, library: Library) -> None:
+    write_model(folder / "good.gguf")
+    write_truncated_model(folder / "half.gguf")
+    (folder / "page.gguf").write_bytes(HTML_PAGE)
+    write_model(folder / "old.gguf.part")
+
+    contents = library.contents()
+
+    assert [model.id for model in contents.models] == ["good", "test"]
+    assert {each.path.name: each.error.title for each in contents.unusable} == {
+        "half.gguf": "The model file half.gguf is incomplete",
+        "page.gguf": "page.gguf is not a model",
+    }
+    assert [partial.final.name for partial in contents.partials] == ["old.gguf"]
+
+
+def test_an_incomplete_file_is_taken_for_one_that_is_being_copied_until_it_rests(
+    folder: Path, tmp_path: Path
+) -> None:
+    path = write_truncated_model(folder / "half.gguf")
+    for age_s, arriving in ((1.0, True), (60.0, False)):
+        now_s = path.stat().st_mtime + age_s
+        (half,) = library_at(now_s, folder, tmp_path).contents().unusable
+
+        assert half.arriving is arriving
+
+
+def library_at(now_s: float, folder: Path, tmp_path: Path) -> Library:
+    return Library(folder, (), write_model(tmp_path / "test.gguf"), clock=lambda: now_s)
+
+
+def test_a_model_becomes_usable_when_all_of_it_is_here(folder: Path, library: Library) -> None:
+    path = write_truncated_model(folder / "m.gguf")
+    assert [each.path for each in library.contents().unusable] == [path]
+
+    write_model(path)
+
+    assert "m" in [model.id for model in library.contents().models]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root and Windows read every file")
+def test_a_file_that_may_not_be_read_is_listed_as_such(folder: Path, library: Library) -> None:
+    write_model(folder / "secret.gguf").chmod(0)
+
+    (secret,) = library.contents().unusable
+
+    assert "cannot be read" in secret.error.title
+
+
+def test_a_split_model_of_which_a_file_is_missing_is_of_no_use(folder: Path, library: Library) -> None:
+    write_split_model(folder, "big", 3)[1].unlink()
+
+    (big,) = library.contents().unusable
+
+    assert big.path.name == "big-00001-of-00003.gguf"
+    assert "big-00002-of-00003.gguf does not exist" in big.error.title
+
+
+def test_two_files_that_would_have_one_id_are_found_by_their_names(folder: Path, library: Library) -> None:
+    first, second = (write_model(folder / name) for name in ("my model.gguf", "my-model.gguf"))
+
+    assert library.find("my model.gguf").path == first
+    assert library.find("my-model.gguf").path == second

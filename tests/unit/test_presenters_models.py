@@ -1,49 +1,62 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from tests.fakes.app import CATALOG, make_model, make_progress
+from tests.fakes.app import CATALOG, MODELS, FakeApp, make_model, make_progress, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
-from tray_app.errors import DownloadError
-from tray_app.ui.presenters.models import ModelAction, ModelFacts, model_rows
+from tray_app.errors import DownloadError, EngineError, ModelError
+from tray_app.models.files import Partial
+from tray_app.models.library import Unusable
+from tray_app.models.memory import Fit
+from tray_app.ui.presenters.menu import model_choices
+from tray_app.ui.presenters.models import ModelAction, ModelFacts, Work, facts_key, model_rows
 
 if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 BAMBOO = make_model()
+ON_DISK = frozenset({ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL, ModelAction.REMOVE})
 FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo.gguf")
 
 
-def rows(facts: ModelFacts = FACTS, *downloads: object) -> dict[str, ModelRow]:
-    return {row.file_name: row for row in model_rows(facts, downloads, ENGLISH)}  # type: ignore[arg-type]
+def rows(facts: ModelFacts = FACTS, *downloads: object, works: object = None) -> dict[str, ModelRow]:
+    return {row.key: row for row in model_rows(facts, downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
 
 
 def test_installed_models_stand_before_what_is_on_offer() -> None:
-    assert list(rows()) == ["bamboo.gguf", "test.gguf", "tiny.gguf"]
+    assert list(rows()) == ["bamboo.gguf", "test", "tiny.gguf"]
 
 
 def test_an_installed_model_says_what_it_is() -> None:
     row = rows()["bamboo.gguf"]
 
-    assert (row.name, row.kind, row.size) == ("Bamboo 7B Q4_0", "Sparse · Q4_0", "4.68 GB")
-    assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo.gguf"].kind == "Dense · Q4_0"
+    assert (row.name, row.kind, row.quantization, row.context, row.size) == (
+        "Bamboo 7B Q4_0",
+        "Sparse",
+        "Q4_0",
+        "4096",
+        "4.68 GB",
+    )
+    assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo.gguf"].kind == "Dense"
 
 
 def test_the_chosen_model_cannot_be_chosen_again() -> None:
     row = rows()["bamboo.gguf"]
 
-    assert (row.state, row.chosen, row.actions) == ("Chosen", True, frozenset())
+    assert (row.state, row.chosen) == ("Chosen", True)
+    assert row.actions == ON_DISK
 
 
 def test_another_installed_model_can_be_used() -> None:
     row = rows(replace(FACTS, chosen=None))["bamboo.gguf"]
 
-    assert (row.state, row.chosen, row.actions) == ("Installed", False, frozenset({ModelAction.USE}))
+    assert (row.state, row.chosen, row.actions) == ("Installed", False, ON_DISK | {ModelAction.USE})
     assert row.reference == "bamboo"
 
 
@@ -55,7 +68,7 @@ def test_a_model_of_the_catalogue_can_be_downloaded() -> None:
         "900 MB",
         frozenset({ModelAction.DOWNLOAD}),
     )
-    assert (row.source, row.note) == ("hf:owner/tiny/tiny.gguf", "A small dense model.")
+    assert (row.source, row.details) == ("hf:owner/tiny/tiny.gguf", ("A small dense model.",))
 
 
 def test_a_chosen_model_that_is_not_here_says_so() -> None:
@@ -77,9 +90,9 @@ def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
         (Phase.CONNECTING, {ModelAction.PAUSE, ModelAction.CANCEL}),
         (Phase.DOWNLOADING, {ModelAction.PAUSE, ModelAction.CANCEL}),
         (Phase.VERIFYING, {ModelAction.CANCEL}),
-        (Phase.PAUSED, {ModelAction.RESUME, ModelAction.CANCEL}),
-        (Phase.FAILED, {ModelAction.RESUME, ModelAction.CANCEL}),
-        (Phase.CANCELLED, {ModelAction.RESUME}),
+        (Phase.PAUSED, {ModelAction.RESUME, ModelAction.CANCEL, ModelAction.REVEAL}),
+        (Phase.FAILED, {ModelAction.RESUME, ModelAction.CANCEL, ModelAction.REVEAL}),
+        (Phase.CANCELLED, {ModelAction.RESUME, ModelAction.REMOVE, ModelAction.REVEAL}),
         (Phase.DONE, {ModelAction.USE}),
     ],
 )
@@ -90,7 +103,7 @@ def test_a_download_can_be_steered_as_its_phase_allows(phase: Phase, actions: se
 def test_a_download_takes_the_row_of_what_the_catalogue_offers() -> None:
     row = rows(FACTS, make_progress(number=7))["tiny.gguf"]
 
-    assert (row.name, row.permille, row.download_id) == ("Tiny", 430, 7)
+    assert (row.name, row.permille, row.downloads) == ("Tiny", 430, (7,))
     assert row.state == "43 % · 12.3 MB/s · 3 min left"
 
 
@@ -103,8 +116,154 @@ def test_a_download_from_an_address_has_a_row_of_its_own() -> None:
 def test_a_finished_download_gives_way_to_the_installed_model() -> None:
     row = rows(FACTS, make_progress(Phase.DONE, name="bamboo.gguf"))["bamboo.gguf"]
 
-    assert (row.state, row.download_id) == ("Chosen", None)
+    assert (row.state, row.downloads) == ("Chosen", ())
 
 
 def test_a_model_that_is_fetched_again_shows_its_progress() -> None:
     assert rows(FACTS, make_progress(name="bamboo.gguf"))["bamboo.gguf"].permille == 430
+
+
+def test_a_cancelled_download_of_which_nothing_is_here_leaves_no_trace() -> None:
+    row = rows(FACTS, make_progress(Phase.CANCELLED, received_bytes=0))["tiny.gguf"]
+
+    assert row.state == "Not downloaded"
+    assert "x.gguf" not in rows(FACTS, make_progress(Phase.CANCELLED, name="x.gguf", received_bytes=0))
+
+
+def test_what_went_wrong_with_a_download_is_told_in_full() -> None:
+    error = DownloadError("No way", "The server refuses.", "Ask its owner.")
+
+    row = rows(FACTS, make_progress(Phase.FAILED, error=error))["tiny.gguf"]
+
+    assert row.details[:2] == ("No way. The server refuses. Ask its owner.", "2.01 GB have arrived.")
+
+
+def split(number: int, phase: Phase, received: int = 100, total: int | None = 100) -> object:
+    name = f"big-{number:05}-of-00003.gguf"
+    return make_progress(phase, number=number, name=name, received_bytes=received, total_bytes=total)
+
+
+def test_the_files_of_a_split_model_are_one_row_with_their_sum() -> None:
+    parts = (split(1, Phase.DONE), split(2, Phase.DOWNLOADING, 50), split(3, Phase.WAITING, 0, 100))
+
+    row = rows(FACTS, *parts)["big-00001-of-00003.gguf"]
+
+    assert (row.downloads, row.permille, row.size) == ((1, 2, 3), 500, "300 B")
+    assert row.state == "File 2 of 3: 50 % · 12.3 MB/s · 1 s left"
+    assert row.actions == {ModelAction.PAUSE, ModelAction.CANCEL}
+
+
+def test_while_the_size_of_a_part_is_not_known_each_file_counts_alike() -> None:
+    parts = (split(1, Phase.DONE), split(2, Phase.DOWNLOADING, 50), split(3, Phase.WAITING, 0, None))
+
+    row = rows(FACTS, *parts)["big-00001-of-00003.gguf"]
+
+    assert (row.permille, row.size) == (500, "")
+
+
+def test_of_a_split_download_that_fails_the_cause_is_told() -> None:
+    parts = (split(1, Phase.DONE), split(2, Phase.FAILED, 50), split(3, Phase.WAITING, 0))
+
+    assert rows(FACTS, *parts)["big-00001-of-00003.gguf"].state.startswith("File 2 of 3: Failed")
+
+
+def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> None:
+    builtin = replace(make_model("Built-in test model", "test.gguf"), path=Path("/app/test.gguf"))
+    own = replace(make_model("test", "test.gguf"), id="test.gguf")
+    twins = [replace(make_model("same", f"my{sign}model.gguf"), id="my-model") for sign in " -"]
+
+    facts = replace(FACTS, installed=(own, builtin, *twins), chosen="test")
+
+    found = rows(facts)
+    assert [row.name for row in found.values() if row.chosen] == ["Built-in test model"]
+    assert {row.reference for row in found.values()} == {
+        "test",
+        "test.gguf",
+        "my model.gguf",
+        "my-model.gguf",
+        "bamboo",
+        "tiny",
+    }
+    assert [choice.reference for choice in model_choices(facts, ENGLISH)] == [
+        "test.gguf",
+        "test",
+        "my model.gguf",
+        "my-model.gguf",
+    ]
+
+
+def test_the_model_that_comes_with_the_app_is_not_removed() -> None:
+    builtin = make_model("Built-in test model", "test.gguf")
+
+    assert ModelAction.REMOVE not in rows(replace(FACTS, installed=(builtin,)))["test"].actions
+
+
+@pytest.mark.parametrize("arriving", [False, True])
+def test_a_file_of_no_use_says_why(*, arriving: bool) -> None:
+    error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
+    unusable = Unusable(MODELS / "a.gguf", 10, error, arriving)
+
+    row = rows(replace(FACTS, unusable=(unusable,)))["a.gguf"]
+
+    assert (row.name, row.size, row.permille) == ("a", "10 B", None)
+    if arriving:
+        assert row.state == "Being copied …"
+        assert row.actions == {ModelAction.REVEAL}
+    else:
+        assert row.state == "Cannot be used"
+        assert row.actions == {ModelAction.REVEAL, ModelAction.REMOVE}
+        assert row.details[0] == "The model file a.gguf is incomplete."
+
+
+def test_what_an_unknown_download_has_left_is_listed_with_the_space_it_holds() -> None:
+    partial = Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000)
+    facts = replace(FACTS, partials=(partial,))
+
+    assert rows(facts)["old.gguf"].size == "2.00 MB"
+    assert rows(facts)["old.gguf"].actions == {ModelAction.REMOVE, ModelAction.REVEAL}
+    assert rows(facts, make_progress(name="old.gguf"))["old.gguf"].permille == 430
+
+
+def test_work_on_a_file_shows_in_its_row_and_nothing_else_can_be_done_meanwhile() -> None:
+    row = rows(works={"bamboo.gguf": Work("Verifying", 1, 4)})["bamboo.gguf"]
+
+    assert (row.state, row.permille) == ("Verifying 25 %", 250)
+    assert row.actions == {ModelAction.CANCEL, ModelAction.REVEAL}
+    assert rows(works={"new.gguf": Work("Importing")})["new.gguf"].state == "Importing 0 %"
+
+
+@pytest.mark.parametrize(
+    ("fit", "shape", "word", "reason"),
+    [
+        (Fit.FITS, "●", "Fits", "It needs 4.4 GiB of the 14.0 GiB of memory that can be used."),
+        (Fit.TIGHT, "◐", "Tight", "close other programs."),
+        (Fit.TOO_LARGE, "○", "Does not fit", "try context 2048."),
+    ],
+)
+def test_whether_a_model_fits_is_told_by_word_shape_and_reason(
+    fit: Fit, shape: str, word: str, reason: str
+) -> None:
+    fake = FakeApp()
+    fake.fit = fit
+
+    row = rows(replace(FACTS, reports={"bamboo.gguf": fake.report(BAMBOO)}))["bamboo.gguf"]
+
+    assert (row.fit_shape, row.fit) == (shape, word)
+    assert any(sentence.endswith(reason) for sentence in row.details)
+
+
+def test_a_model_without_an_engine_says_what_helps() -> None:
+    fake = FakeApp()
+    fake.obstacle = EngineError("There is no PowerInfer engine", "None is here.", "Install one.")
+
+    row = rows(replace(FACTS, reports={"tiny.gguf": fake.report(BAMBOO)}))["tiny.gguf"]
+
+    assert (row.fit_shape, row.fit) == ("✕", "No engine")
+    assert "There is no PowerInfer engine. Install one." in row.details
+
+
+def test_the_folder_is_looked_at_again_when_something_happens_in_it() -> None:
+    status = make_status()
+
+    assert facts_key(status) == facts_key(replace(status, serving=True))
+    assert facts_key(status) != facts_key(replace(status, folder_changes=1))

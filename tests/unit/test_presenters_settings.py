@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fakes.app import make_engine, make_host, make_plan, make_snapshot, make_status
@@ -20,6 +22,7 @@ from tray_app.ui.presenters.settings import (
     read_draft,
     value_text,
     vram_refusal,
+    without_effect,
 )
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--vram-budget", "--n-gpu-layers", "--model")
@@ -139,6 +142,17 @@ def test_a_stopped_server_is_not_said_to_restart() -> None:
     assert (
         consequence(make_status(), Settings(ctx_size=1024), make_plan(Settings(ctx_size=1024)), ENGLISH) == ""
     )
+
+
+def test_settings_that_the_engine_is_not_told_of_are_named() -> None:
+    new = Settings(model="bamboo", threads=3, ctx_size=1024, vram_budget=4)
+    plan = replace(make_plan(new), engine=POWERINFER)
+
+    told = without_effect(new, plan, make_host(), ENGLISH)
+
+    assert told == "Without effect on this engine: Context size, Threads."
+    assert without_effect(Settings(), plan, make_host(), ENGLISH) == ""
+    assert without_effect(new, EngineError("none"), make_host(), ENGLISH) == ""
 
 
 def test_another_port_is_announced_where_clients_are_served() -> None:

@@ -1,8 +1,11 @@
+import contextlib
+import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from tray_app.system.process import own_command
+from tray_app.system.process import own_command, read_batches
 
 
 def test_another_process_of_this_app_is_started_by_its_script() -> None:
@@ -16,3 +19,43 @@ def test_another_process_of_this_app_is_started_by_its_script() -> None:
 def test_a_frozen_app_starts_itself_in_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert own_command("exec-child", "/app/trampoline.py", "-I") == (sys.executable, "exec-child")
+
+
+@contextlib.contextmanager
+def printing(*writes: bytes) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that prints these, each by a write of its own."""
+    code = """
+import sys, time
+for text in sys.argv[1:]:
+    sys.stdout.buffer.raw.write(bytes.fromhex(text))
+    time.sleep(0.02)
+"""
+    command = [sys.executable, "-I", "-S", "-c", code, *(text.hex() for text in writes)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        yield process
+
+
+def lines(*writes: bytes) -> list[str]:
+    with printing(*writes) as process:
+        return [line for batch in read_batches(process) for line in batch]
+
+
+def test_output_comes_as_lines_of_clean_text() -> None:
+    assert lines(b"\x1b[1;31mred\x1b[0m \r\n\xff\n\n\x1b]0;title\x07rest") == ["red", "\ufffd", "", "rest"]
+
+
+def test_a_line_that_comes_in_pieces_is_one() -> None:
+    assert lines("モデ".encode()[:4], "モデ".encode()[4:] + b"l\n", b"next\n") == ["モデl", "next"]
+
+
+def test_a_line_without_an_end_is_taken_in_pieces() -> None:
+    taken = lines(*[b"x" * 10_000] * 5)
+    assert "".join(taken) == "x" * 50_000
+    assert max(map(len, taken)) < 30_000
+
+
+def test_a_process_that_floods_its_output_loses_no_line() -> None:
+    code = "for number in range(200_000): print(number)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        numbers = [line for batch in read_batches(process) for line in batch]
+    assert numbers == [str(number) for number in range(200_000)]

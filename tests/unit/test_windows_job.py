@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tray_app.system.child import Launch
+from tray_app.system.child import Launch, lines_of
 from tray_app.system.windows_job import JobLauncher, Kernel32
 
 JOB = 2**40 + 8  # handles have 64 bits
@@ -53,7 +53,7 @@ def launch(tmp_path: Path, code: str) -> Launch:
 def test_a_program_runs_only_once_it_is_in_a_job_that_ends_with_its_handle(tmp_path: Path) -> None:
     library = FakeKernel32()
     child = launcher(library).launch(launch(tmp_path, "print('hello')"))
-    assert list(child.lines()) == ["hello"]
+    assert list(lines_of(child)) == ["hello"]
     assert child.wait() == 0
     assert library.names == [
         "CreateJobObjectW",
@@ -78,7 +78,7 @@ def test_a_job_is_ended_as_a_whole_but_never_after_its_handle_is_closed(tmp_path
     child = launcher(library).launch(launch(tmp_path, ""))
     child.terminate()
     assert library.calls[-1][:2] == ("TerminateJobObject", JOB)
-    list(child.lines())
+    list(lines_of(child))
     child.wait()
     child.kill()
     assert library.calls[-1] == ("CloseHandle", JOB)

@@ -53,8 +53,10 @@ def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
     return _unknown(name, last)
 
 
-def failure_to_start(reason: OSError) -> Failure:
-    """The failure of an engine that the system did not even try to run."""
+def failure_to_start(reason: OSError | EngineError) -> Failure:
+    """The failure of an engine that was not even run."""
+    if isinstance(reason, EngineError):
+        return Failure(reason, permanent=True)
     error = EngineError(
         "The engine could not be started",
         reason.strerror or str(reason),

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tray_app.engine.diagnosis import diagnose
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
 from tray_app.system.executable import is_quarantined, read_executable
 from tray_app.system.process import ask
@@ -26,12 +26,19 @@ _NO_HELP_FROM = 126
 """Exit codes from here on are not the program's own: it could not be started, or has crashed."""
 
 
+class UnusableEngineError(EngineError):
+    """A program that cannot be the engine: another one has to be chosen, or this one mended."""
+
+    def __init__(self, title: Text, message: Text, hint: Text) -> None:
+        super().__init__(title, message, hint, fix=Fix.CHOOSE_ENGINE)
+
+
 def inspect(path: Path, host: Host) -> Executable | None:
     """What a program was built for; `EngineError` if it cannot run here. None: a script, or no program."""
     try:
         path.stat()
     except OSError as exc:
-        raise EngineError(
+        raise UnusableEngineError(
             phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), CHOOSE
         ) from exc
     if not path.is_file():
@@ -40,7 +47,7 @@ def inspect(path: Path, host: Host) -> Executable | None:
     if executable and not (
         executable.system is host.system and set(executable.machines) & set(host.machines)
     ):
-        raise EngineError(
+        raise UnusableEngineError(
             phrase("{name} was built for another kind of machine", name=path.name),
             phrase(
                 "It runs on {system} ({machines}); this is {here} ({machine}).",
@@ -56,7 +63,7 @@ def inspect(path: Path, host: Host) -> Executable | None:
             ),
         )
     if not os.access(path, os.X_OK):
-        raise EngineError(
+        raise UnusableEngineError(
             phrase("{name} may not be run", name=path.name),
             "It is a file that cannot be run: its execute permission is missing.",
             phrase("If it is an engine that you trust: chmod +x '{path}'", path=path),
@@ -69,7 +76,7 @@ def ask_for_help(path: Path) -> Answer:
     try:
         return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
     except subprocess.TimeoutExpired as exc:
-        raise EngineError(
+        raise UnusableEngineError(
             phrase("{name} is not an engine", name=path.name),
             "It did not answer when asked for its options.",
             CHOOSE,
@@ -89,7 +96,7 @@ def ask_for_devices(path: Path) -> str:
 def crash(path: Path, answer: Answer) -> EngineError | None:
     """Why a program did not get as far as its help; None if it did, or ended as it meant to."""
     if is_quarantined(path):  # asked only now: a program that Apple knows runs in spite of the mark
-        return EngineError(
+        return UnusableEngineError(
             phrase("macOS does not let {name} run", name=path.name),
             "It was downloaded, and macOS has marked it so.",
             phrase("If you trust it: xattr -d com.apple.quarantine '{path}'", path=path),
@@ -100,7 +107,7 @@ def crash(path: Path, answer: Answer) -> EngineError | None:
 
 
 def _no_program(path: Path, why: Text) -> EngineError:
-    return EngineError(phrase("{name} is not a program", name=path.name), why, CHOOSE)
+    return UnusableEngineError(phrase("{name} is not a program", name=path.name), why, CHOOSE)
 
 
 def _read(path: Path) -> Executable | None:

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.devices import parse_devices
-from tray_app.engine.inspection import CHOOSE, ask_for_devices, ask_for_help, crash, inspect
+from tray_app.engine.inspection import (
+    CHOOSE,
+    UnusableEngineError,
+    ask_for_devices,
+    ask_for_help,
+    crash,
+    inspect,
+)
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system.host import System
@@ -91,7 +98,7 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     if engine is None:
         raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
     if sparse and engine.kind is not EngineKind.POWERINFER:
-        raise EngineError(
+        raise UnusableEngineError(
             "This model needs the PowerInfer engine",
             phrase("It is a sparse model, and the chosen engine is {kind}.", kind=engine.kind),
             "Set «Engine» to auto, or to the path of a PowerInfer server.",
@@ -101,12 +108,12 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
 
 def _missing(*, wants_powerinfer: bool) -> EngineError:
     if wants_powerinfer:
-        return EngineError(
+        return UnusableEngineError(
             "There is no PowerInfer engine on this machine",
             "None is in the settings, came with this app, or is on the PATH.",
             _GET_POWERINFER,
         )
-    return EngineError(
+    return UnusableEngineError(
         "There is no llama.cpp engine on this machine",
         "The one that comes with this app does not exist for this kind of machine.",
         "Install llama.cpp's llama-server and set «Engine» to its path in the settings.",
@@ -166,7 +173,7 @@ def recognise(path: Path, help_text: str) -> Engine:
         return Engine(EngineKind.POWERINFER, (str(path),), flags=flags)
     if "--pooling" in flags and "--port" in flags:  # servers older than pooling cannot make embeddings
         return Engine(EngineKind.LLAMA_SERVER, (str(path),), flags=flags)
-    raise EngineError(
+    raise UnusableEngineError(
         phrase("{name} is not an engine", name=path.name),
         "Asked for its options, it names none of a model server.",
         CHOOSE,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tray_app.system.logs import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FILE_NAME = "engine.log"
@@ -42,8 +43,12 @@ class EngineOutput:
 
     def add(self, line: str) -> None:
         """Take a line."""
-        self._file.handle(logging.makeLogRecord({"msg": line}))
-        self.lines.add(line)
+        self.extend([line])
+
+    def extend(self, lines: Sequence[str]) -> None:
+        """Take lines that came at once."""
+        self._file.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
+        self.lines.extend(lines)
 
     def since(self, count: int) -> tuple[str, ...]:
         """The lines after the first `count`, as far as they are still in memory."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.place import place_for
 from tray_app.errors import EngineError, SettingsError
 from tray_app.models.memory import Load
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO, FIELDS
 
 if TYPE_CHECKING:
+    from tray_app.engine.place import Place
     from tray_app.models.library import Model
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
@@ -67,6 +69,8 @@ class LaunchPlan:
     argv: tuple[str, ...]
     context_size: int
     """How many tokens a request and its answer may have; what the gateway tells clients."""
+    place: Place | None = None
+    """Where it runs; None: anywhere."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command line for a process that listens on `port`."""
@@ -145,7 +149,8 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     `SettingsError` if the extra arguments contradict what this app has to decide.
     """
     _check_extra(settings.extra_arguments, engine.kind)
-    options = _common(settings, model, host)
+    place = place_for(model.path.absolute(), engine.kind, host.system)
+    options = _common(settings, model, host, place)
     match engine.kind:
         case EngineKind.POWERINFER:
             options += _powerinfer(settings, model)
@@ -158,7 +163,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
-    return LaunchPlan(engine, model, argv, _context(settings, model))
+    return LaunchPlan(engine, model, argv, _context(settings, model), place)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -197,11 +202,11 @@ def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:
             )
 
 
-def _common(settings: Settings, model: Model, host: Host) -> Options:
+def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:
     threads = host.physical_cores if settings.threads == AUTO else settings.threads
     threads_batch = threads if settings.threads_batch == AUTO else settings.threads_batch
     return (
-        ("--model", str(model.path.absolute())),
+        ("--model", place.model),
         ("--port", PORT),
         ("--ctx-size", str(_context(settings, model))),
         ("--threads", str(threads)),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineKind, choose_engine
 from tray_app.engine.plan import load_of
 from tray_app.errors import EngineError
+from tray_app.models.header import ModelHeader
+from tray_app.models.library import Model
 from tray_app.models.memory import Room, judge
 
 if TYPE_CHECKING:
     from tray_app.engine.devices import EngineDevice
     from tray_app.engine.kinds import Engine, Finder
-    from tray_app.models.library import Model
+    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.memory import Verdict
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -46,6 +49,20 @@ def report_on(model: Model, settings: Settings, finder: Finder, host: Host) -> M
     room = room_for(kind, host, engine.devices if engine else None)
     verdict = judge(model.header, model.size_bytes, load, room)
     return ModelReport(model, kind, engine, obstacle, verdict)
+
+
+def report_on_offer(
+    entry: CatalogEntry, settings: Settings, finder: Finder, host: Host
+) -> ModelReport | None:
+    """The same of a model that the catalogue offers, by its size alone; None where it does not tell that.
+
+    The weights are by far the most of what an engine takes; the rest is known when the header has been read.
+    """
+    if not entry.size_bytes:
+        return None
+    header = ModelHeader(sparse=entry.sparse)
+    model = Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)
+    return report_on(model, settings, finder, host)
 
 
 def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> Room:

@@ -96,8 +96,8 @@ class Run:
         return thread
 
     def _read(self) -> None:
-        for line in self.child.lines():
-            self._output.add(line)
+        for batch in self.child.batches():
+            self._output.extend(batch)
 
     def _await_exit(self, reader: threading.Thread, report: Callable[[Event], None]) -> None:
         code = self.child.wait()

@@ -36,16 +36,18 @@ from tray_app.engine.lifecycle import (
     step,
 )
 from tray_app.engine.output import EngineOutput
+from tray_app.engine.place import settle
 from tray_app.engine.plan import LOOPBACK, RemotePlan
 from tray_app.engine.remote import RemoteRun
 from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
-from tray_app.system import runrecord
+from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import Return
 from tray_app.system.environment import child_environment
 from tray_app.system.ports import free_port
+from tray_app.system.runfolder import RunFolder
 from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 _SHOWN_LINES = 200
 _JITTER = (0.8, 1.2)
-_RUN_FOLDER = "engine-run"
-"""Below the state folder; engines run in it, and PowerInfer writes a log there."""
+_RUN_FOLDERS = "engine-runs"
+"""Below the state folder; each engine runs in a folder of its own there, and PowerInfer writes a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Supervisor:
         self._machine = Machine(self._timing.policy)
         self._run: Run | RemoteRun | None = None
         self._record: Path | None = None
+        self._folder: RunFolder | None = None
         self._wake: tuple[float, Due] | None = None
         self._return: Return | None = None
         self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
@@ -200,6 +203,7 @@ class Supervisor:
         try:
             for pid in runrecord.reap(self._state_dir):
                 _logger.warning("Ended process %d, left over from an earlier start", pid)
+            runfolder.sweep(self._state_dir / _RUN_FOLDERS)
             while not (self._closing and self._machine.state is State.STOPPED):
                 self._take(self._next())
         except Exception as exc:
@@ -291,12 +295,13 @@ class Supervisor:
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
         port = free_port()
-        folder = self._state_dir / _RUN_FOLDER
         self._output.add(f"[run {number}] {plan.display(port)}")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            child = self._launcher.launch(Launch(plan.command(port), self._environ, folder))
-        except OSError as exc:
+            self._folder = RunFolder.make(self._state_dir / _RUN_FOLDERS)
+            cwd = settle(plan.place, plan.model.path, self._folder) if plan.place else self._folder.path
+            child = self._launcher.launch(Launch(plan.command(port), self._environ, cwd))
+        except (OSError, EngineError) as exc:
+            self._forget_run()
             return Exited(number, failure_to_start(exc))
         self._record = self._remember(child, port)
         self._run = Run(number, plan, port, child, self._output)
@@ -315,6 +320,9 @@ class Supervisor:
         if self._record:
             self._record.unlink(missing_ok=True)
             self._record = None
+        if self._folder:
+            self._folder.remove()
+            self._folder = None
 
     def _current_snapshot(self) -> EngineSnapshot:
         machine, before = self._machine, self._snapshot

@@ -90,6 +90,18 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
         ) from exc
 
 
+def load_all(path: Path, own_path: Path) -> tuple[tuple[CatalogEntry, ...], ModelError | None]:
+    """The catalogue with the person's own list after it, and what is wrong with that list, if anything.
+
+    The app is of use without it. `ModelError` as `load_catalog`.
+    """
+    catalog = load_catalog(path)
+    try:
+        return catalog + load_own_models(own_path, catalog), None
+    except ModelError as exc:
+        return catalog, exc
+
+
 def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
     """The models of a person's own list, which need not exist; no id or file may be one of `catalog`'s.
 

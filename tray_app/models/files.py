@@ -20,6 +20,8 @@ GPU_INDEX = ".generated.gpuidx"
 CHECKSUM = ".sha256"
 PARTIAL = ".part"
 MAX_PARTS = 999
+FRESH_S = 4.0
+"""A file that was written to less long ago may not be at its end yet."""
 
 _SPLIT = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.DOTALL)
 _BLOCK_BYTES = 512  # of `st_blocks`, whatever the disk's own are
@@ -97,6 +99,11 @@ def _partials(folder: Path) -> Iterator[Partial]:
             if entry.name.endswith(PARTIAL) and entry.is_file(follow_symlinks=False):
                 path = folder / entry.name
                 yield Partial(path, path.with_suffix(""), held_bytes(entry.stat(follow_symlinks=False)))
+
+
+def is_fresh(modified_s: float, now_s: float) -> bool:
+    """Whether somebody may still be writing a file; both times are seconds since 1970."""
+    return abs(now_s - modified_s) < FRESH_S
 
 
 def held_bytes(info: os.stat_result) -> int:

@@ -49,17 +49,17 @@ class ModelHeader:
 
     sparse: bool
     """A PWRI file, that only PowerInfer runs."""
-    version: int
-    architecture: str
-    name: str | None
-    context_length: int | None
+    version: int = 3
+    architecture: str = ""
+    name: str | None = None
+    context_length: int | None = None
     """Tokens that the model was trained to see at once."""
-    embedding_length: int | None
-    block_count: int | None
-    quantization: str
+    embedding_length: int | None = None
+    block_count: int | None = None
+    quantization: str = ""
     """How the weights are stored: `F16`, `Q4_0`, `Q4_K_M`, …"""
-    chat_template: str | None
-    implied_size_bytes: int
+    chat_template: str | None = None
+    implied_size_bytes: int = 0
     """Where the last weight ends: a shorter file is incomplete."""
     role: Role = Role.MODEL
     parameters: int = 0

@@ -28,6 +28,10 @@ _BLOCK_BYTES = 1 << 20
 GIB = 1 << 30
 
 
+class NotDiscardedError(ModelError):
+    """The system would not take a file away: there may be no trash for its disk."""
+
+
 class How(StrEnum):
     """What becomes of the file that a model is imported from."""
 
@@ -89,7 +93,7 @@ def remove_model(model: Path, discard: Callable[[Path], None]) -> tuple[Path, ..
         try:
             discard(path)
         except OSError as exc:
-            raise ModelError(
+            raise NotDiscardedError(
                 phrase("{name} could not be removed", name=path.name),
                 phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
                 "Check its permissions; where there is no trash, delete it for good.",
@@ -187,15 +191,26 @@ def _is_only_sparse_model(model: Path) -> bool:
     return sparse == [model]
 
 
+def free_bytes(folder: Path) -> int:
+    """The space on the disk of a folder, which need not be there yet. `ModelError` if it cannot be told."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        return shutil.disk_usage(place).free
+    except OSError as exc:
+        raise faults.unreadable(place, place.name, exc.strerror or str(exc)) from exc
+
+
 def _require_space(folder: Path, wanted_bytes: int) -> None:
-    free_bytes = shutil.disk_usage(folder).free
-    if wanted_bytes > free_bytes:
+    free = free_bytes(folder)
+    if wanted_bytes > free:
         raise ModelError(
             "Not enough space on the disk",
             phrase(
                 "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
                 needed=wanted_bytes / GIB,
-                free=free_bytes / GIB,
+                free=free / GIB,
                 folder=folder,
             ),
             "Free some space, or link the model in place of copying it.",

@@ -5,24 +5,29 @@ Any thread may call. Only headers are read, and again only when a file has chang
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.errors import ModelError
 from tray_app.models import faults
-from tray_app.models.files import SUFFIX, partials_in, parts_of, split_of
+from tray_app.models.files import SUFFIX, is_fresh, partials_in, parts_of, split_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
+from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.files import Partial
     from tray_app.models.header import ModelHeader
+    from tray_app.settings.schema import Settings
+    from tray_app.system.paths import AppPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,29 @@ class Model:
     header: ModelHeader
 
 
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file that has the name of a model and cannot be served."""
+
+    path: Path
+    """The first file, where it is split."""
+    size_bytes: int
+    """Of what is there."""
+    error: ModelError
+    arriving: bool
+    """Whether it was written to a moment ago: then somebody is probably still copying it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything in the models folder that has to do with models."""
+
+    models: tuple[Model, ...]
+    """As `Library.installed`."""
+    unusable: tuple[Unusable, ...]
+    partials: tuple[Partial, ...]
+
+
 class NotInstalledError(ModelError):
     """The catalogue knows the model, but it has not been downloaded yet."""
 
@@ -52,13 +80,30 @@ class NotInstalledError(ModelError):
         self.entry = entry
 
 
+def models_folder(settings: Settings, paths: AppPaths) -> Path:
+    """Where models are and go."""
+    return Path(settings.models_folder).expanduser() if settings.models_folder else paths.models
+
+
+def builtin_model() -> Path:
+    """The file of the model that comes with the app."""
+    return resources() / "test-model" / "test.gguf"
+
+
 class Library:
     """The models of one folder, the one that comes with the app, and any other that is named by its path."""
 
-    def __init__(self, folder: Path, catalog: tuple[CatalogEntry, ...], builtin: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalog: tuple[CatalogEntry, ...],
+        builtin: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.folder = folder
         self.catalog = catalog
         self.builtin = builtin
+        self._clock = clock
         self._headers: dict[tuple[Path, _Stamp], ModelHeader] = {}
 
     def find(self, reference: str) -> Model:
@@ -91,11 +136,17 @@ class Library:
 
     def installed(self) -> tuple[Model, ...]:
         """The whole models of the folder by name, then the one that comes with the app."""
-        models = []
+        return self.contents().models
+
+    def contents(self) -> Contents:
+        """What is in the folder, good or bad; and the model that comes with the app."""
+        models, unusable = [], []
         for path in (*self._files(), self.builtin):
-            with contextlib.suppress(ModelError):
+            try:
                 models.append(self._model(path))
-        return tuple(models)
+            except ModelError as exc:
+                unusable.append(self._unusable(path, exc))
+        return Contents(tuple(models), tuple(unusable), self.partials())
 
     def partials(self) -> tuple[Partial, ...]:
         """Downloads into the folder that have not ended, and the disk they hold."""
@@ -150,9 +201,16 @@ class Library:
         return next((path for path in (*self._files(), self.builtin) if self._id(path) == reference), None)
 
     def _files(self) -> list[Path]:
-        """What may be models in the folder, of split ones the first file; none if there is no folder."""
+        """What may be models in the folder, of split ones the first file; none if there is no folder.
+
+        Hidden files are none: macOS puts a `._name` beside each file on foreign drives.
+        """
         try:
-            paths = sorted(path for path in self.folder.iterdir() if path.suffix.lower() == SUFFIX)
+            paths = sorted(
+                path
+                for path in self.folder.iterdir()
+                if path.suffix.lower() == SUFFIX and not path.name.startswith(".")
+            )
         except OSError:
             return []
         return [path for path in paths if (split := split_of(path.stem)) is None or split.number == 1]
@@ -173,6 +231,12 @@ class Library:
             size_bytes=sum(stamp.size_bytes for stamp in stamps),
             header=header,
         )
+
+    def _unusable(self, path: Path, error: ModelError) -> Unusable:
+        stamps = [_stamp(part) for part in parts_of(path)]
+        newest_s = max(stamp.modified_ns for stamp in stamps) / 1e9
+        size_bytes = sum(stamp.size_bytes for stamp in stamps)
+        return Unusable(path, size_bytes, error, arriving=is_fresh(newest_s, self._clock()))
 
     def _header(self, path: Path, stamp: _Stamp) -> ModelHeader:
         header = self._headers.get((path, stamp))

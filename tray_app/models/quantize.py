@@ -16,7 +16,7 @@ from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
-from tray_app.system.child import Launch
+from tray_app.system.child import Launch, lines_of
 from tray_app.system.environment import child_environment
 from tray_app.system.process import ask
 
@@ -157,7 +157,7 @@ def _watch(child: Child, name: str, on_tensor: Callable[[int, int], object]) -> 
     """Report what the program prints until it ends; `ModelError` if it fails."""
     last: list[str] = []
     try:
-        for line in child.lines():
+        for line in lines_of(child):
             if found := _TENSOR.match(line):
                 on_tensor(int(found[1]), int(found[2]))
             if line:

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from tray_app.download.faults import broken_body
 from tray_app.download.session import Session
-from tray_app.download.source import describe, parse_source
+from tray_app.download.source import HUGGING_FACE, describe, parse_source
 from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import FIRST_READ_BYTES, MAX_HEADER_BYTES, NeedMoreBytesError, parse_header
@@ -37,14 +37,26 @@ def is_address(reference: str) -> bool:
     return re.match(r"hf:|https?://", reference) is not None
 
 
-def peek(text: str, session_factory: Callable[[], Session] = Session) -> Model:
+def all_parts(text: str) -> tuple[str, ...]:
+    """The addresses of all files of the model that one of them belongs to; only itself if it is not split.
+
+    `DownloadError` if `text` is no address.
+    """
+    split = split_of(Path(parse_source(text).file_name).stem)
+    if split is None:
+        return (text,)
+    parts = (_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text) for number in range(1, split.count + 1))
+    return tuple(dict.fromkeys(parts))
+
+
+def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE) -> Model:
     """What a model would be once it is downloaded; its path is only the name that it would have.
 
     Reads a few hundred KB (of each of its files, if it is split), more only where the header is longer.
     `DownloadError` if `text` is no address or nobody answers there, `ModelError` if what is there is no
     model, or is shorter than its weights.
     """
-    source = parse_source(text)
+    source = parse_source(text, endpoint)
     split = split_of(Path(source.file_name).stem)
     with session_factory() as session:
         header, size_bytes = _peek_file(session, _part(source, 1) if split else source)

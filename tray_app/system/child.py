@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +21,7 @@ import psutil
 
 from tray_app.system import trampoline
 from tray_app.system.host import System
-from tray_app.system.process import descendants, own_command, read_lines
+from tray_app.system.process import descendants, own_command, read_batches
 from tray_app.system.windows_job import JobLauncher, Kernel32
 
 if TYPE_CHECKING:
@@ -47,8 +48,11 @@ class Child(Protocol):
     def executable(self) -> Path:
         """The program that the system will name as that process's own."""
 
-    def lines(self) -> Iterator[str]:
-        """Everything it prints, line by line, until it closes its output. For one reader."""
+    def batches(self) -> Iterator[list[str]]:
+        """Everything it prints, in as many lines at once as have come, until it closes its output.
+
+        For one reader.
+        """
 
     def wait(self) -> int:
         """Its exit code (negative for a signal), once it has ended and its descendants are ended too."""
@@ -58,6 +62,11 @@ class Child(Protocol):
 
     def kill(self) -> None:
         """End it and its descendants at once."""
+
+
+def lines_of(child: Child) -> Iterator[str]:
+    """What a program prints, one line after the other. For its one reader."""
+    return chain.from_iterable(child.batches())
 
 
 class Launcher(Protocol):
@@ -116,8 +125,8 @@ class _PosixChild:
         self._lock = threading.Lock()
         self._collected = False
 
-    def lines(self) -> Iterator[str]:
-        return read_lines(self._process)
+    def batches(self) -> Iterator[list[str]]:
+        return read_batches(self._process)
 
     def wait(self) -> int:
         if hasattr(os, "waitid"):  # on macOS since Python 3.13

@@ -49,6 +49,19 @@ def child_environment() -> dict[str, str]:
     return clean_environment(os.environ, bundle_folder())
 
 
+def adopt_clean_environment() -> None:
+    """Have it for this process too, for programs that libraries start by themselves, as Qt does `xdg-open`.
+
+    To be called once, when Qt has found its parts through the environment. Not on Windows: there the system
+    starts such programs, and PATH may still be needed to find libraries.
+    """
+    if sys.platform != "win32":
+        clean = child_environment()
+        for name in set(os.environ) - set(clean):
+            del os.environ[name]
+        os.environ.update(clean)
+
+
 def bundle_folder() -> Path | None:
     """Where a frozen app has its own libraries; None for one that runs from its source or a wheel."""
     folder = getattr(sys, "_MEIPASS", None)

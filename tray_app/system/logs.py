@@ -18,6 +18,7 @@ import msgspec
 from tray_app.errors import AppError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _MAX_BYTES = 1_000_000
@@ -59,10 +60,15 @@ class Lines:
 
     def add(self, text: str, level: int = logging.NOTSET) -> None:
         """Take a line."""
-        line = LogLine(time.time(), level, text)
+        self.extend([text], level)
+
+    def extend(self, texts: Sequence[str], level: int = logging.NOTSET) -> None:
+        """Take lines that came at once."""
+        now_s = time.time()
+        lines = [LogLine(now_s, level, text) for text in texts]
         with self._lock:
-            self._last.append(line)
-            self._count += 1
+            self._last.extend(lines)
+            self._count += len(lines)
 
     def since(self, count: int) -> tuple[LogLine, ...]:
         """The lines after the first `count`, as far as they are still in memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from tray_app.system.environment import bundle_folder, child_environment, system
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_READ_BYTES = 65_536
 _LONGEST_LINE_BYTES = 16_384
-_ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+_ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\n\x07\x1b]*(?:\x07|\x1b\\)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,33 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
     return Answer(answer.returncode, answer.stdout.decode("utf-8", "replace"))
 
 
-def read_lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
-    """What a process prints, as text, until it closes its output: without escape codes and line ends."""
-    assert process.stdout is not None  # noqa: S101  both launchers ask for a pipe
-    with process.stdout as output:
-        while line := output.readline(_LONGEST_LINE_BYTES):
-            yield _ESCAPE_CODES.sub("", line.decode("utf-8", "replace")).rstrip()
+def read_batches(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:
+    """What a process prints, as lines of text, as many at once as have come, until it closes its output.
+
+    Without escape codes and line ends; what is no UTF-8 is replaced, a line that is too long comes in pieces.
+    A process that floods its output must not wait for us, so nothing is done line by line that can be done
+    for all of them.
+    """
+    stdout = process.stdout
+    assert isinstance(stdout, io.BufferedReader)  # noqa: S101  all launchers ask for a pipe
+    with stdout:
+        begun = b""
+        while some := stdout.read1(_READ_BYTES):
+            *whole, begun = (begun + some).split(b"\n")
+            if len(begun) >= _LONGEST_LINE_BYTES:
+                whole.append(begun)
+                begun = b""
+            if whole:
+                yield _as_text(whole)
+        if begun:
+            yield _as_text([begun])
+
+
+def _as_text(lines: list[bytes]) -> list[str]:
+    text = b"\n".join(lines).decode("utf-8", "replace")
+    if "\x1b" in text:
+        text = _ESCAPE_CODES.sub("", text)
+    return [line.rstrip() for line in text.split("\n")]
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psutil
 
 from tray_app.system.environment import bundle_folder, system_libraries
-from tray_app.system.process import read_lines
+from tray_app.system.process import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,9 +101,9 @@ class JobChild:
         self._job: int | None = job
         self._lock = threading.Lock()
 
-    def lines(self) -> Iterator[str]:
+    def batches(self) -> Iterator[list[str]]:
         """Everything it prints."""
-        return read_lines(self._process)
+        return read_batches(self._process)
 
     def wait(self) -> int:
         """Its exit code; closing the job ends what it has left behind."""

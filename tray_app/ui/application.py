@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QDialog, QSystemTrayIcon
 
 from tray_app import __version__
+from tray_app.system.environment import adopt_clean_environment
 from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
@@ -48,6 +49,7 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     `--background` in `argv` starts without a window. `app` is closed at the end.
     """
     qt = QApplication(["powerinfer-tray"])
+    adopt_clean_environment()
     qt.setApplicationName("powerinfer-tray")
     qt.setApplicationDisplayName("PowerInfer Tray")
     qt.setApplicationVersion(__version__)
@@ -186,6 +188,11 @@ class Desktop(QObject):
         self._renew_about()
 
     def _renew_window(self) -> None:
+        """A question that the window asks is answered first: it belongs to what the person sees behind it."""
+        asking = next((each for each in self.window.findChildren(QDialog) if each.isVisible()), None)
+        if asking is not None:
+            asking.finished.connect(self._renew_window, Qt.ConnectionType.QueuedConnection)
+            return
         old, self.window = self.window, self._make_window()
         self.window.take_over(old)
         self._retire(old)

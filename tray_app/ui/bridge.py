@@ -59,7 +59,8 @@ class Bridge(QObject):
         self.app = app
         self._lock = threading.Lock()
         self._waiting: AppStatus | None = None
-        self._closed = False
+        self.closing = threading.Event()
+        """Set when the app ends: who works for long stops and leaves nothing half done."""
         self._numbers = itertools.count()
         self._operations: dict[int, _Operation] = {}
         self._abandoned: set[int] = set()
@@ -96,7 +97,7 @@ class Bridge(QObject):
     def close(self, timeout_s: float) -> None:
         """Deliver nothing more, and wait for the operations that still run."""
         self.app.changed.disconnect(self._receive)
-        self._closed = True
+        self.closing.set()
         deadline_s = time.monotonic() + timeout_s
         for operation in self._operations.values():
             operation.thread.join(max(0.0, deadline_s - time.monotonic()))
@@ -112,7 +113,7 @@ class Bridge(QObject):
     def _deliver(self) -> None:
         with self._lock:
             status, self._waiting = self._waiting, None
-        if status is not None and not self._closed:
+        if status is not None and not self.closing.is_set():
             self.status = status
             self.status_changed.emit(status)
 
@@ -128,7 +129,7 @@ class Bridge(QObject):
             cause = f"{type(exc).__name__}: {exc}"
             error = AppError("Something went wrong inside the app", cause, "The log has the details.")
             outcome = _Outcome(number, error=error)
-        if not self._closed:
+        if not self.closing.is_set():
             self._finished.emit(outcome)
 
     def _conclude(self, outcome: _Outcome) -> None:
@@ -144,7 +145,7 @@ class Bridge(QObject):
     def _tell(self, operation: _Operation, outcome: _Outcome) -> None:
         abandoned = outcome.number in self._abandoned
         self._abandoned.discard(outcome.number)
-        if self._closed or abandoned:
+        if self.closing.is_set() or abandoned:
             return
         if outcome.error:
             operation.failure(outcome.error)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtWidgets import (
+    QAbstractItemView,
     QApplication,
+    QHeaderView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionProgressBar,
+    QTableView,
 )
 
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets import SPACING
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPainter
@@ -26,7 +30,10 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 
 PERMILLE_ROLE = Qt.ItemDataRole.UserRole
-_AIR = 18
+_AIR = 14
+_GAP = "\N{EN SPACE}"
+"""Between a number, which ends at the right of its cell, and the text of the next one."""
+_NAME_WIDTH_CHARACTERS = 26
 _TOP = QModelIndex()
 
 
@@ -35,8 +42,14 @@ class Column(IntEnum):
 
     NAME = 0
     KIND = 1
-    SIZE = 2
-    STATE = 3
+    QUANTIZATION = 2
+    CONTEXT = 3
+    SIZE = 4
+    FIT = 5
+    STATE = 6
+
+
+_NUMBERS = (Column.CONTEXT, Column.SIZE)
 
 
 class ModelTable(QAbstractTableModel):
@@ -47,8 +60,8 @@ class ModelTable(QAbstractTableModel):
         self.rows: tuple[ModelRow, ...] = ()
 
     def show_rows(self, rows: tuple[ModelRow, ...]) -> bool:
-        """Show these rows. True if they are of other files than before: then nothing is selected."""
-        if [row.file_name for row in rows] == [row.file_name for row in self.rows]:
+        """Show these rows. True if they are of other models than before: then nothing is selected."""
+        if [row.key for row in rows] == [row.key for row in self.rows]:
             changed = [
                 number for number, (old, new) in enumerate(zip(self.rows, rows, strict=True)) if old != new
             ]
@@ -73,22 +86,77 @@ class ModelTable(QAbstractTableModel):
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
         """The headings."""
-        if role != Qt.ItemDataRole.DisplayRole or orientation is not Qt.Orientation.Horizontal:
+        if orientation is not Qt.Orientation.Horizontal:
             return None
-        return (tr("Model"), tr("Kind"), tr("Size"), tr("State"))[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(section)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _headings()[section]
+        return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What a cell says; in the state's cell also how far a download is."""
         row = self.rows[index.row()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return (row.name, row.kind, row.size, row.state)[index.column()]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return row.note
-        if role == Qt.ItemDataRole.FontRole and row.chosen:
-            font = QApplication.font()
-            font.setBold(True)
-            return font
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return _cells(row)[index.column()]
+            case Qt.ItemDataRole.AccessibleTextRole:  # what the shape says, the word says too
+                return row.fit if index.column() == Column.FIT else _cells(row)[index.column()].strip()
+            case Qt.ItemDataRole.ToolTipRole:
+                return "\n".join((row.name, *row.details))
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return _alignment(index.column())
+            case Qt.ItemDataRole.FontRole if row.chosen:
+                font = QApplication.font()
+                font.setBold(True)
+                return font
         return row.permille if role == PERMILLE_ROLE else None
+
+
+def _headings() -> tuple[str, ...]:
+    return (
+        tr("Model"),
+        tr("Kind"),
+        tr("Quantization"),
+        tr("Context") + _GAP,
+        tr("Size") + _GAP,
+        tr("This machine"),
+        tr("State"),
+    )
+
+
+def _cells(row: ModelRow) -> tuple[str, ...]:
+    fit = f"{row.fit_shape} {row.fit}".strip()
+    numbers = (row.context + _GAP, row.size + _GAP)
+    return (row.name, row.kind, row.quantization, *numbers, fit, row.state)
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def make_table(model: ModelTable) -> QTableView:
+    """A table in which one model at a time is selected."""
+    table = QTableView()
+    table.setModel(model)
+    table.setAccessibleName(tr("Models"))
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    table.setItemDelegate(ProgressDelegate(table))
+    table.setShowGrid(False)
+    table.setAlternatingRowColors(True)
+    table.setTabKeyNavigation(False)
+    table.setWordWrap(False)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SPACING)
+    header = table.horizontalHeader()
+    header.setHighlightSections(False)
+    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Interactive)
+    header.resizeSection(Column.NAME, table.fontMetrics().averageCharWidth() * _NAME_WIDTH_CHARACTERS)
+    header.setStretchLastSection(True)
+    return table
 
 
 class ProgressDelegate(QStyledItemDelegate):
@@ -111,6 +179,8 @@ class ProgressDelegate(QStyledItemDelegate):
         bar.rect = option.rect.adjusted(3, 3, -3, -3)
         bar.state |= QStyle.StateFlag.State_Horizontal
         bar.minimum, bar.maximum, bar.progress = 0, 1000, permille
-        bar.text, bar.textVisible = index.data(), True
+        room = bar.rect.width() - _AIR
+        bar.text = option.fontMetrics.elidedText(index.data(), Qt.TextElideMode.ElideRight, room)
+        bar.textVisible = True
         bar.textAlignment = Qt.AlignmentFlag.AlignCenter
         style.drawControl(QStyle.ControlElement.CE_ProgressBar, bar, painter, option.widget)

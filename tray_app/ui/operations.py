@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import importlib
-import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import qVersion
 
-from tray_app import __version__
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
+from tray_app.models.files import parts_of
 from tray_app.models.library import NotInstalledError
+from tray_app.tuning import tune
+from tray_app.ui.presenters import vitals
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
-from tray_app.ui.presenters.models import ModelFacts
+from tray_app.ui.presenters.models import ModelFacts, Sort, entry_key, key_of
 from tray_app.ui.presenters.tray import current_download
-from tray_app.ui.presenters.vitals import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
     from tray_app.app import App, AppStatus
+    from tray_app.models.housekeeping import How, OnProgress
     from tray_app.models.verify import Check
     from tray_app.system.logs import Lines, LogLine
+    from tray_app.tuning import Sample, Threads, Tuning
     from tray_app.ui.presenters.measurement import Load
+    from tray_app.ui.presenters.models import ModelRow
 
 
 _DIAGNOSED_LINES = 200
@@ -42,12 +45,60 @@ def read_facts(app: App) -> ModelFacts:
     """What is on disk and in the catalogue, and which of it is chosen."""
     library, reference = app.library, app.store.current.model
     try:
-        chosen = library.find(reference).path.name if reference else None
+        chosen = key_of(library.find(reference), library.catalog) if reference else None
     except NotInstalledError as exc:
-        chosen = exc.entry.file_name
+        chosen = entry_key(exc.entry)
     except ModelError:
         chosen = None  # the status page says what is wrong with it, when it is started
-    return ModelFacts(library.installed(), library.catalog, chosen)
+    contents = library.contents()
+    missing = bool(app.store.current.models_folder) and not library.folder.is_dir()
+    return ModelFacts(
+        contents.models,
+        library.catalog,
+        chosen,
+        contents.unusable,
+        contents.partials,
+        missing_folder=library.folder if missing else None,
+    )
+
+
+def survey(app: App) -> ModelFacts:
+    """The same, and what would become of each model on this machine: asks the engines that are there."""
+    facts = read_facts(app)
+    reports = {
+        entry_key(entry): report for entry in facts.catalog if (report := app.care.foresee(entry)) is not None
+    }
+    reports |= {key_of(model, facts.catalog): app.care.report_on(model) for model in facts.installed}
+    return replace(facts, reports=reports)
+
+
+def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> Path:
+    """Bring a model into the models folder; its first file there."""
+    return app.care.import_model(path, how, on_bytes)[0]
+
+
+def steer(deed: Callable[[int], None], row: ModelRow) -> None:
+    """Pause, resume or cancel all downloads that a row stands for."""
+    for number in row.downloads:
+        deed(number)
+
+
+def discard_downloads(app: App, row: ModelRow) -> None:
+    """Stop a download and delete what has arrived; of a split model also the files that are complete."""
+    steer(app.downloads.discard, row)
+    if row.path and len(parts_of(row.path)) > 1:
+        app.care.remove_model(str(row.path), for_good=True)
+
+
+def remove(app: App, row: ModelRow, *, for_good: bool) -> None:
+    """Take away what a row stands for; a server that has it open is stopped first."""
+    match row.sort:
+        case Sort.DOWNLOAD:
+            discard_downloads(app, row)
+        case Sort.PARTIAL if row.path:
+            app.care.discard_partial(row.path)
+        case _:
+            app.remove_model(str(row.path), for_good=for_good)
 
 
 def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embeddings:
@@ -95,10 +146,30 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
-def look(app: App) -> Sample:
+def look(app: App) -> vitals.Sample:
     """What engine and clients take now, and everything loaded that draws it."""
     importlib.import_module("tray_app.ui.charts")
-    return Sample(time.monotonic(), app.vitals(), app.status().traffic)
+    return vitals.Sample(time.monotonic(), app.vitals(), app.status().traffic)
+
+
+def tune_threads(
+    app: App, cancelled: Event, closing: Event, tell: Callable[[tuple[Sample, ...], int], None]
+) -> Tuning:
+    """Measure the running server with several numbers of threads, see `tuning.tune`."""
+    importlib.import_module("tray_app.ui.curve")
+
+    def tell_or_stop(samples: tuple[Sample, ...], total: int) -> None:
+        if closing.is_set():
+            cancelled.set()
+        tell(samples, total)
+
+    return tune(app, app.store.current, app.host, cancelled, tell_or_stop)
+
+
+def set_threads(app: App, threads: Threads) -> None:
+    """Let the engine have so many from now on; a running server is started again."""
+    settings = app.store.current
+    app.apply(msgspec.structs.replace(settings, threads=threads.writing, threads_batch=threads.reading))
 
 
 def stream_completion(
@@ -156,9 +227,8 @@ def operation_for(  # noqa: PLR0911 - one for each wish
 
 def collect_diagnostics(app: App) -> str:
     """A report of how things stand, with nothing private in it."""
-    versions = {"PowerInfer Tray": __version__, "Python": platform.python_version(), "Qt": qVersion()}
     rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
-    return diagnostics(Situation(versions, app.host, app.status(), rows, Path.home()))
+    return diagnostics(Situation(app.examine(), app.status(), rows, Path.home()))
 
 
 def _last(lines: Lines) -> tuple[LogLine, ...]:

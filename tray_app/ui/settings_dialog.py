@@ -36,6 +36,7 @@ from tray_app.ui.presenters.settings import (
     port_praise,
     read_draft,
     vram_refusal,
+    without_effect,
 )
 from tray_app.ui.setting_editors import Choice, Number, ResetButton, Selection, Switch, Text
 from tray_app.ui.texts import tr
@@ -290,7 +291,9 @@ class SettingsDialog(QDialog):
         self._judge()
 
     def _show_consequence(self, new: Settings) -> None:
-        self.consequence.setText(consequence(self._bridge.status, new, self._plan, tr))
+        happens = consequence(self._bridge.status, new, self._plan, tr)
+        ignored = without_effect(new, self._plan, self._bridge.app.host, tr)
+        self.consequence.setText(" ".join(filter(None, (happens, ignored))))
 
     def _submit(self, done: Callable[[], object]) -> None:
         new, problems = self._judgement()

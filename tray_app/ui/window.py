@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
-_SIZE = (860, 600)
+_SIZE = (980, 640)
 
 
 class Window(QWidget):

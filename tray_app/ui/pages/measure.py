@@ -23,6 +23,7 @@ from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.measurement import Load, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
+from tray_app.ui.tune_dialog import TuneDialog
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ class MeasurePanel(QWidget):
         self._bridge = bridge
         self._cancelled: Event | None = None
         self._measurement: Measurement | None = None
+        self.dialog: TuneDialog | None = None
         self.plot: LatencyHistogram | None = None
         self.text = QLineEdit(EXAMPLE[0])
         self.requests = _number(100, _MOST_REQUESTS)
         self.at_once = _number(4, _MOST_AT_ONCE)
         self.measure_button = QPushButton(tr("&Measure"))
         self.cancel_button = QPushButton(tr("Ca&ncel"))
+        self.tune_button = QPushButton(tr("&Best Number of Threads…"))
         self.progress = QProgressBar()
         self.progress.setAccessibleName(tr("Answered requests"))
         self.waiting = text_label()
@@ -58,6 +61,7 @@ class MeasurePanel(QWidget):
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.cancel_button.clicked.connect(self.cancel)
+        self.tune_button.clicked.connect(self.tune)
         self.text.textChanged.connect(self._permit)
         self._answered.connect(self.progress.setValue)
         bridge.status_changed.connect(self._permit)
@@ -90,6 +94,11 @@ class MeasurePanel(QWidget):
         if old._measurement is not None:
             self._show(old._measurement)
 
+    def tune(self) -> None:
+        """Measure with several numbers of threads, in a dialog of its own."""
+        self.dialog = TuneDialog(self._bridge, self)
+        self.dialog.open()
+
     def _lay_out(self) -> None:
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -101,6 +110,7 @@ class MeasurePanel(QWidget):
         actions.addWidget(self.cancel_button)
         actions.addWidget(self.progress, 1)
         actions.addWidget(self.waiting, 1)
+        actions.addWidget(self.tune_button)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         self._column.setSpacing(SPACING)
@@ -114,6 +124,7 @@ class MeasurePanel(QWidget):
         busy = self._cancelled is not None
         reason = waiting_for(self._bridge.status, texts_of(self.text.text()), tr)
         self.measure_button.setEnabled(not reason and not busy)
+        self.tune_button.setEnabled(not reason and not busy)
         self.cancel_button.setVisible(busy)
         self.progress.setVisible(busy)
         self.waiting.setVisible(not busy)

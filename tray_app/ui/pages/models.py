@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QFrame,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.ui.model_table import Column, ModelTable, ProgressDelegate
-from tray_app.ui.operations import choose, read_facts
-from tray_app.ui.presenters.models import ModelAction, ModelFacts, facts_key, model_rows, offer_size
+from tray_app.models.remote import is_address
+from tray_app.ui.first_steps import FirstSteps
+from tray_app.ui.model_actions import ModelActions
+from tray_app.ui.model_deeds import ModelDeeds
+from tray_app.ui.model_table import ModelTable, make_table
+from tray_app.ui.operations import choose, survey
+from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from PySide6.QtCore import QMimeData
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 
-    from PySide6.QtGui import QShowEvent
-
-    from tray_app.app import App, AppStatus
+    from tray_app.app import AppStatus
+    from tray_app.errors import AppError
     from tray_app.models.catalog import CatalogEntry
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.models import ModelRow
+    from tray_app.ui.presenters.models import ModelAction, ModelRow
+
+_DETAIL_LINES = 4
+"""Of which there is always room, so that the table does not move when another model is selected."""
 
 
 class ModelsPage(QWidget):
@@ -47,78 +45,86 @@ class ModelsPage(QWidget):
         self._bridge = bridge
         self._facts = ModelFacts()
         self._facts_of: object = None
+        self._wanted_key = ""
+        self._looking = self._look_again = False
         self.card = MessageCard()
-        self.first_steps = QWidget()
-        self._cards = QHBoxLayout(self.first_steps)
-        self._cards.setContentsMargins(0, 0, 0, 0)
+        self.deeds = ModelDeeds(bridge, self.card, self)
+        self.folder_card = MessageCard()
+        self.first_steps = FirstSteps()
         self._model = ModelTable()
-        self.table = self._make_table()
-        self._note = text_label()
-        self.buttons = self._make_buttons()
+        self.table = make_table(self._model)
+        self.menu = ModelActions(self.table)
+        self.buttons = self.menu.buttons
+        self.details = text_label()
+        self.details.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.details.setMinimumHeight(_DETAIL_LINES * self.details.fontMetrics().lineSpacing())
+        self.import_button = QPushButton(tr("&Import…"))
         self.source = QLineEdit(
             placeholderText="https://… · hf:owner/repo/file.gguf", clearButtonEnabled=True
         )
-        self.fetch_button = QPushButton(tr("D&ownload"))
+        self.fetch_button = QPushButton(tr("D&ownload…"))
         self._lay_out()
+        self._connect()
+        self._show_status(bridge.status)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look again at what is on disk: only a running app watches the folder."""
+        super().showEvent(event)
+        self._refresh_facts()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Files and addresses are welcome."""
+        if _files_in(event.mimeData()) or _address_in(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Import the files, or download from the address."""
+        self._take(event.mimeData())
+        event.acceptProposedAction()
+
+    def take_over(self, old: ModelsPage) -> None:
+        """The same address, the same model; work on files goes on, and is shown here."""
+        self.source.setText(old.source.text())
+        self.deeds.take_over(old.deeds)
+        self.deeds.works.changed.connect(self._fill)
+        if row := old._selected():
+            self._wanted_key = row.key
+
+    def act(self, action: ModelAction) -> None:
+        """Do something with the selected model."""
+        row = self._selected()
+        if row and action in row.actions:
+            self.deeds.do(action, row)
+
+    def _connect(self) -> None:
+        self.setAcceptDrops(True)
+        self.table.selectionModel().selectionChanged.connect(self._show_selection)
+        self.menu.wanted.connect(self.act)
+        self.first_steps.chosen.connect(self._take_first_step)
+        self.deeds.works.changed.connect(self._fill)
+        self.deeds.expected.connect(self._expect)
+        self.deeds.folder_changed.connect(self._refresh_facts)
+        self.import_button.clicked.connect(self._choose_files)
         self.source.returnPressed.connect(self._download_source)
         self.source.textChanged.connect(lambda text: self.fetch_button.setEnabled(bool(text.strip())))
         self.fetch_button.clicked.connect(self._download_source)
         self.fetch_button.setEnabled(False)
-        bridge.status_changed.connect(self._show_status)
-        self._show_status(bridge.status)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Look again at what is on disk: files come and go without us."""
-        super().showEvent(event)
-        self._refresh_facts()
-
-    def take_over(self, old: ModelsPage) -> None:
-        """The same address in the field."""
-        self.source.setText(old.source.text())
-
-    def act(self, action: ModelAction) -> None:
-        """Do something with the selected model."""
-        if row := self._selected():
-            self._run(_operation(self._bridge.app, action, row))
-
-    def _make_table(self) -> QTableView:
-        table = QTableView()
-        table.setModel(self._model)
-        table.setAccessibleName(tr("Models"))
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setItemDelegate(ProgressDelegate(table))
-        table.setShowGrid(False)
-        table.setAlternatingRowColors(True)
-        table.setTabKeyNavigation(False)
-        table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SPACING)
-        header = table.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(Column.STATE, QHeaderView.ResizeMode.Stretch)
-        table.selectionModel().selectionChanged.connect(self._show_selection)
-        return table
-
-    def _make_buttons(self) -> dict[ModelAction, QPushButton]:
-        labels = {
-            ModelAction.USE: tr("&Use"),
-            ModelAction.DOWNLOAD: tr("&Download"),
-            ModelAction.PAUSE: tr("&Pause"),
-            ModelAction.RESUME: tr("&Resume"),
-            ModelAction.CANCEL: tr("&Cancel"),
-        }
-        buttons = {action: QPushButton(label) for action, label in labels.items()}
-        for action, button in buttons.items():
-            button.clicked.connect(lambda _=False, action=action: self.act(action))
-        return buttons
+        within = Qt.ShortcutContext.WidgetWithChildrenShortcut
+        QShortcut(
+            QKeySequence(QKeySequence.StandardKey.Paste),
+            self,
+            lambda: self._take(QGuiApplication.clipboard().mimeData()),
+            context=within,
+        )
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Open), self, self.import_button.click, context=within)
+        self._bridge.status_changed.connect(self._show_status)
 
     def _lay_out(self) -> None:
         actions = QHBoxLayout()
-        for button in self.buttons.values():
+        for button in (*self.buttons.values(), self.menu.more_button):
             actions.addWidget(button)
         actions.addStretch()
+        actions.addWidget(self.import_button)
         label = QLabel(tr("Download from &address:"))
         label.setBuddy(self.source)
         source = QHBoxLayout()
@@ -129,40 +135,62 @@ class ModelsPage(QWidget):
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(SPACING)
         column.addWidget(self.first_steps)
+        column.addWidget(self.folder_card)
         column.addWidget(self.card)
         column.addWidget(self.table, 1)
-        column.addWidget(self._note)
+        column.addWidget(self.details)
         column.addLayout(actions)
         column.addLayout(source)
 
     def _show_status(self, status: AppStatus) -> None:
-        facts_of = facts_key(status)
+        facts_of = facts_key(status), status.settings
         if facts_of != self._facts_of:
             self._facts_of = facts_of
             self._refresh_facts()
-        self.first_steps.setVisible(not status.settings.model and self._cards.count() > 0)
+        self.first_steps.show_if(wanted=not status.settings.model)
         self._fill()
 
     def _refresh_facts(self) -> None:
-        self._bridge.run(lambda: read_facts(self._bridge.app), self._adopt_facts, self.card.show_error)
+        """Look at the folder; if somebody is looking already, once more after that."""
+        self._look_again = self._looking
+        if not self._looking:
+            self._looking = True
+            self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._fail_to_look)
+
+    def _fail_to_look(self, error: AppError) -> None:
+        self._looking = False
+        self.card.show_error(error)
 
     def _adopt_facts(self, facts: ModelFacts) -> None:
+        self._looking = False
+        if self._look_again:
+            self._refresh_facts()
         self._facts = facts
-        if not self._cards.count():
-            self._offer_first_steps(facts.catalog)
+        self.first_steps.offer(facts)
+        self.first_steps.show_if(wanted=not self._bridge.status.settings.model)
+        if facts.missing_folder:
+            self.folder_card.show_message(
+                tr("The models folder is not there"),
+                tr(
+                    "{folder} cannot be found. Connect its drive, or choose another folder in the settings."
+                ).format(folder=facts.missing_folder),
+            )
+        else:
+            self.folder_card.clear()
         self._fill()
 
     def _fill(self) -> None:
         selected = self._selected()
-        if self._model.show_rows(model_rows(self._facts, self._bridge.status.downloads, tr)):
-            names = [row.file_name for row in self._model.rows]
-            wanted = (
-                selected.file_name
-                if selected
-                else next((r.file_name for r in self._model.rows if r.chosen), "")
-            )
-            if wanted in names:
-                self.table.selectRow(names.index(wanted))
+        rows = model_rows(self._facts, self._bridge.status.downloads, self.deeds.works.current, tr)
+        anew = self._model.show_rows(rows)
+        keys = [row.key for row in rows]
+        if self._wanted_key in keys:
+            self.table.selectRow(keys.index(self._wanted_key))
+            self._wanted_key = ""
+        elif anew and selected and selected.key in keys:
+            self.table.selectRow(keys.index(selected.key))
+        elif anew and not selected:
+            self.table.selectRow(next((number for number, row in enumerate(rows) if row.chosen), -1))
         self._show_selection()
 
     def _selected(self) -> ModelRow | None:
@@ -171,73 +199,53 @@ class ModelsPage(QWidget):
 
     def _show_selection(self) -> None:
         row = self._selected()
-        for action, button in self.buttons.items():
-            button.setEnabled(row is not None and action in row.actions)
-        self._note.setText(row.note if row else tr("Select a model to see what can be done with it."))
+        self.menu.permit(row.actions if row else ())
+        text = "\n".join(row.details) if row else tr("Select a model to see what can be done with it.")
+        self.details.setText(text)
+
+    def _take(self, data: QMimeData) -> None:
+        """What was dropped here or pasted."""
+        if files := _files_in(data):
+            self.deeds.import_files(files)
+        elif address := _address_in(data):
+            self.source.setText(address)
+            self._download_source()
+
+    def _choose_files(self) -> None:
+        dialog = QFileDialog(self, tr("Import models"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters([tr("Models (*.gguf)"), tr("All files (*)")])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(lambda names: self.deeds.import_files([Path(name) for name in names]))
+        self.deeds.dialog = dialog
+        dialog.open()
 
     def _download_source(self) -> None:
         if source := self.source.text().strip():
-            self._run(lambda: self._bridge.app.download(source), self.source.clear)
+            self.deeds.download(source, source, self.source.clear)
 
-    def _run(self, operation: Callable[[], object], success: Callable[[], object] = lambda: None) -> None:
-        self.card.clear()
-        self._bridge.run(operation, lambda _: success(), self.card.show_error)
+    def _expect(self, key: str) -> None:
+        """A model is new, or will be: find it, and select it."""
+        self._wanted_key = key
+        self._refresh_facts()
 
-    def _offer_first_steps(self, catalog: tuple[CatalogEntry, ...]) -> None:
-        for entry in catalog:
-            if entry.builtin:
-                label = tr("&Try it now")
-                self._cards.addWidget(_first_step(entry, label, lambda _, e=entry: self._try_builtin(e)), 1)
-            elif entry.recommended:
-                label = tr("Do&wnload and start")
-                self._cards.addWidget(
-                    _first_step(entry, label, lambda _, e=entry: self._choose_and_start(e)), 1
-                )
-        self.first_steps.setVisible(not self._bridge.status.settings.model)
-
-    def _try_builtin(self, entry: CatalogEntry) -> None:
-        self._choose_and_start(entry, lambda: self.navigate.emit(Page.EMBEDDING))
-
-    def _choose_and_start(self, entry: CatalogEntry, success: Callable[[], object] = lambda: None) -> None:
+    def _take_first_step(self, entry: CatalogEntry) -> None:
         app = self._bridge.app
 
         def choose_and_start() -> None:
             choose(app, entry.id)
             app.start_server()
 
-        self._run(choose_and_start, success)
+        self.deeds.run(
+            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDING) if entry.builtin else None
+        )
 
 
-def _operation(app: App, action: ModelAction, row: ModelRow) -> Callable[[], object]:
-    """The call behind a button; made before it runs, as the row may change meanwhile."""
-    match action, row.download_id:
-        case ModelAction.DOWNLOAD, _:
-            return lambda: app.download(row.source)
-        case ModelAction.USE, _:
-            return lambda: choose(app, row.reference)
-        case ModelAction.PAUSE, int(number):
-            return lambda: app.downloads.pause(number)
-        case ModelAction.RESUME, int(number):
-            return lambda: app.downloads.resume(number)
-        case ModelAction.CANCEL, int(number):
-            return lambda: app.downloads.cancel(number)
-    raise ValueError(action, row)
+def _files_in(data: QMimeData) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
-def _first_step(entry: CatalogEntry, label: str, act: Callable[..., object]) -> QFrame:
-    """A card that offers one model to someone who has chosen none."""
-    card = QFrame()
-    card.setFrameShape(QFrame.Shape.StyledPanel)
-    button = QPushButton(label)
-    button.setAccessibleDescription(tr.said(entry.name))
-    button.clicked.connect(act)
-    column = QVBoxLayout(card)
-    title = text_label(f"{tr.said(entry.name)} · {offer_size(entry, tr)}", bold=True)
-    title.setWordWrap(False)
-    note = text_label(tr.said(entry.note))
-    note.setAlignment(Qt.AlignmentFlag.AlignTop)
-    column.addWidget(title)
-    column.addWidget(note)
-    column.addStretch()
-    column.addWidget(button, alignment=Qt.AlignmentFlag.AlignLeft)
-    return card
+def _address_in(data: QMimeData) -> str:
+    """An address that a model could be downloaded from; empty if the data is something else."""
+    text = data.text().strip()
+    return text if is_address(text) and len(text.split()) == 1 else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
+from tray_app.ui.presenters.models import reference_of
 
 if TYPE_CHECKING:
     from tray_app.app import AppStatus
@@ -115,7 +116,7 @@ def submenu_title(submenu: Submenu, tr: Translate) -> str:
 def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
     """The installed models, as the submenu lists them."""
     return tuple(
-        ModelChoice(tr.said(model.name), model.id, chosen=model.path.name == facts.chosen)
+        ModelChoice(tr.said(model.name), reference_of(model, facts), chosen=model.path.name == facts.chosen)
         for model in facts.installed
     )
 

@@ -1,53 +1,99 @@
-"""The table of models: installed, offered by the catalogue, being fetched; one row for each file. Pure."""
+"""The table of models: installed, on their way, unusable, on offer; one row for each model. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
-from tray_app.ui.presenters.wording import permille, progress_text, size_text
+from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
+from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
+from tray_app.ui.presenters.wording import error_lines, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.library import Model
+    from tray_app.models.files import Partial
+    from tray_app.models.library import Model, Unusable
     from tray_app.ui.presenters import Translate
 
 
 class ModelAction(StrEnum):
     """What can be done with a row."""
 
+    USE = "use"
     DOWNLOAD = "download"
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
-    USE = "use"
+    """Stop what is being done: the download, or the work on the file."""
+    VERIFY = "verify"
+    QUANTIZE = "quantize"
+    REVEAL = "reveal"
+    REMOVE = "remove"
+
+
+class Sort(StrEnum):
+    """What stands behind a row."""
+
+    INSTALLED = "installed"
+    DOWNLOAD = "download"
+    PARTIAL = "partial"
+    """What a download has left that nobody knows any more."""
+    UNUSABLE = "unusable"
+    OFFER = "offer"
+    WORK = "work"
+    """A file that is being imported."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One file: on disk, on its way, or on offer."""
+    """One model: on disk, on its way, or on offer."""
 
-    file_name: str
-    """What the row is recognised by."""
+    key: str
+    """What the row is recognised by, see `key_of`."""
     name: str
-    kind: str
-    size: str
-    state: str
-    note: str = ""
+    sort: Sort
+    kind: str = ""
+    quantization: str = ""
+    context: str = ""
+    size: str = ""
+    fit: str = ""
+    fit_shape: str = ""
+    state: str = ""
+    details: tuple[str, ...] = ()
+    """What else there is to say, in sentences."""
     permille: int | None = None
-    """How far its download is, where there is one and its size is known."""
+    """How far its download or the work on it is, where that is known."""
     chosen: bool = False
     actions: frozenset[ModelAction] = frozenset()
     reference: str = ""
     """What the setting `model` becomes when this row is used."""
     source: str = ""
-    download_id: int | None = None
+    path: Path | None = None
+    """Its file, whole or not, where there is one or will be."""
+    downloads: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that is being done with a file and takes long."""
+
+    verb: str
+    """What, in the person's language: `Verifying`."""
+    done: int = 0
+    total: int = 0
+
+    @property
+    def permille(self) -> int:
+        """How far it is, 0 to 1000."""
+        return min(1000, self.done * 1000 // self.total) if self.total else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +103,77 @@ class ModelFacts:
     installed: tuple[Model, ...] = ()
     catalog: tuple[CatalogEntry, ...] = ()
     chosen: str | None = None
-    """The file name of the chosen model, where the setting names one that is known."""
+    """The key of the chosen model, where the setting names one that is known."""
+    unusable: tuple[Unusable, ...] = ()
+    partials: tuple[Partial, ...] = ()
+    reports: Mapping[str, ModelReport] = field(default_factory=dict)
+    """By key, where something can be said."""
+    missing_folder: Path | None = None
+    """The folder that was chosen for models, while it is not there."""
 
 
 def facts_key(status: AppStatus) -> object:
     """Another one after a change that the facts may have to be read anew for."""
     finished = frozenset(progress.id for progress in status.downloads if progress.phase is Phase.DONE)
-    return status.settings.model, status.settings.models_folder, finished
+    settings = status.settings
+    return settings.model, settings.models_folder, finished, status.folder_changes
+
+
+def key_of(model: Model, catalog: Iterable[CatalogEntry]) -> str:
+    """What a model is told apart by: its (first) file's name. The one that comes with the app has another
+    folder, where a person's file may have the same name.
+    """
+    return model.id if any(entry.builtin and entry.id == model.id for entry in catalog) else model.path.name
+
+
+def entry_key(entry: CatalogEntry) -> str:
+    """The key of the model that an entry would become."""
+    return entry.id if entry.builtin else entry.file_name
+
+
+def reference_of(model: Model, facts: ModelFacts) -> str:
+    """What the setting `model` must be to mean this very one: ids made of file names may be alike."""
+    known = {entry.id for entry in facts.catalog}
+    return model.id if model.id in known else model.path.name
 
 
 _RUNNING = frozenset({ModelAction.PAUSE, ModelAction.CANCEL})
+_RESTING = frozenset({ModelAction.RESUME, ModelAction.CANCEL, ModelAction.REVEAL})
 _ACTIONS = {
     Phase.WAITING: _RUNNING,
     Phase.CONNECTING: _RUNNING,
     Phase.DOWNLOADING: _RUNNING,
     Phase.VERIFYING: frozenset({ModelAction.CANCEL}),
-    Phase.PAUSED: frozenset({ModelAction.RESUME, ModelAction.CANCEL}),
-    Phase.FAILED: frozenset({ModelAction.RESUME, ModelAction.CANCEL}),
-    Phase.CANCELLED: frozenset({ModelAction.RESUME}),
+    Phase.PAUSED: _RESTING,
+    Phase.FAILED: _RESTING,
+    Phase.CANCELLED: frozenset({ModelAction.RESUME, ModelAction.REMOVE, ModelAction.REVEAL}),
     Phase.DONE: frozenset({ModelAction.USE}),
 }
+_AT_WORK = frozenset({ModelAction.CANCEL, ModelAction.REVEAL})
 
 
-def model_rows(facts: ModelFacts, downloads: Iterable[Progress], tr: Translate) -> tuple[ModelRow, ...]:
-    """Installed models, then downloads, then what the catalogue offers besides."""
-    rows = {model.path.name: _installed_row(model, facts, tr) for model in facts.installed}
-    offers = {entry.file_name: _offer_row(entry, facts, tr) for entry in facts.catalog}
-    for progress in downloads:
-        name = progress.path.name
-        if progress.phase is not Phase.DONE or name not in rows:
-            rows[name] = _download_row(progress, offers.get(name), tr)
-    return tuple((rows | {name: row for name, row in offers.items() if name not in rows}).values())
+def model_rows(
+    facts: ModelFacts, downloads: Iterable[Progress], works: Mapping[str, Work], tr: Translate
+) -> tuple[ModelRow, ...]:
+    """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
+    rows = {key_of(model, facts.catalog): _installed_row(model, facts, tr) for model in facts.installed}
+    offers = {entry_key(entry): _offer_row(entry, facts, tr) for entry in facts.catalog}
+    fetched: set[str] = set()
+    for name, parts in of_one_model(downloads).items():
+        fetched |= {part.path.name for part in parts}
+        whole = merged(parts)
+        dropped = whole.phase is Phase.CANCELLED and not whole.received_bytes
+        if not dropped and (whole.phase is not Phase.DONE or name not in rows):
+            rows[name] = _download_row(name, parts, offers.get(name), tr)
+    for unusable in facts.unusable:
+        rows.setdefault(unusable.path.name, _unusable_row(unusable, tr))
+    for partial in facts.partials:
+        if partial.final.name not in fetched:
+            rows.setdefault(partial.final.name, _partial_row(partial, tr))
+    rows |= {name: row for name, row in offers.items() if name not in rows}
+    for name, work in works.items():
+        rows[name] = _at_work(rows.get(name) or ModelRow(name, name, Sort.WORK), work, tr)
+    return tuple(rows.values())
 
 
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
@@ -98,32 +184,55 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     return tr("about {size}").format(size=size) if entry.size_is_approximate else size
 
 
+def kind_text(model: Model, tr: Translate) -> str:
+    """Which of the two families it is of."""
+    return tr("Sparse") if model.header.sparse else tr("Dense")
+
+
 def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
-    chosen = model.path.name == facts.chosen
-    kind = tr("Sparse") if model.header.sparse else tr("Dense")
-    notes = {entry.file_name: entry.note for entry in facts.catalog}
+    key = key_of(model, facts.catalog)
+    chosen = key == facts.chosen
+    entry = next((each for each in facts.catalog if entry_key(each) == key), None)
+    comes_with_app = entry is not None and entry.builtin
+    report = facts.reports.get(key)
+    context = model.header.context_length
+    permitted = {ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
+    permitted |= set() if chosen else {ModelAction.USE}
+    permitted |= set() if comes_with_app else {ModelAction.REMOVE}
     return ModelRow(
-        file_name=model.path.name,
+        key=key,
         name=tr.said(model.name),
-        kind=f"{kind} · {model.header.quantization}",
+        sort=Sort.INSTALLED,
+        kind=kind_text(model, tr),
+        quantization=model.header.quantization,
+        context=tr.number(context) if context else "",
         size=size_text(model.size_bytes, tr),
+        fit=fit_word(report, tr) if report else "",
+        fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen") if chosen else tr("Installed"),
-        note=tr.said(notes.get(model.path.name, "")),
+        details=_sentences(tr.said(entry.note) if entry else "", report, str(model.path), tr=tr),
         chosen=chosen,
-        actions=frozenset() if chosen else frozenset({ModelAction.USE}),
-        reference=model.id,
+        actions=frozenset(permitted),
+        reference=reference_of(model, facts),
+        path=model.path,
     )
 
 
 def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRow:
-    chosen = entry.file_name == facts.chosen
+    chosen = entry_key(entry) == facts.chosen
+    report = facts.reports.get(entry_key(entry))
+    terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
+    licence = tr("Licence: {licence}.").format(licence=entry.license) if entry.license else ""
     return ModelRow(
-        file_name=entry.file_name,
+        key=entry_key(entry),
         name=tr.said(entry.name),
-        kind="",
+        sort=Sort.OFFER,
+        kind=tr("Sparse") if entry.sparse else tr("Dense"),
         size=offer_size(entry, tr),
+        fit=fit_word(report, tr) if report else "",
+        fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen, not downloaded") if chosen else tr("Not downloaded"),
-        note=tr.said(entry.note),
+        details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
         reference=entry.id,
@@ -131,17 +240,75 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     )
 
 
-def _download_row(progress: Progress, offer: ModelRow | None, tr: Translate) -> ModelRow:
-    finished = progress.phase is Phase.DONE
+def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None, tr: Translate) -> ModelRow:
+    whole = merged(parts)
+    finished = whole.phase is Phase.DONE
+    error = whole.error
+    held = tr("{size} have arrived.").format(size=size_text(whole.received_bytes, tr))
     return ModelRow(
-        file_name=progress.path.name,
-        name=offer.name if offer else progress.name,
-        kind="",
-        size=size_text(progress.total_bytes, tr) if progress.total_bytes else "",
-        state=progress_text(progress, tr),
-        note=offer.note if offer else "",
-        permille=None if finished else permille(progress),
-        actions=_ACTIONS[progress.phase],
-        reference=offer.reference if offer else progress.path.name,
-        download_id=progress.id,
+        key=name,
+        name=offer.name if offer else name,
+        sort=Sort.DOWNLOAD,
+        kind=offer.kind if offer else "",
+        size=size_text(whole.total_bytes, tr) if whole.total_bytes else offer.size if offer else "",
+        fit=offer.fit if offer else "",
+        fit_shape=offer.fit_shape if offer else "",
+        state=merged_text(parts, tr),
+        details=(
+            *((" ".join(error_lines(error, tr)),) if error else ()),
+            held,
+            *(offer.details if offer else ()),
+        ),
+        permille=None if finished else merged_permille(parts),
+        chosen=offer.chosen if offer else False,
+        actions=_ACTIONS[whole.phase],
+        reference=offer.reference if offer else name,
+        path=parts[0].path.with_name(name),
+        downloads=tuple(part.id for part in parts),
     )
+
+
+def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
+    words: tuple[str, ...]
+    if unusable.arriving:
+        state, words = tr("Being copied …"), (tr("It can be used as soon as all of it is here."),)
+        permitted = {ModelAction.REVEAL}
+    else:
+        state, words = tr("Cannot be used"), error_lines(unusable.error, tr)
+        permitted = {ModelAction.REVEAL, ModelAction.REMOVE}
+    return ModelRow(
+        key=unusable.path.name,
+        name=unusable.path.stem,
+        sort=Sort.UNUSABLE,
+        size=size_text(unusable.size_bytes, tr),
+        state=state,
+        details=(*words, str(unusable.path)),
+        actions=frozenset(permitted),
+        path=unusable.path,
+    )
+
+
+def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
+    return ModelRow(
+        key=partial.final.name,
+        name=partial.final.stem,
+        sort=Sort.PARTIAL,
+        size=size_text(partial.held_bytes, tr),
+        state=tr("Left by a download"),
+        details=(
+            tr("Nothing tells where it came from: download it again, or remove it to free the space."),
+            str(partial.path),
+        ),
+        actions=frozenset({ModelAction.REMOVE, ModelAction.REVEAL}),
+        path=partial.final,
+    )
+
+
+def _at_work(row: ModelRow, work: Work, tr: Translate) -> ModelRow:
+    """A row whose file something is being done with; nothing else can be done meanwhile."""
+    state = tr("{verb} {percent} %").format(verb=work.verb, percent=work.permille // 10)
+    return replace(row, state=state, permille=work.permille, actions=_AT_WORK)
+
+
+def _sentences(note: str, report: ModelReport | None, *more: str, tr: Translate) -> tuple[str, ...]:
+    return tuple(filter(None, (note, fit_reason(report, tr) if report else "", *more)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import PORT, VramObstacle, vram_obstacle
+from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import parse_value
+from tray_app.settings.schema import field_named, parse_value
 from tray_app.ui.presenters.wording import error_title
 
 if TYPE_CHECKING:
@@ -154,6 +154,15 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
     if status.serving and new.port != status.settings.port:
         parts.append(tr("The address changes to port {port}.").format(port=new.port))
     return " ".join(parts)
+
+
+def without_effect(new: Settings, plan: Plan | AppError | None, host: Host, tr: Translate) -> str:
+    """The changed settings that the engine is not told of, in one line; the VRAM budget tells it itself."""
+    if plan is None or isinstance(plan, AppError):
+        return ""
+    names = [name for name in ignored_settings(new, plan.engine, host) if name != "vram_budget"]
+    titles = ", ".join(tr.said(field_named(name).title) for name in names)
+    return tr("Without effect on this engine: {settings}.").format(settings=titles) if titles else ""
 
 
 def _path_problem(name: str, text: str, tr: Translate) -> str:

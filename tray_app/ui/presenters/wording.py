@@ -31,6 +31,18 @@ def rate_text(rate_bytes_per_s: float, tr: Translate) -> str:
     return tr("{size}/s").format(size=size_text(rate_bytes_per_s, tr))
 
 
+def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
+    """What is needed of the disk, and what is free."""
+    numbers = {
+        "needed": size_text(needed_bytes, tr),
+        "free": size_text(free_bytes, tr),
+        "missing": size_text(needed_bytes - free_bytes, tr),
+    }
+    if needed_bytes > free_bytes:
+        return tr("{needed} needed, {free} free: {missing} too little").format(**numbers)
+    return tr("{needed} needed, {free} free").format(**numbers)
+
+
 def remaining_text(remaining_s: float, tr: Translate) -> str:
     """`3 min left`: rounded to what can be said with honesty."""
     if remaining_s < 60:  # noqa: PLR2004
@@ -77,6 +89,12 @@ def error_title(error: AppError | None, tr: Translate) -> str:
 def error_text(error: AppError, tr: Translate) -> str:
     """Why it went wrong and what to do about it, in lines."""
     return "\n".join(tr.said(part) for part in error.texts[1:] if part)
+
+
+def error_lines(error: AppError, tr: Translate) -> tuple[str, ...]:
+    """What went wrong, why, and what to do about it, each in sentences."""
+    title, *rest = error.texts
+    return tr("{title}.").format(title=tr.said(title)), *(tr.said(part) for part in rest if part)
 
 
 def _transfer_parts(progress: Progress, tr: Translate) -> list[str]:

@@ -1,0 +1,58 @@
+"""Supervisors that are less patient than in use, and the engine of one as the gateway sees it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.fakes.gateways import FixedBackend
+from tray_app.engine.lifecycle import Policy
+from tray_app.engine.run import Patience
+from tray_app.engine.supervisor import Supervisor, Timing
+from tray_app.gateway.upstream import Unavailable, Upstream
+from tray_app.system.child import launcher_for
+from tray_app.system.host import detect_system
+
+QUICK = Policy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
+
+
+def quick_supervisor(
+    folder: Path, policy: Policy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
+) -> Supervisor:
+    """A supervisor with its state and logs below `folder`; whoever asks for it closes it."""
+    patience = Patience(
+        look_every_s=0.1,
+        quiet_limit_s=quiet_limit_s,
+        hang_limit_s=0.5,
+        probe_timeout_s=0.2,
+        return_look_s=0.05,
+        remote_every_s=0.05,
+        remote_again_s=0.05,
+        remote_limit_s=0.3,
+    )
+    timing = Timing(policy, patience, look_for_sleep_s=0.05, **clocks)
+    launcher = launcher_for(detect_system(sys.platform))
+    return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
+
+
+class SupervisedEngine(FixedBackend):
+    """The engine of a supervisor as the gateway sees it, wired as the composition root does."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__(Unavailable("not yet"))
+        self._supervisor = supervisor
+
+    def find(self) -> Upstream | Unavailable:
+        engine = self._supervisor.glance()
+        if engine.base_url is None:
+            return Unavailable("The model is not ready.", retry_after_s=2)
+        return Upstream(
+            engine.base_url,
+            speaks_openai=False,
+            model_id="m",
+            model_name="M",
+            context_size=512,
+            run=engine.run,
+        )
+
+    def suspect(self, run: int) -> None:
+        self._supervisor.check(run)

@@ -1,0 +1,187 @@
+"""What can befall an engine, with real processes: the fake engine, and llama.cpp where that matters."""
+
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from tests.fakes.gateways import gateway_to
+from tests.fakes.gateways import post as ask_gateway
+from tests.fakes.launches import PC, fake_plan
+from tests.fakes.processes import all_ended
+from tests.fakes.supervisors import SupervisedEngine, quick_supervisor
+from tray_app.engine.kinds import EngineFinder, choose_engine
+from tray_app.engine.lifecycle import Policy, State
+from tray_app.engine.output import FILE_NAME
+from tray_app.engine.plan import LaunchPlan, plan_launch
+from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.errors import Fix
+from tray_app.models.gguf import read_header
+from tray_app.models.library import Model
+from tray_app.settings.schema import Settings
+from tray_app.system import ports
+from tray_app.system.paths import resources
+
+TIMEOUT_S = 20
+STOP_LIMIT_S = 5
+SPAM_PER_S = 200_000
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and links")
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    one = quick_supervisor(tmp_path, Policy(restart_delays_s=(0.05, 0.05)))
+    yield one
+    one.close()
+
+
+def run(supervisor: Supervisor, plan: LaunchPlan, state: State = State.READY) -> EngineSnapshot:
+    supervisor.ensure(plan)
+    snapshot = supervisor.wait_for({state}, TIMEOUT_S)
+    assert snapshot.state is state, snapshot
+    return snapshot
+
+
+def stop_within_the_limit(supervisor: Supervisor) -> None:
+    began_s = time.monotonic()
+    supervisor.stop()
+    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    assert time.monotonic() - began_s < STOP_LIMIT_S
+
+
+def embed(snapshot: EngineSnapshot) -> requests.Response:
+    return requests.post(f"{snapshot.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("state", [State.LOADING, State.READY])
+def test_an_engine_that_is_killed_is_back(supervisor: Supervisor, state: State) -> None:
+    before = run(supervisor, fake_plan("--load-delay", "0.3"), state)
+    psutil.Process(before.pid).kill()
+    assert supervisor.wait_for({State.BACKOFF}, TIMEOUT_S).state is State.BACKOFF
+    after = supervisor.wait_for({State.READY}, TIMEOUT_S)
+    assert (after.run, after.restarts) == (before.run + 1, 1)
+    assert embed(after).ok
+
+
+def test_a_request_whose_engine_is_killed_gets_503_and_the_next_one_its_answer(
+    supervisor: Supervisor,
+) -> None:
+    before = run(supervisor, fake_plan("--hang-at", "fatal"))
+    with gateway_to(SupervisedEngine(supervisor)) as url, ThreadPoolExecutor(1) as client:
+        fatal = client.submit(ask_gateway, f"{url}/embeddings", {"input": "fatal"})
+        engine = psutil.Process(before.pid)
+        while not any(one.status == psutil.CONN_ESTABLISHED for one in engine.net_connections()):
+            time.sleep(0.01)  # until the request is there
+        engine.kill()
+        assert fatal.result(TIMEOUT_S).status_code == 503
+        while supervisor.wait_for({State.READY}, TIMEOUT_S).run == before.run:
+            supervisor.wait_for({State.BACKOFF}, 0.05)
+        assert ask_gateway(f"{url}/embeddings", {"input": "harmless"}).status_code == 200
+
+
+def test_an_engine_that_crashes_soon_after_each_start_is_given_up(supervisor: Supervisor) -> None:
+    snapshot = run(supervisor, fake_plan("--crash-after", "0.2", "--exit-code", "-11"), State.FAILED)
+    assert (snapshot.run, snapshot.restarts) == (3, 2)
+    assert snapshot.failure
+    assert snapshot.failure.title == "The engine crashed"
+
+
+def test_a_flood_of_output_holds_up_neither_engine_nor_stop(supervisor: Supervisor, tmp_path: Path) -> None:
+    snapshot = run(supervisor, fake_plan("--spam-lines", str(SPAM_PER_S)))
+    first = supervisor.lines.count
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < 1:
+        assert embed(snapshot).ok
+    rate = (supervisor.lines.count - first) / (time.monotonic() - began_s)
+    assert rate > SPAM_PER_S / 2  # others use the processor too
+    assert not any("\x1b" in line for line in supervisor.snapshot().log)
+    stop_within_the_limit(supervisor)
+    files = list((tmp_path / "logs").glob(f"{FILE_NAME}*"))
+    assert len(files) <= 3
+    assert sum(file.stat().st_size for file in files) < 20_000_000
+
+
+@posix
+def test_a_program_that_vanishes_while_it_runs_is_told_when_it_should_start_again(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    program = tmp_path / "engine"
+    program.symlink_to(Path(sys.executable).resolve())
+    plan = fake_plan()
+    snapshot = run(supervisor, replace(plan, argv=(str(program), *plan.argv[1:])))
+    program.unlink()
+    assert embed(snapshot).ok
+    psutil.Process(snapshot.pid).kill()
+    failed = supervisor.wait_for({State.FAILED}, TIMEOUT_S)
+    assert failed.failure
+    assert (failed.failure.title, failed.failure.fix) == (
+        "The engine could not be started",
+        Fix.CHOOSE_ENGINE,
+    )
+    assert failed.run == snapshot.run + 1
+
+
+def llamacpp_plan() -> LaunchPlan:
+    path = resources() / "test-model" / "test.gguf"
+    model = Model("test", "test", path, path.stat().st_size, read_header(path))
+    return plan_launch(
+        Settings(threads=1), model, choose_engine("auto", sparse=False, finder=EngineFinder(PC)), PC
+    )
+
+
+def test_a_port_that_is_taken_between_its_choice_and_its_use_is_chosen_anew(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = iter([other.getsockname()[1]])
+        monkeypatch.setattr(
+            "tray_app.engine.supervisor.free_port", lambda: next(taken, None) or ports.free_port()
+        )
+        supervisor.ensure(llamacpp_plan())
+        stumbled = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
+        assert stumbled.failure
+        assert stumbled.failure.title == "The engine's port was taken by another program"
+        assert supervisor.wait_for({State.READY}, TIMEOUT_S).state is State.READY
+
+
+@posix
+@pytest.mark.parametrize("plan", [fake_plan, llamacpp_plan])
+def test_an_engine_that_is_halted_can_be_stopped(supervisor: Supervisor, plan: object) -> None:
+    assert callable(plan)
+    snapshot = run(supervisor, plan())
+    process = psutil.Process(snapshot.pid)
+    process.suspend()
+    stop_within_the_limit(supervisor)
+    assert all_ended([process])
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.LOADING, State.READY, State.STOPPING, State.BACKOFF])
+def test_wishes_that_change_in_any_state_end_in_the_last(supervisor: Supervisor, state: State) -> None:
+    reached: list[State] = []
+
+    def wish_anew(snapshot: EngineSnapshot) -> None:
+        if snapshot.state is state and not reached:
+            reached.append(state)
+            supervisor.ensure(fake_plan("--second"))
+            supervisor.stop()
+            supervisor.ensure(fake_plan("--last"))
+
+    supervisor.changed.connect(wish_anew)
+    supervisor.ensure(fake_plan("--load-delay", "0.1"))
+    if state in (State.STOPPING, State.BACKOFF):
+        pid = supervisor.wait_for({State.READY}, TIMEOUT_S).pid
+        supervisor.stop() if state is State.STOPPING else psutil.Process(pid).kill()
+    deadline_s = time.monotonic() + TIMEOUT_S
+    last = fake_plan("--last")
+    while (now := supervisor.wait_for({State.READY}, TIMEOUT_S)).plan != last:
+        assert time.monotonic() < deadline_s, now
+        supervisor.wait_for({State.STOPPING, State.STARTING, State.BACKOFF}, 0.05)
+    assert (now.state, reached) == (State.READY, [state])

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.app import make_status
+from tests.ui.test_accessibility import nameless, unreachable
+from tray_app.engine.lifecycle import State
+from tray_app.errors import GatewayError
+from tray_app.tuning import Sample, Threads, Tuning
+from tray_app.ui import tune_dialog
+from tray_app.ui.pages.measure import MeasurePanel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QWidget
+    from pytestqt.qtbot import QtBot
+
+    from tests.fakes.app import FakeApp
+    from tray_app.app import App
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.tune_dialog import TuneDialog
+
+SAMPLES = (Sample(2, 11.0, 5.5), Sample(4, 20.0, 7.9), Sample(6, 26.5, 7.1), Sample(8, 23.0, 6.0))
+
+
+class Bench:
+    """Measures nothing: tells its samples one by one, as the test lets it."""
+
+    def __init__(self) -> None:
+        self.steps = threading.Semaphore(0)
+        self.error: GatewayError | None = None
+        self.samples: tuple[Sample, ...] = SAMPLES
+
+    def measure(
+        self,
+        _app: App,
+        cancelled: threading.Event,
+        _closing: threading.Event,
+        tell: Callable[[tuple[Sample, ...], int], None],
+    ) -> Tuning:
+        if self.error:
+            raise self.error
+        done: tuple[Sample, ...] = ()
+        while len(done) < len(self.samples) and not cancelled.is_set():
+            if self.steps.acquire(timeout=0.02):
+                done = self.samples[: len(done) + 1]
+                tell(done, len(self.samples))
+        return Tuning(Threads(4, 4), done, complete=not cancelled.is_set())
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    made = Bench()
+    monkeypatch.setattr(tune_dialog, "tune_threads", made.measure)
+    return made
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, bridge: Bridge, fake: FakeApp, bench: Bench) -> TuneDialog:  # noqa: ARG001
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY))
+    panel = MeasurePanel(bridge)
+    qtbot.addWidget(panel)
+    panel.tune_button.click()
+    assert panel.dialog is not None
+    panel.dialog.panel = panel  # type: ignore[attr-defined]  # lives as long as its dialog
+    return panel.dialog
+
+
+def test_without_a_server_there_is_nothing_to_measure(qtbot: QtBot, bridge: Bridge) -> None:
+    panel = MeasurePanel(bridge)
+    qtbot.addWidget(panel)
+
+    assert not panel.tune_button.isEnabled()
+
+
+def test_the_curves_grow_and_the_best_is_offered_and_set(
+    qtbot: QtBot,
+    dialog: TuneDialog,
+    bench: Bench,
+    fake: FakeApp,
+    photograph: Callable[[QWidget, str], None],
+) -> None:
+    dialog.measure()
+    bench.steps.release()
+    qtbot.waitUntil(lambda: (dialog.progress.value(), dialog.progress.maximum()) == (1, 4))
+    bench.steps.release(3)
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    assert dialog.outcome.text() == "Fastest with 4 threads, and 6 for batches."
+    assert dialog._plot is not None
+    assert dialog._plot.accessibleDescription() == (
+        "Embeddings/s: 2: 11.0, 4: 20.0, 6: 26.5, 8: 23.0\nTokens/s: 2: 5.5, 4: 7.9, 6: 7.1, 8: 6.0"
+    )
+    photograph(dialog, "tune")
+    dialog.apply_button.click()
+
+    qtbot.waitUntil(lambda: fake.calls == [("apply", {"threads": 4, "threads_batch": 6})])
+
+
+def test_what_is_best_already_is_kept(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> None:
+    bench.samples = SAMPLES[:2]
+    bench.steps.release(2)
+    dialog.measure()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    assert dialog.outcome.text().startswith("Keep what is set")
+    assert not dialog.apply_button.isEnabled()
+
+
+def test_escape_stops_first_and_closes_then(qtbot: QtBot, dialog: TuneDialog) -> None:
+    dialog.measure()
+    dialog.reject()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    assert dialog.outcome.text().startswith("Stopped before")
+    assert dialog.isVisible()
+    with qtbot.waitSignal(dialog.rejected):
+        dialog.reject()
+
+
+def test_a_failure_is_told(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> None:
+    bench.error = GatewayError("The server did not answer", "It is gone.")
+    dialog.measure()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    assert dialog.card.accessibleName() == "The server did not answer"
+
+
+def test_everything_has_a_name_and_can_be_reached(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> None:
+    bench.steps.release(4)
+    dialog.measure()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    assert nameless(dialog) == []
+    assert unreachable(dialog) == []

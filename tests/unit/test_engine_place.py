@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.place import Place, place_for, settle
+from tray_app.errors import EngineError
+from tray_app.system.host import System
+from tray_app.system.runfolder import RunFolder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder.make(tmp_path / "runs")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "モデル"
+    folder.mkdir()
+    path = folder / "竹 7b.gguf"
+    path.write_bytes(b"PWRI")
+    return path
+
+
+@pytest.mark.parametrize("system", [System.LINUX, System.MACOS])
+def test_where_every_path_can_be_opened_the_full_path_is_given(system: System) -> None:
+    path = Path("/home/太郎/my models/竹.gguf")
+    assert place_for(path, EngineKind.POWERINFER, system) == Place(str(path))
+
+
+@pytest.mark.parametrize("kind", [EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER])
+def test_llama_cpp_opens_every_path_on_windows_too(kind: EngineKind) -> None:
+    assert place_for(Path("/太郎/竹.gguf"), kind, System.WINDOWS) == Place("/太郎/竹.gguf")
+
+
+def test_powerinfer_on_windows_runs_apart_as_long_as_the_path_is_plain() -> None:
+    path = Path("/Users/taro/models/bamboo.gguf")
+    assert place_for(path, EngineKind.POWERINFER, System.WINDOWS) == Place(str(path))
+
+
+@pytest.mark.parametrize("folder", ["/Users/太郎", "/Users/taro y", "/" + "long/" * 60])
+def test_powerinfer_on_windows_runs_beside_a_model_whose_folder_it_could_not_name(folder: str) -> None:
+    path = Path(folder, "bamboo.gguf")
+    assert place_for(path, EngineKind.POWERINFER, System.WINDOWS) == Place("bamboo.gguf", Path(folder))
+
+
+@pytest.mark.parametrize("name", ["竹.gguf", "my model.gguf"])
+def test_a_file_that_it_could_not_name_gets_another_name(name: str) -> None:
+    place = place_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
+    assert place.link == Path("/models", place.model)
+    assert place.model.isascii()
+    assert place.model.startswith(".powerinfer-")
+    assert place == place_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
+
+
+def test_usually_an_engine_runs_in_the_folder_of_its_run(run: RunFolder, model: Path) -> None:
+    assert settle(Place(str(model)), model, run) == run.path
+
+
+def test_the_other_name_is_the_same_file_and_goes_with_the_run(run: RunFolder, model: Path) -> None:
+    place = place_for(model, EngineKind.POWERINFER, System.WINDOWS)
+    folder = settle(place, model, run)
+    assert (folder / place.model).samefile(model)
+    (folder / "llama.log").write_text("all that was generated")
+
+    run.remove()
+
+    assert [path.name for path in folder.iterdir()] == [model.name]
+    assert not run.path.exists()
+
+
+def test_a_name_left_by_an_earlier_run_is_made_anew(run: RunFolder, model: Path) -> None:
+    place = place_for(model, EngineKind.POWERINFER, System.WINDOWS)
+    assert place.link
+    place.link.write_bytes(b"of a model that has been replaced")
+    settle(place, model, run)
+    assert place.link.samefile(model)
+
+
+def test_a_log_that_was_there_before_is_not_ours_to_remove(run: RunFolder, model: Path) -> None:
+    log = model.parent / "llama.log"
+    log.write_text("of somebody else")
+    settle(place_for(model, EngineKind.POWERINFER, System.WINDOWS), model, run)
+    run.remove()
+    assert log.exists()
+
+
+def test_a_drive_without_hard_links_is_told(
+    run: RunFolder, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(1, "Incorrect function")
+
+    monkeypatch.setattr("os.link", refuse)
+    with pytest.raises(EngineError, match="cannot open a file with the name") as refused:
+        settle(place_for(model, EngineKind.POWERINFER, System.WINDOWS), model, run)
+    assert "Incorrect function" in refused.value.message
+    assert "NTFS" in refused.value.hint
+    assert [path.name for path in model.parent.iterdir()] == [model.name]

@@ -1,0 +1,360 @@
+"""Looks at all that a start of the server depends on, and starts none. Any thread; takes a second or two."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tray_app import __version__
+from tray_app.engine import lastfailure
+from tray_app.engine.devices import merge_devices
+from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.plan import ignored_settings, plan_launch, plan_remote
+from tray_app.engine.report import report_on
+from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
+from tray_app.examination import (
+    HIDDEN,
+    SECRET_NAME,
+    EngineFinding,
+    Examination,
+    FolderFinding,
+    ModelFinding,
+    NetworkFinding,
+    PastFailure,
+    PortFinding,
+    Problem,
+    RunningApp,
+    SettingsFinding,
+)
+from tray_app.gateway.client import find_running
+from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
+from tray_app.models.catalog import load_all
+from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.memory import Fit
+from tray_app.serving import check_key
+from tray_app.settings.schema import FIELDS
+from tray_app.settings.store import SettingsStore
+from tray_app.system.host import detect_host
+from tray_app.system.keychain import Secrets
+from tray_app.system.paths import AppPaths, resources
+from tray_app.system.ports import PortInUseError, port_obstacle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tray_app.download.session import Session
+    from tray_app.engine.kinds import Engine
+    from tray_app.models.library import Model
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+_GIB = 1 << 30
+_LIBRARIES = {"Qt": "PySide6-Essentials", "llama.cpp": "xllamacpp"}
+_NETWORK_TIMEOUT_S = (5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is looked at. `complaints` are errors that are known before."""
+
+    paths: AppPaths
+    host: Host
+    settings: Settings
+    library: Library
+    finder: EngineFinder
+    secrets: Secrets
+    running: RunningApp | None
+    complaints: tuple[AppError, ...] = ()
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What has been found so far."""
+
+    model: ModelFinding | None = None
+    engine: Engine | None = None
+    ignored: tuple[str, ...] = ()
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, error: AppError, *, stops: bool) -> Problem:
+        problem = Problem.of(error, stops=stops)
+        if problem not in self.problems:
+            self.problems.append(problem)
+        return problem
+
+
+def patient_here(environ: Mapping[str, str]) -> Patient:
+    """The machine and the settings of the person who runs this process."""
+    paths, host = AppPaths.from_environment(environ), detect_host()
+    store = SettingsStore(paths.settings_file)
+    catalog, catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
+    running, running_problem = _running_app(paths.state)
+    complaints = (store.problem, catalog_problem, running_problem)
+    return Patient(
+        paths=paths,
+        host=host,
+        settings=store.current,
+        library=Library(models_folder(store.current, paths), catalog, builtin_model()),
+        finder=EngineFinder(host),
+        secrets=Secrets(),
+        running=running,
+        complaints=tuple(filter(None, complaints)),
+    )
+
+
+def examine(patient: Patient, session: Session | None = None) -> Examination:
+    """Look at everything; with a `session`, also whether the servers on the internet can be reached."""
+    notes = _Notes()
+    for complaint in patient.complaints:
+        notes.add(complaint, stops=True)
+    _look_at_model(patient, notes)
+    _look_at_key(patient, notes)
+    port = _look_at_port(patient, notes)
+    return Examination(
+        versions=versions(),
+        host=patient.host,
+        cards=merge_devices(patient.host.gpus, notes.engine.devices if notes.engine else None),
+        engines=_engines(patient, notes),
+        model=notes.model,
+        port=port,
+        settings=SettingsFinding(str(patient.paths.settings_file), _changed(patient.settings), notes.ignored),
+        folders=_look_at_folders(patient, notes),
+        running=patient.running,
+        last_failure=_last_failure(patient.paths),
+        network=_look_at_network(patient, notes, session) if session else (),
+        problems=tuple(sorted(notes.problems, key=lambda problem: not problem.stops)),
+    )
+
+
+def _running_app(state_dir: Path) -> tuple[RunningApp | None, AppError | None]:
+    """The app that runs, and what it says is wrong."""
+    client = find_running(state_dir)
+    if client is None:
+        return None, None
+    try:
+        status = client.status()
+    except GatewayError:  # it has ended this moment
+        return None, None
+    problem = status["problem"]
+    return (
+        RunningApp(client.pid, status["state"], status["serving"], status["base_url"]),
+        AppError(problem["title"], problem["message"], problem["hint"]) if problem else None,
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions of the app and of what it is made of, as far as they are installed."""
+    found = {"PowerInfer Tray": __version__, "Python": platform.python_version()}
+    for name, distribution in _LIBRARIES.items():
+        try:
+            found[name] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _look_at_model(patient: Patient, notes: _Notes) -> None:
+    settings = patient.settings
+    try:
+        if settings.engine == EngineKind.REMOTE:
+            notes.engine = plan_remote(settings, "").engine
+        elif settings.model:
+            _look_at_file(patient, patient.library.find(settings.model), notes)
+        else:
+            notes.add(
+                ModelError(
+                    "No model is chosen yet",
+                    "«serve» takes the built-in test model then, whose answers mean nothing.",
+                    "Choose one on the page Models, or: powerinfer-tray settings set model ID",
+                ),
+                stops=False,
+            )
+    except NotInstalledError as exc:
+        _look_at_download(patient, exc, notes)
+    except AppError as exc:
+        notes.add(exc, stops=True)
+    if notes.engine:
+        notes.ignored = ignored_settings(settings, notes.engine, patient.host)
+
+
+def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
+    settings, host = patient.settings, patient.host
+    found = report_on(model, settings, patient.finder, host)
+    notes.model, notes.engine = ModelFinding(model.id, str(model.path), found.verdict.text), found.engine
+    if found.obstacle:
+        raise found.obstacle
+    if found.engine:
+        plan_launch(settings, model, found.engine, host)
+    if found.verdict.fit is Fit.TOO_LARGE:
+        notes.add(
+            ModelError(
+                f"{model.name} may be too large for this machine",
+                f"It {found.verdict.text}.",
+                "Lower the context size, or choose a smaller model.",
+            ),
+            stops=False,
+        )
+
+
+def _look_at_download(patient: Patient, missing: NotInstalledError, notes: _Notes) -> None:
+    entry = missing.entry
+    notes.model = ModelFinding(entry.id, None, None)
+    notes.add(missing, stops=False)
+    try:
+        notes.engine = choose_engine(patient.settings.engine, entry.sparse, patient.finder)
+    except EngineError as exc:
+        notes.add(exc, stops=True)
+    free_bytes = _free_bytes(patient.library.folder)
+    if free_bytes is not None and free_bytes < entry.size_bytes:
+        notes.add(
+            DownloadError(
+                f"There is no room for {entry.name}",
+                f"It has {entry.size_bytes / _GIB:.1f} GiB; {free_bytes / _GIB:.1f} GiB are free in"
+                f" {patient.library.folder}.",
+                "Free some space, or choose another models folder in the settings.",
+            ),
+            stops=True,
+        )
+
+
+def _look_at_key(patient: Patient, notes: _Notes) -> None:
+    try:
+        check_key(patient.settings, patient.secrets)
+    except AppError as exc:
+        notes.add(exc, stops=True)
+
+
+def _look_at_port(patient: Patient, notes: _Notes) -> PortFinding:
+    number, running = patient.settings.port, patient.running
+    if running and running.serving:  # perhaps on a port that was chosen for this run
+        number = urlsplit(running.base_url).port or number
+        return PortFinding(number, free=False, ours=True, owners=(), nearest_free=None)
+    obstacle = port_obstacle(number, EVERYWHERE if patient.settings.network == "lan" else LOOPBACK)
+    if obstacle is None:
+        return PortFinding(number, free=True, ours=False, owners=(), nearest_free=None)
+    notes.add(obstacle, stops=True)
+    owners = obstacle.owners if isinstance(obstacle, PortInUseError) else ()
+    return PortFinding(number, False, False, tuple(map(str, owners)), obstacle.nearest_free)
+
+
+def _engines(patient: Patient, notes: _Notes) -> tuple[EngineFinding, ...]:
+    finder, wanted = patient.finder, patient.settings.engine
+    found = []
+    if embedded := finder.embedded():
+        found.append(_engine_finding(embedded, notes))
+    named = [] if wanted == "auto" or wanted in set(EngineKind) else [Path(wanted).expanduser()]
+    for path in dict.fromkeys((*named, *finder.candidates())):
+        try:
+            found.append(_engine_finding(finder.probe(path), notes))
+        except EngineError as exc:
+            problem = Problem.of(exc, stops=path in named)
+            found.append(EngineFinding(str(path), None, None, (), (), chosen=False, problem=problem))
+    return tuple(found)
+
+
+def _engine_finding(engine: Engine, notes: _Notes) -> EngineFinding:
+    return EngineFinding(
+        program="comes with this app" if engine.kind is EngineKind.LLAMA_CPP else engine.command[0],
+        kind=engine.kind,
+        version=engine.version,
+        machines=engine.machines,
+        flags=tuple(sorted(engine.flags)),
+        chosen=engine == notes.engine,
+        problem=None,
+    )
+
+
+def _look_at_folders(patient: Patient, notes: _Notes) -> tuple[FolderFinding, ...]:
+    paths, chosen = patient.paths, patient.settings.models_folder
+    folders = (
+        _folder("models", patient.library.folder),
+        _folder("state", paths.state),
+        _folder("logs", paths.logs),
+        _folder("settings", paths.settings_file.parent),
+    )
+    for folder in folders:
+        if folder.purpose == "models" and chosen and not folder.exists:
+            notes.add(
+                ModelError(
+                    "The models folder is not there",
+                    f"{folder.path} is missing. Is its drive connected?",
+                    "Connect the drive, or choose another models folder in the settings.",
+                ),
+                stops=False,
+            )
+        elif not folder.writable:
+            notes.add(
+                SettingsError(
+                    f"The {folder.purpose} folder cannot be written to",
+                    f"The system does not let this app write to {folder.path}.",
+                    "Give yourself the permission, or set POWERINFER_TRAY_HOME to another folder.",
+                ),
+                stops=folder.purpose != "models",
+            )
+    return folders
+
+
+def _folder(purpose: str, path: Path) -> FolderFinding:
+    exists = path.is_dir()
+    writable = _can_write(path) if exists else os.access(_nearest(path), os.W_OK)
+    return FolderFinding(purpose, str(path), exists, writable, _free_bytes(path))
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(_nearest(folder)).free
+    except OSError:
+        return None
+
+
+def _nearest(path: Path) -> Path:
+    """The folder itself, or the first above it that is there."""
+    return next((each for each in (path, *path.parents) if each.exists()), path)
+
+
+def _changed(settings: Settings) -> dict[str, str]:
+    """What differs from the defaults, as it is typed."""
+    values = msgspec.structs.asdict(settings)
+    changed = {each.name: values[each.name] for each in FIELDS if values[each.name] != each.default}
+    return {name: HIDDEN if SECRET_NAME.search(name) else _as_typed(value) for name, value in changed.items()}
+
+
+def _as_typed(value: object) -> str:
+    return shlex.join(value) if isinstance(value, tuple) else str(value)
+
+
+def _last_failure(paths: AppPaths) -> PastFailure | None:
+    noted = lastfailure.read(paths.state)
+    return PastFailure(noted.title, noted.message, noted.at_s) if noted else None
+
+
+def _look_at_network(patient: Patient, notes: _Notes, session: Session) -> tuple[NetworkFinding, ...]:
+    """Whether downloads could come in, over the system's proxy and with its certificates."""
+    address = patient.settings.hf_endpoint
+    began_s = time.perf_counter()
+    try:
+        for answer in session.get_hops(address, {}, _NETWORK_TIMEOUT_S):
+            answer.close()
+    except DownloadError as exc:
+        notes.add(exc, stops=False)
+        return (NetworkFinding(address, None),)
+    return (NetworkFinding(address, (time.perf_counter() - began_s) * 1000),)

@@ -1,0 +1,60 @@
+"""Keeps on disk why the engine last ended by itself, for whoever asks after the app has gone.
+
+Written by the supervisor's thread, read by any.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tray_app.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.errors import EngineError
+
+_FILE_NAME = "last-failure.json"
+_log = logging.getLogger(__name__)
+
+
+class NotedFailure(msgspec.Struct, frozen=True):
+    """An engine's failure, and when it was (as `time.time`)."""
+
+    title: str
+    message: str
+    hint: str
+    at_s: float
+
+
+class FailureKeeper:
+    """Notes each failure once."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / _FILE_NAME
+        self._noted: EngineError | None = None
+
+    def note(self, snapshot: EngineSnapshot) -> None:
+        """Look at the engine after a change."""
+        failure = snapshot.failure
+        if failure is None or failure is self._noted:
+            return
+        self._noted = failure
+        noted = NotedFailure(failure.title, failure.message, failure.hint, time.time())
+        try:
+            write_atomically(self._path, msgspec.json.encode(noted), mode=0o600)
+        except OSError as exc:
+            _log.warning("The failure cannot be noted: %s", exc)
+
+
+def read(state_dir: Path) -> NotedFailure | None:
+    """The last failure that was noted; None if there was none."""
+    try:
+        return msgspec.json.decode((state_dir / _FILE_NAME).read_bytes(), type=NotedFailure)
+    except (OSError, msgspec.DecodeError):
+        return None

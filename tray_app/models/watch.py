@@ -1,0 +1,94 @@
+"""Notices what is put into the models folder, taken away or changed. Owns the thread `models-watch`.
+
+It looks once a second at names, sizes and times: that costs less than a millisecond, works on every disk and
+share, and needs nothing of the system.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tray_app.models.files import PARTIAL, SUFFIX, is_fresh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+INTERVAL_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class FolderWatch:
+    """Calls `on_change` on its thread after each change of what `folder` names at that moment."""
+
+    def __init__(
+        self,
+        folder: Callable[[], Path],
+        on_change: Callable[[], object],
+        interval_s: float = INTERVAL_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._on_change = on_change
+        self._interval_s = interval_s
+        self._clock = clock
+        self._closing = threading.Event()
+        self._seen: object = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Tell of what changes from now on; nothing if that is done already."""
+        if self._thread is None:
+            self._seen = self._look()
+            self._thread = threading.Thread(target=self._run, name="models-watch", daemon=True)
+            self._thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Look no more. A disk that does not answer is not waited for longer than `timeout_s`."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._interval_s):
+            if (now := self._look()) != self._seen:
+                self._seen = now
+                try:
+                    self._on_change()
+                except Exception:  # noqa: BLE001 - the top of a thread: it must not go blind
+                    _log.exception("A change of the models folder could not be announced")
+
+    def _look(self) -> object:
+        folder = self._folder()
+        return folder, picture(folder, self._clock())
+
+
+def picture(folder: Path, now_s: float) -> frozenset[tuple[str, int, int, bool]] | None:
+    """Another value after each change that matters; None while there is no such folder.
+
+    A file that has just been written to counts as another one than the same file a little later, so that
+    whoever took it for one that is still being copied looks again. Of unfinished downloads only the names
+    count: they change all the time, and tell of themselves.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(_files(entries, now_s))
+    except OSError:
+        return None
+
+
+def _files(entries: Iterator[os.DirEntry[str]], now_s: float) -> Iterator[tuple[str, int, int, bool]]:
+    for entry in entries:
+        if entry.name.endswith(PARTIAL):
+            yield entry.name, 0, 0, False
+        elif entry.name.lower().endswith(SUFFIX):
+            try:
+                info = entry.stat()
+            except OSError:  # gone meanwhile, or a link that leads nowhere
+                yield entry.name, -1, 0, False
+            else:
+                yield entry.name, info.st_size, info.st_mtime_ns, is_fresh(info.st_mtime, now_s)

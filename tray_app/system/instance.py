@@ -1,0 +1,33 @@
+"""Sees to it that only one program at a time has a role, such as being this person's tray app. Any thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Role:
+    """What one program of those that share a state folder can be.
+
+    The system frees the role of a program that has ended, however it did. Its file stays, and says nothing.
+    """
+
+    def __init__(self, state_dir: Path, name: str) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(state_dir / f"{name}.lock", thread_local=False)
+
+    def take(self, timeout_s: float = 0) -> bool:
+        """Have the role from now on; False if another program has it all this time."""
+        try:
+            self._lock.acquire(timeout=timeout_s)
+        except Timeout:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Let others have it; nothing if we do not."""
+        self._lock.release(force=True)

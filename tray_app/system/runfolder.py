@@ -1,0 +1,67 @@
+"""A private folder for each program that is started: it may leave there what it likes. Any thread.
+
+Gone when the program has ended, with what it has left elsewhere; after a crash of this app, the next start
+removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+
+_LEAVINGS = "leavings.json"
+_NAME = re.compile(r"^(\d+)-")
+_CLOCK_TOLERANCE_S = 2.0  # psutil reckons start times from the boot time, which moves when the clock is set
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One such folder, of this process."""
+
+    path: Path
+
+    @classmethod
+    def make(cls, parent: Path) -> RunFolder:
+        """A new one below `parent`, which is made if it is missing. `OSError` as usual."""
+        parent.mkdir(parents=True, exist_ok=True)
+        return cls(Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent)))
+
+    def remove_too(self, *paths: Path) -> None:
+        """Files elsewhere that shall go with this folder. Say so before they are made."""
+        (self.path / _LEAVINGS).write_bytes(msgspec.json.encode([str(path) for path in paths]))
+
+    def remove(self) -> None:
+        """Remove everything; what is still in use is left to the next `sweep`."""
+        try:
+            leavings = msgspec.json.decode((self.path / _LEAVINGS).read_bytes(), type=list[str])
+        except (OSError, msgspec.DecodeError):  # there are none
+            leavings = []
+        try:
+            for name in leavings:
+                Path(name).unlink(missing_ok=True)
+        except OSError:  # still open, on Windows
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove the folders below `parent` whose processes have ended."""
+    for path in parent.glob("*-*"):
+        named = _NAME.match(path.name)
+        if named and not _lives(int(named[1]), path):
+            RunFolder(path).remove()
+
+
+def _lives(pid: int, folder: Path) -> bool:
+    """Whether a process made this folder and not an earlier one of the same number."""
+    try:
+        return psutil.Process(pid).create_time() <= folder.stat().st_mtime + _CLOCK_TOLERANCE_S
+    except (OSError, psutil.Error):
+        return False

@@ -1,0 +1,72 @@
+"""Cards that offer a model each to someone who has chosen none. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from tray_app.ui.presenters.models import entry_key, offer_size
+from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets import text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.engine.report import ModelReport
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.ui.presenters.models import ModelFacts
+
+
+class FirstSteps(QWidget):
+    """The model that comes with the app, and those that are recommended."""
+
+    chosen = Signal(object)
+    """A `CatalogEntry`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cards = QHBoxLayout(self)
+        self._cards.setContentsMargins(0, 0, 0, 0)
+        self._offered = False
+        self.hide()
+
+    def offer(self, facts: ModelFacts) -> None:
+        """Make the cards, once: the catalogue does not change while the app runs."""
+        if self._offered:
+            return
+        self._offered = True
+        for entry in facts.catalog:
+            if entry.builtin or entry.recommended:
+                label = tr("&Try it now") if entry.builtin else tr("Do&wnload and start")
+                report = facts.reports.get(entry_key(entry))
+                self._cards.addWidget(_card(entry, report, label, self._choose(entry)), 1)
+
+    def show_if(self, *, wanted: bool) -> None:
+        """Be there for someone who needs it, as soon as there is something to offer."""
+        self.setVisible(wanted and self._offered)
+
+    def _choose(self, entry: CatalogEntry) -> Callable[[], None]:
+        return lambda: self.chosen.emit(entry)
+
+
+def _card(entry: CatalogEntry, report: ModelReport | None, label: str, act: Callable[[], None]) -> QFrame:
+    card = QFrame()
+    card.setFrameShape(QFrame.Shape.StyledPanel)
+    button = QPushButton(label)
+    button.setAccessibleDescription(tr.said(entry.name))
+    button.clicked.connect(act)
+    column = QVBoxLayout(card)
+    title = text_label(f"{tr.said(entry.name)} · {offer_size(entry, tr)}", bold=True)
+    title.setWordWrap(False)
+    note = text_label(tr.said(entry.note))
+    note.setAlignment(Qt.AlignmentFlag.AlignTop)
+    column.addWidget(title)
+    column.addWidget(note)
+    if report:
+        column.addWidget(text_label(f"{fit_shape(report)} {fit_word(report, tr)}. {fit_reason(report, tr)}"))
+    column.addStretch()
+    column.addWidget(button, alignment=Qt.AlignmentFlag.AlignLeft)
+    return card

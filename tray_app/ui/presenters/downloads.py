@@ -1,0 +1,78 @@
+"""The downloads of one model, which may have been split into several files, as a single one. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.download.progress import Phase, Progress
+from tray_app.models.files import parts_of
+from tray_app.ui.presenters.wording import permille, progress_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.ui.presenters import Translate
+
+_BY_WEIGHT = (
+    Phase.FAILED,
+    Phase.DOWNLOADING,
+    Phase.VERIFYING,
+    Phase.CONNECTING,
+    Phase.WAITING,
+    Phase.PAUSED,
+    Phase.CANCELLED,
+    Phase.DONE,
+)
+"""What is said of the whole is what the first of these is, that holds for a part."""
+
+
+def of_one_model(downloads: Iterable[Progress]) -> dict[str, tuple[Progress, ...]]:
+    """The downloads by the name of their model's first file; of each file only the latest."""
+    latest = {progress.path: progress for progress in downloads}
+    models: dict[str, list[Progress]] = {}
+    for path, progress in latest.items():
+        models.setdefault(parts_of(path)[0].name, []).append(progress)
+    return {name: tuple(sorted(parts, key=lambda part: part.path.name)) for name, parts in models.items()}
+
+
+def merged(parts: tuple[Progress, ...]) -> Progress:
+    """One download in place of several: their sums, and the phase of the one that matters most."""
+    leader = min(parts, key=lambda part: _BY_WEIGHT.index(part.phase))
+    if len(parts) == 1:
+        return leader
+    totals = [part.total_bytes for part in parts]
+    total_bytes = sum(total for total in totals if total) if all(totals) else None
+    received_bytes = sum(part.received_bytes for part in parts)
+    rate = leader.rate_bytes_per_s
+    missing_bytes = None if total_bytes is None else total_bytes - received_bytes
+    return Progress(
+        id=leader.id,
+        name=leader.name,
+        phase=leader.phase,
+        received_bytes=received_bytes,
+        total_bytes=total_bytes,
+        rate_bytes_per_s=rate,
+        remaining_s=missing_bytes / rate if rate and missing_bytes is not None else None,
+        path=leader.path,
+        resumed=any(part.resumed for part in parts),
+        sha256=None,
+        error=leader.error,
+    )
+
+
+def merged_permille(parts: tuple[Progress, ...]) -> int | None:
+    """How far all of them are. While the size of some is not known, each file counts alike."""
+    whole = permille(merged(parts))
+    if whole is not None or len(parts) == 1:
+        return whole
+    return sum(1000 if part.phase is Phase.DONE else permille(part) or 0 for part in parts) // len(parts)
+
+
+def merged_text(parts: tuple[Progress, ...], tr: Translate) -> str:
+    """What the download of a model is doing, and with which of its files."""
+    text = progress_text(merged(parts), tr)
+    if len(parts) == 1 or merged(parts).phase is Phase.DONE:
+        return text
+    done = sum(part.phase is Phase.DONE for part in parts)
+    number = min(done + 1, len(parts))
+    return tr("File {number} of {count}: {text}").format(number=number, count=len(parts), text=text)
