@@ -3,8 +3,9 @@
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
-    python3 dev.py check          format, lint, types, import contracts, translations
+    python3 dev.py check          format, lint, types, import contracts, workflows, translations
     python3 dev.py translate      bring the translations to what the sources say
+    python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py lock           write the lock files anew from pyproject.toml
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
@@ -26,6 +27,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 
 # What the embedded llama.cpp loads at run time.
@@ -38,7 +40,9 @@ QT_LIBRARIES = (
     "libxkbcommon-x11-0 libxkbcommon0"
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
-TEST_DESKTOP = "curl dbus fonts-ipafont-gothic openbox trayer xdotool xvfb".split()
+TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
+# What downloads are compared with, and the server that all download from.
+RIVALS = "aria2 iproute2 nginx-light".split()
 
 Command = Sequence[str | Path]
 
@@ -58,6 +62,9 @@ def main(arguments: list[str]) -> int:
         case ["translate"]:
             prepare(packages=[], lock=DEV_LOCK)
             return call([PYTHON, "-m", "tools.translations", "update"])
+        case ["bench", *rest]:
+            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *RIVALS], lock=DEV_LOCK)
+            return call([PYTHON, "-m", "tests.benchmarks", *rest])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             return lock()
@@ -83,6 +90,8 @@ def check() -> int:
         [tool("mypy")],
         [tool("lint-imports")],
         [PYTHON, "-m", "tools.translations", "check"],
+        [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
+        [tool("zizmor"), "--offline", "--quiet", "--pedantic", *WORKFLOWS],
     ]
     return max([call(command) != 0 for command in tools])
 
@@ -162,7 +171,14 @@ def privileges() -> list[str] | None:
     """What to put before a command that needs root; None if there is no way to ask."""
     if os.geteuid() == 0:
         return []
-    return ["sudo"] if shutil.which("sudo") and sys.stdin.isatty() else None
+    if shutil.which("sudo") is None:
+        return None
+    # Where nobody can be asked, as in CI, sudo may need no password.
+    probe = ["sudo", "--non-interactive", "true"]
+    willing = (
+        sys.stdin.isatty() or subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    )
+    return ["sudo"] if willing else None
 
 
 def has_display() -> bool:

@@ -74,8 +74,8 @@ def png(image: QImage) -> bytes:
     content = QByteArray()
     buffer = QBuffer(content)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG", 0)  # type: ignore[call-overload]  # a stub that knows no format as text
-    return content.data()
+    image.save(buffer, "PNG", 0)
+    return bytes(content.data())
 
 
 def ico(images: list[QImage]) -> bytes:

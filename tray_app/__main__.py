@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _FIRST_TIMEOUT_S = 15.0
 _FIRST_LOOK_S = 0.1
 
+_ADDRESSES = ("hf:", "https://", "http://")
+
 
 def main() -> int:
     """Run what the command line asks for; the process's exit code."""
@@ -31,14 +33,33 @@ def main() -> int:
             return llamacpp_child(rest)
         case [] | ["--background"]:
             return _tray(arguments)
+        case [source] if _is_source(source) and _has_display():
+            return _tray([_from_anywhere(source)])
         case _:
             from tray_app.cli import run
 
             return run(arguments)
 
 
+def _has_display() -> bool:
+    """Whether a window could be shown; only on Linux may there be none."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
+def _is_source(word: str) -> bool:
+    """Whether a person means a model, and no command: `hf:…`, an address, or a file."""
+    return word.startswith(_ADDRESSES) or word.lower().endswith(".gguf")
+
+
+def _from_anywhere(source: str) -> str:
+    """The same source for an app that runs in another folder."""
+    from pathlib import Path
+
+    return source if source.startswith(_ADDRESSES) else str(Path(source).absolute())
+
+
 def _tray(arguments: list[str]) -> int:
-    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+    if not _has_display():
         from tray_app.cli import run
 
         print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
@@ -77,6 +98,8 @@ def _await_the_first(state: Path) -> None:
 def _runs_already(arguments: list[str]) -> bool:
     """Whether this person's tray app runs already; its window is shown, unless we start in the background.
 
+    It is told which model we were asked for.
+
     Asked before anything is built: two apps must not look after one engine.
     """
     from tray_app.errors import GatewayError
@@ -87,7 +110,7 @@ def _runs_already(arguments: list[str]) -> bool:
     if running is None or "--background" in arguments:
         return running is not None
     try:
-        running.show()
+        running.show(arguments[0] if arguments else "")
     except GatewayError:  # a `serve` in a terminal has no window: the tray comes up beside it
         return False
     return True

@@ -45,7 +45,7 @@ from tray_app.phrases import phrase
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import app_command, autostart_for
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_host
@@ -99,6 +99,8 @@ class AppStatus:
     downloads: tuple[Progress, ...]
     problem: AppError | None
     """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
+    login: Login = Login.OFF
+    """What the system does at login; `settings.launch_at_login` is whether that is to start this app."""
     asleep: bool = False
     """Whether the engine is stopped until a request, or a person, wakes it."""
     folder_changes: int = 0
@@ -138,6 +140,7 @@ class App:
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
+        self._login = self._look_at_login()
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._folder_changes = 0
@@ -187,6 +190,7 @@ class App:
             serving=self._serving.is_open,
             downloads=self.downloads.snapshot(),
             problem=self._serving.problem,
+            login=self._login,
             asleep=self._serving.asleep,
             folder_changes=self._folder_changes,
             traffic=self._serving.traffic(),
@@ -259,6 +263,13 @@ class App:
             self._launch_at_login(new.launch_at_login)
         self._serving.adopt()
         self._announce()
+
+    def refresh_login(self) -> None:
+        """Look again at what the system does at login: a person may change that in its own settings."""
+        login = self._look_at_login()
+        if login is not self._login:
+            self._login = login
+            self._announce()
 
     def move_to_free_port(self) -> None:
         """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
@@ -351,11 +362,12 @@ class App:
         return complete(self.status().base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
-        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+        self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
         """Let terminal commands and a second start ask this app, unless they ask another one already.
 
-        `quit_app` and `show_window` are called when they say so, on a thread of the control listener.
+        `quit_app` and `show_window` are called when they say so, on a thread of the control listener;
+        `show_window` with a model that somebody wants to have, or an empty text.
         """
         if not self._asked.take():
             return
@@ -366,9 +378,9 @@ class App:
                 "start": self.start_server,
                 "stop": self.stop_server,
                 "restart": self.restart_server,
-                "show": show_window or _no_window,
                 "quit": quit_app,
             },
+            show=show_window or _no_window,
         )
         self._control.open()
 
@@ -390,13 +402,15 @@ class App:
 
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
         try:
-            self.autostart.enable() if wanted else self.autostart.disable()
-        except OSError as exc:
-            raise SettingsError(
-                "Launch at login could not be changed",
-                str(exc),
-                "Check that you may write to the place that is named, or use the system's own settings.",
-            ) from exc
+            switch(self.autostart, on=wanted)
+        finally:
+            self.refresh_login()
+
+    def _look_at_login(self) -> Login:
+        """What the system does at login, which then also is the setting, whatever its file says."""
+        login = look_at(self.autostart)
+        self.store.override(launch_at_login=login is Login.ON)
+        return login
 
     def _with_trial(self) -> Settings:
         settings, count = self.store.current, self._trial_threads
@@ -453,7 +467,7 @@ class App:
         self.changed.emit(self.status())
 
 
-def _no_window() -> None:
+def _no_window(_source: str) -> None:
     raise GatewayError("There is no window", "The app runs in a terminal.")
 
 

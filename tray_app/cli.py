@@ -39,7 +39,8 @@ from tray_app.selftest import run_selftest
 from tray_app.serving import client_key
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
-from tray_app.system.host import detect_host
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.host import detect_host, detect_system
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from tray_app.app import App, AppStatus
     from tray_app.download.progress import Progress
     from tray_app.gateway.client import ControlClient
+    from tray_app.system.autostart import Autostart
 
 T = TypeVar("T")
 
@@ -266,7 +268,7 @@ def doctor(
 @settings_commands.command("show")
 def settings_show(*, as_json: Json = False) -> None:
     """Print every setting with its value."""
-    store = SettingsStore(_paths().settings_file)
+    store = _settings()
     values = msgspec.to_builtins(store.current)
     if as_json:
         print_json(values)
@@ -280,7 +282,7 @@ def settings_show(*, as_json: Json = False) -> None:
 def settings_get(name: str) -> None:
     """Print the value of one setting."""
     field = field_named(name)
-    store = SettingsStore(_paths().settings_file)
+    store = _settings()
     typer.echo(_as_text(getattr(store.current, field.name)))
     _raise_problem(store)
 
@@ -289,8 +291,11 @@ def settings_get(name: str) -> None:
 def settings_set(name: str, value: str) -> None:
     """Change one setting. A running app takes it up when it is next started."""
     parsed = parse_value(name, value)
-    store = SettingsStore(_paths().settings_file)
-    store.replace(msgspec.structs.replace(store.current, **{name: parsed}))
+    store = _settings()
+    old = store.current
+    store.replace(msgspec.structs.replace(old, **{name: parsed}))
+    if store.current.launch_at_login != old.launch_at_login:
+        switch(_login_entry(), on=store.current.launch_at_login)
     typer.echo(f"{name} = {_as_text(parsed)}")
 
 
@@ -318,6 +323,17 @@ def settings_path() -> None:
 
 def _paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
+
+
+def _settings() -> SettingsStore:
+    """The settings, with the one among them that the system keeps."""
+    store = SettingsStore(_paths().settings_file)
+    store.override(launch_at_login=look_at(_login_entry()) is Login.ON)
+    return store
+
+
+def _login_entry() -> Autostart:
+    return autostart_for(detect_system(sys.platform), os.environ, app_command())
 
 
 def _running_app() -> ControlClient:

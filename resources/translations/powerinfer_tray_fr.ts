@@ -35,16 +35,6 @@
         </message>
         <message>
             <location filename="../../tray_app/app.py" />
-            <source>Launch at login could not be changed</source>
-            <translation>Le lancement à l’ouverture de session n’a pas pu être modifié</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
-            <translation>Vérifiez que vous pouvez écrire à l’emplacement indiqué, ou utilisez les réglages du système.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
             <source>No model is chosen yet</source>
             <translation>Aucun modèle n’est encore choisi</translation>
         </message>
@@ -1305,8 +1295,8 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
-            <source>The results could not be saved</source>
-            <translation>Les résultats n’ont pas pu être enregistrés</translation>
+            <source>{name} could not be saved</source>
+            <translation>{name} n’a pas pu être enregistré</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
@@ -2229,6 +2219,16 @@
             <translation>Corrigez le fichier, ou choisissez à nouveau ces réglages. Le fichier est resté tel quel.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Launch at login could not be changed</source>
+            <translation>Le lancement à l’ouverture de session n’a pas pu être modifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
+            <translation>Vérifiez que vous pouvez écrire à l’emplacement indiqué, ou utilisez les réglages du système.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/keychain.py" />
             <source>This system has no keychain</source>
             <translation>Ce système n’a pas de trousseau</translation>
@@ -2435,6 +2435,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Save &amp;Picture…</source>
+            <translation>Enregistrer l'&amp;image…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
             <source>Texts and vectors as &amp;JSON</source>
             <translation>Textes et vecteurs en &amp;JSON</translation>
         </message>
@@ -2617,6 +2622,16 @@
             <location filename="../../tray_app/ui/log_table.py" />
             <source>Message</source>
             <translation>Message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>{title}:</source>
+            <translation>{title} :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>⚠ {warning}</source>
+            <translation>⚠ {warning}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -3099,6 +3114,21 @@
             <translation>Tester la complétion</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Save the picture</source>
+            <translation>Enregistrer l’image</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Picture (*.png)</source>
+            <translation>Image (*.png)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Drawing (*.svg)</source>
+            <translation>Dessin vectoriel (*.svg)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/plots.py" />
             <source>Plot of the vector</source>
             <translation>Graphique du vecteur</translation>
@@ -3254,6 +3284,61 @@
             <translation>{rate} embeddings par seconde</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Weights</source>
+            <translation>Poids</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Overhead</source>
+            <translation>Surcoût</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Memory</source>
+            <translation>Mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>{need} sur {usable} utilisables</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This fits, but leaves little for other programs.</source>
+            <translation>Cela tient, mais laisse peu de place aux autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit; a context size of {size} would.</source>
+            <translation>Cela ne tient pas ; une taille de contexte de {size} conviendrait.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit, whatever the context size; choose a smaller model.</source>
+            <translation>Cela ne tient pas, quelle que soit la taille du contexte ; choisissez un modèle plus petit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Graphics memory</source>
+            <translation>Mémoire graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>what is free of {total}</source>
+            <translation>ce qui est libre sur {total}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Budget</source>
+            <translation>Budget</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>The graphics card has less than this budget.</source>
+            <translation>La carte graphique a moins que ce budget.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Pause Download</source>
             <translation>Mettre le téléchargement en pa&amp;use</translation>
@@ -3310,11 +3395,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Launch at Login</source>
-            <translation>&amp;Lancer à l’ouverture de session</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Lo&amp;gs…</source>
             <translation>&amp;Journaux…</translation>
         </message>
@@ -3327,6 +3407,16 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Quit</source>
             <translation>&amp;Quitter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Repair &amp;Launch at Login</source>
+            <translation>Réparer &amp;le lancement à l’ouverture de session</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Launch at Login</source>
+            <translation>&amp;Lancer à l’ouverture de session</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -3512,6 +3602,11 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>As the system</source>
             <translation>Comme le système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
+            <translation>À l’ouverture de session, le système démarre une autre copie de cette application, ou une copie disparue. Activez ce réglage pour démarrer celle-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -3720,18 +3815,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Memory</source>
-            <translation>Mémoire</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
             <source>Processor</source>
             <translation>Processeur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Graphics memory</source>
-            <translation>Mémoire graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
@@ -3912,11 +3997,6 @@
             <location filename="../../tray_app/ui/settings_dialog.py" />
             <source>Command &amp;line:</source>
             <translation>&amp;Ligne de commande :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>{title}:</source>
-            <translation>{title} :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/settings_dialog.py" />

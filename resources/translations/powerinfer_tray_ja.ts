@@ -35,16 +35,6 @@
         </message>
         <message>
             <location filename="../../tray_app/app.py" />
-            <source>Launch at login could not be changed</source>
-            <translation>ログイン時の起動を変更できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
-            <translation>表示された場所に書き込めることを確認するか、システムの設定を使用してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
             <source>No model is chosen yet</source>
             <translation>モデルがまだ選択されていません</translation>
         </message>
@@ -1305,8 +1295,8 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
-            <source>The results could not be saved</source>
-            <translation>結果を保存できませんでした</translation>
+            <source>{name} could not be saved</source>
+            <translation>{name} を保存できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
@@ -2229,6 +2219,16 @@
             <translation>ファイルを修正するか、設定し直してください。ファイルはそのまま残してあります。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Launch at login could not be changed</source>
+            <translation>ログイン時の起動を変更できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
+            <translation>表示された場所に書き込めることを確認するか、システムの設定を使用してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/keychain.py" />
             <source>This system has no keychain</source>
             <translation>このシステムにはキーチェーンがありません</translation>
@@ -2435,6 +2435,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Save &amp;Picture…</source>
+            <translation>画像を保存(&amp;P)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
             <source>Texts and vectors as &amp;JSON</source>
             <translation>テキストとベクトルを JSON で(&amp;J)</translation>
         </message>
@@ -2617,6 +2622,16 @@
             <location filename="../../tray_app/ui/log_table.py" />
             <source>Message</source>
             <translation>メッセージ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>{title}:</source>
+            <translation>{title}:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>⚠ {warning}</source>
+            <translation>⚠ {warning}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -3099,6 +3114,21 @@
             <translation>テキスト生成のテスト</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Save the picture</source>
+            <translation>画像の保存</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Picture (*.png)</source>
+            <translation>画像 (*.png)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Drawing (*.svg)</source>
+            <translation>ベクター画像 (*.svg)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/plots.py" />
             <source>Plot of the vector</source>
             <translation>ベクトルのグラフ</translation>
@@ -3249,6 +3279,61 @@
             <translation>毎秒 {rate} 件</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Weights</source>
+            <translation>重み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Overhead</source>
+            <translation>その他</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Memory</source>
+            <translation>メモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>使用可能な {usable} のうち {need}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This fits, but leaves little for other programs.</source>
+            <translation>収まりますが、ほかのプログラムに使えるメモリがわずかです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit; a context size of {size} would.</source>
+            <translation>収まりません。コンテキストサイズを {size} にすると収まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit, whatever the context size; choose a smaller model.</source>
+            <translation>コンテキストサイズにかかわらず収まりません。より小さいモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Graphics memory</source>
+            <translation>グラフィックスメモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>what is free of {total}</source>
+            <translation>{total} のうちの空き容量</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Budget</source>
+            <translation>上限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>The graphics card has less than this budget.</source>
+            <translation>グラフィックスカードのメモリはこの上限より少ないです。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Pause Download</source>
             <translation>ダウンロードを一時停止(&amp;P)</translation>
@@ -3305,11 +3390,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Launch at Login</source>
-            <translation>ログイン時に起動(&amp;L)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Lo&amp;gs…</source>
             <translation>ログ(&amp;G)…</translation>
         </message>
@@ -3322,6 +3402,16 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Quit</source>
             <translation>終了(&amp;Q)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Repair &amp;Launch at Login</source>
+            <translation>ログイン時の起動を修復(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Launch at Login</source>
+            <translation>ログイン時に起動(&amp;L)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -3507,6 +3597,11 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>As the system</source>
             <translation>システムに合わせる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
+            <translation>ログイン時に、このアプリの別のコピー、または存在しないコピーが起動するように設定されています。オンにすると、このアプリが起動します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -3715,18 +3810,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Memory</source>
-            <translation>メモリ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
             <source>Processor</source>
             <translation>プロセッサ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Graphics memory</source>
-            <translation>グラフィックスメモリ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
@@ -3907,11 +3992,6 @@
             <location filename="../../tray_app/ui/settings_dialog.py" />
             <source>Command &amp;line:</source>
             <translation>コマンドライン(&amp;L):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>{title}:</source>
-            <translation>{title}:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/settings_dialog.py" />

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.far_line import FAR, far_line
+from tests.benchmarks.results import Result
 from tray_app.download.queue import DownloadQueue
 from tray_app.system.ports import free_port
 
@@ -83,6 +83,26 @@ class Outcome:
     peak_mib: float
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What all runs of a scenario took, by contender."""
+
+    scenario: Scenario
+    size_bytes: int
+    outcomes: dict[str, list[Outcome]]
+
+    def speeds_mb_s(self) -> dict[str, float]:
+        """Of the median run."""
+        return {
+            name: self.size_bytes / statistics.median(run.elapsed_s for run in runs) / 1e6
+            for name, runs in self.outcomes.items()
+        }
+
+    def peak_mib(self, name: str) -> float:
+        """The most memory that any run had."""
+        return max(run.peak_mib for run in self.outcomes[name])
+
+
 Command = list[str]
 
 
@@ -117,13 +137,15 @@ def main() -> int:
         return download_by_queue(options.ours[0], Path(options.ours[1]))
     if options.hub:
         return download_by_hub(*options.hub)
-    if missing := [name for name in ("nginx", "curl", "aria2c") if not shutil.which(name)]:
+    if missing := missing_programs():
         print(f"Install {', '.join(missing)} first.")
         return 1
     size_mib = 256 if options.quick else options.size_mib
     with tempfile.TemporaryDirectory(prefix="powerinfer-bench-") as folder:
         for number in options.scenario:
-            measure(SCENARIOS[number - 1], Path(folder), size_mib, options.runs)
+            measured = measure(SCENARIOS[number - 1], Path(folder), size_mib, options.runs)
+            if measured:
+                print_table(measured)
     return 0
 
 
@@ -144,20 +166,44 @@ def download_by_hub(url: str, path: str) -> int:
     return 0
 
 
-def measure(scenario: Scenario, folder: Path, size_mib: int, runs: int) -> None:
-    """Print the table of one scenario."""
+def results(*, full: bool) -> Iterator[Result]:
+    """The speed of every contender over every line, and how many times as fast as aria2c we are."""
+    if missing := missing_programs():
+        raise SystemExit(f"Install {', '.join(missing)} first.")
+    with tempfile.TemporaryDirectory(prefix="powerinfer-bench-") as folder:
+        for scenario in SCENARIOS if full else SCENARIOS[:2]:
+            measured = measure(scenario, Path(folder), 2048 if full else 256, runs=3 if full else 1)
+            if measured is None:
+                continue
+            speeds = measured.speeds_mb_s()
+            for name, speed in speeds.items():
+                yield Result(f"{scenario.name}: {name}", speed, None, "MB/s")
+            yield Result(
+                f"{scenario.name}: as fast as aria2c", speeds[OURS] / speeds[BASELINE], None, "times"
+            )
+            yield Result(f"{scenario.name}: peak memory of this app", measured.peak_mib(OURS), None, "MiB")
+
+
+def missing_programs() -> list[str]:
+    """What must be installed before anything can be compared."""
+    return [name for name in ("nginx", "curl", "aria2c") if not shutil.which(name)]
+
+
+def measure(scenario: Scenario, folder: Path, size_mib: int, runs: int) -> Measured | None:
+    """All runs of one scenario; None where this machine cannot have its line."""
     size = min(size_mib, scenario.most_mib) * MIB
     sha256 = make_file(folder / "files" / "model.gguf", size)
-    print(f"\n{scenario.name}, {size // MIB} MiB, medians of {runs}", flush=True)
     with contextlib.ExitStack() as stack:
         prefix: Command = []
         address = "127.0.0.1"
         if scenario.far:
+            from tests.benchmarks.far_line import FAR, far_line  # which only Linux can have
+
             try:
                 prefix = stack.enter_context(far_line(ROUND_TRIP_S, LOSS))
             except (OSError, subprocess.CalledProcessError) as exc:
-                print(f"  not measured: {exc}")
-                return
+                print(f"{scenario.name}: not measured: {exc}", flush=True)
+                return None
             address = FAR
         port = stack.enter_context(nginx(folder, address, prefix))
         to = folder / "to"
@@ -171,18 +217,19 @@ def measure(scenario: Scenario, folder: Path, size_mib: int, runs: int) -> None:
                 os.sync()
                 outcomes[name].append(run(command))
         shutil.rmtree(to, ignore_errors=True)
-    print_table(outcomes, size)
+    return Measured(scenario, size, outcomes)
 
 
-def print_table(outcomes: dict[str, list[Outcome]], size: int) -> None:
+def print_table(measured: Measured) -> None:
     """Speed, its ratio to aria2c's, the spread of the runs, and the peak of memory."""
-    medians = {name: statistics.median(run.elapsed_s for run in runs) for name, runs in outcomes.items()}
+    speeds = measured.speeds_mb_s()
+    print(f"\n{measured.scenario.name}, {measured.size_bytes // MIB} MiB")
     print(f"  {'':26} {'MB/s':>6} {'ratio':>6} {'seconds':>17} {'peak MiB':>9}")
-    for name, runs in outcomes.items():
+    for name, runs in measured.outcomes.items():
         times = sorted(run.elapsed_s for run in runs)
         print(
-            f"  {name:26} {size / medians[name] / 1e6:6.0f} {medians[BASELINE] / medians[name]:6.2f} "
-            f"{f'{times[0]:.2f} … {times[-1]:.2f}':>17} {max(run.peak_mib for run in runs):9.0f}",
+            f"  {name:26} {speeds[name]:6.0f} {speeds[name] / speeds[BASELINE]:6.2f} "
+            f"{f'{times[0]:.2f} … {times[-1]:.2f}':>17} {measured.peak_mib(name):9.0f}",
             flush=True,
         )
 

@@ -25,11 +25,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tests.benchmarks.results import Result
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.powerinfer_server import CONTEXT_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 TOKENS = 40
@@ -66,41 +67,102 @@ class Stream:
     token_ms: float
 
 
+@dataclass(frozen=True)
+class Row:
+    """The times of the same requests straight to the engine and through the gateway."""
+
+    title: str
+    clients: int
+    direct_ms: tuple[float, ...]
+    through_ms: tuple[float, ...]
+
+    @property
+    def added_ms(self) -> float:
+        return percentile(self.through_ms, 50) - percentile(self.direct_ms, 50)
+
+    def __str__(self) -> str:
+        direct, through = (
+            [percentile(times_ms, share) for share in (50, 99)]
+            for times_ms in (self.direct_ms, self.through_ms)
+        )
+        return (
+            f"{self.title:36} {self.clients:3} {direct[0]:9.2f} {direct[1]:9.2f} {through[0]:9.2f}"
+            f" {through[1]:9.2f} {self.added_ms:+9.2f} {through[0] / direct[0]:8.2f}"
+        )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The gateway's memory after each tenth of its requests."""
+
+    name: str
+    requests: int
+    sizes_mib: tuple[float, ...]
+
+    @property
+    def growth_mib(self) -> float:
+        """Since the first tenth, which also sets up what is set up once."""
+        return self.sizes_mib[-1] - self.sizes_mib[0]
+
+    def __str__(self) -> str:
+        sizes = " ".join(f"{size:.1f}" for size in self.sizes_mib)
+        return f"memory after each tenth of {self.requests} requests [MiB]: {sizes}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=400, help="for each row, in all rounds together")
     parser.add_argument("--memory", type=int, default=5000, help="embeddings while the memory is watched")
     options = parser.parse_args()
     print(f"{'all in ms':32} clients  direct       p99   gateway       p99     added    share")
+    for row in rows(options.requests, options.memory):
+        print(row, flush=True)
+
+
+def results(*, full: bool) -> Iterator[Result]:
+    """What the gateway adds to the median request, and how its memory grows."""
+    for row in rows(requests=400, memory=5000) if full else rows(requests=100, memory=400):
+        if isinstance(row, Memory):
+            yield Result(
+                f"{row.name}: memory, growth over {row.requests} requests", row.growth_mib, None, "MiB"
+            )
+        else:
+            clients = "1 client" if row.clients == 1 else f"{row.clients} clients"
+            yield Result(f"{row.title}, {clients}: added to the median", row.added_ms, None, "ms")
+
+
+def rows(requests: int, memory: int) -> Iterator[Row | Memory]:
+    """All comparisons, engine by engine."""
     with (
         llamacpp() as engine,
         gateway(engine.base_url, speaks_openai=True, context_size=engine.context_size) as (url, process),
     ):
-        compare(engine.base_url, "/v1/embeddings", url, "llama.cpp", {"input": TEXT}, options.requests)
-        watch_memory(Target(url, "/v1/embeddings", {"input": TEXT}), process, options.memory)
+        yield from compare(engine.base_url, "/v1/embeddings", url, "llama.cpp", {"input": TEXT}, requests)
+        yield watch_memory("llama.cpp", Target(url, "/v1/embeddings", {"input": TEXT}), process, memory)
     with (
         child(_POWERINFER) as (base_url, _),
         gateway(base_url, speaks_openai=False, context_size=CONTEXT_SIZE) as (url, process),
     ):
-        compare(base_url, "/embedding", url, "PowerInfer (fake)", {"content": TEXT}, options.requests)
-        watch_memory(Target(url, "/v1/embeddings", {"input": TEXT}), process, options.memory)
+        name = "PowerInfer (fake)"
+        yield from compare(base_url, "/embedding", url, name, {"content": TEXT}, requests)
+        yield watch_memory(name, Target(url, "/v1/embeddings", {"input": TEXT}), process, memory)
 
 
-def compare(base_url: str, path: str, url: str, name: str, body: object, requests: int) -> None:
+def compare(base_url: str, path: str, url: str, name: str, body: object, requests: int) -> Iterator[Row]:
     """Embeddings and streams of one engine, by one client and by a crowd."""
     through = Target(url, "/v1/embeddings", {"input": TEXT})
     direct = Target(base_url, path, body)
     native = path == "/embedding"
     for clients in (1, CROWD):
         if clients == 1 or not native:  # a PowerInfer server answers a crowd with "busy"
-            compare_requests(f"{name}, embedding", direct, through, clients, requests)
+            yield compare_requests(f"{name}, embedding", direct, through, clients, requests)
     prompt = {"prompt": "Once", "stream": True, "temperature": 0}
     asked, native_limit = {**prompt, "max_tokens": TOKENS}, {**prompt, "n_predict": TOKENS - 1}
     direct = Target(base_url, *(("/completion", native_limit) if native else ("/v1/completions", asked)))
     through = Target(url, "/v1/completions", asked)
     for clients in (1, CROWD):
         if clients == 1 or not native:
-            compare_streams(f"{name}, stream", direct, through, clients, requests)
+            yield from compare_streams(f"{name}, stream", direct, through, clients, requests)
 
 
 class Target:
@@ -171,16 +233,18 @@ def streams(target: Target, clients: int, each: int) -> list[Stream]:
         return [stream for some in threads.map(client, range(clients)) for stream in some]
 
 
-def compare_requests(title: str, direct: Target, through: Target, clients: int, requests: int) -> None:
+def compare_requests(title: str, direct: Target, through: Target, clients: int, requests: int) -> Row:
     each = max(1, requests // clients // ROUNDS)
     times: dict[Target, list[float]] = {direct: [], through: []}
     for _ in range(ROUNDS):
         for target in (direct, through):
             times[target] += crowd(target, clients, each)
-    print_row(title, clients, times[direct], times[through])
+    return Row(title, clients, tuple(times[direct]), tuple(times[through]))
 
 
-def compare_streams(title: str, direct: Target, through: Target, clients: int, requests: int) -> None:
+def compare_streams(
+    title: str, direct: Target, through: Target, clients: int, requests: int
+) -> Iterator[Row]:
     each = max(1, requests // 10 // clients // ROUNDS)
     taken: dict[Target, list[Stream]] = {direct: [], through: []}
     for _ in range(ROUNDS):
@@ -189,29 +253,19 @@ def compare_streams(title: str, direct: Target, through: Target, clients: int, r
     firsts = {target: [one.first_ms for one in some] for target, some in taken.items()}
     tokens = {target: [one.token_ms for one in some] for target, some in taken.items()}
     for what, times in (("first token", firsts), ("each token", tokens)):
-        print_row(f"{title}, {what}", clients, times[direct], times[through])
+        yield Row(f"{title}, {what}", clients, tuple(times[direct]), tuple(times[through]))
 
 
-def print_row(title: str, clients: int, direct_ms: list[float], through_ms: list[float]) -> None:
-    before, after = percentile(direct_ms, 50), percentile(through_ms, 50)
-    print(
-        f"{title:36} {clients:3} {before:9.2f} {percentile(direct_ms, 99):9.2f} {after:9.2f}"
-        f" {percentile(through_ms, 99):9.2f} {after - before:+9.2f} {after / before:8.2f}",
-        flush=True,
-    )
-
-
-def watch_memory(target: Target, process: psutil.Process, requests: int) -> None:
+def watch_memory(name: str, target: Target, process: psutil.Process, requests: int) -> Memory:
     """The gateway's memory while it answers; what it takes for the first tenth is set-up."""
     sizes_bytes = []
     for _ in range(10):
         crowd(target, 4, requests // 40)
         sizes_bytes.append(process.memory_info().rss)
-    mib = [size / 2**20 for size in sizes_bytes]
-    print(f"memory after each tenth of {requests} requests [MiB]: {' '.join(f'{size:.1f}' for size in mib)}")
+    return Memory(name, requests, tuple(size / 2**20 for size in sizes_bytes))
 
 
-def percentile(values: list[float], share: int) -> float:
+def percentile(values: Sequence[float], share: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[share - 1]
 
 

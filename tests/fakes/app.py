@@ -336,7 +336,7 @@ class FakeApp:
         self.memory_bytes = 5_200_000_000
         self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
-        self.show_window: Callable[[], None] | None = None
+        self.show_window: Callable[[str], None] | None = None
 
     @property
     def as_app(self) -> App:
@@ -384,6 +384,9 @@ class FakeApp:
 
     def restart_server(self) -> None:
         self.note("restart_server")
+
+    def refresh_login(self) -> None:
+        self.note("refresh_login")
 
     def stop_server(self) -> None:
         self.note("stop_server")
@@ -449,7 +452,7 @@ class FakeApp:
                 yield word
 
     def open_control(
-        self, quit_app: Callable[[], None], show_window: Callable[[], None] | None = None
+        self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
         self.show_window = show_window
         self.quit_app = quit_app

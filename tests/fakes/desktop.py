@@ -13,8 +13,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.fakes.sni_host import sni_host
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -42,6 +40,8 @@ class Desktop:
     @contextmanager
     def tray_host(self) -> Iterator[SniHost]:
         """A panel of the modern kind (StatusNotifier), read and clicked by label."""
+        from tests.fakes.sni_host import sni_host  # speaks D-Bus, which only Linux has
+
         with sni_host(self.environ["DBUS_SESSION_BUS_ADDRESS"]) as host:
             yield host
 

@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace as replace_host
@@ -23,12 +24,16 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
+from tray_app.system.autostart import DesktopEntry, Login
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, free_port
 from tray_app.tuning import Sample, tune
 
 DEADLINE_S = 60.0
+
+# Elsewhere, the entry would be one of the person who runs the tests.
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="changes what happens at login")
 
 
 @pytest.fixture
@@ -270,12 +275,46 @@ def test_a_broken_settings_file_is_the_first_problem_shown(private_home: Path) -
         app.close()
 
 
+@on_linux
 def test_launch_at_login_is_done_and_undone(app: App) -> None:
     app.apply(replace(app.store.current, launch_at_login=True))
-    enabled = app.autostart.enabled
+    login = app.status().login
     app.apply(replace(app.store.current, launch_at_login=False))
 
-    assert (enabled, app.autostart.enabled) == (True, False)
+    assert (login, app.status().login) == (Login.ON, Login.OFF)
+
+
+@on_linux
+def test_launch_at_login_is_off_once_a_person_has_removed_it_from_the_system(app: App) -> None:
+    app.apply(replace(app.store.current, launch_at_login=True))
+    app.autostart.disable()
+    seen: list[bool] = []
+    app.changed.connect(lambda status: seen.append(status.settings.launch_at_login))
+
+    app.refresh_login()
+
+    assert seen == [False]
+
+
+@on_linux
+def test_an_entry_of_another_copy_is_repaired_by_switching_on(app: App, private_home: Path) -> None:
+    DesktopEntry(private_home / "config" / "autostart", ("/old/place/powerinfer-tray",)).enable()
+    app.refresh_login()
+    before = app.status()
+    app.apply(replace(app.store.current, launch_at_login=True))
+
+    assert (before.login, before.settings.launch_at_login) == (Login.ELSEWHERE, False)
+    assert app.status().login is Login.ON
+
+
+@on_linux
+def test_a_refused_launch_at_login_is_said_and_stays_off(app: App, private_home: Path) -> None:
+    (private_home / "config").write_text("a file where the folder should be")
+
+    with pytest.raises(SettingsError, match="Launch at login could not be changed"):
+        app.apply(replace(app.store.current, launch_at_login=True))
+
+    assert app.status().settings.launch_at_login is False
 
 
 def test_an_app_in_a_terminal_has_no_window_to_show(app: App) -> None:

@@ -1,6 +1,7 @@
 """The terminal commands: what they print, where, and how they end."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,24 @@ def test_with_json_an_error_is_a_document_too() -> None:
 
     assert result.returncode == 1
     assert json.loads(result.stdout)["ok"] is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="changes what happens at login")
+def test_launch_at_login_is_what_the_system_has_also_after_the_file_was_edited(private_home: Path) -> None:
+    entry = private_home / "config" / "autostart" / "powerinfer-tray.desktop"
+
+    def setting() -> str:
+        return powerinfer_tray("settings", "get", "launch_at_login").stdout.strip()
+
+    powerinfer_tray("settings", "set", "launch_at_login", "on")
+    seen = [(setting(), entry.exists())]
+    entry.unlink()  # as the system's own settings do
+    seen.append((setting(), entry.exists()))
+    powerinfer_tray("settings", "set", "launch_at_login", "on")
+    powerinfer_tray("settings", "set", "launch_at_login", "off")
+    seen.append((setting(), entry.exists()))
+
+    assert seen == [("true", True), ("false", False), ("false", False)]
 
 
 def test_a_second_app_does_not_take_the_first_ones_place() -> None:

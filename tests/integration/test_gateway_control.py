@@ -39,8 +39,8 @@ class Calls:
     def restart(self) -> None:
         self.names.append("restart")
 
-    def show(self) -> None:
-        self.names.append("show")
+    def show(self, source: str) -> None:
+        self.names.append(f"show {source}")
 
     def quit(self) -> None:
         self.names.append("quit")
@@ -57,10 +57,9 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "start": calls.start,
         "stop": calls.stop,
         "restart": calls.restart,
-        "show": calls.show,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: {"state": "ready"}, actions)
+    control = Control(tmp_path, lambda: {"state": "ready"}, actions, calls.show)
     control.open()
     yield control
     control.close()
@@ -84,8 +83,9 @@ def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
     client.stop()
     client.restart()
     client.show()
+    client.show("hf:owner/repo/tiny.gguf")
     client.quit()
-    assert calls.names == ["stop", "restart", "show", "quit"]
+    assert calls.names == ["stop", "restart", "show ", "show hf:owner/repo/tiny.gguf", "quit"]
     assert "control" not in calls.threads
 
 
@@ -178,3 +178,15 @@ def test_embed_passes_on_why_it_was_refused() -> None:
 def test_embed_says_that_nobody_answers() -> None:
     with pytest.raises(GatewayError, match="did not answer"):
         embed("http://127.0.0.1:9/v1", ["x"])
+
+
+def test_what_cannot_be_shown_is_refused(tmp_path: Path, control: Control, calls: Calls) -> None:
+    assert control
+    file = json.loads((tmp_path / FILE_NAME).read_text())
+
+    answer = post(
+        f"http://127.0.0.1:{file['port']}/show", {"source": 7}, Authorization=f"Bearer {file['token']}"
+    )
+
+    assert answer.status_code == 400
+    assert calls.names == []

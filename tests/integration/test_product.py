@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,11 @@ import openai
 import pytest
 import requests
 
+from tests.fakes.documents import README, fenced
 from tests.fakes.program import gone, powerinfer_tray, running
 from tray_app.system.ports import free_port
 from tray_app.terminal import curl_line
+from tray_app.ui.presenters.snippets import fourd_snippet
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 
@@ -116,6 +119,31 @@ def test_the_servers_temperature_reaches_the_engine(base_url: str) -> None:
         return {post(f"{base_url}/completions", body).json()["choices"][0]["text"] for _ in range(2)}
 
     assert (len(answers(0.0)), len(answers(2.0))) == (1, 2)
+
+
+def readme(language: str, base_url: str) -> str:
+    """The first example of a language in the README, at the address of this server."""
+    return fenced(README, language)[0].replace("http://127.0.0.1:8080/v1", base_url)
+
+
+def test_the_readmes_curl_line_works_as_pasted(base_url: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    command = readme("sh", base_url)
+    answer = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
+
+    assert len(json.loads(answer.stdout)["data"][0]["embedding"]) == 64
+
+
+def test_the_readmes_python_works_as_pasted(base_url: str) -> None:
+    program = readme("python", base_url)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert len(json.loads(answer.stdout)) == 4
+
+
+def test_the_readmes_4d_is_what_the_menu_copies(base_url: str) -> None:
+    assert readme("4d", base_url).strip() == fourd_snippet(base_url, "test")
 
 
 def test_a_second_serve_on_the_port_names_the_process_that_has_it(base_url: str, port: int) -> None:

@@ -14,6 +14,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import Desktop
+from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.tray import Tray
@@ -70,11 +71,53 @@ def test_a_second_start_brings_the_window_of_the_first_one_to_the_front(
     qtbot.waitUntil(lambda: fake.quit_app is not None)
     assert fake.show_window is not None
 
-    other = threading.Thread(target=fake.show_window)  # the control listener's
+    other = threading.Thread(target=fake.show_window, args=("",))  # the control listener's
     other.start()
     other.join()
 
     qtbot.waitUntil(desktop.window.isVisible)
+
+
+def test_what_a_second_start_was_asked_for_is_filled_in_and_not_fetched(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    desktop.start(background=True)
+
+    desktop.show_window("hf:owner/repo/tiny.gguf")
+
+    qtbot.waitUntil(desktop.window.isVisible)
+    models = desktop.window.page(Page.MODELS)
+    assert isinstance(models, ModelsPage)
+    assert models.source.text() == "hf:owner/repo/tiny.gguf"
+    assert desktop.window.current() is Page.MODELS
+    assert "download" not in {call[0] for call in fake.calls}
+
+
+def test_a_window_whose_screen_is_gone_comes_back(qtbot: QtBot, qapp: QApplication, desktop: Desktop) -> None:
+    desktop.start(background=True)
+    desktop.window.open()
+    desktop.open_settings()
+    windows = (desktop.window, desktop.dialog)
+    screen = qapp.primaryScreen()
+    for window in windows:
+        assert window is not None
+        window.move(5000, 5000)
+
+    qapp.screenRemoved.emit(screen)
+
+    qtbot.waitUntil(
+        lambda: all(window and screen.availableGeometry().contains(window.pos()) for window in windows)
+    )
+
+
+def test_a_window_is_no_larger_than_its_screen(qapp: QApplication, desktop: Desktop) -> None:
+    desktop.window.resize(5000, 5000)
+
+    desktop.window.open()
+
+    available = qapp.primaryScreen().availableGeometry()
+    assert available.contains(desktop.window.geometry().size().width() - 1, 0)
+    assert desktop.window.height() <= available.height()
 
 
 def test_the_app_begins_with_what_the_settings_ask_for(qapp: QApplication, fake: FakeApp) -> None:
@@ -136,6 +179,17 @@ def test_an_entry_of_the_menu_becomes_a_wish(
     desktop._run(command)
 
     qtbot.waitUntil(lambda: fake.calls == [call])
+
+
+def test_the_menu_shows_what_the_system_does_at_login_now(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    desktop._look_for_tray()
+    assert desktop.tray
+    desktop.tray.menu.aboutToShow.emit()
+
+    qtbot.waitUntil(lambda: fake.calls == [("refresh_login",)])
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import GatewayError
-from tray_app.ui.heat_map import HeatMap, nearest_pair, similarities
+from tray_app.ui.heat_map import HeatMap, _CellValues, nearest_pair, similarities
 from tray_app.ui.pages.embedding import EmbeddingPage
 
 if TYPE_CHECKING:
@@ -240,10 +241,81 @@ def test_few_and_many_texts_of_few_and_many_dimensions_are_compared(
     qtbot.addWidget(heat_map)
     vectors = np.random.default_rng(1).normal(size=(count, dimensions))
 
-    heat_map.show_vectors(vectors.tolist())
+    heat_map.show_similarities(similarities(vectors.tolist()))
+    heat_map.grab()
 
     assert heat_map._values.shape == (count, count)
-    assert len(heat_map._labels) == (4 if count == 2 else 0)
+
+
+def test_a_cell_carries_its_value_where_it_can_be_read(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[int, int]] = []
+    monkeypatch.setattr(_CellValues, "_write", lambda _self, _painter, _where, *cell: written.append(cell))
+    heat_map = HeatMap()
+    qtbot.addWidget(heat_map)
+    heat_map.resize(700, 400)
+    heat_map.show()
+
+    heat_map.show_similarities(np.eye(3))
+    heat_map.grab()
+    assert set(written) == {(row, column) for row in range(3) for column in range(3)}
+
+    written.clear()
+    heat_map.show_similarities(np.eye(200))
+    heat_map.grab()
+    assert written == []
+
+    heat_map._plot.setRange(xRange=(10, 15), yRange=(50, 54), padding=0)  # as by zooming
+    heat_map.grab()
+    assert (50, 10) in written
+    assert len(written) < 60
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+@pytest.mark.parametrize("tab", [0, 1])
+def test_a_plot_is_saved_as_a_picture(
+    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path, suffix: str, tab: int
+) -> None:
+    page.resize(700, 800)
+    page.show()
+    embed(qtbot, page)
+    page.results.tabs.setCurrentIndex(tab)
+    path = tmp_path / f"plot{suffix}"
+
+    page.results.save_picture(path)
+
+    qtbot.waitUntil(path.exists)
+    picture = QImage(str(path))  # Qt reads both
+    assert picture.width() > 300
+    colours = {
+        picture.pixel(x, y) for x in range(0, picture.width(), 5) for y in range(0, picture.height(), 5)
+    }
+    assert len(colours) > 3
+
+
+def test_a_picture_that_cannot_be_saved_is_explained(
+    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path
+) -> None:
+    embed(qtbot, page)
+    (tmp_path / "file").touch()
+
+    page.results.save_picture(tmp_path / "file" / "plot.png")
+
+    qtbot.waitUntil(lambda: page.card.accessibleName() == "plot.png could not be saved")
+
+
+def test_a_closed_window_gives_its_plots_back_and_an_opened_one_draws_them_again(
+    qtbot: QtBot, page: EmbeddingPage
+) -> None:
+    page.show()
+    embed(qtbot, page)
+    plots = [weakref.ref(page.results.plot), weakref.ref(page.results.heat_map)]
+
+    page.hide()
+
+    qtbot.waitUntil(lambda: all(plot() is None for plot in plots))
+    page.show()
+    assert page.results.plot is not None
+    assert [page.results.tabs.tabText(tab) for tab in range(2)] == ["Vect&or", "Si&milarity"]
 
 
 @pytest.mark.parametrize(

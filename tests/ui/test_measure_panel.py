@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from tray_app.ui.presenters.measurement import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
@@ -82,6 +84,24 @@ def test_a_measurement_that_is_cancelled_shows_what_there_is(
     measure(qtbot, panel)
 
     assert panel.summary.text().startswith("5 requests")
+
+
+def test_the_histogram_is_saved_and_given_back_with_the_window(
+    qtbot: QtBot, panel: MeasurePanel, tmp_path: Path
+) -> None:
+    panel.show()
+    assert panel.picture_button.isHidden()
+    measure(qtbot, panel)
+
+    panel.save_picture(tmp_path / "latencies.svg")
+    qtbot.waitUntil((tmp_path / "latencies.svg").exists)
+    assert b"p95" in (tmp_path / "latencies.svg").read_bytes()
+
+    plot = weakref.ref(panel.plot)
+    panel.hide()
+    qtbot.waitUntil(lambda: plot() is None)
+    panel.show()
+    assert panel.plot is not None
 
 
 def test_a_request_that_fails_ends_it_and_is_explained(

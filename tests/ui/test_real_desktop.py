@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.desktop import photograph
-from tests.fakes.sni_host import Notice
 from tests.ui.conftest import ARTIFACTS
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.fakes.desktop import Desktop
 
@@ -48,8 +47,11 @@ class TrayProcess:
 
 
 @contextmanager
-def tray_app(made: Desktop, *arguments: str) -> Iterator[TrayProcess]:
-    command = [sys.executable, "-m", "tests.fakes.tray_process", *arguments]
+def tray_app(
+    made: Desktop, *arguments: str, environ: Mapping[str, str] | None = None
+) -> Iterator[TrayProcess]:
+    variables = [f"{name}={value}" for name, value in (environ or {}).items()]
+    command = ["env", *variables, sys.executable, "-m", "tests.fakes.tray_process", *arguments]
     with made.start(*command) as process:
         yield TrayProcess(process)
 
@@ -139,7 +141,8 @@ def test_the_end_of_a_download_is_told_by_a_notice_that_leads_to_its_page(real_d
         app.show("downloading")
         app.show("downloaded")
 
-        assert host.wait_for_notice() == Notice("Download finished", "tiny.gguf")
+        notice = host.wait_for_notice()
+        assert (notice.title, notice.text) == ("Download finished", "tiny.gguf")
         host.click_notice()
         windows(real_desktop, "^PowerInfer Tray")
 
@@ -185,6 +188,36 @@ def test_without_a_tray_the_window_opens_and_says_so(real_desktop: Desktop) -> N
         real_desktop.run("xdotool", "key", "alt+F4")
 
         app.wait_for("close 4.5")
+        assert app.ends_with() == 0
+
+
+def test_a_panel_that_is_started_anew_gets_the_icon_again(real_desktop: Desktop) -> None:
+    with tray_app(real_desktop, "--background") as app:
+        with real_desktop.tray_host() as host:
+            host.wait_for_item()
+        with real_desktop.tray_host() as host:
+            host.wait_for_item()
+            app.show("ready")
+            host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
+            host.click("Quit")
+            assert app.ends_with() == 0
+
+
+def test_everything_is_on_the_screen_at_twice_the_scale(real_desktop: Desktop) -> None:
+    with (
+        real_desktop.tray_host() as host,
+        tray_app(real_desktop, "--background", environ={"QT_SCALE_FACTOR": "2"}) as app,
+    ):
+        host.wait_for_item()
+        app.show("ready")
+        for entry, title in (("Settings…", "^Settings"), ("Open Window", "^PowerInfer Tray")):
+            host.click(entry)
+            windows(real_desktop, title)
+            photograph(real_desktop, ARTIFACTS / f"desktop-scale-2-{title[1:4].lower()}.png")
+            size = real_desktop.run("xdotool", "search", "--name", title, "getwindowgeometry", "--shell")
+            geometry = dict(line.split("=") for line in size.split())
+            assert (int(geometry["WIDTH"]) <= 1280, int(geometry["HEIGHT"]) <= 900) == (True, True)
+        host.click("Quit")
         assert app.ends_with() == 0
 
 

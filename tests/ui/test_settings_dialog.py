@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import FIELDS, Settings
+from tray_app.system.autostart import Login
 from tray_app.system.host import System
 from tray_app.system.ports import PortOwner
 from tray_app.ui.bridge import Bridge
@@ -212,6 +215,24 @@ def test_ok_does_not_wait_for_a_model_that_must_be_downloaded_first(
     assert failed.args[0].title == "The download failed"
 
 
+def test_the_memory_bar_follows_the_fields_and_forbids_nothing(
+    qtbot: QtBot, open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    fake = FakeApp(make_status(), folder=tmp_path)
+    model = fake.library.models[0]
+    fake.library.models = (dataclasses.replace(model, size_bytes=20 * 2**30), *fake.library.models[1:])
+    dialog = open_dialog(fake)
+    main, graphics = dialog.memory_bars
+
+    assert "does not fit" in main.warning.text()
+    assert graphics.isHidden()
+    before = main.accessibleDescription()
+    dialog.editors["batch_size"].set_value(64)
+    dialog.editors["batch_size"].changed.emit()
+    qtbot.waitUntil(lambda: main.accessibleDescription() != before)
+    assert button(dialog, OK).isEnabled()
+
+
 def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
     qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
 ) -> None:
@@ -221,6 +242,18 @@ def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
         button(dialog, OK).click()
 
     assert fake.store.current == Settings(model="bamboo", launch_at_login=True, ctx_size=4096)
+
+
+def test_a_login_that_starts_another_copy_is_said_until_the_switch_repairs_it(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    fake.show(replace(make_status(), login=Login.ELSEWHERE))
+    note = dialog.notes["launch_at_login"]
+    qtbot.waitUntil(lambda: "another copy" in note.text())
+    dialog.editors["launch_at_login"].set_value(value=True)
+
+    assert "another copy" not in note.text()
+    assert ("refresh_login",) in fake.calls
 
 
 def test_what_changed_elsewhere_is_shown_where_nothing_is_typed(

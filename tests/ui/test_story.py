@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import socket
 import sys
+import time
+import tomllib
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 import requests
+from PySide6.QtGui import QColor, QImage
 
 from tests.fakes.desktop import photograph
 from tests.fakes.file_server import FileServer
@@ -16,7 +21,7 @@ from tests.fakes.program import gone, powerinfer_tray
 from tests.ui.conftest import ARTIFACTS
 from tray_app.gateway.client import find_running
 from tray_app.system.paths import resources
-from tray_app.system.ports import free_port
+from tray_app.system.ports import free_port, port_owners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +32,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts an X ser
 
 APP = (sys.executable, "-m", "tray_app")
 DEADLINE_S = 60.0
+VIRIDIS_TOP = "#fde725"
+"""What the heat map paints a text's similarity with itself."""
+MANY_PIXELS = 500
+CONTEXT_SIZE = ("Tab",) * 7
+"""The way from where the dialog opens to this field."""
 
 
 @pytest.fixture
@@ -39,6 +49,119 @@ def port(private_home: Path) -> int:
 
 def choose(model: str) -> None:
     assert powerinfer_tray("settings", "set", "model", model).returncode == 0
+
+
+class Person:
+    """Someone who looks at the screen and presses keys."""
+
+    def __init__(self, desktop: Desktop) -> None:
+        self._desktop = desktop
+        self._pictures = 0
+
+    def turn_to(self, title: str) -> None:
+        """Wait for a window, and write in it from now on."""
+        self._desktop.run(
+            "xdotool", "search", "--sync", "--onlyvisible", "--name", title, "windowfocus", "--sync"
+        )
+
+    def press(self, *keys: str) -> None:
+        self._desktop.run("xdotool", "key", *keys)
+
+    def write(self, text: str) -> None:
+        self._desktop.run("xdotool", "type", text)
+
+    def remember(self, what: str) -> Path:
+        """Take a picture of the screen."""
+        self._pictures += 1
+        path = ARTIFACTS / f"story-{self._pictures}-{what}.png"
+        photograph(self._desktop, path)
+        return path
+
+    def press_until(self, key: str, what: str, colour: str) -> None:
+        """Press a key until a colour is on the screen; the timeout of the test is the limit."""
+        self._pictures += 1
+        path = ARTIFACTS / f"story-{self._pictures}-{what}.png"
+        wanted, found = QColor(colour).rgb(), 0
+        while found < MANY_PIXELS:
+            self.press(key)
+            photograph(self._desktop, path)
+            picture = QImage(str(path))
+            places = itertools.product(range(0, picture.width(), 2), range(0, picture.height(), 2))
+            found = sum(picture.pixel(x, y) == wanted for x, y in places)
+
+
+def read_settings(home: Path) -> dict[str, object]:
+    return tomllib.loads((home / "settings.toml").read_text())
+
+
+def requests_answered() -> int:
+    count: int = json.loads(powerinfer_tray("status", "--json").stdout)["traffic"]["requests"]
+    return count
+
+
+def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Path) -> None:
+    person = Person(real_desktop)
+    with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
+        host.wait_for_item()
+        assert host.tooltip() == "No model yet — choose one"
+        person.turn_to("^PowerInfer Tray")
+        person.remember("first-run")
+
+        person.press("alt+t")  # Try it now
+        host.wait_until(lambda panel: panel.tooltip().startswith(("Loading", "Ready")))
+        person.remember("loading")
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
+        engines = psutil.Process(app.pid).children(recursive=True)
+        person.remember("ready")
+
+        person.press("alt+t", "ctrl+a")  # Texts
+        person.write("A fox jumps over a dog.")
+        person.press("Return")
+        person.write("Bread is baked in an oven.")
+        person.press("ctrl+Return", "Tab")
+        person.press_until("alt+m", "heat-map", VIRIDIS_TOP)  # Similarity
+        assert requests_answered() == 1
+
+        host.click("Settings…")
+        person.turn_to("^Settings")
+        person.press(*CONTEXT_SIZE)
+        person.write("512")
+        person.remember("settings")
+        person.press("Return")  # OK
+        while "ctx_size" not in (settings := read_settings(private_home)):
+            assert app.poll() is None
+        assert settings["ctx_size"] == 512
+
+        host.click("Restart Server")
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready") and gone(engines))
+        person.remember("restarted")
+        host.click("Stop Server")
+        host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
+        host.click("Open Window")
+        person.turn_to("^PowerInfer Tray")
+        person.remember("stopped")
+
+        processes = psutil.Process(app.pid).children(recursive=True)
+        host.click("Quit")
+        assert app.wait(DEADLINE_S) == 0
+        assert gone(processes)
+    assert port_owners(port) == ()
+
+
+def test_the_end_of_the_session_takes_no_more_than_five_seconds(real_desktop: Desktop, port: int) -> None:
+    choose("test")
+    with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
+        host.wait_for_item()
+        host.click("Start Server")
+        host.wait_until(lambda panel: str(port) in panel.tooltip())
+        engines = psutil.Process(app.pid).children(recursive=True)
+        began_s = time.monotonic()
+
+        app.terminate()  # as the session's manager does
+
+        assert app.wait(DEADLINE_S) == 0
+        assert time.monotonic() - began_s <= 5
+        assert gone(engines)
 
 
 def test_start_ask_stop_and_quit_from_the_tray(real_desktop: Desktop, port: int) -> None:
@@ -95,6 +218,7 @@ def test_a_second_start_shows_the_window_of_the_first_and_ends(
         real_desktop.run(*APP)
 
         real_desktop.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "^PowerInfer Tray")
+        real_desktop.run(*APP, "hf:owner/repo/tiny.gguf")  # is shown there too, and ends
         assert app.poll() is None
         host.click("Quit")
         assert app.wait(DEADLINE_S) == 0

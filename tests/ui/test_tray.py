@@ -163,6 +163,11 @@ def test_launch_at_login_carries_a_tick_while_it_is_chosen(tray: Tray) -> None:
     assert entry(tray, "Launch at Login").isChecked()
 
 
+def test_a_menu_that_is_about_to_be_read_says_so(qtbot: QtBot, tray: Tray) -> None:
+    with qtbot.waitSignal(tray.opening):
+        tray.menu.aboutToShow.emit()
+
+
 def test_a_left_click_opens_the_window_but_for_macos(qtbot: QtBot, tray: Tray) -> None:
     click = QSystemTrayIcon.ActivationReason.Trigger
 

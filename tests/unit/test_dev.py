@@ -29,6 +29,20 @@ def test_without_rights_the_one_command_to_type_is_printed(monkeypatch: pytest.M
     assert "libgl1" not in str(caught.value)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no sudo")
+@pytest.mark.parametrize(("code", "rights"), [(0, ["sudo"]), (1, None)])
+def test_sudo_is_used_unasked_where_it_needs_no_password(
+    code: int, rights: list[str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sudo = tmp_path / "sudo"
+    sudo.write_text(f"#!/bin/sh\nexit {code}\n")
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    assert dev.privileges() == rights  # pytest's standard input is no terminal
+
+
 def test_a_system_without_dpkg_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
 

@@ -49,7 +49,7 @@ def test_npy_has_the_vectors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "title"),
-    [("a.xlsx", "Results cannot be saved as .xlsx"), ("file/a.json", "The results could not be saved")],
+    [("a.xlsx", "Results cannot be saved as .xlsx"), ("file/a.json", "a.json could not be saved")],
 )
 def test_what_cannot_be_saved_says_why(tmp_path: Path, name: str, title: str) -> None:
     (tmp_path / "file").write_text("in the way of a folder")

@@ -11,7 +11,8 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
 from tray_app.settings.schema import Settings
-from tray_app.ui.presenters.menu import Command
+from tray_app.system.autostart import Login
+from tray_app.ui.presenters.menu import Command, MenuEntry
 from tray_app.ui.presenters.tray import (
     Notice,
     Page,
@@ -164,6 +165,12 @@ def test_launch_at_login_shows_the_setting(*, chosen: bool) -> None:
     status = make_status(settings=Settings(model="bamboo", launch_at_login=chosen))
 
     assert view(status).entries[Command.LOGIN].checked is chosen
+
+
+def test_an_entry_at_login_that_starts_another_copy_is_offered_for_repair() -> None:
+    status = replace(make_status(), login=Login.ELSEWHERE)
+
+    assert view(status).entries[Command.LOGIN] == MenuEntry("Repair &Launch at Login", checked=False)
 
 
 def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> None:

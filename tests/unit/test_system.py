@@ -1,15 +1,11 @@
 """Facts about the machine and the places of the app, for systems that are not here too."""
 
-import plistlib
-import re
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
-from tray_app.system.autostart import DesktopEntry, LaunchAgent, RunKey, autostart_for
 from tray_app.system.files import write_atomically
 from tray_app.system.host import (
     Gpu,
@@ -188,94 +184,3 @@ def test_an_atomic_write_leaves_the_old_file_when_the_disk_fails(
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
     assert file.read_text() == "old"
-
-
-COMMAND = ("/opt/My Apps/démo/app", "--background")
-
-
-def test_on_linux_the_entry_runs_the_command_it_was_given(tmp_path: Path) -> None:
-    tricky = ('/opt/My $Apps`/100%/a"b\\c', "--background")
-    entry = DesktopEntry(tmp_path, tricky)
-
-    entry.enable()
-
-    (line,) = [
-        line
-        for line in (tmp_path / "powerinfer-tray.desktop").read_text().splitlines()
-        if line.startswith("Exec=")
-    ]
-    # A reader undoes the escapes of the string, then those inside the quotes, then the field codes.
-    text = line.removeprefix("Exec=").replace("\\\\", "\\")
-    words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r'"((?:\\.|[^"\\])*)"', text)]
-    assert tuple(word.replace("%%", "%") for word in words) == tricky
-
-
-def test_on_macos_launchd_gets_the_command_at_login(tmp_path: Path) -> None:
-    agent = LaunchAgent(tmp_path / "LaunchAgents", COMMAND)
-
-    agent.enable()
-
-    (file,) = (tmp_path / "LaunchAgents").iterdir()
-    content = plistlib.loads(file.read_bytes())
-    assert content["ProgramArguments"] == list(COMMAND)
-    assert content["RunAtLoad"] is True
-
-
-class FakeRegistry:
-    """The calls of `winreg` that are used, on a dictionary."""
-
-    HKEY_CURRENT_USER = "HKCU"
-    REG_SZ = 1
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def OpenKey(self, root: str, path: str) -> "FakeRegistry":  # noqa: N802 - Windows' name
-        assert (root, path) == ("HKCU", r"Software\Microsoft\Windows\CurrentVersion\Run")
-        return self
-
-    CreateKey = OpenKey
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def QueryValueEx(self, _: Any, name: str) -> tuple[str, int]:  # noqa: N802
-        if name not in self.values:
-            raise FileNotFoundError(2, "no such value")
-        return self.values[name], self.REG_SZ
-
-    def SetValueEx(self, _: Any, name: str, _reserved: int, _kind: int, value: str) -> None:  # noqa: N802
-        self.values[name] = value
-
-    def DeleteValue(self, _: Any, name: str) -> None:  # noqa: N802
-        if self.values.pop(name, None) is None:
-            raise FileNotFoundError(2, "no such value")
-
-
-def test_on_windows_the_run_key_gets_one_quoted_line() -> None:
-    registry = FakeRegistry()
-
-    RunKey(COMMAND, registry).enable()
-
-    assert registry.values == {"PowerInferTray": subprocess.list2cmdline(COMMAND)}
-
-
-@pytest.mark.parametrize("system", System)
-def test_an_entry_can_be_made_twice_and_removed_twice(
-    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    entry = (
-        RunKey(COMMAND, FakeRegistry())
-        if system is System.WINDOWS
-        else autostart_for(system, {"XDG_CONFIG_HOME": str(tmp_path)}, COMMAND)
-    )
-    seen = [entry.enabled]
-    for change in (entry.enable, entry.enable, entry.disable, entry.disable):
-        change()
-        seen.append(entry.enabled)
-
-    assert seen == [False, True, True, False, False]

@@ -149,17 +149,17 @@ class ControlClient:
         """Stop the server and start it again; returns when the engine has been told."""
         self._act("restart", timeout_s)
 
-    def show(self, timeout_s: float | None = _STATUS_S) -> None:
-        """Bring the app's window to the front."""
-        self._act("show", timeout_s)
+    def show(self, source: str = "", timeout_s: float | None = _STATUS_S) -> None:
+        """Bring the app's window to the front, with `source` as a model that somebody wants to have."""
+        self._act("show", timeout_s, {"source": source})
 
     def quit(self, timeout_s: float | None = _STATUS_S) -> None:
         """Ask the app to end; returns when it has heard."""
         self._act("quit", timeout_s)
 
-    def _act(self, name: str, timeout_s: float | None) -> None:
+    def _act(self, name: str, timeout_s: float | None, body: object = None) -> None:
         with _session(self._headers) as session:
-            response = _send(session, "POST", f"{self._url}/{name}", timeout_s)
+            response = _send(session, "POST", f"{self._url}/{name}", timeout_s, body)
         if not response.ok:
             fault = _decode(response, Fault)
             raise GatewayError(fault.title, fault.message, fault.hint)

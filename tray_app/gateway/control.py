@@ -39,6 +39,13 @@ class ControlFile(msgspec.Struct, frozen=True):
     pid: int
 
 
+class Showing(msgspec.Struct, frozen=True):
+    """What the window shall show."""
+
+    source: str = ""
+    """A model that somebody wants to have: an address or the path of a file; empty for none."""
+
+
 class Fault(msgspec.Struct, frozen=True):
     """An AppError on its way to the terminal."""
 
@@ -48,18 +55,23 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Control:
-    """Answers GET /status with `status()` as JSON, and POST /NAME by calling `actions[NAME]`.
+    """Answers GET /status with `status()` as JSON, POST /NAME with `actions[NAME]`, POST /show with `show`.
 
-    Both are called on worker threads, so they may block. An action must not close this object: `quit` only
+    All are called on worker threads, so they may block. An action must not close this object: `quit` only
     asks for the end, or its own answer would wait for itself.
     """
 
     def __init__(
-        self, state_dir: Path, status: Callable[[], object], actions: Mapping[str, Callable[[], None]]
+        self,
+        state_dir: Path,
+        status: Callable[[], object],
+        actions: Mapping[str, Callable[[], None]],
+        show: Callable[[str], None],
     ) -> None:
         self._path = state_dir / FILE_NAME
         self._status = status
         self._actions = dict(actions)
+        self._show = show
         self._token = secrets.token_urlsafe(32)
         self._listener = Listener("control", self._application)
 
@@ -82,6 +94,7 @@ class Control:
         application.router.add_get("/status", self._answer_status)
         for name, action in self._actions.items():
             application.router.add_post(f"/{name}", _calling(action))
+        application.router.add_post("/show", self._answer_show)
         yield application
 
     @web.middleware
@@ -90,6 +103,13 @@ class Control:
         if not secrets.compare_digest(given, f"Bearer {self._token}".encode()):
             raise ApiError(401, "The token is missing or wrong.", code="invalid_token")
         return await handler(request)
+
+    async def _answer_show(self, request: web.Request) -> web.StreamResponse:
+        try:
+            wanted = msgspec.json.decode(await request.read(), type=Showing)
+        except msgspec.DecodeError as exc:
+            raise ApiError(400, f"This cannot be shown: {exc}", code="invalid_request") from exc
+        return await _calling(lambda: self._show(wanted.source))(request)
 
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)

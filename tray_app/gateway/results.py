@@ -62,10 +62,17 @@ def save_results(path: Path, texts: Sequence[str], result: Embeddings, model: st
                 phrase("Results cannot be saved as {kind}", kind=other or phrase("a file without an ending")),
                 phrase("The name must end in {names}.", names=", ".join(SUFFIXES)),
             )
+    save_file(path, content)
+
+
+def save_file(path: Path, content: bytes) -> None:
+    """Write what a person wants to keep; `AppError` if that fails."""
     try:
         write_atomically(path, content)
     except OSError as exc:
-        raise AppError("The results could not be saved", str(exc), "Choose another folder.") from exc
+        raise AppError(
+            phrase("{name} could not be saved", name=path.name), str(exc), "Choose another folder."
+        ) from exc
 
 
 def _csv(texts: Sequence[str], result: Embeddings) -> str:

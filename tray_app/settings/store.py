@@ -70,9 +70,10 @@ class SettingsStore:
             self.changed.emit(old, self.current)
 
     def override(self, **values: Any) -> None:
-        """Let these values hold for this run only."""
-        self._overrides |= values
-        self.current = msgspec.structs.replace(self.current, **values)
+        """Let these values hold for this run only, until `replace` gets others."""
+        with self._lock:
+            self._overrides |= values
+            self.current = msgspec.structs.replace(self.current, **values)
 
     def _adopt(self, content: _Content) -> None:
         self.current = msgspec.structs.replace(content.settings, **self._overrides)

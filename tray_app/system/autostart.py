@@ -1,38 +1,82 @@
 """Launch at login: one small class for each system behind `Autostart`. Any thread.
 
-The system's own record is the truth; nothing is remembered elsewhere. Each entry starts the app with
-`--background`, so that it appears in the tray only.
+The system's own record is the truth, also where a person has changed it in the system's settings. Each entry
+starts the app with `--background`, so that it appears in the tray only.
 """
 
 from __future__ import annotations
 
+import configparser
+import errno
+import logging
 import plistlib
+import subprocess
 import sys
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from xml.parsers.expat import ExpatError
 
+from tray_app.errors import SettingsError
 from tray_app.system.files import write_atomically
 from tray_app.system.host import System
+from tray_app.system.login_items import switched_off
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+_log = logging.getLogger(__name__)
 
 NAME = "PowerInferTray"
 LABEL = "org.powerinfer-tray.app"
+
+_WINDOWLESS = {"python.exe": "pythonw.exe", "powerinfer-tray.exe": "powerinfer-tray-app.exe"}
+"""For Windows' console programs, those that do the same without opening a console."""
+
+
+class Login(Enum):
+    """What happens when the person logs in."""
+
+    OFF = auto()
+    """Nothing."""
+    ON = auto()
+    """This app starts."""
+    ELSEWHERE = auto()
+    """Another copy of this app starts, or nothing if it is gone: this one is at another place."""
 
 
 class Autostart(Protocol):
     """The entry by which the system starts this app when the person logs in."""
 
-    @property
-    def enabled(self) -> bool:
-        """Whether the system has the entry now."""
+    def state(self) -> Login:
+        """What the system would do now. `OSError` if it does not tell."""
 
     def enable(self) -> None:
         """Make the entry, or bring it up to date. `OSError` if the system refuses."""
 
     def disable(self) -> None:
         """Remove the entry; nothing if there is none. `OSError` if the system refuses."""
+
+
+def look_at(entry: Autostart) -> Login:
+    """What happens at login; a system that does not tell is taken for one that starts nothing."""
+    try:
+        return entry.state()
+    except OSError as exc:
+        _log.warning("The system does not tell what it does at login: %s", exc)
+        return Login.OFF
+
+
+def switch(entry: Autostart, *, on: bool) -> None:
+    """Start at login from now on, or no more. `SettingsError` if the system refuses."""
+    try:
+        entry.enable() if on else entry.disable()
+    except OSError as exc:
+        raise SettingsError(
+            "Launch at login could not be changed",
+            ": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part),
+            "Check that you may write to the place that is named, or use the system's own settings.",
+        ) from exc
 
 
 def autostart_for(system: System, environ: Mapping[str, str], command: tuple[str, ...]) -> Autostart:
@@ -49,8 +93,10 @@ def autostart_for(system: System, environ: Mapping[str, str], command: tuple[str
 
 def app_command() -> tuple[str, ...]:
     """What starts this app hidden in the tray: the frozen program, or this interpreter with the package."""
-    program = (sys.executable,) if getattr(sys, "frozen", False) else (sys.executable, "-m", "tray_app")
-    return (*program, "--background")
+    program = Path(sys.executable)
+    silent = program.with_name(_WINDOWLESS.get(program.name.lower(), program.name))
+    start = (str(silent if silent.exists() else program),)
+    return (*start, *(() if getattr(sys, "frozen", False) else ("-m", "tray_app")), "--background")
 
 
 class DesktopEntry:
@@ -58,24 +104,44 @@ class DesktopEntry:
 
     def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
         self._file = folder / "powerinfer-tray.desktop"
-        self._command = command
+        # WORKAROUND: GLib looks for the program before it makes `%` of `%%`, and so never finds it.
+        starter = ("/usr/bin/env",) if "%" in command[0] else ()
+        self._exec = " ".join(map(_quoted_for_exec, (*starter, *command)))
 
-    @property
-    def enabled(self) -> bool:
-        return self._file.exists()
+    def state(self) -> Login:
+        try:
+            entry = _desktop_entry(self._file.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            return Login.OFF
+        # The settings of KDE and Xfce write the first, those of GNOME the second.
+        if entry.get("Hidden") == "true" or entry.get("X-GNOME-Autostart-enabled") == "false":
+            return Login.OFF
+        return Login.ON if entry.get("Exec") == self._exec else Login.ELSEWHERE
 
     def enable(self) -> None:
         lines = [
             "[Desktop Entry]",
             "Type=Application",
             "Name=PowerInfer Tray",
-            f"Exec={' '.join(map(_quoted_for_exec, self._command))}",
+            f"Exec={self._exec}",
+            "Icon=powerinfer-tray",
             "Terminal=false",
         ]
         write_atomically(self._file, ("\n".join(lines) + "\n").encode())
 
     def disable(self) -> None:
         self._file.unlink(missing_ok=True)
+
+
+def _desktop_entry(text: str) -> Mapping[str, str]:
+    """The keys of a desktop entry; none if it is not one."""
+    parser = configparser.RawConfigParser(delimiters="=", comment_prefixes="#", strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their case
+    try:
+        parser.read_string(text)
+        return parser["Desktop Entry"]
+    except (configparser.Error, KeyError):
+        return {}
 
 
 def _quoted_for_exec(argument: str) -> str:
@@ -86,58 +152,91 @@ def _quoted_for_exec(argument: str) -> str:
 
 
 class LaunchAgent:
-    """macOS: a property list in `~/Library/LaunchAgents`, read by launchd at the next login."""
+    """macOS: a property list in `~/Library/LaunchAgents`, read by launchd at the next login.
 
-    def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
+    `forbidden` says whether System Settings keep launchd from it.
+    """
+
+    def __init__(
+        self, folder: Path, command: tuple[str, ...], forbidden: Callable[[Path], bool] = switched_off
+    ) -> None:
         self._file = folder / f"{LABEL}.plist"
-        self._command = command
+        self._command = list(command)
+        self._forbidden = forbidden
 
-    @property
-    def enabled(self) -> bool:
-        return self._file.exists()
+    def state(self) -> Login:
+        try:
+            agent = plistlib.loads(self._file.read_bytes())
+        except FileNotFoundError:
+            return Login.OFF
+        except (plistlib.InvalidFileException, ExpatError):
+            return Login.ELSEWHERE  # launchd cannot read it either
+        if self._forbidden(self._file):
+            return Login.OFF
+        return Login.ON if agent.get("ProgramArguments") == self._command else Login.ELSEWHERE
 
     def enable(self) -> None:
+        if "/AppTranslocation/" in self._command[0]:
+            # macOS runs what has just been downloaded at a place that the next login does not know.
+            raise OSError(errno.EPERM, "move the app to the folder Applications first", self._command[0])
         agent = {
             "Label": LABEL,
-            "ProgramArguments": list(self._command),
+            "ProgramArguments": self._command,
             "RunAtLoad": True,
             "ProcessType": "Interactive",
+            "LimitLoadToSessionType": "Aqua",
+            # By this, Login Items shows the app's name in place of its developer's.
+            "AssociatedBundleIdentifiers": [LABEL],
         }
         write_atomically(self._file, plistlib.dumps(agent))
+        if self._forbidden(self._file):
+            message = "it is switched off in System Settings, General, Login Items"
+            raise OSError(errno.EPERM, message, str(self._file))
 
     def disable(self) -> None:
         self._file.unlink(missing_ok=True)
 
 
 class RunKey:
-    """Windows: a value below the person's own Run key. `registry` is the module `winreg` or a test's."""
+    """Windows: a value below the person's own Run key. `registry` is the module `winreg` or a test's.
+
+    Task Manager and Settings leave that value alone: they note beside it whether it counts.
+    """
 
     KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
+    APPROVED = r"Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run"
 
     def __init__(self, command: tuple[str, ...], registry: Any = None) -> None:
         if registry is None:
             import winreg as registry
         self._registry = registry
-        self._command = command
+        self._line = subprocess.list2cmdline(command)
 
-    @property
-    def enabled(self) -> bool:
-        try:
-            with self._registry.OpenKey(self._registry.HKEY_CURRENT_USER, self.KEY) as key:
-                self._registry.QueryValueEx(key, NAME)
-        except FileNotFoundError:
-            return False
-        return True
+    def state(self) -> Login:
+        line, approved = self._read(self.KEY), self._read(self.APPROVED)
+        # The lowest bit of the first byte stands for «switched off»; the rest says when.
+        if line is None or (isinstance(approved, bytes) and approved[:1] and approved[0] & 1):
+            return Login.OFF
+        return Login.ON if line == self._line else Login.ELSEWHERE
 
     def enable(self) -> None:
-        import subprocess
-
         with self._registry.CreateKey(self._registry.HKEY_CURRENT_USER, self.KEY) as key:
-            line = subprocess.list2cmdline(self._command)
-            self._registry.SetValueEx(key, NAME, 0, self._registry.REG_SZ, line)
+            self._registry.SetValueEx(key, NAME, 0, self._registry.REG_SZ, self._line)
+        self._delete(self.APPROVED)  # without a note the value counts
 
     def disable(self) -> None:
-        with self._registry.CreateKey(self._registry.HKEY_CURRENT_USER, self.KEY) as key:
+        self._delete(self.KEY)
+        self._delete(self.APPROVED)
+
+    def _read(self, path: str) -> Any:
+        try:
+            with self._registry.OpenKey(self._registry.HKEY_CURRENT_USER, path) as key:
+                return self._registry.QueryValueEx(key, NAME)[0]
+        except FileNotFoundError:
+            return None
+
+    def _delete(self, path: str) -> None:
+        with self._registry.CreateKey(self._registry.HKEY_CURRENT_USER, path) as key:
             try:
                 self._registry.DeleteValue(key, NAME)
             except FileNotFoundError:

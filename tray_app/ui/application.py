@@ -14,6 +14,7 @@ from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.garbage import discard, settle
 from tray_app.ui.languages import Languages
 from tray_app.ui.operations import choose, operation_for, read_facts
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
@@ -24,6 +25,7 @@ from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
+from tray_app.ui.widgets import bring_into_view
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ _TRAY_GRACE_MS = 10_000
 def run_tray(app: App, argv: Sequence[str]) -> int:
     """Run the tray app until a person, a signal or the session ends it; the exit code.
 
-    `--background` in `argv` starts without a window. `app` is closed at the end.
+    `--background` in `argv` starts without a window; anything else in it is a model that the person wants to
+    have. `app` is closed at the end.
     """
     qt = QApplication(["powerinfer-tray"])
     adopt_clean_environment()
@@ -58,6 +61,10 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     desktop = Desktop(qt, app)
     signals = SignalWatch(desktop.quit)
     desktop.start(background=BACKGROUND in argv)
+    for source in argv:
+        if source != BACKGROUND:
+            desktop.show_window(source)
+    settle()
     try:
         return qt.exec()
     finally:
@@ -71,7 +78,7 @@ class Desktop(QObject):
     """What of the app is on the desktop: tray, window, dialog, notices; and what their wishes lead to."""
 
     _quit_wanted = Signal()
-    _window_wanted = Signal()
+    _window_wanted = Signal(str)
 
     def __init__(self, qt: QApplication, app: App) -> None:
         super().__init__()
@@ -94,6 +101,8 @@ class Desktop(QObject):
         self._look.timeout.connect(self._look_for_tray)
         self.bridge.status_changed.connect(self._show_status)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
+        # Queued: first Qt gives windows whose screen is gone another one.
+        qt.screenRemoved.connect(self._bring_into_view, Qt.ConnectionType.QueuedConnection)
         self._window_wanted.connect(self._open_window, Qt.ConnectionType.QueuedConnection)
 
     def start(self, *, background: bool) -> None:
@@ -112,9 +121,12 @@ class Desktop(QObject):
         """End the app. Any thread."""
         self._quit_wanted.emit()
 
-    def show_window(self) -> None:
-        """Bring the window to the front. Any thread: the app has been started a second time."""
-        self._window_wanted.emit()
+    def show_window(self, source: str) -> None:
+        """Bring the window to the front. Any thread: the app has been started a second time.
+
+        `source` is filled in as a model to have, unless it is empty; nothing is fetched unasked.
+        """
+        self._window_wanted.emit(source)
 
     def leave(self) -> None:
         """Vanish at once; what must end may take its time unseen."""
@@ -144,6 +156,17 @@ class Desktop(QObject):
         self.about.raise_()
         self.about.activateWindow()
 
+    def _bring_into_view(self) -> None:
+        for window in (self.window, self.dialog):
+            if window is not None and window.isVisible():
+                bring_into_view(window)
+
+    def _open_window(self, source: str) -> None:
+        if source:
+            self.window.offer_source(source)
+        else:
+            self.window.open()
+
     def _look_for_tray(self) -> None:
         if not QSystemTrayIcon.isSystemTrayAvailable():
             self._qt.setQuitOnLastWindowClosed(True)
@@ -157,7 +180,9 @@ class Desktop(QObject):
         )
         self.tray.chosen.connect(self._run)
         self.tray.model_chosen.connect(self._choose)
-        self.tray.notice_clicked.connect(self._open_window)
+        self.tray.notice_clicked.connect(self._open_page)
+        # In the meantime, a person may have switched launch at login in the system's settings.
+        self.tray.opening.connect(lambda: self._operate(self._app.refresh_login))
         self.tray.show()
         self._refresh_models()
 
@@ -171,7 +196,7 @@ class Desktop(QObject):
         dialog.failed_later.connect(self._show_error)
         return dialog
 
-    def _open_window(self, page: Page | None = None) -> None:
+    def _open_page(self, page: Page) -> None:
         self.window.open(page)
 
     def _show_error(self, error: AppError) -> None:
@@ -218,7 +243,7 @@ class Desktop(QObject):
     def _retire(self, widget: QWidget) -> None:
         """What is still under way may yet tell its widget how it ended."""
         widget.hide()
-        self.bridge.afterwards(widget.deleteLater)
+        self.bridge.afterwards(lambda: discard(widget))
 
     def _make_up_for_tray(self) -> None:
         """The window in place of the icon: nothing may run unseen."""

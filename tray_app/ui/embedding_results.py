@@ -22,7 +22,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.gateway.results import SUFFIXES, results_json, save_results
+from tray_app.gateway.results import SUFFIXES, results_json, save_file, save_results
+from tray_app.ui.garbage import discard
+from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import embedded_texts, summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
 from tray_app.ui.texts import tr
@@ -31,9 +33,11 @@ from tray_app.ui.widgets import SPACING, text_label
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.gateway.client import Embeddings
+    from PySide6.QtGui import QHideEvent, QShowEvent
+
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.heat_map import HeatMap
+    from tray_app.ui.operations import Embedded
     from tray_app.ui.plots import VectorPlot
     from tray_app.ui.presenters.embedding import EmbeddedText
 
@@ -48,7 +52,7 @@ class EmbeddingResults(QWidget):
         super().__init__()
         self._bridge = bridge
         self._texts: tuple[str, ...] = ()
-        self._result: Embeddings | None = None
+        self._embedded: Embedded | None = None
         self._rows: tuple[EmbeddedText, ...] = ()
         self.plot: VectorPlot | None = None
         self.heat_map: HeatMap | None = None
@@ -61,12 +65,15 @@ class EmbeddingResults(QWidget):
         self.tabs = QTabWidget()
         self.hover = QLabel()
         self.tabs.currentChanged.connect(self.hover.clear)  # it spoke of the other plot
+        self.picture_button = QPushButton(tr("Save &Picture…"))
+        self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))
         self._lay_out()
         self.hide()
 
-    def show_result(self, texts: tuple[str, ...], result: Embeddings) -> None:
+    def show_result(self, texts: tuple[str, ...], embedded: Embedded) -> None:
         """Show what came back for these texts."""
-        self._texts, self._result = texts, result
+        self._texts, self._embedded = texts, embedded
+        result = embedded.result
         self._rows = embedded_texts(texts, result, tr)
         self.summary.setText(summary(result, tr))
         self.table.setRowCount(len(self._rows))
@@ -75,23 +82,47 @@ class EmbeddingResults(QWidget):
                 self.table.setItem(number, column, QTableWidgetItem(words))
         self.table.clearSelection()
         self.table.selectRow(0)
-        self._show_similarity(result)
+        self._show_similarity(embedded)
         self.show()
 
     def take_over(self, old: EmbeddingResults) -> None:
         """The same results, if there are any, with the same one chosen."""
-        if old._result is not None:
-            self.show_result(old._texts, old._result)
+        if old._embedded is not None:
+            self.show_result(old._texts, old._embedded)
             self.table.selectRow(old.table.currentRow())
             self.tabs.setCurrentIndex(old.tabs.currentIndex())
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw again what has been given back."""
+        super().showEvent(event)
+        if self._embedded is not None and self.plot is None:
+            self._plot_selected()
+            self._show_similarity(self._embedded)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Give the plots back when the window has been closed; the numbers stay."""
+        super().hideEvent(event)
+        if not self.window().isVisible():
+            for plot in (self.plot, self.heat_map):
+                if plot is not None:
+                    self.tabs.removeTab(self.tabs.indexOf(plot))
+                    discard(plot)
+            self.plot = self.heat_map = None
+
     def save(self, path: Path) -> None:
         """Save to a file; its ending says in which form."""
-        texts, result, model = self._texts, self._result, model_id(self._bridge.status)
-        if result is not None:
+        texts, embedded, model = self._texts, self._embedded, model_id(self._bridge.status)
+        if embedded is not None:
             self._bridge.run(
-                lambda: save_results(path, texts, result, model), lambda _: None, self.failed.emit
+                lambda: save_results(path, texts, embedded.result, model), lambda _: None, self.failed.emit
             )
+
+    def save_picture(self, path: Path) -> None:
+        """Save the plot on top to a file; its ending says in which form."""
+        plot = self.heat_map if self.tabs.currentWidget() is self.heat_map else self.plot
+        if plot is not None:
+            content = picture_of(plot, path.suffix.lower())
+            self._bridge.run(lambda: save_file(path, content), lambda _: None, self.failed.emit)
 
     def _make_copies(self) -> QMenu:
         menu = QMenu(self)
@@ -136,7 +167,10 @@ class EmbeddingResults(QWidget):
         column.addLayout(top)
         column.addWidget(self.table, 2)
         column.addWidget(self.tabs, 5)
-        column.addWidget(self.hover)
+        below = QHBoxLayout()
+        below.addWidget(self.hover, 1)
+        below.addWidget(self.picture_button)
+        column.addLayout(below)
 
     def _plot_selected(self) -> None:
         rows = self.table.selectionModel().selectedRows()
@@ -152,8 +186,8 @@ class EmbeddingResults(QWidget):
             self.tabs.insertTab(0, self.plot, tr("Vect&or"))
         return self.plot
 
-    def _show_similarity(self, result: Embeddings) -> None:
-        comparable = len(result.vectors) > 1
+    def _show_similarity(self, embedded: Embedded) -> None:
+        comparable = len(embedded.similarity) > 1
         if comparable and self.heat_map is None:
             from tray_app.ui.heat_map import HeatMap
 
@@ -163,11 +197,11 @@ class EmbeddingResults(QWidget):
         if self.heat_map is not None:
             self.tabs.setTabVisible(self.tabs.indexOf(self.heat_map), comparable)
             if comparable:
-                self.heat_map.show_vectors(result.vectors)
+                self.heat_map.show_similarities(embedded.similarity)
 
     def _json(self) -> str:
         model = model_id(self._bridge.status)
-        return results_json(self._texts, self._result, model) if self._result else ""
+        return results_json(self._texts, self._embedded.result, model) if self._embedded else ""
 
     def _snippet(self, snippet: Callable[[str, str, tuple[str, ...]], str]) -> str:
         status = self._bridge.status

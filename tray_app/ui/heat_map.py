@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPalette
 
 from tray_app.ui.texts import tr
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PySide6.QtCore import QPointF
-    from PySide6.QtGui import QColor
+    from PySide6.QtGui import QPainter
     from PySide6.QtWidgets import QWidget
 
 MOST_TEXTS = 200
-_MOST_VALUES = 12
-"""Texts up to which every cell carries its value; beyond, the pointer reads it."""
-_MOST_TICKS = 40
 _LEGEND_TICKS = 6
+_MOST_TICKS = 16
+_TICK_STEPS = (1, 2, 5, 10, 20, 50)
 _DARK_BELOW = 0.55
 """Luminance below which a cell needs white letters."""
+_WIDEST_VALUE = "-0.00"
 
 
 class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has no types
@@ -42,12 +42,12 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._values = np.zeros((0, 0))
         # Viridis rises in brightness all the way: it can be read in grey and by the colour-blind.
         self._colours = pg.colormap.get("viridis")
-        self._labels: list[pg.TextItem] = []
-        self._plot = self.addPlot()
-        self._plot.setMenuEnabled(False)
+        self._plot = self.addPlot(enableMenu=False)
         self._plot.invertY(True)  # the first text is at the top
         self._image = pg.ImageItem(axisOrder="row-major")
         self._plot.addItem(self._image)
+        self._cells = _CellValues(self._colours)
+        self._plot.addItem(self._cells)
         self._legend = pg.ColorBarItem(colorMap=self._colours, interactive=False)
         self._legend.setImageItem(self._image, insert_in=self._plot)
         for side in ("bottom", "left"):
@@ -56,17 +56,17 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self.scene().sigMouseMoved.connect(self._pointer_moved)
         self._adopt_palette()
 
-    def show_vectors(self, vectors: Sequence[Sequence[float]]) -> None:
-        """Show how near these vectors are to each other; the first 200 of them."""
-        self._values = similarities(vectors[:MOST_TEXTS])
-        count = len(self._values)
-        lowest = min(0.0, float(self._values.min()))
-        self._image.setImage(self._values, levels=(lowest, 1.0))
+    def show_similarities(self, values: np.ndarray) -> None:
+        """Show what `similarities` has found of at least two texts."""
+        self._values = values
+        count = len(values)
+        lowest = min(0.0, float(values.min()))
+        self._image.setImage(values, levels=(lowest, 1.0))
         self._legend.setLevels((lowest, 1.0))
         steps = np.linspace(lowest, 1.0, _LEGEND_TICKS)
         self._legend.axis.setTicks([[(step, tr.number(step, 2)) for step in steps]])
+        self._cells.show_values(values, lowest)
         self._show_ticks(count)
-        self._show_values(count, lowest)
         self._plot.setLimits(xMin=0, yMin=0, xMax=count, yMax=count)
         self._plot.setRange(xRange=(0, count), yRange=(0, count), padding=0)
         first, second = nearest_pair(self._values)
@@ -91,34 +91,14 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self.hovered.emit("")
 
     def _show_ticks(self, count: int) -> None:
-        step = max(1, -(-count // _MOST_TICKS))
-        ticks = [(number + 0.5, str(number + 1)) for number in range(0, count, step)]
+        step = next((step for step in _TICK_STEPS if count / step <= _MOST_TICKS), _TICK_STEPS[-1])
+        ticks = [(number - 0.5, str(number)) for number in range(step, count + 1, step)]
         for side in ("bottom", "left"):
             self._plot.getAxis(side).setTicks([ticks])
 
-    def _show_values(self, count: int, lowest: float) -> None:
-        for label in self._labels:
-            self._plot.removeItem(label)
-        self._labels.clear()
-        if count > _MOST_VALUES:
-            return
-        for row in range(count):
-            for column in range(count):
-                value = float(self._values[row, column])
-                label = pg.TextItem(tr.number(value, 2), color=self._ink(value, lowest), anchor=(0.5, 0.5))
-                label.setPos(column + 0.5, row + 0.5)
-                self._plot.addItem(label)
-                self._labels.append(label)
-
-    def _ink(self, value: float, lowest: float) -> str:
-        """Black or white, whichever is read on the cell's colour."""
-        share = (value - lowest) / (1.0 - lowest)
-        red, green, blue = self._colours.map(share, mode="float")[:3]
-        return "w" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < _DARK_BELOW else "k"
-
     def _adopt_palette(self) -> None:
         palette = self.palette()
-        text: QColor = palette.color(QPalette.ColorRole.Text)
+        text = palette.color(QPalette.ColorRole.Text)
         self.setBackground(palette.color(QPalette.ColorRole.Base))
         for axis in (*map(self._plot.getAxis, ("bottom", "left")), self._legend.axis):
             axis.setPen(text)
@@ -138,9 +118,64 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         )
 
 
+class _CellValues(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
+    """The numbers in the cells, wherever those are large enough to be read; zooming makes them so.
+
+    One item for all: a text item for each cell takes a tenth of a second for a dozen texts.
+    """
+
+    def __init__(self, colours: pg.ColorMap) -> None:
+        super().__init__()
+        self._colours = colours
+        self._values = np.zeros((0, 0))
+        self._dark = np.zeros((0, 0), dtype=bool)
+
+    def show_values(self, values: np.ndarray, lowest: float) -> None:
+        """Write these into the cells; `lowest` is the value of the darkest colour."""
+        self.prepareGeometryChange()
+        self._values = values
+        colours = self._colours.map((values - lowest) / (1.0 - lowest), mode="float")
+        self._dark = colours[..., :3] @ (0.2126, 0.7152, 0.0722) < _DARK_BELOW
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        """All cells, in units of the axes: a cell is 1 by 1."""
+        return QRectF(0, 0, len(self._values), len(self._values))
+
+    def paint(self, painter: QPainter, _option: object, _widget: object = None) -> None:
+        """Write upright, in pixels, though the axes point elsewhere."""
+        to_pixels = painter.transform()
+        cell = to_pixels.mapRect(QRectF(0, 0, 1, 1)).size()
+        needed = painter.fontMetrics().size(0, _WIDEST_VALUE)
+        if cell.width() < needed.width() or cell.height() < needed.height():
+            return
+        view = self.viewRect()
+        rows, columns = _cells_in(view.top(), view.bottom()), _cells_in(view.left(), view.right())
+        painter.resetTransform()
+        for row in rows:
+            for column in columns:
+                if row < len(self._values) and column < len(self._values):
+                    where = to_pixels.mapRect(QRectF(column, row, 1, 1))
+                    self._write(painter, where, row, column)
+
+    def _write(self, painter: QPainter, where: QRectF, row: int, column: int) -> None:
+        white = bool(self._dark[row, column])
+        painter.setPen(QColor(Qt.GlobalColor.white if white else Qt.GlobalColor.black))
+        value = round(float(self._values[row, column]), 2) + 0.0  # no «-0.00»
+        painter.drawText(where, Qt.AlignmentFlag.AlignCenter, tr.number(value, 2))
+
+
+def _cells_in(first: float, last: float) -> range:
+    """The numbers of the cells between two places on an axis."""
+    return range(max(0, int(first)), int(np.ceil(last)))
+
+
 def similarities(vectors: Sequence[Sequence[float]]) -> np.ndarray:
-    """The cosine of the angle between each two vectors; 0 where one of them has no length."""
-    rows = np.asarray(vectors, dtype=float)
+    """The cosine of the angle between each two of the first 200 vectors; 0 where one of them has no length.
+
+    Many vectors take a tenth of a second: not for the GUI thread.
+    """
+    rows = np.asarray(vectors[:MOST_TEXTS], dtype=float)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     cosines: np.ndarray = np.clip(units @ units.T, -1.0, 1.0)

@@ -29,7 +29,7 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
     """Bars of how many requests took how long."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, axisItems=number_axes())
+        super().__init__(parent, enableMenu=False, axisItems=number_axes())
         self.setAccessibleName(tr("Latencies of the requests"))
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self.addItem(self._bars)
@@ -40,7 +40,6 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
             self.addItem(line)
         self.setLabel("bottom", tr("Latency (ms)"))
         self.setLabel("left", tr("Requests"))
-        self.setMenuEnabled(False)
         self._adopt_palette()
 
     def show_latencies(self, latencies_ms: Sequence[float]) -> None:

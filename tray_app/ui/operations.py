@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tray_app.gateway.client import Embeddings
 from tray_app.models.files import parts_of
 from tray_app.models.library import NotInstalledError
 from tray_app.tuning import tune
+from tray_app.ui.garbage import settle
 from tray_app.ui.presenters import vitals
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
@@ -27,6 +29,8 @@ from tray_app.ui.presenters.tray import current_download
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
+
+    import numpy as np
 
     from tray_app.app import App, AppStatus
     from tray_app.models.housekeeping import How, OnProgress
@@ -101,25 +105,43 @@ def remove(app: App, row: ModelRow, *, for_good: bool) -> None:
             app.remove_model(str(row.path), for_good=for_good)
 
 
-def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embeddings:
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What came back for some texts."""
+
+    result: Embeddings
+    similarity: np.ndarray
+    """How near they are to each other, see `heat_map.similarities`."""
+
+
+def import_once(module: str) -> None:
+    """Import what plots, once; there is no need ever to look for garbage in it."""
+    if module not in sys.modules:
+        importlib.import_module(module)
+        settle()
+
+
+def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embedded:
     """The embeddings of `texts`, and everything loaded that shows them.
 
     The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
     are sent in several requests, and no more of them once `cancelled` is set.
     """
-    importlib.import_module("tray_app.ui.plots")
-    importlib.import_module("tray_app.ui.heat_map")
+    import_once("tray_app.ui.plots")
+    from tray_app.ui.heat_map import similarities
+
     parts = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         parts.append(app.embed(texts[start : start + _TEXTS_AT_ONCE]))
         if cancelled.is_set():
             break
-    return Embeddings(
+    result = Embeddings(
         vectors=tuple(vector for part in parts for vector in part.vectors),
         dimensions=parts[0].dimensions,
         tokens=sum(part.tokens for part in parts),
         elapsed_ms=sum(part.elapsed_ms for part in parts),
     )
+    return Embedded(result, similarities(result.vectors))
 
 
 def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[int], None]) -> Measurement:
@@ -127,7 +149,7 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
 
     The first request that fails ends it, as its `AppError`.
     """
-    importlib.import_module("tray_app.ui.histogram")
+    import_once("tray_app.ui.histogram")
     began_s = time.perf_counter()
     latencies_ms: list[float] = []
     with ThreadPoolExecutor(load.at_once, "measure") as pool:
@@ -148,7 +170,7 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
 
 def look(app: App) -> vitals.Sample:
     """What engine and clients take now, and everything loaded that draws it."""
-    importlib.import_module("tray_app.ui.charts")
+    import_once("tray_app.ui.charts")
     return vitals.Sample(time.monotonic(), app.vitals(), app.status().traffic)
 
 
@@ -156,7 +178,7 @@ def tune_threads(
     app: App, cancelled: Event, closing: Event, tell: Callable[[tuple[Sample, ...], int], None]
 ) -> Tuning:
     """Measure the running server with several numbers of threads, see `tuning.tune`."""
-    importlib.import_module("tray_app.ui.curve")
+    import_once("tray_app.ui.curve")
 
     def tell_or_stop(samples: tuple[Sample, ...], total: int) -> None:
         if closing.is_set():

@@ -29,7 +29,7 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     """`Dimension 17: +0.1234` for the bar below the pointer; empty beside the bars."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, axisItems=number_axes())
+        super().__init__(parent, enableMenu=False, axisItems=number_axes())
         self.setAccessibleName(tr("Plot of the vector"))
         self._values = np.zeros(0)
         # One filled curve in steps in place of a rectangle for each value: 8192 of them stay fluid.
@@ -39,7 +39,6 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.addItem(self._marked)
         self.setLabel("bottom", tr("Dimension"))
         self.setLabel("left", tr("Value"))
-        self.setMenuEnabled(False)
         self.scene().sigMouseMoved.connect(self._pointer_moved)
         self._adopt_palette()
 

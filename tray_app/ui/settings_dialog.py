@@ -11,9 +11,11 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
+    QScrollArea,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -21,7 +23,9 @@ from PySide6.QtWidgets import (
 
 from tray_app.errors import AppError
 from tray_app.settings.schema import FIELDS
+from tray_app.ui.memory_bar import MemoryBar
 from tray_app.ui.operations import read_facts
+from tray_app.ui.presenters.memory import memory_bars
 from tray_app.ui.presenters.settings import (
     ENGINES,
     GROUPS,
@@ -32,6 +36,7 @@ from tray_app.ui.presenters.settings import (
     engine_title,
     group_title,
     largest,
+    login_doubt,
     port_doubt,
     port_praise,
     read_draft,
@@ -40,10 +45,12 @@ from tray_app.ui.presenters.settings import (
 )
 from tray_app.ui.setting_editors import Choice, Number, ResetButton, Selection, Switch, Text
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, small_label, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, bring_into_view, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from PySide6.QtGui import QShowEvent
 
     from tray_app.app import AppStatus
     from tray_app.engine.plan import Plan
@@ -84,7 +91,9 @@ class SettingsDialog(QDialog):
         self._asked_port: int | None = None
         self._asking_port = False
         self._port_doubt = self._port_praise = ""
+        self._forms: list[QFormLayout] = []
         self.tabs = QTabWidget()
+        self.memory_bars = (MemoryBar(), MemoryBar())
         self.command = _command_view()
         self.consequence = text_label()
         self.card = MessageCard()
@@ -128,6 +137,11 @@ class SettingsDialog(QDialog):
         self.move(old.pos())
         old._submitted = None
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """A small screen gets a small dialog, whose tabs are scrolled."""
+        super().showEvent(event)
+        bring_into_view(self)
+
     def done(self, result: int) -> None:
         """Close, and think no more about what nobody sees."""
         self._bridge.status_changed.disconnect(self._show_status)
@@ -160,16 +174,29 @@ class SettingsDialog(QDialog):
         column = QVBoxLayout(self)
         column.setSpacing(SPACING)
         column.addWidget(self.tabs, 1)
+        for bar in self.memory_bars:
+            column.addWidget(bar)
         column.addWidget(label)
         column.addWidget(self.command)
         column.addWidget(self.consequence)
         column.addWidget(self.card)
         column.addWidget(self.buttons)
-        self.resize(_WIDTH, column.totalHeightForWidth(_WIDTH))
+        self.resize(_WIDTH, self._height())
+
+    def _height(self) -> int:
+        """So much that no tab has to be scrolled, where the screen has it."""
+        scrolled = max(form.totalHeightForWidth(_WIDTH - 4 * MARGIN) for form in self._forms)
+        return self.sizeHint().height() - self.tabs.sizeHint().height() + scrolled + 4 * SPACING
 
     def _tab(self, group: str) -> QWidget:
-        tab = QWidget()
-        form = QFormLayout(tab)
+        tab = QScrollArea(widgetResizable=True)
+        tab.setFrameShape(QFrame.Shape.NoFrame)
+        content = QWidget()
+        content.setAutoFillBackground(False)
+        tab.setWidget(content)
+        tab.viewport().setAutoFillBackground(False)
+        form = QFormLayout(content)
+        self._forms.append(form)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         form.setVerticalSpacing(SPACING)
@@ -202,6 +229,7 @@ class SettingsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
+        self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
     def _fill(self, settings: Settings) -> None:
         self._adopted = settings
@@ -225,14 +253,14 @@ class SettingsDialog(QDialog):
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        told = (
-            doubts(new, self._plan, tr) | ({"port": self._port_doubt} if self._port_doubt else {}) | problems
-        )
+        told = doubts(new, self._plan, tr) | login_doubt(self._bridge.status.login, new, tr)
+        told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         for field in FIELDS:
             self._annotate(field, told.get(field.name, ""))
         self._check_port(new.port)
         self._permit(problems)
         self._preview(new)
+        self._show_memory(new)
         self._show_consequence(new)
 
     def _annotate(self, field: Field, problem: str) -> None:
@@ -289,6 +317,14 @@ class SettingsDialog(QDialog):
         self._port_doubt = doubt
         self._port_praise = "" if doubt else port_praise(self._bridge.status, port, tr)
         self._judge()
+
+    def _show_memory(self, new: Settings) -> None:
+        """What would be taken of which memory; it warns, and forbids nothing."""
+        views = memory_bars(self._plan, new, self._bridge.app.host, tr)
+        for number, bar in enumerate(self.memory_bars):
+            bar.setVisible(number < len(views))
+            if number < len(views):
+                bar.show_view(views[number])
 
     def _show_consequence(self, new: Settings) -> None:
         happens = consequence(self._bridge.status, new, self._plan, tr)

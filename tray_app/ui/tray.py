@@ -33,6 +33,8 @@ class Tray(QObject):
     """A menu entry was chosen, or the icon was clicked (`Command.WINDOW`)."""
     model_chosen = Signal(str)
     """What the setting `model` shall become."""
+    opening = Signal()
+    """A person is about to read the menu."""
     notice_clicked = Signal(object)
     """The `Page` that explains the last notice."""
 
@@ -46,6 +48,7 @@ class Tray(QObject):
         self._notice_page: Page | None = None
         self.menu = QMenu()
         self.menu.setToolTipsVisible(True)
+        self.menu.aboutToShow.connect(self.opening)
         self._headline = self._line()
         self._download = self._line()
         self._actions: dict[Command, QAction] = {}

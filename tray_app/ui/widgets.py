@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase, QPalette
+from PySide6.QtGui import QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -115,6 +115,15 @@ class MessageCard(QFrame):
         self.setAccessibleName(title)
         self.setAccessibleDescription("\n".join(filter(None, texts)))
         self.show()
+
+
+def bring_into_view(window: QWidget) -> None:
+    """Make a window no larger than its screen, and move it onto one where there is none below it any more."""
+    available = window.screen().availableGeometry()
+    window.resize(window.size().boundedTo(available.size()))
+    screens = QGuiApplication.screens()
+    if not any(screen.availableGeometry().intersects(window.geometry()) for screen in screens):
+        window.move(available.topLeft())
 
 
 def text_label(text: str = "", *, bold: bool = False) -> QLabel:

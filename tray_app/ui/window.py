@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeySequence, QShortcut
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QKeySequence,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -23,7 +28,7 @@ from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page, failure_of
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, Successor
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, Successor, bring_into_view
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError
@@ -60,6 +65,7 @@ class Window(QWidget):
         if page is not None:
             self.page_list.setCurrentRow(list(Page).index(page))
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        bring_into_view(self)
         self.show()
         self.raise_()
         self.activateWindow()
@@ -77,6 +83,14 @@ class Window(QWidget):
         self.setGeometry(old.geometry())
         self.setWindowState(old.windowState())
         self.setVisible(old.isVisible())
+
+    def offer_source(self, source: str) -> None:
+        """Open on the models, with this address or path filled in."""
+        self.open(Page.MODELS)
+        models = self.page(Page.MODELS)
+        if isinstance(models, ModelsPage):
+            models.source.setText(source)
+            models.source.setFocus()
 
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""

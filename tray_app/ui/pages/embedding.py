@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
 
     from tray_app.errors import AppError
-    from tray_app.gateway.client import Embeddings
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.operations import Embedded
 
 _LINES = 5
 _EXAMPLE = "The quick brown fox jumps over the lazy dog."
@@ -100,7 +100,7 @@ class EmbeddingPage(QWidget):
         self.card.clear()
         self._abandon = self._bridge.run(
             lambda: embed(self._bridge.app, texts, cancelled),
-            lambda result: self._show(texts, result),
+            lambda embedded: self._show(texts, embedded),
             self._failed,
         )
         self._permit()
@@ -153,9 +153,9 @@ class EmbeddingPage(QWidget):
         self.card.clear()
         self._bridge.run(self._bridge.app.start_server, lambda _: None, self.card.show_error)
 
-    def _show(self, texts: tuple[str, ...], result: Embeddings) -> None:
+    def _show(self, texts: tuple[str, ...], embedded: Embedded) -> None:
         self._rest()
-        self.results.show_result(texts, result)
+        self.results.show_result(texts, embedded)
 
     def _failed(self, error: AppError) -> None:
         self._rest()

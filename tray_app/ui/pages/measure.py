@@ -18,7 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tray_app.gateway.results import save_file
+from tray_app.ui.garbage import discard
 from tray_app.ui.operations import measure
+from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.measurement import Load, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
@@ -27,6 +30,10 @@ from tray_app.ui.tune_dialog import TuneDialog
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtGui import QHideEvent, QShowEvent
+
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.histogram import LatencyHistogram
@@ -58,6 +65,9 @@ class MeasurePanel(QWidget):
         self.waiting = text_label()
         self.card = MessageCard()
         self.summary = text_label(bold=True)
+        self.picture_button = QPushButton(tr("Save &Picture…"))
+        self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))
+        self._latencies_ms: tuple[float, ...] = ()
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.cancel_button.clicked.connect(self.cancel)
@@ -99,6 +109,25 @@ class MeasurePanel(QWidget):
         self.dialog = TuneDialog(self._bridge, self)
         self.dialog.open()
 
+    def save_picture(self, path: Path) -> None:
+        """Save the plot to a file; its ending says in which form."""
+        if self.plot is not None:
+            content = picture_of(self.plot, path.suffix.lower())
+            self._bridge.run(lambda: save_file(path, content), lambda _: None, self.card.show_error)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw again what has been given back."""
+        super().showEvent(event)
+        self._draw()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Give the plot back when the window has been closed; the numbers stay."""
+        super().hideEvent(event)
+        if self.plot is not None and not self.window().isVisible():
+            self._column.removeWidget(self.plot)
+            discard(self.plot)
+            self.plot = None
+
     def _lay_out(self) -> None:
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -117,7 +146,10 @@ class MeasurePanel(QWidget):
         self._column.addLayout(fields)
         self._column.addLayout(actions)
         self._column.addWidget(self.card)
-        self._column.addWidget(self.summary)
+        below = QHBoxLayout()
+        below.addWidget(self.summary, 1)
+        below.addWidget(self.picture_button)
+        self._column.addLayout(below)
         self._column.addStretch()
 
     def _permit(self) -> None:
@@ -134,8 +166,8 @@ class MeasurePanel(QWidget):
         self._rest()
         self._measurement = measurement
         self.summary.setText(measurement_text(measurement, tr))
-        if measurement.latencies_ms:
-            self._histogram().show_latencies(measurement.latencies_ms)
+        self._latencies_ms = measurement.latencies_ms
+        self._draw()
 
     def _failed(self, error: AppError) -> None:
         self._rest()
@@ -145,13 +177,16 @@ class MeasurePanel(QWidget):
         self._cancelled = None
         self._permit()
 
-    def _histogram(self) -> LatencyHistogram:
+    def _draw(self) -> None:
+        self.picture_button.setVisible(bool(self._latencies_ms))
+        if not self._latencies_ms:
+            return
         if self.plot is None:
             from tray_app.ui.histogram import LatencyHistogram
 
             self.plot = LatencyHistogram()
             self._column.addWidget(self.plot, 10)
-        return self.plot
+        self.plot.show_latencies(self._latencies_ms)
 
 
 def _number(value: int, maximum: int) -> QSpinBox:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
+from tray_app.system.autostart import Login
 from tray_app.ui.presenters.models import reference_of
 
 if TYPE_CHECKING:
@@ -101,11 +102,16 @@ def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> 
         Command.COPY_4D: MenuEntry(tr("Example for &4D")),
         Command.WINDOW: MenuEntry(tr("&Open Window")),
         Command.SETTINGS: MenuEntry(tr("Sett&ings…")),
-        Command.LOGIN: MenuEntry(tr("&Launch at Login"), checked=status.settings.launch_at_login),
+        Command.LOGIN: MenuEntry(login_text(status, tr), checked=status.settings.launch_at_login),
         Command.LOGS: MenuEntry(tr("Lo&gs…")),
         Command.ABOUT: MenuEntry(tr("&About")),
         Command.QUIT: MenuEntry(tr("&Quit")),
     }
+
+
+def login_text(status: AppStatus, tr: Translate) -> str:
+    """The switch for launch at login, which also repairs an entry that starts something else."""
+    return tr("Repair &Launch at Login") if status.login is Login.ELSEWHERE else tr("&Launch at Login")
 
 
 def submenu_title(submenu: Submenu, tr: Translate) -> str:

@@ -12,6 +12,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import field_named, parse_value
+from tray_app.system.autostart import Login
 from tray_app.ui.presenters.wording import error_title
 
 if TYPE_CHECKING:
@@ -87,6 +88,18 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
             problems[name] = problem
             del values[name]
     return msgspec.structs.replace(base, **values), problems
+
+
+def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
+    """That another copy of the app starts at login, unless the draft repairs that."""
+    if login is not Login.ELSEWHERE or new.launch_at_login:
+        return {}
+    return {
+        "launch_at_login": tr(
+            "At login, the system starts another copy of this app, or one that is gone. "
+            "Switch this on to start this one."
+        )
+    }
 
 
 def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[str, str]:

@@ -1,0 +1,108 @@
+"""All benchmarks in one table: python -m tests.benchmarks [--full] [--save] [PART …]
+
+Quick by default (about a minute and a half), to see whether something has become much worse; `--full` takes
+ten minutes and is for numbers that are told to others, on a machine that does nothing else. `--save` writes
+table and plots to docs/benchmarks. Exits with 1 if a promised limit is not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import psutil
+
+from tests.benchmarks import bench_download, bench_gateway, bench_ui
+from tests.benchmarks.plots import bars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.benchmarks.results import Result
+
+
+class Part(Protocol):
+    """A benchmark; `full` takes longer and says more exactly."""
+
+    def __call__(self, *, full: bool) -> Iterator[Result]: ...
+
+
+PARTS: dict[str, Part] = {
+    "download": bench_download.results,
+    "gateway": bench_gateway.results,
+    "desktop": bench_ui.results,
+}
+DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}; else all")
+    parser.add_argument("--full", action="store_true", help="longer, and more exactly")
+    parser.add_argument("--save", action="store_true", help="write table and plots to docs/benchmarks")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    found: dict[str, list[Result]] = {}
+    for name in options.parts or PARTS:
+        print(f"\n{name}", flush=True)
+        found[name] = []
+        for result in PARTS[name](full=options.full):
+            print(f"  {result}", flush=True)
+            found[name].append(result)
+    if options.save:
+        save(found, full=options.full)
+    return 0 if all(result.kept for results in found.values() for result in results) else 1
+
+
+def save(found: dict[str, list[Result]], *, full: bool) -> None:
+    """Write the table and a plot of each part; what stood there before is replaced."""
+    DOCS.mkdir(parents=True, exist_ok=True)
+    (DOCS / "README.md").write_text(table(found, full=full), encoding="utf-8")
+    for name, results in found.items():
+        (DOCS / f"{name}.svg").write_text(plot(name, results), encoding="utf-8")
+
+
+def table(found: dict[str, list[Result]], *, full: bool) -> str:
+    """The page docs/benchmarks/README.md."""
+    command = f"python3 dev.py bench{' --full' if full else ''} --save"
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
+        "",
+    ]
+    for name, results in found.items():
+        lines += [f"## {name.capitalize()}", "", f"![{name}]({name}.svg)", "", "| what | result | promised |"]
+        lines += ["| --- | --- | --- |"]
+        lines += [f"| {result.name} | {result.number} | {result.verdict} |" for result in results]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """What a reader must know of this machine to compare."""
+    memory_gib = psutil.virtual_memory().total / 2**30
+    return (
+        f"{platform.system()} {platform.machine()}, {psutil.cpu_count()} processors, {memory_gib:.0f} GiB, "
+        f"Python {platform.python_version()}, load {psutil.getloadavg()[0]:.1f} at the end"
+    )
+
+
+def plot(name: str, results: Sequence[Result]) -> str:
+    """The part's main numbers: speeds, milliseconds, or how much of its limit each takes."""
+    limited = [result for result in results if result.limit]
+    if limited:
+        rows = [(r.name, r.value / (r.limit or 1), f"{r.number} of {r.limit:g}") for r in limited]
+        return bars(f"{name}: how much of its limit each takes", rows)
+    unit = "MB/s" if name == "download" else "ms"
+    rows = [(r.name, r.value, r.number) for r in results if r.unit == unit]
+    return bars(f"{name}, {unit}", rows, ours="this app" if name == "download" else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

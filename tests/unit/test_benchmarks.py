@@ -1,0 +1,44 @@
+"""What benchmarks make of their numbers."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.benchmarks.__main__ import plot, table
+from tests.benchmarks.results import Result
+
+FAST = Result("loopback: this app, verified", 812.4, None, "MB/s")
+SLOW = Result("loopback: <curl>", 400.0, None, "MB/s")
+LATE = Result("event loop late", 62.5, 50, "ms")
+
+
+@pytest.mark.parametrize(
+    ("result", "kept", "number", "verdict"),
+    [
+        (FAST, True, "812 MB/s", ""),
+        (LATE, False, "62.5 ms", "at most 50 ms: TOO MUCH"),
+        (Result("idle", 0.14, 0.2, "% of core"), True, "0.14 % of core", "at most 0.2 % of core: ok"),
+    ],
+)
+def test_a_result_says_whether_its_limit_is_kept(
+    result: Result, kept: bool, number: str, verdict: str
+) -> None:
+    assert (result.kept, result.number, result.verdict) == (kept, number, verdict)
+
+
+def test_a_plot_has_a_bar_for_each_number_and_its_longest_for_the_largest() -> None:
+    picture = ET.fromstring(plot("download", [FAST, SLOW]))  # noqa: S314 - our own
+    space = "{http://www.w3.org/2000/svg}"
+    widths = [float(bar.attrib["width"]) for bar in picture.iter(f"{space}rect")][1:]
+    texts = [text.text for text in picture.iter(f"{space}text")]
+
+    assert widths[0] / widths[1] == pytest.approx(FAST.value / SLOW.value, abs=0.01)
+    assert {FAST.name, SLOW.name, "812 MB/s", "400 MB/s"} <= set(texts)
+
+
+def test_the_page_names_its_command_and_has_every_number() -> None:
+    page = table({"download": [FAST], "desktop": [LATE]}, full=True)
+
+    assert "`python3 dev.py bench --full --save`" in page
+    assert "| event loop late | 62.5 ms | at most 50 ms: TOO MUCH |" in page
+    assert "![download](download.svg)" in page

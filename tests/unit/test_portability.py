@@ -1,0 +1,42 @@
+"""What can be seen here of the tests' way on other systems."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+
+WITHOUT_LINUX = """
+import asyncio, filelock, multiprocessing.context, psutil, subprocess, tempfile  # choose for themselves
+import importlib, os, signal, sys
+import pytest
+
+for name in ("dbus_fast", "fcntl", "grp", "pty", "pwd", "resource", "termios"):
+    sys.modules[name] = None  # importing it fails now
+for module, names in (
+    (os, ("fork", "getpgid", "killpg", "mkfifo", "pidfd_open", "setsid", "statvfs", "sync")),
+    (signal, ("SIGCONT", "SIGHUP", "SIGKILL", "SIGSTOP", "SIGUSR1")),
+):
+    for name in names:
+        if hasattr(module, name):
+            delattr(module, name)
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except pytest.skip.Exception:
+        continue
+"""
+
+
+def test_the_tests_load_where_nothing_is_that_only_linux_has() -> None:
+    paths = [path for path in TESTS.rglob("*.py") if path.name.startswith(("test_", "conftest"))]
+    names = [".".join(("tests", *path.relative_to(TESTS).with_suffix("").parts)) for path in paths]
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LINUX, *names],
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr

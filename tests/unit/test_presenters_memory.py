@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.app import make_engine, make_host, make_model
+from tests.fakes.languages import ENGLISH
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.plan import RemotePlan, plan_launch
+from tray_app.errors import ModelError
+from tray_app.models.header import Heads
+from tray_app.settings.schema import Settings
+from tray_app.ui.presenters.memory import memory_bars
+
+if TYPE_CHECKING:
+    from tray_app.ui.presenters.memory import MemoryBarView
+
+POWERINFER = make_engine(EngineKind.POWERINFER, "--vram-budget", "--n-gpu-layers", "--model")
+HOST = make_host()
+GIB = 2**30
+
+
+def bars(
+    settings: Settings | None = None, *, size_bytes: int = 4 * GIB, gpu: bool = False, sparse: bool = False
+) -> tuple[MemoryBarView, ...]:
+    model = make_model(sparse=sparse)
+    heads = Heads(query=32, kv_in_all_layers=32 * 8, key_length=128, value_length=128)
+    model = replace(model, size_bytes=size_bytes, header=replace(model.header, heads=heads))
+    settings, host = settings or Settings(), make_host(gpu=gpu)
+    engine = POWERINFER if sparse else make_engine()
+    return memory_bars(plan_launch(settings, model, engine, host), settings, host, ENGLISH)
+
+
+def test_weights_context_and_overhead_are_told_apart() -> None:
+    (bar,) = bars()
+
+    assert [name for name, _ in bar.parts] == ["Weights", "Context", "Overhead"]
+    assert bar.parts[0][1] == 4 * GIB
+    assert bar.summary.endswith("GB of 15.0 GB that can be used")
+    assert bar.warning == ""
+
+
+def test_a_larger_context_takes_more() -> None:
+    small, large = (bars(Settings(ctx_size=size))[0].parts[1][1] for size in (512, 4096))
+
+    assert large == 8 * small
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "warning"),
+    [
+        (12 * GIB, "This fits, but leaves little for other programs."),
+        (13 * GIB + 800 * 2**20, "This does not fit; a context size of 1024 would."),
+        (20 * GIB, "This does not fit, whatever the context size; choose a smaller model."),
+    ],
+)
+def test_what_does_not_fit_is_said_and_what_would(size_bytes: int, warning: str) -> None:
+    assert bars(Settings(ctx_size=4096, batch_size=512), size_bytes=size_bytes)[0].warning == warning
+
+
+def test_a_vram_budget_is_compared_with_the_card() -> None:
+    _, automatic = bars(gpu=True, sparse=True)
+    _, modest = bars(Settings(vram_budget=6), gpu=True, sparse=True)
+    _, vain = bars(Settings(vram_budget=12), gpu=True, sparse=True)
+
+    assert automatic.summary == "what is free of 8.59 GB"
+    assert (modest.summary, modest.warning) == ("6.44 GB of 8.59 GB that can be used", "")
+    assert vain.warning == "The graphics card has less than this budget."
+
+
+def test_graphics_memory_is_left_out_where_the_budget_means_nothing() -> None:
+    assert len(bars(gpu=True, sparse=False)) == 1
+    assert len(bars(gpu=False, sparse=True)) == 1
+
+
+@pytest.mark.parametrize("plan", [None, ModelError("gone"), RemotePlan("http://box/v1")])
+def test_nothing_is_said_where_nothing_is_known(plan: RemotePlan | ModelError | None) -> None:
+    assert memory_bars(plan, Settings(), HOST, ENGLISH) == ()

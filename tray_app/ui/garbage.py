@@ -1,0 +1,32 @@
+"""Keeps Python's garbage collector from holding up clicks, and from deleting menus elsewhere. GUI thread.
+
+`settle` may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+
+def settle() -> None:
+    """What has been imported and built stays for good: do not go through it again and again.
+
+    A full collection of it takes 70 ms, during which no thread of Python runs.
+    """
+    gc.freeze()
+
+
+def discard(plot: QWidget) -> None:
+    """Delete a plot, soon and wholly.
+
+    Plots refer to themselves in circles, and menus that no window owns are part of them. They are collected
+    here: done by chance on another thread, that would end the process.
+    """
+    plot.destroyed.connect(lambda: QTimer.singleShot(0, gc.collect))
+    plot.deleteLater()

@@ -1,0 +1,64 @@
+"""Plots as pictures to keep: PNG for documents, SVG for print. GUI thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRect
+from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QGraphicsView
+
+_DOTS_PER_PIXEL = 2
+SUFFIXES = (".png", ".svg")
+
+
+def picture_of(plot: QGraphicsView, suffix: str) -> bytes:
+    """What the plot shows now, as the content of a file that ends in `.svg`, or else of a PNG."""
+    content = QByteArray()
+    buffer = QBuffer(content)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    if suffix == ".svg":
+        _draw_svg(plot, buffer)
+    else:
+        _pixmap_of(plot).save(buffer, "PNG")
+    return bytes(content.data())
+
+
+def choose_picture_file(parent: QWidget, chosen: Callable[[Path], object]) -> None:
+    """Ask where a picture shall go; the ending says in which form."""
+    dialog = QFileDialog(parent, tr("Save the picture"))
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters([tr("Picture (*.png)"), tr("Drawing (*.svg)")])
+    dialog.setDefaultSuffix(SUFFIXES[0])
+    dialog.filterSelected.connect(
+        lambda name: dialog.setDefaultSuffix(SUFFIXES[1] if SUFFIXES[1] in name else SUFFIXES[0])
+    )
+    dialog.fileSelected.connect(lambda name: chosen(Path(name)))
+    dialog.open()
+
+
+def _pixmap_of(plot: QGraphicsView) -> QPixmap:
+    pixmap = QPixmap(plot.size() * _DOTS_PER_PIXEL)
+    pixmap.setDevicePixelRatio(_DOTS_PER_PIXEL)
+    QWidget.render(plot, pixmap)
+    return pixmap
+
+
+def _draw_svg(plot: QGraphicsView, buffer: QBuffer) -> None:
+    from PySide6.QtSvg import QSvgGenerator  # needed by nobody before
+
+    generator = QSvgGenerator()
+    generator.setOutputDevice(buffer)
+    generator.setSize(plot.size())
+    generator.setViewBox(QRect(0, 0, plot.width(), plot.height()))
+    painter = QPainter(generator)
+    plot.render(painter)
+    painter.end()
