@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,18 +33,21 @@ from tray_app.settings.schema import Settings
 from tray_app.ui.about import about_box
 from tray_app.ui.application import Desktop
 from tray_app.ui.languages import number_locale, spoken
+from tray_app.ui.model_questions import ask_to_cancel
+from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.logs import count_text
+from tray_app.ui.presenters.models import ModelAction, Sort
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.presenters.wording import size_text
 from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
+from tray_app.ui.tune_dialog import TuneDialog
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from tray_app.app import AppStatus
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
+    from tray_app.ui.presenters.models import ModelRow
 
 LANGUAGES = ("en", "fr", "ja")
 LARGEST = (1024, 700)
@@ -125,6 +131,40 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     qtbot.addWidget(box)
     box.show()
     yield "about", box
+    yield from questions(qtbot, bridge, window)
+
+
+def questions(qtbot: QtBot, bridge: Bridge, window: Window) -> Iterator[tuple[str, QWidget]]:
+    """The dialogs in which models are cared for."""
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    row = next(row for row in page.table.model().rows if row.chosen)  # type: ignore[attr-defined]
+
+    def cancel(row: ModelRow) -> None:
+        page.deeds.dialog = ask_to_cancel(page, row, bool, bool)
+
+    asked: dict[str, Callable[[], object]] = {
+        "download": lambda: page.deeds.download("Bamboo", "hf:a/b/bamboo.gguf"),
+        "import": lambda: page.deeds.import_files([Path("/models/a.gguf")]),
+        "quantize": lambda: page.deeds.do(ModelAction.QUANTIZE, row),
+        "remove": lambda: page.deeds.do(ModelAction.REMOVE, row),
+        "remove-part": lambda: page.deeds.do(ModelAction.REMOVE, replace(row, sort=Sort.PARTIAL)),
+        "cancel": lambda: cancel(row),
+    }
+    for name, ask in asked.items():
+        ask()
+        dialog = page.deeds.dialog
+        assert dialog is not None
+        qtbot.waitUntil(lambda: not bridge._operations)
+        qtbot.wait(1)  # a dialog makes room for what it has been told
+        yield f"question-{name}", dialog
+        dialog.close()
+    tuning = TuneDialog(bridge, window)
+    tuning.open()
+    tuning.measure()
+    qtbot.waitUntil(lambda: not tuning.busy, timeout=15_000)
+    yield "question-tune", tuning
+    tuning.close()
 
 
 def test_the_systems_language_decides_until_another_one_is_chosen() -> None:
@@ -254,6 +294,48 @@ def test_a_dialog_in_which_a_language_is_applied_goes_on_in_it(
     assert desktop.dialog.draft() == {}
 
 
+def test_a_question_is_answered_before_its_window_speaks_another_language(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    fake.show(make_status(State.READY))
+    before = desktop.window
+    before.open(Page.MODELS)
+    page = before.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    page.deeds.import_files([Path("/models/a.gguf")])
+    question = page.deeds.dialog
+    assert question is not None
+
+    fake.show(make_status(State.READY, settings=Settings(model="bamboo", language="fr")))
+    qtbot.waitUntil(lambda: tr("&Quit") == "&Quitter")
+    assert desktop.window is before
+    question.reject()
+
+    qtbot.waitUntil(lambda: desktop.window is not before)
+    assert desktop.window.current() is Page.MODELS
+
+
+def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desktop, fake: FakeApp) -> None:
+    fake.library.models = (make_model(),)
+    fake.show(make_status(State.READY))
+    desktop.window.open(Page.MODELS)
+    old = desktop.window.page(Page.MODELS)
+    assert isinstance(old, ModelsPage)
+    qtbot.waitUntil(lambda: any(row.path for row in old.table.model().rows))  # type: ignore[attr-defined]
+    row = next(row for row in old.table.model().rows if row.path)  # type: ignore[attr-defined]
+    old.deeds.do(ModelAction.VERIFY, row)
+
+    speak(qtbot, desktop, fake, "fr")
+    page = desktop.window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    assert row.key in page.deeds.works.current
+    fake.care.go_on.set()
+
+    qtbot.waitUntil(lambda: row.key not in page.deeds.works.current)
+    assert not page.card.isHidden()
+    assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
+
+
 def test_a_language_whose_files_are_missing_is_english(
     languages: Languages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -307,6 +389,9 @@ DATA = {
     "a line\nerror",
     "one",
     "Q4_0",
+    "F16",
+    "Bamboo",
+    "a.gguf",
     "two",
     "The quick brown fox jumps over the lazy dog.",
     "The quick brown fox jumps",
