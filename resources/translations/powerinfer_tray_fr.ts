@@ -2524,6 +2524,11 @@
             <translation>Télécharger et dé&amp;marrer</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>{title}.</source>
+            <translation>{title}.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/heat_map.py" />
             <source>Similarity of the texts</source>
             <translation>Similarité des textes</translation>
@@ -2801,7 +2806,7 @@
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
             <source>Quantization</source>
-            <translation>Quantification</translation>
+            <translation>Quantif.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -2816,7 +2821,7 @@
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
             <source>This machine</source>
-            <translation>Cette machine</translation>
+            <translation>Verdict</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -3932,11 +3937,6 @@
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>unknown cause</source>
             <translation>cause inconnue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{title}.</source>
-            <translation>{title}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/quantize_dialog.py" />

@@ -2524,6 +2524,11 @@
             <translation>ダウンロードして起動(&amp;W)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>{title}.</source>
+            <translation>{title}。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/heat_map.py" />
             <source>Similarity of the texts</source>
             <translation>テキストの類似度</translation>
@@ -2816,7 +2821,7 @@
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
             <source>This machine</source>
-            <translation>このコンピューター</translation>
+            <translation>判定</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -3927,11 +3932,6 @@
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>unknown cause</source>
             <translation>原因不明</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{title}.</source>
-            <translation>{title}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/quantize_dialog.py" />

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMenu,
+    QScrollArea,
     QTabBar,
     QTableView,
     QWidget,
@@ -49,6 +50,7 @@ from tray_app.ui.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from PySide6.QtCore import QModelIndex
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 LANGUAGES = ("en", "fr", "ja")
+USUAL_WIDTH = 980
 LARGEST = (1024, 700)
 """Pixels of a small laptop's screen, less its panel."""
 
@@ -98,6 +101,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     ):
         fake.show(status)
         window.open(page)
+        window.resize(USUAL_WIDTH, window.height())  # the screen of these tests is smaller
         qtbot.waitUntil(lambda status=status: not bridge._operations and bridge.status is status)  # type: ignore[misc]
         yield name, window
     window.open(Page.EMBEDDING)
@@ -431,8 +435,7 @@ def texts_of(widget: QWidget) -> Iterator[tuple[QWidget, str]]:
         if isinstance(one, QTabBar):
             yield from ((one, one.tabText(number)) for number in range(one.count()))
         if isinstance(one, QTableView):
-            rows, columns = range(one.model().rowCount()), range(one.model().columnCount())
-            yield from ((one, str(one.model().index(r, c).data() or "")) for r in rows for c in columns)
+            yield from ((one, str(index.data() or "")) for index in cells(one))
         if isinstance(one, QHeaderView) and one.isVisible():
             model, orientation = one.model(), one.orientation()
             yield from ((one, str(model.headerData(n, orientation) or "")) for n in range(one.count()))
@@ -453,6 +456,11 @@ def test_every_text_passes_through_the_translator(
     }
 
     assert "\n".join(map(str, sorted(missed))) == ""
+
+
+def cells(table: QTableView) -> Iterator[QModelIndex]:
+    model = table.model()
+    yield from (model.index(r, c) for r in range(model.rowCount()) for c in range(model.columnCount()))
 
 
 def cut_off(widget: QWidget) -> Iterator[str]:
@@ -480,6 +488,18 @@ def cut_off_parts(widget: QWidget) -> Iterator[str]:
     for bar in visible(widget, QTabBar):
         if sum(bar.tabRect(number).width() for number in range(bar.count())) > bar.width():
             yield f"tabs {[bar.tabText(number) for number in range(bar.count())]}: {bar.width()}"
+    for area in visible(widget, QScrollArea):
+        if area.horizontalScrollBar().maximum() > 0:
+            yield f"what is scrolled in {area.size()}"
+    yield from cut_off_cells(widget)
+
+
+def cut_off_cells(widget: QWidget) -> Iterator[str]:
+    """Cells and headings of tables that have less room than they need."""
+    for table in visible(widget, QTableView):
+        for index in cells(table):
+            if table.sizeHintForIndex(index).width() > table.columnWidth(index.column()):
+                yield f"cell {index.data()!r}: {table.columnWidth(index.column())}"
     for header in visible(widget, QHeaderView):
         for section in range(header.count()):
             if header.sectionSize(section) < header.sectionSizeHint(section):

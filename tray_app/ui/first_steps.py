@@ -66,7 +66,12 @@ def _card(entry: CatalogEntry, report: ModelReport | None, label: str, act: Call
     column.addWidget(title)
     column.addWidget(note)
     if report:
-        column.addWidget(text_label(f"{fit_shape(report)} {fit_word(report, tr)}. {fit_reason(report, tr)}"))
+        column.addWidget(text_label(_fit_text(report)))
     column.addStretch()
     column.addWidget(button, alignment=Qt.AlignmentFlag.AlignLeft)
     return card
+
+
+def _fit_text(report: ModelReport) -> str:
+    word = tr("{title}.").format(title=fit_word(report, tr))
+    return f"{fit_shape(report)} {word} {fit_reason(report, tr)}"

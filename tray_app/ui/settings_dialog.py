@@ -203,6 +203,8 @@ class SettingsDialog(QDialog):
         for field in FIELDS:
             if field.group == group:
                 self._add_row(form, field)
+        # Scrolled up and down only: the longest words of a language decide how wide the dialog is.
+        tab.setMinimumWidth(form.minimumSize().width() + tab.verticalScrollBar().sizeHint().width())
         return tab
 
     def _add_row(self, form: QFormLayout, field: Field) -> None:
