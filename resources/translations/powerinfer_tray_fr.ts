@@ -325,8 +325,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>The download has stopped</source>
-            <translation>Le téléchargement s’est arrêté</translation>
+            <source>The download is paused</source>
+            <translation>Le téléchargement est en pause</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download is cancelled</source>
+            <translation>Le téléchargement est annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />

@@ -325,8 +325,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>The download has stopped</source>
-            <translation>ダウンロードが停止しました</translation>
+            <source>The download is paused</source>
+            <translation>ダウンロードは一時停止中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download is cancelled</source>
+            <translation>ダウンロードはキャンセルされました</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
@@ -351,7 +356,7 @@
         <message>
             <location filename="../../tray_app/download/session.py" />
             <source>{host} sends every request on to another address.</source>
-            <translation>{host} が、すべての要求を別のアドレスへ転送しています。</translation>
+            <translation>{host} が、すべてのリクエストを別のアドレスへ転送しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -1031,7 +1036,7 @@
         <message>
             <location filename="../../tray_app/engine/plan.py" />
             <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
-            <translation>代わりに「コンテキストサイズ」を設定してください。要求がエンジンの限度内に収まります。</translation>
+            <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/plan.py" />
@@ -1051,7 +1056,7 @@
         <message>
             <location filename="../../tray_app/engine/plan.py" />
             <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer は同時に処理する要求を混同し、それが原因で終了します。</translation>
+            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/plan.py" />
@@ -1336,7 +1341,7 @@
         <message>
             <location filename="../../tray_app/model_care.py" />
             <source>Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>そこに PowerInfer の「quantize」を置いてください。密モデルには llama.cpp の「llama-quantize」を使用します。</translation>
+            <translation>そこに PowerInfer の「quantize」を置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -1761,7 +1766,7 @@
         <message>
             <location filename="../../tray_app/models/quantize.py" />
             <source>{type} is no type for this dense model.</source>
-            <translation>{type} は、この密モデルには使用できない型です。</translation>
+            <translation>{type} は、このデンスモデルには使用できない型です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -1911,7 +1916,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>How freely the model chooses its words; for requests that name none.</source>
-            <translation>モデルが言葉を選ぶ自由度です。指定のない要求に適用されます。</translation>
+            <translation>モデルが言葉を選ぶ自由度です。指定のないリクエストに適用されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -1956,7 +1961,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Which of the remote server's models answers requests that name none of them. Empty: its first.</source>
-            <translation>モデル名の指定がない要求に応答する、リモートサーバーのモデルです。空: 最初のモデル。</translation>
+            <translation>モデル名の指定がないリクエストに応答する、リモートサーバーのモデルです。空: 最初のモデル。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -1971,12 +1976,12 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Start on demand</source>
-            <translation>要求時に起動</translation>
+            <translation>オンデマンドで起動</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>A request starts a server that sleeps, and waits for it.</source>
-            <translation>休止中のサーバーを要求に応じて起動し、準備ができるまで待ちます。</translation>
+            <translation>リクエストを受けると休止中のサーバーを起動し、準備ができるまで待ちます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -1986,7 +1991,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>After so long without a request the engine stops and frees its memory. 0: never.</source>
-            <translation>この時間だけ要求がないと、エンジンを停止してメモリを解放します。0: 停止しません。</translation>
+            <translation>この時間だけリクエストがないと、エンジンを停止してメモリを解放します。0: 停止しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2446,17 +2451,17 @@
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
             <source>Request for &amp;curl</source>
-            <translation>curl の要求(&amp;C)</translation>
+            <translation>curl のリクエスト(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
             <source>Request for &amp;Python</source>
-            <translation>Python の要求(&amp;P)</translation>
+            <translation>Python のリクエスト(&amp;P)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
             <source>Request for &amp;4D</source>
-            <translation>4D の要求(&amp;4)</translation>
+            <translation>4D のリクエスト(&amp;4)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/embedding_results.py" />
@@ -2546,17 +2551,17 @@
         <message>
             <location filename="../../tray_app/ui/histogram.py" />
             <source>Latencies of the requests</source>
-            <translation>要求の待ち時間</translation>
+            <translation>リクエストのレイテンシ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/histogram.py" />
             <source>Latency (ms)</source>
-            <translation>待ち時間 (ms)</translation>
+            <translation>レイテンシ (ms)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/histogram.py" />
             <source>Requests</source>
-            <translation>要求</translation>
+            <translation>リクエスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/histogram.py" />
@@ -2571,7 +2576,7 @@
         <message>
             <location filename="../../tray_app/ui/histogram.py" />
             <source>{count} requests from {low} to {high} ms</source>
-            <translation>{count} 件の要求、{low}～{high} ms</translation>
+            <translation>{count} 件のリクエスト、{low}～{high} ms</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/import_dialog.py" />
@@ -2996,12 +3001,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
             <source>Answered requests</source>
-            <translation>応答済みの要求</translation>
+            <translation>応答済みのリクエスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Requests:</source>
-            <translation>要求数(&amp;R):</translation>
+            <translation>リクエスト数(&amp;R):</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -3269,13 +3274,13 @@
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>No request was answered.</source>
-            <translation>応答のあった要求はありません。</translation>
+            <translation>応答のあったリクエストはありません。</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>{count} requests</source>
             <translation>
-                <numerusform>要求 {count} 件</numerusform>
+                <numerusform>リクエスト {count} 件</numerusform>
             </translation>
         </message>
         <message>
@@ -3466,7 +3471,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Dense</source>
-            <translation>密</translation>
+            <translation>デンス</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -4011,7 +4016,7 @@
         <message>
             <location filename="../../tray_app/ui/tune_dialog.py" />
             <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムの要求は待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
+            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/tune_dialog.py" />

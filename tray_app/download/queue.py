@@ -124,7 +124,7 @@ class DownloadQueue:
             if job.phase is Phase.DONE:
                 return job.order.path
             raise job.error or DownloadError(
-                "The download has stopped",
+                "The download is paused" if job.phase is Phase.PAUSED else "The download is cancelled",
                 phrase(
                     "{count:,} bytes of {name} have arrived.",
                     count=job.received_bytes,
