@@ -6,7 +6,10 @@
     python3 dev.py check          format, lint, types, import contracts, workflows, translations
     python3 dev.py translate      bring the translations to what the sources say
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
+    python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
+    python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
+    python3 dev.py screenshots    take the pictures in docs/screenshots anew
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
 installs missing system libraries, as root or with sudo; elsewhere it prints the one command to type.
@@ -37,41 +40,53 @@ QT_LIBRARIES = (
     "fonts-dejavu-core libdbus-1-3 libegl1 libfontconfig1 libfreetype6 libgl1 libglib2.0-0 libx11-6 "
     "libx11-xcb1 libxcb-cursor0 libxcb-glx0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 "
     "libxcb-render-util0 libxcb-shape0 libxcb-shm0 libxcb-sync1 libxcb-util1 libxcb-xfixes0 libxcb-xkb1 "
-    "libxkbcommon-x11-0 libxkbcommon0"
+    "libwayland-cursor0 libxkbcommon-x11-0 libxkbcommon0"
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
 # What downloads are compared with, and the server that all download from.
 RIVALS = "aria2 iproute2 nginx-light".split()
+# What takes programs apart and makes Debian packages.
+PACKAGE_TOOLS = "binutils dpkg-dev".split()
+# What makes, signs and runs the Windows package without Windows.
+WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis openssl osslsigncode wine wine64".split()
 
 Command = Sequence[str | Path]
 
 
 def main(arguments: list[str]) -> int:
     """Do what the command line says; the exit code."""
+    desktop = [*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP]
     match arguments:
         case ["run", *rest]:
             prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
             run_app(rest)
         case ["test", *rest]:
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP], lock=DEV_LOCK)
-            return call([PYTHON, "-m", "pytest", *rest])
+            code = run_module("pytest", *rest, packages=desktop)
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
-            return check()
+            code = check()
         case ["translate"]:
-            prepare(packages=[], lock=DEV_LOCK)
-            return call([PYTHON, "-m", "tools.translations", "update"])
+            code = run_module("tools.translations", "update", packages=[])
+        case ["package", *rest]:
+            code = package(rest)
         case ["bench", *rest]:
-            prepare(packages=[*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP, *RIVALS], lock=DEV_LOCK)
-            return call([PYTHON, "-m", "tests.benchmarks", *rest])
+            code = run_module("tests.benchmarks", *rest, packages=[*desktop, *RIVALS])
+        case ["screenshots"]:
+            code = run_module("tests.screenshots", packages=desktop)
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
-            return lock()
+            code = lock()
         case _:
-            pass
-    print(__doc__, file=sys.stderr)
-    return 2
+            print(__doc__, file=sys.stderr)
+            code = 2
+    return code
+
+
+def run_module(name: str, *arguments: str, packages: list[str]) -> int:
+    """Run a module of the development packages or of the tests; its exit code."""
+    prepare(packages=packages, lock=DEV_LOCK)
+    return call([PYTHON, "-m", name, *arguments])
 
 
 def run_app(arguments: list[str]) -> NoReturn:
@@ -80,6 +95,17 @@ def run_app(arguments: list[str]) -> NoReturn:
     if os.name == "nt":
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(PYTHON, command)
+
+
+def package(arguments: list[str]) -> int:
+    """Make packages; those for Windows also under Wine, with the proof that they work."""
+    libraries = [*ENGINE_LIBRARIES, *QT_LIBRARIES]
+    if arguments == ["windows-wine"]:
+        prepare(packages=[*libraries, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
+        return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
+    proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in arguments else []
+    prepare(packages=[*libraries, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
+    return call([PYTHON, "packaging/package.py", *arguments])
 
 
 def check() -> int:

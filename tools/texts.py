@@ -152,6 +152,8 @@ class _Collector:
                     self._text(value)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._function(node)
+                case ast.ClassDef():
+                    self._class(node)
         for _, message in sorted(self._texts.items()):
             self._found.messages.setdefault(message.source, message)
 
@@ -162,12 +164,22 @@ class _Collector:
             case ast.Attribute(value=ast.Name(id="tr"), attr="count"):
                 self._literal(call.args[1], counted=True)
             case _ if signature := self._signatures.get(_last_name(call.func)):
-                for place, argument in enumerate(call.args):
-                    if place in signature.places:
-                        self._text(argument)
-                for keyword in call.keywords:
-                    if keyword.arg in signature.names:
-                        self._text(keyword.value)
+                self._arguments(call, signature)
+
+    def _class(self, class_: ast.ClassDef) -> None:
+        """What it hands to the class that it is made of."""
+        bases = [self._signatures[name] for name in map(_last_name, class_.bases) if name in self._signatures]
+        for node in ast.walk(class_) if bases else ():
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__":
+                self._arguments(node, bases[0])
+
+    def _arguments(self, call: ast.Call, signature: _Signature) -> None:
+        for place, argument in enumerate(call.args):
+            if place in signature.places:
+                self._text(argument)
+        for keyword in call.keywords:
+            if keyword.arg in signature.names:
+                self._text(keyword.value)
 
     def _shown(self, call: ast.Call) -> None:
         """Qt's calls that show a text."""

@@ -42,18 +42,19 @@ from tray_app.models.library import Library, NotInstalledError, builtin_model, m
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
-from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key
+from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key, listening_address
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
+from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
 from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import nearest_free_port, port_owners
+from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -332,9 +333,19 @@ class App:
         return self.care.remove_model(reference, for_good=for_good)
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
-        """Who keeps the public address from having this port; nobody if it is free or ours."""
+        """Who keeps the public address from having this port; nobody if it is free or ours.
+
+        `PortRefusedError` if nobody has it, and still it is not to be had.
+        """
         status = self.status()
-        return () if status.serving and port == status.settings.port else port_owners(port)
+        if status.serving and port == status.settings.port:
+            return ()
+        obstacle = port_obstacle(port, listening_address(status.settings))
+        if isinstance(obstacle, PortInUseError):
+            return obstacle.owners
+        if obstacle:
+            raise obstacle
+        return ()
 
     def examine(self) -> Examination:
         """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
@@ -425,8 +436,12 @@ class App:
             )
         try:
             return self.library.find(settings.model)
-        except NotInstalledError as exc:
-            if not download:
+        except ModelError as exc:
+            # Else what is on a drive that is not connected would be downloaded again, into its empty place.
+            place = missing_place(self.models_folder / os.path.expanduser(settings.model))  # noqa: PTH111  as there
+            if place and is_drive(place):
+                raise DriveGoneError(place) from exc
+            if not download or not isinstance(exc, NotInstalledError):
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
             choose_engine(settings.engine, exc.entry.sparse, self._engines)

@@ -6,6 +6,7 @@ exactly one JSON document.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import queue
@@ -40,6 +41,7 @@ from tray_app.serving import client_key
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host, detect_system
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
@@ -91,6 +93,7 @@ _WAIT_S = 0.5 if sys.platform == "win32" else None
 
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code."""
+    _write_utf8()
     try:
         commands(args=arguments, prog_name="powerinfer-tray")
     except AppError as exc:
@@ -102,6 +105,13 @@ def run(arguments: list[str]) -> int:
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 1
     return 0
+
+
+def _write_utf8() -> None:
+    """Pipes get UTF-8: the old code page that Windows would take lacks letters of people's folders."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 @commands.callback(invoke_without_command=True)
@@ -419,6 +429,9 @@ def _serve(app: App) -> None:
         starting.start()
         try:
             while (event := _next(events)) is not None:
+                if isinstance(event, DriveGoneError):  # the server starts when it is back
+                    view.say(str(event))
+                    continue
                 if isinstance(event, AppError):
                     raise event
                 view.show_status(event)

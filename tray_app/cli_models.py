@@ -30,17 +30,27 @@ Reference = Annotated[str, typer.Argument(help="An id, a file of the models fold
 
 @models_commands.command("list")
 def models_list(*, as_json: Json = False) -> None:
-    """List the models that are here, unfinished downloads, and what the catalogue offers besides."""
+    """List the models that are here, unfinished downloads, files of no use, and what is on offer."""
     with headless_app() as app:
-        models, partials = app.library.installed(), app.library.partials()
-        present = {model.path.name for model in models}
+        contents = app.library.contents()
+        present = {model.path.name for model in contents.models}
         offers = [entry for entry in app.library.catalog if entry.file_name not in present]
     if as_json:
         print_json(
             {
-                "models": [_summary(model) for model in models],
+                "models": [_summary(model) for model in contents.models],
                 "partials": [
-                    {"path": str(partial.path), "held_bytes": partial.held_bytes} for partial in partials
+                    {"path": str(partial.path), "held_bytes": partial.held_bytes}
+                    for partial in contents.partials
+                ],
+                "unusable": [
+                    {
+                        "path": str(each.path),
+                        "size_bytes": each.size_bytes,
+                        "arriving": each.arriving,
+                        "problem": _problem(each.error),
+                    }
+                    for each in contents.unusable
                 ],
                 "catalog": [
                     {"id": entry.id, "name": entry.name, "source": entry.source, "license": entry.license}
@@ -49,13 +59,16 @@ def models_list(*, as_json: Json = False) -> None:
             }
         )
         return
-    for model in models:
+    for model in contents.models:
         typer.echo(
             f"{model.id}: {model.name}, {model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes"
         )
-    for partial in partials:
+    for partial in contents.partials:
         typer.echo(f"unfinished: {partial.final.name}, {partial.held_bytes:,} bytes")
+    for each in contents.unusable:
+        why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
+        typer.echo(f"cannot be used: {each.path.name}: {why}")
     for entry in offers:
         typer.echo(f"offered: {entry.id}: {entry.name}. {entry.note}")
 
@@ -197,6 +210,7 @@ def _document(report: ModelReport) -> dict[str, Any]:
             "cache_bytes": verdict.need.cache_bytes,
             "compute_bytes": verdict.need.compute_bytes,
             "output_bytes": verdict.need.output_bytes,
+            "kept_bytes": verdict.need.kept_bytes,
             "usable_bytes": verdict.room.usable_bytes,
         },
     }

@@ -20,8 +20,9 @@ from tray_app import __version__
 from tray_app.engine import lastfailure
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import ignored_settings, plan_launch, plan_remote
-from tray_app.engine.report import report_on
+from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.examination import (
     HIDDEN,
@@ -38,11 +39,10 @@ from tray_app.examination import (
     SettingsFinding,
 )
 from tray_app.gateway.client import find_running
-from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.serving import check_key
+from tray_app.serving import check_key, listening_address
 from tray_app.settings.schema import FIELDS
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
@@ -87,11 +87,10 @@ class _Notes:
     ignored: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, error: AppError, *, stops: bool) -> Problem:
-        problem = Problem.of(error, stops=stops)
-        if problem not in self.problems:
-            self.problems.append(problem)
-        return problem
+    def add(self, error: AppError, *, stops: bool) -> None:
+        known = ((problem.title, problem.message) for problem in self.problems)
+        if (error.title, error.message) not in known:
+            self.problems.append(Problem.of(error, stops=stops))
 
 
 def patient_here(environ: Mapping[str, str]) -> Patient:
@@ -99,8 +98,6 @@ def patient_here(environ: Mapping[str, str]) -> Patient:
     paths, host = AppPaths.from_environment(environ), detect_host()
     store = SettingsStore(paths.settings_file)
     catalog, catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
-    running, running_problem = _running_app(paths.state)
-    complaints = (store.problem, catalog_problem, running_problem)
     return Patient(
         paths=paths,
         host=host,
@@ -108,8 +105,8 @@ def patient_here(environ: Mapping[str, str]) -> Patient:
         library=Library(models_folder(store.current, paths), catalog, builtin_model()),
         finder=EngineFinder(host),
         secrets=Secrets(),
-        running=running,
-        complaints=tuple(filter(None, complaints)),
+        running=_running_app(paths.state),
+        complaints=tuple(filter(None, (store.problem, catalog_problem))),
     )
 
 
@@ -121,6 +118,9 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
     _look_at_model(patient, notes)
     _look_at_key(patient, notes)
     port = _look_at_port(patient, notes)
+    given_up = patient.running.problem if patient.running else None
+    if given_up and given_up not in notes.problems:
+        notes.problems.append(given_up)
     return Examination(
         versions=versions(),
         host=patient.host,
@@ -137,20 +137,17 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
     )
 
 
-def _running_app(state_dir: Path) -> tuple[RunningApp | None, AppError | None]:
-    """The app that runs, and what it says is wrong."""
+def _running_app(state_dir: Path) -> RunningApp | None:
+    """The app that runs. Of what it says only a failure that stays counts; the rest may be over by now."""
     client = find_running(state_dir)
-    if client is None:
-        return None, None
     try:
-        status = client.status()
+        status = client.status() if client else None
     except GatewayError:  # it has ended this moment
-        return None, None
-    problem = status["problem"]
-    return (
-        RunningApp(client.pid, status["state"], status["serving"], status["base_url"]),
-        AppError(problem["title"], problem["message"], problem["hint"]) if problem else None,
-    )
+        return None
+    if client is None or status is None:
+        return None
+    problem = Problem(**status["problem"], stops=True) if status["state"] == State.FAILED else None
+    return RunningApp(client.pid, status["state"], status["serving"], status["base_url"], problem)
 
 
 def versions() -> dict[str, str]:
@@ -190,7 +187,8 @@ def _look_at_model(patient: Patient, notes: _Notes) -> None:
 
 def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
     settings, host = patient.settings, patient.host
-    found = report_on(model, settings, patient.finder, host)
+    choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
+    found = report_on(model, settings, choice, host)
     notes.model, notes.engine = ModelFinding(model.id, str(model.path), found.verdict.text), found.engine
     if found.obstacle:
         raise found.obstacle
@@ -240,7 +238,7 @@ def _look_at_port(patient: Patient, notes: _Notes) -> PortFinding:
     if running and running.serving:  # perhaps on a port that was chosen for this run
         number = urlsplit(running.base_url).port or number
         return PortFinding(number, free=False, ours=True, owners=(), nearest_free=None)
-    obstacle = port_obstacle(number, EVERYWHERE if patient.settings.network == "lan" else LOOPBACK)
+    obstacle = port_obstacle(number, listening_address(patient.settings))
     if obstacle is None:
         return PortFinding(number, free=True, ours=False, owners=(), nearest_free=None)
     notes.add(obstacle, stops=True)
@@ -306,7 +304,7 @@ def _look_at_folders(patient: Patient, notes: _Notes) -> tuple[FolderFinding, ..
 
 
 def _folder(purpose: str, path: Path) -> FolderFinding:
-    exists = path.is_dir()
+    exists = os.path.isdir(path)  # noqa: PTH112 Path's raises where permission is lacking
     writable = _can_write(path) if exists else os.access(_nearest(path), os.W_OK)
     return FolderFinding(purpose, str(path), exists, writable, _free_bytes(path))
 
@@ -328,7 +326,7 @@ def _free_bytes(folder: Path) -> int | None:
 
 def _nearest(path: Path) -> Path:
     """The folder itself, or the first above it that is there."""
-    return next((each for each in (path, *path.parents) if each.exists()), path)
+    return next((each for each in (path, *path.parents) if os.path.exists(each)), path)  # noqa: PTH110 as above
 
 
 def _changed(settings: Settings) -> dict[str, str]:

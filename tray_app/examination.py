@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from tray_app.engine.devices import Device
     from tray_app.errors import AppError
@@ -116,6 +116,8 @@ class RunningApp:
     state: str
     serving: bool
     base_url: str
+    problem: Problem | None = None
+    """Why it has given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +197,9 @@ def summary(examination: Examination) -> Iterator[str]:
 
 def redact(text: str, home: Path) -> str:
     """`text` without the home folder and without anything that opens a door."""
-    for written in {str(home), home.as_posix(), str(home).replace("\\", "\\\\")}:
-        text = text.replace(written, "~")
+    if home != Path(home.anchor):  # the home of a service may be the root of all paths
+        for written in {str(home), home.as_posix(), str(home).replace("\\", "\\\\")}:
+            text = text.replace(written, "~")
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

@@ -15,7 +15,7 @@ from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
 from tray_app.download.progress import Phase
 from tray_app.download.source import Source
-from tray_app.engine.report import report_on, report_on_offer
+from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import for_good as delete
@@ -28,7 +28,7 @@ from tray_app.phrases import phrase
 from tray_app.system.child import launcher_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tray_app.download.progress import Progress
     from tray_app.download.session import Session
@@ -98,15 +98,29 @@ class ModelCare:
             model = self._peek(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
             model = self._peek(exc.entry.source)
-        return self.report_on(model)
+        settings = self._settings()
+        choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
+        return report_on(model, settings, choice, self._host)
 
-    def report_on(self, model: Model) -> ModelReport:
-        """What can be said of a model that is at hand."""
-        return report_on(model, self._settings(), self._engines, self._host)
+    def survey(
+        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
+    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
+        """The same of models that are here, by path, and on offer, by id; engines are looked for once.
 
-    def foresee(self, entry: CatalogEntry) -> ModelReport | None:
-        """The same of one on offer, by what the catalogue says of it; None if that is too little."""
-        return report_on_offer(entry, self._settings(), self._engines, self._host)
+        Offers are judged by what the catalogue says of them; those whose size it does not tell are left out.
+        """
+        settings = self._settings()
+        choices = {
+            sparse: look_for_engine(settings, self._engines, sparse=sparse) for sparse in (False, True)
+        }
+
+        def report(model: Model) -> ModelReport:
+            return report_on(model, settings, choices[model.header.sparse], self._host)
+
+        return (
+            {model.path: report(model) for model in models},
+            {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes},
+        )
 
     def prospect(self, reference: str) -> Prospect:
         """What a download would bring and take; reads at its address, see `peek`. `AppError`."""

@@ -13,6 +13,7 @@ import logging
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.kinds import EngineKind
@@ -23,10 +24,12 @@ from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
+from tray_app.system.drives import DriveGoneError, Return
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot, Supervisor
@@ -40,6 +43,8 @@ GATEWAY_KEY, REMOTE_KEY = "gateway", "remote"
 
 _RETRY_AFTER_S = 2
 _MINUTE_S = 60.0
+_LOOK_FOR_DRIVE_S = 1.0
+_SETTLED = (State.READY, State.WAITING, State.FAILED, State.STOPPED)
 _ON_ITS_WAY = (State.STARTING, State.LOADING, State.BACKOFF)
 
 _logger = logging.getLogger(__name__)
@@ -80,6 +85,7 @@ class Serving:
         self._asleep = False
         self._offered: tuple[str, ...] = ()
         self._waking: Future[None] | None = None
+        self._return: Return | None = None
         self.problem: AppError | None = None
         """Why the last start did not get as far as the engine."""
 
@@ -121,6 +127,7 @@ class Serving:
         """Stop the engine and close the address; also calls off a start that is under way."""
         with self._lock:
             self._wanted = self._asleep = False
+            self._wait_no_more()
             self._supervisor.stop()
             self._gateway.close(timeout_s)
         self._announce()
@@ -142,8 +149,8 @@ class Serving:
             self._current_rules()  # says now what would be in the way of a start
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
-        snapshot = self._supervisor.wait_for({State.READY, State.FAILED, State.STOPPED}, timeout_s)
+        """What runs, once it answers; `EngineError` if it is given up, waits, was stopped or time is over."""
+        snapshot = self._supervisor.wait_for(_SETTLED, timeout_s)
         if snapshot.state is State.READY and snapshot.plan:
             return snapshot.plan
         raise snapshot.failure or EngineError(
@@ -204,12 +211,15 @@ class Serving:
         with self._starting:
             try:
                 self.problem = None
+                self._wait_no_more()
                 self._open()
                 plan = self._plan(download=True)
             except AppError as exc:
                 self.problem = exc
                 self._close_if_of_no_use()
                 self._announce()
+                if isinstance(exc, DriveGoneError):
+                    self._await(exc.place)
                 raise
             with self._lock:
                 if self._wanted:
@@ -217,9 +227,24 @@ class Serving:
                     self._supervisor.ensure(plan)
                     self._asleep = False
 
+    def _await(self, place: Path) -> None:
+        """Start when a drive is there that was not, unless somebody stops or starts the server before."""
+        with self._lock:
+            if self._wanted:
+                self._return = Return("drive-return", place, self._start_again, _LOOK_FOR_DRIVE_S)
+
+    def _wait_no_more(self) -> None:
+        if self._return:
+            self._return.cancel()
+            self._return = None
+
+    def _start_again(self) -> None:
+        with suppress(AppError):  # it is kept as the problem
+            self._bring_up()
+
     def _open(self) -> None:
         settings = self._settings()
-        host = EVERYWHERE if settings.network == "lan" else LOOPBACK
+        host = listening_address(settings)
         rules = self._current_rules()
         with self._lock:
             if not self._wanted:
@@ -273,6 +298,11 @@ class Serving:
 def _refused(port: int, host: str) -> PortError:
     """Why a port could not be had just now, even if whoever took it has gone again."""
     return port_obstacle(port, host) or PortInUseError(port, (), nearest_free_port(port))
+
+
+def listening_address(settings: Settings) -> str:
+    """The address of this machine that the server listens on."""
+    return EVERYWHERE if settings.network == "lan" else LOOPBACK
 
 
 def client_key(settings: Settings, secrets: Secrets) -> str:

@@ -860,23 +860,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The drive «{name}» is not connected</source>
-            <translation>Le lecteur « {name} » n’est pas connecté</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The folder «{name}» is gone</source>
-            <translation>Le dossier « {name} » a disparu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The model was read from {model}.</source>
             <translation>Le modèle était lu depuis {model}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Connect it again: the server then starts by itself. Or choose another model.</source>
-            <translation>Reconnectez-le : le serveur démarrera alors de lui-même. Ou choisissez un autre modèle.</translation>
+            <source>When it is there again, the server starts by itself. Or choose another model.</source>
+            <translation>Dès qu’il sera de nouveau là, le serveur démarrera de lui-même. Ou choisissez un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2234,6 +2224,26 @@
             <translation>Vérifiez que vous pouvez écrire à l’emplacement indiqué, ou utilisez les réglages du système.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>There is no {place} now.</source>
+            <translation>{place} n’est pas là actuellement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>When it is there again, the server starts by itself. Or choose another model or models folder.</source>
+            <translation>Dès qu’il sera de nouveau là, le serveur démarrera de lui-même. Ou choisissez un autre modèle ou un autre dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The drive «{name}» is not connected</source>
+            <translation>Le lecteur « {name} » n’est pas connecté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The folder «{name}» is gone</source>
+            <translation>Le dossier « {name} » a disparu</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/keychain.py" />
             <source>This system has no keychain</source>
             <translation>Ce système n’a pas de trousseau</translation>
@@ -2302,6 +2312,11 @@
             <location filename="../../tray_app/system/ports.py" />
             <source>Port {port} is used by {programs}</source>
             <translation>Le port {port} est utilisé par {programs}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Only one program at a time can listen on a port.</source>
+            <translation>Un seul programme à la fois peut écouter sur un port.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -2730,7 +2745,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_deeds.py" />
-            <source>Delete for &amp;Good</source>
+            <source>Delete &amp;Forever</source>
             <translation>Supprimer définiti&amp;vement</translation>
         </message>
         <message>
@@ -2805,18 +2820,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
-            <source>Kind</source>
-            <translation>Type</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Quantization</source>
-            <translation>Quantif.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Context</source>
-            <translation>Contexte</translation>
+            <source>State</source>
+            <translation>État</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -2830,8 +2835,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
-            <source>State</source>
-            <translation>État</translation>
+            <source>Quantization</source>
+            <translation>Quantif.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Context</source>
+            <translation>Contexte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Kind</source>
+            <translation>Type</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -3465,8 +3480,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>about {size}</source>
-            <translation>environ {size}</translation>
+            <source>≈ {size}</source>
+            <translation>≈ {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -3477,6 +3492,11 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Dense</source>
             <translation>Dense</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>A sparse model runs on PowerInfer alone.</source>
+            <translation>Un modèle creux ne fonctionne qu’avec PowerInfer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -3891,17 +3911,17 @@
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{seconds} s left</source>
-            <translation>encore {seconds} s</translation>
+            <translation>reste {seconds} s</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{minutes} min left</source>
-            <translation>encore {minutes} min</translation>
+            <translation>reste {minutes} min</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{hours} h {minutes} min left</source>
-            <translation>encore {hours} h {minutes} min</translation>
+            <translation>reste {hours} h {minutes} min</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />

@@ -860,23 +860,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The drive «{name}» is not connected</source>
-            <translation>ドライブ「{name}」が接続されていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The folder «{name}» is gone</source>
-            <translation>フォルダー「{name}」がなくなりました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The model was read from {model}.</source>
             <translation>モデルは {model} から読み込まれていました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Connect it again: the server then starts by itself. Or choose another model.</source>
-            <translation>接続し直すと、サーバーは自動的に起動します。または別のモデルを選択してください。</translation>
+            <source>When it is there again, the server starts by itself. Or choose another model.</source>
+            <translation>元に戻ると、サーバーは自動的に起動します。または別のモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2234,6 +2224,26 @@
             <translation>表示された場所に書き込めることを確認するか、システムの設定を使用してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>There is no {place} now.</source>
+            <translation>現在 {place} はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>When it is there again, the server starts by itself. Or choose another model or models folder.</source>
+            <translation>元に戻ると、サーバーは自動的に起動します。または別のモデルかモデルフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The drive «{name}» is not connected</source>
+            <translation>ドライブ「{name}」が接続されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The folder «{name}» is gone</source>
+            <translation>フォルダー「{name}」がなくなりました</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/keychain.py" />
             <source>This system has no keychain</source>
             <translation>このシステムにはキーチェーンがありません</translation>
@@ -2302,6 +2312,11 @@
             <location filename="../../tray_app/system/ports.py" />
             <source>Port {port} is used by {programs}</source>
             <translation>ポート {port} は {programs} が使用しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Only one program at a time can listen on a port.</source>
+            <translation>1 つのポートで待ち受けできるプログラムは、一度に 1 つだけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -2730,8 +2745,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_deeds.py" />
-            <source>Delete for &amp;Good</source>
-            <translation>完全に削除(&amp;G)</translation>
+            <source>Delete &amp;Forever</source>
+            <translation>完全に削除(&amp;F)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_questions.py" />
@@ -2805,18 +2820,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
-            <source>Kind</source>
-            <translation>種類</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Quantization</source>
-            <translation>量子化</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Context</source>
-            <translation>コンテキスト</translation>
+            <source>State</source>
+            <translation>状態</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -2830,8 +2835,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
-            <source>State</source>
-            <translation>状態</translation>
+            <source>Quantization</source>
+            <translation>量子化</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Context</source>
+            <translation>コンテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Kind</source>
+            <translation>種類</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
@@ -3460,7 +3475,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>about {size}</source>
+            <source>≈ {size}</source>
             <translation>約 {size}</translation>
         </message>
         <message>
@@ -3472,6 +3487,11 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Dense</source>
             <translation>デンス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>A sparse model runs on PowerInfer alone.</source>
+            <translation>スパースモデルは PowerInfer でのみ動作します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />

@@ -1,6 +1,6 @@
 """All benchmarks in one table: python -m tests.benchmarks [--full] [--save] [PART …]
 
-Quick by default (about a minute and a half), to see whether something has become much worse; `--full` takes
+Quick by default (about two minutes), to see whether something has become much worse; `--full` takes
 ten minutes and is for numbers that are told to others, on a machine that does nothing else. `--save` writes
 table and plots to docs/benchmarks. Exits with 1 if a promised limit is not kept.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tests.benchmarks import bench_download, bench_gateway, bench_ui
+from tests.benchmarks import bench_download, bench_engine, bench_gateway, bench_ui
 from tests.benchmarks.plots import bars
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Part(Protocol):
 
 PARTS: dict[str, Part] = {
     "download": bench_download.results,
+    "engine": bench_engine.results,
     "gateway": bench_gateway.results,
     "desktop": bench_ui.results,
 }

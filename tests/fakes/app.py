@@ -38,7 +38,7 @@ from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray_app.app import App
     from tray_app.engine.plan import LaunchPlan, Plan
@@ -238,6 +238,9 @@ class FakeDownloads:
     def __init__(self, app: FakeApp) -> None:
         self._app = app
 
+    def snapshot(self) -> tuple[Progress, ...]:
+        return self._app.status().downloads
+
     def pause(self, number: int) -> None:
         self._app.note("pause", number)
 
@@ -260,11 +263,14 @@ class FakeCare:
         self.check = Check.DIGEST
         self.called_off = threading.Event()
 
-    def report_on(self, model: Model) -> ModelReport:
-        return self._app.report(model)
-
-    def foresee(self, entry: CatalogEntry) -> ModelReport | None:
-        return self._app.report(make_model(entry.name, entry.file_name, sparse=entry.sparse))
+    def survey(
+        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
+    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
+        report = self._app.report
+        return (
+            {model.path: report(model) for model in models},
+            {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers},
+        )
 
     def prospect(self, reference: str) -> Prospect:
         self._app.note("prospect", reference)

@@ -1,6 +1,7 @@
 """An app to be killed: starts an engine in one of the app's ways, says so, and waits.
 
-Run by its path with `launcher HOW PROGRAM…` or `supervisor FOLDER OPTION…` (options of the fake engine).
+Run by its path with `launcher HOW PROGRAM…`, on Windows `job PROGRAM…`, or `supervisor FOLDER OPTION…`
+(options of the fake engine).
 """
 
 import os
@@ -23,6 +24,9 @@ def main() -> None:
             for line in lines_of(child):
                 sys.stdout.write(f"{child.pid} {line}\n")
                 sys.stdout.flush()
+        case ["job", *argv]:
+            child = launcher_for(System.WINDOWS).launch(Launch(tuple(argv), os.environ, Path.cwd()))
+            print(child.pid, next(lines_of(child)), flush=True)  # noqa: T201
         case ["supervisor", folder, *options]:
             supervisor = Supervisor(launcher_for(System.LINUX), Path(folder), Path(folder))
             supervisor.changed.connect(lambda snapshot: print(snapshot.state, flush=True))  # noqa: T201

@@ -121,7 +121,10 @@ def serve(options: argparse.Namespace) -> None:
             elif self.path == "/tokenize":
                 self._send(200, {"tokens": [1, 2]})
             elif self.path == "/v1/embeddings":
-                self._send(200, {"data": [{"embedding": options.answer}]})
+                vector = {"object": "embedding", "index": 0, "embedding": options.answer}
+                usage = {"prompt_tokens": 1, "total_tokens": 1}
+                answer = {"object": "list", "model": "fake", "data": [vector], "usage": usage}
+                self._send(200, answer)
             else:
                 self._send(404, {"error": {"message": "File Not Found"}})
 

@@ -25,13 +25,16 @@ class Shape:
     feed_forward: int = 2048
     vocabulary: int = 16_000
     context: int = 8192
+    quantized: bool = False
+    """Whether its weights are in Q4_0, in place of F16."""
 
 
 def write_llama(path: Path, shape: Shape) -> Path:
-    """Write a llama in F16 with a vocabulary of made-up words; the path again."""
+    """Write a llama with a vocabulary of made-up words; the path again."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("Random")
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    kinds = gguf.LlamaFileType
+    writer.add_file_type(kinds.MOSTLY_Q4_0 if shape.quantized else kinds.MOSTLY_F16)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
@@ -42,7 +45,12 @@ def write_llama(path: Path, shape: Shape) -> Path:
     writer.add_layer_norm_rms_eps(1e-5)
     _add_vocabulary(writer, shape.vocabulary)
     for name, size in _tensors(shape):
-        writer.add_tensor(name, _weights(size))
+        weights = _weights(size)
+        if shape.quantized and weights.ndim > 1:
+            packed = gguf.quants.quantize(weights.astype(np.float32), gguf.GGMLQuantizationType.Q4_0)
+            writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q4_0)
+        else:
+            writer.add_tensor(name, weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

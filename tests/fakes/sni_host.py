@@ -99,6 +99,10 @@ class SniHost:
         """The visible entries by label, without mnemonics and separators, in their order."""
         return self._await(self._menu())
 
+    def open_menu(self) -> None:
+        """Tell the app that a person is about to read the menu, as panels do."""
+        self._await(self._call(self._await(self._menu_path()), _MENU, "AboutToShow", "i", [0]))
+
     def click(self, label: str, *below: str) -> None:
         """Choose an entry of the menu, or of a submenu."""
         entry = self.menu()[label]

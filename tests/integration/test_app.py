@@ -24,10 +24,11 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
+from tray_app.system import ports
 from tray_app.system.autostart import DesktopEntry, Login
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
-from tray_app.system.ports import PortInUseError, free_port
+from tray_app.system.ports import PortInUseError, PortRefusedError, free_port
 from tray_app.tuning import Sample, tune
 
 DEADLINE_S = 60.0
@@ -498,3 +499,13 @@ def test_a_server_that_is_stopped_by_hand_is_not_started_again_by_a_trial(app: A
         tune(app, app.store.current, app.host, threading.Event(), lambda *_: None)
 
     assert not app.status().serving
+
+
+def test_a_port_that_nobody_has_and_the_system_keeps_is_told(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = PermissionError(13, "Permission denied")
+    monkeypatch.setattr(ports, "_refusal", lambda *_: denied)
+    monkeypatch.setattr(ports, "nearest_free_port", lambda _: 1024)
+    with pytest.raises(PortRefusedError, match="does not give out port 80"):
+        app.port_owners(80)

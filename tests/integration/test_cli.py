@@ -26,6 +26,16 @@ def test_wrong_usage_ends_with_2_and_says_so_on_stderr(arguments: list[str]) -> 
     assert "Usage" in result.stderr
 
 
+def test_pipes_get_utf8_whatever_the_system_would_choose(
+    private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")  # Windows' choice, which cannot write the home's name
+
+    result = powerinfer_tray("settings", "path")
+
+    assert result.stdout.strip() == str(private_home / "settings.toml"), result.stderr
+
+
 def test_the_selftest_passes_and_prints_one_json_document() -> None:
     result = powerinfer_tray("selftest", "--json")
 

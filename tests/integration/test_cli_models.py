@@ -122,6 +122,17 @@ def test_the_builtin_model_is_not_removed() -> None:
     assert "comes with the app" in document("models", "remove", "test", code=1)["error"]["title"]
 
 
+def test_files_of_no_use_are_listed_with_the_reason(folder: Path) -> None:
+    folder.mkdir()
+    os.utime(write_truncated_model(folder / "half.gguf"), (1, 1))
+
+    (half,) = document("models", "list")["unusable"]
+
+    assert (half["arriving"], half["path"]) == (False, str(folder / "half.gguf"))
+    assert half["problem"]["title"] == "The model file half.gguf is incomplete"
+    assert "cannot be used: half.gguf: The model file" in powerinfer_tray("models", "list").stdout
+
+
 def test_the_download_of_a_split_model_brings_all_its_files(folder: Path, tmp_path: Path) -> None:
     parts = write_split_model(tmp_path, "big", 2)
     with FileServer() as server:

@@ -22,6 +22,7 @@ from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
+from tray_app.gateway.control import Control
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -123,6 +124,24 @@ def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
         found = doctor(code=0)
     assert found["port"] == {"number": free, "free": False, "ours": True, "owners": [], "nearest_free": None}
     assert found["running"]["state"] == "ready"
+
+
+def speaking_as_a_running_app(home: Path, **status: Any) -> Control:
+    told = {"serving": False, "base_url": "", "problem": {"title": "It crashed", "message": "", "hint": ""}}
+    control = Control(home / "state", lambda: told | status, {}, show=lambda _: None)
+    control.open()
+    return control
+
+
+@pytest.mark.parametrize(("state", "stops"), [(State.FAILED, True), (State.READY, False)])
+def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
+    control = speaking_as_a_running_app(private_home, state=state)
+    try:
+        found = examine(patient_here(os.environ))
+    finally:
+        control.close()
+    assert ([problem.title for problem in found.problems] == ["It crashed"]) is stops
+    assert found.ok is not stops
 
 
 def test_a_models_folder_on_a_drive_that_is_gone_is_told(private_home: Path, free: int) -> None:

@@ -44,10 +44,14 @@ def test_what_a_dead_app_left_running_is_ended(tmp_path: Path, process: subproce
     assert not path.exists()
 
 
-def test_what_a_living_app_has_started_is_left_alone(
-    tmp_path: Path, process: subprocess.Popen[bytes]
+@pytest.mark.parametrize("set_by_s", [0, 3600, -3600])
+def test_what_a_living_app_has_started_is_left_alone_also_when_the_clock_is_set(
+    tmp_path: Path, process: subprocess.Popen[bytes], set_by_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path, process.pid, owner_created_s=psutil.Process().create_time())
+    path = remember(tmp_path, FakeChild(process.pid), 1234)  # type: ignore[arg-type]
+    if sys.platform == "linux":  # where psutil reckons by the boot time, which moves with the clock
+        booted_s = psutil.boot_time() + set_by_s
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted_s)
     assert reap(tmp_path) == ()
     assert process.poll() is None
     assert path.exists()

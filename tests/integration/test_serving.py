@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -20,13 +21,15 @@ from tests.fakes.keychain import MemoryKeychain
 from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import App, status_document
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, EngineError, SettingsError
+from tray_app.errors import AppError, EngineError, Fix, ModelError, SettingsError
+from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
-from tray_app.system.paths import AppPaths
+from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tray_app.app import AppStatus
 
@@ -153,6 +156,78 @@ def test_a_request_that_wakes_a_server_without_a_model_learns_why(make: MakeApp)
     refused = embed(app)
     assert (refused.status_code, "gone.gguf" in refused.text) == (503, True)
     assert app.status().serving
+
+
+@pytest.fixture
+def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a drive with a model is to be, in a folder that is taken for one with drives."""
+    monkeypatch.setattr("tray_app.system.drives._MOUNT_FOLDERS", (tmp_path,))
+    monkeypatch.setattr("tray_app.serving._LOOK_FOR_DRIVE_S", 0.05)
+    unplugged = tmp_path / "elsewhere" / "USB"
+    unplugged.mkdir(parents=True)
+    shutil.copy(resources() / "test-model" / "test.gguf", unplugged / "mine.gguf")
+    return tmp_path / "USB"
+
+
+def plug_in(drive: Path) -> None:
+    (drive.parent / "elsewhere" / "USB").rename(drive)
+
+
+def test_a_server_that_starts_before_its_drive_is_there_starts_with_it(make: MakeApp, drive: Path) -> None:
+    app = make(model="mine.gguf", models_folder=str(drive))
+    ready_again = threading.Event()
+
+    def listen(status: AppStatus) -> None:
+        if status.engine.state is State.READY:
+            ready_again.set()
+
+    app.changed.connect(listen)
+    with pytest.raises(DriveGoneError, match="«USB» is not connected"):
+        app.start_server()
+    problem = app.status().problem
+    assert problem
+    assert (problem.fix, problem.setting) == (Fix.SETTING, "model")
+    plug_in(drive)
+    assert ready_again.wait(DEADLINE_S)
+    assert app.status().problem is None
+    assert app.embed(["x"]).dimensions == 64
+
+
+@pytest.mark.parametrize("reference", ["~nobody-here/x.gguf", "a\0b.gguf"])
+def test_what_can_be_no_path_is_no_drive(make: MakeApp, reference: str) -> None:
+    with pytest.raises(ModelError):
+        make(model=reference).start_server()
+
+
+def test_a_stop_ends_the_waiting_for_a_drive(make: MakeApp, drive: Path) -> None:
+    app = make(model=str(drive / "mine.gguf"))
+    with pytest.raises(DriveGoneError):
+        app.start_server()
+    app.stop_server()
+    plug_in(drive)
+    assert not app._supervisor.wait_for({State.READY}, 0.5).run
+
+
+def test_a_catalogue_model_on_a_drive_that_is_gone_is_not_downloaded_into_its_place(
+    make: MakeApp, drive: Path
+) -> None:
+    app = make(model="bamboo-7b-q4", models_folder=str(drive))
+    with pytest.raises(DriveGoneError):
+        app.start_server()
+    assert app.downloads.snapshot() == ()
+    assert not drive.exists()
+
+
+def test_a_public_port_that_is_taken_between_look_and_use_is_told(
+    make: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        app = make(port=other.getsockname()[1])
+        monkeypatch.setattr("tray_app.serving.port_obstacle", lambda *_: None)
+        with pytest.raises(PortInUseError) as refused:
+            app.start_server()
+    assert refused.value.fix is Fix.FREE_PORT
+    assert not app.status().serving
 
 
 def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:

@@ -14,6 +14,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import Desktop
+from tray_app.ui.import_dialog import ImportDialog
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.tray import Page
@@ -91,6 +92,21 @@ def test_what_a_second_start_was_asked_for_is_filled_in_and_not_fetched(
     assert models.source.text() == "hf:owner/repo/tiny.gguf"
     assert desktop.window.current() is Page.MODELS
     assert "download" not in {call[0] for call in fake.calls}
+
+
+def test_a_file_that_a_second_start_was_asked_for_is_not_imported_unasked(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp
+) -> None:
+    desktop.start(background=True)
+
+    desktop.show_window("/elsewhere/mine.gguf")
+
+    qtbot.waitUntil(desktop.window.isVisible)
+    models = desktop.window.page(Page.MODELS)
+    assert isinstance(models, ModelsPage)
+    assert isinstance(models.deeds.dialog, ImportDialog)
+    assert "import" not in {call[0] for call in fake.calls}
+    models.deeds.dialog.close()
 
 
 def test_a_window_whose_screen_is_gone_comes_back(qtbot: QtBot, qapp: QApplication, desktop: Desktop) -> None:

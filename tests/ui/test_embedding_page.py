@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
 
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
+from tests.ui.conftest import dark_palette
 from tray_app.engine.lifecycle import State
 from tray_app.errors import GatewayError
 from tray_app.ui.heat_map import HeatMap, _CellValues, nearest_pair, similarities
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from PySide6.QtWidgets import QWidget
+    from PySide6.QtWidgets import QApplication, QWidget
     from pytestqt.qtbot import QtBot
 
     from tray_app.gateway.client import Embeddings
@@ -301,6 +302,21 @@ def test_a_picture_that_cannot_be_saved_is_explained(
     page.results.save_picture(tmp_path / "file" / "plot.png")
 
     qtbot.waitUntil(lambda: page.card.accessibleName() == "plot.png could not be saved")
+
+
+def test_plots_follow_a_change_between_light_and_dark(
+    qtbot: QtBot, qapp: QApplication, page: EmbeddingPage
+) -> None:
+    page.show()
+    embed(qtbot, page)
+    plots = [plot for plot in (page.results.plot, page.results.heat_map) if plot is not None]
+    before = qapp.palette()
+
+    qapp.setPalette(dark_palette())
+
+    base = dark_palette().color(QPalette.ColorRole.Base)
+    qtbot.waitUntil(lambda: all(plot.backgroundBrush().color() == base for plot in plots))
+    qapp.setPalette(before)
 
 
 def test_a_closed_window_gives_its_plots_back_and_an_opened_one_draws_them_again(

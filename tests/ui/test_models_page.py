@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
+from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ModelError
@@ -480,6 +481,40 @@ def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: ModelsPage, fake: Fak
 
     qtbot.waitUntil(lambda: not page.folder_card.isHidden())
     assert page.folder_card.accessibleName() == "The models folder is not there"
+
+
+def test_every_button_has_a_key_of_its_own(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(model_name=None))
+    page.card.show_error(ModelError("x"))
+    page.card.offer("Delete &Forever", page.card.clear)
+    texts = [button.text() for button in page.findChildren(QPushButton) if button.text()]
+    texts += [label.text() for label in page.findChildren(QLabel) if label.buddy()]
+
+    keys = [QKeySequence.mnemonic(text).toString() for text in texts]
+
+    assert all(keys)
+    assert sorted(keys) == sorted(set(keys))
+    assert "Alt+G" not in keys  # which opens the settings
+
+
+@pytest.mark.parametrize("action", [ModelAction.DOWNLOAD, ModelAction.QUANTIZE, None])
+def test_every_control_of_the_dialogs_has_a_name_and_can_be_reached(
+    qtbot: QtBot, page: ModelsPage, action: ModelAction | None
+) -> None:
+    if action is None:
+        drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
+    else:
+        select(page, "Tiny" if action is ModelAction.DOWNLOAD else "Bamboo 7B Q4_0")
+        page.menu.actions[action].trigger()
+    dialog = page.deeds.dialog
+    assert dialog is not None
+    qtbot.waitUntil(dialog.isVisible)
+
+    assert nameless(dialog) == []
+    assert unreachable(dialog) == []
 
 
 def test_enter_does_what_is_most_likely_meant(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:

@@ -94,6 +94,8 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
 
         host.click("Stop Server")
         app.wait_for("stop_server")
+        host.open_menu()
+        app.wait_for("refresh_login")
         host.click("Launch at Login")
         app.wait_for("apply {'launch_at_login': True}")
         host.wait_until(lambda panel: panel.menu()["Launch at Login"].checked)

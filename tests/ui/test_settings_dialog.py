@@ -324,6 +324,20 @@ def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog
     qtbot.waitUntil(lambda: "--ctx-size 1024" in dialog.command.toPlainText())
 
 
+def test_a_setting_that_the_engine_does_not_know_is_named(
+    qtbot: QtBot,
+    fake: FakeApp,
+    open_dialog: Callable[[FakeApp], SettingsDialog],
+    photograph: Callable[[QWidget, str], None],
+) -> None:
+    fake.engine = POWERINFER
+    dialog = open_dialog(fake)
+    dialog.show()
+    dialog.editors["ctx_size"].set_value(1024)
+    qtbot.waitUntil(lambda: "Without effect on this engine: Context size." in dialog.consequence.text())
+    photograph(dialog, "settings-without-effect")
+
+
 def test_a_restart_is_announced(
     qtbot: QtBot, open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
 ) -> None:

@@ -133,7 +133,8 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         assert settings["ctx_size"] == 512
 
         host.click("Restart Server")
-        host.wait_until(lambda panel: panel.tooltip().startswith("Ready") and gone(engines))
+        assert gone(engines)
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
         person.remember("restarted")
         host.click("Stop Server")
         host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
@@ -235,6 +236,12 @@ def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: D
         host.click("Start Server")
         host.wait_until(lambda panel: f"Port {port} is used by" in panel.tooltip())
         photograph(real_desktop, ARTIFACTS / "story-port-taken.png")
+
+        person = Person(real_desktop)
+        person.turn_to("^PowerInfer Tray")
+        person.press("alt+f")  # Choose a Free Port
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
+        assert str(port) not in host.tooltip()
         host.click("Quit")
         assert app.wait(DEADLINE_S) == 0
 

@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
+from tests.fakes.launches import PC
 from tray_app.engine.devices import Device, EngineDevice, merge_devices, parse_devices
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.report import room_for
 from tray_app.system.host import Gpu
 
 LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
@@ -9,6 +14,7 @@ LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
 Available devices:
   CUDA0: NVIDIA GeForce RTX 3090 (24126 MiB, 23685 MiB free)
   CUDA1: NVIDIA GeForce RTX 3090 (24126 MiB, 23685 MiB free)
+  BLAS: OpenBLAS (0 MiB, 0 MiB free)
   Vulkan0: AMD Radeon RX 7900 (RADV NAVI31) (20464 MiB, 20000 MiB free)
 """
 POWERINFER = """ggml_init_cublas: GGML_CUDA_FORCE_MMQ:   no
@@ -50,3 +56,12 @@ def test_a_card_of_another_maker_is_known_by_the_engine_alone() -> None:
 
 def test_an_engine_that_does_not_tell_leaves_it_open() -> None:
     assert merge_devices([Gpu(RTX, RTX_MEMORY)], None) == (Device(RTX, RTX_MEMORY, used=None),)
+
+
+def test_only_memory_of_cards_that_have_their_own_is_room_for_a_model() -> None:
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 1 << 30)))
+    seen = (EngineDevice(RTX, None), EngineDevice("Intel UHD Graphics", 16 << 30))
+    assert room_for(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == RTX_MEMORY
+    assert room_for(EngineKind.LLAMA_SERVER, host, ()).graphics_bytes == 0
+    assert room_for(EngineKind.LLAMA_SERVER, host).graphics_bytes == RTX_MEMORY + (1 << 30)
+    assert room_for(EngineKind.POWERINFER, host, seen).graphics_bytes == 0

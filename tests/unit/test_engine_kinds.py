@@ -64,9 +64,13 @@ def test_a_sparse_model_is_not_given_to_another_engine(setting: str) -> None:
         choose_engine(setting, True, FakeFinder())
 
 
-def test_without_the_embedded_engine_a_person_is_told_to_bring_one() -> None:
+def test_without_the_embedded_engine_powerinfer_runs_plain_models_too() -> None:
+    assert choose_engine("auto", False, FakeFinder(has_llama=None)) is POWERINFER
+
+
+def test_without_any_engine_a_person_is_told_to_bring_one() -> None:
     with pytest.raises(EngineError, match="llama-server"):
-        choose_engine("auto", False, FakeFinder(has_llama=None))
+        choose_engine("auto", False, FakeFinder(has_llama=None, has_powerinfer=None))
 
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])

@@ -167,13 +167,11 @@ def test_a_model_that_is_gone_with_its_drive_is_waited_for_outside_the_budget(re
     assert ready.machine.restarts_s == ()
 
 
-def test_stop_and_another_plan_end_the_waiting_and_the_same_plan_does_not(ready: World) -> None:
+@pytest.mark.parametrize("plan", [A, B])
+def test_a_wish_and_a_stop_end_the_waiting(ready: World, plan: LaunchPlan) -> None:
     ready.crash(UNPLUGGED)
-    waiting = ready.machine
-    ready.take(Ensure(A))
-    assert ready.machine is waiting
-    ready.take(Ensure(B))
-    assert (ready.machine.state, ready.machine.plan) == (State.STARTING, B)
+    ready.take(Ensure(plan))
+    assert (ready.machine.state, ready.machine.plan) == (State.STARTING, plan)
     ready.crash(UNPLUGGED)
     ready.take(Stop())
     ready.take(Due(2))

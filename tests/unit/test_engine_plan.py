@@ -1,4 +1,5 @@
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def test_powerinfer_gets_the_documented_arguments() -> None:
 def test_the_embedded_engine_gets_what_its_child_knows() -> None:
     assert words(LLAMA_CPP) == (
         "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 2048 --threads 6"
-        " --threads-batch 6 --alias some --batch-size 2048 --pooling last"
+        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --cache-ram-mib 0"
     )
 
 
@@ -135,6 +136,32 @@ def test_plans_are_equal_until_something_that_matters_changes() -> None:
     assert plan == plan_launch(Settings(port=9999, temperature=0.1), model(), LLAMA_CPP, PC)
     assert plan != plan_launch(Settings(ctx_size=1024), model(), LLAMA_CPP, PC)
     assert plan != plan_launch(Settings(), model("/models/other.gguf"), LLAMA_CPP, PC)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "host", "expected"),
+    [
+        ("Q4_K_M", PC, True),
+        ("Q4_0", PC, True),
+        ("IQ4_NL", PC, True),
+        ("Q5_K_M", PC, False),
+        ("F16", PC, False),
+        ("Q4_K_M", MAC, False),
+    ],
+)
+def test_weights_that_the_engine_copies_are_not_mapped_besides(
+    quantization: str, host: Any, *, expected: bool
+) -> None:
+    plain = model()
+    chosen = replace(plain, header=replace(plain.header, quantization=quantization))
+    server = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | {"--no-mmap", "--cache-ram"})
+
+    embedded = " ".join(plan_launch(Settings(), chosen, LLAMA_CPP, host).argv)
+    own = " ".join(plan_launch(Settings(), chosen, server, host).argv)
+
+    assert ("--load-mode none" in embedded) is expected
+    assert ("--no-mmap" in own) is expected
+    assert "--cache-ram " in own
 
 
 def test_settings_that_an_engine_does_not_know_are_told() -> None:

@@ -65,6 +65,11 @@ def test_a_frozen_app_takes_the_clean_environment_for_what_its_libraries_start(
     assert os.environ == {"PATH": "/bin", "HOME": "/h"}
 
 
+def test_what_is_clean_stays_as_it_is() -> None:
+    once = clean_environment({"LD_LIBRARY_PATH": f"{BUNDLE}:/cuda", "LD_LIBRARY_PATH_ORIG": "/cuda"}, BUNDLE)
+    assert clean_environment(once, BUNDLE) == once == {"LD_LIBRARY_PATH": "/cuda"}
+
+
 class FakeKernel32:
     def __init__(self) -> None:
         self.folders: list[str | None] = []

@@ -128,6 +128,10 @@ def test_what_helps_stays(line: str) -> None:
     assert redact(line, HOME) == line
 
 
+def test_a_service_without_a_home_keeps_its_paths() -> None:
+    assert redact("open /var/a.gguf", Path("/")) == "open /var/a.gguf"
+
+
 def test_the_home_folder_is_removed_and_the_rest_stays() -> None:
     assert redact("open /home/zoë/.PowerInfer/a.gguf at 12 tokens/s", HOME) == (
         "open ~/.PowerInfer/a.gguf at 12 tokens/s"

@@ -145,6 +145,26 @@ def test_an_import_that_is_stopped_leaves_everything_as_it_was(
     assert names(folder) == set()
 
 
+def test_what_a_killed_import_has_left_is_not_in_the_way(outside: Path, folder: Path) -> None:
+    source = write_model(outside / "a.gguf")
+    left = write_model(folder / ".a.gguf.importing")
+    os.utime(left, (1, 1))
+
+    import_model(source, folder, How.COPY, ignore)
+
+    assert names(folder) == {"a.gguf"}
+
+
+def test_another_import_of_the_same_file_that_is_under_way_is_left_alone(outside: Path, folder: Path) -> None:
+    source = write_model(outside / "a.gguf")
+    other = write_model(folder / ".a.gguf.importing")
+
+    with pytest.raises(ModelError, match="could not be imported"):
+        import_model(source, folder, How.COPY, ignore)
+
+    assert other.exists()
+
+
 def test_a_folder_that_cannot_be_made_is_named(outside: Path, folder: Path) -> None:
     folder.write_text("a file in its place")
 

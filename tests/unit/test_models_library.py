@@ -199,6 +199,13 @@ def test_only_whole_models_are_listed(library: Library, folder: Path) -> None:
     assert [model.id for model in library.installed()] == ["a", "b", "test"]
 
 
+def test_hidden_files_are_no_models(library: Library, folder: Path) -> None:
+    folder.mkdir()
+    write_model(folder / "._mine.gguf")
+
+    assert [model.id for model in library.installed()] == ["test"]
+
+
 def test_a_header_is_read_again_only_when_the_file_has_changed(library: Library, folder: Path) -> None:
     path = write_model(folder / "a.gguf")
     os.utime(path, ns=(1, 1))

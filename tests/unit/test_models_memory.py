@@ -9,12 +9,11 @@ import pytest
 
 from tests.fakes.launches import model
 from tray_app.models.header import Heads
-from tray_app.models.memory import GIB, Fit, Load, Room, estimate, judge
+from tray_app.models.memory import GIB, MIB, Fit, Load, Room, estimate, judge, kept_prompts_mib
 
 if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader
 
-MIB = 1 << 20
 SEVEN_B = replace(
     model().header,
     embedding_length=4096,
@@ -117,6 +116,15 @@ def test_the_whole_is_within_15_percent_of_what_linux_counted_after_a_long_text(
     assert need.total_bytes / MIB == pytest.approx(used_mib, rel=0.15)
 
 
+def test_prompts_are_kept_up_to_the_size_of_the_context_and_half_a_gibibyte() -> None:
+    assert (
+        kept_prompts_mib(SEVEN_B, Load(2048, 512)) * MIB == estimate(SEVEN_B, 0, Load(2048, 512)).cache_bytes
+    )
+    assert kept_prompts_mib(SEVEN_B, Load(32768, 512)) == 512
+    assert kept_prompts_mib(BERT, Load(512, 512)) == 0
+    assert estimate(SEVEN_B, 0, Load(2048, 512, fused_attention=False)).kept_bytes == 0
+
+
 def test_a_header_that_tells_little_still_has_weights() -> None:
     bare = replace(model().header, embedding_length=None, block_count=None)
     need = estimate(bare, WEIGHTS_BYTES, Load(2048, 512))
@@ -129,12 +137,12 @@ def test_a_header_that_tells_little_still_has_weights() -> None:
     ("room", "context", "fit", "better"),
     [
         pytest.param(Room(16 * GIB), 2048, Fit.FITS, None, id="a PC with plenty"),
-        pytest.param(Room(6 * GIB), 4096, Fit.TIGHT, None, id="a PC with just enough"),
-        pytest.param(Room(6 * GIB), 32768, Fit.TOO_LARGE, 4096, id="a context that is too large"),
+        pytest.param(Room(6 * GIB), 2048, Fit.TIGHT, None, id="a PC with just enough"),
+        pytest.param(Room(6 * GIB), 32768, Fit.TOO_LARGE, 2048, id="a context that is too large"),
         pytest.param(Room(4 * GIB), 2048, Fit.TOO_LARGE, None, id="weights that are too large"),
         pytest.param(Room(4 * GIB, graphics_bytes=4 * GIB), 2048, Fit.FITS, None, id="half on a card"),
         pytest.param(Room(8 * GIB, unified=True), 4096, Fit.TIGHT, None, id="a small Mac"),
-        pytest.param(Room(8 * GIB, unified=True), 32768, Fit.TOO_LARGE, 8192, id="a small Mac, long texts"),
+        pytest.param(Room(8 * GIB, unified=True), 32768, Fit.TOO_LARGE, 4096, id="a small Mac, long texts"),
         pytest.param(Room(64 * GIB, unified=True), 32768, Fit.FITS, None, id="a large Mac"),
     ],
 )
@@ -157,10 +165,10 @@ def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
     def text(memory_gib: int, context: int) -> str:
         return judge(SEVEN_B, WEIGHTS_BYTES, Load(context, 512), Room(memory_gib * GIB)).text
 
-    assert text(16, 2048) == "fits: 4.5 GiB of 14.0 GiB that can be used"
+    assert text(16, 2048) == "fits: 4.7 GiB of 14.0 GiB that can be used"
     assert text(6, 32768) == (
-        "does not fit, because with a context of 32768 it needs 8.3 GiB, and 5.0 GiB can be used; "
-        "try context 4096"
+        "does not fit, because with a context of 32768 it needs 8.8 GiB, and 5.0 GiB can be used; "
+        "try context 2048"
     )
     assert text(4, 2048).endswith(
         "weights alone take 4.0 GiB, and 3.0 GiB can be used; try a smaller quantization or model"

@@ -11,6 +11,8 @@ import asyncio, filelock, multiprocessing.context, psutil, subprocess, tempfile 
 import importlib, os, signal, sys
 import pytest
 
+sys.path.append("packaging")  # as pytest does
+
 for name in ("dbus_fast", "fcntl", "grp", "pty", "pwd", "resource", "termios"):
     sys.modules[name] = None  # importing it fails now
 for module, names in (

@@ -52,7 +52,7 @@ def test_a_larger_context_takes_more() -> None:
     ("size_bytes", "warning"),
     [
         (12 * GIB, "This fits, but leaves little for other programs."),
-        (13 * GIB + 800 * 2**20, "This does not fit; a context size of 1024 would."),
+        (13 * GIB + 800 * 2**20, "This does not fit; a context size of 512 would."),
         (20 * GIB, "This does not fit, whatever the context size; choose a smaller model."),
     ],
 )

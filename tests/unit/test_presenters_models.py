@@ -80,7 +80,7 @@ def test_a_chosen_model_that_is_not_here_says_so() -> None:
 def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
     rough = tuple(msgspec.structs.replace(entry, size_is_approximate=True) for entry in CATALOG)
 
-    assert rows(replace(FACTS, catalog=rough))["tiny.gguf"].size == "about 900 MB"
+    assert rows(replace(FACTS, catalog=rough))["tiny.gguf"].size == "≈ 900 MB"
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,17 @@ def test_a_download_takes_the_row_of_what_the_catalogue_offers() -> None:
 def test_a_download_from_an_address_has_a_row_of_its_own() -> None:
     row = rows(FACTS, make_progress(name="other.gguf"))["other.gguf"]
 
-    assert (row.name, row.reference) == ("other.gguf", "other.gguf")
+    assert (row.name, row.reference) == ("other", "other.gguf")
 
 
-def test_a_finished_download_gives_way_to_the_installed_model() -> None:
-    row = rows(FACTS, make_progress(Phase.DONE, name="bamboo.gguf"))["bamboo.gguf"]
+def test_a_finished_download_gives_way_to_what_is_in_the_folder() -> None:
+    done = make_progress(Phase.DONE, number=3)
 
-    assert (row.state, row.downloads) == ("Chosen", ())
+    assert rows(FACTS, done)["tiny.gguf"].state == "Downloaded"
+    installed = replace(FACTS, installed=(BAMBOO, make_model("Tiny", "tiny.gguf")), finished=frozenset({3}))
+    assert rows(installed, done)["tiny.gguf"].state == "Installed"
+    removed = replace(FACTS, finished=frozenset({3}))
+    assert rows(removed, done)["tiny.gguf"].state == "Not downloaded"
 
 
 def test_a_model_that_is_fetched_again_shows_its_progress() -> None:
@@ -159,6 +163,12 @@ def test_while_the_size_of_a_part_is_not_known_each_file_counts_alike() -> None:
     row = rows(FACTS, *parts)["big-00001-of-00003.gguf"]
 
     assert (row.permille, row.size) == (500, "")
+
+
+def test_of_a_split_download_that_was_found_again_the_rest_is_told() -> None:
+    row = rows(FACTS, split(3, Phase.PAUSED, 50))["big-00001-of-00003.gguf"]
+
+    assert (row.name, row.state) == ("big", "File 3 of 3: Paused at 50 %")
 
 
 def test_of_a_split_download_that_fails_the_cause_is_told() -> None:

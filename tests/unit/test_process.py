@@ -2,9 +2,11 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tray_app.system.autostart import app_command
 from tray_app.system.process import own_command, read_batches
 
 
@@ -18,6 +20,7 @@ def test_another_process_of_this_app_is_started_by_its_script() -> None:
 
 def test_a_frozen_app_starts_itself_in_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
     assert own_command("exec-child", "/app/trampoline.py", "-I") == (sys.executable, "exec-child")
 
 
@@ -59,3 +62,20 @@ def test_a_process_that_floods_its_output_loses_no_line() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         numbers = [line for batch in read_batches(process) for line in batch]
     assert numbers == [str(number) for number in range(200_000)]
+
+
+@pytest.mark.parametrize("running", ["powerinfer-tray.exe", "powerinfer-tray-app.exe"])
+def test_on_windows_children_can_be_read_and_nothing_pops_up_at_login(
+    running: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / running))
+    for name in ("powerinfer-tray.exe", "powerinfer-tray-app.exe"):
+        (tmp_path / name).touch()
+
+    assert own_command("llamacpp-child", "child.py") == (
+        str(tmp_path / "powerinfer-tray.exe"),
+        "llamacpp-child",
+    )
+    assert app_command() == (str(tmp_path / "powerinfer-tray-app.exe"), "--background")

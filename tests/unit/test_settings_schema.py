@@ -1,5 +1,8 @@
 """What a setting may be, and what a person reads when it may not."""
 
+import shlex
+import sys
+
 import pytest
 
 from tray_app.errors import SettingsError
@@ -31,6 +34,15 @@ def test_every_default_is_a_value_the_field_accepts() -> None:
 )
 def test_a_typed_value_becomes_the_fields_type(name: str, text: str, value: object) -> None:
     assert parse_value(name, text) == value
+
+
+def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    path = r"C:\Users\Zoë\my grammar.gbnf"
+
+    assert parse_value("extra_arguments", f'--grammar-file "{path}"') == ("--grammar-file", path)
+    shown = shlex.join(("--alias", path, "it's"))
+    assert parse_value("extra_arguments", shown) == ("--alias", path, "it's")
 
 
 @pytest.mark.parametrize(

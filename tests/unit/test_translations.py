@@ -56,6 +56,10 @@ def test_the_catalogue_is_translated_but_for_the_names_of_other_peoples_models(s
         "_HINT = 'Told'\ndef helper(why: Text): ...\nhelper(_HINT)",
         "REASONS: dict[str, Text] = {'key': 'Told'}",
         "class Row:\n    key: str\n    title: Text\nRow('key', 'Told')",
+        (
+            "class Base:\n    def __init__(self, title: Text): ...\n"
+            "class Heir(Base):\n    def __init__(self):\n        super().__init__('Told')"
+        ),
         "class Base:\n    def __init__(self, title: Text): ...\nclass Heir(Base): ...\nraise Heir('Told')",
     ],
 )

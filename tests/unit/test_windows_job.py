@@ -1,18 +1,26 @@
-"""The Windows launcher with fakes of the system's calls: what it does, in which order."""
+"""The Windows launcher with fakes of the system's calls, and on Windows (or Wine) with the real ones."""
 
 import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from tests.fakes import doomed_app
+from tests.fakes.processes import all_ended
 from tray_app.system.child import Launch, lines_of
+from tray_app.system.process import descendants
 from tray_app.system.windows_job import JobLauncher, Kernel32
 
 JOB = 2**40 + 8  # handles have 64 bits
 PROCESS = 2**40 + 12
+SLEEP = "import threading; print('up', flush=True); threading.Event().wait()"
+
+real = pytest.mark.skipif(sys.platform != "win32", reason="Windows' own jobs")
 
 
 class FakeKernel32:
@@ -97,3 +105,39 @@ def test_a_program_that_gets_into_no_job_is_not_left_running(tmp_path: Path) -> 
         JobLauncher(Kernel32(library), start).launch(launch(tmp_path, "import time; time.sleep(60)"))
     assert started[0].returncode is not None
     assert library.calls[-1] == ("CloseHandle", JOB)
+
+
+@real
+def test_a_program_runs_in_its_folder_and_tells_its_exit_code(tmp_path: Path) -> None:
+    code = "import os, sys; print(os.getcwd(), sys.argv[1]); sys.exit(7)"
+    argv = (sys.executable, "-X", "utf8", "-c", code, "two 太郎")
+    child = JobLauncher(Kernel32()).launch(Launch(argv, os.environ, tmp_path))
+    assert list(lines_of(child)) == [f"{tmp_path} two 太郎"]
+    assert child.wait() == 7
+
+
+@real
+def test_kill_ends_descendants_too(tmp_path: Path) -> None:
+    fork = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}])\n"
+    argv = (sys.executable, "-c", fork + SLEEP)
+    child = JobLauncher(Kernel32()).launch(Launch(argv, os.environ, tmp_path))
+    lines = lines_of(child)
+    assert [next(lines), next(lines)] == ["up", "up"]
+    family = descendants(child.pid)
+    child.kill()
+    assert child.wait() == 1
+    assert family
+    assert all_ended(family)
+    list(lines)
+
+
+@real
+def test_the_program_ends_when_the_app_is_killed(tmp_path: Path) -> None:
+    app = [sys.executable, doomed_app.__file__, "job", sys.executable, "-c", SLEEP]
+    with subprocess.Popen(app, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as parent:
+        assert parent.stdout
+        pid, said = parent.stdout.readline().split()
+        engine = psutil.Process(int(pid))
+        parent.kill()
+    assert said == "up"
+    assert all_ended([engine])

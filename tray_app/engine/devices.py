@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tray_app.system.host import Gpu
 
 _LISTED = re.compile(r"^\s+\w+: (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
-"""`llama-server --list-devices`."""
+"""`llama-server --list-devices`; libraries for the processor stand there too, with no memory."""
 _FOUND = re.compile(r"^\s*Device \d+: (?P<name>.+?), compute capability ", re.MULTILINE)
 """What PowerInfer prints when it starts; it does not name the memory."""
 
@@ -41,8 +41,9 @@ class Device:
 
 def parse_devices(output: str) -> tuple[EngineDevice, ...]:
     """The cards in what an engine prints."""
-    listed = tuple(EngineDevice(found["name"], int(found["mib"]) << 20) for found in _LISTED.finditer(output))
-    return listed or tuple(EngineDevice(found["name"], None) for found in _FOUND.finditer(output))
+    found = ((each["name"], int(each["mib"]) << 20) for each in _LISTED.finditer(output))
+    listed = tuple(EngineDevice(name, size_bytes) for name, size_bytes in found if size_bytes)
+    return listed or tuple(EngineDevice(each["name"], None) for each in _FOUND.finditer(output))
 
 
 def merge_devices(driver: Iterable[Gpu], engine: Iterable[EngineDevice] | None = None) -> tuple[Device, ...]:

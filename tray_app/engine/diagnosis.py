@@ -10,7 +10,7 @@ from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, OTHER_ENGINE
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
 from tray_app.settings.schema import FIELDS
-from tray_app.system.drives import is_drive
+from tray_app.system.drives import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,20 +84,14 @@ def hung(silent_s: float) -> Failure:
     return Failure(error, permanent=False)
 
 
-def gone(model: Path, place: Path, failure: Failure) -> Failure:
+def gone(model: Path, place: Path) -> Failure:
     """The failure of an engine whose model went away with its drive or folder, which is `place`."""
-    title = (
-        phrase("The drive «{name}» is not connected", name=place.name or place)
-        if is_drive(place)
-        else phrase("The folder «{name}» is gone", name=place.name)
-    )
     error = EngineError(
-        title,
+        title_of(place),
         phrase("The model was read from {model}.", model=model),
-        "Connect it again: the server then starts by itself. Or choose another model.",
+        "When it is there again, the server starts by itself. Or choose another model.",
         fix=Fix.SETTING,
         setting="model",
-        evidence=failure.error.evidence,
     )
     return Failure(error, permanent=False, absent=model)
 

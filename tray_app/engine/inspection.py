@@ -33,14 +33,18 @@ class UnusableEngineError(EngineError):
         super().__init__(title, message, hint, fix=Fix.CHOOSE_ENGINE)
 
 
-def inspect(path: Path, host: Host) -> Executable | None:
-    """What a program was built for; `EngineError` if it cannot run here. None: a script, or no program."""
+def stat(path: Path) -> os.stat_result:
+    """The facts about a file; `EngineError` if nothing is there."""
     try:
-        path.stat()
+        return path.stat()
     except OSError as exc:
         raise UnusableEngineError(
             phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), CHOOSE
         ) from exc
+
+
+def inspect(path: Path, host: Host) -> Executable | None:
+    """What a program was built for; `EngineError` if it cannot run here. None: a script, or no program."""
     if not path.is_file():
         raise _no_program(path, "It is a folder." if path.is_dir() else "It is no file.")
     executable = _read(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import logging
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from tray_app.engine.inspection import (
     ask_for_help,
     crash,
     inspect,
+    stat,
 )
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from tray_app.engine.devices import EngineDevice
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
 
 _LIST_DEVICES = "--list-devices"
 _FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
@@ -88,7 +92,8 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     """
     match setting:
         case "auto":
-            engine = finder.powerinfer() if sparse else finder.embedded()
+            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
+            engine = (None if sparse else finder.embedded()) or finder.powerinfer()
         case EngineKind.POWERINFER:
             engine = finder.powerinfer()
         case EngineKind.LLAMA_CPP:
@@ -141,7 +146,8 @@ class EngineFinder:
         for path in self.candidates():
             try:
                 engine = self.probe(path)
-            except EngineError:
+            except EngineError as exc:
+                _log.info("%s is not used: %s", path, exc.title)
                 continue
             if engine.kind is EngineKind.POWERINFER:
                 return engine
@@ -150,8 +156,8 @@ class EngineFinder:
     def probe(self, path: Path) -> Engine:
         """What a program is, by its file and its own help text."""
         path = path.absolute()
+        info = stat(path)
         executable = inspect(path, self._host)
-        info = path.stat()
         key = (path, info.st_mtime_ns, info.st_size)
         if key not in self._known:
             self._known[key] = _asked(path, executable)
@@ -185,7 +191,9 @@ def _asked(path: Path, executable: Executable | None) -> Engine:
     try:
         engine = recognise(path, answer.text)
     except EngineError as exc:
-        raise crash(path, answer) or exc from exc
+        if reason := crash(path, answer):
+            raise reason from exc
+        raise
     if _LIST_DEVICES in engine.flags:
         engine = replace(engine, devices=parse_devices(ask_for_devices(path)))
     return replace(engine, machines=executable.machines if executable else ())

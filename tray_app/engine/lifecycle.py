@@ -187,9 +187,9 @@ def _happened(machine: Machine, event: Spawned | Answered | Exited | Due, now_s:
 
 def _ensure(machine: Machine, plan: Plan) -> Outcome:
     match machine.state:
-        case State.STOPPED | State.FAILED:
+        case State.STOPPED | State.FAILED | State.WAITING:  # whoever has a plan has seen the model
             return _spawn(machine, plan)
-        case State.BACKOFF | State.WAITING if plan != machine.plan:
+        case State.BACKOFF if plan != machine.plan:
             return _spawn(machine, plan)
         case State.STOPPING:
             return replace(machine, plan=plan), ()

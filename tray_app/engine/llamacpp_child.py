@@ -84,6 +84,10 @@ def _pooling(text: str) -> Any:
     return xllamacpp.llama_pooling_type[f"LLAMA_POOLING_TYPE_{text.upper()}"]
 
 
+def _load_mode(text: str) -> Any:
+    return xllamacpp.llama_load_mode[f"LLAMA_LOAD_MODE_{text.upper()}"]
+
+
 _NAMES = {
     "--model": "model.path",
     "--alias": "model_alias",
@@ -100,6 +104,7 @@ _CONVERTERS: dict[type, Callable[[str], Any]] = {
     str: str,
     set: lambda text: {text},
     xllamacpp.llama_pooling_type: _pooling,
+    xllamacpp.llama_load_mode: _load_mode,
 }
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.place import place_for
 from tray_app.errors import EngineError, SettingsError
-from tray_app.models.memory import Load
+from tray_app.models.memory import Load, kept_prompts_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO, FIELDS
 
@@ -38,6 +38,7 @@ _FLAGS = {
 """By setting, the argument that tells the engine."""
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
+_REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
 
 _OWNED: dict[str, Text] = {
     "--ctx-size": "Set «Context size» instead: it keeps requests within what the engine can take.",
@@ -157,9 +158,9 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
             if settings.vram_budget != AUTO and vram_obstacle(host, engine) is None:
                 options += ((_VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
-            options += _llama_server(settings, model)
+            options += _llama_server(settings, model, host)
         case EngineKind.LLAMA_CPP:
-            options += _llama_cpp(settings, model)
+            options += _embedded(settings, model, host)
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
@@ -223,15 +224,38 @@ def _powerinfer(settings: Settings, model: Model) -> Options:
     )
 
 
-def _llama_server(settings: Settings, model: Model) -> Options:
+def _llama_server(settings: Settings, model: Model, host: Host) -> Options:
     return (
         ("--host", LOOPBACK),
         *_llama_cpp(settings, model),
+        ("--cache-ram", _kept_prompts_mib(settings, model)),
+        *((("--no-mmap",),) if _is_rearranged(model, host) else ()),
         ("--ubatch-size", str(_batch(settings, model))),
         ("--embedding",),
         ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
         ("--no-webui",),
     )
+
+
+def _embedded(settings: Settings, model: Model, host: Host) -> Options:
+    return (
+        *_llama_cpp(settings, model),
+        ("--cache-ram-mib", _kept_prompts_mib(settings, model)),
+        *((("--load-mode", "none"),) if _is_rearranged(model, host) else ()),
+    )
+
+
+def _kept_prompts_mib(settings: Settings, model: Model) -> str:
+    return str(kept_prompts_mib(model.header, load_of(settings, model, EngineKind.LLAMA_CPP)))
+
+
+def _is_rearranged(model: Model, host: Host) -> bool:
+    """Whether llama.cpp copies the weights into an order that the processor likes better.
+
+    A file that is mapped into memory would then be there twice, in both orders. Measured with llama.cpp's
+    buffers and the memory of its process; Metal computes with the mapped file.
+    """
+    return not host.apple_silicon and model.header.quantization.startswith(_REARRANGED)
 
 
 def _llama_cpp(settings: Settings, model: Model) -> Options:

@@ -36,33 +36,38 @@ class ModelReport:
     verdict: Verdict
 
 
-def report_on(model: Model, settings: Settings, finder: Finder, host: Host) -> ModelReport:
-    """Everything that can be said of a model before it is started or even downloaded."""
-    engine, obstacle = None, None
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine for a kind of models, or why there is none."""
+
+    engine: Engine | None
+    obstacle: EngineError | None
+
+
+def look_for_engine(settings: Settings, finder: Finder, *, sparse: bool) -> EngineChoice:
+    """What would run a model of this kind; asks programs, so it may take a second."""
     try:
-        engine = choose_engine(settings.engine, model.header.sparse, finder)
+        return EngineChoice(choose_engine(settings.engine, sparse, finder), None)
     except EngineError as exc:
-        obstacle = exc
+        return EngineChoice(None, exc)
+
+
+def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host) -> ModelReport:
+    """Everything that can be said of a model before it is started or even downloaded."""
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
-    kind = engine.kind if engine else usual
+    kind = choice.engine.kind if choice.engine else usual
     load = load_of(settings, model, kind)
-    room = room_for(kind, host, engine.devices if engine else None)
-    verdict = judge(model.header, model.size_bytes, load, room)
-    return ModelReport(model, kind, engine, obstacle, verdict)
+    devices = choice.engine.devices if choice.engine else None
+    verdict = judge(model.header, model.size_bytes, load, room_for(kind, host, devices))
+    return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)
 
 
-def report_on_offer(
-    entry: CatalogEntry, settings: Settings, finder: Finder, host: Host
-) -> ModelReport | None:
-    """The same of a model that the catalogue offers, by its size alone; None where it does not tell that.
-
-    The weights are by far the most of what an engine takes; the rest is known when the header has been read.
+def foreseen(entry: CatalogEntry) -> Model:
+    """What the catalogue says of a model: its size and its kind. The weights are by far the most of what an
+    engine takes; the rest is known when the header has been read.
     """
-    if not entry.size_bytes:
-        return None
     header = ModelHeader(sparse=entry.sparse)
-    model = Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)
-    return report_on(model, settings, finder, host)
+    return Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)
 
 
 def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> Room:
@@ -71,7 +76,9 @@ def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | N
     PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
     llama.cpp uses no card but Apple's.
     """
-    cards = merge_devices(host.gpus, devices) if kind is EngineKind.LLAMA_SERVER else ()
+    # Not those that the engine alone can see: many a processor's graphics have no memory of their own.
+    known = merge_devices(host.gpus, devices)[: len(host.gpus)]
+    cards = known if kind is EngineKind.LLAMA_SERVER else ()
     return Room(
         memory_bytes=host.memory_bytes,
         graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),

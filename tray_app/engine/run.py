@@ -103,9 +103,11 @@ class Run:
         code = self.child.wait()
         self._ended.set()
         reader.join(_LAST_LINES_S)  # a descendant that got away may hold the pipe open
-        failure = self._ended_by_us or diagnose(code, self._output.since(self._first_line))
-        place = missing_place(self._model, self._device)
-        report(Exited(self.number, gone(self._model, place, failure) if place else failure))
+        if place := missing_place(self._model, self._device):
+            failure = gone(self._model, place)
+        else:
+            failure = self._ended_by_us or diagnose(code, self._output.since(self._first_line))
+        report(Exited(self.number, failure))
 
     def _await_answer(
         self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience

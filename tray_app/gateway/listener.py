@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
 GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
+_BACKLOG = 128
+_ROUNDS_TO_BE_KNOWN = 3  # the loop makes a connection's transport, tells aiohttp of it, and begins to read
 QUIET_CONNECTION_S = 75.0
 """A connection without a whole request for so long is closed: it may be meant to hold one of ours."""
 
@@ -118,11 +121,25 @@ class Listener:
                 keepalive_timeout=QUIET_CONNECTION_S,
                 shutdown_timeout=GRACE_S,
             )
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, host, port).start()
-                bound = runner.addresses[0][1]
-                opened.set_result(_Open(host, bound, asyncio.get_running_loop(), closing))
-                await closing.wait()
-            finally:
-                await runner.cleanup()
+            with socket.create_server((host, port), backlog=_BACKLOG) as listening:
+                await runner.setup()
+                try:
+                    await web.SockSite(runner, listening).start()
+                    bound = listening.getsockname()[1]
+                    opened.set_result(_Open(host, bound, asyncio.get_running_loop(), closing))
+                    await closing.wait()
+                    await _stop_accepting(listening)
+                finally:
+                    await runner.cleanup()
+
+
+async def _stop_accepting(listening: socket.socket) -> None:
+    """Take no more connections, and wait until aiohttp knows of those that were taken, so that it ends them.
+
+    WORKAROUND: python/cpython#109564: a connection that was just accepted when its server closes is forgotten
+    without being closed, and whoever has made it waits for ever.
+    """
+    with suppress(NotImplementedError):  # Windows' loop makes a transport as it accepts
+        asyncio.get_running_loop().remove_reader(listening)
+    for _ in range(_ROUNDS_TO_BE_KNOWN):
+        await asyncio.sleep(0)

@@ -60,6 +60,13 @@ def split_of(stem: str) -> Split | None:
     return Split(found["stem"], number, count) if 1 <= number <= count <= MAX_PARTS else None
 
 
+def stem_of(model: Path) -> str:
+    """What a model is called by its file: without its suffix, and without what the split has added."""
+    stem = model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
+    split = split_of(stem)
+    return split.stem if split else stem
+
+
 def parts_of(model: Path) -> tuple[Path, ...]:
     """The files that hold the weights of a model, in order, whether they are there or not."""
     split = split_of(model.stem)

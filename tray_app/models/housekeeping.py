@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from contextlib import ExitStack, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import send2trash
 
 from tray_app.errors import ModelError
 from tray_app.models import faults
-from tray_app.models.files import SUFFIX, activation_of, companions_of, parts_of
+from tray_app.models.files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
@@ -158,8 +159,10 @@ class _Bringer:
                 self._copy(inner, target / inner.name)
             return
         partial = target.with_name(f".{target.name}.importing")
+        _forget_interrupted(partial)
+        new = partial.open("xb")  # if there is one, it is another's, and not to be deleted below
         try:
-            with source.open("rb") as old, partial.open("xb") as new:
+            with new, source.open("rb") as old:
                 while block := old.read(_BLOCK_BYTES):
                     new.write(block)
                     self._copied_bytes += len(block)
@@ -171,6 +174,13 @@ class _Bringer:
             with suppress(OSError):
                 partial.unlink()
             raise
+
+
+def _forget_interrupted(partial: Path) -> None:
+    """Remove what a killed import has left; one that is under way writes to its file all the time."""
+    with suppress(FileNotFoundError):
+        if not is_fresh(partial.stat().st_mtime, time.time()):
+            partial.unlink()
 
 
 def _link(source: Path, target: Path) -> None:

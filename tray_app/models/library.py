@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.errors import ModelError
 from tray_app.models import faults
-from tray_app.models.files import SUFFIX, is_fresh, partials_in, parts_of, split_of
+from tray_app.models.files import SUFFIX, is_fresh, partials_in, parts_of, split_of, stem_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
@@ -155,7 +155,7 @@ class Library:
     def name_of(self, reference: str) -> str:
         """What people call the model, without looking whether it is here."""
         entry = self._entry_named(reference)
-        return entry.name if entry else _stem(Path(reference))
+        return entry.name if entry else stem_of(Path(reference))
 
     def _entry_named(self, reference: str) -> CatalogEntry | None:
         for entry in self.catalog:
@@ -226,7 +226,7 @@ class Library:
         entry = self._entry_of(path)
         return Model(
             id=self._id(path),
-            name=entry.name if entry else _stem(path),
+            name=entry.name if entry else stem_of(path),
             path=path,
             size_bytes=sum(stamp.size_bytes for stamp in stamps),
             header=header,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader
 
+MIB = 1 << 20
 GIB = 1 << 30
 SMALLEST_CONTEXT = 256
 """Less is of no use to anybody, so it is not proposed."""
@@ -24,6 +25,7 @@ _CACHE_NUMBER_BYTES = 2
 _NUMBER_BYTES = 4
 _RESIDUALS = 5  # embeddings of a whole batch that are alive at the same time
 _GATED, _PLAIN, _GATED_UNFUSED = 3, 1, 2  # feed-forward results that are alive at the same time
+_MOST_KEPT_MIB = 512
 _TIGHT_SHARE = 0.8
 _SMALL_MAC_BYTES = 36 * GIB
 
@@ -61,11 +63,13 @@ class Need:
     output_bytes: int = 0
     """What is kept of every token of a batch; taken at the first long text, not at the start."""
     process_bytes: int = 0
+    kept_bytes: int = 0
+    """Keys and values of prompts that were answered, in case they come again; taken as they come."""
 
     @property
     def total_bytes(self) -> int:
         """All of them."""
-        buffers = self.cache_bytes + self.compute_bytes + self.output_bytes
+        buffers = self.cache_bytes + self.compute_bytes + self.output_bytes + self.kept_bytes
         return self.weights_bytes + buffers + self.process_bytes
 
 
@@ -129,7 +133,16 @@ def estimate(header: ModelHeader, weights_bytes: int, load: Load) -> Need:
         _compute_bytes(header, load),
         _output_bytes(header, load),
         _PYTHON_BYTES if load.fused_attention else _NATIVE_BYTES,
+        kept_prompts_mib(header, load) * MIB if load.fused_attention else 0,
     )
+
+
+def kept_prompts_mib(header: ModelHeader, load: Load) -> int:
+    """What llama.cpp may keep of earlier prompts: as much as of the present ones, within reason.
+
+    The engine is told so; by itself it would keep up to 8 GiB.
+    """
+    return min(_MOST_KEPT_MIB, -(-_cache_bytes(header, load) // MIB))
 
 
 def judge(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import sys
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -324,5 +325,15 @@ def _from_text(field: Field, text: str) -> object:
         words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
         return words.get(text.lower(), text)
     if field.kind is tuple:
-        return shlex.split(text)
+        return _words(text)
     return field.kind(text)
+
+
+def _words(text: str) -> list[str]:
+    """A text's words as a shell reads them; on Windows, a backslash stands in a path and for itself."""
+    reader = shlex.shlex(text, posix=True)
+    reader.whitespace_split = True
+    reader.commenters = ""
+    if sys.platform == "win32":
+        reader.escape = ""
+    return list(reader)

@@ -7,19 +7,46 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.errors import Fix, ModelError
+from tray_app.phrases import phrase
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tray_app.phrases import Phrase
 
 # Where systems put drives that come and go; below the last two, each person's have a folder of their own.
 _MOUNT_FOLDERS = tuple(map(Path, ("/Volumes", "/mnt", "/media", "/run/media")))
 _PERSONAL_MOUNT_FOLDERS = _MOUNT_FOLDERS[2:]
 
 
+class DriveGoneError(ModelError):
+    """What is asked for is on a drive that is not connected."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(
+            title_of(place),
+            phrase("There is no {place} now.", place=place),
+            "When it is there again, the server starts by itself. Or choose another model or models folder.",
+            fix=Fix.SETTING,
+            setting="model",
+        )
+        self.place = place
+
+
+def title_of(place: Path) -> Phrase:
+    """What has happened, to a place that is gone."""
+    name = place.name or place
+    if is_drive(place):
+        return phrase("The drive «{name}» is not connected", name=name)
+    return phrase("The folder «{name}» is gone", name=name)
+
+
 def device_of(path: Path) -> int | None:
     """The number of the drive that a file is on; None if it is not there."""
     try:
         return path.stat().st_dev
-    except OSError:
+    except (OSError, ValueError):  # ValueError: what can be no path
         return None
 
 

@@ -26,13 +26,15 @@ def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, 
     """`env` for a child: what the starter of a frozen app has put into it is taken out, what it hid is back.
 
     `bundle` is the folder with the app's own libraries, None where the app is not frozen; then `env` is good
-    as it is. Of every other list of paths, as PATH, the entries inside the bundle are left out.
+    as it is. Of every other list of paths, as PATH, the entries inside the bundle are left out. What is clean
+    stays as it is.
     """
     if bundle is None:
         return dict(env)
     clean = {}
     for name, value in env.items():
-        if name.startswith(_OF_THE_STARTER) or name in _LIBRARY_PATHS:
+        replaced = name in _LIBRARY_PATHS and f"{name}{_SAVED}" in env
+        if replaced or name.startswith(_OF_THE_STARTER):
             continue
         if name.endswith(_SAVED) and (plain := name.removesuffix(_SAVED)) in _LIBRARY_PATHS:
             if value:

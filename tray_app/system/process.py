@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -118,5 +119,8 @@ def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]
     app is its own interpreter and has no scripts.
     """
     if getattr(sys, "frozen", False):
-        return (sys.executable, role)
+        program = sys.executable
+        if sys.platform == "win32":  # only the program for terminals has an output that can be read
+            program = str(Path(program).with_name("powerinfer-tray.exe"))
+        return (program, role)
     return (sys.executable, *python_options, script)

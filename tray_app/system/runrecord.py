@@ -7,6 +7,7 @@ too: what a living copy of this app has started is not left over. Any thread.
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from tray_app.system.child import Child
 
 _PATTERN = "engine-*.json"
-_CLOCK_TOLERANCE_S = 2.0  # psutil reckons start times from the boot time, which moves when the clock is set
+_CLOCK_TOLERANCE_S = 2.0  # the boot time that Linux tells is rounded
 _END_TIMEOUT_S = 5.0
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """A process that was started and the process that started it."""
+    """A process that was started and the process that started it; times as `_started_s` gives them."""
 
     pid: int
     created_s: float
@@ -40,8 +41,8 @@ def remember(folder: Path, child: Child, port: int) -> Path:
     owner = psutil.Process()
     path = folder / _PATTERN.replace("*", str(owner.pid))
     with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-        created_s = psutil.Process(child.pid).create_time()
-        record = RunRecord(child.pid, created_s, str(child.executable), port, owner.pid, owner.create_time())
+        created_s = _started_s(psutil.Process(child.pid))
+        record = RunRecord(child.pid, created_s, str(child.executable), port, owner.pid, _started_s(owner))
         write_atomically(path, msgspec.json.encode(record), mode=0o600)
     return path
 
@@ -70,10 +71,19 @@ def _find(pid: int, created_s: float) -> psutil.Process | None:
         process = psutil.Process(pid)
         if (
             process.status() != psutil.STATUS_ZOMBIE
-            and abs(process.create_time() - created_s) <= _CLOCK_TOLERANCE_S
+            and abs(_started_s(process) - created_s) <= _CLOCK_TOLERANCE_S
         ):
             return process
     return None
+
+
+def _started_s(process: psutil.Process) -> float:
+    """When a process started, by a clock that nobody sets: on Linux since the start of the machine.
+
+    There psutil adds the boot time, which moves whenever the clock is set: an engine at work would be taken
+    for one that was left over.
+    """
+    return process.create_time() - (psutil.boot_time() if sys.platform == "linux" else 0)
 
 
 def _runs(process: psutil.Process, executable: str) -> bool:

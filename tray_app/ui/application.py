@@ -21,7 +21,6 @@ from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.tray import Page, announcement, notices
-from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from tray_app.app import App, AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.presenters.tray import Notice
+    from tray_app.ui.settings_dialog import SettingsDialog
 
 BACKGROUND = "--background"
 # Together the five seconds in which a person expects that an app has quit.
@@ -192,6 +192,8 @@ class Desktop(QObject):
         return window
 
     def _make_dialog(self) -> SettingsDialog:
+        from tray_app.ui.settings_dialog import SettingsDialog  # the icon need not wait for it
+
         dialog = SettingsDialog(self.bridge)
         dialog.failed_later.connect(self._show_error)
         return dialog

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tray_app.ui.presenters.vitals import Point
 
-_HEIGHT = 56
 _HEADROOM = 1.15
 _FILL_ALPHA = 70
 
@@ -32,7 +31,6 @@ class Chart(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph has no types
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFixedHeight(_HEIGHT)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # there is nothing to do with it
         self._view = pg.ViewBox(enableMenu=False, enableMouse=False)
         self._line = pg.PlotCurveItem(connect="finite", fillLevel=0)

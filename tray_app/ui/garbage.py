@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def settle() -> None:
     """What has been imported and built stays for good: do not go through it again and again.
 
-    A full collection of it takes 70 ms, during which no thread of Python runs.
+    A full collection takes 70 ms, in which no thread of Python runs. It may have been off until now.
     """
     gc.freeze()
+    gc.enable()
 
 
 def discard(plot: QWidget) -> None:

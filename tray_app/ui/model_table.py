@@ -33,22 +33,22 @@ PERMILLE_ROLE = Qt.ItemDataRole.UserRole
 _AIR = 14
 _GAP = "\N{EN SPACE}"
 """Between a number, which ends at the right of its cell, and the text of the next one."""
-_NAME_WIDTH_CHARACTERS = 26
 _TOP = QModelIndex()
 
 
 class Column(IntEnum):
-    """The columns, from the left."""
+    """The columns, from the left: what matters most is in view also in a small window with large letters."""
 
     NAME = 0
-    KIND = 1
-    QUANTIZATION = 2
-    CONTEXT = 3
-    SIZE = 4
-    FIT = 5
-    STATE = 6
+    STATE = 1
+    SIZE = 2
+    FIT = 3
+    QUANTIZATION = 4
+    CONTEXT = 5
+    KIND = 6
 
 
+_WIDTHS_CHARACTERS = {Column.NAME: 26, Column.STATE: 33}
 _NUMBERS = (Column.CONTEXT, Column.SIZE)
 
 
@@ -67,7 +67,7 @@ class ModelTable(QAbstractTableModel):
             ]
             self.rows = rows
             for number in changed:
-                self.dataChanged.emit(self.index(number, Column.NAME), self.index(number, Column.STATE))
+                self.dataChanged.emit(self.index(number, min(Column)), self.index(number, max(Column)))
             return False
         self.beginResetModel()
         self.rows = rows
@@ -103,7 +103,7 @@ class ModelTable(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:  # what the shape says, the word says too
                 return row.fit if index.column() == Column.FIT else _cells(row)[index.column()].strip()
             case Qt.ItemDataRole.ToolTipRole:
-                return "\n".join((row.name, *row.details))
+                return "\n".join((row.name, row.state, *row.details))
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(index.column())
             case Qt.ItemDataRole.FontRole if row.chosen:
@@ -116,19 +116,19 @@ class ModelTable(QAbstractTableModel):
 def _headings() -> tuple[str, ...]:
     return (
         tr("Model"),
-        tr("Kind"),
-        tr("Quantization"),
-        tr("Context") + _GAP,
+        tr("State"),
         tr("Size") + _GAP,
         tr("This machine"),
-        tr("State"),
+        tr("Quantization"),
+        tr("Context") + _GAP,
+        tr("Kind"),
     )
 
 
 def _cells(row: ModelRow) -> tuple[str, ...]:
     fit = f"{row.fit_shape} {row.fit}".strip()
-    numbers = (row.context + _GAP, row.size + _GAP)
-    return (row.name, row.kind, row.quantization, *numbers, fit, row.state)
+    size, context = row.size + _GAP, row.context + _GAP
+    return (row.name, row.state, size, fit, row.quantization, context, row.kind)
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -153,9 +153,9 @@ def make_table(model: ModelTable) -> QTableView:
     header = table.horizontalHeader()
     header.setHighlightSections(False)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Interactive)
-    header.resizeSection(Column.NAME, table.fontMetrics().averageCharWidth() * _NAME_WIDTH_CHARACTERS)
-    header.setStretchLastSection(True)
+    for column, characters in _WIDTHS_CHARACTERS.items():
+        header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(column, table.fontMetrics().averageCharWidth() * characters)
     return table
 
 

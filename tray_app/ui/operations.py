@@ -23,7 +23,7 @@ from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
-from tray_app.ui.presenters.models import ModelFacts, Sort, entry_key, key_of
+from tray_app.ui.presenters.models import ModelFacts, Sort, entry_key, finished_downloads, key_of
 from tray_app.ui.presenters.tray import current_download
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def read_facts(app: App) -> ModelFacts:
         chosen = entry_key(exc.entry)
     except ModelError:
         chosen = None  # the status page says what is wrong with it, when it is started
+    finished = finished_downloads(app.downloads.snapshot())  # before the folder is read, which then has them
     contents = library.contents()
     missing = bool(app.store.current.models_folder) and not library.folder.is_dir()
     return ModelFacts(
@@ -63,16 +64,16 @@ def read_facts(app: App) -> ModelFacts:
         contents.unusable,
         contents.partials,
         missing_folder=library.folder if missing else None,
+        finished=finished,
     )
 
 
 def survey(app: App) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
-    reports = {
-        entry_key(entry): report for entry in facts.catalog if (report := app.care.foresee(entry)) is not None
-    }
-    reports |= {key_of(model, facts.catalog): app.care.report_on(model) for model in facts.installed}
+    here, on_offer = app.care.survey(facts.installed, facts.catalog)
+    reports = {entry_key(entry): on_offer[entry.id] for entry in facts.catalog if entry.id in on_offer}
+    reports |= {key_of(model, facts.catalog): here[model.path] for model in facts.installed}
     return replace(facts, reports=reports)
 
 

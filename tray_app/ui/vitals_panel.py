@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _LOOK_MS = 1000
 _COLUMNS = 2
+_CHART_HEIGHT = 56
 
 
 class VitalsPanel(QWidget):
@@ -126,6 +127,9 @@ class _Cell(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(2)
         self._column.addLayout(line)
+        self._column.addStretch()
+        # The charts come a moment later: nothing shall jump then.
+        self.setMinimumHeight(self._column.sizeHint().height() + _CHART_HEIGHT)
         self.show_points(())
 
     def show_points(self, points: tuple[Point, ...]) -> None:
@@ -146,7 +150,8 @@ class _Cell(QWidget):
             self.chart = Chart(self)
             self.chart.setAccessibleName(quantity_title(self._quantity, tr))
             self.chart.show_points(self._points)
-            self._column.addWidget(self.chart)
+            self.chart.setFixedHeight(_CHART_HEIGHT)
+            self._column.insertWidget(1, self.chart)
 
     def free(self) -> None:
         """Give the chart back; its numbers stay."""

@@ -22,10 +22,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.ui.pages.logs import LogsPage
-from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.status import StatusPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page, failure_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, Successor, bring_into_view
@@ -42,6 +38,8 @@ class Window(QWidget):
 
     settings_wanted = Signal(str)
     """The dialog, at the setting of this name; at its beginning for an empty one."""
+
+    _source_offered = Signal(str)
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -87,10 +85,7 @@ class Window(QWidget):
     def offer_source(self, source: str) -> None:
         """Open on the models, with this address or path filled in."""
         self.open(Page.MODELS)
-        models = self.page(Page.MODELS)
-        if isinstance(models, ModelsPage):
-            models.source.setText(source)
-            models.source.setFocus()
+        self._source_offered.emit(source)
 
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""
@@ -128,18 +123,28 @@ class Window(QWidget):
         self.message.offer(tr("Close"), self.message.clear)
 
     def _build(self, page: Page) -> QWidget:
+        """Imported here, page by page: the icon need not wait for what nobody looks at yet."""
         match page:
             case Page.STATUS:
+                from tray_app.ui.pages.status import StatusPage
+
                 status = StatusPage(self._bridge)
                 status.settings_wanted.connect(self.settings_wanted)
                 return status
             case Page.MODELS:
+                from tray_app.ui.pages.models import ModelsPage
+
                 models = ModelsPage(self._bridge)
                 models.navigate.connect(self.open)
+                self._source_offered.connect(models.take_source)
                 return models
             case Page.EMBEDDING:
+                from tray_app.ui.pages.trial import TrialPage
+
                 return TrialPage(self._bridge)
             case Page.LOGS:
+                from tray_app.ui.pages.logs import LogsPage
+
                 return LogsPage(self._bridge)
 
     def _want_settings(self) -> None:

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.logs import LogRow
 
-_BUSY_MS = 25
+_BUSY_MS = 50
 _QUIET_MS = 250
 _TYPING_MS = 150
-_MOST_AT_ONCE = 2000
+_MOST_AT_ONCE = 4000
 """Lines that are taken in one go, so that the first look at a long log does not hold up a click."""
 _MOST_CHARACTERS = 2000
 """The widest line that can be scrolled through; a longer one is copied whole all the same."""

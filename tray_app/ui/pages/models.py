@@ -90,6 +90,14 @@ class ModelsPage(QWidget):
         if row := old._selected():
             self._wanted_key = row.key
 
+    def take_source(self, source: str) -> None:
+        """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
+        if is_address(source):
+            self.source.setText(source)
+            self.source.setFocus()
+        else:
+            self.deeds.import_files([Path(source)])
+
     def act(self, action: ModelAction) -> None:
         """Do something with the selected model."""
         row = self._selected()

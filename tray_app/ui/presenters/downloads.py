@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase, Progress
-from tray_app.models.files import parts_of
+from tray_app.models.files import parts_of, split_of
 from tray_app.ui.presenters.wording import permille, progress_text
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def merged_permille(parts: tuple[Progress, ...]) -> int | None:
 
 def merged_text(parts: tuple[Progress, ...], tr: Translate) -> str:
     """What the download of a model is doing, and with which of its files."""
-    text = progress_text(merged(parts), tr)
-    if len(parts) == 1 or merged(parts).phase is Phase.DONE:
+    whole = merged(parts)
+    text = progress_text(whole, tr)
+    split = split_of(whole.path.stem)
+    if split is None or whole.phase is Phase.DONE:
         return text
-    done = sum(part.phase is Phase.DONE for part in parts)
-    number = min(done + 1, len(parts))
-    return tr("File {number} of {count}: {text}").format(number=number, count=len(parts), text=text)
+    return tr("File {number} of {count}: {text}").format(number=split.number, count=split.count, text=text)

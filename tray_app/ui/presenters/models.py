@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
+from tray_app.models.files import stem_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 from tray_app.ui.presenters.wording import error_lines, size_text
@@ -110,13 +111,19 @@ class ModelFacts:
     """By key, where something can be said."""
     missing_folder: Path | None = None
     """The folder that was chosen for models, while it is not there."""
+    finished: frozenset[int] = frozenset()
+    """The downloads that had ended well before the folder was read: what they brought is listed, or gone."""
 
 
 def facts_key(status: AppStatus) -> object:
     """Another one after a change that the facts may have to be read anew for."""
-    finished = frozenset(progress.id for progress in status.downloads if progress.phase is Phase.DONE)
     settings = status.settings
-    return settings.model, settings.models_folder, finished, status.folder_changes
+    return settings.model, settings.models_folder, finished_downloads(status.downloads), status.folder_changes
+
+
+def finished_downloads(downloads: Iterable[Progress]) -> frozenset[int]:
+    """Those whose file is there."""
+    return frozenset(progress.id for progress in downloads if progress.phase is Phase.DONE)
 
 
 def key_of(model: Model, catalog: Iterable[CatalogEntry]) -> str:
@@ -161,9 +168,7 @@ def model_rows(
     fetched: set[str] = set()
     for name, parts in of_one_model(downloads).items():
         fetched |= {part.path.name for part in parts}
-        whole = merged(parts)
-        dropped = whole.phase is Phase.CANCELLED and not whole.received_bytes
-        if not dropped and (whole.phase is not Phase.DONE or name not in rows):
+        if _is_news(merged(parts), facts):
             rows[name] = _download_row(name, parts, offers.get(name), tr)
     for unusable in facts.unusable:
         rows.setdefault(unusable.path.name, _unusable_row(unusable, tr))
@@ -176,17 +181,27 @@ def model_rows(
     return tuple(rows.values())
 
 
+def _is_news(download: Progress, facts: ModelFacts) -> bool:
+    """Whether a download says more than the folder does."""
+    match download.phase:
+        case Phase.DONE:
+            return download.id not in facts.finished
+        case Phase.CANCELLED:
+            return download.received_bytes > 0
+    return True
+
+
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     """How large the download of a catalogue's model is, as far as the catalogue knows."""
     if not entry.size_bytes:
         return ""
     size = size_text(entry.size_bytes, tr)
-    return tr("about {size}").format(size=size) if entry.size_is_approximate else size
+    return tr("≈ {size}").format(size=size) if entry.size_is_approximate else size
 
 
-def kind_text(model: Model, tr: Translate) -> str:
-    """Which of the two families it is of."""
-    return tr("Sparse") if model.header.sparse else tr("Dense")
+def kind_text(tr: Translate, *, sparse: bool) -> str:
+    """Which of the two families a model is of."""
+    return tr("Sparse") if sparse else tr("Dense")
 
 
 def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
@@ -196,6 +211,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     comes_with_app = entry is not None and entry.builtin
     report = facts.reports.get(key)
     context = model.header.context_length
+    needs = tr("A sparse model runs on PowerInfer alone.") if model.header.sparse else ""
     permitted = {ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
     permitted |= set() if chosen else {ModelAction.USE}
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
@@ -203,14 +219,14 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         key=key,
         name=tr.said(model.name),
         sort=Sort.INSTALLED,
-        kind=kind_text(model, tr),
+        kind=kind_text(tr, sparse=model.header.sparse),
         quantization=model.header.quantization,
         context=tr.number(context) if context else "",
         size=size_text(model.size_bytes, tr),
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen") if chosen else tr("Installed"),
-        details=_sentences(tr.said(entry.note) if entry else "", report, str(model.path), tr=tr),
+        details=_sentences(tr.said(entry.note) if entry else "", report, needs, str(model.path), tr=tr),
         chosen=chosen,
         actions=frozenset(permitted),
         reference=reference_of(model, facts),
@@ -227,7 +243,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         key=entry_key(entry),
         name=tr.said(entry.name),
         sort=Sort.OFFER,
-        kind=tr("Sparse") if entry.sparse else tr("Dense"),
+        kind=kind_text(tr, sparse=entry.sparse),
         size=offer_size(entry, tr),
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
@@ -247,7 +263,7 @@ def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None
     held = tr("{size} have arrived.").format(size=size_text(whole.received_bytes, tr))
     return ModelRow(
         key=name,
-        name=offer.name if offer else name,
+        name=offer.name if offer else stem_of(parts[0].path),
         sort=Sort.DOWNLOAD,
         kind=offer.kind if offer else "",
         size=size_text(whole.total_bytes, tr) if whole.total_bytes else offer.size if offer else "",
@@ -278,7 +294,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
         permitted = {ModelAction.REVEAL, ModelAction.REMOVE}
     return ModelRow(
         key=unusable.path.name,
-        name=unusable.path.stem,
+        name=stem_of(unusable.path),
         sort=Sort.UNUSABLE,
         size=size_text(unusable.size_bytes, tr),
         state=state,
@@ -291,7 +307,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
 def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     return ModelRow(
         key=partial.final.name,
-        name=partial.final.stem,
+        name=stem_of(partial.final),
         sort=Sort.PARTIAL,
         size=size_text(partial.held_bytes, tr),
         state=tr("Left by a download"),

@@ -19,7 +19,10 @@ def prospect_facts(prospect: Prospect, tr: Translate) -> tuple[tuple[str, str], 
     header = model.header
     context = header.context_length
     facts = (
-        (tr("Kind:"), f"{kind_text(model, tr)} · {header.architecture} · {header.quantization}"),
+        (
+            tr("Kind:"),
+            f"{kind_text(tr, sparse=header.sparse)} · {header.architecture} · {header.quantization}",
+        ),
         (tr("Context:"), tr.count("{count} token", "{count} tokens", context) if context else ""),
         (tr("Size:"), size_text(model.size_bytes, tr)),
         (tr("On the disk:"), space_text(prospect.needed_bytes, prospect.free_bytes, tr)),

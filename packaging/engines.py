@@ -1,0 +1,126 @@
+"""Gets PowerInfer's programs for a package, and lets in only what was pinned and runs there. Main thread.
+
+`engines.toml` pins the published ones. A packager's own build is checked the same way, but for its digest.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from freeze import BUILD, PackagingError
+from tray_app.download.queue import DownloadQueue
+from tray_app.errors import DownloadError
+from tray_app.system.executable import read_executable
+from tray_app.system.host import System
+
+MANIFEST = Path(__file__).with_name("engines.toml")
+DOWNLOADS = BUILD / "engines"
+NAMES = ("server", "quantize")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A published program."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `engines.toml` says, by platform (`macos-arm64`): what there is, or why there is nothing."""
+
+    pins: dict[str, tuple[Pin, ...]]
+    unpublished: dict[str, str]
+
+    @classmethod
+    def read(cls, file: Path = MANIFEST) -> Manifest:
+        """Read the file; `PackagingError` if it misses a key or names a platform twice."""
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        pins: dict[str, tuple[Pin, ...]] = {}
+        try:
+            for row in content["programs"]:
+                pin = Pin(row["name"], row["url"], row["sha256"])
+                for platform in row["platforms"]:
+                    pins[platform] = (*pins.get(platform, ()), pin)
+            manifest = cls(pins, dict(content["unpublished"]))
+        except KeyError as exc:
+            raise PackagingError(f"{file.name} lacks {exc}") from exc
+        if both := pins.keys() & manifest.unpublished.keys():
+            raise PackagingError(f"{file.name} has programs for {', '.join(both)}, and says there are none")
+        return manifest
+
+
+def program_names(platform: str) -> tuple[str, ...]:
+    """The files that the app looks for in `resources/bin/<platform>/`."""
+    suffix = ".exe" if platform.startswith(System.WINDOWS) else ""
+    return tuple(f"{name}{suffix}" for name in NAMES)
+
+
+def gather(platform: str, own_build: Path | None, into: Path, manifest: Manifest) -> bool:
+    """Put checked programs into `into/<platform>/`; whether there are any for this platform.
+
+    `PackagingError` if one is missing, is not what was pinned, or was built for other machines.
+    """
+    folder = into / platform
+    shutil.rmtree(into, ignore_errors=True)
+    if own_build is None and platform not in manifest.pins:
+        why = manifest.unpublished.get(platform, "engines.toml does not know this platform")
+        print(f"PowerInfer is not bundled: {why}. The package carries llama.cpp alone.")
+        return False
+    folder.mkdir(parents=True)
+    for name in program_names(platform):
+        source = own_build / name if own_build else fetch(name, manifest.pins[platform], DOWNLOADS)
+        check(source, platform)
+        shutil.copyfile(source, folder / name)
+        (folder / name).chmod(0o755)
+    return True
+
+
+def check(program: Path, platform: str) -> None:
+    """`PackagingError` if a file is no program for a platform."""
+    try:
+        found = read_executable(program)
+    except OSError as exc:
+        raise PackagingError(f"There is no {program.name} at {program}: {exc.strerror}") from exc
+    if found is None:
+        raise PackagingError(f"{program} is not a program")
+    if platform not in {f"{found.system}-{machine}" for machine in found.machines}:
+        built_for = ", ".join(f"{found.system}-{machine}" for machine in found.machines)
+        raise PackagingError(f"{program.name} was built for {built_for}, but is wanted for {platform}")
+
+
+def check_places(bundle: Path, platform: str) -> None:
+    """`PackagingError` unless a bundle's programs lie where the app looks for them, and nowhere else."""
+    wanted = {bundle / "resources" / "bin" / platform / name for name in program_names(platform)}
+    found = {path for name in program_names(platform) for path in bundle.rglob(name) if _is_file(path)}
+    if lost := wanted - found:
+        raise PackagingError(f"Not where the app looks for it: {', '.join(map(str, sorted(lost)))}")
+    if stray := found - wanted:
+        raise PackagingError(f"In the wrong place: {', '.join(map(str, sorted(stray)))}")
+    for program in wanted:
+        check(program, platform)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether this is the file itself: on macOS, links to it lie in other folders of the app."""
+    return path.is_file() and not path.is_symlink()
+
+
+def fetch(name: str, pins: tuple[Pin, ...], into: Path) -> Path:
+    """The published program, by the app's own means: verified, and gone on with if it was interrupted."""
+    pin = next((pin for pin in pins if pin.name == name), None)
+    if pin is None:
+        raise PackagingError(f"engines.toml has no {name} for this platform")
+    folder = into / pin.sha256[:12]  # another version is another file
+    queue = DownloadQueue()
+    try:
+        return queue.wait(queue.add(pin.url, folder, sha256=pin.sha256))
+    except DownloadError as exc:
+        raise PackagingError(f"{name} cannot be had from {pin.url}: {exc}") from exc
+    finally:
+        queue.close(timeout_s=5)

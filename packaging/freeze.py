@@ -1,0 +1,121 @@
+"""Makes the frozen app with PyInstaller, and believes it only after it has proven itself. Main thread.
+
+A build fails on a library that was not found, a file that must be there and is not, and on a self-test of the
+frozen app that does not pass.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import contents
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+SPEC = Path(__file__).with_name("powerinfer_tray.spec")
+_SELFTEST_TIMEOUT_S = 300
+
+
+class PackagingError(Exception):
+    """A package cannot be made; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The frozen app: a folder, or on macOS an `.app`."""
+
+    folder: Path
+    program: Path
+    code: Path
+    """Where it finds its libraries and programs."""
+    data: Path
+    """Where the rest lies: the same folder but on macOS, where each has links to the other."""
+
+    @classmethod
+    def of(cls, system: str, where: Path) -> Frozen:
+        """The one that PyInstaller has put into a folder."""
+        if system == "macos":
+            app = where / f"{contents.TITLE}.app"
+            inside = app / "Contents"
+            return cls(app, inside / "MacOS" / contents.APP, inside / "Frameworks", inside / "Resources")
+        folder = where / contents.APP
+        program = folder / (f"{contents.APP}.exe" if system == "windows" else contents.APP)
+        return cls(folder, program, folder / "_internal", folder / "_internal")
+
+    def names(self) -> set[str]:
+        """The files in it, as the app knows them."""
+        places = {self.code, self.data}
+        return {path.relative_to(place).as_posix() for place in places for path in place.rglob("*")}
+
+    def prove(self) -> None:
+        """Let it run its own self-test; `PackagingError` if that does not pass."""
+        began_s = time.monotonic()
+        test = subprocess.run(
+            [self.program, "selftest", "--json"],
+            capture_output=True,
+            timeout=_SELFTEST_TIMEOUT_S,
+            check=False,
+            encoding="utf-8",
+        )
+        if test.returncode != 0:
+            raise PackagingError(f"The frozen app's self-test failed ({test.returncode}):\n{test.stderr}")
+        report = " ".join(test.stdout.split())
+        print(f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {report}", flush=True)
+
+
+def freeze(system: str, programs: Path | None = None) -> Frozen:
+    """Freeze the app. `programs` are to be bundled, and lie below `<platform>/`."""
+    if lines := contents.unresolved(_run_pyinstaller(programs)):
+        raise PackagingError("Libraries are missing on this machine:\n" + "\n".join(lines))
+    frozen = Frozen.of(system, BUILD / "frozen")
+    languages = contents.languages(ROOT / "resources" / "translations")
+    if lines := contents.missing(
+        frozen.names(), system, llama_cpp=contents.has_llama_cpp(), languages=languages
+    ):
+        raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
+    return frozen
+
+
+def size_bytes(folder: Path) -> int:
+    """What a folder takes on a disk, links not followed."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def source_date() -> int:
+    """The time of the sources, in seconds since 1970: as told by the environment, else of the last commit."""
+    if told := os.environ.get("SOURCE_DATE_EPOCH"):
+        return int(told)
+    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    return int(subprocess.run(git, stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
+def _run_pyinstaller(programs: Path | None) -> str:
+    """Its log. The same sources give the same bytes."""
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", str(SPEC)]
+    command += ["--distpath", str(BUILD / "frozen"), "--workpath", str(BUILD / "pyinstaller")]
+    if programs is not None:
+        command += ["--", "--programs", str(programs)]
+    print("Freezing …", flush=True)
+    run = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": str(source_date())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+        errors="replace",
+    )
+    (BUILD / "pyinstaller.log").write_text(run.stdout, encoding="utf-8")
+    if run.returncode != 0:
+        raise PackagingError(f"PyInstaller failed ({run.returncode}):\n{run.stdout[-4000:]}")
+    return run.stdout
+
+
+if __name__ == "__main__":
+    print(freeze(sys.argv[1]).folder)

@@ -1,0 +1,180 @@
+"""Makes the .deb and the tarball of a frozen app. Main thread; the same app gives the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import contents
+from freeze import BUILD, ROOT, PackagingError, source_date
+from tray_app import __version__
+
+HOME = Path("usr/lib") / contents.APP
+"""Where the frozen app lies in an installed system."""
+TEMPLATES = Path(__file__).with_name("linux")
+ICON_SIZES = (16, 32, 48, 128, 256)
+MAINTAINER = "PowerInfer Tray maintainers <noreply@powerinfer-tray.invalid>"
+DESCRIPTION = """\
+runs language models on this computer for OpenAI clients
+ A tray app that downloads a language model, runs it with llama.cpp or
+ PowerInfer, and offers it to OpenAI clients at http://127.0.0.1:8080/v1.
+ Nothing leaves the machine but the downloads that its user asks for."""
+_DEBIAN_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def make(frozen: Path, dist: Path) -> list[Path]:
+    """The packages, made in the folder `dist`; `PackagingError` if a tool fails."""
+    dist.mkdir(parents=True, exist_ok=True)
+    return [make_deb(frozen, dist), make_tarball(frozen, dist)]
+
+
+def prove(packages: list[Path]) -> None:
+    """Use both packages in a small Debian, and remove the .deb; `PackagingError` if anything is off."""
+    options = ["-v", "-rP", "-p", "no:cacheprovider", "tests/packaging/proof_linux.py"]
+    deb, tarball = map(str, packages)
+    environ = {**os.environ, "POWERINFER_TRAY_DEB": deb, "POWERINFER_TRAY_TARBALL": tarball}
+    proof = [sys.executable, "-m", "pytest", *options]
+    if subprocess.run(proof, cwd=ROOT, env=environ, check=False).returncode != 0:
+        raise PackagingError("The package has not proven itself")
+
+
+def make_deb(frozen: Path, dist: Path) -> Path:
+    """A Debian package, below `/usr` like any other."""
+    tree = BUILD / "deb"
+    shutil.rmtree(tree, ignore_errors=True)
+    (tree / "DEBIAN").mkdir(parents=True)  # by which Debian's tools know a package's root
+    install(frozen, tree)
+    machine = _DEBIAN_MACHINES[platform.machine()]
+    fields = control(machine, dependencies(tree), sum(path.lstat().st_size for path in tree.rglob("*")))
+    for name, text in {"control": fields, "prerm": (TEMPLATES / "prerm").read_text()}.items():
+        write(tree / "DEBIAN" / name, text, executable=name == "prerm")
+    date_all(tree)
+    package = dist / f"{contents.APP}_{__version__}_{machine}.deb"
+    run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, package)
+    return package
+
+
+def install(frozen: Path, tree: Path) -> None:
+    """Lay the files of an installed app below `tree`, with the rights that they shall have."""
+    shutil.copytree(frozen, tree / HOME, symlinks=True)
+    for library in systems_libraries(tree / HOME / "_internal"):
+        library.unlink()  # the dependencies bring it, with its security updates
+    (tree / "usr/bin").mkdir(parents=True)
+    (tree / "usr/bin" / contents.APP).symlink_to(f"../lib/{contents.APP}/{contents.APP}")
+    share, icons = tree / "usr/share", ROOT / "resources" / "icons"
+    write(share / f"applications/{contents.APP}.desktop", (TEMPLATES / "powerinfer-tray.desktop").read_text())
+    write(share / f"metainfo/{contents.APP_ID}.metainfo.xml", metainfo())
+    write(share / f"doc/{contents.APP}/copyright", (ROOT / "LICENSE").read_text() + _OTHER_LICENCES)
+    pictures = {f"{size}x{size}": icons / f"app-{size}.png" for size in ICON_SIZES}
+    for folder, source in {**pictures, "scalable": icons / "app.svg"}.items():
+        target = share / "icons/hicolor" / folder / f"apps/{contents.APP}{source.suffix}"
+        target.parent.mkdir(parents=True)
+        shutil.copyfile(source, target)
+    for path in tree.rglob("*"):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)
+
+
+def systems_libraries(inside: Path) -> list[Path]:
+    """The libraries that PyInstaller has taken from this machine; those of wheels lie in folders."""
+    files = (path for path in inside.glob("lib*.so*") if not path.is_symlink())
+    return [path for path in files if not path.name.startswith("libpython")]
+
+
+_OTHER_LICENCES = f"\nThe licences of all that it contains: /{HOME}/_internal/licences.txt\n"
+
+
+def control(machine: str, depends: str, installed_bytes: int) -> str:
+    """The package's own description, as Debian's policy wants it."""
+    fields = {
+        "Package": contents.APP,
+        "Version": __version__,
+        "Architecture": machine,
+        "Maintainer": MAINTAINER,
+        "Installed-Size": str(-(-installed_bytes // 1024)),
+        "Depends": depends,
+        "Section": "utils",
+        "Priority": "optional",
+        "Description": DESCRIPTION,
+    }
+    return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+
+def dependencies(tree: Path) -> str:
+    """What Debian's own tool says that the programs and libraries below `tree` need of other packages.
+
+    Libraries of the bundle count as there. Fonts are not linked: without any, Qt shows boxes.
+    """
+    home = tree / HOME
+    programs = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink() and is_elf(path)]
+    folders = sorted({path.parent for path in programs})
+    work = BUILD / "shlibdeps"
+    write(work / "debian/control", f"Source: {contents.APP}\n\nPackage: {contents.APP}\nArchitecture: any\n")
+    command = ["dpkg-shlibdeps", "-O", "--ignore-missing-info", "--warnings=0"]
+    command += [f"-l{folder}" for folder in folders]
+    command += [f"-e{path}" for path in programs]
+    line = run(*command, cwd=work).strip()
+    found = line.removeprefix("shlibs:Depends=").split(", ")
+    return ", ".join(sorted({*found, "fonts-dejavu-core | fonts-freefont-ttf | fonts-noto-core"}))
+
+
+def is_elf(path: Path) -> bool:
+    """Whether a file is a program or library of Linux."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def metainfo() -> str:
+    """What software centres show, with the version and the day of this release."""
+    day = run("date", "--utc", "--date", f"@{source_date()}", "+%F").strip()
+    return (TEMPLATES / "metainfo.xml").read_text().format(id=contents.APP_ID, version=__version__, date=day)
+
+
+def make_tarball(frozen: Path, dist: Path) -> Path:
+    """The frozen app alone, for systems without dpkg; it runs from wherever it is unpacked."""
+    package = dist / f"{contents.APP}-{__version__}-linux-{platform.machine()}.tar.gz"
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        member.mtime = source_date()
+        return member
+
+    with (
+        package.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        archive.add(frozen, arcname=contents.APP, filter=plain)  # sorts what is in a folder
+    return package
+
+
+def write(path: Path, text: str, *, executable: bool = False) -> None:
+    """Write a text file of the package, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755 if executable else 0o644)
+
+
+def date_all(tree: Path) -> None:
+    """Give everything the time of the sources."""
+    when = source_date()
+    for path in (tree, *tree.rglob("*")):
+        os.utime(path, (when, when), follow_symlinks=False)
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """What a tool prints; `PackagingError` if it fails."""
+    environ = {**os.environ, "SOURCE_DATE_EPOCH": str(source_date()), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, check=False, text=True)
+    if done.returncode != 0:
+        raise PackagingError(f"{command[0]} failed ({done.returncode}):\n{done.stderr}")
+    return done.stdout

@@ -1,0 +1,63 @@
+"""Makes the packages of a system. `python3 dev.py package SYSTEM` runs this in `.venv`. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import engines
+import freeze
+import linux
+import macos
+import windows
+from freeze import PackagingError
+from tray_app.system.host import detect_system, normalise_machine
+
+MAKERS = {"linux": linux.make, "macos": macos.make, "windows": windows.make}
+DIST = freeze.ROOT / "dist"
+
+
+def main() -> int:
+    """Make what the command line asks for; 1 and the reason if that is not possible."""
+    parser = argparse.ArgumentParser(prog="dev.py package", description="Make packages, in dist/.")
+    parser.add_argument("system", choices=sorted(MAKERS))
+    parser.add_argument("--powerinfer", metavar="DIR", type=Path, help="bundle server and quantize from here")
+    parser.add_argument("--prove", action="store_true", help="Linux: install, use and remove the .deb")
+    options = parser.parse_args()
+    try:
+        packages = make(options.system, options.powerinfer)
+        if options.prove and options.system == "linux":
+            linux.prove(packages)
+    except PackagingError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+def make(system: str, own_build: Path | None) -> list[Path]:
+    """Freeze the app with what belongs into it, let it prove itself, and put it into packages."""
+    target = this_platform()
+    if not target.startswith(f"{system}-"):
+        raise PackagingError(f"Packages for {system} are made on {system}; this is {target}")
+    programs = freeze.BUILD / "programs"
+    bundled = engines.gather(target, own_build, programs, engines.Manifest.read())
+    frozen = freeze.freeze(system, programs if bundled else None)
+    if bundled:
+        engines.check_places(frozen.code, target)
+    print(f"Unpacked: {freeze.size_bytes(frozen.folder) / 1e6:.0f} MB")
+    frozen.prove()
+    packages = MAKERS[system](frozen.folder, DIST)
+    for package in packages:
+        print(f"{package.stat().st_size / 1e6:6.1f} MB  {package}")
+    return packages
+
+
+def this_platform() -> str:
+    """The machine that this runs on, as the app names it in `resources/bin/`."""
+    return f"{detect_system(sys.platform)}-{normalise_machine(platform.machine())}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

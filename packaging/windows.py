@@ -1,0 +1,120 @@
+"""Makes the Windows installer of a frozen app, on Windows or wherever NSIS runs. Main thread.
+
+`SIGN_COMMAND` in the environment is a command that signs, in place, the file whose path is put after it: both
+programs, the installer and its uninstaller. Without it nothing is signed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+import contents
+from freeze import ROOT, PackagingError
+from tray_app import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Row = tuple[str, str, str]
+
+SCRIPT = Path(__file__).with_name("windows") / "installer.nsi"
+PROGRAMS = (f"{contents.APP}.exe", f"{contents.APP}-app.exe")
+"""For a terminal, and for the tray."""
+
+_RUNTIME = re.compile(r"(msvcp|vcruntime|vcomp|concrt)140\w*\.dll", re.IGNORECASE)
+_RESOURCE = """\
+VSVersionInfo(
+  ffi=FixedFileInfo(filevers={numbers}, prodvers={numbers}, mask=0x3f, OS=0x40004, fileType=1),
+  kids=[
+    StringFileInfo([StringTable("040904B0", [
+      StringStruct("ProductName", "PowerInfer Tray"),
+      StringStruct("ProductVersion", "{version}"),
+      StringStruct("FileVersion", "{version}"),
+      StringStruct("FileDescription", "{description}"),
+      StringStruct("OriginalFilename", "{file}"),
+      StringStruct("InternalName", "{file}"),
+      StringStruct("CompanyName", "PowerInfer Tray"),
+      StringStruct("LegalCopyright", "MIT License")])]),
+    VarFileInfo([VarStruct("Translation", [0x0409, 1200])])])
+"""
+
+
+def make(frozen: Path, dist: Path) -> list[Path]:
+    """The installer, made in the folder `dist`; `PackagingError` if a tool fails."""
+    dist.mkdir(parents=True, exist_ok=True)
+    sign = os.environ.get("SIGN_COMMAND", "")
+    sign_programs(frozen, sign)
+    return [make_installer(frozen, dist / f"{contents.APP}-{__version__}-setup.exe", sign=sign)]
+
+
+def sign_programs(folder: Path, command: str) -> None:
+    """Sign both programs of a frozen app, if there is a command: for the shell, as NSIS takes it."""
+    if command:
+        for name in PROGRAMS:
+            run_tool(f'{command} "{folder / name}"')
+
+
+def make_installer(
+    folder: Path, installer: Path, *, version: str = __version__, sign: str = "", quick: bool = False
+) -> Path:
+    """Compile the installer of the frozen app in a folder; `quick` makes a larger one, for tests."""
+    values = {
+        "VERSION": version,
+        "NUMBERS": ".".join(map(str, numbers(version))),
+        "BUNDLE": folder,
+        "ICON": ROOT / "resources" / "icons" / "app.ico",
+        "OUT_FILE": installer,
+    }
+    if sign:
+        values["SIGN"] = sign
+    if quick:
+        values["QUICK"] = "1"
+    command = ["makensis", "-V2", "-WX", "-INPUTCHARSET", "UTF8"]
+    command += [f"-D{name}={value}" for name, value in values.items()]
+    run_tool([*command, str(SCRIPT)])
+    return installer
+
+
+def run_tool(command: str | list[str]) -> None:
+    """Run a tool, or a command line for the shell; `PackagingError` with its output if it fails."""
+    shell = isinstance(command, str)
+    done = subprocess.run(
+        command, shell=shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True
+    )
+    if done.returncode != 0:
+        name = command if isinstance(command, str) else command[0]
+        raise PackagingError(f"{name} failed ({done.returncode}):\n{done.stdout}")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as the four numbers that Windows compares; of a pre-release, those of its release."""
+    parts = [int(part) for part in re.findall(r"\d+", re.split(r"(?:a|b|rc|\.dev)\d", version)[0])]
+    return tuple([*parts, 0, 0, 0, 0][:4])
+
+
+def version_resource(file: str, description: str) -> str:
+    """What the Explorer and the Task Manager show of a program, as PyInstaller reads it."""
+    return _RESOURCE.format(
+        numbers=numbers(__version__), version=__version__, file=file, description=description
+    )
+
+
+def with_one_runtime(rows: Iterable[Row], version: Callable[[str], tuple[int, ...]]) -> list[Row]:
+    """PyInstaller's list with Microsoft's C++ runtime at the top of the bundle, the newest of each library.
+
+    Several wheels bring it, each into a folder of its own, where others do not look; and a Windows need not
+    have it. `version` tells that of a file.
+    """
+    newest: dict[str, Row] = {}
+    others = []
+    for row in rows:
+        name = PureWindowsPath(row[0]).name.lower()
+        if not _RUNTIME.fullmatch(name):
+            others.append(row)
+        elif name not in newest or version(row[1]) > version(newest[name][1]):
+            newest[name] = (name, *row[1:])
+    return [*others, *newest.values()]

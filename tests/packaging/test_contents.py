@@ -1,0 +1,143 @@
+"""What goes into a package and what stays out, by name."""
+
+from __future__ import annotations
+
+import pytest
+
+import contents
+import licences
+
+QT = "PySide6/Qt"
+LANGUAGES = {"fr", "ja"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{QT}/plugins/platforms/libqxcb.so",
+        f"{QT}/plugins/platforms/libqwayland.so",
+        f"{QT}/plugins/platforms/libqcocoa.dylib",
+        "PySide6\\plugins\\platforms\\qwindows.dll",
+        "PySide6\\plugins\\styles\\qmodernwindowsstyle.dll",
+        f"{QT}/plugins/platforminputcontexts/libibusplatforminputcontextplugin.so",
+        f"{QT}/translations/qtbase_ja.qm",
+        f"{QT}/lib/libQt6Widgets.so.6",
+        f"{QT}/lib/libQt6OpenGL.so.6",  # pyqtgraph imports it always
+        "libQt6Core.so.6",
+        "numpy/_core/_multiarray_umath.so",
+        "resources/translations/powerinfer_tray_fr.qm",
+    ],
+)
+def test_what_the_app_needs_stays(name: str) -> None:
+    assert contents.is_used(name, LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{QT}/plugins/platforms/libqeglfs.so",
+        f"{QT}/plugins/platforms/libqminimal.so",
+        f"{QT}/plugins/platformthemes/libqgtk3.so",
+        f"{QT}/plugins/tls/libqopensslbackend.so",
+        f"{QT}/plugins/sqldrivers/libqsqlite.so",
+        "PySide6\\plugins\\imageformats\\qjpeg.dll",
+        "PySide6\\opengl32sw.dll",
+        "PySide6\\Qt6Network.dll",
+        f"{QT}/translations/qtbase_de.qm",
+        f"{QT}/translations/qt_help_fr.qm",
+        f"{QT}/lib/libQt6Network.so.6",
+        f"{QT}/lib/libQt6EglFSDeviceIntegration.so.6",
+        f"{QT}/lib/QtNetwork.framework/Versions/A/QtNetwork",
+        "libQt6Network.so.6",
+    ],
+)
+def test_what_no_part_of_it_uses_is_left_out(name: str) -> None:
+    assert not contents.is_used(name, LANGUAGES)
+
+
+@pytest.mark.parametrize("system", sorted(contents.REQUIRED))
+def test_rules_do_not_contradict_each_other(system: str) -> None:
+    for pattern in contents.REQUIRED[system]:
+        name = pattern.replace("\\", "").replace("[^/]*(so|pyd)", "abi3.so")
+        assert contents.is_used(name, LANGUAGES), name
+        assert contents.missing([name], system, llama_cpp=True).count(pattern) == 0
+
+
+def test_a_package_that_lacks_a_plugin_is_found_out() -> None:
+    names = [
+        pattern.replace("\\", "").replace("[^/]*(so|pyd)", "abi3.so")
+        for pattern in contents.REQUIRED["linux"]
+    ]
+
+    assert contents.missing(names, "linux", llama_cpp=False) == []
+    assert contents.missing(names, "linux", llama_cpp=True) == [r"xllamacpp/xllamacpp\.[^/]*(so|pyd)"]
+    assert contents.missing(names, "linux", llama_cpp=False, languages=["ja"]) == [
+        r"resources/translations/.*_ja\.qm",
+        r"PySide6/(Qt/)?translations/qtbase_ja\.qm",
+    ]
+    assert contents.missing(names[:-1], "linux", llama_cpp=False) == contents.REQUIRED["linux"][-1:]
+
+
+def test_a_missing_library_fails_the_build_if_what_needs_it_is_used() -> None:
+    warning = (
+        "12 WARNING: Library not found: could not resolve '{}', dependency of '/a/PySide6/Qt/plugins/{}'.\n"
+    )
+    gtk = warning.format("libgtk-3.so.0", "platformthemes/libqgtk3.so")
+    xcb = warning.format("libxcb-icccm.so.4", "platforms/libqxcb.so")
+
+    assert contents.unresolved(gtk) == []
+    assert contents.unresolved(gtk + xcb) == [
+        "libxcb-icccm.so.4, needed by /a/PySide6/Qt/plugins/platforms/libqxcb.so"
+    ]
+
+
+def test_libraries_of_the_machine_and_those_that_nothing_loads_are_left_out() -> None:
+    rows = [
+        ("PySide6/Qt/plugins/platforms/libqxcb.so", "/venv/libqxcb.so", "BINARY"),
+        ("libQt6Core.so.6", "PySide6/Qt/lib/libQt6Core.so.6", "SYMLINK"),
+        ("libxcb-cursor.so.0", "/lib/x86_64-linux-gnu/libxcb-cursor.so.0", "BINARY"),
+        ("libxcb-util.so.1", "/usr/lib/x86_64-linux-gnu/libxcb-util.so.1", "BINARY"),
+        ("libstdc++.so.6", "/lib/x86_64-linux-gnu/libstdc++.so.6", "BINARY"),
+        ("libpango-1.0.so.0", "/lib/x86_64-linux-gnu/libpango-1.0.so.0", "BINARY"),
+        ("libpython3.11.so.1.0", "/opt/python/lib/libpython3.11.so.1.0", "BINARY"),
+    ]
+    loads = {
+        "/venv/libqxcb.so": ["libxcb-cursor.so.0", "libstdc++.so.6", "libc.so.6"],
+        "/lib/x86_64-linux-gnu/libxcb-cursor.so.0": ["libxcb-util.so.1"],
+    }
+
+    kept = contents.without_unneeded(rows, lambda file: loads.get(file, []))
+
+    assert {name for name, _, _ in kept} == {
+        "PySide6/Qt/plugins/platforms/libqxcb.so",
+        "libQt6Core.so.6",
+        "libxcb-cursor.so.0",
+        "libxcb-util.so.1",
+        "libpython3.11.so.1.0",
+    }
+
+
+def test_tools_of_developers_are_strangers_and_what_the_app_imports_is_not() -> None:
+    strangers = contents.strangers()
+
+    assert {"pytest", "mypy", "hypothesis", "openai"} <= set(strangers)
+    assert not {"PySide6", "numpy", "xllamacpp", "keyring", "typer", "tray_app"} & set(strangers)
+
+
+def test_every_part_has_a_licence() -> None:
+    family = contents.closure()
+
+    texts = {name: licences.of_distribution(part) for name, part in family.items()}
+
+    assert [name for name, text in texts.items() if not text.strip()] == []
+    assert "The ggml authors" in texts["xllamacpp"]
+    assert "Lesser General Public License" in texts["PySide6_Essentials"]
+    assert "PYTHON SOFTWARE FOUNDATION LICENSE" in licences.of_python()
+
+
+def test_the_document_names_every_part_first_and_refuses_one_without_a_licence() -> None:
+    document = licences.document({"beta 2": "text of beta", "Alpha 1": "text of alpha"})
+
+    assert document.index("Alpha 1") < document.index("beta 2") < document.index("text of alpha")
+    with pytest.raises(ValueError, match="no licence for Gamma 3"):
+        licences.document({"Gamma 3": " \n"})

@@ -1,0 +1,160 @@
+"""Only programs that were pinned, and run on the package's machines, get into a package."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import engines
+from engines import Manifest, Pin
+from freeze import PackagingError
+from tests.fakes.file_server import FileServer
+from tests.fakes.programs import elf, fat, pe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINUX = "linux-x86_64"
+X86_64, ARM64 = 62, 183
+NONE_PUBLISHED = Manifest({}, {LINUX: "none is published"})
+
+
+@pytest.fixture
+def own_build(tmp_path: Path) -> Path:
+    folder = tmp_path / "own build"
+    folder.mkdir()
+    for name in engines.NAMES:
+        (folder / name).write_bytes(elf(X86_64))
+    return folder
+
+
+def bundle_with(programs: Path, folder: Path) -> Path:
+    (folder / "resources").mkdir(parents=True)
+    programs.rename(folder / "resources" / "bin")
+    return folder
+
+
+def test_the_manifest_pins_both_programs_of_each_platform_or_says_why_there_is_none() -> None:
+    manifest = Manifest.read()
+
+    assert set(manifest.pins) == {"macos-arm64", "macos-x86_64", "windows-arm64"}
+    assert set(manifest.unpublished) == {"linux-x86_64", "linux-arm64", "windows-x86_64"}
+    for platform, pins in manifest.pins.items():
+        assert tuple(pin.name for pin in pins) == engines.program_names(platform)
+        # A whole commit: what stands behind a branch or a short name may change.
+        assert all(re.search(r"/[0-9a-f]{40}/", pin.url) for pin in pins)
+        assert all(re.fullmatch(r"[0-9a-f]{64}", pin.sha256) for pin in pins)
+
+
+def test_a_platform_is_not_both_pinned_and_unpublished(tmp_path: Path) -> None:
+    file = tmp_path / "engines.toml"
+    file.write_text(
+        '[[programs]]\nplatforms = ["linux-x86_64"]\nname = "server"\nurl = "u"\nsha256 = "s"\n'
+        '[unpublished]\nlinux-x86_64 = "?"\n'
+    )
+
+    with pytest.raises(PackagingError, match="linux-x86_64"):
+        Manifest.read(file)
+
+
+def test_a_packagers_own_build_is_bundled(own_build: Path, tmp_path: Path) -> None:
+    assert engines.gather(LINUX, own_build, tmp_path / "programs", NONE_PUBLISHED)
+
+    engines.check_places(bundle_with(tmp_path / "programs", tmp_path / "bundle"), LINUX)
+
+
+def test_a_package_without_programs_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not engines.gather(LINUX, None, tmp_path / "programs", NONE_PUBLISHED)
+
+    assert "PowerInfer is not bundled: none is published" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (elf(ARM64), "built for linux-arm64, but is wanted for linux-x86_64"),
+        (pe(0x8664), "built for windows-x86_64"),
+        (fat(0x0100_0007, 0x0100_000C), "built for macos-x86_64, macos-arm64"),
+        (b"#!/bin/sh\n", "is not a program"),
+        (b"", "is not a program"),
+    ],
+    ids=["arm64", "windows", "macos", "script", "empty"],
+)
+def test_a_program_for_other_machines_is_refused(
+    own_build: Path, tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    (own_build / "quantize").write_bytes(content)
+
+    with pytest.raises(PackagingError, match=complaint):
+        engines.gather(LINUX, own_build, tmp_path / "programs", NONE_PUBLISHED)
+
+
+def test_a_build_without_one_of_the_programs_is_refused(own_build: Path, tmp_path: Path) -> None:
+    (own_build / "quantize").unlink()
+
+    with pytest.raises(PackagingError, match="There is no quantize at "):
+        engines.gather(LINUX, own_build, tmp_path / "programs", NONE_PUBLISHED)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this interpreter is an ELF file on Linux")
+def test_a_real_program_is_accepted() -> None:
+    from pathlib import Path
+
+    import package
+
+    engines.check(Path(sys.executable), package.this_platform())
+
+
+def test_a_universal_program_serves_both_macs(tmp_path: Path) -> None:
+    program = tmp_path / "server"
+    program.write_bytes(fat(0x0100_0007, 0x0100_000C))
+
+    engines.check(program, "macos-arm64")
+    engines.check(program, "macos-x86_64")
+
+
+def test_a_program_that_was_put_elsewhere_is_found_out(own_build: Path, tmp_path: Path) -> None:
+    engines.gather(LINUX, own_build, tmp_path / "programs", NONE_PUBLISHED)
+    bundle = bundle_with(tmp_path / "programs", tmp_path / "bundle")
+    right = bundle / "resources" / "bin" / LINUX / "server"
+
+    (bundle / "server").write_bytes(right.read_bytes())
+    with pytest.raises(PackagingError, match=r"In the wrong place: .*bundle/server"):
+        engines.check_places(bundle, LINUX)
+
+    right.unlink()
+    with pytest.raises(PackagingError, match=r"Not where the app looks for it: .*/server"):
+        engines.check_places(bundle, LINUX)
+
+
+def test_a_published_program_is_fetched_once(tmp_path: Path) -> None:
+    content = elf(X86_64)
+    with FileServer() as server:
+        published = server.put("/bin/server", content)
+        pin = Pin("server", published.url, hashlib.sha256(content).hexdigest())
+
+        first = engines.fetch("server", (pin,), tmp_path)
+        asked = len(published.requests)
+        again = engines.fetch("server", (pin,), tmp_path)
+
+    assert first.read_bytes() == content
+    assert again == first
+    assert len(published.requests) == asked
+
+
+def test_a_published_program_with_another_digest_is_refused(tmp_path: Path) -> None:
+    with FileServer() as server:
+        published = server.put("/bin/server", elf(X86_64))
+        pin = Pin("server", published.url, hashlib.sha256(b"another").hexdigest())
+
+        with pytest.raises(PackagingError, match="server cannot be had from"):
+            engines.fetch("server", (pin,), tmp_path)
+
+
+def test_a_program_without_a_pin_is_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(PackagingError, match=r"engines.toml has no quantize"):
+        engines.fetch("quantize", (Pin("server", "http://127.0.0.1:1/", "0" * 64),), tmp_path)

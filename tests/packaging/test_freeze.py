@@ -1,0 +1,70 @@
+"""The frozen app is believed only after it has proven itself. PyInstaller itself is not run here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import freeze
+import package
+from freeze import Frozen, PackagingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ELSEWHERE = "windows" if sys.platform == "linux" else "linux"
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="makes a shell script")
+
+
+def app_that(folder: Path, commands: str) -> Frozen:
+    frozen = Frozen.of("linux", folder)
+    frozen.folder.mkdir()
+    frozen.program.write_text(f"#!/bin/sh\n{commands}\n")
+    frozen.program.chmod(0o755)
+    return frozen
+
+
+@posix
+def test_an_app_proves_itself_by_its_own_self_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app_that(tmp_path, '[ "$*" = "selftest --json" ] && echo \'{\n  "ok": true\n}\'').prove()
+
+    assert '{ "ok": true }' in capsys.readouterr().out
+
+
+@posix
+def test_an_app_whose_self_test_fails_is_no_package(tmp_path: Path) -> None:
+    with pytest.raises(PackagingError, match=r"failed \(3\):\nno engine"):
+        app_that(tmp_path, "echo no engine >&2; exit 3").prove()
+
+
+def test_each_system_has_its_own_layout(tmp_path: Path) -> None:
+    places = {system: Frozen.of(system, tmp_path) for system in ("linux", "windows", "macos")}
+
+    programs = {system: place.program.relative_to(tmp_path).as_posix() for system, place in places.items()}
+    assert programs == {
+        "linux": "powerinfer-tray/powerinfer-tray",
+        "windows": "powerinfer-tray/powerinfer-tray.exe",
+        "macos": "PowerInfer Tray.app/Contents/MacOS/powerinfer-tray",
+    }
+
+
+def test_packages_are_made_on_their_own_system() -> None:
+    with pytest.raises(PackagingError, match=f"Packages for {ELSEWHERE} are made on {ELSEWHERE}"):
+        package.make(ELSEWHERE, None)
+
+
+def test_the_time_of_the_sources_is_that_of_the_last_commit_or_as_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    log = ["git", "-C", str(freeze.ROOT), "log", "-1", "--format=%ct"]
+    assert freeze.source_date() == int(subprocess.run(log, capture_output=True, check=True).stdout)
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert freeze.source_date() == 1700000000

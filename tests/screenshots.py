@@ -1,0 +1,211 @@
+"""Takes the pictures in docs/screenshots, light and dark: python -m tests.screenshots
+
+The widgets are the app's own. What they show comes from the app that tests use, so that every run gives the
+same pictures, on every machine, in a minute and without a download.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+from PySide6.QtCore import QDeadlineTimer, QEventLoop
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication, QTableView
+
+from tests.fakes.app import FakeApp, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.languages import ENGLISH
+from tests.ui.conftest import dark_palette
+from tray_app.engine.lifecycle import State
+from tray_app.engine.vitals import Vitals
+from tray_app.gateway.client import Embeddings
+from tray_app.gateway.counters import Traffic
+from tray_app.settings.schema import Settings
+from tray_app.ui.bridge import Bridge
+from tray_app.ui.operations import read_facts
+from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.trial import TrialPage
+from tray_app.ui.presenters.menu import model_choices
+from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.vitals import SPAN_S, Sample
+from tray_app.ui.settings_dialog import SettingsDialog
+from tray_app.ui.tray import Tray
+from tray_app.ui.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.app import AppStatus
+
+FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
+MOST_BYTES = 150_000
+_PATIENCE_MS = 20_000
+_SETTLE_MS = 300
+_WIDE = 1040
+_TEXTS = {
+    "The quick brown fox jumps over the lazy dog.": (1.0, 0.1, 0.2),
+    "A fast fox leaps over a sleepy dog.": (0.9, 0.2, 0.1),
+    "Bread is baked in an oven.": (0.2, 1.0, 0.1),
+    "The baker sells fresh rolls.": (0.1, 0.9, 0.3),
+    "Light is faster than sound.": (0.3, 0.1, 1.0),
+}
+"""How much each is about animals, about bread, about physics."""
+
+
+class Teacher(FakeApp):
+    """A fake whose vectors show what embeddings are good for."""
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        vectors = tuple(_vector_of(_TEXTS[text]) for text in texts)
+        return Embeddings(vectors, len(vectors[0]), 9 * len(texts), 21.4 * len(texts))
+
+
+def _vector_of(topics: tuple[float, ...]) -> tuple[float, ...]:
+    """A vector of length 1 in which each topic has a direction of its own, and every text a little noise."""
+    raw = [
+        sum(share * math.sin(7.3 * (topic + 1) * n) for topic, share in enumerate(topics))
+        + 0.4 * math.sin(sum(topics) * 31 * n)
+        for n in range(1, 257)
+    ]
+    length = math.hypot(*raw)
+    return tuple(value / length for value in raw)
+
+
+def main() -> int:
+    """Take all of them; 1 if one is too large for a page that many people load."""
+    qt = QApplication([])
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    too_large = 0
+    for look, palette in (("light", qt.style().standardPalette()), ("dark", dark_palette())):
+        qt.setPalette(palette)
+        for name, widget in _widgets(qt):
+            path = FOLDER / f"{name}-{look}.png"
+            save(widget.grab().toImage(), path)
+            print(f"{path.relative_to(FOLDER.parents[1])}: {path.stat().st_size:,} bytes")
+            too_large += path.stat().st_size > MOST_BYTES
+    return min(1, too_large)
+
+
+def save(image: QImage, path: Path) -> None:
+    """Save a picture in few bytes, without the transparency that a window does not have."""
+    opaque = image.convertToFormat(QImage.Format.Format_RGB888)
+    if not opaque.save(str(path), quality=0):  # of Qt's scale for PNG: the smallest
+        raise OSError(f"{path} could not be written")
+
+
+def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
+    """Everything that is photographed, one after the other; each is gone before the next one comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        fake = Teacher(_ready(), folder=Path(folder))
+        bridge = Bridge(fake.as_app)
+        window = Window(bridge)
+        yield "tray-menu", _tray_menu(fake)
+        yield "status", _status(window)
+        yield "models", _models(window, fake)
+        yield "embedding", _embedding(window)
+        yield "settings", _settings(bridge)
+        window.close()
+        bridge.close(timeout_s=5)
+        qt.processEvents()
+
+
+def _ready() -> AppStatus:
+    settings = Settings(model="bamboo")
+    return make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan(settings)))
+
+
+def _tray_menu(fake: FakeApp) -> QWidget:
+    status = make_status(State.READY, downloads=(make_progress(),))
+    tray = Tray(status, template=False, over_dbus=False)
+    tray.show_models(model_choices(read_facts(fake.as_app), ENGLISH))
+    tray.menu.popup(tray.menu.pos())
+    _wait_for(tray.menu.isVisible)
+    return tray.menu
+
+
+def _status(window: Window) -> QWidget:
+    window.open(Page.STATUS)
+    page = window.page(Page.STATUS)
+    assert isinstance(page, StatusPage)
+    panel = page.vitals
+    _wait_for(lambda: all(cell.chart for cell in panel.cells.values()))
+    panel._clock.stop()
+    panel._samples = ()
+    for second in range(int(SPAN_S) + 1):
+        panel._add(_sample(second))
+    _settle()
+    return window
+
+
+def _sample(second: int) -> Sample:
+    """A server that is asked for much in the middle of two minutes."""
+    busy_s = sum(_busyness(earlier) for earlier in range(second))
+    memory_bytes = 4_300_000_000 + int(400_000_000 * math.tanh(busy_s / 8))
+    vitals = Vitals(4711, second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
+    return Sample(second, vitals, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
+
+
+def _busyness(second: int) -> float:
+    """The share of a second in which the server computes."""
+    wave = 0.72 + 0.2 * math.sin(second / 5) + 0.08 * math.sin(second * 1.7)
+    return wave * (1 / (1 + math.exp((30 - second) / 3)) - 0.8 / (1 + math.exp((95 - second) / 3)))
+
+
+def _models(window: Window, fake: FakeApp) -> QWidget:
+    fake.show(make_status(State.READY, downloads=(make_progress(),)))
+    window.open(Page.MODELS)
+    window.resize(_WIDE, window.height())
+    table = window.page(Page.MODELS).findChild(QTableView)
+    assert isinstance(table, QTableView)
+    _wait_for(lambda: table.model().rowCount() > 0)
+    return window
+
+
+def _embedding(window: Window) -> QWidget:
+    window.resize(window.minimumSizeHint().width(), window.height() + 160)
+    window.open(Page.EMBEDDING)
+    page = window.page(Page.EMBEDDING)
+    assert isinstance(page, TrialPage)
+    page.embedding.texts.setPlainText("\n".join(_TEXTS))
+    page.embedding.embed()
+    results = page.embedding.results
+    _wait_for(lambda: results.heat_map is not None)
+    results.tabs.setCurrentIndex(1)
+    _settle()
+    return window
+
+
+def _settings(bridge: Bridge) -> QWidget:
+    dialog = SettingsDialog(bridge)
+    dialog.show()
+    _wait_for(lambda: dialog.command.toPlainText() != "")
+    return dialog
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    """Run the event loop until something is there, and until it is drawn."""
+    deadline = QDeadlineTimer(_PATIENCE_MS)
+    while not condition():
+        if deadline.hasExpired():
+            raise TimeoutError("What was to be photographed did not appear")
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, _SETTLE_MS)
+    _settle()
+
+
+def _settle() -> None:
+    """Let layouts and painting catch up."""
+    settled = QDeadlineTimer(_SETTLE_MS)
+    while not settled.hasExpired():
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, _SETTLE_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
