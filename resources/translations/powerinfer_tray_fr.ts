@@ -2836,7 +2836,7 @@
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
             <source>Quantization</source>
-            <translation>Quantif.</translation>
+            <translation>Quant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_table.py" />
