@@ -497,6 +497,8 @@ def cut_off_parts(widget: QWidget) -> Iterator[str]:
 def cut_off_cells(widget: QWidget) -> Iterator[str]:
     """Cells and headings of tables that have less room than they need."""
     for table in visible(widget, QTableView):
+        if table.horizontalScrollBar().maximum() > 0:
+            yield f"columns of {table.accessibleName()!r}: {table.horizontalScrollBar().maximum()} too wide"
         for index in cells(table):
             if table.sizeHintForIndex(index).width() > table.columnWidth(index.column()):
                 yield f"cell {index.data()!r}: {table.columnWidth(index.column())}"
