@@ -28,13 +28,19 @@ UNUSED_MODULES = {
         "curses doctest ensurepip idlelib lib2to3 pydoc_data readline sqlite3 test tkinter unittest venv"
     ),
     "of Qt: pyqtgraph imports these if they are there, and does without": (
-        "PySide6.QtNetwork PySide6.QtOpenGLWidgets PySide6.QtTest"
+        "PySide6.QtNetwork PySide6.QtTest"
     ),
     "of libraries: large parts that other programs than ours use": (
-        "numpy.f2py numpy.testing pyqtgraph.examples pyqtgraph.multiprocess pyqtgraph.opengl"
+        "numpy.f2py numpy.testing pyqtgraph.examples pyqtgraph.opengl"
     ),
 }
 """Modules that stay out, by reason."""
+
+HIDDEN_MODULES = ["PySide6.QtOpenGL", "PySide6.QtOpenGLWidgets"]
+"""Modules that PyInstaller does not see: pyqtgraph imports these by names that it puts together.
+
+All of our own are added, as some are imported by name too.
+"""
 
 PLUGINS = {
     # Screens; `qoffscreen` is for a look without one.
@@ -56,7 +62,7 @@ _PLUGIN = re.compile(r"^PySide6/(?:Qt/)?plugins/(?P<kind>[^/]+)/(?:lib)?(?P<name
 _QT_LANGUAGE = re.compile(r"^PySide6/(?:Qt/)?translations/(?P<name>[^/]+)\.qm$")
 _UNUSED_FILE = re.compile(
     r"""
-    (^|/)(lib)?Qt6?(EglFS\w*|EglFs\w*|Network|OpenGLWidgets|Pdf|Qml\w*|Quick\w*|Test|VirtualKeyboard|WlShell\w*)
+    (^|/)(lib)?Qt6?(EglFS\w*|EglFs\w*|Network|Pdf|Qml\w*|Quick\w*|Test|VirtualKeyboard|WlShell\w*)
         (\.framework/.*|\.so\.6|\.dll)$
     | ^PySide6/opengl32sw\.dll$     # draws OpenGL without a graphics card: our widgets need neither
     """,
@@ -85,6 +91,8 @@ _EVERYWHERE = [
     r"resources/icons/app-32\.png",
     r"licences\.txt",
     r"PySide6/QtWidgets\.[^/]*(so|pyd)",
+    r"PySide6/QtOpenGL\.[^/]*(so|pyd)",
+    r"PySide6/QtOpenGLWidgets\.[^/]*(so|pyd)",
 ]
 _LLAMA_CPP = r"xllamacpp/xllamacpp\.[^/]*(so|pyd)"
 REQUIRED = {

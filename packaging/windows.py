@@ -25,6 +25,10 @@ SCRIPT = Path(__file__).with_name("windows") / "installer.nsi"
 PROGRAMS = (f"{contents.APP}.exe", f"{contents.APP}-app.exe")
 """For a terminal, and for the tray."""
 
+TARGET = "x86-unicode" if os.name == "nt" else "amd64-unicode"
+"""What the installer itself is made for: NSIS as it is published for Windows has no part for 64 bits. That of
+Debian has, and a Wine of 64 bits needs it. Either installs the same app."""
+
 _RUNTIME = re.compile(r"(msvcp|vcruntime|vcomp|concrt)140\w*\.dll", re.IGNORECASE)
 _RESOURCE = """\
 VSVersionInfo(
@@ -59,7 +63,13 @@ def sign_programs(folder: Path, command: str) -> None:
 
 
 def make_installer(
-    folder: Path, installer: Path, *, version: str = __version__, sign: str = "", quick: bool = False
+    folder: Path,
+    installer: Path,
+    *,
+    version: str = __version__,
+    sign: str = "",
+    quick: bool = False,
+    target: str = TARGET,
 ) -> Path:
     """Compile the installer of the frozen app in a folder; `quick` makes a larger one, for tests."""
     values = {
@@ -68,6 +78,7 @@ def make_installer(
         "BUNDLE": folder,
         "ICON": ROOT / "resources" / "icons" / "app.ico",
         "OUT_FILE": installer,
+        "TARGET": target,
     }
     if sign:
         values["SIGN"] = sign

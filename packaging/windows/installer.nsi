@@ -2,13 +2,14 @@
 ;   VERSION      of the app           NUMBERS   the same as four numbers, as Windows wants it
 ;   BUNDLE       the frozen app       ICON      an .ico file
 ;   OUT_FILE     what to write        SIGN      optional: a command that signs the file named after it
+;   TARGET       amd64-unicode, or x86-unicode
 ;   QUICK        optional: compress less, in a tenth of the time
 ;
 ; Silent:   setup.exe /S [/D=FOLDER]        uninstall.exe /S [/PURGE]
 ; Exit code 2: it could not be done, and a message (not when silent) says why.
 
 Unicode true
-Target amd64-unicode
+Target ${TARGET}
 !ifdef QUICK
   SetCompressor zlib
 !else
@@ -18,6 +19,7 @@ Target amd64-unicode
 !include "LogicLib.nsh"
 !include "MUI2.nsh"
 !include "WinVer.nsh"
+!include "x64.nsh"
 !include "processes.nsh"
 
 !define NAME "PowerInfer Tray"
@@ -64,9 +66,9 @@ VIAddVersionKey "LegalCopyright" "MIT License"
 !insertmacro MUI_LANGUAGE "French"
 !insertmacro MUI_LANGUAGE "Japanese"
 
-LangString TOO_OLD ${LANG_ENGLISH} "${NAME} needs Windows 10, version 1809, or newer."
-LangString TOO_OLD ${LANG_FRENCH} "${NAME} nécessite Windows 10, version 1809, ou plus récent."
-LangString TOO_OLD ${LANG_JAPANESE} "${NAME} には Windows 10 バージョン 1809 以降が必要です。"
+LangString TOO_OLD ${LANG_ENGLISH} "${NAME} needs Windows 10 for 64 bits, version 1809, or newer."
+LangString TOO_OLD ${LANG_FRENCH} "${NAME} nécessite Windows 10 en 64 bits, version 1809, ou plus récent."
+LangString TOO_OLD ${LANG_JAPANESE} "${NAME} には 64 ビット版の Windows 10 バージョン 1809 以降が必要です。"
 LangString IN_USE ${LANG_ENGLISH} "Files in $INSTDIR are in use or cannot be written. Close what uses them, then try again."
 LangString IN_USE ${LANG_FRENCH} "Des fichiers de $INSTDIR sont utilisés ou protégés. Fermez ce qui les utilise, puis réessayez."
 LangString IN_USE ${LANG_JAPANESE} "$INSTDIR のファイルは使用中か、書き込めません。使用中のプログラムを閉じてから、もう一度試してください。"
@@ -105,6 +107,7 @@ LangString ABOUT_PURGE ${LANG_JAPANESE} "${MODELS} のモデルもすべて削�
 Function .onInit
   ${IfNot} ${AtLeastWin10}
   ${OrIfNot} ${AtLeastBuild} 17763
+  ${OrIfNot} ${RunningX64}
     MessageBox MB_OK|MB_ICONSTOP "$(TOO_OLD)" /SD IDOK
     SetErrorLevel 2
     Abort

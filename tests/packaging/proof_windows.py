@@ -182,9 +182,10 @@ def next_setup(machine: Machine, frozen: Frozen) -> Path:
 
 @pytest.fixture(scope="module")
 def fresh(machine: Machine) -> dict[str, str]:
-    """The disk before anything is installed, but with what every program's first start leaves in Windows."""
-    (machine.wine.disk / HOME).parent.mkdir(parents=True, exist_ok=True)  # few Windows are without it
-    machine.wine.run("cmd", "/c", "exit")
+    """The disk before anything is installed."""
+    # Where programs go, which few Windows are without.
+    (machine.wine.disk / HOME).parent.mkdir(parents=True, exist_ok=True)
+    machine.wine.run("reg", "add", UNINSTALL_KEY.rpartition("/")[0].replace("/", "\\"))
     machine.wine.settle()
     return snapshot(machine.wine.folder)
 

@@ -22,7 +22,8 @@ LANGUAGES = {"fr", "ja"}
         f"{QT}/plugins/platforminputcontexts/libibusplatforminputcontextplugin.so",
         f"{QT}/translations/qtbase_ja.qm",
         f"{QT}/lib/libQt6Widgets.so.6",
-        f"{QT}/lib/libQt6OpenGL.so.6",  # pyqtgraph imports it always
+        f"{QT}/lib/libQt6OpenGL.so.6",
+        f"{QT}/lib/libQt6OpenGLWidgets.so.6",
         "libQt6Core.so.6",
         "numpy/_core/_multiarray_umath.so",
         "resources/translations/powerinfer_tray_fr.qm",

@@ -234,7 +234,7 @@ def anchor(heading: str) -> str:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\s\"]+)", text):
         if "://" in target:
             continue
         name, _, fragment = target.partition("#")

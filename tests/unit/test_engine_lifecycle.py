@@ -53,8 +53,9 @@ class World:
         self.machine, effects = step(self.machine, event, self.now_s)
         for effect in effects:
             match effect:
-                case Spawn(run):
+                case Spawn(run, plan):
                     assert not self.alive, "a second engine"
+                    assert plan == self.machine.plan
                     self.alive.add(run)
                 case Terminate(run):
                     self.asked_to_end.add(run)
@@ -80,7 +81,7 @@ class World:
 
 @pytest.fixture
 def ready() -> World:
-    world = World()
+    world = World(now_s=1_000_000)  # some days after the machine was switched on
     world.take(Ensure(A))
     world.make_ready()
     return world
@@ -119,10 +120,11 @@ def test_the_last_wish_during_stopping_counts(ready: World) -> None:
 
 
 def test_an_engine_that_does_not_end_when_asked_is_killed(ready: World) -> None:
+    asked_s = ready.now_s
     ready.take(Stop())
     ready.pass_time()
     assert ready.killed == {1}
-    assert ready.now_s == Policy().grace_s
+    assert ready.now_s - asked_s == Policy().grace_s
 
 
 def test_restarts_wait_longer_each_time_until_the_budget_is_spent(ready: World) -> None:
@@ -139,6 +141,31 @@ def test_restarts_wait_longer_each_time_until_the_budget_is_spent(ready: World) 
     assert ready.machine.failure is CRASH
 
 
+def test_what_went_wrong_is_remembered_until_the_engine_is_ready_again(ready: World) -> None:
+    for failure in (CRASH, UNPLUGGED):
+        ready.crash(failure)
+        ready.take(Due(ready.machine.run))
+        assert (ready.machine.state, ready.machine.failure) == (State.STARTING, failure)
+        ready.make_ready()
+        assert ready.machine.failure is None
+
+
+def test_an_end_is_heard_once(ready: World) -> None:
+    ready.crash()
+    before = ready.machine
+    ready.crash(HOPELESS)
+    assert ready.machine is before
+
+
+def test_a_stop_forgets_all_but_the_policy_and_the_number_of_the_run() -> None:
+    policy = Policy(grace_s=1.5)
+    world = World(Machine(policy))
+    world.take(Ensure(A))
+    world.crash()
+    world.take(Stop())
+    assert world.machine == Machine(policy, run=1)
+
+
 def test_an_engine_that_ran_steadily_has_all_restarts_again(ready: World) -> None:
     ready.crash()
     ready.pass_time()
@@ -152,9 +179,10 @@ def test_restarts_older_than_the_window_are_forgotten(ready: World) -> None:
     for _ in range(5):
         ready.crash()
         ready.pass_time()
-    ready.now_s += 300
+    ready.now_s = ready.machine.restarts_s[0] + Policy().window_s
     ready.crash()
     assert ready.machine.state is State.BACKOFF
+    assert len(ready.machine.restarts_s) == 4
 
 
 def test_a_model_that_is_gone_with_its_drive_is_waited_for_outside_the_budget(ready: World) -> None:

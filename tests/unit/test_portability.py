@@ -1,5 +1,6 @@
 """What can be seen here of the tests' way on other systems."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_the_tests_load_where_nothing_is_that_only_linux_has() -> None:
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_LINUX, *names],
         cwd=TESTS.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # as pytest was told
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,7 @@
 import contextlib
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,14 +27,14 @@ def test_a_frozen_app_starts_itself_in_a_role(monkeypatch: pytest.MonkeyPatch) -
 
 @contextlib.contextmanager
 def printing(*writes: bytes) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that prints these, each by a write of its own."""
+    """A process that prints these, each by a write of its own. A command line of Windows is short."""
     code = """
-import sys, time
+import sys, time, zlib
 for text in sys.argv[1:]:
-    sys.stdout.buffer.raw.write(bytes.fromhex(text))
+    sys.stdout.buffer.raw.write(zlib.decompress(bytes.fromhex(text)))
     time.sleep(0.02)
 """
-    command = [sys.executable, "-I", "-S", "-c", code, *(text.hex() for text in writes)]
+    command = [sys.executable, "-I", "-S", "-c", code, *(zlib.compress(text).hex() for text in writes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         yield process
 

@@ -119,8 +119,12 @@ def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]
     app is its own interpreter and has no scripts.
     """
     if getattr(sys, "frozen", False):
-        program = sys.executable
-        if sys.platform == "win32":  # only the program for terminals has an output that can be read
-            program = str(Path(program).with_name("powerinfer-tray.exe"))
-        return (program, role)
+        return (_program_with_output(), role)
     return (sys.executable, *python_options, script)
+
+
+def _program_with_output() -> str:
+    """The full path of this frozen app: on Windows that for terminals; the other is mute."""
+    if sys.platform == "win32":
+        return str(Path(sys.executable).with_name("powerinfer-tray.exe"))
+    return sys.executable

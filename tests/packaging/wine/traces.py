@@ -16,7 +16,7 @@ _NOISE = re.compile(
     r"""
     windows/(temp|Installer|INF)/ | users/[^/]+/Temp/ | users/[^/]+/AppData/Local/Temp/
     | HKLM/System/ | HKLM/Software/Microsoft/Windows[^/]*/CurrentVersion/(Perflib|Explorer)
-    | HKCU/Volatile[ ]Environment | HKCU/Software/Wine/(?!Credential)
+    | HKCU/Volatile[ ]Environment | HKCU/Software/Wine/(?!Credential[ ]Manager/(?!EncryptionKey))
     | HKCU/Software/Microsoft/Windows/CurrentVersion/Explorer(?!/StartupApproved)
     """,
     re.VERBOSE | re.IGNORECASE,
