@@ -3,7 +3,8 @@
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
-    python3 dev.py check          format, lint, types, import contracts, workflows
+    python3 dev.py check          format, lint, types, import contracts, workflows, translations
+    python3 dev.py translate      bring the translations to what the sources say
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, made and proven under Wine
@@ -65,6 +66,8 @@ def main(arguments: list[str]) -> int:
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             code = check()
+        case ["translate"]:
+            code = run_module("tools.translations", "update", packages=[])
         case ["package", *rest]:
             code = package(rest)
         case ["bench", *rest]:
@@ -112,6 +115,7 @@ def check() -> int:
         [tool("ruff"), "check", "--quiet"],
         [tool("mypy")],
         [tool("lint-imports")],
+        [PYTHON, "-m", "tools.translations", "check"],
         [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
         [tool("zizmor"), "--offline", "--quiet", "--pedantic", *WORKFLOWS],
     ]

@@ -20,6 +20,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
 from tests.fakes.app import FakeApp, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.languages import ENGLISH
 from tests.ui.conftest import dark_palette
 from tray_app.engine.lifecycle import State
 from tray_app.engine.vitals import Vitals
@@ -124,7 +125,7 @@ def _ready() -> AppStatus:
 def _tray_menu(fake: FakeApp) -> QWidget:
     status = make_status(State.READY, downloads=(make_progress(),))
     tray = Tray(status, template=False, over_dbus=False)
-    tray.show_models(model_choices(read_facts(fake.as_app)))
+    tray.show_models(model_choices(read_facts(fake.as_app), ENGLISH))
     tray.menu.popup(tray.menu.pos())
     _wait_for(tray.menu.isVisible)
     return tray.menu

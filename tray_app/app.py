@@ -41,6 +41,7 @@ from tray_app.models.files import parts_of
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
+from tray_app.phrases import phrase
 from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key, listening_address
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -279,7 +280,10 @@ class App:
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
         if name not in KEYS:
-            raise SettingsError(f"There is no key {name!r}", f"The keys are: {', '.join(KEYS)}.")
+            raise SettingsError(
+                phrase("There is no key {name}", name=repr(name)),
+                phrase("The keys are: {names}.", names=", ".join(KEYS)),
+            )
         if key is None:
             self._secrets.delete(name)
         else:
@@ -308,7 +312,9 @@ class App:
         """
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
-            raise DownloadError(f"{entry.name} comes with the app", "There is nothing to download.")
+            raise DownloadError(
+                phrase("{name} comes with the app", name=entry.name), "There is nothing to download."
+            )
         address = entry.source if entry else source
         return tuple(
             self.downloads.add(part, folder or self.models_folder, sha256=sha256 if part == address else None)

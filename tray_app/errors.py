@@ -8,7 +8,13 @@ AppError
 └── GatewayError     the public address or a program that speaks to it
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tray_app.phrases import Text
 
 
 class Fix(StrEnum):
@@ -28,25 +34,24 @@ class AppError(Exception):
     """An error that a person may read.
 
     `title` says what happened, `message` why, `hint` what to press or type. All are plain English without a
-    trailing newline; a user interface may translate them by the error's kind. `fix` is what a program can
-    do about it, `setting` the name of the setting that is to blame, `evidence` the lines of a log that show
-    the cause.
+    trailing newline; `texts` are the same three as they were given, for a user interface that translates.
+    `fix` is what a program can do about it, `setting` the name of the setting that is to blame, `evidence`
+    the lines of a log that show the cause.
     """
 
     def __init__(
         self,
-        title: str,
-        message: str = "",
-        hint: str = "",
+        title: Text,
+        message: Text = "",
+        hint: Text = "",
         *,
         fix: Fix = Fix.NONE,
         setting: str = "",
         evidence: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(title, message, hint)
-        self.title = title
-        self.message = message
-        self.hint = hint
+        self.texts = (title, message, hint)
+        self.title, self.message, self.hint = map(str, self.texts)
+        super().__init__(self.title, self.message, self.hint)
         self.fix = fix
         self.setting = setting
         self.evidence = evidence

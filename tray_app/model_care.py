@@ -24,6 +24,7 @@ from tray_app.models.library import NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
 from tray_app.models.verify import note_checksum, verify_model
+from tray_app.phrases import phrase
 from tray_app.system.child import launcher_for
 
 if TYPE_CHECKING:
@@ -142,10 +143,12 @@ class ModelCare:
         """Put a model and what belongs to it into the trash, or delete it; what is gone. `ModelError`."""
         path = self._library().locate(reference)
         if path == self._library().builtin:
-            raise ModelError(f"{path.name} comes with the app", "It cannot be removed.")
+            raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
         if (served := self._served()) and served == parts_of(path)[0]:
             raise ModelError(
-                f"{path.name} is being served", "The engine has the file open.", "Stop the server first."
+                phrase("{name} is being served", name=path.name),
+                "The engine has the file open.",
+                "Stop the server first.",
             )
         return remove_model(path, delete if for_good else to_trash)
 

@@ -153,7 +153,9 @@ class Serving:
         snapshot = self._supervisor.wait_for(_SETTLED, timeout_s)
         if snapshot.state is State.READY and snapshot.plan:
             return snapshot.plan
-        raise snapshot.failure or EngineError("The server is not ready", f"It is {snapshot.state}.")
+        raise snapshot.failure or EngineError(
+            "The server is not ready", "It was stopped, or did not get ready in time."
+        )
 
     def find(self) -> Upstream | Unavailable:
         """See `Backend`."""

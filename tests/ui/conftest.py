@@ -10,12 +10,15 @@ import pytest
 
 # Logic needs no display; tests of the real desktop start one, and the app on it as a process of its own.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Tests read English, whatever the machine speaks.
+os.environ["LC_ALL"] = "C.UTF-8"
 
 from PySide6.QtGui import QColor, QPalette
 
 from tests.fakes.app import FakeApp
 from tests.fakes.desktop import desktop, missing_programs
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.languages import Languages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +50,14 @@ def look(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[str]:
     qapp.setPalette(dark_palette() if name == "dark" else before)
     yield name
     qapp.setPalette(before)
+
+
+@pytest.fixture
+def languages(qapp: QApplication) -> Iterator[Languages]:  # noqa: ARG001 - Qt must run
+    """Makes Qt speak; English again when the test is over."""
+    made = Languages()
+    yield made
+    made.use("en")
 
 
 @pytest.fixture

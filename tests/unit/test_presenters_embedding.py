@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.app import make_status
+from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.client import Embeddings
 from tray_app.ui.presenters.embedding import embedded_texts, summary, texts_of, waiting_for
@@ -15,15 +16,15 @@ def test_a_text_is_a_line_that_is_not_blank() -> None:
 
 
 def test_the_summary_gives_each_number_its_unit() -> None:
-    assert summary(RESULT, str) == "2 texts · 5 dimensions · 12 tokens · 3.5 ms per text"
+    assert summary(RESULT, ENGLISH) == "2 texts · 5 dimensions · 12 tokens · 3.5 ms per text"
 
 
 def test_one_text_is_not_called_texts() -> None:
-    assert summary(Embeddings(((1.0,),), 1, 3, 2.0), str).startswith("1 text · ")
+    assert summary(Embeddings(((1.0,),), 1, 3, 2.0), ENGLISH).startswith("1 text · ")
 
 
 def test_each_text_has_its_norm_and_its_first_values() -> None:
-    first, second = embedded_texts(("one", "two"), RESULT)
+    first, second = embedded_texts(("one", "two"), RESULT, ENGLISH)
 
     assert (first.text, first.norm, first.first_values) == (
         "one",
@@ -47,8 +48,8 @@ def test_each_text_has_its_norm_and_its_first_values() -> None:
     ],
 )
 def test_what_must_happen_first_is_said(state: State, reason: str) -> None:
-    assert waiting_for(make_status(state), ("a text",), str) == reason
+    assert waiting_for(make_status(state), ("a text",), ENGLISH) == reason
 
 
 def test_a_ready_server_waits_for_a_text() -> None:
-    assert waiting_for(make_status(State.READY), (), str) == "Type a text first."
+    assert waiting_for(make_status(State.READY), (), ENGLISH) == "Type a text first."

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from tests.fakes.languages import ENGLISH
 from tray_app.system.logs import LogLine
 from tray_app.ui.presenters.logs import (
     LogFilter,
@@ -78,6 +79,6 @@ def test_a_time_has_milliseconds() -> None:
 
 
 def test_how_many_lines_there_are_is_told_with_what_the_filter_leaves() -> None:
-    assert count_text(3, 3, str) == "3 lines"
-    assert count_text(1, 1, str) == "1 line"
-    assert count_text(1, 3, str) == "1 of 3 lines"
+    assert count_text(3, 3, ENGLISH) == "3 lines"
+    assert count_text(1, 1, ENGLISH) == "1 line"
+    assert count_text(1, 3, ENGLISH) == "1 of 3 lines"

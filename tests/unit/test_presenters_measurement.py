@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fakes.languages import ENGLISH
 from tray_app.ui.presenters.measurement import Measurement, measurement_text, percentile
 
 
@@ -17,10 +18,10 @@ def test_the_percentile_of_one_latency_is_that_latency() -> None:
 def test_a_measurement_is_summed_up_with_units() -> None:
     measurement = Measurement((1.0, 2.0, 3.0, 40.0), 0.5)
 
-    assert measurement_text(measurement, str) == (
+    assert measurement_text(measurement, ENGLISH) == (
         "4 requests · p50 2.0 ms · p95 40.0 ms · 8.0 embeddings per second"
     )
 
 
 def test_nothing_measured_is_said() -> None:
-    assert measurement_text(Measurement((), 0.1), str) == "No request was answered."
+    assert measurement_text(Measurement((), 0.1), ENGLISH) == "No request was answered."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.app import make_engine, make_host, make_model
+from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.plan import RemotePlan, plan_launch
 from tray_app.errors import ModelError
@@ -29,7 +30,7 @@ def bars(
     model = replace(model, size_bytes=size_bytes, header=replace(model.header, heads=heads))
     settings, host = settings or Settings(), make_host(gpu=gpu)
     engine = POWERINFER if sparse else make_engine()
-    return memory_bars(plan_launch(settings, model, engine, host), settings, host, str)
+    return memory_bars(plan_launch(settings, model, engine, host), settings, host, ENGLISH)
 
 
 def test_weights_context_and_overhead_are_told_apart() -> None:
@@ -76,4 +77,4 @@ def test_graphics_memory_is_left_out_where_the_budget_means_nothing() -> None:
 
 @pytest.mark.parametrize("plan", [None, ModelError("gone"), RemotePlan("http://box/v1")])
 def test_nothing_is_said_where_nothing_is_known(plan: RemotePlan | ModelError | None) -> None:
-    assert memory_bars(plan, Settings(), HOST, str) == ()
+    assert memory_bars(plan, Settings(), HOST, ENGLISH) == ()

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.fakes.app import CATALOG, MODELS, FakeApp, make_model, make_progress, make_status
+from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError, EngineError, ModelError
 from tray_app.models.files import Partial
@@ -25,7 +26,7 @@ FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo.gguf")
 
 
 def rows(facts: ModelFacts = FACTS, *downloads: object, works: object = None) -> dict[str, ModelRow]:
-    return {row.key: row for row in model_rows(facts, downloads, works or {}, str)}  # type: ignore[arg-type]
+    return {row.key: row for row in model_rows(facts, downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
 
 
 def test_installed_models_stand_before_what_is_on_offer() -> None:
@@ -39,7 +40,7 @@ def test_an_installed_model_says_what_it_is() -> None:
         "Bamboo 7B Q4_0",
         "Sparse",
         "Q4_0",
-        "4,096",
+        "4096",
         "4.68 GB",
     )
     assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo.gguf"].kind == "Dense"
@@ -193,7 +194,7 @@ def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> No
         "bamboo",
         "tiny",
     }
-    assert [choice.reference for choice in model_choices(facts)] == [
+    assert [choice.reference for choice in model_choices(facts, ENGLISH)] == [
         "test.gguf",
         "test",
         "my model.gguf",

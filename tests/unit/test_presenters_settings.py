@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.app import make_engine, make_host, make_plan, make_snapshot, make_status
+from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ModelError
@@ -30,8 +31,8 @@ MAC = make_host(system=System.MACOS, machine="arm64")
 
 def test_every_group_of_the_schema_has_a_tab_with_a_title() -> None:
     assert {field.group for field in FIELDS} == set(GROUPS)
-    assert all(group_title(group, str) for group in GROUPS)
-    assert all(engine_title(engine, str) for engine in ENGINES)
+    assert all(group_title(group, ENGLISH) for group in GROUPS)
+    assert all(engine_title(engine, ENGLISH) for engine in ENGINES)
 
 
 @pytest.mark.parametrize("value", [("--flash-attn", "a b", "c'd"), (), "x y", "auto"])
@@ -44,7 +45,7 @@ def test_a_value_is_shown_as_it_would_be_typed(value: object) -> None:
 def test_a_draft_changes_only_what_was_touched() -> None:
     base = Settings(port=9000, temperature=0.2)
 
-    new, problems = read_draft(base, {"ctx_size": 4096, "extra_arguments": "--mlock -x 'a b'"}, str)
+    new, problems = read_draft(base, {"ctx_size": 4096, "extra_arguments": "--mlock -x 'a b'"}, ENGLISH)
 
     assert problems == {}
     expected = Settings(port=9000, temperature=0.2, ctx_size=4096, extra_arguments=("--mlock", "-x", "a b"))
@@ -54,7 +55,7 @@ def test_a_draft_changes_only_what_was_touched() -> None:
 def test_all_problems_are_told_at_once_each_at_its_field() -> None:
     draft = {"extra_arguments": "'open", "engine": "my-server", "models_folder": "models", "port": 8081}
 
-    new, problems = read_draft(Settings(), draft, str)
+    new, problems = read_draft(Settings(), draft, ENGLISH)
 
     assert problems.keys() == {"extra_arguments", "engine", "models_folder"}
     assert all(problems.values())
@@ -63,27 +64,29 @@ def test_all_problems_are_told_at_once_each_at_its_field() -> None:
 
 @pytest.mark.parametrize("engine", ["auto", "powerinfer", "llama.cpp", "/opt/my server/server", "~/server"])
 def test_an_engine_is_a_name_or_a_full_path(engine: str) -> None:
-    new, problems = read_draft(Settings(), {"engine": engine}, str)
+    new, problems = read_draft(Settings(), {"engine": engine}, ENGLISH)
 
     assert (new.engine, problems) == (engine, {})
 
 
 @pytest.mark.parametrize("folder", ["", "/data/models", "~/models"])
 def test_the_models_folder_is_a_full_path_or_the_usual_one(folder: str) -> None:
-    assert read_draft(Settings(), {"models_folder": folder}, str)[1] == {}
+    assert read_draft(Settings(), {"models_folder": folder}, ENGLISH)[1] == {}
 
 
 def test_what_stands_in_the_way_of_a_start_is_told_at_its_field() -> None:
     engine, model = EngineError("There is no engine at /nowhere"), ModelError("There is no model x")
 
-    assert doubts(Settings(engine="/nowhere"), engine) == {"engine": "There is no engine at /nowhere"}
-    assert doubts(Settings(model="x"), model) == {"model": "There is no model x"}
+    assert doubts(Settings(engine="/nowhere"), engine, ENGLISH) == {
+        "engine": "There is no engine at /nowhere"
+    }
+    assert doubts(Settings(model="x"), model, ENGLISH) == {"model": "There is no model x"}
 
 
 def test_what_no_field_can_help_is_told_at_none() -> None:
-    assert doubts(Settings(), EngineError("There is no PowerInfer engine on this machine")) == {}
-    assert doubts(Settings(), ModelError("No model is chosen yet")) == {}
-    assert doubts(Settings(engine="/opt/server"), make_plan()) == {}
+    assert doubts(Settings(), EngineError("There is no PowerInfer engine on this machine"), ENGLISH) == {}
+    assert doubts(Settings(), ModelError("No model is chosen yet"), ENGLISH) == {}
+    assert doubts(Settings(engine="/opt/server"), make_plan(), ENGLISH) == {}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_what_no_field_can_help_is_told_at_none() -> None:
     ],
 )
 def test_a_vram_budget_that_has_no_effect_says_why(host: Host, engine: object, reason: str) -> None:
-    assert vram_refusal(host, engine, str) == reason  # type: ignore[arg-type]
+    assert vram_refusal(host, engine, ENGLISH) == reason  # type: ignore[arg-type]
 
 
 def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
@@ -112,7 +115,7 @@ def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
         gpus=(),
     )
 
-    assert vram_refusal(translated, POWERINFER, str).startswith("Apple Silicon")
+    assert vram_refusal(translated, POWERINFER, ENGLISH).startswith("Apple Silicon")
 
 
 def test_the_command_line_leaves_the_engines_port_open() -> None:
@@ -125,40 +128,42 @@ def test_a_plan_that_differs_restarts_a_running_server() -> None:
     running = make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan()))
     new = Settings(model="bamboo", ctx_size=1024)
 
-    assert consequence(running, new, make_plan(new), str) == "The server restarts."
+    assert consequence(running, new, make_plan(new), ENGLISH) == "The server restarts."
 
 
 def test_the_same_plan_changes_nothing_for_clients() -> None:
     running = make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan()))
     new = Settings(model="bamboo", temperature=0.1)
 
-    assert consequence(running, new, make_plan(new), str) == ""
+    assert consequence(running, new, make_plan(new), ENGLISH) == ""
 
 
 def test_a_stopped_server_is_not_said_to_restart() -> None:
-    assert consequence(make_status(), Settings(ctx_size=1024), make_plan(Settings(ctx_size=1024)), str) == ""
+    assert (
+        consequence(make_status(), Settings(ctx_size=1024), make_plan(Settings(ctx_size=1024)), ENGLISH) == ""
+    )
 
 
 def test_settings_that_the_engine_is_not_told_of_are_named() -> None:
     new = Settings(model="bamboo", threads=3, ctx_size=1024, vram_budget=4)
     plan = replace(make_plan(new), engine=POWERINFER)
 
-    told = without_effect(new, plan, make_host(), str)
+    told = without_effect(new, plan, make_host(), ENGLISH)
 
     assert told == "Without effect on this engine: Context size, Threads."
-    assert without_effect(Settings(), plan, make_host(), str) == ""
-    assert without_effect(new, EngineError("none"), make_host(), str) == ""
+    assert without_effect(Settings(), plan, make_host(), ENGLISH) == ""
+    assert without_effect(new, EngineError("none"), make_host(), ENGLISH) == ""
 
 
 def test_another_port_is_announced_where_clients_are_served() -> None:
     new = Settings(model="bamboo", port=9000)
 
-    assert consequence(make_status(State.READY), new, None, str) == "The address changes to port 9000."
+    assert consequence(make_status(State.READY), new, None, ENGLISH) == "The address changes to port 9000."
 
 
 def test_an_engine_that_could_not_start_again_is_announced() -> None:
     error = EngineError("There is no engine at /nowhere")
 
-    told = consequence(make_status(State.READY), Settings(model="bamboo"), error, str)
+    told = consequence(make_status(State.READY), Settings(model="bamboo"), error, ENGLISH)
 
     assert told == "The server cannot be started with these settings: There is no engine at /nowhere"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.app import make_progress, make_snapshot, make_status
+from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
@@ -34,7 +35,7 @@ NO_MEMORY = EngineError("not enough memory", "The model needs 5 GB.", "Choose a 
 
 
 def view(status: AppStatus) -> TrayView:
-    return tray_view(status, NOW_S, str)
+    return tray_view(status, NOW_S, ENGLISH)
 
 
 def failed(state: State = State.FAILED) -> AppStatus:
@@ -187,15 +188,15 @@ def test_the_end_of_a_download_is_told_once() -> None:
     running = make_status(downloads=(make_progress(),))
     done = make_status(downloads=(make_progress(Phase.DONE),))
 
-    assert notices(running, done, str) == (Notice("Download finished", "tiny.gguf", Page.MODELS),)
-    assert notices(done, done, str) == ()
+    assert notices(running, done, ENGLISH) == (Notice("Download finished", "tiny.gguf", Page.MODELS),)
+    assert notices(done, done, ENGLISH) == ()
 
 
 def test_a_failed_download_is_told_with_its_cause() -> None:
     running = make_status(downloads=(make_progress(),))
     broken = make_status(downloads=(make_progress(Phase.FAILED, error=DownloadError("The disk is full")),))
 
-    (notice,) = notices(running, broken, str)
+    (notice,) = notices(running, broken, ENGLISH)
 
     assert notice == Notice("Download failed", "tiny.gguf\nThe disk is full", Page.MODELS, failed=True)
 
@@ -204,17 +205,17 @@ def test_a_failed_download_is_told_with_its_cause() -> None:
 def test_what_a_person_did_to_a_download_is_no_news(phase: Phase) -> None:
     running = make_status(downloads=(make_progress(),))
 
-    assert notices(running, make_status(downloads=(make_progress(phase),)), str) == ()
+    assert notices(running, make_status(downloads=(make_progress(phase),)), ENGLISH) == ()
 
 
 def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
-    (notice,) = notices(make_status(State.LOADING), failed(), str)
+    (notice,) = notices(make_status(State.LOADING), failed(), ENGLISH)
 
     expected = Notice(
         "not enough memory", "The model needs 5 GB.\nChoose a smaller one.", Page.STATUS, failed=True
     )
     assert notice == expected
-    assert notices(failed(), failed(), str) == ()
+    assert notices(failed(), failed(), ENGLISH) == ()
 
 
 def ready_after(restarts: int) -> AppStatus:
@@ -224,14 +225,14 @@ def ready_after(restarts: int) -> AppStatus:
 def test_a_server_that_came_back_after_a_crash_is_told_once_with_the_cause() -> None:
     loading = make_status(State.LOADING, engine=make_snapshot(State.LOADING, failure=NO_MEMORY, restarts=1))
 
-    assert notices(loading, ready_after(1), str) == (
+    assert notices(loading, ready_after(1), ENGLISH) == (
         Notice("The server crashed and was restarted", "not enough memory", Page.STATUS),
     )
-    assert notices(ready_after(1), ready_after(1), str) == ()
+    assert notices(ready_after(1), ready_after(1), ENGLISH) == ()
 
 
 def test_a_crash_between_two_snapshots_is_told_too() -> None:
-    assert notices(ready_after(1), ready_after(2), str) == (
+    assert notices(ready_after(1), ready_after(2), ENGLISH) == (
         Notice("The server crashed and was restarted", "The log says why.", Page.STATUS),
     )
 
@@ -239,8 +240,8 @@ def test_a_crash_between_two_snapshots_is_told_too() -> None:
 def test_a_start_and_a_restart_that_were_wished_are_no_news() -> None:
     loading = make_status(State.LOADING)
 
-    assert notices(loading, ready_after(0), str) == ()
-    assert notices(ready_after(1), ready_after(0), str) == ()
+    assert notices(loading, ready_after(0), ENGLISH) == ()
+    assert notices(ready_after(1), ready_after(0), ENGLISH) == ()
 
 
 @pytest.mark.parametrize("state", State)
@@ -274,4 +275,4 @@ def downloading(received_bytes: int, phase: Phase = Phase.DOWNLOADING) -> AppSta
 def test_a_screen_reader_hears_of_states_and_of_every_quarter_of_a_download(
     old: AppStatus, new: AppStatus, said: str
 ) -> None:
-    assert announcement(old, new, NOW_S, str) == said
+    assert announcement(old, new, NOW_S, ENGLISH) == said

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.fakes.languages import ENGLISH
 from tray_app.engine.vitals import Vitals
 from tray_app.gateway.counters import Traffic
 from tray_app.ui.presenters.vitals import (
@@ -80,13 +81,13 @@ def test_graphics_memory_is_shown_where_it_is_known() -> None:
     ],
 )
 def test_values_have_units(quantity: Quantity, value: float | None, text: str) -> None:
-    assert value_text(quantity, value, str) == text
+    assert value_text(quantity, value, ENGLISH) == text
 
 
 def test_the_largest_value_is_told_in_words() -> None:
     points = series((FIRST, after(1, memory_bytes=5_000_000_000), after(2)), Quantity.MEMORY)
 
     assert peak(points) == 5_000_000_000
-    assert peak_text(Quantity.MEMORY, points, str) == "at most 5.00 GB"
+    assert peak_text(Quantity.MEMORY, points, ENGLISH) == "at most 5.00 GB"
     assert peak(()) is None
-    assert peak_text(Quantity.MEMORY, (), str) == ""
+    assert peak_text(Quantity.MEMORY, (), ENGLISH) == ""

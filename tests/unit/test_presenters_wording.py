@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.app import make_progress
+from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError
 from tray_app.ui.presenters.wording import permille, progress_text, rate_text, remaining_text, size_text
@@ -27,11 +28,11 @@ from tray_app.ui.presenters.wording import permille, progress_text, rate_text, r
     ],
 )
 def test_a_size_has_three_digits_that_count_and_a_decimal_unit(size_bytes: int, text: str) -> None:
-    assert size_text(size_bytes) == text
+    assert size_text(size_bytes, ENGLISH) == text
 
 
 def test_a_rate_is_a_size_for_each_second() -> None:
-    assert rate_text(12_300_000) == "12.3 MB/s"
+    assert rate_text(12_300_000, ENGLISH) == "12.3 MB/s"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_a_rate_is_a_size_for_each_second() -> None:
     ],
 )
 def test_the_time_left_is_rounded_to_what_can_be_said(remaining_s: float, text: str) -> None:
-    assert remaining_text(remaining_s, str) == text
+    assert remaining_text(remaining_s, ENGLISH) == text
 
 
 @pytest.mark.parametrize(
@@ -83,16 +84,16 @@ def test_a_bar_is_filled_in_permille(
 def test_every_phase_of_a_download_has_its_words(phase: Phase, text: str) -> None:
     error = DownloadError("The host cannot be reached")
 
-    assert progress_text(make_progress(phase, error=error), str) == text
+    assert progress_text(make_progress(phase, error=error), ENGLISH) == text
 
 
 def test_a_download_of_unknown_size_tells_how_much_is_here() -> None:
     unknown = replace(make_progress(total_bytes=None), remaining_s=None)
 
-    assert progress_text(unknown, str) == "2.01 GB · 12.3 MB/s"
+    assert progress_text(unknown, ENGLISH) == "2.01 GB · 12.3 MB/s"
 
 
 def test_a_download_that_has_only_begun_promises_nothing() -> None:
     begun = replace(make_progress(), rate_bytes_per_s=0, remaining_s=None)
 
-    assert progress_text(begun, str) == "43 %"
+    assert progress_text(begun, ENGLISH) == "43 %"

@@ -54,7 +54,7 @@ def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch
         ("threads", "many", 'a whole number from 1 to 1024, or "auto"'),
         ("temperature", "nan", "a number from 0 to 2"),
         ("launch_at_login", "perhaps", "true or false"),
-        ("network", "internet", "local or lan"),
+        ("network", "internet", "one of: local, lan"),
         ("extra_arguments", "'open", "a list of texts"),
     ],
 )

@@ -14,6 +14,7 @@ from tray_app.download.plan import Span
 from tray_app.download.progress import Phase
 from tray_app.download.verify import HEAD_BYTES, refuse_foreign, sha256_of
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,7 @@ class Existing:
     def _name_taken(self) -> DownloadError:
         return DownloadError(
             "Another file of this name is there",
-            f"{self._path} is not the file that the source offers, and is left as it is.",
+            phrase("{path} is not the file that the source offers, and is left as it is.", path=self._path),
             "Rename or delete it, then download again.",
         )
 

@@ -13,6 +13,7 @@ from tray_app.download.faults import RefusedError, broken_body, broken_transfer
 from tray_app.download.source import answered_span, describe, full_size
 from tray_app.download.verify import refuse_wrong_digest, web_page_error
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,13 @@ class Answer:
             refuse_wrong_digest(sha256, remote.sha256)
         size = full_size(headers)
         if size is not None and size != remote.size_bytes:
-            raise broken_transfer(f"The server announced {remote.size_bytes} bytes, then {size}.")
+            raise broken_transfer(
+                phrase(
+                    "The server announced {first} bytes, then {second}.",
+                    first=remote.size_bytes,
+                    second=size,
+                )
+            )
         if not (remote.size_bytes is not None or self._shows_its_end or sha256 or remote.sha256):
             raise DownloadError(
                 "The file could not be checked",

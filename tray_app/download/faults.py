@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 import requests
 
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from urllib3.exceptions import HTTPError
+
+    from tray_app.phrases import Text
 
 LONGEST_RETRY_AFTER_S = 900.0
 
@@ -39,7 +42,9 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class TransientError(DownloadError):
     """A fault that may be gone at the next attempt. It reaches a person only when all attempts are spent."""
 
-    def __init__(self, title: str, message: str = "", hint: str = "", *, retry_after_s: float = 0.0) -> None:
+    def __init__(
+        self, title: Text, message: Text = "", hint: Text = "", *, retry_after_s: float = 0.0
+    ) -> None:
         """`retry_after_s`: the server asks not to be asked again before."""
         super().__init__(title, message, hint)
         self.retry_after_s = retry_after_s
@@ -79,35 +84,53 @@ def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if headers.get("X-Error-Code") == "GatedRepo":
             return RefusedError(
                 "The publisher wants you to accept terms first",
-                f"{host} answered {status}: {headers.get('X-Error-Message', 'the file is gated')}",
-                f"Open the model's page on {host}, sign in and accept the terms. Then store an access token: "
-                f"keyring set powerinfer-tray {host}",
+                phrase(
+                    "{host} answered {status}: {reason}",
+                    host=host,
+                    status=status,
+                    reason=headers.get("X-Error-Message", phrase("the file is gated")),
+                ),
+                phrase(
+                    "Open the model's page on {host}, sign in and accept the terms. Then store an access "
+                    "token: keyring set powerinfer-tray {host}",
+                    host=host,
+                ),
             )
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return RefusedError(
                 "The server does not let us have this file",
-                f"{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.",
+                phrase(
+                    "{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.",
+                    host=host,
+                    status=status,
+                ),
                 "Open the address in a browser. If it downloads there only after signing in, fetch it there "
                 "and put it into the models folder.",
             )
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
             return RefusedError(
                 "The file is not there",
-                f"{host} answered {status}: it knows no file at this address.",
+                phrase(
+                    "{host} answered {status}: it knows no file at this address.", host=host, status=status
+                ),
                 "Check the address: owner, repository and file name, with upper and lower case.",
             )
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return RangeRefusedError("The server refused", f"{host} answered {status}.")
+            return RangeRefusedError(
+                "The server refused", phrase("{host} answered {status}.", host=host, status=status)
+            )
         case _ if status in _TRANSIENT:
             return TransientError(
                 "The server has a problem",
-                f"{host} answered {status}.",
+                phrase("{host} answered {status}.", host=host, status=status),
                 "Try again in a few minutes.",
                 retry_after_s=_seconds(headers.get("Retry-After", "")),
             )
         case _:
             return DownloadError(
-                "The server refused", f"{host} answered {status}.", "Check the address in a browser."
+                "The server refused",
+                phrase("{host} answered {status}.", host=host, status=status),
+                "Check the address in a browser.",
             )
 
 
@@ -117,30 +140,32 @@ def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
         case requests.exceptions.SSLError():
             return DownloadError(
                 "No secure connection",
-                f"{host} could not prove who it is ({_words(exc)}).",
+                phrase("{host} could not prove who it is ({reason}).", host=host, reason=_words(exc)),
                 "Check the computer's clock. A company's own certificate must be in the system's store.",
             )
         case requests.ConnectionError() if _is_offline(exc):
             return OfflineError(
-                f"Could not reach {host}",
-                f"{_words(exc)}.",
+                phrase("Could not reach {host}", host=host),
+                phrase("{reason}.", reason=_words(exc)),
                 "Check the connection to the internet and the address.",
             )
         case requests.exceptions.ProxyError():
             return UnreachableError(
-                "The proxy does not answer", f"{_words(exc)}.", "Check the proxy in the system's settings."
+                "The proxy does not answer",
+                phrase("{reason}.", reason=_words(exc)),
+                "Check the proxy in the system's settings.",
             )
         case requests.ConnectionError() | requests.Timeout():
             return UnreachableError(
-                f"Could not reach {host}",
-                f"{_words(exc)}.",
+                phrase("Could not reach {host}", host=host),
+                phrase("{reason}.", reason=_words(exc)),
                 "Check the connection to the internet and the address.",
             )
         case _:
             return DownloadError("This address cannot be used", str(exc), "Check the address in a browser.")
 
 
-def broken_transfer(reason: str) -> TransientError:
+def broken_transfer(reason: Text) -> TransientError:
     """The body of an answer ended or stood still before the file was whole."""
     return TransientError(
         "The connection was lost", reason, "What has arrived is kept. Press Resume to go on from there."
@@ -151,7 +176,7 @@ def changed(file_name: str) -> ChangedError:
     """An answer belongs to another file than those before it."""
     return ChangedError(
         "The file has changed on the server",
-        f"What the server offers as {file_name} is not the file that was begun.",
+        phrase("What the server offers as {name} is not the file that was begun.", name=file_name),
         "Download it again, from its start.",
     )
 
@@ -162,7 +187,7 @@ def broken_body(exc: HTTPError) -> TransientError:
         case TimeoutError():
             return broken_transfer("Nothing more came from the server.")
         case OSError() as cause:
-            return broken_transfer(f"{_words(cause)}.")
+            return broken_transfer(phrase("{reason}.", reason=_words(cause)))
         case _:
             return broken_transfer("The server ended it in the middle of the file.")
 
@@ -172,12 +197,12 @@ def disk_fault(exc: OSError, path: Path) -> DownloadError:
     if exc.errno in DISK_FULL:
         return DownloadError(
             "The disk is full",
-            f"There was no room left for {path.name} in {path.parent}.",
+            phrase("There was no room left for {name} in {folder}.", name=path.name, folder=path.parent),
             "Free some space and press Resume, or choose another models folder.",
         )
     return DownloadError(
         "The folder cannot be written",
-        f"{path.parent}: {exc.strerror or exc}.",
+        phrase("{path}: {reason}.", path=path.parent, reason=exc.strerror or exc),
         "Check that the drive is there and that you may write to it, or choose another models folder.",
     )
 
@@ -208,8 +233,8 @@ def _innermost(exc: BaseException) -> BaseException:
     return exc
 
 
-def _words(exc: BaseException) -> str:
+def _words(exc: BaseException) -> Text:
     cause = _innermost(exc)
     if isinstance(cause, TimeoutError):
-        return "No answer in time"
+        return phrase("No answer in time")
     return getattr(cause, "strerror", None) or str(cause)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def sole_writer(final: Path) -> Iterator[None]:
     except Timeout as exc:
         raise DownloadError(
             "Another program is downloading this file",
-            f"{final} is being written, perhaps by this app in another window or terminal.",
+            phrase("{path} is being written, perhaps by this app in another window or terminal.", path=final),
             "Wait until it is there, or stop the other download.",
         ) from exc
     try:

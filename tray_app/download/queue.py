@@ -23,6 +23,7 @@ from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE, checked_digest, parse_source
 from tray_app.download.transfer import Order, Transfer
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,8 +124,12 @@ class DownloadQueue:
             if job.phase is Phase.DONE:
                 return job.order.path
             raise job.error or DownloadError(
-                f"The download is {job.phase}",
-                f"{job.received_bytes} bytes of {job.order.source.file_name} have arrived.",
+                "The download is paused" if job.phase is Phase.PAUSED else "The download is cancelled",
+                phrase(
+                    "{count:,} bytes of {name} have arrived.",
+                    count=job.received_bytes,
+                    name=job.order.source.file_name,
+                ),
                 "Resume it to go on from there.",
             )
 

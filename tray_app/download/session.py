@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from tray_app import __version__
 from tray_app.download.faults import no_answer, refusal
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +76,8 @@ class Session(requests.Session):
             answer.close()
             url = answer.next.url or ""
         raise DownloadError(
-            "The address leads in circles", f"{_host(url)} sends every request on to another address."
+            "The address leads in circles",
+            phrase("{host} sends every request on to another address.", host=_host(url)),
         )
 
     def _get(self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float]) -> Response:
@@ -91,7 +93,10 @@ class Session(requests.Session):
         except requests.RequestException as exc:
             raise no_answer(exc, _host(url)) from exc
         except ValueError as exc:  # from the answer's Location
-            raise DownloadError("The server sends us to a broken address", f"{_host(url)}: {exc}.") from exc
+            raise DownloadError(
+                "The server sends us to a broken address",
+                phrase("{host}: {reason}.", host=_host(url), reason=exc),
+            ) from exc
 
     def _authorization(self, url: str) -> dict[str, str]:
         """The token of exactly this host, not of one it sends us to, and only where nobody can listen."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,14 +81,20 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> Source:
         host = parts.hostname
         _ = parts.port  # looked at here, so that a bad one fails here
     except ValueError as exc:
-        raise DownloadError("This is no address", f"“{text}”: {exc}.", _HINT) from exc
+        raise DownloadError(
+            "This is no address", phrase("“{text}”: {reason}.", text=text, reason=exc), _HINT
+        ) from exc
     if parts.scheme not in {"http", "https"} or not host:
         raise DownloadError(
-            "This is no address that can be downloaded", f"“{text}” is not understood.", _HINT
+            "This is no address that can be downloaded",
+            phrase("“{text}” is not understood.", text=text),
+            _HINT,
         )
     name = unquote(parts.path.rpartition("/")[2])
     if not name:
-        raise DownloadError("The address names no file", f"“{text}” ends without a file name.", _HINT)
+        raise DownloadError(
+            "The address names no file", phrase("“{text}” ends without a file name.", text=text), _HINT
+        )
     return Source(urlunsplit(_file_behind_page(parts)), safe_name(name))
 
 
@@ -95,7 +102,9 @@ def checked_digest(text: str) -> str:
     """A SHA-256 that a person gave, in the form that hashlib prints. DownloadError if it is none."""
     digest = text.strip().lower()
     if not _SHA256.fullmatch(digest):
-        raise DownloadError("This is no SHA-256", f"“{text}” should be 64 characters of 0-9 and a-f.")
+        raise DownloadError(
+            "This is no SHA-256", phrase("“{text}” should be 64 characters of 0-9 and a-f.", text=text)
+        )
     return digest
 
 
@@ -143,7 +152,9 @@ def answered_span(headers: Mapping[str, str]) -> tuple[int, int] | None:
 def _expand(text: str, endpoint: str) -> str:
     found = _HF_REFERENCE.fullmatch(text.removeprefix("hf:"))
     if not found:
-        raise DownloadError("This is no file on Hugging Face", f"“{text}” is not understood.", _HINT)
+        raise DownloadError(
+            "This is no file on Hugging Face", phrase("“{text}” is not understood.", text=text), _HINT
+        )
     revision = quote(found["revision"] or "main", safe="")
     return f"{endpoint}/{quote(found['repo'])}/resolve/{revision}/{quote(found['path'])}"
 

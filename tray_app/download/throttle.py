@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,8 @@ def parse_rate(text: str) -> float:
     found = _RATE.fullmatch(text.strip())
     if not found or not float(found[1]):
         raise DownloadError(
-            "This is no speed", f"“{text}” should be a number with a unit.", "For example: 500k, 2.5MB/s"
+            "This is no speed",
+            phrase("“{text}” should be a number with a unit.", text=text),
+            "For example: 500k, 2.5MB/s",
         )
     return float(found[1]) * _UNITS[found[2].lower()]

@@ -26,8 +26,15 @@ from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
 from tray_app.download.plan import FIRST_CLAIM_BYTES, Span
 from tray_app.download.progress import Phase
-from tray_app.download.verify import Follower, ForeignContentError, refuse_foreign, refuse_wrong_digest
+from tray_app.download.verify import (
+    Follower,
+    ForeignContentError,
+    refuse_foreign,
+    refuse_wrong_digest,
+    set_aside,
+)
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     import threading
@@ -271,8 +278,12 @@ class Transfer:
         if missing > free:
             raise DownloadError(
                 "Not enough space on the disk",
-                f"{missing / GIB:.2f} GiB are still to come, {free / GIB:.2f} GiB are free "
-                f"in {self._order.folder}.",
+                phrase(
+                    "{missing:.2f} GiB are still to come, {free:.2f} GiB are free in {folder}.",
+                    missing=missing / GIB,
+                    free=free / GIB,
+                    folder=self._order.folder,
+                ),
                 "Free some space and press Resume, or choose another models folder.",
             )
 
@@ -283,9 +294,7 @@ class Transfer:
             try:
                 refuse_wrong_digest(expected, actual)
             except DownloadError as error:
-                damaged = part.set_aside()
-                error.message += f" What has arrived is now {damaged.name}."
-                raise
+                raise set_aside(error, part.set_aside().name) from error
         return actual
 
     def _refuse_foreign(self, part: PartFile) -> None:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +63,17 @@ def refuse_wrong_digest(expected: str, actual: str) -> None:
     if expected != actual:
         raise DownloadError(
             "The file is damaged or is not the one expected",
-            f"Its SHA-256 is {actual}, but should be {expected}.",
+            phrase("Its SHA-256 is {actual}, but should be {expected}.", actual=actual, expected=expected),
             "Download it again. If that does not help, the source offers another file.",
         )
+
+
+def set_aside(error: DownloadError, name: str) -> DownloadError:
+    """The same error, which also says under which name what has arrived is kept."""
+    title, message, hint = error.texts
+    return DownloadError(
+        title, phrase("{message} What has arrived is now {name}.", message=message, name=name), hint
+    )
 
 
 class Follower:

@@ -11,6 +11,7 @@ from tray_app.download.answer import CHUNK_BYTES
 from tray_app.download.faults import Interrupted, OverlongError, broken_transfer, changed, disk_fault
 from tray_app.download.plan import Span, claim_bytes
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +151,7 @@ class Worker(threading.Thread):
         if not answer.is_piece and answer.read(1):
             raise OverlongError(
                 "The server sends another size than it announced",
-                f"There is more than the {claim.end} bytes of the file.",
+                phrase("There is more than the {count} bytes of the file.", count=claim.end),
                 "Try again, or use another source.",
             )
 
@@ -159,7 +160,9 @@ class Worker(threading.Thread):
         if self._plan.size_bytes is None:
             self._plan.end_at(claim.next)
         elif answer.span is None or claim.next != answer.span[1]:
-            raise broken_transfer(f"The server stopped before byte {claim.end}, at {claim.next}.")
+            raise broken_transfer(
+                phrase("The server stopped before byte {end}, at {at}.", end=claim.end, at=claim.next)
+            )
 
     def _keep_going(self) -> None:
         if self._errand.is_over():

@@ -7,32 +7,38 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tray_app.errors import EngineError, Fix
+from tray_app.phrases import Phrase
 
-OTHER_ENGINE = "Choose another engine in the settings."
+if TYPE_CHECKING:
+    from tray_app.phrases import Text
+
+OTHER_ENGINE: Text = "Choose another engine in the settings."
 _OTHER_MODEL = "Download the model again, or choose another one."
 _LESS_MEMORY = "Lower the context size, choose a smaller model, or close other programs."
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a person is told; {} in title and message stands for what a log line names."""
+    """What a person is told; {named} in title and message stands for what a log line names."""
 
-    title: str
-    message: str
-    hint: str
+    title: Text
+    message: Text
+    hint: Text
     fix: Fix = Fix.NONE
     setting: str = ""
-    """For `Fix.SETTING`; {} stands for the argument that a line names, which need not be a setting."""
+    """For `Fix.SETTING`; {named} stands for the argument that a line names, which need not be a setting."""
     permanent: bool = True
     """Whether starting the engine again would end the same way."""
 
     def error(self, named: str, setting: str, evidence: tuple[str, ...]) -> EngineError:
-        """The cause as an error, with what stands for {} and the lines that show it."""
+        """The cause as an error, with what stands for {named} and the lines that show it."""
+        title, message = (Phrase(str(text), {"named": named}) for text in (self.title, self.message))
         return EngineError(
-            self.title.replace("{}", named),
-            self.message.replace("{}", named),
+            title,
+            message,
             self.hint,
             fix=self.fix,
             setting=setting,
@@ -42,7 +48,7 @@ class Cause:
 
 _NOT_STARTED = Cause(
     "The engine could not be started",
-    "The system does not run {}.",
+    "The system does not run {named}.",
     "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
     Fix.CHOOSE_ENGINE,
 )
@@ -64,7 +70,7 @@ _CAUSES_BY_LINE = (
     (
         r"^error: (?:unknown|invalid) argument: (\S+)",
         Cause(
-            "The engine does not know the argument {}",
+            "The engine does not know the argument {named}",
             "It was started with an argument that it has no meaning for.",
             "Remove it from «Extra arguments» in the settings.",
             Fix.SETTING,
@@ -74,7 +80,7 @@ _CAUSES_BY_LINE = (
     (
         r"^error: (?:invalid (?:parameter|value)|missing value) for argument: (\S+)",
         Cause(
-            "The engine does not accept the value of {}",
+            "The engine does not accept the value of {named}",
             "It was started with a value that it cannot use.",
             "Correct it in the settings.",
             Fix.SETTING,
@@ -97,7 +103,7 @@ _CAUSES_BY_LINE = (
         r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
         Cause(
             "The engine lacks a system library",
-            "It needs {}, which is not on this machine.",
+            "It needs {named}, which is not on this machine.",
             "Install the package that contains it, or choose another engine in the settings.",
             Fix.CHOOSE_ENGINE,
         ),
@@ -106,7 +112,7 @@ _CAUSES_BY_LINE = (
         r"^dyld.*Library not loaded: (\S+)",
         Cause(
             "The engine lacks a system library",
-            "It needs {}, which is not on this machine.",
+            "It needs {named}, which is not on this machine.",
             "Install what contains it, or choose another engine in the settings.",
             Fix.CHOOSE_ENGINE,
         ),
@@ -151,7 +157,7 @@ _CAUSES_BY_LINE = (
         r"failed to open (?:GGUF file )?'?(.+?)'?:? \(?No such file",
         Cause(
             "The model file is gone",
-            "There is no {}.",
+            "There is no {named}.",
             "Put it back, or choose another model.",
             Fix.SETTING,
             "model",
@@ -166,7 +172,7 @@ _CAUSES_BY_LINE = (
     (
         r"unknown model architecture: '([^']*)'",
         Cause(
-            "The engine does not know models of the kind «{}»",
+            "The engine does not know models of the kind «{named}»",
             "It was made before this kind, or without it.",
             "Choose another model, or another engine in the settings.",
             Fix.CHOOSE_ENGINE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, OTHER_ENGINE
 from tray_app.errors import EngineError, Fix
+from tray_app.phrases import phrase
 from tray_app.settings.schema import FIELDS
 from tray_app.system.drives import title_of
 
@@ -77,7 +78,7 @@ def hung(silent_s: float) -> Failure:
     """The failure of an engine that was ended because nothing came from it any more."""
     error = EngineError(
         "The engine hangs",
-        f"For {silent_s:.0f} seconds it has done nothing that was asked of it.",
+        phrase("For {seconds:.0f} seconds it has done nothing that was asked of it.", seconds=silent_s),
         "If it happens again, choose another model or engine.",
     )
     return Failure(error, permanent=False)
@@ -87,7 +88,7 @@ def gone(model: Path, place: Path) -> Failure:
     """The failure of an engine whose model went away with its drive or folder, which is `place`."""
     error = EngineError(
         title_of(place),
-        f"The model was read from {model}.",
+        phrase("The model was read from {model}.", model=model),
         "When it is there again, the server starts by itself. Or choose another model.",
         fix=Fix.SETTING,
         setting="model",
@@ -119,6 +120,9 @@ def _exit_name(code: int) -> str:
 
 def _unknown(name: str, last: tuple[str, ...]) -> Failure:
     error = EngineError(
-        "The engine ended by itself", f"It ended with {name}.", "The engine's log says more.", evidence=last
+        "The engine ended by itself",
+        phrase("It ended with {name}.", name=name),
+        "The engine's log says more.",
+        evidence=last,
     )
     return Failure(error, permanent=False)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.diagnosis import diagnose
 from tray_app.errors import EngineError, Fix
+from tray_app.phrases import phrase
 from tray_app.system.executable import is_quarantined, read_executable
 from tray_app.system.process import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tray_app.phrases import Text
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
     from tray_app.system.process import Answer
@@ -27,7 +29,7 @@ _NO_HELP_FROM = 126
 class UnusableEngineError(EngineError):
     """A program that cannot be the engine: another one has to be chosen, or this one mended."""
 
-    def __init__(self, title: str, message: str, hint: str) -> None:
+    def __init__(self, title: Text, message: Text, hint: Text) -> None:
         super().__init__(title, message, hint, fix=Fix.CHOOSE_ENGINE)
 
 
@@ -36,7 +38,9 @@ def stat(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except OSError as exc:
-        raise UnusableEngineError(f"There is no engine at {path}", exc.strerror or str(exc), CHOOSE) from exc
+        raise UnusableEngineError(
+            phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), CHOOSE
+        ) from exc
 
 
 def inspect(path: Path, host: Host) -> Executable | None:
@@ -48,16 +52,25 @@ def inspect(path: Path, host: Host) -> Executable | None:
         executable.system is host.system and set(executable.machines) & set(host.machines)
     ):
         raise UnusableEngineError(
-            f"{path.name} was built for another kind of machine",
-            f"It runs on {executable.system.label} ({', '.join(executable.machines)});"
-            f" this is {host.system.label} ({host.machine}).",
-            f"Get the one for {host.system.label} ({host.machine}), or choose another engine.",
+            phrase("{name} was built for another kind of machine", name=path.name),
+            phrase(
+                "It runs on {system} ({machines}); this is {here} ({machine}).",
+                system=executable.system.label,
+                machines=", ".join(executable.machines),
+                here=host.system.label,
+                machine=host.machine,
+            ),
+            phrase(
+                "Get the one for {system} ({machine}), or choose another engine.",
+                system=host.system.label,
+                machine=host.machine,
+            ),
         )
     if not os.access(path, os.X_OK):
         raise UnusableEngineError(
-            f"{path.name} may not be run",
+            phrase("{name} may not be run", name=path.name),
             "It is a file that cannot be run: its execute permission is missing.",
-            f"If it is an engine that you trust: chmod +x '{path}'",
+            phrase("If it is an engine that you trust: chmod +x '{path}'", path=path),
         )
     return executable
 
@@ -68,7 +81,9 @@ def ask_for_help(path: Path) -> Answer:
         return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
     except subprocess.TimeoutExpired as exc:
         raise UnusableEngineError(
-            f"{path.name} is not an engine", "It did not answer when asked for its options.", CHOOSE
+            phrase("{name} is not an engine", name=path.name),
+            "It did not answer when asked for its options.",
+            CHOOSE,
         ) from exc
     except OSError as exc:  # a text file, or a format that was not recognised
         raise _no_program(path, exc.strerror or str(exc)) from exc
@@ -86,17 +101,17 @@ def crash(path: Path, answer: Answer) -> EngineError | None:
     """Why a program did not get as far as its help; None if it did, or ended as it meant to."""
     if is_quarantined(path):  # asked only now: a program that Apple knows runs in spite of the mark
         return UnusableEngineError(
-            f"macOS does not let {path.name} run",
+            phrase("macOS does not let {name} run", name=path.name),
             "It was downloaded, and macOS has marked it so.",
-            f"If you trust it: xattr -d com.apple.quarantine '{path}'",
+            phrase("If you trust it: xattr -d com.apple.quarantine '{path}'", path=path),
         )
     if answer.exit_code < 0 or answer.exit_code >= _NO_HELP_FROM:
         return diagnose(answer.exit_code, answer.text.splitlines()).error
     return None
 
 
-def _no_program(path: Path, why: str) -> EngineError:
-    return UnusableEngineError(f"{path.name} is not a program", why, CHOOSE)
+def _no_program(path: Path, why: Text) -> EngineError:
+    return UnusableEngineError(phrase("{name} is not a program", name=path.name), why, CHOOSE)
 
 
 def _read(path: Path) -> Executable | None:

@@ -23,6 +23,7 @@ from tray_app.engine.inspection import (
     stat,
 )
 from tray_app.errors import EngineError
+from tray_app.phrases import phrase
 from tray_app.system.host import System
 from tray_app.system.paths import resources
 from tray_app.system.process import own_command
@@ -104,7 +105,7 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     if sparse and engine.kind is not EngineKind.POWERINFER:
         raise UnusableEngineError(
             "This model needs the PowerInfer engine",
-            f"It is a sparse model, and the chosen engine is {engine.kind}.",
+            phrase("It is a sparse model, and the chosen engine is {kind}.", kind=engine.kind),
             "Set «Engine» to auto, or to the path of a PowerInfer server.",
         )
     return engine
@@ -179,7 +180,9 @@ def recognise(path: Path, help_text: str) -> Engine:
     if "--pooling" in flags and "--port" in flags:  # servers older than pooling cannot make embeddings
         return Engine(EngineKind.LLAMA_SERVER, (str(path),), flags=flags)
     raise UnusableEngineError(
-        f"{path.name} is not an engine", "Asked for its options, it names none of a model server.", CHOOSE
+        phrase("{name} is not an engine", name=path.name),
+        "Asked for its options, it names none of a model server.",
+        CHOOSE,
     )
 
 

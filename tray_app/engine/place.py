@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.kinds import EngineKind
 from tray_app.errors import EngineError
+from tray_app.phrases import phrase
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ def _make_link(link: Path, model: Path) -> None:
         os.link(model, link)
     except OSError as exc:
         raise EngineError(
-            f"PowerInfer cannot open a file with the name {model.name}",
-            f"It knows plain letters only, and another name cannot be given here: {exc.strerror or exc}.",
+            phrase("PowerInfer cannot open a file with the name {name}", name=model.name),
+            phrase(
+                "It knows plain letters only, and another name cannot be given here: {reason}.",
+                reason=exc.strerror or exc,
+            ),
             "Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.",
         ) from exc
 

@@ -12,11 +12,13 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.place import place_for
 from tray_app.errors import EngineError, SettingsError
 from tray_app.models.memory import Load, kept_prompts_mib
+from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO, FIELDS
 
 if TYPE_CHECKING:
     from tray_app.engine.place import Place
     from tray_app.models.library import Model
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
@@ -38,14 +40,14 @@ _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
 
-_OWNED = {
+_OWNED: dict[str, Text] = {
     "--ctx-size": "Set «Context size» instead: it keeps requests within what the engine can take.",
     "--model": "Set «Model» instead.",
     "--port": "The engine gets a free port of its own; programs use the setting «Port».",
     "--host": "The engine answers to this app alone; programs use the gateway's address.",
 }
 """Arguments on whose values the gateway relies, so that nobody else may give them."""
-_OWNED_BY_POWERINFER = {
+_OWNED_BY_POWERINFER: dict[str, Text] = {
     "--parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
 }
 _OTHER_NAMES = {
@@ -176,13 +178,15 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
     if not usable:
         raise EngineError(
             "The remote server has no address",
-            f"«{url}» is not the address of a server." if url else "The setting «Remote address» is empty.",
+            phrase("«{url}» is not the address of a server.", url=url)
+            if url
+            else "The setting «Remote address» is empty.",
             "Give its base URL, as http://192.168.1.20:8000/v1.",
         )
     if parts.hostname in ("localhost", LOOPBACK, "::1") and parts.port == settings.port:
         raise EngineError(
             "The remote server cannot be this app itself",
-            f"{url} is the address that this app offers.",
+            phrase("{url} is the address that this app offers.", url=url),
             "Give the address of the other machine.",
         )
     return RemotePlan(url, settings.remote_model, key)
@@ -194,7 +198,9 @@ def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:
         flag = word.partition("=")[0]
         plain = flag.replace("_", "-")  # the embedded engine takes both
         if reason := owned.get(_OTHER_NAMES.get(plain, plain)):
-            raise SettingsError(f"«Extra arguments» cannot have {flag}", reason, "Remove it there.")
+            raise SettingsError(
+                phrase("«Extra arguments» cannot have {flag}", flag=flag), reason, "Remove it there."
+            )
 
 
 def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:

@@ -19,6 +19,7 @@ import truststore
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.errors import EngineError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
     if status in _REFUSALS:
         raise EngineError(
             "The remote server refuses the key",
-            f"{plan.url} answers with HTTP status {status}.",
+            phrase("{url} answers with HTTP status {status}.", url=plan.url, status=status),
             "Give the key that its owner has set: powerinfer-tray key set remote",
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # it still loads
@@ -122,13 +123,17 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
     if status != HTTPStatus.OK or not offered:
         raise EngineError(
             "The remote server offers no models",
-            f"{plan.url}/models answers with HTTP status {status} and no list of models.",
+            phrase(
+                "{url}/models answers with HTTP status {status} and no list of models.",
+                url=plan.url,
+                status=status,
+            ),
             "Check the address: the base URL of such a server mostly ends in /v1.",
         )
     if plan.model and plan.model not in offered:
         raise EngineError(
-            f"The remote server has no model «{plan.model}»",
-            f"It offers {', '.join(offered)}.",
+            phrase("The remote server has no model «{model}»", model=plan.model),
+            phrase("It offers {names}.", names=", ".join(offered)),
             "Choose one of these, or leave the setting «Remote model» empty.",
         )
     return tuple(sorted(offered, key=lambda name: name != plan.model))  # stable: the others keep their order
@@ -157,7 +162,7 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
 def _unreachable(plan: RemotePlan, exc: OSError) -> Failure:
     error = EngineError(
         "The remote server does not answer",
-        f"{plan.url}: {_reason(exc)}.",
+        phrase("{url}: {reason}.", url=plan.url, reason=_reason(exc)),
         "Check that it runs and that this computer can reach it. It is asked again from time to time.",
     )
     return Failure(error, permanent=False)

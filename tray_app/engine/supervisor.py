@@ -41,6 +41,7 @@ from tray_app.engine.plan import LOOPBACK, RemotePlan
 from tray_app.engine.remote import RemoteRun
 from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
+from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import Return
@@ -353,5 +354,7 @@ class Supervisor:
 
 def _defect(exc: Exception) -> EngineError:
     return EngineError(
-        "The engine's supervisor has failed", f"This is a defect of the app: {exc!r}", "Restart the app."
+        "The engine's supervisor has failed",
+        phrase("This is a defect of the app: {reason}", reason=repr(exc)),
+        "Restart the app.",
     )

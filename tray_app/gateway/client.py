@@ -12,6 +12,7 @@ import requests
 from tray_app.errors import GatewayError
 from tray_app.gateway.control import FILE_NAME, ControlFile, Fault
 from tray_app.gateway.openai import Usage
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -130,7 +131,10 @@ class ControlClient:
         with _session(self._headers) as session:
             response = _send(session, "GET", f"{self._url}/status", timeout_s)
         if not response.ok:
-            raise GatewayError("The running app refused", f"It answered with status {response.status_code}.")
+            raise GatewayError(
+                "The running app refused",
+                phrase("It answered with status {status}.", status=response.status_code),
+            )
         return _decode(response, dict[str, Any])
 
     def start(self, timeout_s: float | None = None) -> None:
@@ -202,7 +206,9 @@ def _send(
         return session.request(method, url, json=body, timeout=timeout_s)
     except requests.RequestException as exc:
         raise GatewayError(
-            "The server did not answer", f"Nobody answers at {url}.", "Start the server, or look at its log."
+            "The server did not answer",
+            phrase("Nobody answers at {url}.", url=url),
+            "Start the server, or look at its log.",
         ) from exc
 
 
@@ -211,5 +217,6 @@ def _decode(response: requests.Response, kind: type[Answer]) -> Answer:
         return msgspec.json.decode(response.content, type=kind)
     except msgspec.DecodeError as exc:
         raise GatewayError(
-            "The server's answer makes no sense", f"Status {response.status_code}, not the JSON of this app."
+            "The server's answer makes no sense",
+            phrase("Status {status}, not the JSON of this app.", status=response.status_code),
         ) from exc

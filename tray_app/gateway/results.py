@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError
+from tray_app.phrases import phrase
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
@@ -25,18 +26,20 @@ def read_texts(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise AppError(
-                f"{path.name} is too large",
-                f"At most {_MOST_BYTES // 1_000_000} MB of texts are taken at once.",
+                phrase("{name} is too large", name=path.name),
+                phrase("At most {count} MB of texts are taken at once.", count=_MOST_BYTES // 1_000_000),
             )
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise AppError(
-            f"{path.name} is no text",
+            phrase("{name} is no text", name=path.name),
             "It is not encoded in UTF-8.",
             "Save it as UTF-8 text, or choose another.",
         ) from exc
     except OSError as exc:
-        raise AppError(f"{path.name} cannot be read", str(exc), "Check that you may read it.") from exc
+        raise AppError(
+            phrase("{name} cannot be read", name=path.name), str(exc), "Check that you may read it."
+        ) from exc
 
 
 def results_json(texts: Sequence[str], result: Embeddings, model: str) -> str:
@@ -56,8 +59,8 @@ def save_results(path: Path, texts: Sequence[str], result: Embeddings, model: st
             content = results_json(texts, result, model).encode()
         case other:
             raise AppError(
-                f"Results cannot be saved as {other or 'a file without an ending'}",
-                f"The name must end in {', '.join(SUFFIXES)}.",
+                phrase("Results cannot be saved as {kind}", kind=other or phrase("a file without an ending")),
+                phrase("The name must end in {names}.", names=", ".join(SUFFIXES)),
             )
     save_file(path, content)
 
@@ -67,7 +70,9 @@ def save_file(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as exc:
-        raise AppError(f"{path.name} could not be saved", str(exc), "Choose another folder.") from exc
+        raise AppError(
+            phrase("{name} could not be saved", name=path.name), str(exc), "Choose another folder."
+        ) from exc
 
 
 def _csv(texts: Sequence[str], result: Embeddings) -> str:

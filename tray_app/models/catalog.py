@@ -8,9 +8,12 @@ import msgspec
 
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError, ModelError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tray_app.phrases import Text
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9.-]*\Z")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"\A[^/\\:]+\.gguf\Z")]
@@ -52,7 +55,7 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     id: Id
     source: str
     name: str = ""
-    note: str = "From your own list."
+    note: str = str(phrase("From your own list."))
     license: str = ""
 
     def entry(self) -> CatalogEntry:
@@ -82,7 +85,7 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise ModelError(
             "The catalogue of models cannot be read",
-            f"{path}: {exc}",
+            phrase("{path}: {reason}", path=path, reason=exc),
             "Install the app again, or mend the file.",
         ) from exc
 
@@ -116,18 +119,20 @@ def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[Cata
         try:
             entry = each.entry()
         except DownloadError as exc:
-            raise _wrong_list(path, f"{each.id}: {exc.message}") from exc
+            raise _wrong_list(path, phrase("{id}: {reason}", id=each.id, reason=exc.texts[1])) from exc
         for name in (entry.id, entry.file_name):
             if name in known:
-                raise _wrong_list(path, f"{each.id}: there is another model with {name}.")
+                raise _wrong_list(
+                    path, phrase("{id}: there is another model with {name}.", id=each.id, name=name)
+                )
             known.add(name)
         entries.append(entry)
     return tuple(entries)
 
 
-def _wrong_list(path: Path, why: str) -> ModelError:
+def _wrong_list(path: Path, why: Text) -> ModelError:
     return ModelError(
         "Your own list of models cannot be used",
-        f"{path}: {why}",
+        phrase("{path}: {why}", path=path, why=why),
         'Each entry needs an id and a source: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"',
     )

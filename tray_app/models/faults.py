@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.errors import ModelError
+from tray_app.models.header import Role
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tray_app.models.header import Role
+    from tray_app.phrases import Text
+
+
+_KINDS = {
+    Role.PROJECTOR: phrase("a projector file"),
+    Role.ADAPTER: phrase("an adapter file"),
+    Role.OTHER: phrase("a supplement file"),
+}
 
 
 def foreign(data: bytes, name: str) -> ModelError:
@@ -29,56 +38,72 @@ def foreign(data: bytes, name: str) -> ModelError:
             "It is a Git LFS pointer, that only stands for the file.",
             "Run «git lfs pull», or download it.",
         )
-    return not_a_model(name, f"It begins with {data[:4]!r}, and not with GGUF or PWRI.")
+    return not_a_model(
+        name, phrase("It begins with {bytes}, and not with GGUF or PWRI.", bytes=repr(data[:4]))
+    )
 
 
 def missing(name: str, path: Path) -> ModelError:
     """Nothing is there."""
     return ModelError(
-        f"The model file {name} does not exist", f"Nothing is at {path}.", "Choose or download a model."
+        phrase("The model file {name} does not exist", name=name),
+        phrase("Nothing is at {path}.", path=path),
+        "Choose or download a model.",
     )
 
 
-def unreadable(path: Path, name: str, why: str) -> ModelError:
+def unreadable(path: Path, name: str, why: Text) -> ModelError:
     """The system does not give it out."""
     return ModelError(
-        f"The model file {name} cannot be read", f"{why} ({path}).", "Check the path and its permissions."
+        phrase("The model file {name} cannot be read", name=name),
+        phrase("{why} ({path}).", why=why, path=path),
+        "Check the path and its permissions.",
     )
 
 
-def not_a_model(name: str, why: str, hint: str = "Choose a model in the GGUF format.") -> ModelError:
+def not_a_model(name: str, why: Text, hint: Text = "Choose a model in the GGUF format.") -> ModelError:
     """It is something else."""
-    return ModelError(f"{name} is not a model", why, hint)
+    return ModelError(phrase("{name} is not a model", name=name), why, hint)
 
 
-def incomplete(name: str, why: str) -> ModelError:
+def incomplete(name: str, why: Text) -> ModelError:
     """Its end is missing."""
-    return ModelError(f"The model file {name} is incomplete", why, "Download or copy it again.")
+    return ModelError(
+        phrase("The model file {name} is incomplete", name=name), why, "Download or copy it again."
+    )
 
 
-def damaged(name: str, why: str) -> ModelError:
+def damaged(name: str, why: Text) -> ModelError:
     """Its bytes make no sense."""
-    return ModelError(f"The model file {name} is damaged", why, "Download or copy it again.")
+    return ModelError(
+        phrase("The model file {name} is damaged", name=name), why, "Download or copy it again."
+    )
 
 
 def unknown_entry(name: str, key: str, number: int) -> ModelError:
     """An entry of its header is of a type that the format does not have."""
-    return damaged(name, f"Its entry {key[:60]!r} is of the unknown type {number:,}.")
+    return damaged(
+        name, phrase("Its entry {key} is of the unknown type {number:,}.", key=repr(key[:60]), number=number)
+    )
 
 
 def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelError:
     """It ends before its last weight does."""
     return incomplete(
         name,
-        f"{present_bytes:,} of {implied_bytes:,} bytes are there, "
-        f"{implied_bytes - present_bytes:,} are missing.",
+        phrase(
+            "{present:,} of {whole:,} bytes are there, {missing:,} are missing.",
+            present=present_bytes,
+            whole=implied_bytes,
+            missing=implied_bytes - present_bytes,
+        ),
     )
 
 
 def not_to_be_served(name: str, role: Role) -> ModelError:
     """It is of the format of models, but goes with one."""
     return ModelError(
-        f"{name} is no model by itself",
-        f"It is {'an' if role[0] in 'aeiou' else 'a'} {role} file, which goes with a model.",
+        phrase("{name} is no model by itself", name=name),
+        phrase("It is {kind}, which goes with a model.", kind=_KINDS[role]),
         "Choose the model that it belongs to.",
     )

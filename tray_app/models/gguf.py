@@ -19,12 +19,14 @@ from tray_app.errors import ModelError
 from tray_app.models import faults
 from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.header import describe
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
     from tray_app.models.header import Metadata, ModelHeader
+    from tray_app.phrases import Text
 
 MAX_HEADER_BYTES = 64 << 20  # the largest vocabularies in use (half a million merges) take about 20 MiB
 MAX_TEXT_BYTES = 1 << 20
@@ -81,8 +83,8 @@ def parse_header(data: bytes, name: str) -> ModelHeader:
     cursor = _Cursor(data, name)
     version = cursor.take(_U32)
     _check_version(version, name)
-    tensor_count = cursor.count(MAX_TENSORS, "tensors")
-    key_count = cursor.count(MAX_KEYS, "entries")
+    tensor_count = cursor.read_count(MAX_TENSORS, "tensors")
+    key_count = cursor.read_count(MAX_KEYS, "entries")
     metadata = _read_metadata(cursor, key_count)
     weights_size_bytes, elements = _read_tensor_infos(cursor, tensor_count)
     implied_bytes = _weights_start(cursor, metadata) + weights_size_bytes if elements else cursor.at
@@ -103,7 +105,9 @@ def _file_size(path: Path, name: str) -> int:
         raise faults.unreadable(path, name, str(exc)) from exc
     if stat.S_ISDIR(info.st_mode):
         raise ModelError(
-            f"{name} is a folder", "A model is a single file.", "Name the model file inside that folder."
+            phrase("{name} is a folder", name=name),
+            "A model is a single file.",
+            "Name the model file inside that folder.",
         )
     if not stat.S_ISREG(info.st_mode):  # opening a pipe would wait for ever
         raise faults.not_a_model(name, "It is not an ordinary file.")
@@ -131,14 +135,16 @@ class _Cursor:
             raise NeedMoreBytesError(end)
         self.at = end
 
-    def count(self, limit: int, what: str) -> int:
+    def read_count(self, limit: int, what: Text) -> int:
         count: int = self.take(_U64)
         if count > limit:
-            raise faults.damaged(self.name, f"Its header announces {count:,} {what}.")
+            raise faults.damaged(
+                self.name, phrase("Its header announces {count:,} {what}.", count=count, what=what)
+            )
         return count
 
     def text(self) -> str:
-        length = self.count(MAX_TEXT_BYTES, "letters in one text")
+        length = self.read_count(MAX_TEXT_BYTES, "letters in one text")
         start = self.at
         self.skip(length)
         return self._data[start : self.at].decode("utf-8", errors="replace")
@@ -164,10 +170,12 @@ def _read_growing(file: BinaryIO, size_bytes: int, name: str) -> ModelHeader:
             return parse_header(data, name)
         except NeedMoreBytesError as need:
             if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(name, f"Its header would be {need.size_bytes:,} bytes long.") from None
+                raise faults.damaged(
+                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
+                ) from None
             if need.size_bytes > size_bytes:
                 raise faults.incomplete(
-                    name, f"It ends after {size_bytes:,} bytes, within its header."
+                    name, phrase("It ends after {count:,} bytes, within its header.", count=size_bytes)
                 ) from None
             more = file.read(max(need.size_bytes, 4 * len(data)) - len(data))
         if not more:
@@ -217,7 +225,12 @@ def _read_tensor_infos(cursor: _Cursor, tensor_count: int) -> tuple[int, Counter
         tensor = cursor.text()
         dimensions = cursor.take(_U32)
         if dimensions > MAX_DIMENSIONS:
-            raise faults.damaged(cursor.name, f"Its tensor {tensor[:60]!r} has {dimensions:,} dimensions.")
+            raise faults.damaged(
+                cursor.name,
+                phrase(
+                    "Its tensor {name} has {count:,} dimensions.", name=repr(tensor[:60]), count=dimensions
+                ),
+            )
         size = math.prod(cursor.take(_U64) for _ in range(dimensions))
         number = cursor.take(_U32)
         offset = cursor.take(_U64)
@@ -231,7 +244,9 @@ def _read_tensor_infos(cursor: _Cursor, tensor_count: int) -> tuple[int, Counter
 def _weights_start(cursor: _Cursor, metadata: Metadata) -> int:
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment <= 0:
-        raise faults.damaged(cursor.name, f"Its weights are aligned to {alignment!r:.60}.")
+        raise faults.damaged(
+            cursor.name, phrase("Its weights are aligned to {number}.", number=f"{alignment!r:.60}")
+        )
     return _round_up(cursor.at, alignment)
 
 
@@ -244,12 +259,17 @@ def _check_version(version: int, name: str) -> None:
         return
     if version & 0xFFFF == 0:
         raise ModelError(
-            f"{name} is for other machines",
+            phrase("{name} is for other machines", name=name),
             "Its numbers are stored in big-endian order.",
             "Download the usual, little-endian file.",
         )
     raise ModelError(
-        f"{name} is too {'new' if version > 3 else 'old'} for this app",  # noqa: PLR2004
-        f"It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.",
+        phrase("{name} is too new for this app", name=name)
+        if version > 3  # noqa: PLR2004
+        else phrase("{name} is too old for this app", name=name),
+        phrase(
+            "It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.",
+            version=version,
+        ),
         "Look for an update of this app, or for another file of the same model.",
     )

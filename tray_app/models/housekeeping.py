@@ -17,6 +17,7 @@ from tray_app.models import faults
 from tray_app.models.files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +74,8 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
             undo.pop_all()
     except OSError as exc:
         raise ModelError(
-            f"{model.name} could not be imported",
-            f"{exc.strerror or exc} ({exc.filename or folder}).",
+            phrase("{name} could not be imported", name=model.name),
+            phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or folder),
             "Check that there is space, and that you may write there.",
         ) from exc
     return tuple(targets)
@@ -94,8 +95,8 @@ def remove_model(model: Path, discard: Callable[[Path], None]) -> tuple[Path, ..
             discard(path)
         except OSError as exc:
             raise NotDiscardedError(
-                f"{path.name} could not be removed",
-                f"{exc.strerror or exc} ({path}).",
+                phrase("{name} could not be removed", name=path.name),
+                phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
                 "Check its permissions; where there is no trash, delete it for good.",
             ) from exc
     return tuple(doomed)
@@ -216,7 +217,12 @@ def _require_space(folder: Path, wanted_bytes: int) -> None:
     if wanted_bytes > free:
         raise ModelError(
             "Not enough space on the disk",
-            f"{wanted_bytes / GIB:.2f} GiB are needed, {free / GIB:.2f} GiB are free in {folder}.",
+            phrase(
+                "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
+                needed=wanted_bytes / GIB,
+                free=free / GIB,
+                folder=folder,
+            ),
             "Free some space, or link the model in place of copying it.",
         )
 
@@ -233,7 +239,7 @@ def _exists(path: Path) -> bool:
 
 def _taken(target: Path) -> ModelError:
     return ModelError(
-        f"{target.name} is there already",
-        f"It is in {target.parent}, and stays as it is.",
+        phrase("{name} is there already", name=target.name),
+        phrase("It is in {folder}, and stays as it is.", folder=target.parent),
         "Remove it, or rename one of the two.",
     )

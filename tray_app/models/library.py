@@ -17,6 +17,7 @@ from tray_app.models import faults
 from tray_app.models.files import SUFFIX, is_fresh, partials_in, parts_of, split_of, stem_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.phrases import phrase
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ class NotInstalledError(ModelError):
 
     def __init__(self, entry: CatalogEntry) -> None:
         super().__init__(
-            f"{entry.name} has not been downloaded yet",
-            f"{entry.file_name} is not in the models folder.",
-            f"Download it: powerinfer-tray download {entry.source}",
+            phrase("{name} has not been downloaded yet", name=entry.name),
+            phrase("{name} is not in the models folder.", name=entry.file_name),
+            phrase("Download it: powerinfer-tray download {source}", source=entry.source),
         )
         self.entry = entry
 
@@ -128,8 +129,8 @@ class Library:
         if entry:
             raise NotInstalledError(entry)
         raise ModelError(
-            f"There is no model {reference}",
-            f"It is no id of the catalogue and no file in {self.folder}.",
+            phrase("There is no model {reference}", reference=reference),
+            phrase("It is no id of the catalogue and no file in {folder}.", folder=self.folder),
             "Check the name, give the path of a file, or download a model.",
         )
 
@@ -185,9 +186,9 @@ class Library:
         """The file that is meant; for what can only be a path, that path even if nothing is there."""
         if re.match(r"hf:|https?://", reference):
             raise ModelError(
-                f"{reference} has not been downloaded yet",
+                phrase("{name} has not been downloaded yet", name=reference),
                 "It is an address, and not a model on this computer.",
-                f"Download it: powerinfer-tray download {reference}",
+                phrase("Download it: powerinfer-tray download {source}", source=reference),
             )
         given = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 Path's raises for an unknown user
         is_path = Path(reference).name != reference

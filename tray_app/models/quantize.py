@@ -15,6 +15,7 @@ from tray_app.errors import ModelError
 from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.phrases import phrase
 from tray_app.system.child import Launch, lines_of
 from tray_app.system.environment import child_environment
 from tray_app.system.process import ask
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.models.header import ModelHeader
+    from tray_app.phrases import Text
     from tray_app.system.child import Child, Launcher
 
 GIB = 1 << 30
@@ -86,15 +88,19 @@ def quantize(
             _watch(child, source.name, on_tensor)
         if read_header(partial).sparse is not header.sparse:
             raise ModelError(
-                f"{source.name} could not be quantized",
-                f"{quantizer.program} has turned it into a model of another kind.",
+                phrase("{name} could not be quantized", name=source.name),
+                phrase("{program} has turned it into a model of another kind.", program=quantizer.program),
                 "Use the program that belongs to the model's engine.",
             )
         partial.replace(target)
     except OSError as exc:
         raise ModelError(
-            f"{source.name} could not be quantized",
-            f"{exc.strerror or exc} ({exc.filename or quantizer.program}).",
+            phrase("{name} could not be quantized", name=source.name),
+            phrase(
+                "{reason} ({path}).",
+                reason=exc.strerror or exc,
+                path=exc.filename or quantizer.program,
+            ),
             "Check that the program can be run, and that you may write there.",
         ) from exc
     finally:
@@ -111,25 +117,38 @@ def needed_bytes(header: ModelHeader, type_name: str) -> int:
 
 def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Path, type_name: str) -> None:
     """`ModelError` if it is known beforehand that this will not do."""
-    title = f"{source.name} cannot be quantized so"
+    title = phrase("{name} cannot be quantized so", name=source.name)
     types = quantizer.types_for(header)
     if header.role is not Role.MODEL or header.split_count > 1:
         raise ModelError(title, "It is not one whole model file.", "Choose a model in a single file.")
     if type_name not in types:
         raise ModelError(
             title,
-            f"{type_name} is no type for this {header.kind} model.",
-            f"Choose one of: {', '.join(types)}",
+            phrase("{type} is no type for this sparse model.", type=type_name)
+            if header.sparse
+            else phrase("{type} is no type for this dense model.", type=type_name),
+            phrase("Choose one of: {names}", names=", ".join(types)),
         )
     if target.exists():
-        raise ModelError(title, f"{target} is there already.", "Give another name, or remove it.")
+        raise ModelError(
+            title, phrase("{target} is there already.", target=target), "Give another name, or remove it."
+        )
     if not target.parent.is_dir():
-        raise ModelError(title, f"There is no folder {target.parent}.", "Make it, or give another place.")
+        raise ModelError(
+            title,
+            phrase("There is no folder {folder}.", folder=target.parent),
+            "Make it, or give another place.",
+        )
     needed, free = needed_bytes(header, type_name), shutil.disk_usage(target.parent).free
     if needed > free:
         raise ModelError(
             "Not enough space on the disk",
-            f"{needed / GIB:.2f} GiB are needed, {free / GIB:.2f} GiB are free in {target.parent}.",
+            phrase(
+                "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
+                needed=needed / GIB,
+                free=free / GIB,
+                folder=target.parent,
+            ),
             "Free some space, or give another place.",
         )
 
@@ -149,16 +168,16 @@ def _watch(child: Child, name: str, on_tensor: Callable[[int, int], object]) -> 
         raise
     if code := child.wait():
         raise ModelError(
-            f"{name} could not be quantized",
-            f"The program ended with {code}: {_reason(last)}",
+            phrase("{name} could not be quantized", name=name),
+            phrase("The program ended with {code}: {reason}", code=code, reason=_reason(last)),
             "A model that is quantized already must be made from its F16 or F32 file.",
         )
 
 
-def _reason(lines: list[str]) -> str:
+def _reason(lines: list[str]) -> Text:
     """What it said of its failure, which stands behind the tensor that it was at; else its last line."""
     reasons = (line.partition(_REASON)[2] for line in lines if _REASON in line)
-    return next(reasons, lines[-1] if lines else "it said nothing.")
+    return next(reasons, lines[-1] if lines else phrase("it said nothing."))
 
 
 def _offered_types(program: Path) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import FIRST_READ_BYTES, MAX_HEADER_BYTES, NeedMoreBytesError, parse_header
 from tray_app.models.library import Model
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,10 +86,12 @@ def _peek_file(session: Session, source: Source) -> tuple[ModelHeader, int]:
             header = parse_header(data, name)
         except NeedMoreBytesError as need:
             if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(name, f"Its header would be {need.size_bytes:,} bytes long.") from None
+                raise faults.damaged(
+                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
+                ) from None
             if len(data) < wanted_bytes:
                 raise faults.incomplete(
-                    name, f"It ends after {len(data):,} bytes, within its header."
+                    name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
                 ) from None
             wanted_bytes = max(need.size_bytes, 4 * len(data))
             continue

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tray_app.models import faults
 from tray_app.models.files import checksum_file, parts_of
 from tray_app.models.gguf import read_header
+from tray_app.phrases import phrase
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
         except OSError as exc:
             raise faults.unreadable(part, part.name, exc.strerror or str(exc)) from exc
         if sha256.hexdigest() != digest:
-            raise faults.damaged(part.name, f"Its SHA-256 is {sha256.hexdigest()}, but was {digest}.")
+            raise faults.damaged(
+                part.name,
+                phrase(
+                    "Its SHA-256 is {actual}, but was {expected}.", actual=sha256.hexdigest(), expected=digest
+                ),
+            )
     return Check.DIGEST if len(digests) == len(parts) else Check.HEADER
 
 

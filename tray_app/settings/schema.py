@@ -11,20 +11,24 @@ import shlex
 import sys
 import typing
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import tomlkit
 from msgspec import Meta
 
 from tray_app.errors import SettingsError
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from tray_app.phrases import Phrase, Text
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
 
 
-def _about(title: str, help_text: str, group: str, unit: str = "") -> Meta:
-    return Meta(title=title, description=help_text, extra={"group": group, "unit": unit})
+def _about(title: Text, help_text: Text, group: str, unit: Text = "") -> Meta:
+    return Meta(title=str(title), description=str(help_text), extra={"group": group, "unit": unit})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +184,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _about("Start the server with the app", "Start the server as soon as the app runs.", "app"),
     ] = False
+    language: Annotated[
+        Literal["auto", "en", "fr", "ja"],
+        _about("Language", "Of windows, menu and notices. The terminal speaks English.", "app"),
+    ] = "auto"
     notices: Annotated[
         bool,
         _about("Notices", "Tell when a download has ended, and when the server has crashed.", "app"),
@@ -206,20 +214,22 @@ class Field:
     annotation: Any
 
     @property
-    def expectation(self) -> str:
-        """What a value must be, to be read after «must be»."""
+    def expectation(self) -> Phrase:
+        """What a value must be, in a sentence."""
         if self.choices:
-            return " or ".join(self.choices)
-        words = {
-            int: "a whole number",
-            float: "a number",
-            bool: "true or false",
-            str: "a text",
-            tuple: "a list of texts",
-        }[self.kind]
-        if self.minimum is not None and self.maximum is not None:
-            words += f" from {self.minimum:g} to {self.maximum:.12g}"
-        return f'{words}, or "auto"' if self.may_be_auto else words
+            return phrase("It must be one of: {choices}.", choices=", ".join(self.choices))
+        limits = {"minimum": f"{self.minimum or 0:g}", "maximum": f"{self.maximum or 0:.12g}"}
+        return {
+            (int, False): phrase("It must be a whole number from {minimum} to {maximum}.", **limits),
+            (int, True): phrase(
+                'It must be a whole number from {minimum} to {maximum}, or "auto".', **limits
+            ),
+            (float, False): phrase("It must be a number from {minimum} to {maximum}.", **limits),
+            (float, True): phrase('It must be a number from {minimum} to {maximum}, or "auto".', **limits),
+            (bool, False): phrase("It must be true or false."),
+            (str, False): phrase("It must be a text."),
+            (tuple, False): phrase("It must be a list of texts."),
+        }[self.kind, self.may_be_auto]
 
     def check(self, value: object) -> Any:
         """`value` as this setting keeps it; `SettingsError` if the setting cannot have it."""
@@ -231,9 +241,13 @@ class Field:
     def refusal(self, value: object) -> SettingsError:
         """The error that says what a value must be in place of this one."""
         return SettingsError(
-            f"The setting {self.name} cannot be {value!r}",
-            f"It must be {self.expectation}.",
-            f"For example: {self.name} = {tomlkit.item(self.default).as_string()}",
+            phrase("The setting {name} cannot be {value}", name=self.name, value=repr(value)),
+            self.expectation,
+            phrase(
+                "For example: {name} = {example}",
+                name=self.name,
+                example=tomlkit.item(self.default).as_string(),
+            ),
         )
 
 
@@ -287,8 +301,10 @@ def field_named(name: str) -> Field:
     names = [field.name for field in FIELDS]
     nearest = difflib.get_close_matches(name, names, n=1)
     raise SettingsError(
-        f"There is no setting {name!r}",
-        f"Did you mean {nearest[0]}?" if nearest else f"The settings are: {', '.join(names)}.",
+        phrase("There is no setting {name}", name=repr(name)),
+        phrase("Did you mean {name}?", name=nearest[0])
+        if nearest
+        else phrase("The settings are: {names}.", names=", ".join(names)),
         "All settings with their values: powerinfer-tray settings show",
     )
 

@@ -18,12 +18,15 @@ from psygnal import Signal
 from tomlkit.exceptions import TOMLKitError
 
 from tray_app.errors import SettingsError
+from tray_app.phrases import joined, phrase
 from tray_app.settings.schema import FIELDS, Settings
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tray_app.phrases import Text
 
 
 class SettingsStore:
@@ -57,7 +60,7 @@ class SettingsStore:
             except OSError as exc:
                 raise SettingsError(
                     "The settings could not be saved",
-                    f"{self.path}: {exc.strerror or exc}",
+                    phrase("{path}: {reason}", path=self.path, reason=exc.strerror or exc),
                     "Check that the disk is not full and that you may write to this folder.",
                 ) from exc
             kept = [name for name, value in self._overrides.items() if getattr(new, name) == value]
@@ -104,15 +107,20 @@ def _read(path: Path) -> _Content:
             try:
                 values[entry.name] = entry.check(plain[entry.name])
             except SettingsError as exc:
-                faults[entry.name] = f"line {_line_of(entry.name, text)}: {exc.title}. {exc.message}"
-    problem = _unusable(path, "\n".join(faults.values())) if faults else None
+                faults[entry.name] = phrase(
+                    "line {number}: {title}. {reason}",
+                    number=_line_of(entry.name, text),
+                    title=exc.texts[0],
+                    reason=exc.texts[1],
+                )
+    problem = _unusable(path, joined("\n", faults.values())) if faults else None
     return _Content(text, document, Settings(**values), frozenset(faults), problem)
 
 
-def _unusable(path: Path, cause: str) -> SettingsError:
+def _unusable(path: Path, cause: Text) -> SettingsError:
     return SettingsError(
         "The settings file has an error; defaults are used for what cannot be read",
-        f"{path}: {cause}",
+        phrase("{path}: {cause}", path=path, cause=cause),
         "Correct the file, or choose these settings again. The file has been left as it is.",
     )
 

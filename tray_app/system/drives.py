@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.errors import Fix, ModelError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tray_app.phrases import Phrase
 
 # Where systems put drives that come and go; below the last two, each person's have a folder of their own.
 _MOUNT_FOLDERS = tuple(map(Path, ("/Volumes", "/mnt", "/media", "/run/media")))
@@ -23,7 +26,7 @@ class DriveGoneError(ModelError):
     def __init__(self, place: Path) -> None:
         super().__init__(
             title_of(place),
-            f"There is no {place} now.",
+            phrase("There is no {place} now.", place=place),
             "When it is there again, the server starts by itself. Or choose another model or models folder.",
             fix=Fix.SETTING,
             setting="model",
@@ -31,10 +34,12 @@ class DriveGoneError(ModelError):
         self.place = place
 
 
-def title_of(place: Path) -> str:
+def title_of(place: Path) -> Phrase:
     """What has happened, to a place that is gone."""
     name = place.name or place
-    return f"The drive «{name}» is not connected" if is_drive(place) else f"The folder «{name}» is gone"
+    if is_drive(place):
+        return phrase("The drive «{name}» is not connected", name=name)
+    return phrase("The folder «{name}» is gone", name=name)
 
 
 def device_of(path: Path) -> int | None:

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tray_app.errors import EngineError, Fix
+from tray_app.phrases import joined, phrase
 from tray_app.system.process import ask
-from tray_app.system.programs import UNKNOWN_PROGRAM, program_name, service_of
+from tray_app.system.programs import THIS_APP, UNKNOWN_PROGRAM, program_name, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tray_app.phrases import Phrase, Text
 
 _LOOPBACK = "127.0.0.1"
 _HIGHEST = 65_535
@@ -29,6 +32,12 @@ _LOWEST_FOR_ALL = 1024
 _NETSH = ("netsh", "int", "ipv4", "show", "excludedportrange", "protocol=tcp")
 _NETSH_TIMEOUT_S = 5.0
 _RESERVED_LINE = re.compile(r"^\s*(\d{1,5})\s+(\d{1,5})\s*\*?\s*$", re.MULTILINE)
+
+
+_NAMES = {
+    UNKNOWN_PROGRAM: phrase("another program"),
+    THIS_APP: phrase("another PowerInfer Tray"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +49,33 @@ class PortOwner:
     service: str | None = None
     """The system's service that keeps the program running, and would start it again."""
 
+    @property
+    def words(self) -> Phrase:
+        """The name, and by what the program is known to the system."""
+        name = _NAMES.get(self.name, self.name)
+        match self.pid, self.service:
+            case None, None:
+                return phrase("{name}", name=name)
+            case None, _:
+                return phrase("{name} (service {service})", name=name, service=self.service)
+            case _, None:
+                return phrase("{name} (PID {pid})", name=name, pid=self.pid)
+            case _:
+                return phrase(
+                    "{name} (PID {pid}, service {service})", name=name, pid=self.pid, service=self.service
+                )
+
     def __str__(self) -> str:
-        known = (
-            f"PID {self.pid}" if self.pid is not None else "",
-            f"service {self.service}" if self.service else "",
-        )
-        inside = ", ".join(filter(None, known))
-        return f"{self.name} ({inside})" if inside else self.name
+        return str(self.words)
 
 
 class PortError(EngineError):
     """A server could not have a port that is asked for; `nearest_free` is one that it could have now."""
 
-    def __init__(self, port: int, nearest_free: int | None, title: str, message: str, remedy: str) -> None:
-        other = f"choose another port: {nearest_free} is free" if nearest_free else "choose another port"
-        hint = f"{remedy}, or {other}." if remedy else f"{other.capitalize()}."
-        super().__init__(title, message, hint, fix=Fix.FREE_PORT, setting="port")
+    def __init__(
+        self, port: int, nearest_free: int | None, title: Text, message: Text, remedy: Phrase | None
+    ) -> None:
+        super().__init__(title, message, _hint(remedy, nearest_free), fix=Fix.FREE_PORT, setting="port")
         self.port = port
         self.nearest_free = nearest_free
 
@@ -68,15 +88,36 @@ class PortInUseError(PortError):
         super().__init__(
             port,
             nearest_free,
-            f"Port {port} is used by {', '.join(map(str, owners)) or UNKNOWN_PROGRAM}",
+            phrase(
+                "Port {port} is used by {programs}",
+                port=port,
+                programs=joined(", ", [owner.words for owner in owners] or [_NAMES[UNKNOWN_PROGRAM]]),
+            ),
             "Only one program at a time can listen on a port.",
-            f"Stop the service {services}" if services else "End that program",
+            phrase("Stop the service {services}", services=services)
+            if services
+            else phrase("End that program"),
         )
         self.owners = owners
 
 
 class PortRefusedError(PortError):
     """Nobody listens on the port, and still the system does not give it."""
+
+
+def _hint(remedy: Phrase | None, nearest_free: int | None) -> Phrase:
+    """What can be done: something about the port, or the choice of another one."""
+    match remedy, nearest_free:
+        case None, None:
+            return phrase("Choose another port.")
+        case None, _:
+            return phrase("Choose another port: {port} is free.", port=nearest_free)
+        case _, None:
+            return phrase("{remedy}, or choose another port.", remedy=remedy)
+        case _:
+            return phrase(
+                "{remedy}, or choose another port: {port} is free.", remedy=remedy, port=nearest_free
+            )
 
 
 def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
@@ -86,14 +127,19 @@ def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
     refusal = _refusal(port, socket.AF_INET, host)
     if refusal is None:
         return None
-    title = f"The system does not give out port {port}"
+    title = phrase("The system does not give out port {port}", port=port)
+    message: Text
     if reserved := next((each for each in _reserved_ranges() if port in each), None):
-        message = f"Windows keeps the ports {reserved.start} to {reserved.stop - 1} for itself."
+        message = phrase(
+            "Windows keeps the ports {first} to {last} for itself.",
+            first=reserved.start,
+            last=reserved.stop - 1,
+        )
     elif port < _LOWEST_FOR_ALL and refusal.errno in (errno.EACCES, errno.EPERM):
-        message = f"Ports below {_LOWEST_FOR_ALL} are for programs of the system."
+        message = phrase("Ports below {port} are for programs of the system.", port=_LOWEST_FOR_ALL)
     else:
         message = refusal.strerror or str(refusal)
-    return PortRefusedError(port, nearest_free_port(port), title, message, "")
+    return PortRefusedError(port, nearest_free_port(port), title, message, None)
 
 
 def port_owners(port: int, host: str = _LOOPBACK) -> tuple[PortOwner, ...]:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QDialog, QSystemTrayIcon
 
 from tray_app import __version__
 from tray_app.system.environment import adopt_clean_environment
@@ -14,7 +14,8 @@ from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.about import about_box
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.garbage import settle
+from tray_app.ui.garbage import discard, settle
+from tray_app.ui.languages import Languages
 from tray_app.ui.operations import choose, operation_for, read_facts
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
@@ -29,7 +30,7 @@ from tray_app.ui.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtWidgets import QMessageBox
+    from PySide6.QtWidgets import QMessageBox, QWidget
 
     from tray_app.app import App, AppStatus
     from tray_app.errors import AppError
@@ -84,7 +85,10 @@ class Desktop(QObject):
         self._qt = qt
         self._app = app
         self.bridge = Bridge(app)
-        self.window = Window(self.bridge)
+        self._languages = Languages()
+        self._language = self.bridge.status.settings.language
+        self._languages.use(self._language)
+        self.window = self._make_window()
         self.tray: Tray | None = None
         self.dialog: SettingsDialog | None = None
         self.about: QMessageBox | None = None
@@ -96,7 +100,6 @@ class Desktop(QObject):
         self._look.setInterval(_TRAY_LOOK_MS)
         self._look.timeout.connect(self._look_for_tray)
         self.bridge.status_changed.connect(self._show_status)
-        self.window.settings_wanted.connect(self.open_settings)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
         # Queued: first Qt gives windows whose screen is gone another one.
         qt.screenRemoved.connect(self._bring_into_view, Qt.ConnectionType.QueuedConnection)
@@ -138,10 +141,7 @@ class Desktop(QObject):
     def open_settings(self, setting: str = "") -> None:
         """Show the settings, at that one if it is named; a dialog that is open already comes to the front."""
         if self.dialog is None or not self.dialog.isVisible():
-            from tray_app.ui.settings_dialog import SettingsDialog  # the icon need not wait for it
-
-            self.dialog = SettingsDialog(self.bridge)
-            self.dialog.failed_later.connect(self.window.show_error)
+            self.dialog = self._make_dialog()
         if setting:
             self.dialog.point_at(setting)
         self.dialog.show()
@@ -180,11 +180,72 @@ class Desktop(QObject):
         )
         self.tray.chosen.connect(self._run)
         self.tray.model_chosen.connect(self._choose)
-        self.tray.notice_clicked.connect(self.window.open)
+        self.tray.notice_clicked.connect(self._open_page)
         # In the meantime, a person may have switched launch at login in the system's settings.
         self.tray.opening.connect(lambda: self._operate(self._app.refresh_login))
         self.tray.show()
         self._refresh_models()
+
+    def _make_window(self) -> Window:
+        window = Window(self.bridge)
+        window.settings_wanted.connect(self.open_settings)
+        return window
+
+    def _make_dialog(self) -> SettingsDialog:
+        from tray_app.ui.settings_dialog import SettingsDialog  # the icon need not wait for it
+
+        dialog = SettingsDialog(self.bridge)
+        dialog.failed_later.connect(self._show_error)
+        return dialog
+
+    def _open_page(self, page: Page) -> None:
+        self.window.open(page)
+
+    def _show_error(self, error: AppError) -> None:
+        self.window.show_error(error)
+
+    def _speak_anew(self) -> None:
+        """Everything that is there in the language that was chosen; what was typed stays."""
+        self._languages.use(self._language)
+        if self.tray is not None:
+            self.tray.show_status(self.bridge.status)
+            self.tray.show_models(model_choices(self._facts, tr))
+        self._renew_window()
+        self._renew_dialog()
+        self._renew_about()
+
+    def _renew_window(self) -> None:
+        """A question that the window asks is answered first: it belongs to what the person sees behind it."""
+        asking = next((each for each in self.window.findChildren(QDialog) if each.isVisible()), None)
+        if asking is not None:
+            asking.finished.connect(self._renew_window, Qt.ConnectionType.QueuedConnection)
+            return
+        old, self.window = self.window, self._make_window()
+        self.window.take_over(old)
+        self._retire(old)
+
+    def _renew_dialog(self) -> None:
+        old, self.dialog = self.dialog, None
+        if old is None:
+            return
+        if old.isVisible():
+            self.dialog = self._make_dialog()
+            self.dialog.take_over(old)
+            self.dialog.show()
+        self._retire(old)
+
+    def _renew_about(self) -> None:
+        old, self.about = self.about, None
+        if old is None:
+            return
+        if old.isVisible():
+            self.open_about()
+        self._retire(old)
+
+    def _retire(self, widget: QWidget) -> None:
+        """What is still under way may yet tell its widget how it ended."""
+        widget.hide()
+        self.bridge.afterwards(lambda: discard(widget))
 
     def _make_up_for_tray(self) -> None:
         """The window in place of the icon: nothing may run unseen."""
@@ -208,6 +269,10 @@ class Desktop(QObject):
         if words := announcement(self._shown, status, time.time(), tr):
             self.window.announce(words)
         self._shown = status
+        if status.settings.language != self._language:
+            self._language = status.settings.language
+            # Not before a dialog that has asked for it has heard that it is done.
+            QTimer.singleShot(0, self, self._speak_anew)
 
     def _refresh_models(self) -> None:
         """Read anew what the menu offers, where it may have changed."""
@@ -219,7 +284,7 @@ class Desktop(QObject):
     def _offer_models(self, facts: ModelFacts) -> None:
         self._facts = facts
         if self.tray is not None:
-            self.tray.show_models(model_choices(facts))
+            self.tray.show_models(model_choices(facts, tr))
 
     def _choose(self, reference: str) -> None:
         self._operate(lambda: choose(self._app, reference))
@@ -262,5 +327,5 @@ class Desktop(QObject):
         if self.tray is not None:
             # What was ticked or marked in vain shows again what is true.
             self.tray.show_status(self.bridge.status)
-            self.tray.show_models(model_choices(self._facts))
+            self.tray.show_models(model_choices(self._facts, tr))
         self.window.show_error(error)

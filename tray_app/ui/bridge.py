@@ -64,6 +64,7 @@ class Bridge(QObject):
         self._numbers = itertools.count()
         self._operations: dict[int, _Operation] = {}
         self._abandoned: set[int] = set()
+        self._afterwards: list[tuple[set[int], Callable[[], object]]] = []
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._finished.connect(self._conclude, Qt.ConnectionType.QueuedConnection)
         app.changed.connect(self._receive)
@@ -87,6 +88,11 @@ class Bridge(QObject):
         self._operations[number] = _Operation(thread, operation, success, failure)
         thread.start()
         return lambda: self._abandoned.add(number)
+
+    def afterwards(self, act: Callable[[], object]) -> None:
+        """Call `act` when everything has ended that is under way now, and has told so."""
+        self._afterwards.append((set(self._operations), act))
+        self._act_afterwards()
 
     def close(self, timeout_s: float) -> None:
         """Deliver nothing more, and wait for the operations that still run."""
@@ -131,6 +137,12 @@ class Bridge(QObject):
         # It has nothing left to do. Once it is gone, the last reference to a widget cannot be dropped there:
         # deleting a widget outside the GUI thread ends the process.
         operation.thread.join()
+        self._tell(operation, outcome)
+        for numbers, _ in self._afterwards:
+            numbers.discard(outcome.number)
+        self._act_afterwards()
+
+    def _tell(self, operation: _Operation, outcome: _Outcome) -> None:
         abandoned = outcome.number in self._abandoned
         self._abandoned.discard(outcome.number)
         if self.closing.is_set() or abandoned:
@@ -139,3 +151,9 @@ class Bridge(QObject):
             operation.failure(outcome.error)
         else:
             operation.success(outcome.value)
+
+    def _act_afterwards(self) -> None:
+        due = [act for numbers, act in self._afterwards if not numbers]
+        self._afterwards = [(numbers, act) for numbers, act in self._afterwards if numbers]
+        for act in due:
+            act()

@@ -13,6 +13,9 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from tray_app.ui.axes import number_axes
+from tray_app.ui.texts import tr
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,12 +61,10 @@ class CurvePlot(QWidget):
                 self._adopt_palette(number)
 
     def _add_plot(self) -> None:
-        plot = pg.PlotWidget()
+        plot = pg.PlotWidget(axisItems=number_axes())
         plot.setMenuEnabled(False)
         plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         plot.addItem(pg.PlotDataItem())
-        for side in ("bottom", "left"):
-            plot.getAxis(side).enableAutoSIPrefix(False)
         plot.getAxis("left").setWidth(_AXIS_WIDTH)  # the same for all, so that their x stand below each other
         self._plots.append(plot)
         self._column.addWidget(plot)
@@ -97,4 +98,5 @@ class CurvePlot(QWidget):
 
 
 def _words(curve: Curve) -> str:
-    return f"{curve.label}: " + ", ".join(f"{x}: {y:.1f}" for x, y in curve.points)
+    points = tr(", ").join(f"{x}: {tr.number(y, 1)}" for x, y in curve.points)
+    return f"{curve.label}: {points}"

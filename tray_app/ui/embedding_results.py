@@ -74,7 +74,7 @@ class EmbeddingResults(QWidget):
         """Show what came back for these texts."""
         self._texts, self._embedded = texts, embedded
         result = embedded.result
-        self._rows = embedded_texts(texts, result)
+        self._rows = embedded_texts(texts, result, tr)
         self.summary.setText(summary(result, tr))
         self.table.setRowCount(len(self._rows))
         for number, row in enumerate(self._rows):
@@ -84,6 +84,13 @@ class EmbeddingResults(QWidget):
         self.table.selectRow(0)
         self._show_similarity(embedded)
         self.show()
+
+    def take_over(self, old: EmbeddingResults) -> None:
+        """The same results, if there are any, with the same one chosen."""
+        if old._embedded is not None:
+            self.show_result(old._texts, old._embedded)
+            self.table.selectRow(old.table.currentRow())
+            self.tabs.setCurrentIndex(old.tabs.currentIndex())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Draw again what has been given back."""

@@ -56,17 +56,22 @@ def _card(entry: CatalogEntry, report: ModelReport | None, label: str, act: Call
     card = QFrame()
     card.setFrameShape(QFrame.Shape.StyledPanel)
     button = QPushButton(label)
-    button.setAccessibleDescription(entry.name)
+    button.setAccessibleDescription(tr.said(entry.name))
     button.clicked.connect(act)
     column = QVBoxLayout(card)
-    title = text_label(f"{entry.name} · {offer_size(entry, tr)}", bold=True)
+    title = text_label(f"{tr.said(entry.name)} · {offer_size(entry, tr)}", bold=True)
     title.setWordWrap(False)
-    note = text_label(entry.note)
+    note = text_label(tr.said(entry.note))
     note.setAlignment(Qt.AlignmentFlag.AlignTop)
     column.addWidget(title)
     column.addWidget(note)
     if report:
-        column.addWidget(text_label(f"{fit_shape(report)} {fit_word(report, tr)}. {fit_reason(report, tr)}"))
+        column.addWidget(text_label(_fit_text(report)))
     column.addStretch()
     column.addWidget(button, alignment=Qt.AlignmentFlag.AlignLeft)
     return card
+
+
+def _fit_text(report: ModelReport) -> str:
+    word = tr("{title}.").format(title=fit_word(report, tr))
+    return f"{fit_shape(report)} {word} {fit_reason(report, tr)}"

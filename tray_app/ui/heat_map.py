@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 MOST_TEXTS = 200
+_LEGEND_TICKS = 6
 _MOST_TICKS = 16
 _TICK_STEPS = (1, 2, 5, 10, 20, 50)
 _DARK_BELOW = 0.55
@@ -62,6 +63,8 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         lowest = min(0.0, float(values.min()))
         self._image.setImage(values, levels=(lowest, 1.0))
         self._legend.setLevels((lowest, 1.0))
+        steps = np.linspace(lowest, 1.0, _LEGEND_TICKS)
+        self._legend.axis.setTicks([[(step, tr.number(step, 2)) for step in steps]])
         self._cells.show_values(values, lowest)
         self._show_ticks(count)
         self._plot.setLimits(xMin=0, yMin=0, xMax=count, yMax=count)
@@ -69,7 +72,10 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         first, second = nearest_pair(self._values)
         self.setAccessibleDescription(
             tr("The nearest of {count} texts are {first} and {second}: {value}").format(
-                count=count, first=first + 1, second=second + 1, value=f"{self._values[first, second]:.4f}"
+                count=count,
+                first=first + 1,
+                second=second + 1,
+                value=tr.number(self._values[first, second], 4),
             )
         )
 
@@ -107,7 +113,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
             return
         self.hovered.emit(
             tr("Text {first} and text {second}: {value}").format(
-                first=row + 1, second=column + 1, value=f"{self._values[row, column]:.4f}"
+                first=row + 1, second=column + 1, value=tr.number(self._values[row, column], 4)
             )
         )
 
@@ -156,7 +162,7 @@ class _CellValues(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
         white = bool(self._dark[row, column])
         painter.setPen(QColor(Qt.GlobalColor.white if white else Qt.GlobalColor.black))
         value = round(float(self._values[row, column]), 2) + 0.0  # no «-0.00»
-        painter.drawText(where, Qt.AlignmentFlag.AlignCenter, f"{value:.2f}")
+        painter.drawText(where, Qt.AlignmentFlag.AlignCenter, tr.number(value, 2))
 
 
 def _cells_in(first: float, last: float) -> range:

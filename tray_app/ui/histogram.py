@@ -12,6 +12,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
 
+from tray_app.ui.axes import number_axes
 from tray_app.ui.presenters.measurement import percentile
 from tray_app.ui.texts import tr
 
@@ -28,7 +29,7 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
     """Bars of how many requests took how long."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False)
+        super().__init__(parent, enableMenu=False, axisItems=number_axes())
         self.setAccessibleName(tr("Latencies of the requests"))
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self.addItem(self._bars)
@@ -39,8 +40,6 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
             self.addItem(line)
         self.setLabel("bottom", tr("Latency (ms)"))
         self.setLabel("left", tr("Requests"))
-        for side in ("bottom", "left"):
-            self.getAxis(side).enableAutoSIPrefix(False)
         self._adopt_palette()
 
     def show_latencies(self, latencies_ms: Sequence[float]) -> None:
@@ -51,11 +50,13 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
         p50, p95 = percentile(latencies_ms, _P50), percentile(latencies_ms, _P95)
         self._p50.setValue(p50)
         self._p95.setValue(p95)
-        self._p50.label.setFormat(f"p50 {p50:.1f} ms")
-        self._p95.label.setFormat(f"p95 {p95:.1f} ms")
+        self._p50.label.setFormat(tr("p50 {ms} ms").format(ms=tr.number(p50, 1)))
+        self._p95.label.setFormat(tr("p95 {ms} ms").format(ms=tr.number(p95, 1)))
         self.setAccessibleDescription(
             tr("{count} requests from {low} to {high} ms").format(
-                count=len(latencies_ms), low=f"{min(latencies_ms):.1f}", high=f"{max(latencies_ms):.1f}"
+                count=tr.number(len(latencies_ms)),
+                low=tr.number(min(latencies_ms), 1),
+                high=tr.number(max(latencies_ms), 1),
             )
         )
         self.autoRange()

@@ -43,9 +43,11 @@ class MemoryBar(QWidget):
         """Show another state of things."""
         self._strip.show_view(view)
         named = [
-            f"{mark} {name} {size_text(size)}" for mark, (name, size) in zip(_MARKS, view.parts, strict=False)
+            f"{mark} {name} {size_text(size, tr)}"
+            for mark, (name, size) in zip(_MARKS, view.parts, strict=False)
         ]
-        self.text.setText(" · ".join((f"{view.title}: {view.summary}", *named)))
+        title = tr("{title}:").format(title=view.title)
+        self.text.setText(" · ".join((f"{title} {view.summary}", *named)))
         self.warning.setText(tr("⚠ {warning}").format(warning=view.warning))
         self.warning.setVisible(bool(view.warning))
         self.setAccessibleName(view.title)

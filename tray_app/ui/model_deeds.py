@@ -90,7 +90,14 @@ class ModelDeeds(QObject):
     def run(self, operation: Callable[[], object], success: Callable[[], object] = lambda: None) -> None:
         """Do something that is over soon."""
         self._card.clear()
-        self._bridge.run(operation, lambda _: success(), self._card.show_error)
+        self._bridge.run(operation, lambda _: success(), self._tell)
+
+    def take_over(self, old: ModelDeeds) -> None:
+        """Go on with what `old` has begun; what comes of it is told here."""
+        self.works = old.works
+        old._card = self._card
+        old.expected.connect(self.expected)
+        old.folder_changed.connect(self.folder_changed)
 
     def _import(self, files: Sequence[Path], how: How) -> None:
         self._card.clear()
@@ -103,7 +110,7 @@ class ModelDeeds(QObject):
             tr("Importing"),
             lambda tell: import_file(self._app, file, how, tell),
             lambda path: self.expected.emit(path.name),
-            self._card.show_error,
+            self._tell,
         )
 
     def _cancel(self, row: ModelRow) -> None:
@@ -124,7 +131,7 @@ class ModelDeeds(QObject):
             tr("Verifying"),
             lambda tell: self._app.care.verify_model(str(row.path), tell),
             lambda check: self._show_check(row, check),
-            self._card.show_error,
+            self._tell,
         )
 
     def _show_check(self, row: ModelRow, check: Check) -> None:
@@ -147,9 +154,12 @@ class ModelDeeds(QObject):
             tr("Quantizing"),
             lambda tell: self._app.care.quantize(row.reference, target, type_name, tell),
             lambda path: self.expected.emit(path.name),
-            self._card.show_error,
+            self._tell,
         )
         self.expected.emit(target.name)  # where its progress shows
+
+    def _tell(self, error: AppError) -> None:
+        self._card.show_error(error)
 
     def _served(self) -> Path | None:
         """The file that the engine has open now."""
@@ -165,7 +175,7 @@ class ModelDeeds(QObject):
         )
 
     def _removal_failed(self, row: ModelRow, error: AppError) -> None:
-        self._card.show_error(error)
+        self._tell(error)
         if isinstance(error, NotDiscardedError):
             self._card.offer(tr("Delete &Forever"), lambda: self._remove(row, for_good=True))
 

@@ -12,6 +12,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QPalette
 
+from tray_app.ui.axes import number_axes
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     """`Dimension 17: +0.1234` for the bar below the pointer; empty beside the bars."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False)
+        super().__init__(parent, enableMenu=False, axisItems=number_axes())
         self.setAccessibleName(tr("Plot of the vector"))
         self._values = np.zeros(0)
         # One filled curve in steps in place of a rectangle for each value: 8192 of them stay fluid.
@@ -38,9 +39,6 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.addItem(self._marked)
         self.setLabel("bottom", tr("Dimension"))
         self.setLabel("left", tr("Value"))
-        # Prefixes such as «k» and «m» would be read as units.
-        for side in ("bottom", "left"):
-            self.getAxis(side).enableAutoSIPrefix(False)
         self.scene().sigMouseMoved.connect(self._pointer_moved)
         self._adopt_palette()
 
@@ -53,7 +51,9 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.getPlotItem().getViewBox().setLimits(xMin=-1, xMax=count)
         self.setAccessibleDescription(
             tr("{count} values from {low} to {high}").format(
-                count=count, low=f"{self._values.min():+.4f}", high=f"{self._values.max():+.4f}"
+                count=tr.number(count),
+                low=tr.number(self._values.min(), 4, signed=True),
+                high=tr.number(self._values.max(), 4, signed=True),
             )
         )
         self.autoRange()
@@ -94,4 +94,6 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             return
         value = float(self._values[index])
         self._marked.setOpts(x=[index], height=[value])
-        self.hovered.emit(tr("Dimension {index}: {value}").format(index=index, value=f"{value:+.6f}"))
+        self.hovered.emit(
+            tr("Dimension {index}: {value}").format(index=index, value=tr.number(value, 6, signed=True))
+        )

@@ -64,7 +64,7 @@ class Switch(Editor):
 
     def __init__(self, field: Field) -> None:
         super().__init__()
-        self.box = QCheckBox(tr(field.title))
+        self.box = QCheckBox(tr.said(field.title))
         self.box.toggled.connect(self.changed)
         self._hold(self.box)
 
@@ -90,7 +90,7 @@ class Number(Editor):
             self.box.setSpecialValueText(tr("Automatic"))
         self.box.setRange(minimum, maximum)
         self.box.setSingleStep(_STEPS.get(field.name, 1))
-        self.box.setSuffix(f" {tr(field.unit)}" if field.unit else "")
+        self.box.setSuffix(f" {tr.said(field.unit)}" if field.unit else "")
         self.box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.box.textChanged.connect(self.changed)
         self._hold(self.box).addStretch()
@@ -191,7 +191,7 @@ class ResetButton(QPushButton):
         super().__init__(tr("Reset"))
         self._editor = editor
         self._default = field.default
-        self.setAccessibleName(tr("Reset: {title}").format(title=tr(field.title)))
+        self.setAccessibleName(tr("Reset: {title}").format(title=tr.said(field.title)))
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # or the fields would jump
         self.setSizePolicy(policy)
@@ -210,10 +210,10 @@ class ResetButton(QPushButton):
 
 def _browse_button(parent: QWidget, field: Field, adopt: Any, *, folder: bool) -> QPushButton:
     button = QPushButton(tr("Browse…"))
-    button.setAccessibleName(tr("Browse for: {title}").format(title=tr(field.title)))
+    button.setAccessibleName(tr("Browse for: {title}").format(title=tr.said(field.title)))
 
     def browse() -> None:
-        dialog = QFileDialog(parent, tr(field.title))
+        dialog = QFileDialog(parent, tr.said(field.title))
         dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(adopt)
         dialog.open()

@@ -129,6 +129,14 @@ class SettingsDialog(QDialog):
         """Save and act, then close."""
         self._submit(super().accept)
 
+    def take_over(self, old: SettingsDialog) -> None:
+        """The same draft on the same tab; if `old` is applying something, what goes wrong is told later."""
+        for name, value in old.draft().items():
+            self.editors[name].set_value(value)
+        self.tabs.setCurrentIndex(old.tabs.currentIndex())
+        self.move(old.pos())
+        old._submitted = None
+
     def showEvent(self, event: QShowEvent) -> None:
         """A small screen gets a small dialog, whose tabs are scrolled."""
         super().showEvent(event)
@@ -195,11 +203,13 @@ class SettingsDialog(QDialog):
         for field in FIELDS:
             if field.group == group:
                 self._add_row(form, field)
+        # Scrolled up and down only: the longest words of a language decide how wide the dialog is.
+        tab.setMinimumWidth(form.minimumSize().width() + tab.verticalScrollBar().sizeHint().width())
         return tab
 
     def _add_row(self, form: QFormLayout, field: Field) -> None:
         editor = self.editors[field.name]
-        editor.describe(tr(field.title), tr(field.help))
+        editor.describe(tr.said(field.title), tr.said(field.help))
         line = QHBoxLayout()
         line.addWidget(editor, 1)
         line.addWidget(self.resets[field.name])
@@ -209,7 +219,7 @@ class SettingsDialog(QDialog):
         cell.addWidget(self.notes[field.name])
         label = QLabel()
         if not isinstance(editor, Switch):  # which carries its title itself
-            label.setText(tr("{title}:").format(title=tr(field.title)))
+            label.setText(tr("{title}:").format(title=tr.said(field.title)))
             label.setBuddy(editor.focusProxy() or editor)
         form.addRow(label, cell)
 
@@ -233,8 +243,8 @@ class SettingsDialog(QDialog):
         self._initial = {name: editor.value() for name, editor in self.editors.items()}
 
     def _offer_models(self, facts: ModelFacts) -> None:
-        known = {model.id: model.name for model in facts.installed}
-        offered = {entry.id: entry.name for entry in facts.catalog}
+        known = {model.id: tr.said(model.name) for model in facts.installed}
+        offered = {entry.id: tr.said(entry.name) for entry in facts.catalog}
         model = self.editors["model"]
         if isinstance(model, Choice):
             model.offer((offered | known).items())
@@ -245,7 +255,7 @@ class SettingsDialog(QDialog):
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        told = doubts(new, self._plan) | login_doubt(self._bridge.status.login, new, tr)
+        told = doubts(new, self._plan, tr) | login_doubt(self._bridge.status.login, new, tr)
         told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         for field in FIELDS:
             self._annotate(field, told.get(field.name, ""))
@@ -259,13 +269,13 @@ class SettingsDialog(QDialog):
         note, editor = self.notes[field.name], self.editors[field.name]
         refusal = self._refusal() if field.name == "vram_budget" else ""
         praise = f" {self._port_praise}" if field.name == "port" and self._port_praise else ""
-        note.setText(f"⚠ {problem}" if problem else refusal or tr(field.help) + praise)
+        note.setText(f"⚠ {problem}" if problem else refusal or tr.said(field.help) + praise)
         urgent = bool(problem or refusal)
         note.setForegroundRole(
             QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
         )
         editor.setEnabled(not refusal)
-        editor.describe(tr(field.title), note.text())
+        editor.describe(tr.said(field.title), note.text())
 
     def _refusal(self) -> str:
         engine = (
@@ -288,7 +298,9 @@ class SettingsDialog(QDialog):
     def _show_plan(self, plan: Plan | AppError) -> None:
         self._previewing = False
         self._plan = plan
-        self.command.setPlainText(plan.title if isinstance(plan, AppError) else command_line(plan))
+        self.command.setPlainText(
+            tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan)
+        )
         self._judge()
 
     def _check_port(self, port: int) -> None:
@@ -299,7 +311,7 @@ class SettingsDialog(QDialog):
         self._bridge.run(
             lambda: self._bridge.app.port_owners(port),
             lambda owners: self._show_port_doubt(port, port_doubt(owners, tr)),
-            lambda error: self._show_port_doubt(port, error.title),
+            lambda error: self._show_port_doubt(port, tr.said(error.texts[0])),
         )
 
     def _show_port_doubt(self, port: int, doubt: str) -> None:
@@ -369,7 +381,7 @@ class SettingsDialog(QDialog):
 
 def _note(field: Field) -> QLabel:
     """The line below a field: what it means, or what is wrong with it."""
-    return small_label(tr(field.help))
+    return small_label(tr.said(field.help))
 
 
 def _command_view() -> QPlainTextEdit:

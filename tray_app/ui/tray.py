@@ -47,12 +47,12 @@ class Tray(QObject):
         self._drawn: tuple[object, ...] = ()
         self._notice_page: Page | None = None
         self.menu = QMenu()
-        self.menu.setWindowTitle(tr("Tray menu"))
         self.menu.setToolTipsVisible(True)
         self.menu.aboutToShow.connect(self.opening)
         self._headline = self._line()
         self._download = self._line()
         self._actions: dict[Command, QAction] = {}
+        self._submenus: dict[Submenu, QMenu] = {}
         self._model_actions: list[QAction] = []
         self._fill_frame()
         self.icon = QSystemTrayIcon()
@@ -119,7 +119,7 @@ class Tray(QObject):
                     self._add_entry(self.menu, item)
 
     def _add_submenu(self, submenu: Submenu) -> None:
-        menu = self.menu.addMenu(submenu_title(submenu, tr))
+        menu = self._submenus[submenu] = self.menu.addMenu("")
         menu.setToolTipsVisible(True)
         match submenu:
             case Submenu.COPY:
@@ -169,6 +169,9 @@ class Tray(QObject):
         self.icon.setIcon(icon)
 
     def _fill_menu(self, view: TrayView) -> None:
+        self.menu.setWindowTitle(tr("Tray menu"))
+        for submenu, menu in self._submenus.items():
+            menu.setTitle(submenu_title(submenu, tr))
         self.icon.setToolTip(view.headline)
         self._headline.setText(self._literal(view.headline))
         self._download.setText(self._literal(view.download_line))

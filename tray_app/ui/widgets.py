@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontDatabase, QGuiApplication, QPalette
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from tray_app.ui.presenters.wording import error_title
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 MARGIN = 18
 SPACING = 12
+
+
+@runtime_checkable
+class Successor(Protocol):
+    """A page that another one of its kind may take the place of: in another language, for one."""
+
+    def take_over(self, old: Any) -> None:
+        """Show what a person has typed in `old`, and what came of it; `old` does nothing more."""
 
 
 class MessageCard(QFrame):
@@ -64,6 +73,7 @@ class MessageCard(QFrame):
     def clear(self) -> None:
         """Say nothing more."""
         self._act: Callable[[], object] = self.clear
+        self.error: AppError | None = None
         self.hide()
 
     def show_error(self, error: AppError | None) -> None:
@@ -72,11 +82,13 @@ class MessageCard(QFrame):
             self.clear()
         else:
             self._icon.setAccessibleName(tr("Warning"))
+            message, hint = (tr.said(text) for text in error.texts[1:])
             self._show(
-                error.title,
-                (error.message, "\n".join(error.evidence), error.hint),
+                error_title(error, tr),
+                (message, "\n".join(error.evidence), hint),
                 QStyle.StandardPixmap.SP_MessageBoxWarning,
             )
+            self.error = error
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error."""
@@ -93,6 +105,7 @@ class MessageCard(QFrame):
         self._act()
 
     def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
+        self.error = None
         self._button.hide()
         self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
         self._title.setText(title)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from tray_app.ui.presenters.tray import Page, failure_of
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, bring_into_view
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, Successor, bring_into_view
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError
@@ -68,6 +68,20 @@ class Window(QWidget):
         self.raise_()
         self.activateWindow()
 
+    def take_over(self, old: Window) -> None:
+        """Become what `old` was: the same page, what a person typed, the place on the screen."""
+        for page in old.built():
+            taken, left = self.page(page), old.page(page)
+            if isinstance(taken, Successor):
+                taken.take_over(left)
+        if old.built():
+            self.page_list.setCurrentRow(old.page_list.currentRow())
+        if old.message.error is not None:
+            self._show_closable(old.message.error)
+        self.setGeometry(old.geometry())
+        self.setWindowState(old.windowState())
+        self.setVisible(old.isVisible())
+
     def offer_source(self, source: str) -> None:
         """Open on the models, with this address or path filled in."""
         self.open(Page.MODELS)
@@ -77,8 +91,7 @@ class Window(QWidget):
         """Open on what went wrong with a wish that was uttered outside the window."""
         self.open(Page.STATUS)
         if error is not failure_of(self._bridge.status):  # else the page says it already
-            self.message.show_error(error)
-            self.message.offer(tr("Close"), self.message.clear)
+            self._show_closable(error)
 
     def announce(self, words: str) -> None:
         """Let a screen reader say something, wherever its user is in this window."""
@@ -104,6 +117,10 @@ class Window(QWidget):
             self._pages[page] = self._build(page)
             self._stack.addWidget(self._pages[page])
         return self._pages[page]
+
+    def _show_closable(self, error: AppError) -> None:
+        self.message.show_error(error)
+        self.message.offer(tr("Close"), self.message.clear)
 
     def _build(self, page: Page) -> QWidget:
         """Imported here, page by page: the icon need not wait for what nobody looks at yet."""

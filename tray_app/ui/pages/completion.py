@@ -77,6 +77,13 @@ class CompletionPanel(QWidget):
             self._abandon()
             self._rest()
 
+    def take_over(self, old: CompletionPanel) -> None:
+        """The same text, and as much of an answer as there is."""
+        old.stop()
+        self.prompt.setPlainText(old.prompt.toPlainText())
+        self.tokens.setValue(old.tokens.value())
+        self.answer.setPlainText(old.answer.toPlainText())
+
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
@@ -111,7 +118,9 @@ class CompletionPanel(QWidget):
         self.stop_button.setVisible(busy)
         self.waiting.setText(reason)
         self.waiting.setVisible(bool(reason))
-        self.temperature.setText(tr("Temperature {value}").format(value=f"{status.settings.temperature:.2f}"))
+        self.temperature.setText(
+            tr("Temperature {value}").format(value=tr.number(status.settings.temperature, 2))
+        )
 
     def _add(self, answer: Event, piece: str) -> None:
         if answer is self._cancelled:  # else it is a piece of one that was stopped

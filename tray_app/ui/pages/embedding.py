@@ -112,6 +112,12 @@ class EmbeddingPage(QWidget):
             self._abandon()
             self._rest()
 
+    def take_over(self, old: EmbeddingPage) -> None:
+        """The same texts and results."""
+        old.cancel()
+        self.texts.setPlainText(old.texts.toPlainText())
+        self.results.take_over(old.results)
+
     def _read_file(self, path: Path) -> None:
         self.card.clear()
         self._bridge.run(lambda: read_texts(path), self.texts.setPlainText, self.card.show_error)

@@ -108,6 +108,13 @@ class LogsPage(QWidget):
         shown = self.rows.shown
         QGuiApplication.clipboard().setText(copied_rows([shown[row] for row in chosen] or shown))
 
+    def take_over(self, old: LogsPage) -> None:
+        """The same filter; the lines are read anew."""
+        self.search.setText(old.search.text())
+        self.source.setCurrentIndex(old.source.currentIndex())
+        self.level.setCurrentIndex(old.level.currentIndex())
+        self.follow.setChecked(old.follow.isChecked())
+
     def showEvent(self, event: QShowEvent) -> None:
         """Someone looks: keep up."""
         super().showEvent(event)

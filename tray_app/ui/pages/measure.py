@@ -51,6 +51,7 @@ class MeasurePanel(QWidget):
         super().__init__()
         self._bridge = bridge
         self._cancelled: Event | None = None
+        self._measurement: Measurement | None = None
         self.dialog: TuneDialog | None = None
         self.plot: LatencyHistogram | None = None
         self.text = QLineEdit(EXAMPLE[0])
@@ -93,6 +94,15 @@ class MeasurePanel(QWidget):
         """Send no more; what has been answered is shown."""
         if self._cancelled is not None:
             self._cancelled.set()
+
+    def take_over(self, old: MeasurePanel) -> None:
+        """The same request and measurement."""
+        old.cancel()
+        self.text.setText(old.text.text())
+        self.requests.setValue(old.requests.value())
+        self.at_once.setValue(old.at_once.value())
+        if old._measurement is not None:
+            self._show(old._measurement)
 
     def tune(self) -> None:
         """Measure with several numbers of threads, in a dialog of its own."""
@@ -154,6 +164,7 @@ class MeasurePanel(QWidget):
 
     def _show(self, measurement: Measurement) -> None:
         self._rest()
+        self._measurement = measurement
         self.summary.setText(measurement_text(measurement, tr))
         self._latencies_ms = measurement.latencies_ms
         self._draw()

@@ -82,6 +82,14 @@ class ModelsPage(QWidget):
         self._take(event.mimeData())
         event.acceptProposedAction()
 
+    def take_over(self, old: ModelsPage) -> None:
+        """The same address, the same model; work on files goes on, and is shown here."""
+        self.source.setText(old.source.text())
+        self.deeds.take_over(old.deeds)
+        self.deeds.works.changed.connect(self._fill)
+        if row := old._selected():
+            self._wanted_key = row.key
+
     def take_source(self, source: str) -> None:
         """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
         if is_address(source):

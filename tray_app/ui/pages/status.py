@@ -180,7 +180,7 @@ class StatusPage(QWidget):
         self.headline.setText(headline)
         self.icon.setAccessibleName(headline)
         self._tell(self._failed_wish or failure_of(status))
-        self.model.setText(status.model_name or tr("none chosen"))
+        self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
         self.address.setText(status.base_url)
         _permit(self.start_button, start_refusal(status, tr))

@@ -27,3 +27,10 @@ class TrialPage(QTabWidget):
         self.addTab(self.embedding, tr("Test embedding"))
         self.addTab(self.measure, tr("Measure"))
         self.addTab(self.completion, tr("Test completion"))
+
+    def take_over(self, old: TrialPage) -> None:
+        """The same tab, and in each what was there."""
+        self.embedding.take_over(old.embedding)
+        self.measure.take_over(old.measure)
+        self.completion.take_over(old.completion)
+        self.setCurrentIndex(old.currentIndex())

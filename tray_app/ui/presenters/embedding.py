@@ -52,21 +52,23 @@ def summary(result: Embeddings, tr: Translate) -> str:
     """`4 texts · 64 dimensions · 12 tokens · 3.4 ms per text`."""
     count = len(result.vectors)
     parts = [
-        tr("1 text") if count == 1 else tr("{count} texts").format(count=count),
-        tr("{count} dimensions").format(count=result.dimensions),
-        tr("{count} tokens").format(count=result.tokens),
-        tr("{ms} ms per text").format(ms=f"{result.elapsed_ms / max(1, count):.1f}"),
+        tr.count("{count} text", "{count} texts", count),
+        tr.count("{count} dimension", "{count} dimensions", result.dimensions),
+        tr.count("{count} token", "{count} tokens", result.tokens),
+        tr("{ms} ms per text").format(ms=tr.number(result.elapsed_ms / max(1, count), 1)),
     ]
     return " · ".join(parts)
 
 
-def embedded_texts(texts: Sequence[str], result: Embeddings) -> tuple[EmbeddedText, ...]:
+def embedded_texts(texts: Sequence[str], result: Embeddings, tr: Translate) -> tuple[EmbeddedText, ...]:
     """A row for each text, in the order of the texts."""
     return tuple(
         EmbeddedText(
             text=text,
-            norm=f"{math.sqrt(math.fsum(value * value for value in vector)):.4f}",
-            first_values=", ".join(f"{value:+.4f}" for value in vector[:_FIRST]) + ", …",
+            norm=tr.number(math.sqrt(math.fsum(value * value for value in vector)), 4),
+            first_values=tr(", ").join(
+                [*(tr.number(value, 4, signed=True) for value in vector[:_FIRST]), "…"]
+            ),
             vector=vector,
         )
         for text, vector in zip(texts, result.vectors, strict=True)

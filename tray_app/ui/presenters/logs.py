@@ -119,5 +119,5 @@ def copied_rows(rows: Iterable[LogRow]) -> str:
 def count_text(shown: int, known: int, tr: Translate) -> str:
     """How many lines there are, and how many of them pass the filter."""
     if shown == known:
-        return tr("1 line") if known == 1 else tr("{count} lines").format(count=known)
-    return tr("{shown} of {known} lines").format(shown=shown, known=known)
+        return tr.count("{count} line", "{count} lines", known)
+    return tr("{shown} of {known} lines").format(shown=tr.number(shown), known=tr.number(known))

@@ -40,9 +40,10 @@ def measurement_text(measurement: Measurement, tr: Translate) -> str:
     if not latencies_ms:
         return tr("No request was answered.")
     rate = len(latencies_ms) / max(measurement.elapsed_s, 1e-9)
-    return tr("{count} requests · p50 {p50} ms · p95 {p95} ms · {rate} embeddings per second").format(
-        count=len(latencies_ms),
-        p50=f"{percentile(latencies_ms, 0.5):.1f}",
-        p95=f"{percentile(latencies_ms, 0.95):.1f}",
-        rate=f"{rate:.1f}",
-    )
+    parts = [
+        tr.count("{count} request", "{count} requests", len(latencies_ms)),
+        tr("p50 {ms} ms").format(ms=tr.number(percentile(latencies_ms, 0.5), 1)),
+        tr("p95 {ms} ms").format(ms=tr.number(percentile(latencies_ms, 0.95), 1)),
+        tr("{rate} embeddings per second").format(rate=tr.number(rate, 1)),
+    ]
+    return " · ".join(parts)

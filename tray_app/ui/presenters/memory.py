@@ -63,7 +63,7 @@ def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate
         parts=parts,
         usable_bytes=usable_bytes,
         summary=tr("{need} of {usable} that can be used").format(
-            need=size_text(need.total_bytes), usable=size_text(usable_bytes)
+            need=size_text(need.total_bytes, tr), usable=size_text(usable_bytes, tr)
         ),
         warning=_warning(verdict, tr),
     )
@@ -77,7 +77,7 @@ def _warning(verdict: Verdict, tr: Translate) -> str:
             return tr("This fits, but leaves little for other programs.")
         case Fit.TOO_LARGE if verdict.better_context:
             return tr("This does not fit; a context size of {size} would.").format(
-                size=verdict.better_context
+                size=tr.number(verdict.better_context)
             )
         case Fit.TOO_LARGE:
             return tr("This does not fit, whatever the context size; choose a smaller model.")
@@ -85,7 +85,7 @@ def _warning(verdict: Verdict, tr: Translate) -> str:
 
 def _graphics_memory(settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
     total_bytes = sum(gpu.memory_bytes for gpu in host.gpus)
-    total = size_text(total_bytes)
+    total = size_text(total_bytes, tr)
     if settings.vram_budget == AUTO:
         return MemoryBarView(
             tr("Graphics memory"), (), total_bytes, tr("what is free of {total}").format(total=total)
@@ -95,6 +95,8 @@ def _graphics_memory(settings: Settings, host: Host, tr: Translate) -> MemoryBar
         title=tr("Graphics memory"),
         parts=((tr("Budget"), budget_bytes),),
         usable_bytes=total_bytes,
-        summary=tr("{need} of {usable} that can be used").format(need=size_text(budget_bytes), usable=total),
+        summary=tr("{need} of {usable} that can be used").format(
+            need=size_text(budget_bytes, tr), usable=total
+        ),
         warning=tr("The graphics card has less than this budget.") if budget_bytes > total_bytes else "",
     )

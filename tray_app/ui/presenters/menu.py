@@ -119,10 +119,10 @@ def submenu_title(submenu: Submenu, tr: Translate) -> str:
     return {Submenu.MODEL: tr("&Model"), Submenu.COPY: tr("&Copy")}[submenu]
 
 
-def model_choices(facts: ModelFacts) -> tuple[ModelChoice, ...]:
+def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
     """The installed models, as the submenu lists them."""
     return tuple(
-        ModelChoice(model.name, reference_of(model, facts), chosen=model.path.name == facts.chosen)
+        ModelChoice(tr.said(model.name), reference_of(model, facts), chosen=model.path.name == facts.chosen)
         for model in facts.installed
     )
 

@@ -10,7 +10,7 @@ from tray_app.download.progress import Phase
 from tray_app.models.files import stem_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
-from tray_app.ui.presenters.wording import size_text
+from tray_app.ui.presenters.wording import error_lines, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -177,7 +177,7 @@ def model_rows(
             rows.setdefault(partial.final.name, _partial_row(partial, tr))
     rows |= {name: row for name, row in offers.items() if name not in rows}
     for name, work in works.items():
-        rows[name] = _at_work(rows.get(name) or ModelRow(name, name, Sort.WORK), work)
+        rows[name] = _at_work(rows.get(name) or ModelRow(name, name, Sort.WORK), work, tr)
     return tuple(rows.values())
 
 
@@ -195,7 +195,7 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     """How large the download of a catalogue's model is, as far as the catalogue knows."""
     if not entry.size_bytes:
         return ""
-    size = size_text(entry.size_bytes)
+    size = size_text(entry.size_bytes, tr)
     return tr("≈ {size}").format(size=size) if entry.size_is_approximate else size
 
 
@@ -217,16 +217,16 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
     return ModelRow(
         key=key,
-        name=model.name,
+        name=tr.said(model.name),
         sort=Sort.INSTALLED,
         kind=kind_text(tr, sparse=model.header.sparse),
         quantization=model.header.quantization,
-        context=f"{context:,}" if context else "",
-        size=size_text(model.size_bytes),
+        context=tr.number(context) if context else "",
+        size=size_text(model.size_bytes, tr),
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen") if chosen else tr("Installed"),
-        details=_sentences(entry.note if entry else "", report, needs, str(model.path), tr=tr),
+        details=_sentences(tr.said(entry.note) if entry else "", report, needs, str(model.path), tr=tr),
         chosen=chosen,
         actions=frozenset(permitted),
         reference=reference_of(model, facts),
@@ -241,14 +241,14 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     licence = tr("Licence: {licence}.").format(licence=entry.license) if entry.license else ""
     return ModelRow(
         key=entry_key(entry),
-        name=entry.name,
+        name=tr.said(entry.name),
         sort=Sort.OFFER,
         kind=kind_text(tr, sparse=entry.sparse),
         size=offer_size(entry, tr),
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen, not downloaded") if chosen else tr("Not downloaded"),
-        details=_sentences(entry.note, report, terms, licence, tr=tr),
+        details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
         reference=entry.id,
@@ -260,18 +260,21 @@ def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None
     whole = merged(parts)
     finished = whole.phase is Phase.DONE
     error = whole.error
-    held = tr("{size} have arrived.").format(size=size_text(whole.received_bytes))
-    trouble = f"{error.title}. {error.message} {error.hint}".strip() if error else ""
+    held = tr("{size} have arrived.").format(size=size_text(whole.received_bytes, tr))
     return ModelRow(
         key=name,
         name=offer.name if offer else stem_of(parts[0].path),
         sort=Sort.DOWNLOAD,
         kind=offer.kind if offer else "",
-        size=size_text(whole.total_bytes) if whole.total_bytes else offer.size if offer else "",
+        size=size_text(whole.total_bytes, tr) if whole.total_bytes else offer.size if offer else "",
         fit=offer.fit if offer else "",
         fit_shape=offer.fit_shape if offer else "",
         state=merged_text(parts, tr),
-        details=tuple(filter(None, (trouble, held, *(offer.details if offer else ())))),
+        details=(
+            *((" ".join(error_lines(error, tr)),) if error else ()),
+            held,
+            *(offer.details if offer else ()),
+        ),
         permille=None if finished else merged_permille(parts),
         chosen=offer.chosen if offer else False,
         actions=_ACTIONS[whole.phase],
@@ -282,20 +285,20 @@ def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None
 
 
 def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
-    error = unusable.error
+    words: tuple[str, ...]
     if unusable.arriving:
-        state, words = tr("Being copied …"), [tr("It can be used as soon as all of it is here.")]
+        state, words = tr("Being copied …"), (tr("It can be used as soon as all of it is here."),)
         permitted = {ModelAction.REVEAL}
     else:
-        state, words = tr("Cannot be used"), [f"{error.title}.", error.message, error.hint]
+        state, words = tr("Cannot be used"), error_lines(unusable.error, tr)
         permitted = {ModelAction.REVEAL, ModelAction.REMOVE}
     return ModelRow(
         key=unusable.path.name,
         name=stem_of(unusable.path),
         sort=Sort.UNUSABLE,
-        size=size_text(unusable.size_bytes),
+        size=size_text(unusable.size_bytes, tr),
         state=state,
-        details=(*filter(None, words), str(unusable.path)),
+        details=(*words, str(unusable.path)),
         actions=frozenset(permitted),
         path=unusable.path,
     )
@@ -306,7 +309,7 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
         key=partial.final.name,
         name=stem_of(partial.final),
         sort=Sort.PARTIAL,
-        size=size_text(partial.held_bytes),
+        size=size_text(partial.held_bytes, tr),
         state=tr("Left by a download"),
         details=(
             tr("Nothing tells where it came from: download it again, or remove it to free the space."),
@@ -317,10 +320,10 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     )
 
 
-def _at_work(row: ModelRow, work: Work) -> ModelRow:
+def _at_work(row: ModelRow, work: Work, tr: Translate) -> ModelRow:
     """A row whose file something is being done with; nothing else can be done meanwhile."""
-    percent = work.permille // 10
-    return replace(row, state=f"{work.verb} {percent} %", permille=work.permille, actions=_AT_WORK)
+    state = tr("{verb} {percent} %").format(verb=work.verb, percent=work.permille // 10)
+    return replace(row, state=state, permille=work.permille, actions=_AT_WORK)
 
 
 def _sentences(note: str, report: ModelReport | None, *more: str, tr: Translate) -> tuple[str, ...]:

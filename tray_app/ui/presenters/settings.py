@@ -13,6 +13,7 @@ from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obst
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import field_named, parse_value
 from tray_app.system.autostart import Login
+from tray_app.ui.presenters.wording import error_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 GROUPS = ("server", "engine", "models", "network", "app")
 ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
 """The engines that have a name; anything else is the path of a program."""
+
+LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
+"""Each by its own name: who is lost in another one must find it."""
 
 _RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF, State.WAITING)
 
@@ -55,7 +59,11 @@ def engine_title(engine: str, tr: Translate) -> str:
 
 def choice_title(choice: str, tr: Translate) -> str:
     """A value of a setting that has only a few, as its list offers it."""
-    return {"local": tr("This computer only"), "lan": tr("The local network too")}[choice]
+    return {
+        "local": tr("This computer only"),
+        "lan": tr("The local network too"),
+        "auto": tr("As the system"),
+    }.get(choice) or LANGUAGES[choice]
 
 
 def value_text(value: object) -> str:
@@ -74,7 +82,7 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
         try:
             values[name] = parse_value(name, value) if isinstance(value, str) else value
         except SettingsError as exc:
-            problems[name] = exc.message
+            problems[name] = tr.said(exc.texts[1])
     for name in ("engine", "models_folder"):
         if problem := _path_problem(name, values.get(name, ""), tr):
             problems[name] = problem
@@ -94,20 +102,20 @@ def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
     }
 
 
-def doubts(new: Settings, plan: Plan | AppError | None) -> dict[str, str]:
+def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[str, str]:
     """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
     match plan:
         case EngineError() if new.engine not in ENGINES:
-            return {"engine": plan.title}
+            return {"engine": error_title(plan, tr)}
         case ModelError() if new.model:
-            return {"model": plan.title}
+            return {"model": error_title(plan, tr)}
         case _:
             return {}
 
 
 def port_doubt(owners: Iterable[PortOwner], tr: Translate) -> str:
     """Who has the port that is wished for; empty if nobody. They may be gone at the next start."""
-    names = ", ".join(map(str, owners))
+    names = ", ".join(tr.said(owner.words) for owner in owners)
     return tr("Used by {programs}.").format(programs=names) if names else ""
 
 
@@ -150,7 +158,9 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
     if status.engine.state in _RUNNING:
         if isinstance(plan, AppError):
             parts.append(
-                tr("The server cannot be started with these settings: {cause}").format(cause=plan.title)
+                tr("The server cannot be started with these settings: {cause}").format(
+                    cause=error_title(plan, tr)
+                )
             )
         elif plan is not None and plan != status.engine.plan:
             parts.append(tr("The server restarts."))
@@ -164,7 +174,7 @@ def without_effect(new: Settings, plan: Plan | AppError | None, host: Host, tr: 
     if plan is None or isinstance(plan, AppError):
         return ""
     names = [name for name in ignored_settings(new, plan.engine, host) if name != "vram_budget"]
-    titles = ", ".join(tr(field_named(name).title) for name in names)
+    titles = ", ".join(tr.said(field_named(name).title) for name in names)
     return tr("Without effect on this engine: {settings}.").format(settings=titles) if titles else ""
 
 

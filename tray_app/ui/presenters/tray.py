@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.ui.presenters.menu import menu_entries
-from tray_app.ui.presenters.wording import error_title, permille, progress_text
+from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
 
 if TYPE_CHECKING:
     from tray_app.app import AppStatus
@@ -115,7 +115,7 @@ def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
 
 def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
     """The state in one line."""
-    engine, model = status.engine, status.model_name or tr("the model")
+    engine, model = status.engine, tr.said(status.model_name or "") or tr("the model")
     match engine.state:
         case State.FAILED | State.BACKOFF | State.WAITING:
             return _failure_line(engine, tr)
@@ -165,7 +165,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ]
     if new.engine.state in (State.FAILED, State.WAITING) and old.engine.state is not new.engine.state:
         failure = new.engine.failure
-        text = "\n".join(part for part in (failure.message, failure.hint) if part) if failure else ""
+        text = error_text(failure, tr) if failure else ""
         found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))
     if _came_back(old.engine, new.engine):
         # One notice for one event: while the server is down, the icon says so.
@@ -219,7 +219,7 @@ def _headline_without_engine(status: AppStatus, tr: Translate) -> str:
     if status.problem:
         return tr("Stopped: {cause}").format(cause=error_title(status.problem, tr))
     if status.model_name:
-        return tr("Stopped — {model}").format(model=status.model_name)
+        return tr("Stopped — {model}").format(model=tr.said(status.model_name))
     return tr("No model yet — choose one")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.models.memory import GIB, Fit
+from tray_app.ui.presenters.wording import error_lines
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -36,18 +37,18 @@ def fit_word(report: ModelReport, tr: Translate) -> str:
 def fit_reason(report: ModelReport, tr: Translate) -> str:
     """Why that is the verdict, and what helps."""
     if report.obstacle:
-        return " ".join(part for part in (report.obstacle.title + ".", report.obstacle.hint) if part)
+        return f"{error_lines(report.obstacle, tr)[0]} {tr.said(report.obstacle.texts[2])}".strip()
     return memory_reason(report.verdict, tr)
 
 
 def memory_reason(verdict: Verdict, tr: Translate) -> str:
     """What a model needs of the memory that there is."""
     numbers = {
-        "need": gib_text(verdict.need.total_bytes),
-        "room": gib_text(verdict.room.usable_bytes),
-        "context": verdict.context_size,
-        "smaller": verdict.better_context,
-        "weights": gib_text(verdict.need.weights_bytes),
+        "need": gib_text(verdict.need.total_bytes, tr),
+        "room": gib_text(verdict.room.usable_bytes, tr),
+        "context": tr.number(verdict.context_size),
+        "smaller": tr.number(verdict.better_context or 0),
+        "weights": gib_text(verdict.need.weights_bytes, tr),
     }
     match verdict.fit:
         case Fit.FITS:
@@ -67,6 +68,6 @@ def memory_reason(verdict: Verdict, tr: Translate) -> str:
     return text.format(**numbers)
 
 
-def gib_text(size_bytes: int) -> str:
+def gib_text(size_bytes: int, tr: Translate) -> str:
     """Memory as it is sold: `4.4 GiB`."""
-    return f"{size_bytes / GIB:.1f} GiB"
+    return tr("{size} GiB").format(size=tr.number(size_bytes / GIB, 1))

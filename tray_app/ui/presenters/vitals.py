@@ -83,11 +83,11 @@ def value_text(quantity: Quantity, value: float | None, tr: Translate) -> str:
         return "—"
     match quantity:
         case Quantity.MEMORY | Quantity.GRAPHICS:
-            return size_text(value)
+            return size_text(value, tr)
         case Quantity.CPU:
-            return tr("{cores} cores").format(cores=f"{value:.1f}")
+            return tr("{cores} cores").format(cores=tr.number(value, 1))
         case Quantity.REQUESTS | Quantity.TOKENS:
-            return tr("{number}/s").format(number=f"{value:.1f}")
+            return tr("{number}/s").format(number=tr.number(value, 1))
 
 
 def peak(points: tuple[Point, ...]) -> float | None:

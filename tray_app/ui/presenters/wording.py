@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 _STEP = 1000  # sizes of files as disks and download pages give them: decimal
 
 
-def size_text(size_bytes: float) -> str:
+def size_text(size_bytes: float, tr: Translate) -> str:
     """`4.68 GB`: three digits that count, decimal units."""
     if size_bytes < _STEP:
-        return f"{size_bytes:.0f} B"
-    for unit in ("kB", "MB", "GB"):
+        return tr("{size} B").format(size=tr.number(size_bytes))
+    for words in (tr("{size} kB"), tr("{size} MB"), tr("{size} GB")):
         size_bytes /= _STEP
         # Below the rounding limit, so that no "1000 kB" stands where "1.00 MB" is meant.
         if size_bytes < _STEP - 0.5:
-            return f"{_three_digits(size_bytes)} {unit}"
-    return f"{_three_digits(size_bytes / _STEP)} TB"
+            return words.format(size=_three_digits(size_bytes, tr))
+    return tr("{size} TB").format(size=_three_digits(size_bytes / _STEP, tr))
 
 
-def rate_text(rate_bytes_per_s: float) -> str:
+def rate_text(rate_bytes_per_s: float, tr: Translate) -> str:
     """`12.3 MB/s`."""
-    return f"{size_text(rate_bytes_per_s)}/s"
+    return tr("{size}/s").format(size=size_text(rate_bytes_per_s, tr))
 
 
 def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
     """What is needed of the disk, and what is free."""
     numbers = {
-        "needed": size_text(needed_bytes),
-        "free": size_text(free_bytes),
-        "missing": size_text(needed_bytes - free_bytes),
+        "needed": size_text(needed_bytes, tr),
+        "free": size_text(free_bytes, tr),
+        "missing": size_text(needed_bytes - free_bytes, tr),
     }
     if needed_bytes > free_bytes:
         return tr("{needed} needed, {free} free: {missing} too little").format(**numbers)
@@ -72,9 +72,9 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
         case Phase.VERIFYING:
             return tr("Checking …")
         case Phase.PAUSED:
-            return tr("Paused at {amount}").format(amount=_amount(progress))
+            return tr("Paused at {amount}").format(amount=_amount(progress, tr))
         case Phase.CANCELLED:
-            return tr("Cancelled at {amount}").format(amount=_amount(progress))
+            return tr("Cancelled at {amount}").format(amount=_amount(progress, tr))
         case Phase.FAILED:
             return tr("Failed: {cause}").format(cause=error_title(progress.error, tr))
         case Phase.DONE:
@@ -83,23 +83,36 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
 
 def error_title(error: AppError | None, tr: Translate) -> str:
     """What went wrong, in one line."""
-    return error.title if error else tr("unknown cause")
+    return tr.said(error.texts[0]) if error else tr("unknown cause")
+
+
+def error_text(error: AppError, tr: Translate) -> str:
+    """Why it went wrong and what to do about it, in lines."""
+    return "\n".join(tr.said(part) for part in error.texts[1:] if part)
+
+
+def error_lines(error: AppError, tr: Translate) -> tuple[str, ...]:
+    """What went wrong, why, and what to do about it, each in sentences."""
+    title, *rest = error.texts
+    return tr("{title}.").format(title=tr.said(title)), *(tr.said(part) for part in rest if part)
 
 
 def _transfer_parts(progress: Progress, tr: Translate) -> list[str]:
-    parts = [_amount(progress)]
+    parts = [_amount(progress, tr)]
     if progress.rate_bytes_per_s > 0:
-        parts.append(rate_text(progress.rate_bytes_per_s))
+        parts.append(rate_text(progress.rate_bytes_per_s, tr))
     if progress.remaining_s is not None:
         parts.append(remaining_text(progress.remaining_s, tr))
     return parts
 
 
-def _amount(progress: Progress) -> str:
+def _amount(progress: Progress, tr: Translate) -> str:
     share = permille(progress)
-    return size_text(progress.received_bytes) if share is None else f"{share // 10} %"
+    if share is None:
+        return size_text(progress.received_bytes, tr)
+    return tr("{percent} %").format(percent=share // 10)
 
 
-def _three_digits(value: float) -> str:
+def _three_digits(value: float, tr: Translate) -> str:
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0  # noqa: PLR2004
-    return f"{value:.{digits}f}"
+    return tr.number(value, digits)

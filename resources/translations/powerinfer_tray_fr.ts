@@ -1,0 +1,4197 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="fr" sourcelanguage="en">
+    <context>
+        <name>app</name>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>There is no key {name}</source>
+            <translation>La clé {name} n’existe pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>The keys are: {names}.</source>
+            <translation>Les clés sont : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>This cannot be a key</source>
+            <translation>Ceci ne peut pas être une clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>{name} comes with the app</source>
+            <translation>{name} est fourni avec l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>There is nothing to download.</source>
+            <translation>Il n’y a rien à télécharger.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>No model is chosen yet</source>
+            <translation>Aucun modèle n’est encore choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>The server needs a model to run.</source>
+            <translation>Le serveur a besoin d’un modèle pour fonctionner.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>Choose one on the page Models, or type: powerinfer-tray serve --model test</source>
+            <translation>Choisissez-en un sur la page Modèles, ou tapez : powerinfer-tray serve --model test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>There is no window</source>
+            <translation>Il n’y a pas de fenêtre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>The app runs in a terminal.</source>
+            <translation>L’application fonctionne dans un terminal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/adopt.py" />
+            <source>Another file of this name is there</source>
+            <translation>Un autre fichier de ce nom existe</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/adopt.py" />
+            <source>{path} is not the file that the source offers, and is left as it is.</source>
+            <translation>{path} n’est pas le fichier que la source propose, et reste tel quel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/adopt.py" />
+            <source>Rename or delete it, then download again.</source>
+            <translation>Renommez-le ou supprimez-le, puis relancez le téléchargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server sends the file packed</source>
+            <translation>Le serveur envoie le fichier compressé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>It was asked not to.</source>
+            <translation>Il lui avait été demandé de ne pas le faire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>Try another source.</source>
+            <translation>Essayez une autre source.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server sent another piece of the file than it was asked for.</source>
+            <translation>Le serveur a envoyé une autre partie du fichier que celle demandée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server announced {first} bytes, then {second}.</source>
+            <translation>Le serveur a annoncé {first} octets, puis {second}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The file could not be checked</source>
+            <translation>Le fichier n’a pas pu être vérifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
+            <translation>Le serveur n’indique ni sa taille ni son SHA-256 : une moitié de fichier passerait pour un fichier entier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>Use another source, or give the SHA-256.</source>
+            <translation>Utilisez une autre source, ou indiquez le SHA-256.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} a répondu {status} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>the file is gated</source>
+            <translation>l’accès au fichier est restreint</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : keyring set powerinfer-tray {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server does not let us have this file</source>
+            <translation>Le serveur ne nous donne pas ce fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
+            <translation>{host} a répondu {status} : il demande une connexion ou l’acceptation d’une licence.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
+            <translation>Ouvrez l’adresse dans un navigateur. Si le téléchargement n’y fonctionne qu’après connexion, récupérez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file is not there</source>
+            <translation>Le fichier n’est pas là</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: it knows no file at this address.</source>
+            <translation>{host} a répondu {status} : il ne connaît aucun fichier à cette adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
+            <translation>Vérifiez l’adresse : propriétaire, dépôt et nom du fichier, en respectant les majuscules.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server refused</source>
+            <translation>Le serveur a refusé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}.</source>
+            <translation>{host} a répondu {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server has a problem</source>
+            <translation>Le serveur a un problème</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Try again in a few minutes.</source>
+            <translation>Réessayez dans quelques minutes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the address in a browser.</source>
+            <translation>Vérifiez l’adresse dans un navigateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>No secure connection</source>
+            <translation>Pas de connexion sécurisée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} could not prove who it is ({reason}).</source>
+            <translation>{host} n’a pas pu prouver son identité ({reason}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
+            <translation>Vérifiez l’horloge de l’ordinateur. Le certificat propre à une entreprise doit se trouver dans le magasin du système.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Could not reach {host}</source>
+            <translation>Impossible de joindre {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{reason}.</source>
+            <translation>{reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the connection to the internet and the address.</source>
+            <translation>Vérifiez la connexion à Internet et l’adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy does not answer</source>
+            <translation>Le proxy ne répond pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the proxy in the system's settings.</source>
+            <translation>Vérifiez le proxy dans les réglages du système.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>This address cannot be used</source>
+            <translation>Cette adresse ne peut pas être utilisée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The connection was lost</source>
+            <translation>La connexion a été perdue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>What has arrived is kept. Press Resume to go on from there.</source>
+            <translation>Ce qui est arrivé est conservé. Appuyez sur Reprendre pour continuer à partir de là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file has changed on the server</source>
+            <translation>Le fichier a changé sur le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>What the server offers as {name} is not the file that was begun.</source>
+            <translation>Ce que le serveur propose sous le nom {name} n’est pas le fichier commencé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Download it again, from its start.</source>
+            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Nothing more came from the server.</source>
+            <translation>Plus rien n’est venu du serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server ended it in the middle of the file.</source>
+            <translation>Le serveur a coupé au milieu du fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The disk is full</source>
+            <translation>Le disque est plein</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>There was no room left for {name} in {folder}.</source>
+            <translation>Il n’y avait plus de place pour {name} dans {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Free some space and press Resume, or choose another models folder.</source>
+            <translation>Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The folder cannot be written</source>
+            <translation>Impossible d’écrire dans le dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{path}: {reason}.</source>
+            <translation>{path} : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
+            <translation>Vérifiez que le lecteur est présent et que vous pouvez y écrire, ou choisissez un autre dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>No answer in time</source>
+            <translation>Pas de réponse dans le délai</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/fleet.py" />
+            <source>Every connection has ended.</source>
+            <translation>Toutes les connexions ont pris fin.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/lock.py" />
+            <source>Another program is downloading this file</source>
+            <translation>Un autre programme télécharge ce fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/lock.py" />
+            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
+            <translation>{path} est en cours d’écriture, peut-être par cette application dans une autre fenêtre ou un autre terminal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/lock.py" />
+            <source>Wait until it is there, or stop the other download.</source>
+            <translation>Attendez qu’il soit là, ou arrêtez l’autre téléchargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download is paused</source>
+            <translation>Le téléchargement est en pause</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download is cancelled</source>
+            <translation>Le téléchargement est annulé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>{count:,} bytes of {name} have arrived.</source>
+            <translation>{count:,} octets de {name} sont arrivés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>Resume it to go on from there.</source>
+            <translation>Reprenez-le pour continuer à partir de là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download failed unexpectedly</source>
+            <translation>Le téléchargement a échoué de façon inattendue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The address leads in circles</source>
+            <translation>L’adresse tourne en rond</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{host} sends every request on to another address.</source>
+            <translation>{host} renvoie chaque requête vers une autre adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The server sends us to a broken address</source>
+            <translation>Le serveur nous envoie vers une adresse incorrecte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{host}: {reason}.</source>
+            <translation>{host} : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
+            <translation>Indiquez l’adresse d’un fichier (https://…/model.gguf) ou hf:owner/repository/file.gguf.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no address</source>
+            <translation>Ce n’est pas une adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}”: {reason}.</source>
+            <translation>« {text} » : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no address that can be downloaded</source>
+            <translation>Cette adresse ne peut pas être téléchargée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}” is not understood.</source>
+            <translation>« {text} » n’est pas reconnu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>The address names no file</source>
+            <translation>L’adresse ne désigne aucun fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}” ends without a file name.</source>
+            <translation>« {text} » se termine sans nom de fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no SHA-256</source>
+            <translation>Ce n’est pas un SHA-256</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}” should be 64 characters of 0-9 and a-f.</source>
+            <translation>« {text} » devrait comporter 64 caractères de 0 à 9 et de a à f.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no file on Hugging Face</source>
+            <translation>Ce n’est pas un fichier de Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/throttle.py" />
+            <source>This is no speed</source>
+            <translation>Ce n’est pas une vitesse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/throttle.py" />
+            <source>“{text}” should be a number with a unit.</source>
+            <translation>« {text} » devrait être un nombre suivi d’une unité.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/throttle.py" />
+            <source>For example: 500k, 2.5MB/s</source>
+            <translation>Par exemple : 500k, 2.5MB/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/transfer.py" />
+            <source>Not enough space on the disk</source>
+            <translation>Pas assez d’espace sur le disque</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/transfer.py" />
+            <source>{missing:.2f} GiB are still to come, {free:.2f} GiB are free in {folder}.</source>
+            <translation>Il manque encore {missing:.2f} Gio, et {free:.2f} Gio sont libres dans {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The address gives a pointer, not the file</source>
+            <translation>L’adresse donne un pointeur, pas le fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The server holds only a Git LFS pointer of 130 bytes here.</source>
+            <translation>Le serveur n’a ici qu’un pointeur Git LFS de 130 octets.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Use the address of the download button, which has /resolve/ in it.</source>
+            <translation>Utilisez l’adresse du bouton de téléchargement, qui contient /resolve/.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>This is not a model file</source>
+            <translation>Ce n’est pas un fichier de modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>It begins with neither GGUF nor PWRI, as every model for this app does.</source>
+            <translation>Il ne commence ni par GGUF ni par PWRI, comme tout modèle pour cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Choose a file that ends in .gguf or .powerinfer.gguf.</source>
+            <translation>Choisissez un fichier qui se termine par .gguf ou .powerinfer.gguf.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The file is damaged or is not the one expected</source>
+            <translation>Le fichier est endommagé ou n’est pas celui attendu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Its SHA-256 is {actual}, but should be {expected}.</source>
+            <translation>Son SHA-256 est {actual}, mais devrait être {expected}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Download it again. If that does not help, the source offers another file.</source>
+            <translation>Téléchargez-le à nouveau. Si cela ne suffit pas, la source propose un autre fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>{message} What has arrived is now {name}.</source>
+            <translation>{message} Ce qui est arrivé s’appelle maintenant {name}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server sent the whole file in place of a piece.</source>
+            <translation>Le serveur a envoyé le fichier entier au lieu d’une partie.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server sends another size than it announced</source>
+            <translation>Le serveur envoie une autre taille que celle annoncée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>There is more than the {count} bytes of the file.</source>
+            <translation>Il y a plus que les {count} octets du fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>Try again, or use another source.</source>
+            <translation>Réessayez, ou utilisez une autre source.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server stopped before byte {end}, at {at}.</source>
+            <translation>Le serveur s’est arrêté avant l’octet {end}, à {at}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server sends next to nothing.</source>
+            <translation>Le serveur n’envoie presque rien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>Choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Download the model again, or choose another one.</source>
+            <translation>Téléchargez à nouveau le modèle, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Lower the context size, choose a smaller model, or close other programs.</source>
+            <translation>Réduisez la taille du contexte, choisissez un modèle plus petit ou fermez d’autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine could not be started</source>
+            <translation>Le moteur n’a pas pu être démarré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The system does not run {named}.</source>
+            <translation>Le système n’exécute pas {named}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
+            <translation>S’il a disparu, un antivirus l’a peut-être retiré : réinstallez-le, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is not enough memory for this model</source>
+            <translation>Il n’y a pas assez de mémoire pour ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine asked for more than the machine could give.</source>
+            <translation>Le moteur a demandé plus que la machine ne pouvait donner.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot use this model</source>
+            <translation>Le moteur ne peut pas utiliser ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
+            <translation>Ce que le fichier dit de lui-même et ses poids ne concordent pas, ou ne conviennent pas à ce moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Download the model again, or choose another model or engine.</source>
+            <translation>Téléchargez à nouveau le modèle, ou choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not know the argument {named}</source>
+            <translation>Le moteur ne connaît pas l’argument {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with an argument that it has no meaning for.</source>
+            <translation>Il a été démarré avec un argument qui n’a pas de sens pour lui.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Remove it from «Extra arguments» in the settings.</source>
+            <translation>Retirez-le de « Arguments supplémentaires » dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation>Le moteur n’accepte pas la valeur de {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with a value that it cannot use.</source>
+            <translation>Il a été démarré avec une valeur qu’il ne peut pas utiliser.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct it in the settings.</source>
+            <translation>Corrigez-la dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of an argument</source>
+            <translation>Le moteur n’accepte pas la valeur d’un argument</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with something that is no number where it needs one.</source>
+            <translation>Il a été démarré avec autre chose qu’un nombre là où il en faut un.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation>Corrigez « Arguments supplémentaires » dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine lacks a system library</source>
+            <translation>Il manque au moteur une bibliothèque du système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It needs {named}, which is not on this machine.</source>
+            <translation>Il a besoin de {named}, qui n’est pas sur cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install the package that contains it, or choose another engine in the settings.</source>
+            <translation>Installez le paquet qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install what contains it, or choose another engine in the settings.</source>
+            <translation>Installez ce qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation>Le port du moteur a été pris par un autre programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation>Quelqu’un d’autre a pris le port libre qui lui était destiné.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again with another port.</source>
+            <translation>Il est redémarré avec un autre port.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine finds no NVIDIA graphics card</source>
+            <translation>Le moteur ne trouve pas de carte graphique NVIDIA</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
+            <translation>Il a été conçu pour en utiliser une, et il n’y en a pas, ou son pilote est absent ou trop ancien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
+            <translation>Choisissez un moteur compilé sans CUDA, ou installez le pilote de NVIDIA.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation>Ce modèle a besoin du moteur PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is a sparse model, which other engines cannot read.</source>
+            <translation>C’est un modèle creux, que les autres moteurs ne savent pas lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose a PowerInfer server as the engine in the settings.</source>
+            <translation>Choisissez un serveur PowerInfer comme moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is not a model</source>
+            <translation>Le fichier de modèle n’est pas un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its first bytes are not those of a GGUF file.</source>
+            <translation>Ses premiers octets ne sont pas ceux d’un fichier GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is gone</source>
+            <translation>Le fichier de modèle a disparu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is no {named}.</source>
+            <translation>{named} n’existe pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Put it back, or choose another model.</source>
+            <translation>Remettez-le en place, ou choisissez un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is not whole</source>
+            <translation>Le fichier de modèle n’est pas entier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It ends before its last weight.</source>
+            <translation>Il se termine avant son dernier poids.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not know models of the kind «{named}»</source>
+            <translation>Le moteur ne connaît pas les modèles du type « {named} »</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was made before this kind, or without it.</source>
+            <translation>Il a été créé avant ce type, ou sans lui.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose another model, or another engine in the settings.</source>
+            <translation>Choisissez un autre modèle, ou un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This engine does not suit this processor</source>
+            <translation>Ce moteur ne convient pas à ce processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It uses an instruction that the processor does not have.</source>
+            <translation>Il utilise une instruction que le processeur n’a pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose an engine that was built for older processors.</source>
+            <translation>Choisissez un moteur compilé pour des processeurs plus anciens.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine crashed</source>
+            <translation>Le moteur a planté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
+            <translation>Il a voulu accéder à une mémoire inexistante. Un fichier de modèle endommagé peut en être la cause.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model could not be read any more</source>
+            <translation>Le modèle ne pouvait plus être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
+            <translation>Son fichier a été tronqué, ou son lecteur a disparu, pendant que le moteur l’utilisait.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Connect the drive again, or download the model again.</source>
+            <translation>Reconnectez le lecteur, ou téléchargez à nouveau le modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine gave up</source>
+            <translation>Le moteur a abandonné</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation>Il a rencontré une situation impossible et s’est arrêté lui-même.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation>Ses dernières lignes en disent plus. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine was ended from outside</source>
+            <translation>Le moteur a été arrêté de l’extérieur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Another program ended it, or the system did for want of memory.</source>
+            <translation>Un autre programme l’a arrêté, ou le système l’a fait par manque de mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
+            <translation>Quelqu’un a appuyé sur Ctrl-C, fermé sa fenêtre ou fermé la session.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again.</source>
+            <translation>Il est redémarré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
+            <translation>Une DLL dont il a besoin n’est pas sur cette machine, ou en est une autre version.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation>Installez le runtime Visual C++ de Microsoft, ou choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This engine was built for another kind of machine</source>
+            <translation>Ce moteur a été conçu pour un autre type de machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It, or a DLL that it needs, does not suit this Windows.</source>
+            <translation>Lui, ou une DLL dont il a besoin, ne convient pas à cette version de Windows.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
+            <translation>Une DLL dont il a besoin n’a pas pu être initialisée ; c’est aussi le cas pendant l’arrêt de Windows.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Try again. If it happens again, choose another engine in the settings.</source>
+            <translation>Réessayez. Si cela se reproduit, choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine hangs</source>
+            <translation>Le moteur est bloqué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>For {seconds:.0f} seconds it has done nothing that was asked of it.</source>
+            <translation>Pendant {seconds:.0f} secondes, il n’a rien fait de ce qui lui était demandé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>If it happens again, choose another model or engine.</source>
+            <translation>Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The model was read from {model}.</source>
+            <translation>Le modèle était lu depuis {model}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>When it is there again, the server starts by itself. Or choose another model.</source>
+            <translation>Dès qu’il sera de nouveau là, le serveur démarrera de lui-même. Ou choisissez un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine ended by itself</source>
+            <translation>Le moteur s’est arrêté de lui-même</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>It ended with {name}.</source>
+            <translation>Il s’est terminé avec {name}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine's log says more.</source>
+            <translation>Le journal du moteur en dit plus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>Choose a PowerInfer server or a llama-server program.</source>
+            <translation>Choisissez un serveur PowerInfer ou un programme llama-server.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>There is no engine at {path}</source>
+            <translation>Il n’y a pas de moteur à {path}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is a folder.</source>
+            <translation>C’est un dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is no file.</source>
+            <translation>Ce n’est pas un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} was built for another kind of machine</source>
+            <translation>{name} a été conçu pour un autre type de machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It runs on {system} ({machines}); this is {here} ({machine}).</source>
+            <translation>Il fonctionne sous {system} ({machines}) ; cette machine est sous {here} ({machine}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>Get the one for {system} ({machine}), or choose another engine.</source>
+            <translation>Procurez-vous celui pour {system} ({machine}), ou choisissez un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} may not be run</source>
+            <translation>{name} ne peut pas être exécuté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is a file that cannot be run: its execute permission is missing.</source>
+            <translation>C’est un fichier qui ne peut pas être exécuté : il lui manque le droit d’exécution.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>If it is an engine that you trust: chmod +x '{path}'</source>
+            <translation>Si c’est un moteur auquel vous faites confiance : chmod +x '{path}'</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} is not an engine</source>
+            <translation>{name} n’est pas un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It did not answer when asked for its options.</source>
+            <translation>Il n’a pas répondu quand ses options lui ont été demandées.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>macOS does not let {name} run</source>
+            <translation>macOS ne laisse pas {name} s’exécuter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It was downloaded, and macOS has marked it so.</source>
+            <translation>Il a été téléchargé, et macOS l’a marqué ainsi.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>If you trust it: xattr -d com.apple.quarantine '{path}'</source>
+            <translation>Si vous lui faites confiance : xattr -d com.apple.quarantine '{path}'</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} is not a program</source>
+            <translation>{name} n’est pas un programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
+            <translation>Installez le serveur PowerInfer et indiquez son chemin dans « Moteur » dans les paramètres, ou choisissez un modèle GGUF ordinaire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>It is a sparse model, and the chosen engine is {kind}.</source>
+            <translation>C’est un modèle creux, et le moteur choisi est {kind}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
+            <translation>Mettez « Moteur » sur auto, ou sur le chemin d’un serveur PowerInfer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>There is no PowerInfer engine on this machine</source>
+            <translation>Il n’y a pas de moteur PowerInfer sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>None is in the settings, came with this app, or is on the PATH.</source>
+            <translation>Aucun n’est indiqué dans les paramètres, fourni avec cette application ou présent dans le PATH.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>There is no llama.cpp engine on this machine</source>
+            <translation>Il n’y a pas de moteur llama.cpp sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>The one that comes with this app does not exist for this kind of machine.</source>
+            <translation>Celui qui accompagne cette application n’existe pas pour ce type de machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
+            <translation>Installez llama-server de llama.cpp et indiquez son chemin dans « Moteur » dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Asked for its options, it names none of a model server.</source>
+            <translation>Ses options ne comprennent aucune de celles d’un serveur de modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>PowerInfer cannot open a file with the name {name}</source>
+            <translation>PowerInfer ne peut pas ouvrir un fichier nommé {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
+            <translation>Il ne connaît que les lettres simples, et un autre nom ne peut pas être donné ici : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
+            <translation>Renommez le fichier avec seulement des lettres de a à z et des chiffres, ou déplacez-le sur un disque NTFS.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Set «Model» instead.</source>
+            <translation>Réglez plutôt « Modèle ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
+            <translation>Le moteur reçoit un port libre qui lui est propre ; les programmes utilisent le réglage « Port ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The engine answers to this app alone; programs use the gateway's address.</source>
+            <translation>Le moteur ne répond qu’à cette application ; les programmes utilisent l’adresse de la passerelle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
+            <translation>PowerInfer confond les requêtes qu’il traite en même temps, et s’arrête à cause de cela.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The remote server has no address</source>
+            <translation>Le serveur distant n’a pas d’adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>«{url}» is not the address of a server.</source>
+            <translation>« {url} » n’est pas l’adresse d’un serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The setting «Remote address» is empty.</source>
+            <translation>Le réglage « Adresse distante » est vide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Give its base URL, as http://192.168.1.20:8000/v1.</source>
+            <translation>Indiquez son URL de base, par exemple http://192.168.1.20:8000/v1.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The remote server cannot be this app itself</source>
+            <translation>Le serveur distant ne peut pas être cette application elle-même</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>{url} is the address that this app offers.</source>
+            <translation>{url} est l’adresse que propose cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Give the address of the other machine.</source>
+            <translation>Indiquez l’adresse de l’autre machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>«Extra arguments» cannot have {flag}</source>
+            <translation>« Arguments supplémentaires » ne peut pas contenir {flag}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Remove it there.</source>
+            <translation>Retirez-le de ce champ.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>The engine cannot make embeddings with this model</source>
+            <translation>Le moteur ne peut pas calculer d’embeddings avec ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Choose another model or another engine.</source>
+            <translation>Choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server is no longer used</source>
+            <translation>Le serveur distant n’est plus utilisé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server refuses the key</source>
+            <translation>Le serveur distant refuse la clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>{url} answers with HTTP status {status}.</source>
+            <translation>{url} répond avec le statut HTTP {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Give the key that its owner has set: powerinfer-tray key set remote</source>
+            <translation>Donnez la clé que son propriétaire a définie : powerinfer-tray key set remote</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server offers no models</source>
+            <translation>Le serveur distant ne propose aucun modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>{url}/models answers with HTTP status {status} and no list of models.</source>
+            <translation>{url}/models répond avec le statut HTTP {status} et aucune liste de modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Check the address: the base URL of such a server mostly ends in /v1.</source>
+            <translation>Vérifiez l’adresse : l’URL de base d’un tel serveur se termine le plus souvent par /v1.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server has no model «{model}»</source>
+            <translation>Le serveur distant n’a pas de modèle « {model} »</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>It offers {names}.</source>
+            <translation>Il propose {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Choose one of these, or leave the setting «Remote model» empty.</source>
+            <translation>Choisissez l’un d’eux, ou laissez vide le réglage « Modèle distant ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server does not answer</source>
+            <translation>Le serveur distant ne répond pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>{url}: {reason}.</source>
+            <translation>{url} : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
+            <translation>Vérifiez qu’il fonctionne et que cet ordinateur peut le joindre. Il est interrogé de temps en temps.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>The engine's supervisor has failed</source>
+            <translation>Le superviseur du moteur a échoué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>This is a defect of the app: {reason}</source>
+            <translation>C’est un défaut de l’application : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>Restart the app.</source>
+            <translation>Redémarrez l’application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server refused the text</source>
+            <translation>Le serveur a refusé le texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The answer broke off</source>
+            <translation>La réponse s’est interrompue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server closed the connection.</source>
+            <translation>Le serveur a fermé la connexion.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The running app refused</source>
+            <translation>L’application en cours d’exécution a refusé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It answered with status {status}.</source>
+            <translation>Elle a répondu avec le statut {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server's answer makes no sense</source>
+            <translation>La réponse du serveur n’a pas de sens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>An event is not the JSON of this app.</source>
+            <translation>Un événement n’est pas le JSON de cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server did not answer</source>
+            <translation>Le serveur n’a pas répondu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Nobody answers at {url}.</source>
+            <translation>Personne ne répond à {url}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Start the server, or look at its log.</source>
+            <translation>Démarrez le serveur, ou consultez son journal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Status {status}, not the JSON of this app.</source>
+            <translation>Statut {status}, sans le JSON de cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} is too large</source>
+            <translation>{name} est trop grand</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>At most {count} MB of texts are taken at once.</source>
+            <translation>Au plus {count} Mo de textes sont acceptés à la fois.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} is no text</source>
+            <translation>{name} n’est pas un texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>It is not encoded in UTF-8.</source>
+            <translation>Il n’est pas codé en UTF-8.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Save it as UTF-8 text, or choose another.</source>
+            <translation>Enregistrez-le en texte UTF-8, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} cannot be read</source>
+            <translation>{name} ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Check that you may read it.</source>
+            <translation>Vérifiez que vous avez le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Results cannot be saved as {kind}</source>
+            <translation>Les résultats ne peuvent pas être enregistrés sous forme de {kind}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>a file without an ending</source>
+            <translation>fichier sans extension</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>The name must end in {names}.</source>
+            <translation>Le nom doit se terminer par {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} n’a pas pu être enregistré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Choose another folder.</source>
+            <translation>Choisissez un autre dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>It cannot be removed.</source>
+            <translation>Il ne peut pas être supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>{name} is being served</source>
+            <translation>{name} est utilisé par le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>The engine has the file open.</source>
+            <translation>Le moteur tient le fichier ouvert.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Stop the server first.</source>
+            <translation>Arrêtez d’abord le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>There is no program that quantizes</source>
+            <translation>Aucun programme ne permet de quantifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>None is beside PowerInfer's server or on the PATH.</source>
+            <translation>Il n’y en a ni à côté du serveur PowerInfer ni dans le PATH.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».</source>
+            <translation>Placez-y « quantize » de PowerInfer ; pour les modèles denses, « llama-quantize » de llama.cpp.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>From your own list.</source>
+            <translation>De votre propre liste.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>The catalogue of models cannot be read</source>
+            <translation>Le catalogue des modèles ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>Install the app again, or mend the file.</source>
+            <translation>Réinstallez l’application, ou réparez le fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{id}: {reason}</source>
+            <translation>{id} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{id}: there is another model with {name}.</source>
+            <translation>{id} : il existe un autre modèle avec {name}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>Your own list of models cannot be used</source>
+            <translation>Votre propre liste de modèles ne peut pas être utilisée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{path}: {why}</source>
+            <translation>{path} : {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>Each entry needs an id and a source: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"</source>
+            <translation>Chaque entrée doit avoir un id et une source : [[models]] id = "mine" source = "hf:owner/repo/file.gguf"</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>a projector file</source>
+            <translation>un fichier de projection</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>an adapter file</source>
+            <translation>un fichier adaptateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>a supplement file</source>
+            <translation>un fichier complémentaire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The file is empty.</source>
+            <translation>Le fichier est vide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Download it again.</source>
+            <translation>Téléchargez-le à nouveau.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It is an HTML page, probably the page that describes the file.</source>
+            <translation>C’est une page HTML, sans doute celle qui décrit le fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.</source>
+            <translation>Téléchargez le fichier lui-même : sur Hugging Face, son adresse contient /resolve/ là où la page a /blob/.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It is a Git LFS pointer, that only stands for the file.</source>
+            <translation>C’est un pointeur Git LFS, qui ne fait que représenter le fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Run «git lfs pull», or download it.</source>
+            <translation>Exécutez « git lfs pull », ou téléchargez-le.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It begins with {bytes}, and not with GGUF or PWRI.</source>
+            <translation>Il commence par {bytes}, et non par GGUF ou PWRI.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} does not exist</source>
+            <translation>Le fichier de modèle {name} n’existe pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Nothing is at {path}.</source>
+            <translation>Il n’y a rien à {path}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Choose or download a model.</source>
+            <translation>Choisissez ou téléchargez un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} cannot be read</source>
+            <translation>Le fichier de modèle {name} ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{why} ({path}).</source>
+            <translation>{why} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Check the path and its permissions.</source>
+            <translation>Vérifiez le chemin et ses droits d’accès.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Choose a model in the GGUF format.</source>
+            <translation>Choisissez un modèle au format GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{name} is not a model</source>
+            <translation>{name} n’est pas un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} is incomplete</source>
+            <translation>Le fichier de modèle {name} est incomplet</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Download or copy it again.</source>
+            <translation>Téléchargez-le ou copiez-le à nouveau.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} is damaged</source>
+            <translation>Le fichier de modèle {name} est endommagé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Its entry {key} is of the unknown type {number:,}.</source>
+            <translation>Son entrée {key} est du type inconnu {number:,}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{present:,} of {whole:,} bytes are there, {missing:,} are missing.</source>
+            <translation>{present:,} octets sur {whole:,} sont là, il en manque {missing:,}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{name} is no model by itself</source>
+            <translation>{name} n’est pas un modèle à lui seul</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It is {kind}, which goes with a model.</source>
+            <translation>C’est {kind}, qui accompagne un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Choose the model that it belongs to.</source>
+            <translation>Choisissez le modèle auquel il appartient.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>tensors</source>
+            <translation>tenseurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>entries</source>
+            <translation>entrées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It does not say of which architecture the model is.</source>
+            <translation>Il ne dit pas de quelle architecture est le modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is a folder</source>
+            <translation>{name} est un dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>A model is a single file.</source>
+            <translation>Un modèle est un fichier unique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Name the model file inside that folder.</source>
+            <translation>Indiquez le fichier de modèle qui se trouve dans ce dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It is not an ordinary file.</source>
+            <translation>Ce n’est pas un fichier ordinaire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header announces {count:,} {what}.</source>
+            <translation>Son en-tête annonce {count:,} {what}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>letters in one text</source>
+            <translation>lettres dans un seul texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header would be {count:,} bytes long.</source>
+            <translation>Son en-tête occuperait {count:,} octets.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It ends after {count:,} bytes, within its header.</source>
+            <translation>Il se termine après {count:,} octets, au milieu de son en-tête.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It became shorter while it was read.</source>
+            <translation>Il a raccourci pendant sa lecture.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its tensor {name} has {count:,} dimensions.</source>
+            <translation>Son tenseur {name} a {count:,} dimensions.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its weights are aligned to {number}.</source>
+            <translation>Ses poids sont alignés sur {number}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is for other machines</source>
+            <translation>{name} est destiné à d’autres machines</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its numbers are stored in big-endian order.</source>
+            <translation>Ses nombres sont enregistrés en gros-boutiste (big-endian).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Download the usual, little-endian file.</source>
+            <translation>Téléchargez le fichier habituel, en petit-boutiste (little-endian).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is too new for this app</source>
+            <translation>{name} est trop récent pour cette application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is too old for this app</source>
+            <translation>{name} est trop ancien pour cette application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.</source>
+            <translation>Il est écrit dans la version {version:,} du format GGUF. Cette application lit les versions 2 et 3.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Look for an update of this app, or for another file of the same model.</source>
+            <translation>Cherchez une mise à jour de cette application, ou un autre fichier du même modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{name} could not be imported</source>
+            <translation>{name} n’a pas pu être importé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that there is space, and that you may write there.</source>
+            <translation>Vérifiez qu’il y a de la place et que vous pouvez y écrire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{name} could not be removed</source>
+            <translation>{name} n’a pas pu être supprimé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check its permissions; where there is no trash, delete it for good.</source>
+            <translation>Vérifiez ses droits d’accès ; s’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
+            <translation>Il faut {needed:.2f} Gio, et {free:.2f} Gio sont libres dans {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Free some space, or link the model in place of copying it.</source>
+            <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{name} is there already</source>
+            <translation>{name} existe déjà</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>It is in {folder}, and stays as it is.</source>
+            <translation>Il se trouve dans {folder}, et reste tel quel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Remove it, or rename one of the two.</source>
+            <translation>Supprimez-le, ou renommez l’un des deux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{name} has not been downloaded yet</source>
+            <translation>{name} n’a pas encore été téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{name} is not in the models folder.</source>
+            <translation>{name} n’est pas dans le dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Download it: powerinfer-tray download {source}</source>
+            <translation>Téléchargez-le : powerinfer-tray download {source}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>No model is chosen</source>
+            <translation>Aucun modèle n’est choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>The setting «model» is empty.</source>
+            <translation>Le réglage « model » est vide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Choose one, or try the built-in one: test</source>
+            <translation>Choisissez-en un, ou essayez celui qui est intégré : test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>There is no model {reference}</source>
+            <translation>Il n’y a pas de modèle {reference}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>It is no id of the catalogue and no file in {folder}.</source>
+            <translation>Ce n’est ni un identifiant du catalogue ni un fichier de {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Check the name, give the path of a file, or download a model.</source>
+            <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>It is an address, and not a model on this computer.</source>
+            <translation>C’est une adresse, et non un modèle sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{name} could not be quantized</source>
+            <translation>{name} n’a pas pu être quantifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{program} has turned it into a model of another kind.</source>
+            <translation>{program} en a fait un modèle d’un autre type.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Use the program that belongs to the model's engine.</source>
+            <translation>Utilisez le programme qui va avec le moteur du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Check that the program can be run, and that you may write there.</source>
+            <translation>Vérifiez que le programme peut être exécuté et que vous pouvez écrire à cet endroit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{name} cannot be quantized so</source>
+            <translation>{name} ne peut pas être quantifié ainsi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>It is not one whole model file.</source>
+            <translation>Ce n’est pas un fichier de modèle entier et unique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Choose a model in a single file.</source>
+            <translation>Choisissez un modèle en un seul fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{type} is no type for this sparse model.</source>
+            <translation>{type} n’est pas un type pour ce modèle creux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{type} is no type for this dense model.</source>
+            <translation>{type} n’est pas un type pour ce modèle dense.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Choose one of: {names}</source>
+            <translation>Choisissez parmi : {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{target} is there already.</source>
+            <translation>{target} existe déjà.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Give another name, or remove it.</source>
+            <translation>Donnez un autre nom, ou supprimez-le.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>There is no folder {folder}.</source>
+            <translation>Il n’y a pas de dossier {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Make it, or give another place.</source>
+            <translation>Créez-le, ou indiquez un autre emplacement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Free some space, or give another place.</source>
+            <translation>Libérez de l’espace, ou indiquez un autre emplacement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>The program ended with {code}: {reason}</source>
+            <translation>Le programme s’est terminé avec {code} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>A model that is quantized already must be made from its F16 or F32 file.</source>
+            <translation>Un modèle déjà quantifié doit être refait à partir de son fichier F16 ou F32.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>it said nothing.</source>
+            <translation>il n’a rien dit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/verify.py" />
+            <source>Its SHA-256 is {actual}, but was {expected}.</source>
+            <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>The server is not ready</source>
+            <translation>Le serveur n’est pas prêt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>It was stopped, or did not get ready in time.</source>
+            <translation>Il a été arrêté, ou n’a pas été prêt à temps.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>The local network needs an API key</source>
+            <translation>Le réseau local exige une clé d’API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>Without one, everybody in the network could use this server.</source>
+            <translation>Sans clé, tout le monde sur le réseau pourrait utiliser ce serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>Choose one: powerinfer-tray key set gateway</source>
+            <translation>Choisissez-en une : powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Port</source>
+            <translation>Port</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Programs reach the server at http://127.0.0.1:PORT/v1.</source>
+            <translation>Les programmes joignent le serveur à http://127.0.0.1:PORT/v1.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Model</source>
+            <translation>Modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
+            <translation>Un identifiant du catalogue, un fichier du dossier des modèles ou le chemin d’un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Context size</source>
+            <translation>Taille du contexte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How much text the model sees at once. More needs more memory.</source>
+            <translation>Quantité de texte que le modèle voit à la fois. Plus il y en a, plus il faut de mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>tokens</source>
+            <translation>tokens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Batch size</source>
+            <translation>Taille des lots</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many tokens of a prompt are computed in one step.</source>
+            <translation>Nombre de tokens d’une invite calculés en une seule étape.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads</source>
+            <translation>Threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processor threads while generating. Automatic: one for each physical core.</source>
+            <translation>Threads du processeur pendant la génération. Automatique : un par cœur physique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads for batches</source>
+            <translation>Threads pour les lots</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processor threads while reading a prompt. Automatic: as Threads.</source>
+            <translation>Threads du processeur pendant la lecture d’une invite. Automatique : comme Threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Temperature</source>
+            <translation>Température</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How freely the model chooses its words; for requests that name none.</source>
+            <translation>Liberté avec laquelle le modèle choisit ses mots ; pour les requêtes qui n’en précisent pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>VRAM budget</source>
+            <translation>Budget VRAM</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most graphics memory that the PowerInfer engine may use.</source>
+            <translation>Mémoire graphique que le moteur PowerInfer peut utiliser au plus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GiB</source>
+            <translation>Gio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine</source>
+            <translation>Moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.</source>
+            <translation>auto, powerinfer, llama.cpp, remote, ou le chemin de votre propre programme serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote address</source>
+            <translation>Adresse distante</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.</source>
+            <translation>Pour le moteur remote : l’URL de base d’un serveur compatible OpenAI, par exemple http://box:8000/v1.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote model</source>
+            <translation>Modèle distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which of the remote server's models answers requests that name none of them. Empty: its first.</source>
+            <translation>Modèle du serveur distant qui répond aux requêtes qui n’en nomment aucun. Vide : le premier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Extra arguments</source>
+            <translation>Arguments supplémentaires</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Added to the engine's command line as they are.</source>
+            <translation>Ajoutés tels quels à la ligne de commande du moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start on demand</source>
+            <translation>Démarrer à la demande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request starts a server that sleeps, and waits for it.</source>
+            <translation>Une requête démarre un serveur en veille, et attend qu’il soit prêt.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Stop when idle</source>
+            <translation>Arrêter en cas d’inactivité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>After so long without a request the engine stops and frees its memory. 0: never.</source>
+            <translation>Après ce temps sans requête, le moteur s’arrête et libère sa mémoire. 0 : jamais.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>minutes</source>
+            <translation>minutes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Who may connect</source>
+            <translation>Qui peut se connecter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>local: this computer only. lan: the local network too, with an API key.</source>
+            <translation>local : cet ordinateur seulement. lan : également le réseau local, avec une clé d’API.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Allowed web origins</source>
+            <translation>Origines web autorisées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Web pages that may use the server, each as https://example.org. Others are refused.</source>
+            <translation>Pages web qui peuvent utiliser le serveur, chacune sous la forme https://example.org. Les autres sont refusées.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Native routes</source>
+            <translation>Routes natives</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Also offer the engine's own routes, such as /completion and /tokenize.</source>
+            <translation>Proposer aussi les routes propres au moteur, telles que /completion et /tokenize.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Metrics</source>
+            <translation>Métriques</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Offer counters for Prometheus at /metrics.</source>
+            <translation>Proposer des compteurs pour Prometheus sur /metrics.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models folder</source>
+            <translation>Dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where downloads go and models are found. Empty: the usual place.</source>
+            <translation>Destination des téléchargements et emplacement des modèles. Vide : l’emplacement habituel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Connections</source>
+            <translation>Connexions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most connections of one download. Automatic: few, and more while that makes it faster.</source>
+            <translation>Nombre maximal de connexions par téléchargement. Automatique : peu, et davantage tant que cela accélère.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Speed limit</source>
+            <translation>Limite de débit</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most that downloads take of the line. 0: no limit.</source>
+            <translation>Débit maximal des téléchargements. 0 : sans limite.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>MB/s</source>
+            <translation>Mo/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face address</source>
+            <translation>Adresse de Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
+            <translation>Où mènent les sources « hf: » : Hugging Face lui-même, ou l’adresse https d’un miroir.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Launch at login</source>
+            <translation>Lancer à l’ouverture de session</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start this app, hidden in the tray, when you log in.</source>
+            <translation>Démarrer cette application, dans la zone de notification, quand vous ouvrez une session.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start the server with the app</source>
+            <translation>Démarrer le serveur avec l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start the server as soon as the app runs.</source>
+            <translation>Démarrer le serveur dès que l’application fonctionne.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Language</source>
+            <translation>Langue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Of windows, menu and notices. The terminal speaks English.</source>
+            <translation>Celle des fenêtres, du menu et des notifications. Le terminal parle anglais.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Notices</source>
+            <translation>Notifications</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tell when a download has ended, and when the server has crashed.</source>
+            <translation>Signaler la fin d’un téléchargement et le plantage du serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be one of: {choices}.</source>
+            <translation>Valeurs possibles : {choices}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a whole number from {minimum} to {maximum}.</source>
+            <translation>Il faut un nombre entier de {minimum} à {maximum}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a whole number from {minimum} to {maximum}, or "auto".</source>
+            <translation>Il faut un nombre entier de {minimum} à {maximum}, ou "auto".</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a number from {minimum} to {maximum}.</source>
+            <translation>Il faut un nombre de {minimum} à {maximum}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a number from {minimum} to {maximum}, or "auto".</source>
+            <translation>Il faut un nombre de {minimum} à {maximum}, ou "auto".</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be true or false.</source>
+            <translation>Il faut true ou false.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a text.</source>
+            <translation>Il faut un texte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a list of texts.</source>
+            <translation>Il faut une liste de textes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The setting {name} cannot be {value}</source>
+            <translation>Le réglage {name} ne peut pas être {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For example: {name} = {example}</source>
+            <translation>Par exemple : {name} = {example}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>There is no setting {name}</source>
+            <translation>Il n’y a pas de réglage {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Did you mean {name}?</source>
+            <translation>Vouliez-vous dire {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The settings are: {names}.</source>
+            <translation>Les réglages sont : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>All settings with their values: powerinfer-tray settings show</source>
+            <translation>Tous les réglages avec leurs valeurs : powerinfer-tray settings show</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>The settings could not be saved</source>
+            <translation>Les paramètres n’ont pas pu être enregistrés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Check that the disk is not full and that you may write to this folder.</source>
+            <translation>Vérifiez que le disque n’est pas plein et que vous pouvez écrire dans ce dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>line {number}: {title}. {reason}</source>
+            <translation>ligne {number} : {title}. {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>The settings file has an error; defaults are used for what cannot be read</source>
+            <translation>Le fichier des paramètres contient une erreur ; ce qui est illisible garde sa valeur par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>{path}: {cause}</source>
+            <translation>{path} : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Correct the file, or choose these settings again. The file has been left as it is.</source>
+            <translation>Corrigez le fichier, ou choisissez à nouveau ces réglages. Le fichier est resté tel quel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Launch at login could not be changed</source>
+            <translation>Le lancement à l’ouverture de session n’a pas pu être modifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
+            <translation>Vérifiez que vous pouvez écrire à l’emplacement indiqué, ou utilisez les réglages du système.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>There is no {place} now.</source>
+            <translation>{place} n’est pas là actuellement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>When it is there again, the server starts by itself. Or choose another model or models folder.</source>
+            <translation>Dès qu’il sera de nouveau là, le serveur démarrera de lui-même. Ou choisissez un autre modèle ou un autre dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The drive «{name}» is not connected</source>
+            <translation>Le lecteur « {name} » n’est pas connecté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The folder «{name}» is gone</source>
+            <translation>Le dossier « {name} » a disparu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>This system has no keychain</source>
+            <translation>Ce système n’a pas de trousseau</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>Keys and tokens are kept in the system's keychain, and none was found.</source>
+            <translation>Les clés et les jetons sont conservés dans le trousseau du système, et aucun n’a été trouvé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>On Linux, install and unlock GNOME Keyring or KWallet.</source>
+            <translation>Sous Linux, installez et déverrouillez GNOME Keyring ou KWallet.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>The keychain refused</source>
+            <translation>Le trousseau a refusé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>Unlock the system's keychain and try again.</source>
+            <translation>Déverrouillez le trousseau du système et réessayez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/logs.py" />
+            <source>The app's folder cannot be written</source>
+            <translation>Impossible d’écrire dans le dossier de l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/logs.py" />
+            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <translation>Vérifiez les droits de ce dossier, ou indiquez-en un autre avec POWERINFER_TRAY_HOME.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>another program</source>
+            <translation>un autre programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>another PowerInfer Tray</source>
+            <translation>un autre PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name}</source>
+            <translation>{name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (service {service})</source>
+            <translation>{name} (service {service})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (PID {pid})</source>
+            <translation>{name} (PID {pid})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (PID {pid}, service {service})</source>
+            <translation>{name} (PID {pid}, service {service})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Port {port} is used by {programs}</source>
+            <translation>Le port {port} est utilisé par {programs}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Only one program at a time can listen on a port.</source>
+            <translation>Un seul programme à la fois peut écouter sur un port.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Stop the service {services}</source>
+            <translation>Arrêtez le service {services}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>End that program</source>
+            <translation>Quittez ce programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Choose another port.</source>
+            <translation>Choisissez un autre port.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Choose another port: {port} is free.</source>
+            <translation>Choisissez un autre port : {port} est libre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{remedy}, or choose another port.</source>
+            <translation>{remedy}, ou choisissez un autre port.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{remedy}, or choose another port: {port} is free.</source>
+            <translation>{remedy}, ou choisissez un autre port : {port} est libre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>The system does not give out port {port}</source>
+            <translation>Le système n’accorde pas le port {port}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Windows keeps the ports {first} to {last} for itself.</source>
+            <translation>Windows garde pour lui les ports {first} à {last}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Ports below {port} are for programs of the system.</source>
+            <translation>Les ports inférieurs à {port} sont réservés aux programmes du système.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>A remote server has threads of its own</source>
+            <translation>Un serveur distant a ses propres threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>They are chosen where it was started.</source>
+            <translation>Leur nombre se choisit là où il a été démarré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>About PowerInfer Tray</source>
+            <translation>À propos de PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>PowerInfer Tray {version}</source>
+            <translation>PowerInfer Tray {version}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
+            <translation>Télécharge un modèle de langage, l’exécute sur cet ordinateur et le met à disposition des clients OpenAI.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Nothing leaves the machine but the downloads you ask for.</source>
+            <translation>Rien ne quitte la machine, hormis les téléchargements que vous demandez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Licence: MIT</source>
+            <translation>Licence : MIT</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/application.py" />
+            <source>This desktop shows no tray icons</source>
+            <translation>Ce bureau n’affiche pas d’icônes de notification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/application.py" />
+            <source>The app runs in this window instead; closing it quits the app and stops the server.</source>
+            <translation>L’application utilise cette fenêtre à la place ; la fermer quitte l’application et arrête le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/bridge.py" />
+            <source>Something went wrong inside the app</source>
+            <translation>Un problème est survenu dans l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/bridge.py" />
+            <source>The log has the details.</source>
+            <translation>Le journal donne les détails.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/curve.py" />
+            <source>, </source>
+            <translation> ; </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Download a model</source>
+            <translation>Télécharger un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Reading what it is …</source>
+            <translation>Lecture de ses caractéristiques…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>&amp;Download</source>
+            <translation>&amp;Télécharger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>What it is could not be read. It can be downloaded all the same.</source>
+            <translation>Ses caractéristiques n’ont pas pu être lues. Le téléchargement reste possible.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Sa&amp;ve…</source>
+            <translation>Enre&amp;gistrer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Save &amp;Picture…</source>
+            <translation>Enregistrer l'&amp;image…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Texts and vectors as &amp;JSON</source>
+            <translation>Textes et vecteurs en &amp;JSON</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Request for &amp;curl</source>
+            <translation>Requête pour &amp;curl</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Request for &amp;Python</source>
+            <translation>Requête pour &amp;Python</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Request for &amp;4D</source>
+            <translation>Requête pour &amp;4D</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>No.</source>
+            <translation>N°</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Text</source>
+            <translation>Texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Norm</source>
+            <translation>Norme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>First values</source>
+            <translation>Premières valeurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Embedded texts</source>
+            <translation>Textes traités</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>&amp;Vecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Si&amp;milarity</source>
+            <translation>Si&amp;milarité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Save the results</source>
+            <translation>Enregistrer les résultats</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Texts and vectors</source>
+            <translation>Textes et vecteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Table</source>
+            <translation>Tableau</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>NumPy, vectors only</source>
+            <translation>NumPy, vecteurs seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>&amp;Essayer maintenant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>Do&amp;wnload and start</source>
+            <translation>Télécharger et dé&amp;marrer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>{title}.</source>
+            <translation>{title}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/heat_map.py" />
+            <source>Similarity of the texts</source>
+            <translation>Similarité des textes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/heat_map.py" />
+            <source>The nearest of {count} texts are {first} and {second}: {value}</source>
+            <translation>Les plus proches des {count} textes sont {first} et {second} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/heat_map.py" />
+            <source>Text {first} and text {second}: {value}</source>
+            <translation>Texte {first} et texte {second} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>Latencies of the requests</source>
+            <translation>Latences des requêtes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>Latency (ms)</source>
+            <translation>Latence (ms)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>Requests</source>
+            <translation>Requêtes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>p50 {ms} ms</source>
+            <translation>p50 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>p95 {ms} ms</source>
+            <translation>p95 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>{count} requests from {low} to {high} ms</source>
+            <translation>{count} requêtes de {low} à {high} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>Import models</source>
+            <translation>Importer des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Copy: the file stays where it is, too</source>
+            <translation>&amp;Copier : le fichier reste aussi à sa place</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Move: it is then in the models folder alone</source>
+            <translation>&amp;Déplacer : il ne sera plus que dans le dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Link: use it from where it is; takes no space</source>
+            <translation>&amp;Lier : l’utiliser là où il est, sans prendre de place</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Import</source>
+            <translation>&amp;Importer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>into {folder}</source>
+            <translation>dans {folder}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>The other files of a split model, and what belongs to it, come along.</source>
+            <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>Time</source>
+            <translation>Heure</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>From</source>
+            <translation>Origine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>Level</source>
+            <translation>Niveau</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>Message</source>
+            <translation>Message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>{title}:</source>
+            <translation>{title} :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>⚠ {warning}</source>
+            <translation>⚠ {warning}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;More</source>
+            <translation>P&amp;lus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Use</source>
+            <translation>&amp;Utiliser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Download…</source>
+            <translation>&amp;Télécharger…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Pause</source>
+            <translation>Pau&amp;se</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Resume</source>
+            <translation>&amp;Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Cancel</source>
+            <translation>&amp;Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Verif&amp;y</source>
+            <translation>&amp;Vérifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Quantize…</source>
+            <translation>&amp;Quantifier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>Afficher dans le &amp;dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>Suppri&amp;mer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Importing</source>
+            <translation>Importation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Verifying</source>
+            <translation>Vérification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Every byte is as it was downloaded.</source>
+            <translation>Chaque octet est tel qu’il a été téléchargé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Header and size are right. What each byte should be is not known for this file.</source>
+            <translation>L’en-tête et la taille sont corrects. Le contenu attendu de chaque octet n’est pas connu pour ce fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>{name} is in order</source>
+            <translation>{name} est en ordre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Close</source>
+            <translation>Fermer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Quantizing</source>
+            <translation>Quantification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Delete &amp;Forever</source>
+            <translation>Supprimer définiti&amp;vement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Delete what has arrived of {name}?</source>
+            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The download would begin anew.</source>
+            <translation>Le téléchargement recommencerait depuis le début.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Delete</source>
+            <translation>&amp;Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move {name} to the trash?</source>
+            <translation>Mettre {name} à la corbeille ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>{size}, with all that belongs to it.</source>
+            <translation>{size}, avec tout ce qui s’y rattache.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move to &amp;Trash</source>
+            <translation>Mettre à la co&amp;rbeille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The server is using it, and will be stopped first.</source>
+            <translation>Le serveur l’utilise, et sera d’abord arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Keep</source>
+            <translation>&amp;Conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel the download of {name}?</source>
+            <translation>Annuler le téléchargement de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
+            <translation>Ce qui est arrivé peut rester, pour continuer plus tard à partir de là, ou être supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Keep</source>
+            <translation>Annuler et &amp;conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Delete</source>
+            <translation>Annuler et &amp;supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Go On</source>
+            <translation>&amp;Poursuivre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>PowerInfer Tray</source>
+            <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>State</source>
+            <translation>État</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Size</source>
+            <translation>Taille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>This machine</source>
+            <translation>Verdict</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Quantization</source>
+            <translation>Quant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Context</source>
+            <translation>Contexte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Kind</source>
+            <translation>Type</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Models</source>
+            <translation>Modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>&amp;Complete</source>
+            <translation>&amp;Compléter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Ctrl+Enter</source>
+            <translation>Ctrl+Entrée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>St&amp;op</source>
+            <translation>A&amp;rrêter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Esc</source>
+            <translation>Échap</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>&amp;Text:</source>
+            <translation>&amp;Texte :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>To&amp;kens at most:</source>
+            <translation>To&amp;kens au maximum :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Ans&amp;wer:</source>
+            <translation>Répon&amp;se :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Temperature {value}</source>
+            <translation>Température {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>Texts, one on each line</source>
+            <translation>Textes, un par ligne</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>&amp;Embed</source>
+            <translation>&amp;Calculer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>Ca&amp;ncel</source>
+            <translation>A&amp;nnuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>&amp;Start Server</source>
+            <translation>&amp;Démarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>&amp;Texts, one on each line; or drop a file here:</source>
+            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>Embedding …</source>
+            <translation>Calcul en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Only lines with …</source>
+            <translation>Lignes avec…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Only lines with</source>
+            <translation>Lignes avec</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>&amp;Follow</source>
+            <translation>&amp;Suivre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Stay at the newest line.</source>
+            <translation>Rester sur la ligne la plus récente.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Copies the selected lines, or all that are shown.</source>
+            <translation>Copie les lignes sélectionnées, ou toutes celles qui sont affichées.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Open Fo&amp;lder</source>
+            <translation>Ouvrir le &amp;dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Copy &amp;Diagnostics</source>
+            <translation>Copier le diagnos&amp;tic</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Versions, machine, command line and last lines, without secrets and your home folder.</source>
+            <translation>Versions, machine, ligne de commande et dernières lignes, sans secrets ni dossier personnel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Lines of the logs</source>
+            <translation>Lignes des journaux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Warning</source>
+            <translation>Avertissement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>App and engine</source>
+            <translation>Application et moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Every level</source>
+            <translation>Tous les niveaux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Warnings and errors</source>
+            <translation>Avertissements et erreurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Errors</source>
+            <translation>Erreurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>The diagnostics are on the clipboard</source>
+            <translation>Le diagnostic est dans le presse-papiers</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Paste them into your report. Secrets and your home folder have been removed.</source>
+            <translation>Collez-le dans votre rapport. Les secrets et votre dossier personnel en ont été retirés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Measure</source>
+            <translation>&amp;Mesurer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Best Number of Threads…</source>
+            <translation>Meilleur nom&amp;bre de threads…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Answered requests</source>
+            <translation>Requêtes répondues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Requests:</source>
+            <translation>&amp;Requêtes :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>At the same t&amp;ime:</source>
+            <translation>&amp;Simultanées :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>&amp;Import…</source>
+            <translation>&amp;Importer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>D&amp;ownload…</source>
+            <translation>Téléc&amp;harger…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>Download from &amp;address:</source>
+            <translation>Télécharger depuis l’a&amp;dresse :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>The models folder is not there</source>
+            <translation>Le dossier des modèles n’est pas là</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
+            <translation>{folder} est introuvable. Connectez son lecteur, ou choisissez un autre dossier dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>Select a model to see what can be done with it.</source>
+            <translation>Sélectionnez un modèle pour voir ce que vous pouvez en faire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>Models (*.gguf)</source>
+            <translation>Modèles (*.gguf)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>All files (*)</source>
+            <translation>Tous les fichiers (*)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>S&amp;top Server</source>
+            <translation>A&amp;rrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Copy the address</source>
+            <translation>Copier l’adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Model:</source>
+            <translation>Modèle :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Engine:</source>
+            <translation>Moteur :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>&amp;Address:</source>
+            <translation>&amp;Adresse :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>The model is in order</source>
+            <translation>Le modèle est en ordre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Verifying the model …</source>
+            <translation>Vérification du modèle…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>{percent} %</source>
+            <translation>{percent} %</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>none chosen</source>
+            <translation>aucun choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>not running</source>
+            <translation>arrêté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>process {pid}</source>
+            <translation>processus {pid}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/trial.py" />
+            <source>Test embedding</source>
+            <translation>Tester l’embedding</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/trial.py" />
+            <source>Measure</source>
+            <translation>Mesurer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/trial.py" />
+            <source>Test completion</source>
+            <translation>Tester la complétion</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Save the picture</source>
+            <translation>Enregistrer l’image</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Picture (*.png)</source>
+            <translation>Image (*.png)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Drawing (*.svg)</source>
+            <translation>Dessin vectoriel (*.svg)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Plot of the vector</source>
+            <translation>Graphique du vecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Dimension</source>
+            <translation>Dimension</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Value</source>
+            <translation>Valeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>{count} values from {low} to {high}</source>
+            <translation>{count} valeurs de {low} à {high}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Dimension {index}: {value}</source>
+            <translation>Dimension {index} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/downloads.py" />
+            <source>File {number} of {count}: {text}</source>
+            <translation>Fichier {number} sur {count} : {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>Type a text first.</source>
+            <translation>Saisissez d’abord un texte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The model is being loaded …</source>
+            <translation>Chargement du modèle…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server is being restarted …</source>
+            <translation>Redémarrage du serveur…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server waits until the model is there again.</source>
+            <translation>Le serveur attend que le modèle soit de nouveau là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server must run first.</source>
+            <translation>Le serveur doit d’abord fonctionner.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{count} texts</source>
+            <translation>
+                <numerusform>{count} texte</numerusform>
+                <numerusform>{count} textes</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{count} dimensions</source>
+            <translation>
+                <numerusform>{count} dimension</numerusform>
+                <numerusform>{count} dimensions</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} token</numerusform>
+                <numerusform>{count} tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{ms} ms per text</source>
+            <translation>{ms} ms par texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Choose a &amp;Free Port</source>
+            <translation>Choisir un port &amp;libre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>&amp;Verify the Model</source>
+            <translation>&amp;Vérifier le modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>&amp;Open the Setting…</source>
+            <translation>Ouvrir le ré&amp;glage…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Choose Another &amp;Engine…</source>
+            <translation>Choisir un autre mot&amp;eur…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Every byte is the one that was downloaded, so the file is not the cause.</source>
+            <translation>Chaque octet est celui qui a été téléchargé : le fichier n’est donc pas en cause.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
+            <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : aucun SHA-256 n’a été conservé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>App</source>
+            <translation>Application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>Error</source>
+            <translation>Erreur</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>{count} lines</source>
+            <translation>
+                <numerusform>{count} ligne</numerusform>
+                <numerusform>{count} lignes</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>{shown} of {known} lines</source>
+            <translation>{shown} lignes sur {known}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>No request was answered.</source>
+            <translation>Aucune requête n’a reçu de réponse.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>{count} requests</source>
+            <translation>
+                <numerusform>{count} requête</numerusform>
+                <numerusform>{count} requêtes</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>{rate} embeddings per second</source>
+            <translation>{rate} embeddings par seconde</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Weights</source>
+            <translation>Poids</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Overhead</source>
+            <translation>Surcoût</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Memory</source>
+            <translation>Mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>{need} sur {usable} utilisables</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This fits, but leaves little for other programs.</source>
+            <translation>Cela tient, mais laisse peu de place aux autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit; a context size of {size} would.</source>
+            <translation>Cela ne tient pas ; une taille de contexte de {size} conviendrait.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit, whatever the context size; choose a smaller model.</source>
+            <translation>Cela ne tient pas, quelle que soit la taille du contexte ; choisissez un modèle plus petit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Graphics memory</source>
+            <translation>Mémoire graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>what is free of {total}</source>
+            <translation>ce qui est libre sur {total}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Budget</source>
+            <translation>Budget</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>The graphics card has less than this budget.</source>
+            <translation>La carte graphique a moins que ce budget.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Pause Download</source>
+            <translation>Mettre le téléchargement en pa&amp;use</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Resume &amp;Download</source>
+            <translation>Reprendre le &amp;téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Restart Server</source>
+            <translation>R&amp;edémarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;More Models…</source>
+            <translation>&amp;Plus de modèles…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Test &amp;Embedding…</source>
+            <translation>Tester l’em&amp;bedding…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Address</source>
+            <translation>&amp;Adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;curl</source>
+            <translation>Exemple pour &amp;curl</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;Python</source>
+            <translation>Exemple pour &amp;Python</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;4D</source>
+            <translation>Exemple pour &amp;4D</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Open Window</source>
+            <translation>Ouvrir la &amp;fenêtre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Sett&amp;ings…</source>
+            <translation>Paramètre&amp;s…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Lo&amp;gs…</source>
+            <translation>&amp;Journaux…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;About</source>
+            <translation>À &amp;propos</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Quit</source>
+            <translation>&amp;Quitter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Repair &amp;Launch at Login</source>
+            <translation>Réparer &amp;le lancement à l’ouverture de session</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Launch at Login</source>
+            <translation>&amp;Lancer à l’ouverture de session</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Model</source>
+            <translation>&amp;Modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is running already.</source>
+            <translation>Le serveur fonctionne déjà.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is starting already.</source>
+            <translation>Le serveur démarre déjà.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server starts by itself when the model is there again.</source>
+            <translation>Le serveur démarrera de lui-même quand le modèle sera de nouveau là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Choose a model first.</source>
+            <translation>Choisissez d’abord un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is stopping already.</source>
+            <translation>Le serveur est déjà en cours d’arrêt.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is not running.</source>
+            <translation>Le serveur ne fonctionne pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>≈ {size}</source>
+            <translation>≈ {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Sparse</source>
+            <translation>Creux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Dense</source>
+            <translation>Dense</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>A sparse model runs on PowerInfer alone.</source>
+            <translation>Un modèle creux ne fonctionne qu’avec PowerInfer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Chosen</source>
+            <translation>Choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Installed</source>
+            <translation>Installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Its publisher wants you to sign in and accept terms first.</source>
+            <translation>Son éditeur demande de se connecter et d’accepter d’abord ses conditions.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Licence: {licence}.</source>
+            <translation>Licence : {licence}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Chosen, not downloaded</source>
+            <translation>Choisi, non téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Not downloaded</source>
+            <translation>Non téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{size} have arrived.</source>
+            <translation>{size} sont arrivés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Being copied …</source>
+            <translation>Copie en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>It can be used as soon as all of it is here.</source>
+            <translation>Il sera utilisable dès qu’il sera là en entier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Cannot be used</source>
+            <translation>Inutilisable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Left by a download</source>
+            <translation>Reste d’un téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Nothing tells where it came from: download it again, or remove it to free the space.</source>
+            <translation>Rien n’indique d’où il vient : téléchargez-le à nouveau, ou supprimez-le pour libérer l’espace.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{verb} {percent} %</source>
+            <translation>{verb} {percent} %</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Kind:</source>
+            <translation>Type :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Context:</source>
+            <translation>Contexte :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Size:</source>
+            <translation>Taille :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>On the disk:</source>
+            <translation>Sur le disque :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>This machine:</source>
+            <translation>Cette machine :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Server</source>
+            <translation>Serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Network</source>
+            <translation>Réseau</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic (by the model's format)</source>
+            <translation>Automatique (selon le format du modèle)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>PowerInfer</source>
+            <translation>PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>llama.cpp (comes with the app)</source>
+            <translation>llama.cpp (fourni avec l’application)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>A server on another machine</source>
+            <translation>Un serveur sur une autre machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This computer only</source>
+            <translation>Cet ordinateur seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The local network too</source>
+            <translation>Également le réseau local</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>As the system</source>
+            <translation>Comme le système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
+            <translation>À l’ouverture de session, le système démarre une autre copie de cette application, ou une copie disparue. Activez ce réglage pour démarrer celle-ci.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Used by {programs}.</source>
+            <translation>Utilisé par {programs}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This server has it.</source>
+            <translation>Ce serveur l’occupe.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>It is free.</source>
+            <translation>Il est libre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
+            <translation>Les puces Apple Silicon partagent leur mémoire avec le GPU : il n’y a pas de budget à régler.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This machine has no NVIDIA GPU that the engine could use.</source>
+            <translation>Cette machine n’a pas de GPU NVIDIA que le moteur pourrait utiliser.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The engine that runs this model cannot use a VRAM budget.</source>
+            <translation>Le moteur qui exécute ce modèle ne peut pas utiliser de budget VRAM.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The server cannot be started with these settings: {cause}</source>
+            <translation>Le serveur ne peut pas démarrer avec ces paramètres : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The server restarts.</source>
+            <translation>Le serveur redémarre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The address changes to port {port}.</source>
+            <translation>L’adresse passe au port {port}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Without effect on this engine: {settings}.</source>
+            <translation>Sans effet sur ce moteur : {settings}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
+            <translation>Il faut auto, powerinfer, llama.cpp, remote ou le chemin complet d’un programme.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>It must be the full path of a folder, or empty for the usual one.</source>
+            <translation>Il faut le chemin complet d’un dossier, ou rien pour l’emplacement habituel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{state} · {address}</source>
+            <translation>{state} · {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>the model</source>
+            <translation>le modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Loading {model} … {seconds} s</source>
+            <translation>Chargement de {model}… {seconds} s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Ready — {model}</source>
+            <translation>Prêt — {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopping {model} …</source>
+            <translation>Arrêt de {model}…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Restarting: {cause}</source>
+            <translation>Redémarrage : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Waiting: {cause}</source>
+            <translation>En attente : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped: {cause}</source>
+            <translation>Arrêté : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>The log says why.</source>
+            <translation>Le journal dit pourquoi.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>The server crashed and was restarted</source>
+            <translation>Le serveur a planté et a été redémarré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped — {model}</source>
+            <translation>Arrêté — {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>No model yet — choose one</source>
+            <translation>Aucun modèle — choisissez-en un</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Downloading {name} — {progress}</source>
+            <translation>Téléchargement de {name} — {progress}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{name} — {progress}</source>
+            <translation>{name} — {progress}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Download finished</source>
+            <translation>Téléchargement terminé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Download failed</source>
+            <translation>Échec du téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Stopped before everything was measured. The server runs as before.</source>
+            <translation>Arrêté avant la fin des mesures. Le serveur fonctionne comme avant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Keep what is set: nothing is faster by more than 5 %.</source>
+            <translation>Gardez le réglage actuel : rien n’est plus rapide de plus de 5 %.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads.</source>
+            <translation>Le plus rapide avec {writing} threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads, and {reading} for batches.</source>
+            <translation>Le plus rapide avec {writing} threads, et {reading} pour les lots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>No engine</source>
+            <translation>Pas de moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Fits</source>
+            <translation>Convient</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Tight</source>
+            <translation>Juste</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Does not fit</source>
+            <translation>Ne convient pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire utilisable.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire utilisable : fermez d’autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
+            <translation>Avec un contexte de {context}, il lui faut {need}, pour {room} de mémoire utilisable : essayez un contexte de {smaller}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>{size} GiB</source>
+            <translation>{size} Gio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Processor</source>
+            <translation>Processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>{cores} cores</source>
+            <translation>{cores} cœurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>{number}/s</source>
+            <translation>{number}/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>at most {value}</source>
+            <translation>au plus {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} B</source>
+            <translation>{size} o</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} kB</source>
+            <translation>{size} ko</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} MB</source>
+            <translation>{size} Mo</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} GB</source>
+            <translation>{size} Go</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} TB</source>
+            <translation>{size} To</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size}/s</source>
+            <translation>{size}/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free: {missing} too little</source>
+            <translation>{needed} nécessaires, {free} libres : il manque {missing}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free</source>
+            <translation>{needed} nécessaires, {free} libres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{seconds} s left</source>
+            <translation>reste {seconds} s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{minutes} min left</source>
+            <translation>reste {minutes} min</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{hours} h {minutes} min left</source>
+            <translation>reste {hours} h {minutes} min</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Waiting for its turn</source>
+            <translation>En attente de son tour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Connecting …</source>
+            <translation>Connexion…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Checking …</source>
+            <translation>Vérification…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Paused at {amount}</source>
+            <translation>En pause à {amount}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Cancelled at {amount}</source>
+            <translation>Annulé à {amount}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Failed: {cause}</source>
+            <translation>Échec : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Downloaded</source>
+            <translation>Téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>unknown cause</source>
+            <translation>cause inconnue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Quantize a model</source>
+            <translation>Quantifier un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Asking which types there are …</source>
+            <translation>Recherche des types disponibles…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Quantize</source>
+            <translation>&amp;Quantifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Type:</source>
+            <translation>&amp;Type :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;New file:</source>
+            <translation>&amp;Nouveau fichier :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Automatic</source>
+            <translation>Automatique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Reset</source>
+            <translation>Réinitialiser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Reset: {title}</source>
+            <translation>Réinitialiser : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Browse…</source>
+            <translation>Parcourir…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Browse for: {title}</source>
+            <translation>Parcourir : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/settings_dialog.py" />
+            <source>Settings</source>
+            <translation>Paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/settings_dialog.py" />
+            <source>Command &amp;line:</source>
+            <translation>&amp;Ligne de commande :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/settings_dialog.py" />
+            <source>Command line</source>
+            <translation>Ligne de commande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tray.py" />
+            <source>Tray menu</source>
+            <translation>Menu de la zone de notification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Best number of threads</source>
+            <translation>Meilleur nombre de threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>Le serveur est redémarré avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Numbers of threads measured</source>
+            <translation>Nombres de threads mesurés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Use These</source>
+            <translation>&amp;Utiliser ces valeurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Close</source>
+            <translation>&amp;Fermer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Stopping …</source>
+            <translation>Arrêt en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Stop</source>
+            <translation>&amp;Arrêter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Embeddings/s</source>
+            <translation>Embeddings/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Tokens/s</source>
+            <translation>Tokens/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Speed by number of threads</source>
+            <translation>Vitesse selon le nombre de threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/vitals_panel.py" />
+            <source>The last two minutes, while this page is open.</source>
+            <translation>Les deux dernières minutes, tant que cette page est ouverte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets.py" />
+            <source>Lines of the log that show it</source>
+            <translation>Lignes du journal qui le montrent</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets.py" />
+            <source>Information</source>
+            <translation>Information</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Settin&amp;gs…</source>
+            <translation>&amp;Paramètres…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Pages</source>
+            <translation>Pages</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Status</source>
+            <translation>État</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Logs</source>
+            <translation>Journaux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/work.py" />
+            <source>Called off</source>
+            <translation>Annulé</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Built-in test model</source>
+            <translation>Modèle de test intégré</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Comes with the app to check the installation; its answers mean nothing.</source>
+            <translation>Fourni avec l’application pour vérifier l’installation ; ses réponses ne veulent rien dire.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Sparse 7B model for embeddings and for continuing a text, in 4 bits.</source>
+            <translation>Modèle creux 7B pour les embeddings et la suite de textes, en 4 bits.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>The same model in full precision, for computers with much memory.</source>
+            <translation>Le même modèle en pleine précision, pour les ordinateurs qui ont beaucoup de mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Bamboo 7B trained for conversation, in 4 bits: the one to chat with.</source>
+            <translation>Bamboo 7B entraîné à la conversation, en 4 bits : celui avec lequel discuter.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Bamboo 7B trained for conversation, in full precision.</source>
+            <translation>Bamboo 7B entraîné à la conversation, en pleine précision.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Llama 2 7B made sparse, in full precision.</source>
+            <translation>Llama 2 7B rendu creux, en pleine précision.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Llama 2 13B made sparse, in full precision.</source>
+            <translation>Llama 2 13B rendu creux, en pleine précision.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Llama 2 70B made sparse, in 4 bits.</source>
+            <translation>Llama 2 70B rendu creux, en 4 bits.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Falcon 40B made sparse, in 4 bits; asks you to accept its terms on Hugging Face.</source>
+            <translation>Falcon 40B rendu creux, en 4 bits ; demande d’accepter ses conditions sur Hugging Face.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of English texts up to 512 tokens; small and fast.</source>
+            <translation>Embeddings de textes anglais jusqu’à 512 tokens ; petit et rapide.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of English texts up to 2048 tokens; begin each with its task.</source>
+            <translation>Embeddings de textes anglais jusqu’à 2048 tokens ; commencez chacun par sa tâche.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model that answers at once on any computer; English, and not clever.</source>
+            <translation>Un modèle de conversation qui répond aussitôt sur tout ordinateur ; en anglais, et pas très malin.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A small chat model for English.</source>
+            <translation>Un petit modèle de conversation en anglais.</translation>
+        </message>
+    </context>
+</TS>

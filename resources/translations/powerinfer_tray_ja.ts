@@ -1,0 +1,4192 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="ja" sourcelanguage="en">
+    <context>
+        <name>app</name>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>There is no key {name}</source>
+            <translation>{name} というキーはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>The keys are: {names}.</source>
+            <translation>使用できるキー: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>This cannot be a key</source>
+            <translation>これはキーとして使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>{name} comes with the app</source>
+            <translation>{name} はアプリに付属しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>There is nothing to download.</source>
+            <translation>ダウンロードするものはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>No model is chosen yet</source>
+            <translation>モデルがまだ選択されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>The server needs a model to run.</source>
+            <translation>サーバーの実行にはモデルが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>Choose one on the page Models, or type: powerinfer-tray serve --model test</source>
+            <translation>「モデル」ページで選択するか、次のように入力してください: powerinfer-tray serve --model test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>There is no window</source>
+            <translation>ウィンドウがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app.py" />
+            <source>The app runs in a terminal.</source>
+            <translation>アプリは端末で実行されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/adopt.py" />
+            <source>Another file of this name is there</source>
+            <translation>同じ名前の別のファイルがあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/adopt.py" />
+            <source>{path} is not the file that the source offers, and is left as it is.</source>
+            <translation>{path} は配布元が提供するファイルではないため、そのまま残します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/adopt.py" />
+            <source>Rename or delete it, then download again.</source>
+            <translation>名前を変更するか削除してから、もう一度ダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server sends the file packed</source>
+            <translation>サーバーがファイルを圧縮して送信しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>It was asked not to.</source>
+            <translation>圧縮しないように要求しましたが、応じませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>Try another source.</source>
+            <translation>別の配布元を試してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server sent another piece of the file than it was asked for.</source>
+            <translation>サーバーが、要求した部分とは別の部分を送信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server announced {first} bytes, then {second}.</source>
+            <translation>サーバーが通知したサイズが {first} バイトから {second} バイトに変わりました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The file could not be checked</source>
+            <translation>ファイルを検証できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
+            <translation>サーバーがサイズも SHA-256 も示さないため、途中までのファイルを完全なファイルと区別できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>Use another source, or give the SHA-256.</source>
+            <translation>別の配布元を使用するか、SHA-256 を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>先に公開者の利用条件への同意が必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} の応答 {status}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>the file is gated</source>
+            <translation>ファイルへのアクセスは制限されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: keyring set powerinfer-tray {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server does not let us have this file</source>
+            <translation>サーバーがこのファイルの取得を許可しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
+            <translation>{host} の応答は {status} です。サインインまたはライセンスへの同意が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
+            <translation>アドレスをブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file is not there</source>
+            <translation>ファイルがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: it knows no file at this address.</source>
+            <translation>{host} の応答は {status} です。このアドレスにファイルはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
+            <translation>アドレスを確認してください。所有者、リポジトリ、ファイル名は大文字と小文字が区別されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server refused</source>
+            <translation>サーバーが拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}.</source>
+            <translation>{host} の応答は {status} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server has a problem</source>
+            <translation>サーバーに問題があります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Try again in a few minutes.</source>
+            <translation>数分後にもう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the address in a browser.</source>
+            <translation>アドレスをブラウザーで確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>No secure connection</source>
+            <translation>安全に接続できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} could not prove who it is ({reason}).</source>
+            <translation>{host} の身元を確認できませんでした ({reason})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
+            <translation>コンピューターの時計を確認してください。会社独自の証明書は、システムの証明書ストアに登録されている必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Could not reach {host}</source>
+            <translation>{host} に接続できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{reason}.</source>
+            <translation>{reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the connection to the internet and the address.</source>
+            <translation>インターネット接続とアドレスを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy does not answer</source>
+            <translation>プロキシが応答しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check the proxy in the system's settings.</source>
+            <translation>システムのプロキシ設定を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>This address cannot be used</source>
+            <translation>このアドレスは使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The connection was lost</source>
+            <translation>接続が切れました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>What has arrived is kept. Press Resume to go on from there.</source>
+            <translation>受信した分は保存されています。［再開］を押すと続きから再開します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file has changed on the server</source>
+            <translation>サーバー上のファイルが変更されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>What the server offers as {name} is not the file that was begun.</source>
+            <translation>サーバーが {name} として提供しているのは、ダウンロードを始めたときのファイルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Download it again, from its start.</source>
+            <translation>最初からダウンロードし直してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Nothing more came from the server.</source>
+            <translation>サーバーから何も届かなくなりました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The server ended it in the middle of the file.</source>
+            <translation>サーバーがファイルの途中で送信を終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The disk is full</source>
+            <translation>ディスクがいっぱいです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>There was no room left for {name} in {folder}.</source>
+            <translation>{folder} に {name} を保存する空き容量がありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Free some space and press Resume, or choose another models folder.</source>
+            <translation>空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The folder cannot be written</source>
+            <translation>フォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{path}: {reason}.</source>
+            <translation>{path}: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
+            <translation>ドライブが接続されていて書き込めることを確認するか、別のモデルフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>No answer in time</source>
+            <translation>時間内に応答がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/fleet.py" />
+            <source>Every connection has ended.</source>
+            <translation>すべての接続が終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/lock.py" />
+            <source>Another program is downloading this file</source>
+            <translation>別のプログラムがこのファイルをダウンロード中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/lock.py" />
+            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
+            <translation>{path} は書き込み中です。このアプリが別のウィンドウまたは端末で書き込んでいる可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/lock.py" />
+            <source>Wait until it is there, or stop the other download.</source>
+            <translation>完了するまで待つか、もう一方のダウンロードを停止してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download is paused</source>
+            <translation>ダウンロードは一時停止中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download is cancelled</source>
+            <translation>ダウンロードはキャンセルされました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>{count:,} bytes of {name} have arrived.</source>
+            <translation>{name} を {count:,} バイト受信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>Resume it to go on from there.</source>
+            <translation>再開すると続きからダウンロードします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/queue.py" />
+            <source>The download failed unexpectedly</source>
+            <translation>ダウンロードが予期せず失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The address leads in circles</source>
+            <translation>アドレスが循環しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{host} sends every request on to another address.</source>
+            <translation>{host} が、すべてのリクエストを別のアドレスへ転送しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The server sends us to a broken address</source>
+            <translation>サーバーが不正なアドレスへ転送しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{host}: {reason}.</source>
+            <translation>{host}: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
+            <translation>ファイルのアドレス (https://…/model.gguf) または hf:owner/repository/file.gguf を入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no address</source>
+            <translation>これはアドレスではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}”: {reason}.</source>
+            <translation>「{text}」: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no address that can be downloaded</source>
+            <translation>このアドレスからはダウンロードできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}” is not understood.</source>
+            <translation>「{text}」を解釈できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>The address names no file</source>
+            <translation>アドレスにファイル名がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}” ends without a file name.</source>
+            <translation>「{text}」の末尾にファイル名がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no SHA-256</source>
+            <translation>これは SHA-256 ではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>“{text}” should be 64 characters of 0-9 and a-f.</source>
+            <translation>「{text}」は 0～9 と a～f の 64 文字である必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>This is no file on Hugging Face</source>
+            <translation>これは Hugging Face のファイルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/throttle.py" />
+            <source>This is no speed</source>
+            <translation>これは速度ではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/throttle.py" />
+            <source>“{text}” should be a number with a unit.</source>
+            <translation>「{text}」は単位付きの数値である必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/throttle.py" />
+            <source>For example: 500k, 2.5MB/s</source>
+            <translation>例: 500k、2.5MB/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/transfer.py" />
+            <source>Not enough space on the disk</source>
+            <translation>ディスクの空き容量が足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/transfer.py" />
+            <source>{missing:.2f} GiB are still to come, {free:.2f} GiB are free in {folder}.</source>
+            <translation>あと {missing:.2f} GiB 必要ですが、{folder} の空き容量は {free:.2f} GiB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The address gives a pointer, not the file</source>
+            <translation>アドレスの先はファイルではなくポインターです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The server holds only a Git LFS pointer of 130 bytes here.</source>
+            <translation>サーバーのこの場所には、130 バイトの Git LFS ポインターしかありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Use the address of the download button, which has /resolve/ in it.</source>
+            <translation>/resolve/ を含む、ダウンロードボタンのアドレスを使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>This is not a model file</source>
+            <translation>これはモデルファイルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>It begins with neither GGUF nor PWRI, as every model for this app does.</source>
+            <translation>このアプリ用のモデルは必ず GGUF または PWRI で始まりますが、このファイルはどちらでもありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Choose a file that ends in .gguf or .powerinfer.gguf.</source>
+            <translation>末尾が .gguf または .powerinfer.gguf のファイルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The file is damaged or is not the one expected</source>
+            <translation>ファイルが破損しているか、想定したファイルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Its SHA-256 is {actual}, but should be {expected}.</source>
+            <translation>SHA-256 は {expected} であるはずですが、{actual} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Download it again. If that does not help, the source offers another file.</source>
+            <translation>もう一度ダウンロードしてください。それでも解決しない場合、配布元が別のファイルを提供しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>{message} What has arrived is now {name}.</source>
+            <translation>{message}受信したものは {name} という名前で残してあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server sent the whole file in place of a piece.</source>
+            <translation>サーバーが、一部分ではなくファイル全体を送信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server sends another size than it announced</source>
+            <translation>サーバーが、通知したサイズと異なる量を送信しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>There is more than the {count} bytes of the file.</source>
+            <translation>ファイルの {count} バイトを超えるデータがあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>Try again, or use another source.</source>
+            <translation>もう一度試すか、別の配布元を使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server stopped before byte {end}, at {at}.</source>
+            <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/worker.py" />
+            <source>The server sends next to nothing.</source>
+            <translation>サーバーからほとんどデータが届きません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Download the model again, or choose another one.</source>
+            <translation>モデルをもう一度ダウンロードするか、別のモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Lower the context size, choose a smaller model, or close other programs.</source>
+            <translation>コンテキストサイズを小さくするか、より小さいモデルを選択するか、ほかのプログラムを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine could not be started</source>
+            <translation>エンジンを起動できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The system does not run {named}.</source>
+            <translation>システムが {named} を実行しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
+            <translation>消えている場合は、ウイルス対策ソフトが削除した可能性があります。再インストールするか、別のものを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is not enough memory for this model</source>
+            <translation>このモデルにはメモリが足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine asked for more than the machine could give.</source>
+            <translation>エンジンが要求したメモリを、このコンピューターは確保できませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot use this model</source>
+            <translation>エンジンはこのモデルを使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
+            <translation>ファイルの記述と重みが一致しないか、このエンジンに適合しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Download the model again, or choose another model or engine.</source>
+            <translation>モデルをもう一度ダウンロードするか、別のモデルまたはエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not know the argument {named}</source>
+            <translation>エンジンは引数 {named} を認識しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with an argument that it has no meaning for.</source>
+            <translation>エンジンが認識しない引数を付けて起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Remove it from «Extra arguments» in the settings.</source>
+            <translation>設定の「追加の引数」から削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation>エンジンは {named} の値を受け付けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with a value that it cannot use.</source>
+            <translation>使用できない値を付けて起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct it in the settings.</source>
+            <translation>設定で修正してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of an argument</source>
+            <translation>エンジンは引数の値を受け付けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with something that is no number where it needs one.</source>
+            <translation>数値が必要なところに、数値でないものを指定して起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation>設定の「追加の引数」を修正してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine lacks a system library</source>
+            <translation>エンジンに必要なシステムライブラリがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It needs {named}, which is not on this machine.</source>
+            <translation>必要な {named} がこのコンピューターにありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install the package that contains it, or choose another engine in the settings.</source>
+            <translation>それを含むパッケージをインストールするか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install what contains it, or choose another engine in the settings.</source>
+            <translation>それを含むものをインストールするか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation>エンジンのポートが別のプログラムに使用されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation>エンジン用に選んだ空きポートを、ほかのプログラムが先に使用しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again with another port.</source>
+            <translation>別のポートで起動し直します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine finds no NVIDIA graphics card</source>
+            <translation>エンジンが NVIDIA のグラフィックスカードを検出できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
+            <translation>NVIDIA 用に作られたエンジンですが、カードがないか、ドライバーがないか古すぎます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
+            <translation>CUDA を使用しないエンジンを選択するか、NVIDIA のドライバーをインストールしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation>このモデルには PowerInfer エンジンが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is a sparse model, which other engines cannot read.</source>
+            <translation>スパースモデルのため、ほかのエンジンでは読み込めません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose a PowerInfer server as the engine in the settings.</source>
+            <translation>設定でエンジンに PowerInfer サーバーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is not a model</source>
+            <translation>モデルファイルがモデルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its first bytes are not those of a GGUF file.</source>
+            <translation>先頭のバイトが GGUF ファイルのものではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is gone</source>
+            <translation>モデルファイルがなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is no {named}.</source>
+            <translation>{named} がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Put it back, or choose another model.</source>
+            <translation>元に戻すか、別のモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model file is not whole</source>
+            <translation>モデルファイルが完全ではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It ends before its last weight.</source>
+            <translation>最後の重みより前で終わっています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not know models of the kind «{named}»</source>
+            <translation>エンジンは「{named}」という種類のモデルに対応していません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was made before this kind, or without it.</source>
+            <translation>この種類より前に作られたか、この種類を含まずに作られています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose another model, or another engine in the settings.</source>
+            <translation>別のモデルを選択するか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This engine does not suit this processor</source>
+            <translation>このエンジンはこのプロセッサに適合しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It uses an instruction that the processor does not have.</source>
+            <translation>プロセッサにない命令を使用しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose an engine that was built for older processors.</source>
+            <translation>より古いプロセッサ向けのエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine crashed</source>
+            <translation>エンジンがクラッシュしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
+            <translation>存在しないメモリにアクセスしました。モデルファイルの破損が原因の可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The model could not be read any more</source>
+            <translation>モデルを読み込めなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
+            <translation>エンジンの使用中に、ファイルが切り詰められたか、ドライブが取り外されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Connect the drive again, or download the model again.</source>
+            <translation>ドライブを接続し直すか、モデルをもう一度ダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine gave up</source>
+            <translation>エンジンが処理を中止しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation>あってはならない状態を検出し、自ら終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation>詳細は最後の数行にあります。繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine was ended from outside</source>
+            <translation>エンジンが外部から終了されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Another program ended it, or the system did for want of memory.</source>
+            <translation>別のプログラムが終了させたか、メモリ不足のためシステムが終了させました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
+            <translation>Ctrl-C が押されたか、ウィンドウが閉じられたか、ログオフされました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again.</source>
+            <translation>起動し直します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
+            <translation>必要な DLL がこのコンピューターにないか、バージョンが異なります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation>Microsoft の Visual C++ ランタイムをインストールするか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This engine was built for another kind of machine</source>
+            <translation>このエンジンは別の種類のコンピューター向けに作られています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It, or a DLL that it needs, does not suit this Windows.</source>
+            <translation>エンジンまたは必要な DLL が、この Windows に適合しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
+            <translation>必要な DLL を初期化できませんでした。Windows のシャットダウン中にも起こります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Try again. If it happens again, choose another engine in the settings.</source>
+            <translation>もう一度お試しください。繰り返す場合は、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine hangs</source>
+            <translation>エンジンが応答しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>For {seconds:.0f} seconds it has done nothing that was asked of it.</source>
+            <translation>{seconds:.0f} 秒間、要求された処理を何も行っていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>If it happens again, choose another model or engine.</source>
+            <translation>繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The model was read from {model}.</source>
+            <translation>モデルは {model} から読み込まれていました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>When it is there again, the server starts by itself. Or choose another model.</source>
+            <translation>元に戻ると、サーバーは自動的に起動します。または別のモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine ended by itself</source>
+            <translation>エンジンが自ら終了しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>It ended with {name}.</source>
+            <translation>{name} で終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine's log says more.</source>
+            <translation>詳細はエンジンのログにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>Choose a PowerInfer server or a llama-server program.</source>
+            <translation>PowerInfer サーバーまたは llama-server プログラムを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>There is no engine at {path}</source>
+            <translation>{path} にエンジンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is a folder.</source>
+            <translation>これはフォルダーです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is no file.</source>
+            <translation>これはファイルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} was built for another kind of machine</source>
+            <translation>{name} は別の種類のコンピューター向けに作られています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It runs on {system} ({machines}); this is {here} ({machine}).</source>
+            <translation>{system} ({machines}) で動作しますが、このコンピューターは {here} ({machine}) です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>Get the one for {system} ({machine}), or choose another engine.</source>
+            <translation>{system} ({machine}) 用のものを入手するか、別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} may not be run</source>
+            <translation>{name} を実行する権限がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It is a file that cannot be run: its execute permission is missing.</source>
+            <translation>実行権限がないため、実行できないファイルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>If it is an engine that you trust: chmod +x '{path}'</source>
+            <translation>信頼できるエンジンであれば、次を実行してください: chmod +x '{path}'</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} is not an engine</source>
+            <translation>{name} はエンジンではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It did not answer when asked for its options.</source>
+            <translation>オプションを問い合わせても応答しませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>macOS does not let {name} run</source>
+            <translation>macOS が {name} の実行を許可しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>It was downloaded, and macOS has marked it so.</source>
+            <translation>ダウンロードされたものとして macOS が印を付けています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>If you trust it: xattr -d com.apple.quarantine '{path}'</source>
+            <translation>信頼できる場合は、次を実行してください: xattr -d com.apple.quarantine '{path}'</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/inspection.py" />
+            <source>{name} is not a program</source>
+            <translation>{name} はプログラムではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
+            <translation>PowerInfer サーバーをインストールして設定の「エンジン」にパスを指定するか、通常の GGUF モデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>It is a sparse model, and the chosen engine is {kind}.</source>
+            <translation>スパースモデルですが、選択されているエンジンは {kind} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
+            <translation>「エンジン」を auto にするか、PowerInfer サーバーのパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>There is no PowerInfer engine on this machine</source>
+            <translation>このコンピューターに PowerInfer エンジンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>None is in the settings, came with this app, or is on the PATH.</source>
+            <translation>設定にもアプリの付属にも PATH にも見つかりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>There is no llama.cpp engine on this machine</source>
+            <translation>このコンピューターに llama.cpp エンジンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>The one that comes with this app does not exist for this kind of machine.</source>
+            <translation>アプリ付属のエンジンは、この種類のコンピューター用には用意されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
+            <translation>llama.cpp の llama-server をインストールし、設定の「エンジン」にパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Asked for its options, it names none of a model server.</source>
+            <translation>オプションを問い合わせましたが、モデルサーバーのものがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>PowerInfer cannot open a file with the name {name}</source>
+            <translation>PowerInfer は {name} という名前のファイルを開けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
+            <translation>PowerInfer は英数字の名前しか扱えず、ここでは別名も付けられません: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
+            <translation>a～z の文字と数字だけの名前に変更するか、NTFS のディスクに移動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Set «Model» instead.</source>
+            <translation>代わりに「モデル」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
+            <translation>エンジンには専用の空きポートが割り当てられます。プログラムは設定の「ポート」を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The engine answers to this app alone; programs use the gateway's address.</source>
+            <translation>エンジンはこのアプリだけに応答します。プログラムはゲートウェイのアドレスを使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
+            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The remote server has no address</source>
+            <translation>リモートサーバーのアドレスがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>«{url}» is not the address of a server.</source>
+            <translation>「{url}」はサーバーのアドレスではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The setting «Remote address» is empty.</source>
+            <translation>設定の「リモートアドレス」が空です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Give its base URL, as http://192.168.1.20:8000/v1.</source>
+            <translation>http://192.168.1.20:8000/v1 のように、ベース URL を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>The remote server cannot be this app itself</source>
+            <translation>このアプリ自身をリモートサーバーにすることはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>{url} is the address that this app offers.</source>
+            <translation>{url} はこのアプリが提供するアドレスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Give the address of the other machine.</source>
+            <translation>別のコンピューターのアドレスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>«Extra arguments» cannot have {flag}</source>
+            <translation>「追加の引数」に {flag} は指定できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/plan.py" />
+            <source>Remove it there.</source>
+            <translation>そこから削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>The engine cannot make embeddings with this model</source>
+            <translation>エンジンはこのモデルで埋め込みを作成できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Choose another model or another engine.</source>
+            <translation>別のモデルまたは別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server is no longer used</source>
+            <translation>リモートサーバーは使用されなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server refuses the key</source>
+            <translation>リモートサーバーがキーを拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>{url} answers with HTTP status {status}.</source>
+            <translation>{url} は HTTP ステータス {status} を返します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Give the key that its owner has set: powerinfer-tray key set remote</source>
+            <translation>サーバーの所有者が設定したキーを指定してください: powerinfer-tray key set remote</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server offers no models</source>
+            <translation>リモートサーバーにモデルがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>{url}/models answers with HTTP status {status} and no list of models.</source>
+            <translation>{url}/models は HTTP ステータス {status} を返し、モデルの一覧がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Check the address: the base URL of such a server mostly ends in /v1.</source>
+            <translation>アドレスを確認してください。このようなサーバーのベース URL は、ほとんどの場合 /v1 で終わります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server has no model «{model}»</source>
+            <translation>リモートサーバーに「{model}」というモデルはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>It offers {names}.</source>
+            <translation>使用できるモデル: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Choose one of these, or leave the setting «Remote model» empty.</source>
+            <translation>この中から選択するか、設定の「リモートモデル」を空にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>The remote server does not answer</source>
+            <translation>リモートサーバーが応答しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>{url}: {reason}.</source>
+            <translation>{url}: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/remote.py" />
+            <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
+            <translation>実行中であること、このコンピューターから接続できることを確認してください。ときどき接続を再試行します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>The engine's supervisor has failed</source>
+            <translation>エンジンの監視処理が失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>This is a defect of the app: {reason}</source>
+            <translation>アプリの不具合です: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>Restart the app.</source>
+            <translation>アプリを再起動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server refused the text</source>
+            <translation>サーバーがテキストを拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The answer broke off</source>
+            <translation>応答が途中で切れました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server closed the connection.</source>
+            <translation>サーバーが接続を閉じました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The running app refused</source>
+            <translation>実行中のアプリが拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It answered with status {status}.</source>
+            <translation>ステータス {status} が返されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server's answer makes no sense</source>
+            <translation>サーバーの応答を解釈できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>An event is not the JSON of this app.</source>
+            <translation>イベントがこのアプリの JSON ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server did not answer</source>
+            <translation>サーバーが応答しませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Nobody answers at {url}.</source>
+            <translation>{url} から応答がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Start the server, or look at its log.</source>
+            <translation>サーバーを起動するか、ログを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Status {status}, not the JSON of this app.</source>
+            <translation>ステータスは {status} で、このアプリの JSON ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} is too large</source>
+            <translation>{name} は大きすぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>At most {count} MB of texts are taken at once.</source>
+            <translation>一度に扱えるテキストは {count} MB までです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} is no text</source>
+            <translation>{name} はテキストではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>It is not encoded in UTF-8.</source>
+            <translation>UTF-8 で符号化されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Save it as UTF-8 text, or choose another.</source>
+            <translation>UTF-8 のテキストとして保存するか、別のファイルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} cannot be read</source>
+            <translation>{name} を読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Check that you may read it.</source>
+            <translation>読み取り権限を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Results cannot be saved as {kind}</source>
+            <translation>結果を {kind} として保存できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>a file without an ending</source>
+            <translation>拡張子のないファイル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>The name must end in {names}.</source>
+            <translation>名前の末尾は {names} である必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} を保存できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/results.py" />
+            <source>Choose another folder.</source>
+            <translation>別のフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>It cannot be removed.</source>
+            <translation>削除できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>{name} is being served</source>
+            <translation>{name} はサーバーで使用中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>The engine has the file open.</source>
+            <translation>エンジンがファイルを開いています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Stop the server first.</source>
+            <translation>先にサーバーを停止してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>There is no program that quantizes</source>
+            <translation>量子化を行うプログラムがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>None is beside PowerInfer's server or on the PATH.</source>
+            <translation>PowerInfer サーバーの隣にも PATH にもありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».</source>
+            <translation>そこに PowerInfer の「quantize」を置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>From your own list.</source>
+            <translation>独自のリストのモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>The catalogue of models cannot be read</source>
+            <translation>モデルのカタログを読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>Install the app again, or mend the file.</source>
+            <translation>アプリを再インストールするか、ファイルを修正してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{id}: {reason}</source>
+            <translation>{id}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{id}: there is another model with {name}.</source>
+            <translation>{id}: {name} を持つモデルがほかにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>Your own list of models cannot be used</source>
+            <translation>独自のモデルリストを使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>{path}: {why}</source>
+            <translation>{path}: {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>Each entry needs an id and a source: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"</source>
+            <translation>各項目には id と source が必要です: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>a projector file</source>
+            <translation>プロジェクターファイル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>an adapter file</source>
+            <translation>アダプターファイル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>a supplement file</source>
+            <translation>補助ファイル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The file is empty.</source>
+            <translation>ファイルが空です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Download it again.</source>
+            <translation>もう一度ダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It is an HTML page, probably the page that describes the file.</source>
+            <translation>HTML ページです。ファイルの説明ページと思われます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.</source>
+            <translation>ファイル本体をダウンロードしてください。Hugging Face では、ページのアドレスの /blob/ がファイルでは /resolve/ になります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It is a Git LFS pointer, that only stands for the file.</source>
+            <translation>Git LFS のポインターで、ファイル本体ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Run «git lfs pull», or download it.</source>
+            <translation>「git lfs pull」を実行するか、ダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It begins with {bytes}, and not with GGUF or PWRI.</source>
+            <translation>先頭が GGUF や PWRI ではなく {bytes} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} does not exist</source>
+            <translation>モデルファイル {name} は存在しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Nothing is at {path}.</source>
+            <translation>{path} には何もありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Choose or download a model.</source>
+            <translation>モデルを選択するかダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} cannot be read</source>
+            <translation>モデルファイル {name} を読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{why} ({path}).</source>
+            <translation>{why} ({path})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Check the path and its permissions.</source>
+            <translation>パスとアクセス権を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Choose a model in the GGUF format.</source>
+            <translation>GGUF 形式のモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{name} is not a model</source>
+            <translation>{name} はモデルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} is incomplete</source>
+            <translation>モデルファイル {name} は不完全です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Download or copy it again.</source>
+            <translation>もう一度ダウンロードまたはコピーしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The model file {name} is damaged</source>
+            <translation>モデルファイル {name} は破損しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Its entry {key} is of the unknown type {number:,}.</source>
+            <translation>項目 {key} の型 {number:,} は不明です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{present:,} of {whole:,} bytes are there, {missing:,} are missing.</source>
+            <translation>{whole:,} バイトのうち {present:,} バイトしかなく、{missing:,} バイト足りません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>{name} is no model by itself</source>
+            <translation>{name} は単独ではモデルになりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>It is {kind}, which goes with a model.</source>
+            <translation>これは{kind}で、モデルと組み合わせて使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Choose the model that it belongs to.</source>
+            <translation>対応するモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>tensors</source>
+            <translation>個のテンソル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>entries</source>
+            <translation>個の項目</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It does not say of which architecture the model is.</source>
+            <translation>モデルのアーキテクチャが記述されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is a folder</source>
+            <translation>{name} はフォルダーです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>A model is a single file.</source>
+            <translation>モデルは単一のファイルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Name the model file inside that folder.</source>
+            <translation>そのフォルダーの中のモデルファイルを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It is not an ordinary file.</source>
+            <translation>通常のファイルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header announces {count:,} {what}.</source>
+            <translation>ヘッダーに {count:,} {what}があると記述されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>letters in one text</source>
+            <translation>文字のテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header would be {count:,} bytes long.</source>
+            <translation>ヘッダーの長さが {count:,} バイトになります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It ends after {count:,} bytes, within its header.</source>
+            <translation>{count:,} バイトで、ヘッダーの途中で終わっています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It became shorter while it was read.</source>
+            <translation>読み込み中に短くなりました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its tensor {name} has {count:,} dimensions.</source>
+            <translation>テンソル {name} の次元数が {count:,} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its weights are aligned to {number}.</source>
+            <translation>重みのアライメントが {number} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is for other machines</source>
+            <translation>{name} は別の種類のコンピューター用です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its numbers are stored in big-endian order.</source>
+            <translation>数値がビッグエンディアンで保存されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Download the usual, little-endian file.</source>
+            <translation>通常のリトルエンディアンのファイルをダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is too new for this app</source>
+            <translation>{name} はこのアプリには新しすぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>{name} is too old for this app</source>
+            <translation>{name} はこのアプリには古すぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.</source>
+            <translation>GGUF 形式のバージョン {version:,} で書かれています。このアプリはバージョン 2 と 3 を読み込みます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Look for an update of this app, or for another file of the same model.</source>
+            <translation>このアプリの更新、または同じモデルの別のファイルを探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{name} could not be imported</source>
+            <translation>{name} をインポートできませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that there is space, and that you may write there.</source>
+            <translation>空き容量があること、書き込めることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{name} could not be removed</source>
+            <translation>{name} を削除できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check its permissions; where there is no trash, delete it for good.</source>
+            <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
+            <translation>{needed:.2f} GiB 必要ですが、{folder} の空き容量は {free:.2f} GiB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Free some space, or link the model in place of copying it.</source>
+            <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>{name} is there already</source>
+            <translation>{name} はすでにあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>It is in {folder}, and stays as it is.</source>
+            <translation>{folder} にあり、そのまま残します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Remove it, or rename one of the two.</source>
+            <translation>削除するか、どちらかの名前を変更してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{name} has not been downloaded yet</source>
+            <translation>{name} はまだダウンロードされていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{name} is not in the models folder.</source>
+            <translation>{name} はモデルフォルダーにありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Download it: powerinfer-tray download {source}</source>
+            <translation>ダウンロードしてください: powerinfer-tray download {source}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>No model is chosen</source>
+            <translation>モデルが選択されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>The setting «model» is empty.</source>
+            <translation>設定「model」が空です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Choose one, or try the built-in one: test</source>
+            <translation>選択するか、組み込みのモデルを試してください: test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>There is no model {reference}</source>
+            <translation>{reference} というモデルはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>It is no id of the catalogue and no file in {folder}.</source>
+            <translation>カタログの ID でも {folder} のファイルでもありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Check the name, give the path of a file, or download a model.</source>
+            <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>It is an address, and not a model on this computer.</source>
+            <translation>これはアドレスで、このコンピューター上のモデルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{name} could not be quantized</source>
+            <translation>{name} を量子化できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{program} has turned it into a model of another kind.</source>
+            <translation>{program} が別の種類のモデルに変換しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Use the program that belongs to the model's engine.</source>
+            <translation>モデルのエンジンに対応するプログラムを使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Check that the program can be run, and that you may write there.</source>
+            <translation>プログラムを実行できること、その場所に書き込めることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{name} cannot be quantized so</source>
+            <translation>{name} をこの方法では量子化できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>It is not one whole model file.</source>
+            <translation>単一の完全なモデルファイルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Choose a model in a single file.</source>
+            <translation>単一ファイルのモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{type} is no type for this sparse model.</source>
+            <translation>{type} は、このスパースモデルには使用できない型です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{type} is no type for this dense model.</source>
+            <translation>{type} は、このデンスモデルには使用できない型です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Choose one of: {names}</source>
+            <translation>次の中から選択してください: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>{target} is there already.</source>
+            <translation>{target} はすでにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Give another name, or remove it.</source>
+            <translation>別の名前を指定するか、削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>There is no folder {folder}.</source>
+            <translation>{folder} というフォルダーはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Make it, or give another place.</source>
+            <translation>作成するか、別の場所を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Free some space, or give another place.</source>
+            <translation>空き容量を増やすか、別の場所を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>The program ended with {code}: {reason}</source>
+            <translation>プログラムが {code} で終了しました: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>A model that is quantized already must be made from its F16 or F32 file.</source>
+            <translation>量子化済みのモデルは、F16 または F32 のファイルから作成する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>it said nothing.</source>
+            <translation>出力はありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/verify.py" />
+            <source>Its SHA-256 is {actual}, but was {expected}.</source>
+            <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>The server is not ready</source>
+            <translation>サーバーの準備ができていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>It was stopped, or did not get ready in time.</source>
+            <translation>停止されたか、時間内に準備が完了しませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>The local network needs an API key</source>
+            <translation>ローカルネットワークには API キーが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>Without one, everybody in the network could use this server.</source>
+            <translation>キーがないと、ネットワーク上の誰でもこのサーバーを使用できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/serving.py" />
+            <source>Choose one: powerinfer-tray key set gateway</source>
+            <translation>キーを設定してください: powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Port</source>
+            <translation>ポート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Programs reach the server at http://127.0.0.1:PORT/v1.</source>
+            <translation>プログラムは http://127.0.0.1:PORT/v1 でサーバーに接続します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Model</source>
+            <translation>モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
+            <translation>カタログの ID、モデルフォルダー内のファイル、またはファイルのパスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Context size</source>
+            <translation>コンテキストサイズ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How much text the model sees at once. More needs more memory.</source>
+            <translation>モデルが一度に参照するテキストの量です。大きいほどメモリを使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>tokens</source>
+            <translation>トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Batch size</source>
+            <translation>バッチサイズ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many tokens of a prompt are computed in one step.</source>
+            <translation>プロンプトのトークンを一度に計算する数です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads</source>
+            <translation>スレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processor threads while generating. Automatic: one for each physical core.</source>
+            <translation>生成中に使用するプロセッサのスレッド数です。自動: 物理コアと同じ数。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads for batches</source>
+            <translation>バッチのスレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processor threads while reading a prompt. Automatic: as Threads.</source>
+            <translation>プロンプトの読み込み中に使用するプロセッサのスレッド数です。自動: 「スレッド数」と同じ。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Temperature</source>
+            <translation>温度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How freely the model chooses its words; for requests that name none.</source>
+            <translation>モデルが言葉を選ぶ自由度です。指定のないリクエストに適用されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>VRAM budget</source>
+            <translation>VRAM の上限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most graphics memory that the PowerInfer engine may use.</source>
+            <translation>PowerInfer エンジンが使用できるグラフィックスメモリの最大量です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GiB</source>
+            <translation>GiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine</source>
+            <translation>エンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.</source>
+            <translation>auto、powerinfer、llama.cpp、remote、または独自のサーバープログラムのパスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote address</source>
+            <translation>リモートアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.</source>
+            <translation>エンジンが remote の場合: OpenAI 互換サーバーのベース URL (例: http://box:8000/v1)。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote model</source>
+            <translation>リモートモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which of the remote server's models answers requests that name none of them. Empty: its first.</source>
+            <translation>モデル名の指定がないリクエストに応答する、リモートサーバーのモデルです。空: 最初のモデル。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Extra arguments</source>
+            <translation>追加の引数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Added to the engine's command line as they are.</source>
+            <translation>エンジンのコマンドラインにそのまま追加されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start on demand</source>
+            <translation>オンデマンドで起動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request starts a server that sleeps, and waits for it.</source>
+            <translation>リクエストを受けると休止中のサーバーを起動し、準備ができるまで待ちます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Stop when idle</source>
+            <translation>アイドル時に停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>After so long without a request the engine stops and frees its memory. 0: never.</source>
+            <translation>この時間だけリクエストがないと、エンジンを停止してメモリを解放します。0: 停止しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>minutes</source>
+            <translation>分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Who may connect</source>
+            <translation>接続の許可</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>local: this computer only. lan: the local network too, with an API key.</source>
+            <translation>local: このコンピューターのみ。lan: ローカルネットワークも許可します (API キーが必要)。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Allowed web origins</source>
+            <translation>許可する Web オリジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Web pages that may use the server, each as https://example.org. Others are refused.</source>
+            <translation>サーバーを使用できる Web ページです。https://example.org の形式で指定します。ほかは拒否されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Native routes</source>
+            <translation>ネイティブルート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Also offer the engine's own routes, such as /completion and /tokenize.</source>
+            <translation>/completion や /tokenize など、エンジン独自のルートも提供します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Metrics</source>
+            <translation>メトリクス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Offer counters for Prometheus at /metrics.</source>
+            <translation>Prometheus 用のカウンターを /metrics で提供します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models folder</source>
+            <translation>モデルフォルダー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where downloads go and models are found. Empty: the usual place.</source>
+            <translation>ダウンロードの保存先で、モデルを探す場所です。空: 既定の場所。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Connections</source>
+            <translation>接続数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most connections of one download. Automatic: few, and more while that makes it faster.</source>
+            <translation>1 つのダウンロードに使用する接続の最大数です。自動: 少数から始め、速くなる間は増やします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Speed limit</source>
+            <translation>速度制限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most that downloads take of the line. 0: no limit.</source>
+            <translation>ダウンロードが使用する回線速度の上限です。0: 制限なし。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>MB/s</source>
+            <translation>MB/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face address</source>
+            <translation>Hugging Face のアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
+            <translation>hf: の接続先です。Hugging Face 本体、またはミラーの https アドレスを指定します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Launch at login</source>
+            <translation>ログイン時に起動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start this app, hidden in the tray, when you log in.</source>
+            <translation>ログイン時に、このアプリをトレイに隠して起動します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start the server with the app</source>
+            <translation>アプリと同時にサーバーを起動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start the server as soon as the app runs.</source>
+            <translation>アプリの起動と同時にサーバーを起動します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Language</source>
+            <translation>言語</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Of windows, menu and notices. The terminal speaks English.</source>
+            <translation>ウィンドウ、メニュー、通知の言語です。端末では英語が使用されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Notices</source>
+            <translation>通知</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tell when a download has ended, and when the server has crashed.</source>
+            <translation>ダウンロードの終了時と、サーバーのクラッシュ時に通知します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be one of: {choices}.</source>
+            <translation>次のいずれかを指定してください: {choices}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a whole number from {minimum} to {maximum}.</source>
+            <translation>{minimum} から {maximum} までの整数を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a whole number from {minimum} to {maximum}, or "auto".</source>
+            <translation>{minimum} から {maximum} までの整数、または "auto" を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a number from {minimum} to {maximum}.</source>
+            <translation>{minimum} から {maximum} までの数値を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a number from {minimum} to {maximum}, or "auto".</source>
+            <translation>{minimum} から {maximum} までの数値、または "auto" を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be true or false.</source>
+            <translation>true または false を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a text.</source>
+            <translation>テキストを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be a list of texts.</source>
+            <translation>テキストのリストを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The setting {name} cannot be {value}</source>
+            <translation>設定 {name} に {value} は指定できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For example: {name} = {example}</source>
+            <translation>例: {name} = {example}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>There is no setting {name}</source>
+            <translation>{name} という設定はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Did you mean {name}?</source>
+            <translation>{name} のことですか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The settings are: {names}.</source>
+            <translation>設定の一覧: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>All settings with their values: powerinfer-tray settings show</source>
+            <translation>すべての設定と値: powerinfer-tray settings show</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>The settings could not be saved</source>
+            <translation>設定を保存できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Check that the disk is not full and that you may write to this folder.</source>
+            <translation>ディスクがいっぱいでないこと、このフォルダーに書き込めることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>line {number}: {title}. {reason}</source>
+            <translation>{number} 行目: {title}。{reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>The settings file has an error; defaults are used for what cannot be read</source>
+            <translation>設定ファイルにエラーがあります。読み込めない項目には既定値を使用します</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>{path}: {cause}</source>
+            <translation>{path}: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Correct the file, or choose these settings again. The file has been left as it is.</source>
+            <translation>ファイルを修正するか、設定し直してください。ファイルはそのまま残してあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Launch at login could not be changed</source>
+            <translation>ログイン時の起動を変更できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/autostart.py" />
+            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
+            <translation>表示された場所に書き込めることを確認するか、システムの設定を使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>There is no {place} now.</source>
+            <translation>現在 {place} はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>When it is there again, the server starts by itself. Or choose another model or models folder.</source>
+            <translation>元に戻ると、サーバーは自動的に起動します。または別のモデルかモデルフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The drive «{name}» is not connected</source>
+            <translation>ドライブ「{name}」が接続されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/drives.py" />
+            <source>The folder «{name}» is gone</source>
+            <translation>フォルダー「{name}」がなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>This system has no keychain</source>
+            <translation>このシステムにはキーチェーンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>Keys and tokens are kept in the system's keychain, and none was found.</source>
+            <translation>キーとトークンはシステムのキーチェーンに保存されますが、見つかりませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>On Linux, install and unlock GNOME Keyring or KWallet.</source>
+            <translation>Linux では、GNOME Keyring または KWallet をインストールしてロックを解除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>The keychain refused</source>
+            <translation>キーチェーンが拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keychain.py" />
+            <source>Unlock the system's keychain and try again.</source>
+            <translation>システムのキーチェーンのロックを解除して、もう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/logs.py" />
+            <source>The app's folder cannot be written</source>
+            <translation>アプリのフォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/logs.py" />
+            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>another program</source>
+            <translation>別のプログラム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>another PowerInfer Tray</source>
+            <translation>別の PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name}</source>
+            <translation>{name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (service {service})</source>
+            <translation>{name} (サービス {service})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (PID {pid})</source>
+            <translation>{name} (PID {pid})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{name} (PID {pid}, service {service})</source>
+            <translation>{name} (PID {pid}、サービス {service})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Port {port} is used by {programs}</source>
+            <translation>ポート {port} は {programs} が使用しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Only one program at a time can listen on a port.</source>
+            <translation>1 つのポートで待ち受けできるプログラムは、一度に 1 つだけです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Stop the service {services}</source>
+            <translation>サービス {services} を停止する</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>End that program</source>
+            <translation>そのプログラムを終了する</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Choose another port.</source>
+            <translation>別のポートを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Choose another port: {port} is free.</source>
+            <translation>別のポートを選択してください。{port} が空いています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{remedy}, or choose another port.</source>
+            <translation>{remedy}か、別のポートを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>{remedy}, or choose another port: {port} is free.</source>
+            <translation>{remedy}か、別のポートを選択してください。{port} が空いています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>The system does not give out port {port}</source>
+            <translation>システムがポート {port} の使用を許可しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Windows keeps the ports {first} to {last} for itself.</source>
+            <translation>ポート {first} から {last} は Windows が予約しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/ports.py" />
+            <source>Ports below {port} are for programs of the system.</source>
+            <translation>{port} より小さいポートはシステムのプログラム用です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>A remote server has threads of its own</source>
+            <translation>リモートサーバーのスレッド数は変更できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>They are chosen where it was started.</source>
+            <translation>スレッド数は、サーバーを起動した側で設定します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>About PowerInfer Tray</source>
+            <translation>PowerInfer Tray について</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>PowerInfer Tray {version}</source>
+            <translation>PowerInfer Tray {version}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
+            <translation>言語モデルをダウンロードしてこのコンピューターで実行し、OpenAI クライアントから使えるようにします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Nothing leaves the machine but the downloads you ask for.</source>
+            <translation>指定したダウンロード以外に、外部との通信は行いません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Licence: MIT</source>
+            <translation>ライセンス: MIT</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/application.py" />
+            <source>This desktop shows no tray icons</source>
+            <translation>このデスクトップにはトレイアイコンが表示されません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/application.py" />
+            <source>The app runs in this window instead; closing it quits the app and stops the server.</source>
+            <translation>アプリは代わりにこのウィンドウで動作します。閉じるとアプリが終了し、サーバーが停止します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/bridge.py" />
+            <source>Something went wrong inside the app</source>
+            <translation>アプリの内部で問題が発生しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/bridge.py" />
+            <source>The log has the details.</source>
+            <translation>詳細はログにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/curve.py" />
+            <source>, </source>
+            <translation>, </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Download a model</source>
+            <translation>モデルのダウンロード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>Reading what it is …</source>
+            <translation>モデルの情報を読み込んでいます…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>&amp;Download</source>
+            <translation>ダウンロード(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/download_dialog.py" />
+            <source>What it is could not be read. It can be downloaded all the same.</source>
+            <translation>モデルの情報を読み込めませんでした。ダウンロードは可能です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>&amp;Copy</source>
+            <translation>コピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Sa&amp;ve…</source>
+            <translation>保存(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Save &amp;Picture…</source>
+            <translation>画像を保存(&amp;P)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Texts and vectors as &amp;JSON</source>
+            <translation>テキストとベクトルを JSON で(&amp;J)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Request for &amp;curl</source>
+            <translation>curl のリクエスト(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Request for &amp;Python</source>
+            <translation>Python のリクエスト(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Request for &amp;4D</source>
+            <translation>4D のリクエスト(&amp;4)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>No.</source>
+            <translation>番号</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Text</source>
+            <translation>テキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Norm</source>
+            <translation>ノルム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>First values</source>
+            <translation>先頭の値</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Embedded texts</source>
+            <translation>埋め込んだテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>ベクトル(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Si&amp;milarity</source>
+            <translation>類似度(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Save the results</source>
+            <translation>結果の保存</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Texts and vectors</source>
+            <translation>テキストとベクトル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>Table</source>
+            <translation>表</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/embedding_results.py" />
+            <source>NumPy, vectors only</source>
+            <translation>NumPy (ベクトルのみ)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>今すぐ試す(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>Do&amp;wnload and start</source>
+            <translation>ダウンロードして起動(&amp;W)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/first_steps.py" />
+            <source>{title}.</source>
+            <translation>{title}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/heat_map.py" />
+            <source>Similarity of the texts</source>
+            <translation>テキストの類似度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/heat_map.py" />
+            <source>The nearest of {count} texts are {first} and {second}: {value}</source>
+            <translation>{count} 件のテキストのうち最も近いのは {first} と {second}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/heat_map.py" />
+            <source>Text {first} and text {second}: {value}</source>
+            <translation>テキスト {first} とテキスト {second}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>Latencies of the requests</source>
+            <translation>リクエストのレイテンシ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>Latency (ms)</source>
+            <translation>レイテンシ (ms)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>Requests</source>
+            <translation>リクエスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>p50 {ms} ms</source>
+            <translation>p50 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>p95 {ms} ms</source>
+            <translation>p95 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/histogram.py" />
+            <source>{count} requests from {low} to {high} ms</source>
+            <translation>{count} 件のリクエスト、{low}～{high} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>Import models</source>
+            <translation>モデルのインポート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Copy: the file stays where it is, too</source>
+            <translation>コピー: 元のファイルも残します(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Move: it is then in the models folder alone</source>
+            <translation>移動: モデルフォルダーだけに置きます(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Link: use it from where it is; takes no space</source>
+            <translation>リンク: 元の場所のまま使用します (容量は増えません)(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>&amp;Import</source>
+            <translation>インポート(&amp;I)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>into {folder}</source>
+            <translation>保存先: {folder}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/import_dialog.py" />
+            <source>The other files of a split model, and what belongs to it, come along.</source>
+            <translation>分割されたモデルのほかのファイルと付属ファイルも一緒にインポートされます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>Time</source>
+            <translation>時刻</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>From</source>
+            <translation>発信元</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>Level</source>
+            <translation>レベル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/log_table.py" />
+            <source>Message</source>
+            <translation>メッセージ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>{title}:</source>
+            <translation>{title}:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/memory_bar.py" />
+            <source>⚠ {warning}</source>
+            <translation>⚠ {warning}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;More</source>
+            <translation>その他(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Use</source>
+            <translation>使用(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Download…</source>
+            <translation>ダウンロード(&amp;D)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Pause</source>
+            <translation>一時停止(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Resume</source>
+            <translation>再開(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Cancel</source>
+            <translation>キャンセル(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Verif&amp;y</source>
+            <translation>検証(&amp;Y)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Quantize…</source>
+            <translation>量子化(&amp;Q)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>フォルダーを表示(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>削除(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Importing</source>
+            <translation>インポート中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Verifying</source>
+            <translation>検証中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Every byte is as it was downloaded.</source>
+            <translation>すべてのバイトがダウンロード時と一致しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Header and size are right. What each byte should be is not known for this file.</source>
+            <translation>ヘッダーとサイズは正常です。このファイルについては、各バイトの正しい値がわかりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>{name} is in order</source>
+            <translation>{name} に問題はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Close</source>
+            <translation>閉じる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Quantizing</source>
+            <translation>量子化中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_deeds.py" />
+            <source>Delete &amp;Forever</source>
+            <translation>完全に削除(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Delete what has arrived of {name}?</source>
+            <translation>{name} の受信済みデータを削除しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The download would begin anew.</source>
+            <translation>ダウンロードは最初からやり直しになります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Delete</source>
+            <translation>削除(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move {name} to the trash?</source>
+            <translation>{name} をごみ箱に移動しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>{size}, with all that belongs to it.</source>
+            <translation>{size} (付属するファイルを含む)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Move to &amp;Trash</source>
+            <translation>ごみ箱に移動(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>The server is using it, and will be stopped first.</source>
+            <translation>サーバーが使用中のため、先に停止します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Keep</source>
+            <translation>残す(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel the download of {name}?</source>
+            <translation>{name} のダウンロードをキャンセルしますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
+            <translation>受信した分は、後で続きから再開できるように残すか、削除するかを選択できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Keep</source>
+            <translation>キャンセルして残す(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>Cancel and &amp;Delete</source>
+            <translation>キャンセルして削除(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>&amp;Go On</source>
+            <translation>続行(&amp;G)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_questions.py" />
+            <source>PowerInfer Tray</source>
+            <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>State</source>
+            <translation>状態</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Size</source>
+            <translation>サイズ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>This machine</source>
+            <translation>判定</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Quantization</source>
+            <translation>量子化</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Context</source>
+            <translation>コンテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Kind</source>
+            <translation>種類</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_table.py" />
+            <source>Models</source>
+            <translation>モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>&amp;Complete</source>
+            <translation>生成(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Ctrl+Enter</source>
+            <translation>Ctrl+Enter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>St&amp;op</source>
+            <translation>停止(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Esc</source>
+            <translation>Esc</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>&amp;Text:</source>
+            <translation>テキスト(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>To&amp;kens at most:</source>
+            <translation>最大トークン数(&amp;K):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Ans&amp;wer:</source>
+            <translation>応答(&amp;W):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/completion.py" />
+            <source>Temperature {value}</source>
+            <translation>温度 {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>Texts, one on each line</source>
+            <translation>テキスト (1 行に 1 件)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>&amp;Embed</source>
+            <translation>埋め込み(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>Ca&amp;ncel</source>
+            <translation>キャンセル(&amp;N)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>&amp;Start Server</source>
+            <translation>サーバーを起動(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>&amp;Texts, one on each line; or drop a file here:</source>
+            <translation>テキスト (1 行に 1 件、ファイルのドロップも可)(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/embedding.py" />
+            <source>Embedding …</source>
+            <translation>埋め込みを作成しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Only lines with …</source>
+            <translation>含む文字列で絞り込み…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Only lines with</source>
+            <translation>含む文字列で絞り込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>&amp;Follow</source>
+            <translation>追従(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Stay at the newest line.</source>
+            <translation>常に最新の行を表示します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Copies the selected lines, or all that are shown.</source>
+            <translation>選択した行、または表示中のすべての行をコピーします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Open Fo&amp;lder</source>
+            <translation>フォルダーを開く(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Copy &amp;Diagnostics</source>
+            <translation>診断情報をコピー(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Versions, machine, command line and last lines, without secrets and your home folder.</source>
+            <translation>バージョン、コンピューター、コマンドライン、最後のログです。秘密情報とホームフォルダーは含みません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Lines of the logs</source>
+            <translation>ログの行</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Warning</source>
+            <translation>警告</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>App and engine</source>
+            <translation>アプリとエンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Every level</source>
+            <translation>すべてのレベル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Warnings and errors</source>
+            <translation>警告とエラー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Errors</source>
+            <translation>エラーのみ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>The diagnostics are on the clipboard</source>
+            <translation>診断情報をクリップボードにコピーしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Paste them into your report. Secrets and your home folder have been removed.</source>
+            <translation>報告に貼り付けてください。秘密情報とホームフォルダーは取り除いてあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Measure</source>
+            <translation>測定(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Best Number of Threads…</source>
+            <translation>最適なスレッド数(&amp;B)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Answered requests</source>
+            <translation>応答済みのリクエスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>&amp;Requests:</source>
+            <translation>リクエスト数(&amp;R):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>At the same t&amp;ime:</source>
+            <translation>同時実行数(&amp;I):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>&amp;Import…</source>
+            <translation>インポート(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>D&amp;ownload…</source>
+            <translation>ダウンロード(&amp;O)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>Download from &amp;address:</source>
+            <translation>アドレスからダウンロード(&amp;A):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>The models folder is not there</source>
+            <translation>モデルフォルダーがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
+            <translation>{folder} が見つかりません。ドライブを接続するか、設定で別のフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>Select a model to see what can be done with it.</source>
+            <translation>モデルを選択すると、実行できる操作が表示されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>Models (*.gguf)</source>
+            <translation>モデル (*.gguf)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/models.py" />
+            <source>All files (*)</source>
+            <translation>すべてのファイル (*)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>S&amp;top Server</source>
+            <translation>サーバーを停止(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Copy the address</source>
+            <translation>アドレスをコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Model:</source>
+            <translation>モデル:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Engine:</source>
+            <translation>エンジン:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>&amp;Address:</source>
+            <translation>アドレス(&amp;A):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>The model is in order</source>
+            <translation>モデルに問題はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>Verifying the model …</source>
+            <translation>モデルを検証しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>{percent} %</source>
+            <translation>{percent}%</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>none chosen</source>
+            <translation>未選択</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>not running</source>
+            <translation>停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/status.py" />
+            <source>process {pid}</source>
+            <translation>プロセス {pid}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/trial.py" />
+            <source>Test embedding</source>
+            <translation>埋め込みのテスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/trial.py" />
+            <source>Measure</source>
+            <translation>測定</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/trial.py" />
+            <source>Test completion</source>
+            <translation>テキスト生成のテスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Save the picture</source>
+            <translation>画像の保存</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Picture (*.png)</source>
+            <translation>画像 (*.png)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pictures.py" />
+            <source>Drawing (*.svg)</source>
+            <translation>ベクター画像 (*.svg)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Plot of the vector</source>
+            <translation>ベクトルのグラフ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Dimension</source>
+            <translation>次元</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Value</source>
+            <translation>値</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>{count} values from {low} to {high}</source>
+            <translation>{count} 個の値、{low}～{high}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/plots.py" />
+            <source>Dimension {index}: {value}</source>
+            <translation>次元 {index}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/downloads.py" />
+            <source>File {number} of {count}: {text}</source>
+            <translation>ファイル {number}/{count}: {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>Type a text first.</source>
+            <translation>先にテキストを入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The model is being loaded …</source>
+            <translation>モデルを読み込んでいます…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server is being restarted …</source>
+            <translation>サーバーを再起動しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server waits until the model is there again.</source>
+            <translation>サーバーはモデルが元に戻るのを待っています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server must run first.</source>
+            <translation>先にサーバーを起動してください。</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{count} texts</source>
+            <translation>
+                <numerusform>テキスト {count} 件</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{count} dimensions</source>
+            <translation>
+                <numerusform>{count} 次元</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} トークン</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>{ms} ms per text</source>
+            <translation>1 件あたり {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Choose a &amp;Free Port</source>
+            <translation>空きポートを選択(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>&amp;Verify the Model</source>
+            <translation>モデルを検証(&amp;V)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>&amp;Open the Setting…</source>
+            <translation>設定を開く(&amp;O)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Choose Another &amp;Engine…</source>
+            <translation>別のエンジンを選択(&amp;E)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Every byte is the one that was downloaded, so the file is not the cause.</source>
+            <translation>すべてのバイトがダウンロードしたものと一致するため、ファイルは原因ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
+            <translation>ヘッダーとサイズは正常です。SHA-256 が保存されていないため、重みは検証できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>App</source>
+            <translation>アプリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>Error</source>
+            <translation>エラー</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>{count} lines</source>
+            <translation>
+                <numerusform>{count} 行</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/logs.py" />
+            <source>{shown} of {known} lines</source>
+            <translation>{known} 行中 {shown} 行</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>No request was answered.</source>
+            <translation>応答のあったリクエストはありません。</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>{count} requests</source>
+            <translation>
+                <numerusform>リクエスト {count} 件</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>{rate} embeddings per second</source>
+            <translation>毎秒 {rate} 件</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Weights</source>
+            <translation>重み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Overhead</source>
+            <translation>その他</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Memory</source>
+            <translation>メモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>使用可能な {usable} のうち {need}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This fits, but leaves little for other programs.</source>
+            <translation>収まりますが、ほかのプログラムに使えるメモリがわずかです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit; a context size of {size} would.</source>
+            <translation>収まりません。コンテキストサイズを {size} にすると収まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>This does not fit, whatever the context size; choose a smaller model.</source>
+            <translation>コンテキストサイズにかかわらず収まりません。より小さいモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Graphics memory</source>
+            <translation>グラフィックスメモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>what is free of {total}</source>
+            <translation>{total} のうちの空き容量</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Budget</source>
+            <translation>上限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>The graphics card has less than this budget.</source>
+            <translation>グラフィックスカードのメモリはこの上限より少ないです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Pause Download</source>
+            <translation>ダウンロードを一時停止(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Resume &amp;Download</source>
+            <translation>ダウンロードを再開(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Restart Server</source>
+            <translation>サーバーを再起動(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;More Models…</source>
+            <translation>その他のモデル(&amp;M)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Test &amp;Embedding…</source>
+            <translation>埋め込みのテスト(&amp;E)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Address</source>
+            <translation>アドレス(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;curl</source>
+            <translation>curl の例(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;Python</source>
+            <translation>Python の例(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;4D</source>
+            <translation>4D の例(&amp;4)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Open Window</source>
+            <translation>ウィンドウを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Sett&amp;ings…</source>
+            <translation>設定(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Lo&amp;gs…</source>
+            <translation>ログ(&amp;G)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;About</source>
+            <translation>このアプリについて(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Quit</source>
+            <translation>終了(&amp;Q)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Repair &amp;Launch at Login</source>
+            <translation>ログイン時の起動を修復(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Launch at Login</source>
+            <translation>ログイン時に起動(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Model</source>
+            <translation>モデル(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is running already.</source>
+            <translation>サーバーはすでに実行中です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is starting already.</source>
+            <translation>サーバーはすでに起動中です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server starts by itself when the model is there again.</source>
+            <translation>モデルが元に戻ると、サーバーは自動的に起動します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Choose a model first.</source>
+            <translation>先にモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is stopping already.</source>
+            <translation>サーバーはすでに停止処理中です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is not running.</source>
+            <translation>サーバーは実行されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>≈ {size}</source>
+            <translation>約 {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Sparse</source>
+            <translation>スパース</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Dense</source>
+            <translation>デンス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>A sparse model runs on PowerInfer alone.</source>
+            <translation>スパースモデルは PowerInfer でのみ動作します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Chosen</source>
+            <translation>選択中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Installed</source>
+            <translation>インストール済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Its publisher wants you to sign in and accept terms first.</source>
+            <translation>公開者のサイトにサインインし、利用条件に同意する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Licence: {licence}.</source>
+            <translation>ライセンス: {licence}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Chosen, not downloaded</source>
+            <translation>選択中 (未ダウンロード)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Not downloaded</source>
+            <translation>未ダウンロード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{size} have arrived.</source>
+            <translation>{size} を受信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Being copied …</source>
+            <translation>コピー中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>It can be used as soon as all of it is here.</source>
+            <translation>すべて揃うと使用できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Cannot be used</source>
+            <translation>使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Left by a download</source>
+            <translation>ダウンロードの残り</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Nothing tells where it came from: download it again, or remove it to free the space.</source>
+            <translation>ダウンロード元の記録がありません。もう一度ダウンロードするか、削除して空き容量を増やしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{verb} {percent} %</source>
+            <translation>{verb} {percent}%</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Kind:</source>
+            <translation>種類:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Context:</source>
+            <translation>コンテキスト:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>Size:</source>
+            <translation>サイズ:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>On the disk:</source>
+            <translation>ディスク:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/prospect.py" />
+            <source>This machine:</source>
+            <translation>このコンピューター:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Server</source>
+            <translation>サーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Network</source>
+            <translation>ネットワーク</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic (by the model's format)</source>
+            <translation>自動 (モデルの形式による)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>PowerInfer</source>
+            <translation>PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>llama.cpp (comes with the app)</source>
+            <translation>llama.cpp (アプリに付属)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>A server on another machine</source>
+            <translation>別のコンピューター上のサーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This computer only</source>
+            <translation>このコンピューターのみ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The local network too</source>
+            <translation>ローカルネットワークも許可</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>As the system</source>
+            <translation>システムに合わせる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
+            <translation>ログイン時に、このアプリの別のコピー、または存在しないコピーが起動するように設定されています。オンにすると、このアプリが起動します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Used by {programs}.</source>
+            <translation>{programs} が使用しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This server has it.</source>
+            <translation>このサーバーが使用しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>It is free.</source>
+            <translation>空いています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
+            <translation>Apple Silicon はメモリを GPU と共有するため、上限の設定は必要ありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This machine has no NVIDIA GPU that the engine could use.</source>
+            <translation>このコンピューターには、エンジンが使用できる NVIDIA の GPU がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The engine that runs this model cannot use a VRAM budget.</source>
+            <translation>このモデルを実行するエンジンでは、VRAM の上限を使用できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The server cannot be started with these settings: {cause}</source>
+            <translation>この設定ではサーバーを起動できません: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The server restarts.</source>
+            <translation>サーバーが再起動します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>The address changes to port {port}.</source>
+            <translation>アドレスがポート {port} に変わります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Without effect on this engine: {settings}.</source>
+            <translation>このエンジンでは効果のない設定: {settings}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
+            <translation>auto、powerinfer、llama.cpp、remote、またはプログラムのフルパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>It must be the full path of a folder, or empty for the usual one.</source>
+            <translation>フォルダーのフルパスを指定してください。空にすると既定の場所になります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{state} · {address}</source>
+            <translation>{state} · {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>the model</source>
+            <translation>モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Loading {model} … {seconds} s</source>
+            <translation>{model} を読み込み中… {seconds} 秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Ready — {model}</source>
+            <translation>準備完了 — {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopping {model} …</source>
+            <translation>{model} を停止しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Restarting: {cause}</source>
+            <translation>再起動中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Waiting: {cause}</source>
+            <translation>待機中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped: {cause}</source>
+            <translation>停止: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>The log says why.</source>
+            <translation>理由はログにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>The server crashed and was restarted</source>
+            <translation>サーバーがクラッシュし、再起動しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped — {model}</source>
+            <translation>停止中 — {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>No model yet — choose one</source>
+            <translation>モデルがありません — 選択してください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Downloading {name} — {progress}</source>
+            <translation>{name} をダウンロード中 — {progress}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{name} — {progress}</source>
+            <translation>{name} — {progress}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Download finished</source>
+            <translation>ダウンロードが完了しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Download failed</source>
+            <translation>ダウンロードに失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Stopped before everything was measured. The server runs as before.</source>
+            <translation>測定が完了する前に停止しました。サーバーは元の設定で動作しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Keep what is set: nothing is faster by more than 5 %.</source>
+            <translation>現在の設定のままで問題ありません。5% を超えて速くなる設定はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads.</source>
+            <translation>{writing} スレッドで最も高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest with {writing} threads, and {reading} for batches.</source>
+            <translation>{writing} スレッド、バッチは {reading} スレッドで最も高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>No engine</source>
+            <translation>エンジンなし</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Fits</source>
+            <translation>実行可能</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Tight</source>
+            <translation>ぎりぎり</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Does not fit</source>
+            <translation>実行不可</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used.</source>
+            <translation>使用可能なメモリ {room} のうち {need} が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
+            <translation>使用可能なメモリ {room} のうち {need} が必要です。ほかのプログラムを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
+            <translation>コンテキスト {context} では {need} 必要ですが、使用可能なメモリは {room} です。コンテキストを {smaller} にしてみてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>{size} GiB</source>
+            <translation>{size} GiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Processor</source>
+            <translation>プロセッサ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>Tokens</source>
+            <translation>トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>{cores} cores</source>
+            <translation>{cores} コア</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>{number}/s</source>
+            <translation>{number}/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/vitals.py" />
+            <source>at most {value}</source>
+            <translation>最大 {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} B</source>
+            <translation>{size} B</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} kB</source>
+            <translation>{size} kB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} MB</source>
+            <translation>{size} MB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} GB</source>
+            <translation>{size} GB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} TB</source>
+            <translation>{size} TB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size}/s</source>
+            <translation>{size}/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free: {missing} too little</source>
+            <translation>{needed} 必要、空き {free}: {missing} 不足</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{needed} needed, {free} free</source>
+            <translation>{needed} 必要、空き {free}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{seconds} s left</source>
+            <translation>残り {seconds} 秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{minutes} min left</source>
+            <translation>残り {minutes} 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{hours} h {minutes} min left</source>
+            <translation>残り {hours} 時間 {minutes} 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Waiting for its turn</source>
+            <translation>順番待ち</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Connecting …</source>
+            <translation>接続中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Checking …</source>
+            <translation>検証中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Paused at {amount}</source>
+            <translation>{amount} で一時停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Cancelled at {amount}</source>
+            <translation>{amount} でキャンセル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Failed: {cause}</source>
+            <translation>失敗: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>Downloaded</source>
+            <translation>ダウンロード済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>unknown cause</source>
+            <translation>原因不明</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Quantize a model</source>
+            <translation>モデルの量子化</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>Asking which types there are …</source>
+            <translation>使用できる型を確認しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Quantize</source>
+            <translation>量子化(&amp;Q)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;Type:</source>
+            <translation>型(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/quantize_dialog.py" />
+            <source>&amp;New file:</source>
+            <translation>新しいファイル(&amp;N):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Automatic</source>
+            <translation>自動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Reset</source>
+            <translation>既定に戻す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Reset: {title}</source>
+            <translation>既定に戻す: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Browse…</source>
+            <translation>参照…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/setting_editors.py" />
+            <source>Browse for: {title}</source>
+            <translation>参照: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/settings_dialog.py" />
+            <source>Settings</source>
+            <translation>設定</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/settings_dialog.py" />
+            <source>Command &amp;line:</source>
+            <translation>コマンドライン(&amp;L):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/settings_dialog.py" />
+            <source>Command line</source>
+            <translation>コマンドライン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tray.py" />
+            <source>Tray menu</source>
+            <translation>トレイメニュー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Best number of threads</source>
+            <translation>最適なスレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Numbers of threads measured</source>
+            <translation>測定したスレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Use These</source>
+            <translation>この値を使用(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Close</source>
+            <translation>閉じる(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Stopping …</source>
+            <translation>停止しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>&amp;Stop</source>
+            <translation>停止(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Embeddings/s</source>
+            <translation>埋め込み/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Tokens/s</source>
+            <translation>トークン/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/tune_dialog.py" />
+            <source>Speed by number of threads</source>
+            <translation>スレッド数ごとの速度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/vitals_panel.py" />
+            <source>The last two minutes, while this page is open.</source>
+            <translation>このページを開いている間の、直近 2 分間です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets.py" />
+            <source>Lines of the log that show it</source>
+            <translation>原因を示すログの行</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets.py" />
+            <source>Information</source>
+            <translation>情報</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Settin&amp;gs…</source>
+            <translation>設定(&amp;G)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Pages</source>
+            <translation>ページ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Status</source>
+            <translation>状態</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Logs</source>
+            <translation>ログ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/work.py" />
+            <source>Called off</source>
+            <translation>キャンセルしました</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Built-in test model</source>
+            <translation>組み込みのテストモデル</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Comes with the app to check the installation; its answers mean nothing.</source>
+            <translation>インストールを確認するためにアプリに付属しています。応答に意味はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Sparse 7B model for embeddings and for continuing a text, in 4 bits.</source>
+            <translation>埋め込みと文章の続きの生成に使う、4 ビットの 7B スパースモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>The same model in full precision, for computers with much memory.</source>
+            <translation>同じモデルの完全精度版です。メモリの多いコンピューター向けです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Bamboo 7B trained for conversation, in 4 bits: the one to chat with.</source>
+            <translation>会話用に学習した Bamboo 7B の 4 ビット版です。チャットにはこれを使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Bamboo 7B trained for conversation, in full precision.</source>
+            <translation>会話用に学習した Bamboo 7B の完全精度版です。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Llama 2 7B made sparse, in full precision.</source>
+            <translation>スパース化した Llama 2 7B の完全精度版です。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Llama 2 13B made sparse, in full precision.</source>
+            <translation>スパース化した Llama 2 13B の完全精度版です。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Llama 2 70B made sparse, in 4 bits.</source>
+            <translation>スパース化した Llama 2 70B の 4 ビット版です。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Falcon 40B made sparse, in 4 bits; asks you to accept its terms on Hugging Face.</source>
+            <translation>スパース化した Falcon 40B の 4 ビット版です。Hugging Face での利用条件への同意が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of English texts up to 512 tokens; small and fast.</source>
+            <translation>512 トークンまでの英語テキストの埋め込み用です。小型で高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of English texts up to 2048 tokens; begin each with its task.</source>
+            <translation>2048 トークンまでの英語テキストの埋め込み用です。各テキストの先頭に用途を付けてください。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model that answers at once on any computer; English, and not clever.</source>
+            <translation>どのコンピューターでもすぐに応答する英語のチャットモデルです。あまり賢くはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A small chat model for English.</source>
+            <translation>小型の英語チャットモデルです。</translation>
+        </message>
+    </context>
+</TS>

@@ -1,0 +1,1 @@
+"""Programs for developers; nothing of this is part of the app."""

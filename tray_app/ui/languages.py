@@ -1,0 +1,68 @@
+"""Speaks to a person in the language that is chosen, else in the system's. GUI thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTranslator
+
+from tray_app.system.paths import resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_log = logging.getLogger(__name__)
+
+TRANSLATED = ("fr", "ja")
+"""What there is besides the English of the sources."""
+_NATIVE = ("en", *TRANSLATED)
+_AUTO = "auto"
+
+
+class Languages(QObject):
+    """The translators that are in use: those of this app, and Qt's own for its buttons and file dialogs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._translators: list[QTranslator] = []
+
+    def use(self, wanted: str) -> None:
+        """Speak `wanted` from now on, or with `auto` as the system does; what is shown already stays."""
+        system = QLocale.system()
+        language = spoken(wanted, system.uiLanguages())
+        for translator in self._translators:
+            QCoreApplication.removeTranslator(translator)
+        self._translators = [] if language == "en" else [*_translators(language, self)]
+        for translator in self._translators:
+            QCoreApplication.installTranslator(translator)
+        QLocale.setDefault(number_locale(wanted, language, system))
+
+
+def spoken(wanted: str, system: Iterable[str]) -> str:
+    """The language for a setting, and for the system's own ones as BCP 47 names, the preferred one first."""
+    if wanted != _AUTO:
+        return wanted
+    names = (name.partition("-")[0] for name in system)
+    return next((name for name in names if name in _NATIVE), "en")
+
+
+def number_locale(wanted: str, language: str, system: QLocale) -> QLocale:
+    """How numbers are written: as the person has set it up in the system, where that fits the language."""
+    chosen = QLocale(language)
+    if system.language() == QLocale.Language.C:
+        return chosen
+    return system if wanted == _AUTO or system.language() == chosen.language() else chosen
+
+
+def _translators(language: str, parent: QObject) -> Iterable[QTranslator]:
+    folders = {
+        "qtbase": QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath),
+        "powerinfer_tray": str(resources() / "translations"),
+    }
+    for name, folder in folders.items():  # the last one is asked first
+        translator = QTranslator(parent)
+        if translator.load(f"{name}_{language}", folder):
+            yield translator
+        else:  # an incomplete installation, which is better in English than not at all
+            _log.warning("There is no %s_%s.qm in %s", name, language, folder)
