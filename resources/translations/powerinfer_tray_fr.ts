@@ -3840,6 +3840,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>{size} MiB</source>
+            <translation>{size} Mio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>{size} GiB</source>
             <translation>{size} Gio</translation>
         </message>

@@ -3835,6 +3835,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>{size} MiB</source>
+            <translation>{size} MiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>{size} GiB</source>
             <translation>{size} GiB</translation>
         </message>

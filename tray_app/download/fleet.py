@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
     from tray_app.errors import DownloadError
 
-TICK_S = 0.1
+TICK_S = 0.05
 CHECKPOINT_INTERVAL_S = 0.5
 
 

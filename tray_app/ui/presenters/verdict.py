@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.models.memory import GIB, Fit
+from tray_app.models.memory import GIB, MIB, Fit
 from tray_app.ui.presenters.wording import error_lines
 
 if TYPE_CHECKING:
@@ -69,5 +69,7 @@ def memory_reason(verdict: Verdict, tr: Translate) -> str:
 
 
 def gib_text(size_bytes: int, tr: Translate) -> str:
-    """Memory as it is sold: `4.4 GiB`."""
+    """Memory as it is sold: `4.4 GiB`, or `48 MiB`."""
+    if size_bytes < GIB / 10:
+        return tr("{size} MiB").format(size=tr.number(size_bytes / MIB))
     return tr("{size} GiB").format(size=tr.number(size_bytes / GIB, 1))
