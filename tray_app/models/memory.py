@@ -108,7 +108,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict for people, in one line."""
-        need, usable = _gib(self.need.total_bytes), _gib(self.room.usable_bytes)
+        need, usable = _memory_text(self.need.total_bytes), _memory_text(self.room.usable_bytes)
         if self.fit is not Fit.TOO_LARGE:
             return f"{self.fit}: {need} of {usable} that can be used"
         if self.better_context:
@@ -117,7 +117,7 @@ class Verdict:
                 f"and {usable} can be used; try context {self.better_context}"
             )
         return (
-            f"does not fit, because its weights alone take {_gib(self.need.weights_bytes)}, "
+            f"does not fit, because its weights alone take {_memory_text(self.need.weights_bytes)}, "
             f"and {usable} can be used; try a smaller quantization or model"
         )
 
@@ -200,5 +200,5 @@ def _output_bytes(header: ModelHeader, load: Load) -> int:
     return load.batch_size * numbers * _NUMBER_BYTES
 
 
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / GIB:.1f} GiB"
+def _memory_text(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB / 10 else f"{size_bytes / MIB:.0f} MiB"
