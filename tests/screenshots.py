@@ -19,9 +19,10 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
-from tests.fakes.app import FakeApp, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.app import FakeApp, make_engine, make_plan, make_progress, make_snapshot, make_status
 from tests.fakes.languages import ENGLISH
 from tests.ui.conftest import dark_palette
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.vitals import Vitals
 from tray_app.gateway.client import Embeddings
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from tray_app.app import AppStatus
+    from tray_app.engine.plan import LaunchPlan
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
@@ -61,7 +63,10 @@ _TEXTS = {
 
 
 class Teacher(FakeApp):
-    """A fake whose vectors show what embeddings are good for."""
+    """A fake that serves a sparse model with PowerInfer; its vectors show what embeddings are good for."""
+
+    def preview(self, settings: Settings) -> LaunchPlan:
+        return _plan(settings)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         vectors = tuple(_vector_of(_TEXTS[text]) for text in texts)
@@ -118,8 +123,11 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
 
 
 def _ready() -> AppStatus:
-    settings = Settings(model="bamboo")
-    return make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan(settings)))
+    return make_status(State.READY, engine=make_snapshot(State.READY, plan=_plan(Settings(model="bamboo"))))
+
+
+def _plan(settings: Settings) -> LaunchPlan:
+    return make_plan(settings, make_engine(EngineKind.POWERINFER))
 
 
 def _tray_menu(fake: FakeApp) -> QWidget:
