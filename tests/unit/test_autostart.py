@@ -40,6 +40,7 @@ class FakeRegistry:
 
     HKEY_CURRENT_USER = "HKCU"
     REG_SZ = 1
+    KEY_SET_VALUE = 2
 
     def __init__(self) -> None:
         self.keys: dict[str, dict[str, Any]] = {}
@@ -51,8 +52,9 @@ class FakeRegistry:
         def __exit__(self, *_: object) -> None:
             pass
 
-    def OpenKey(self, root: str, path: str) -> Any:  # noqa: N802 - Windows' names
+    def OpenKey(self, root: str, path: str, reserved: int = 0, access: int = 1) -> Any:  # noqa: N802 - Windows' names
         assert root == self.HKEY_CURRENT_USER
+        assert (reserved, access) in {(0, 1), (0, self.KEY_SET_VALUE)}
         if path not in self.keys:
             raise FileNotFoundError(2, "no such key")
         return self.keys[path]
@@ -255,6 +257,14 @@ def test_on_windows_the_run_key_gets_one_quoted_line() -> None:
     assert registry.keys[RunKey.KEY] == {NAME: subprocess.list2cmdline(COMMAND)}
 
 
+def test_on_windows_switching_off_what_is_off_leaves_no_trace() -> None:
+    registry = FakeRegistry()
+
+    RunKey(COMMAND, registry).disable()
+
+    assert registry.keys == {}
+
+
 @pytest.mark.parametrize(
     ("note", "login"), [(2, Login.ON), (3, Login.OFF), (6, Login.ON), (7, Login.OFF), (None, Login.ON)]
 )
@@ -262,7 +272,9 @@ def test_on_windows_the_task_managers_note_counts(note: int | None, login: Login
     registry = FakeRegistry()
     entry = RunKey(COMMAND, registry)
     entry.enable()
-    registry.keys[RunKey.APPROVED][NAME] = b"" if note is None else bytes([note]) + bytes(11)
+    registry.CreateKey(registry.HKEY_CURRENT_USER, RunKey.APPROVED)[NAME] = (
+        b"" if note is None else bytes([note]) + bytes(11)
+    )
     seen = entry.state()
     entry.enable()
 

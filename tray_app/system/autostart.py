@@ -12,6 +12,7 @@ import logging
 import plistlib
 import subprocess
 import sys
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -236,8 +237,9 @@ class RunKey:
             return None
 
     def _delete(self, path: str) -> None:
-        with self._registry.CreateKey(self._registry.HKEY_CURRENT_USER, path) as key:
-            try:
-                self._registry.DeleteValue(key, NAME)
-            except FileNotFoundError:
-                return
+        registry = self._registry
+        with (
+            suppress(FileNotFoundError),
+            registry.OpenKey(registry.HKEY_CURRENT_USER, path, 0, registry.KEY_SET_VALUE) as key,
+        ):
+            registry.DeleteValue(key, NAME)
