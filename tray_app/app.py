@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec.structs import replace
 from psygnal import Signal
 
@@ -275,7 +274,7 @@ class App:
     def move_to_free_port(self) -> None:
         """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
         settings = self.store.current
-        self.apply(msgspec.structs.replace(settings, port=nearest_free_port(settings.port)))
+        self.apply(replace(settings, port=nearest_free_port(settings.port)))
 
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""

@@ -1,4 +1,4 @@
-"""An axis of a plot whose numbers are written as the person's language writes them. GUI thread.
+"""The axes of plots: numbers as the person's language writes them, colours as the system's. GUI thread.
 
 Imported when a plot is first shown, as `plots.py` is.
 """
@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
+from PySide6.QtGui import QPalette
 
 from tray_app.ui.texts import tr
 
@@ -32,3 +33,12 @@ class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
 def number_axes() -> dict[str, NumberAxis]:
     """The two axes of a plot, as pyqtgraph takes them."""
     return {side: NumberAxis(side) for side in ("bottom", "left")}
+
+
+def paint_axes(plot: pg.PlotWidget, palette: QPalette) -> None:
+    """Give a plot the background, and its two axes the colour of text, of a palette."""
+    text = palette.color(QPalette.ColorRole.Text)
+    plot.setBackground(palette.color(QPalette.ColorRole.Base))
+    for side in ("bottom", "left"):
+        plot.getAxis(side).setPen(text)
+        plot.getAxis(side).setTextPen(text)

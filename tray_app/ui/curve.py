@@ -13,7 +13,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from tray_app.ui.axes import number_axes
+from tray_app.ui.axes import number_axes, paint_axes
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -84,12 +84,8 @@ class CurvePlot(QWidget):
 
     def _adopt_palette(self, number: int) -> None:
         plot, palette = self._plots[number], self.palette()
-        text = palette.color(QPalette.ColorRole.Text)
         accent = palette.color(QPalette.ColorRole.Highlight)
-        plot.setBackground(palette.color(QPalette.ColorRole.Base))
-        for side in ("bottom", "left"):
-            plot.getAxis(side).setPen(text)
-            plot.getAxis(side).setTextPen(text)
+        paint_axes(plot, palette)
         (line,) = plot.listDataItems()
         line.setPen(pg.mkPen(accent, width=2, style=_LINES[number % len(_LINES)]))
         line.setSymbol(_SIGNS[number % len(_SIGNS)])

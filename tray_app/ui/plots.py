@@ -12,7 +12,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QPalette
 
-from tray_app.ui.axes import number_axes
+from tray_app.ui.axes import number_axes, paint_axes
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -73,10 +73,7 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         palette = self.palette()
         text = palette.color(QPalette.ColorRole.Text)
         accent = palette.color(QPalette.ColorRole.Highlight)
-        self.setBackground(palette.color(QPalette.ColorRole.Base))
-        for side in ("bottom", "left"):
-            self.getAxis(side).setPen(text)
-            self.getAxis(side).setTextPen(text)
+        paint_axes(self, palette)
         self._bars.setPen(pg.mkPen(accent, width=0))
         self._bars.setFillBrush(accent)
         self._marked.setOpts(pen=pg.mkPen(text), brush=text)
