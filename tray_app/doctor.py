@@ -146,7 +146,10 @@ def _running_app(state_dir: Path) -> RunningApp | None:
         return None
     if client is None or status is None:
         return None
-    problem = Problem(**status["problem"], stops=True) if status["state"] == State.FAILED else None
+    problem = None
+    if status["state"] == State.FAILED:
+        told = status["problem"]
+        problem = Problem(told["title"], told["message"], told["hint"], stops=True)
     return RunningApp(client.pid, status["state"], status["serving"], status["base_url"], problem)
 
 

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes.app import make_snapshot
+from tests.fakes.app import make_snapshot, make_status
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
+from tray_app.app import status_document
 from tray_app.doctor import examine, patient_here
 from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 from tray_app.gateway.control import Control
 from tray_app.system.ports import free_port
 
@@ -126,16 +127,12 @@ def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
     assert found["running"]["state"] == "ready"
 
 
-def speaking_as_a_running_app(home: Path, **status: Any) -> Control:
-    told = {"serving": False, "base_url": "", "problem": {"title": "It crashed", "message": "", "hint": ""}}
-    control = Control(home / "state", lambda: told | status, {}, show=lambda _: None)
-    control.open()
-    return control
-
-
 @pytest.mark.parametrize(("state", "stops"), [(State.FAILED, True), (State.READY, False)])
 def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
-    control = speaking_as_a_running_app(private_home, state=state)
+    failure = EngineError("It crashed", "It reached for memory.", "Verify it.", fix=Fix.VERIFY_MODEL)
+    status = make_status(state, engine=make_snapshot(state, failure=failure))
+    control = Control(private_home / "state", lambda: status_document(status), {}, show=lambda _: None)
+    control.open()
     try:
         found = examine(patient_here(os.environ))
     finally:
