@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 import dev
 from tests.fakes.documents import (
     ARCHITECTURE,
+    COMPARISON,
     DOCUMENTS,
     GUIDE,
     README,
@@ -222,6 +223,19 @@ def test_the_rooms_in_contributing_are_those_of_the_contract() -> None:
     (rule,) = re.findall(r"Imports go downwards only: (.*?)\.\n", text)
 
     assert [part.strip("`") for part in rule.split(" › ")] == layers  # noqa: RUF001
+
+
+# Comparison
+
+
+def test_what_the_readme_compares_is_what_the_whole_table_says_of_the_same_day() -> None:
+    readme = section(README, "Compared with others")
+    whole = COMPARISON.read_text(encoding="utf-8")
+    rows = table_rows(readme)
+
+    assert rows
+    assert all(row in table_rows(whole) for row in rows)
+    assert re.findall(r"Read on [\w ]+", readme) == re.findall(r"Read on \d+ \w+ \d+", whole)
 
 
 # Links
