@@ -14,12 +14,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_TEXTS = 2048  # as OpenAI
+NULL = Raw(b"null")
+
+Fields = dict[str, Raw]
+"""A body whose values nobody has looked at."""
 
 Body = TypeVar("Body")
 FinishReason = Literal["stop", "length"]
