@@ -24,6 +24,7 @@ from tray_app.gateway.openai import (
     NULL,
     ApiError,
     Fields,
+    check_abilities,
     check_dimensions,
     decode,
     embedding_texts,
@@ -43,6 +44,8 @@ NATIVE_ROUTES = frozenset(
     )
 )
 
+_MISSING = ("echo", "suffix", "best_of")
+"""What llama.cpp takes no notice of, and an answer would be wrong without."""
 _FLOAT32_BYTES = 4
 _TOO_LONG = "exceed_context_size_error"
 _GATEWAY_FAULTS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -110,6 +113,8 @@ class Passthrough:
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
         fields = decode(await request.read(), Fields)
+        if not upstream.is_remote:
+            check_abilities(fields, _MISSING)
         if _value(fields, "temperature") is None:
             fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
         return await self._forward(request, upstream, fields)
