@@ -181,7 +181,7 @@ class Passthrough:
                     yield payload
                     continue
                 event = decode_answer(payload, Fields)
-                if _value(event, "error"):
+                if event.get("error", NULL) != NULL:
                     raise _refusal(HTTPStatus.BAD_GATEWAY, payload)
                 read_now, made_now = _told_tokens(event) or (read, made + 1)
                 self._counters.tokens(read_now - read, made_now - made)
@@ -201,7 +201,7 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     """The tokens that an answer says were read and made; None if it does not: that makes it no worse."""
     try:
         usage = msgspec.json.decode(answer.get("usage", NULL), type=_Usage | None)
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return None
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
