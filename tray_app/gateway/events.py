@@ -7,7 +7,7 @@ characters that were cut. Hence one write for each event, ASCII only, no comment
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from aiohttp import web
 from tray_app.gateway.openai import ApiError, ascii_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, Iterator
 
 
 DONE = b"[DONE]"
@@ -70,7 +70,7 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
                 await _write_event(request, response, error.body())
         if not response.prepared:
             raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
-        async with _taken_by_client(request):
+        with _taken_by_client(request):
             await response.write_eof()
     except _ClientLeftError:
         pass  # no fault of anybody's; aiohttp ends the connection
@@ -78,19 +78,27 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
 
 
 async def _write_event(request: web.Request, response: web.StreamResponse, payload: bytes) -> None:
-    async with _taken_by_client(request):
+    with _taken_by_client(request):
         if not response.prepared:
             await response.prepare(request)
         await response.write(_DATA + ascii_json(payload) + b"\n\n")
 
 
-@asynccontextmanager
-async def _taken_by_client(request: web.Request) -> AsyncIterator[None]:
-    """Around each writing, so that what fails there is not taken for a failure of the engine."""
+@contextmanager
+def _taken_by_client(request: web.Request) -> Iterator[None]:
+    """Around each writing, so that what fails there is not taken for a failure of the engine.
+
+    When the timer rings, aiohttp ends the request as if the client had left.
+    """
+    timer = asyncio.get_running_loop().call_later(CLIENT_PATIENCE_S, _hang_up, request)
     try:
-        async with asyncio.timeout(CLIENT_PATIENCE_S):
-            yield
-    except (ConnectionError, TimeoutError) as exc:
-        if request.transport:
-            request.transport.abort()
+        yield
+    except ConnectionError as exc:
         raise _ClientLeftError from exc
+    finally:
+        timer.cancel()
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
