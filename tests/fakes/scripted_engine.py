@@ -19,11 +19,13 @@ def engine_that_answers(
     *,
     status: int = 200,
     content_type: str = "application/json",
+    location: str = "",
     missing_bytes: int = 0,
     hangs_up_on_second: bool = False,
 ) -> Iterator[Upstream]:
-    """`missing_bytes`: how many more it announces than it sends before it hangs up.
+    """`location`: where it says that the answer is to be had.
 
+    `missing_bytes`: how many more it announces than it sends before it hangs up.
     `hangs_up_on_second`: keeps connections, but ends each when a second request comes, without a word.
     """
 
@@ -39,6 +41,8 @@ def engine_that_answers(
             self.answered = hangs_up_on_second
             self.send_response(status)
             self.send_header("Content-Type", content_type)
+            if location:
+                self.send_header("Location", location)
             self.send_header("Content-Length", str(len(body) + missing_bytes))
             self.end_headers()
             self.wfile.write(body)

@@ -108,6 +108,13 @@ def test_a_request_that_is_not_http_leaves_nothing_of_itself_in_the_log(
     assert "s3cret" not in caplog.text
 
 
+def test_a_body_that_is_not_what_its_encoding_says_is_a_bad_request(caplog: pytest.LogCaptureFixture) -> None:
+    with gateway_to(READY) as url:
+        refused = post(f"{url}/embeddings", {"input": "a secret diary"}, **{"Content-Encoding": "gzip"})
+    assert (refused.status_code, error_of(refused)["type"]) == (400, "invalid_request_error")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 def test_an_address_that_is_taken_is_an_os_error_and_leaves_no_thread() -> None:
     with gateway_to(READY) as url:
         second = Gateway(FixedBackend(READY), Rules)
@@ -137,7 +144,16 @@ KEY = "sk-of-this-house"
 PAGE = "https://notes.example"
 
 
-@pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Bearer"},
+        {"Authorization": KEY},
+        {"Authorization": f"Basic {KEY}"},
+    ],
+)
 def test_without_the_key_nothing_is_told(given: dict[str, str]) -> None:
     with gateway_to(READY, key=KEY, metrics=True) as url:
         for path in ("/v1/models", "/health", "/metrics", "/", "/nothing"):
@@ -146,9 +162,10 @@ def test_without_the_key_nothing_is_told(given: dict[str, str]) -> None:
             assert refused.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_with_the_key_everything_is_as_without_one() -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])  # in any case: RFC 9110, 11.1
+def test_with_the_key_everything_is_as_without_one(scheme: str) -> None:
     with gateway_to(READY, key=KEY) as url:
-        assert get(f"{url}/models", Authorization=f"Bearer {KEY}").status_code == 200
+        assert get(f"{url}/models", Authorization=f"{scheme} {KEY}").status_code == 200
 
 
 def test_neither_keys_nor_contents_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -81,6 +81,18 @@ def test_the_engines_refusals_have_the_shape_that_clients_read(url: str) -> None
     assert "temperature" in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("echo", True), ("suffix", "and so on"), ("best_of", 2)])
+def test_what_the_engine_takes_no_notice_of_is_refused(url: str, name: str, value: object) -> None:
+    response = post(f"{url}/completions", {"prompt": "Hi", "max_tokens": 4, name: value})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+
+
+def test_several_prompts_and_several_answers_come_back(url: str) -> None:
+    for body in ({"prompt": ["Hi", "Ho"]}, {"prompt": "Hi", "n": 2}):
+        answer = post(f"{url}/completions", {"max_tokens": 4, **body}).json()
+        assert [choice["index"] for choice in answer["choices"]] == [0, 1]
+
+
 def test_a_body_that_is_no_object_is_refused(url: str) -> None:
     assert post(f"{url}/completions", [1]).status_code == 400
 

@@ -119,6 +119,49 @@ def test_a_stream_that_breaks_off_ends_with_an_error() -> None:
     assert nothing == b""
 
 
+def counted(url: str, *names: str) -> list[int]:
+    """What the gateway has counted so far."""
+    lines = get(url.replace("/v1", "/metrics")).text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines)
+    return [int(values[f"powerinfer_tray_{name}_total"]) for name in names]
+
+
+def test_an_error_of_the_engine_within_a_stream_has_the_shape_that_clients_read() -> None:
+    stream = b'data: {"text":"a"}\n\ndata: ' + BROKEN + b"\n\n"
+    with engine_that_answers(stream, content_type=STREAM) as engine, gateway_to(engine, metrics=True) as url:
+        _, error, nothing = post(f"{url}/completions", PROMPT).content.split(b"\n\n")
+        assert counted(url, "request_errors", "completion_tokens") == [1, 1]
+    assert json.loads(error[6:])["error"] == {
+        "message": "Something broke", "type": "server_error", "param": None, "code": None
+    }  # fmt: skip
+    assert nothing == b""
+
+
+def test_usage_that_is_told_with_each_event_is_counted_once() -> None:
+    told = (None, *({"prompt_tokens": 7, "completion_tokens": made} for made in (1, 2, 3)))
+    stream = b"".join(b"data: %s\n\n" % json.dumps({"text": "a", "usage": one}).encode() for one in told)
+    with engine_that_answers(stream, content_type=STREAM) as engine, gateway_to(engine, metrics=True) as url:
+        assert post(f"{url}/completions", PROMPT).status_code == 200
+        assert counted(url, "prompt_tokens", "completion_tokens") == [7, 3]
+
+
+@pytest.mark.parametrize("usage", ["null", "{}", '{"prompt_tokens":null}', '"none"', '{"prompt_tokens":"2"}'])
+def test_an_answer_is_good_whatever_its_usage_says(usage: str) -> None:
+    body = f'{{"data":[{{"index":0,"embedding":[0.6,0.8]}}],"usage":{usage}}}'.encode()
+    with engine_that_answers(body) as engine, gateway_to(engine) as url:
+        assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
+
+
+def test_nothing_is_sent_on_to_where_a_remote_server_points() -> None:
+    with (
+        engine_that_answers(VECTOR) as other,
+        engine_that_answers(b"{}", status=307, location=f"{other.base_url}/v1/embeddings") as engine,
+        gateway_to(engine) as url,
+    ):
+        response = post(f"{url}/embeddings", {"input": "x"})
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "engine_answer")
+
+
 def test_a_stream_of_nothing_is_an_error() -> None:
     with engine_that_answers(b"", content_type=STREAM) as engine, gateway_to(engine) as url:
         assert post(f"{url}/completions", PROMPT).status_code == 502

@@ -191,6 +191,48 @@ def test_only_known_fields_reach_the_engine(engine: PowerInferServer, url: str) 
     assert sent == {"prompt": "once upon", "n_predict": 4, "temperature": SETTING_TEMPERATURE, "stream": True}
 
 
+HI = {"messages": [{"role": "user", "content": "Hi"}]}
+FUNCTION = {"type": "function", "function": {"name": "add"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value"),
+    [
+        ("completions", "echo", True),
+        ("completions", "suffix", "and so on"),
+        ("completions", "logprobs", 3),
+        ("completions", "best_of", 2),
+        ("completions", "logit_bias", {"50256": -100}),
+        ("completions", "n", 2),
+        ("chat/completions", "logprobs", True),
+        ("chat/completions", "tools", [FUNCTION]),
+        ("chat/completions", "functions", [{"name": "add"}]),
+        ("chat/completions", "response_format", {"type": "json_object"}),
+        ("chat/completions", "modalities", ["text", "audio"]),
+    ],
+)
+def test_what_would_be_missing_in_the_answer_is_refused(
+    engine: PowerInferServer, url: str, path: str, name: str, value: object
+) -> None:
+    response = post(f"{url}/{path}", {"prompt": "once upon", **HI, name: value})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+    assert name in response.json()["error"]["message"]
+    assert engine.seen == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"echo": False, "suffix": None, "logprobs": None, "best_of": 1, "logit_bias": {}, "n": 1},
+        {"logprobs": False, "tools": [], "response_format": {"type": "text"}, "modalities": ["text"]},
+        {"seed": 7, "user": "me", "tool_choice": "auto", "parallel_tool_calls": True, "store": False},
+    ],
+)
+def test_what_changes_nothing_in_the_answer_is_let_through(url: str, body: dict[str, object]) -> None:
+    for path in ("completions", "chat/completions"):
+        assert post(f"{url}/{path}", {"prompt": "x", **HI, "max_tokens": 1, **body}).status_code == 200
+
+
 def test_the_models_own_template_writes_the_chat(engine: PowerInferServer) -> None:
     template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
     upstream = dataclasses.replace(behind(engine), chat_template=template)

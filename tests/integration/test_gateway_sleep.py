@@ -42,6 +42,8 @@ def test_looking_at_a_sleeping_engine_does_not_wake_it() -> None:
         assert get(f"{url}/models").json()["data"][0]["id"] == "bamboo"
         assert get(f"{url}/models/bamboo").status_code == 200
         assert get(url.replace("/v1", "/health")).status_code == 200
+        for path in ("/props", "/slots"):  # any web page can ask for these without a word of where it is from
+            assert get(url.replace("/v1", path)).status_code == 503
         assert "engine_ready 0" in get(url.replace("/v1", "/metrics")).text
     assert backend.wakes == 0
 

@@ -55,6 +55,7 @@ def test_a_conversation_that_the_template_refuses_is_a_bad_request_with_its_reas
         "{% for x in range(10**9) %}{% endfor %}",
         "{% include '/etc/passwd' %}",
         "{{ 1 / 0 }}",
+        "{{ 'x' * 10**15 }}",
         "{{ messages[0].content + 1 }}",
     ],
 )

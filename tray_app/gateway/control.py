@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError
-from tray_app.gateway.guard import local_only, openai_errors
+from tray_app.gateway.guard import check_key, local_only, openai_errors
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
 from tray_app.system.files import write_atomically
@@ -99,9 +99,7 @@ class Control:
 
     @web.middleware
     async def _only_with_token(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if not secrets.compare_digest(given, f"Bearer {self._token}".encode()):
-            raise ApiError(401, "The token is missing or wrong.", code="invalid_token")
+        check_key(self._token, request)
         return await handler(request)
 
     async def _answer_show(self, request: web.Request) -> web.StreamResponse:

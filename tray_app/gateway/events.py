@@ -6,7 +6,8 @@ characters that were cut. Hence one write for each event, ASCII only, no comment
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from aiohttp import web
 from tray_app.gateway.openai import ApiError, ascii_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
 
 DONE = b"[DONE]"
@@ -22,11 +23,21 @@ EVENT_STREAM = "text/event-stream"
 BROKEN = web.RequestKey("broken", bool)
 """Set on a request whose answer broke off after its status had been sent."""
 
-_DATA = b"data: "
+CLIENT_PATIENCE_S = 60.0
+"""A client that takes nothing for so long is given up: it would keep others from the engine for ever."""
+
+_FIELD, _DATA = b"data:", b"data: "
+
+
+class _ClientLeftError(Exception):
+    """Nobody takes the answer any more."""
 
 
 class EventSplitter:
-    """Cuts what arrives in pieces of any size into the payloads of its `data: ` lines."""
+    """Cuts what arrives in pieces of any size into the payloads of its `data:` lines.
+
+    The blank behind the colon may be missing (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    """
 
     def __init__(self) -> None:
         self._pending = b""
@@ -34,11 +45,11 @@ class EventSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads that `chunk` completes."""
         *lines, self._pending = (self._pending + chunk).split(b"\n")
-        return [line.removeprefix(_DATA).rstrip(b"\r") for line in lines if line.startswith(_DATA)]
+        return [line.removeprefix(_FIELD).strip(b" \r") for line in lines if line.startswith(_FIELD)]
 
 
 async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) -> web.StreamResponse:
-    """Answer with one event for each payload, at once.
+    """Answer with one event for each payload, at once, for as long as the client takes them.
 
     Raises
     ------
@@ -46,26 +57,48 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
         If it happens before the first event; later, the status is sent and the error becomes an event.
 
     """
-    response: web.StreamResponse | None = None
-    async with aclosing(payloads):
-        try:
-            async for payload in payloads:
-                if response is None:
-                    response = web.StreamResponse(
-                        headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"}
-                    )
-                    await response.prepare(request)
-                await response.write(_event(payload))
-        except ApiError as error:
-            if response is None:
-                raise
-            request[BROKEN] = True
-            await response.write(_event(error.body()))
-    if response is None:
-        raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
-    await response.write_eof()
+    response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
+    try:
+        async with aclosing(payloads):
+            try:
+                async for payload in payloads:
+                    await _write_event(request, response, payload)
+            except ApiError as error:
+                if not response.prepared:
+                    raise
+                request[BROKEN] = True
+                await _write_event(request, response, error.body())
+        if not response.prepared:
+            raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
+        with _taken_by_client(request):
+            await response.write_eof()
+    except _ClientLeftError:
+        pass  # no fault of anybody's; aiohttp ends the connection
     return response
 
 
-def _event(payload: bytes) -> bytes:
-    return _DATA + ascii_json(payload) + b"\n\n"
+async def _write_event(request: web.Request, response: web.StreamResponse, payload: bytes) -> None:
+    with _taken_by_client(request):
+        if not response.prepared:
+            await response.prepare(request)
+        await response.write(_DATA + ascii_json(payload) + b"\n\n")
+
+
+@contextmanager
+def _taken_by_client(request: web.Request) -> Iterator[None]:
+    """Around each writing, so that what fails there is not taken for a failure of the engine.
+
+    When the timer rings, aiohttp ends the request as if the client had left.
+    """
+    timer = asyncio.get_running_loop().call_later(CLIENT_PATIENCE_S, _hang_up, request)
+    try:
+        yield
+    except ConnectionError as exc:
+        raise _ClientLeftError from exc
+    finally:
+        timer.cancel()
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()

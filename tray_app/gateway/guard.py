@@ -39,6 +39,8 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
     except web.HTTPRequestEntityTooLarge:
         return error_response(ApiError(413, f"The body is larger than {MAX_BODY_BYTES // 2**20} MiB."))
+    except web.RequestPayloadError:
+        return error_response(ApiError(400, "The body is not encoded as its headers say."))
 
 
 @web.middleware
@@ -63,7 +65,7 @@ class Guard:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return _permission(request)  # it never carries a key
         if rules.key:
-            _check_key(rules.key, request)
+            check_key(rules.key, request)
         if request.can_read_body:
             await self._read(request)
         return await handler(request)
@@ -95,6 +97,14 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     )
 
 
+def check_key(key: str, request: web.Request) -> None:
+    """Refuse who does not show the key; how long that takes tells nothing of it."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    same = secrets.compare_digest(given.encode(errors="surrogateescape"), key.encode())
+    if not same or scheme.lower() != "bearer":
+        raise ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
+
+
 def _check_sender(rules: Rules, request: web.Request) -> None:
     host = request.headers.get("Host", "")
     if not rules.permits_host(host):
@@ -108,12 +118,6 @@ def _check_sender(rules: Rules, request: web.Request) -> None:
         raise ApiError(
             403, "Web pages may use this server only if its owner allows them.", code="origin_not_allowed"
         )
-
-
-def _check_key(key: str, request: web.Request) -> None:
-    given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-    if not secrets.compare_digest(given, f"Bearer {key}".encode()):
-        raise ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
 
 
 def _permission(request: web.Request) -> web.Response:

@@ -40,10 +40,10 @@ class _Open:
 
 
 class _DiscreetLogger(logging.LoggerAdapter[logging.Logger]):
-    """aiohttp's log, without what a malformed request contains: it may be a key."""
+    """aiohttp's log, without what a malformed request contains: it may be a key, or a text."""
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
+        if isinstance(kwargs.get("exc_info"), HttpProcessingError | web.RequestPayloadError):
             super().log(logging.DEBUG, "A request was refused that is not HTTP")
         else:
             super().log(level, msg, *args, **kwargs)

@@ -1,7 +1,8 @@
 """OpenAI's HTTP dialect as values: bodies that clients send, answers and errors that they get. Pure.
 
-Shapes: https://platform.openai.com/docs/api-reference. Fields that we do not know are accepted and left out;
-a null counts as absent, because many clients send every option they know.
+Shapes: https://platform.openai.com/docs/api-reference. Fields that we do not know are accepted and left out,
+save for those without which the answer would be another than was asked for; a null counts as absent, because
+many clients send every option they know.
 """
 
 from __future__ import annotations
@@ -14,12 +15,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MAX_TEXTS = 2048  # as OpenAI
+NULL = Raw(b"null")
+
+Fields = dict[str, Raw]
+"""A body whose values nobody has looked at."""
+
+_ASKS_FOR_NOTHING = {"n": 1, "best_of": 1, "response_format": {"type": "text"}, "modalities": ["text"]}
 
 Body = TypeVar("Body")
 FinishReason = Literal["stop", "length"]
@@ -206,6 +213,19 @@ def decode(data: bytes, kind: type[Body]) -> Body:
         raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
+
+
+def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
+    """Refuse the fields of `missing`, which the engine would take no notice of, if they ask for anything."""
+    for name in missing:
+        wanted = decode(bytes(fields.get(name, NULL)), object)
+        if wanted and wanted != _ASKS_FOR_NOTHING.get(name):
+            raise ApiError(
+                400,
+                f"This engine cannot do what {name!r} asks for. Leave it out.",
+                param=name,
+                code="unsupported_parameter",
+            )
 
 
 def embedding_texts(value: object) -> list[str]:

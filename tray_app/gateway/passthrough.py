@@ -8,7 +8,8 @@ errors in one shape, and events that every client can read.
 from __future__ import annotations
 
 from base64 import b64decode
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,15 +20,21 @@ from msgspec import Meta, Raw, Struct
 
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
-from tray_app.gateway.openai import ApiError, check_dimensions, decode, embedding_texts
+from tray_app.gateway.openai import (
+    NULL,
+    ApiError,
+    Fields,
+    check_abilities,
+    check_dimensions,
+    decode,
+    embedding_texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.upstream import Upstream
-
-Fields = dict[str, Raw]
 
 NATIVE_ROUTES = frozenset(
     f"/{name}"
@@ -37,8 +44,8 @@ NATIVE_ROUTES = frozenset(
     )
 )
 
-_JSON = {"Content-Type": "application/json"}
-_NULL = Raw(b"null")
+_MISSING = ("echo", "suffix", "best_of")
+"""What llama.cpp takes no notice of, and an answer would be wrong without."""
 _FLOAT32_BYTES = 4
 _TOO_LONG = "exceed_context_size_error"
 _GATEWAY_FAULTS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -63,7 +70,7 @@ class _Dimensions(Struct, frozen=True):
 
 
 class _Usage(Struct, frozen=True):
-    prompt_tokens: int = 0
+    prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
@@ -94,7 +101,7 @@ class Passthrough:
         """POST /v1/embeddings."""
         data = await request.read()
         fields = decode(data, Fields)
-        embedding_texts(decode(bytes(fields.get("input", _NULL)), object))
+        embedding_texts(_value(fields, "input"))
         wanted = decode(data, _Dimensions).dimensions if "dimensions" in fields else None
         if not upstream.is_remote:  # llama.cpp has one number of dimensions and takes no notice of others
             fields.pop("dimensions", None)
@@ -106,7 +113,9 @@ class Passthrough:
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
         fields = decode(await request.read(), Fields)
-        if bytes(fields.get("temperature", _NULL)) == b"null":
+        if not upstream.is_remote:
+            check_abilities(fields, _MISSING)
+        if _value(fields, "temperature") is None:
             fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
         return await self._forward(request, upstream, fields)
 
@@ -120,7 +129,7 @@ class Passthrough:
             raise web.HTTPNotFound
         body = msgspec.json.encode(decode(await request.read(), Fields))
         with engine_faults():
-            async with self._fresh.post(upstream.url(request.path), data=body, headers=_JSON) as answer:
+            async with self._fresh.post(upstream.url(request.path), data=body) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, await answer.read())
                 if answer.content_type == EVENT_STREAM:
@@ -129,9 +138,9 @@ class Passthrough:
                 return web.Response(body=whole, content_type="application/json")
 
     async def _forward(self, request: web.Request, upstream: Upstream, fields: Fields) -> web.StreamResponse:
-        asked = _value(fields.get("model", _NULL))
+        asked = _value(fields, "model")
         body = _with_model(fields, upstream.own_name(asked))
-        headers = _JSON | ({"Authorization": f"Bearer {upstream.key}"} if upstream.key else {})
+        headers = {"Authorization": f"Bearer {upstream.key}"} if upstream.key else {}
         told = upstream.told_name(asked)
         with engine_faults():
             async with self._asked(upstream.url(request.path), body, headers, fields) as answer:
@@ -140,7 +149,7 @@ class Passthrough:
                 if answer.content_type == EVENT_STREAM:
                     return await write_events(request, self._events(answer.content, told))
                 whole = decode_answer(await answer.read(), Fields)
-                self._count(whole, already=0)
+                self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
                 return web.Response(body=_with_model(whole, told), content_type="application/json")
 
     @asynccontextmanager
@@ -149,46 +158,52 @@ class Passthrough:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The engine's answer, over a kept connection where that is safe."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
-        kept = bytes(fields.get("stream", _NULL)) != b"true"
+        kept = _value(fields, "stream") is not True
+        # Not to where it may point: what a client asks is for the server that a person has chosen.
+        post = partial(aiohttp.ClientSession.post, url=url, data=body, headers=headers, allow_redirects=False)
         try:
-            answer = await (self._kept if kept else self._fresh).post(url, data=body, headers=headers)
+            answer = await post(self._kept if kept else self._fresh)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             if not kept:
                 raise
             # Perhaps only the kept connection had ended. A second time would not do harm: nothing is changed
             # by an answer that nobody got.
-            answer = await self._fresh.post(url, data=body, headers=headers)
+            answer = await post(self._fresh)
         async with answer:
             yield answer
 
     async def _events(self, content: aiohttp.StreamReader, told: str) -> AsyncGenerator[bytes]:
         """The engine's events with the model's told name. Each counts as a token until usage is told."""
-        counted = 0
-        async for payload in _payloads(content):
-            if payload == DONE:
-                yield payload
-                continue
-            event = decode_answer(payload, Fields)
-            if "usage" in event and bytes(event["usage"]) != b"null":
-                self._count(event, already=counted)
-            else:
-                counted += 1
-                self._counters.tokens(0, 1)
-            yield _with_model(event, told)
-
-    def _count(self, answer: Fields, already: int) -> None:
-        told = bytes(answer.get("usage", _NULL))
-        if told != b"null":
-            usage = decode_answer(told, _Usage)
-            self._counters.tokens(usage.prompt_tokens, (usage.completion_tokens or 0) - already)
+        read = made = 0
+        async with aclosing(_payloads(content)) as payloads:
+            async for payload in payloads:
+                if payload == DONE:
+                    yield payload
+                    continue
+                event = decode_answer(payload, Fields)
+                if event.get("error", NULL) != NULL:
+                    raise _refusal(HTTPStatus.BAD_GATEWAY, payload)
+                read_now, made_now = _told_tokens(event) or (read, made + 1)
+                self._counters.tokens(read_now - read, made_now - made)
+                read, made = read_now, made_now
+                yield _with_model(event, told)
 
 
 def _with_model(fields: Fields, name: str) -> bytes:
     return msgspec.json.encode({**fields, "model": name})
 
 
-def _value(raw: Raw) -> object:
-    return decode(bytes(raw), object)
+def _value(fields: Fields, name: str) -> object:
+    return decode(bytes(fields.get(name, NULL)), object)
+
+
+def _told_tokens(answer: Fields) -> tuple[int, int] | None:
+    """The tokens that an answer says were read and made; None if it does not: that makes it no worse."""
+    try:
+        usage = msgspec.json.decode(answer.get("usage", NULL), type=_Usage | None)
+    except msgspec.DecodeError:
+        return None
+    return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
 async def _payloads(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
@@ -216,5 +231,6 @@ def _refusal(status: int, answer: bytes) -> ApiError:
         return ApiError(status, message, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)
     if status in _GATEWAY_FAULTS:  # the client's own key is not at fault
         return ApiError(502, f"The remote server refuses this app: {message}", code="engine_answer")
-    # A 500 would be ours to mend; this one is the engine's.
-    return ApiError(502 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else status, message, code=code)
+    # A 500 would be ours to mend; this one is the engine's. What is no error has no answer either.
+    is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return ApiError(status if is_clients else 502, message, code=code)

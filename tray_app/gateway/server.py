@@ -203,11 +203,7 @@ class _Routes:
             except AppError as exc:
                 raise ApiError(503, f"The server did not start: {exc}", code="engine_unavailable") from exc
             upstream = self._backend.find()
-        if isinstance(upstream, Unavailable):
-            raise ApiError(
-                503, upstream.reason, code="engine_unavailable", retry_after_s=upstream.retry_after_s
-            )
-        return upstream
+        return _available(upstream)
 
     def _engine(
         self, pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]]
@@ -239,8 +235,11 @@ class _Routes:
         return permitted
 
     async def _read(self, request: web.Request) -> web.Response:
-        """What the engine tells of itself, without leave for every web page to read it."""
-        upstream = await self._ready()
+        """What the engine tells of itself. Any web page can ask, so asking does not wake it."""
+        return await self._tell(request, _available(self._backend.find()))
+
+    async def _tell(self, request: web.Request, upstream: Upstream) -> web.Response:
+        """The engine's answer, without its leave for every web page to read it."""
         if upstream.is_remote:
             raise web.HTTPNotFound
         with engine_faults():
@@ -251,7 +250,7 @@ class _Routes:
 
     async def _read_page(self, request: web.Request) -> web.Response:
         if self._rules().native_routes:
-            return await self._read(request)
+            return await self._tell(request, await self._ready())
         if request.path != "/":
             raise web.HTTPNotFound
         return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
@@ -284,13 +283,16 @@ class _Routes:
     def _offered(self) -> tuple[str, ...]:
         """The models that a request would get now. Looking at them does not wake a sleeping engine."""
         upstream = self._backend.find()
-        if isinstance(upstream, Unavailable):
-            if upstream.wakes and upstream.models:
-                return upstream.models
-            raise ApiError(
-                503, upstream.reason, code="engine_unavailable", retry_after_s=upstream.retry_after_s
-            )
-        return upstream.model_ids()
+        if isinstance(upstream, Unavailable) and upstream.wakes and upstream.models:
+            return upstream.models
+        return _available(upstream).model_ids()
+
+
+def _available(found: Upstream | Unavailable) -> Upstream:
+    """The engine that answers now; 503 if none does."""
+    if isinstance(found, Unavailable):
+        raise ApiError(503, found.reason, code="engine_unavailable", retry_after_s=found.retry_after_s)
+    return found
 
 
 def _json(answer: ModelList | ModelCard) -> web.Response:

@@ -1,8 +1,8 @@
 """A conversation as the model's own template writes it. Pure.
 
 Templates are Jinja and come with a model file, which is not trusted: they run in Jinja's sandbox, that keeps
-them from everything but the conversation. What they may use is what Hugging Face's `apply_chat_template`
-offers (https://huggingface.co/docs/transformers/chat_templating).
+them from everything but the conversation. Beyond Jinja's own they may use `raise_exception`, as with Hugging
+Face's `apply_chat_template` (https://huggingface.co/docs/transformers/chat_templating).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _FAILURES = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    MemoryError,
     RecursionError,
     TypeError,
     ValueError,

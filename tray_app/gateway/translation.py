@@ -25,9 +25,11 @@ from tray_app.gateway.openai import (
     Embedding,
     EmbeddingsAnswer,
     EmbeddingsBody,
+    Fields,
     Message,
     Usage,
     as_base64,
+    check_abilities,
     check_dimensions,
     decode,
     embedding_texts,
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
     from tray_app.gateway.upstream import Upstream
 
     ChatForm = ChatStyle | ChatTemplate
+
+_MISSING = (
+    *("n", "best_of", "echo", "suffix", "logprobs", "logit_bias"),
+    *("tools", "functions", "response_format", "modalities"),
+)
+"""What PowerInfer cannot do, and an answer would be wrong without."""
 
 _logger = logging.getLogger(__name__)
 
@@ -135,8 +143,7 @@ class Translation:
     async def _answer(
         self, request: web.Request, upstream: Upstream, body: SamplingBody, job: _Job
     ) -> web.StreamResponse:
-        if body.n not in (None, 1):
-            raise ApiError(400, "This engine makes one answer at a time: n must be 1.", param="n")
+        check_abilities(decode(await request.read(), Fields), _MISSING)
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))
