@@ -403,10 +403,10 @@ class App:
 
         self._watch.close(rest_s())
         self._serving.stop(rest_s())
+        self.downloads.close(rest_s())  # before the control address, where a start may wait for one
         if self._control:
             self._control.close(rest_s())
         self._asked.give_back()
-        self.downloads.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
 

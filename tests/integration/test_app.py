@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace as replace_host
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from tests.fakes.file_server import Drop, FileServer, ServedFile
+from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
 from tray_app.app import App, AppStatus
 from tray_app.cli import _choose_test_model_if_none
@@ -429,6 +430,30 @@ def test_a_stop_during_that_download_frees_the_port_and_starts_nothing(
 
     assert app.downloads.snapshot()[-1].phase is Phase.DONE
     assert app.status().engine.run == 0
+
+
+def test_the_app_ends_at_once_although_a_terminals_start_waits_for_a_download(
+    app_with_offer: tuple[App, ServedFile],
+) -> None:
+    app, served = app_with_offer
+    served.always = Silence()
+    app.open_control(quit_app=lambda: None)
+    running = find_running(app.paths.state)
+    assert running
+
+    def start() -> None:
+        with pytest.raises(GatewayError):
+            running.start()
+
+    asking = threading.Thread(target=start)
+    asking.start()
+    assert served.asked.wait(20)
+    began_s = time.monotonic()
+    app.close(timeout_s=20)
+    took_s = time.monotonic() - began_s
+    asking.join()
+
+    assert took_s < 10, "a call of the control address was waited for that the end of the download ends"
 
 
 @pytest.mark.parametrize("app_with_offer", ["offer.powerinfer.gguf"], indirect=True)
