@@ -46,7 +46,7 @@ class Child(Protocol):
 
     @property
     def executable(self) -> Path:
-        """The program that the system will name as that process's own."""
+        """What was asked for: the program that the process, or the one that it keeps, runs once it is up."""
 
     def batches(self) -> Iterator[list[str]]:
         """Everything it prints, in as many lines at once as have come, until it closes its output.
@@ -98,18 +98,17 @@ class PosixLauncher:
 
     def launch(self, launch: Launch) -> Child:
         """Start a program. What goes wrong in the trampoline is printed there and ends in its exit code."""
-        keep = self._how == trampoline.KEEP
         command = own_command("exec-child", trampoline.__file__, "-I", "-S")
         process = subprocess.Popen(
             (*command, self._how, str(os.getpid()), *launch.argv),
             cwd=launch.cwd,
             env=launch.env,
-            stdin=subprocess.PIPE if keep else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if self._how == trampoline.KEEP else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        return _PosixChild(process, Path(command[0] if keep else launch.argv[0]).resolve())
+        return _PosixChild(process, Path(launch.argv[0]).resolve())
 
 
 class _PosixChild:
