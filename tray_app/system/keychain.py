@@ -6,7 +6,7 @@ macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, 
 from __future__ import annotations
 
 import keyring
-from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError
+from keyring.errors import KeyringError, NoKeyringError
 
 from tray_app.errors import AppError
 
@@ -51,7 +51,7 @@ class Secrets:
             return
         try:
             keyring.delete_password(self._service, name)
-        except PasswordDeleteError as exc:
+        except KeyringError as exc:
             raise _refused(exc) from exc
 
 
