@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tray_app.errors import AppError
+from tray_app.system.paths import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class Lines:
 class AppLog:
     """Sends what the app logs to `folder/app.log`, rotated, until it is closed.
 
-    `AppError` if the folder cannot be written: then nothing else of the app could be kept either.
+    `AppError` if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,11 +97,7 @@ class AppLog:
                 folder / "app.log", maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES, encoding="utf-8"
             )
         except OSError as exc:
-            raise AppError(
-                "The app's folder cannot be written",
-                str(exc),
-                "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
-            ) from exc
+            raise unwritable(exc) from exc
         self._handler.setFormatter(logging.Formatter(_FORMAT))
         self.lines = Lines(_KEPT_LINES)
         self._memory = _Memory(self.lines)
