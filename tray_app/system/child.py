@@ -114,7 +114,7 @@ class PosixLauncher:
 class _PosixChild:
     """An ended process that is not yet collected keeps its number and its group, so signals hit nobody else.
 
-    Only `wait` collects, and under the lock, after the last signal.
+    Only `wait` collects, and under the lock, after the last signal; without `waitid` it does a moment before.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], executable: Path) -> None:
