@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from tray_app.errors import AppError
 from tray_app.system.environment import bundle_folder
 
 if TYPE_CHECKING:
@@ -58,15 +57,6 @@ class AppPaths:
             logs=folder / "logs",
             models=folder / "models",
         )
-
-
-def unwritable(exc: OSError) -> AppError:
-    """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
-    return AppError(
-        "The app's folder cannot be written",
-        str(exc),
-        "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
-    )
 
 
 def resources() -> Path:
