@@ -97,7 +97,12 @@ def test_kill_ends_descendants_too_even_those_in_a_session_of_their_own(how: str
     list(lines)
 
 
-def test_what_a_program_leaves_in_its_group_ends_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waitid", [True, False])
+def test_what_a_program_leaves_in_its_group_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, waitid: bool
+) -> None:
+    if not waitid:  # as on macOS before Python 3.13
+        monkeypatch.delattr(os, "waitid", raising=False)
     code = FORK.replace("start_new_session=True", "stdout=subprocess.DEVNULL") + "print(p.pid)"
     child = launcher_for(System.LINUX).launch(Launch((*PYTHON, code), os.environ, tmp_path))
     left = psutil.Process(int(next(lines_of(child))))

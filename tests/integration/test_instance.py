@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.program import COMMAND, powerinfer_tray
+from tray_app.errors import AppError
 from tray_app.gateway.client import find_running
 from tray_app.system.instance import Role
 
@@ -64,6 +65,15 @@ def test_a_role_is_had_by_one_and_free_again_when_it_is_given_back(tmp_path: Pat
     one.give_back()
     assert other.take()
     other.give_back()
+
+
+def test_a_role_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be")
+    with pytest.raises(AppError, match="cannot be written"):
+        Role(tmp_path / "state", "tray")
+    (tmp_path / "tray.lock").mkdir()
+    with pytest.raises(AppError, match="cannot be written"):
+        Role(tmp_path, "tray").take()
 
 
 def test_a_program_that_is_killed_leaves_its_role_to_others(tmp_path: Path) -> None:

@@ -192,11 +192,15 @@ def test_on_macos_an_app_that_runs_from_a_passing_place_is_to_be_moved_first(tmp
     assert not list(tmp_path.iterdir())
 
 
-def test_on_macos_a_damaged_property_list_is_to_be_repaired(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["", "<plist", "<plist></plist>", "<plist><array/></plist>", "<plist><integer>x</integer></plist>"],
+)
+def test_on_macos_a_damaged_property_list_is_to_be_repaired(tmp_path: Path, content: str) -> None:
     entry = LaunchAgent(tmp_path, COMMAND, lambda _: False)
     entry.enable()
     (file,) = tmp_path.iterdir()
-    file.write_text("<plist")
+    file.write_text(content)
 
     assert entry.state() is Login.ELSEWHERE
 

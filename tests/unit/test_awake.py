@@ -29,9 +29,10 @@ def test_the_command_runs_as_long_as_the_block(monkeypatch: pytest.MonkeyPatch) 
     assert started[0].poll() is not None
 
 
-def test_a_system_without_the_command_goes_on() -> None:
-    with awake.while_running(["this-program-does-not-exist"]):
-        pass
+def test_a_system_without_the_command_goes_on_and_its_errors_are_its_own() -> None:
+    with pytest.raises(ZeroDivisionError) as caught, awake.while_running(["this-program-does-not-exist"]):
+        raise ZeroDivisionError
+    assert caught.value.__context__ is None
 
 
 def test_on_linux_logind_is_asked_and_lets_go_when_we_are_gone() -> None:

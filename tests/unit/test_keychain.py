@@ -45,6 +45,10 @@ def test_a_locked_keychain_says_so(keychain: MemoryKeychain, monkeypatch: pytest
     def locked(*_: str) -> str:
         raise KeyringLocked("it is locked")
 
+    Secrets().set("remote", "sk-1")
+    monkeypatch.setattr(keychain, "delete_password", locked)
+    with pytest.raises(KeychainError, match="it is locked"):
+        Secrets().delete("remote")
     monkeypatch.setattr(keychain, "get_password", locked)
     with pytest.raises(KeychainError, match="it is locked"):
         Secrets().get("remote")

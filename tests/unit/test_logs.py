@@ -3,6 +3,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tray_app.errors import AppError
 from tray_app.system.logs import AppLog, Lines
 
 if TYPE_CHECKING:
@@ -11,6 +14,12 @@ if TYPE_CHECKING:
 
 def texts(lines: Lines, count: int = 0) -> list[str]:
     return [line.text for line in lines.since(count)]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    with pytest.raises(AppError, match="cannot be written"):
+        AppLog(tmp_path / "logs")
 
 
 def test_only_the_last_lines_are_kept_and_all_are_counted() -> None:

@@ -1,4 +1,5 @@
 import contextlib
+import os
 import subprocess
 import sys
 import zlib
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tray_app.system import process
 from tray_app.system.autostart import app_command
-from tray_app.system.process import own_command, read_batches
+from tray_app.system.process import Answer, ask, own_command, read_batches
 
 
 def test_another_process_of_this_app_is_started_by_its_script() -> None:
@@ -35,13 +37,43 @@ for text in sys.argv[1:]:
     time.sleep(0.02)
 """
     command = [sys.executable, "-I", "-S", "-c", code, *(zlib.compress(text).hex() for text in writes)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        yield process
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        yield running
 
 
 def lines(*writes: bytes) -> list[str]:
-    with printing(*writes) as process:
-        return [line for batch in read_batches(process) for line in batch]
+    with printing(*writes) as running:
+        return [line for batch in read_batches(running) for line in batch]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not remove where a process runs")
+def test_a_program_that_spoils_its_folder_has_still_answered() -> None:
+    code = "import os; print('yes'); here = os.getcwd(); os.rmdir(here); open(here, 'w')"
+    answer = ask((sys.executable, "-c", code), timeout_s=20)
+    assert answer == Answer(0, "yes\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes in folders")
+def test_the_libraries_of_this_app_are_away_only_until_a_program_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = tmp_path / "back"
+    os.mkfifo(back)
+
+    @contextlib.contextmanager
+    def away(_: object) -> Iterator[None]:
+        yield
+        back.write_text("back")  # waits for the reader
+
+    monkeypatch.setattr(process, "system_libraries", away)
+    code = "import sys; print(open(sys.argv[1]).read())"
+    assert ask((sys.executable, "-c", code, str(back)), timeout_s=20).text == "back\n"
+
+
+def test_a_program_that_goes_on_is_ended() -> None:
+    code = "import time; time.sleep(600)"
+    with pytest.raises(subprocess.TimeoutExpired):
+        ask((sys.executable, "-I", "-S", "-c", code), timeout_s=0.1)
 
 
 def test_output_comes_as_lines_of_clean_text() -> None:
@@ -60,8 +92,8 @@ def test_a_line_without_an_end_is_taken_in_pieces() -> None:
 
 def test_a_process_that_floods_its_output_loses_no_line() -> None:
     code = "for number in range(200_000): print(number)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        numbers = [line for batch in read_batches(process) for line in batch]
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as running:
+        numbers = [line for batch in read_batches(running) for line in batch]
     assert numbers == [str(number) for number in range(200_000)]
 
 

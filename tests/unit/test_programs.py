@@ -1,8 +1,15 @@
 import os
 
+import psutil
 import pytest
 
-from tray_app.system.programs import is_this_app, program_name, service_in_cgroup, service_of
+from tray_app.system.programs import (
+    is_this_app,
+    program_name,
+    service_among,
+    service_in_cgroup,
+    service_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,39 @@ def test_a_process_that_is_gone_is_another_program() -> None:
 )
 def test_the_service_is_the_one_that_a_person_could_stop(cgroup: str, service: str | None) -> None:
     assert service_in_cgroup(cgroup) == service
+
+
+class FakeService:
+    """A service as psutil gives it on Windows; an error in place of its process is raised."""
+
+    def __init__(self, name: str, process: int | Exception) -> None:
+        self._name, self._process = name, process
+
+    def name(self) -> str:
+        return self._name
+
+    def pid(self) -> int:
+        if isinstance(self._process, Exception):
+            raise self._process
+        return self._process
+
+
+def test_on_windows_the_service_of_a_process_is_found_among_those_that_do_not_answer() -> None:
+    services = [
+        FakeService("hidden", psutil.AccessDenied()),
+        FakeService("odd", OSError(1072, "marked for deletion")),
+        FakeService("other", 1),
+        FakeService("Ollama", 7),
+    ]
+    assert service_among(services, 7) == "Ollama"
+    assert service_among(services, 8) is None
+
+
+def test_on_windows_a_list_of_services_that_is_refused_names_none() -> None:
+    def refused() -> FakeService:
+        raise PermissionError(5, "Access is denied")
+
+    assert service_among(iter(refused, None), 7) is None
 
 
 def test_a_service_can_be_asked_for_any_process() -> None:

@@ -1,5 +1,7 @@
 """The settings file: nothing of it is lost, whatever is in it."""
 
+import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,17 @@ def test_a_file_that_is_no_text_is_reported(file: Path) -> None:
     assert SettingsStore(file).problem
 
 
+def test_a_file_as_editors_of_windows_save_it_is_read_and_keeps_its_line_ends(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes("\ufeff# mine\r\nport = 9000\r\n".encode())
+    store = SettingsStore(file)
+
+    store.replace(replace(store.current, port=9001, ctx_size=4096))
+
+    assert store.problem is None
+    assert file.read_bytes() == b"# mine\r\nport = 9001\r\nctx_size = 4096\r\n"
+
+
 def test_saving_over_a_broken_file_keeps_a_copy_of_it(file: Path) -> None:
     store = written(file, "[[[")
 
@@ -127,6 +140,17 @@ def test_overrides_hold_for_this_run_and_are_never_saved(file: Path) -> None:
     assert SettingsStore(file).current == Settings(ctx_size=4096)
 
 
+def test_an_override_is_not_saved_in_place_of_a_wrong_value(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("port = 'abc'\n")
+    store = SettingsStore(file, {"port": 9999})
+
+    store.replace(replace(store.current, ctx_size=4096))
+
+    assert "9999" not in file.read_text()
+    assert store.problem
+
+
 def test_a_change_is_announced_with_the_old_and_the_new_settings(file: Path) -> None:
     store = SettingsStore(file)
     heard: list[tuple[Settings, Settings]] = []
@@ -136,6 +160,16 @@ def test_a_change_is_announced_with_the_old_and_the_new_settings(file: Path) -> 
     store.replace(Settings(port=9001))
 
     assert heard == [(Settings(), Settings(port=9001))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+def test_a_file_that_others_may_not_read_stays_so(file: Path) -> None:
+    store = written(file, "port = 9000\n")
+    file.chmod(0o600)
+
+    store.replace(replace(store.current, extra_arguments=("--api-key", "secret")))
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Facts about the machine and the places of the app, for systems that are not here too."""
 
+import os
+import stat
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -167,6 +170,22 @@ def test_the_driver_tells_its_devices_and_its_faults_stop_nobody(
 ) -> None:
     assert nvidia_gpus(driver) == found
     assert driver.shut_down is not driver.missing
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+@pytest.mark.parametrize(
+    ("asked", "umask", "mode"), [(0o644, 0o022, 0o644), (0o644, 0o077, 0o600), (0o600, 0o022, 0o600)]
+)
+def test_a_new_file_is_as_private_as_was_asked_and_as_the_person_wants_all_files(
+    asked: int, umask: int, mode: int, tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "x", b"new", mode=asked)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
 
 
 def test_an_atomic_write_leaves_the_old_file_when_the_disk_fails(

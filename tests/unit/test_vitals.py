@@ -54,6 +54,17 @@ def test_graphics_memory_that_the_driver_hides_is_unknown(monkeypatch: pytest.Mo
     assert host.graphics_memory_of({1}) is None
 
 
+def test_a_driver_that_fails_meanwhile_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> int:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+
+    fake_driver(monkeypatch)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lost)
+    monkeypatch.setattr(pynvml, "nvmlShutdown", lost)
+
+    assert host.graphics_memory_of({1}) is None
+
+
 def test_with_a_device_the_graphics_memory_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_driver(monkeypatch, process(os.getpid(), 77))
 

@@ -52,7 +52,7 @@ class SettingsStore:
         with self._lock:
             old = self.current
             on_disk = _read(self.path)
-            content = _with_changes(on_disk, old, new)
+            content = _with_changes(on_disk, old, new, on_disk.faulty.difference(self._overrides))
             try:
                 if content != on_disk.text:
                     _keep_a_copy(self.path, on_disk)
@@ -95,7 +95,7 @@ class _Content:
 def _read(path: Path) -> _Content:
     text = ""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # Windows' editors begin a file with a mark
         document = tomlkit.parse(text)
     except FileNotFoundError:
         return _Content()
@@ -131,13 +131,15 @@ def _line_of(key: str, text: str) -> int:
     return text.count("\n", 0, found.start()) + 1 if found else 1
 
 
-def _with_changes(content: _Content, old: Settings, new: Settings) -> str:
-    """The file's text with the changed and the faulty values set anew, every other character as it was."""
+def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozenset[str]) -> str:
+    """The file's text with the changed and the wrong values set anew, every other character as it was."""
     before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
     for name, value in after.items():
-        if value != before[name] or name in content.faulty:
+        if value != before[name] or name in wrong:
             content.document[name] = value
-    return tomlkit.dumps(content.document)
+    text = tomlkit.dumps(content.document)
+    # What tomlkit adds has the line ends of POSIX.
+    return re.sub("\r?\n", "\r\n", text) if "\r\n" in content.text else text
 
 
 def _keep_a_copy(path: Path, content: _Content) -> None:

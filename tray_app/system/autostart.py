@@ -170,11 +170,12 @@ class LaunchAgent:
             agent = plistlib.loads(self._file.read_bytes())
         except FileNotFoundError:
             return Login.OFF
-        except (plistlib.InvalidFileException, ExpatError):
-            return Login.ELSEWHERE  # launchd cannot read it either
+        except (ValueError, ExpatError):  # launchd cannot read it either
+            agent = None
         if self._forbidden(self._file):
             return Login.OFF
-        return Login.ON if agent.get("ProgramArguments") == self._command else Login.ELSEWHERE
+        ours = isinstance(agent, dict) and agent.get("ProgramArguments") == self._command
+        return Login.ON if ours else Login.ELSEWHERE
 
     def enable(self) -> None:
         if "/AppTranslocation/" in self._command[0]:

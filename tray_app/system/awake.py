@@ -1,7 +1,8 @@
 """Keeps the machine from falling asleep by itself while something runs: one small way for each system.
 
-Entered and left on one thread. A person can still put the machine to sleep. Where the system offers no way,
-nothing is done: that must not keep anybody from downloading.
+Entered and left on one thread. A person can still put the machine to sleep, on Linux by the lid, or by the
+menu with a question. Where the system offers no way, nothing is done: that must not keep anybody from
+downloading.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def keep_awake_on(system: System) -> Callable[[], AbstractContextManager[None]]:
 
 
 def linux_command() -> list[str]:
-    """Holds logind's lock until its input ends: that is when we let go of it, or have died."""
+    """Holds logind's lock until its input ends: that is when we let go of it, or have died.
+
+    `idle` stops logind itself, `sleep` the desktops that watch for idleness on their own and then ask logind.
+    """
     return ["systemd-inhibit", "--what=sleep:idle", "--who=PowerInfer Tray", "--why=Download", "cat"]
 
 
@@ -52,6 +56,7 @@ def macos_command() -> list[str]:
 @contextmanager
 def while_running(command: list[str]) -> Iterator[None]:
     """Have `command` run for as long as the block; that it cannot be started is only logged."""
+    holder = None
     try:
         holder = subprocess.Popen(
             command,
@@ -62,13 +67,12 @@ def while_running(command: list[str]) -> Iterator[None]:
         )
     except OSError as exc:
         _log.info("The machine may fall asleep: %s: %s", command[0], exc)
-        yield
-        return
     try:
         yield
     finally:
-        holder.terminate()
-        holder.communicate()  # closes its input, which ends whatever it has started
+        if holder:
+            holder.terminate()
+            holder.communicate()  # closes its input, which ends whatever it has started
 
 
 @contextmanager

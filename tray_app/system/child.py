@@ -46,7 +46,7 @@ class Child(Protocol):
 
     @property
     def executable(self) -> Path:
-        """The program that the system will name as that process's own."""
+        """What was asked for: the program that the process, or the one that it keeps, runs once it is up."""
 
     def batches(self) -> Iterator[list[str]]:
         """Everything it prints, in as many lines at once as have come, until it closes its output.
@@ -98,24 +98,23 @@ class PosixLauncher:
 
     def launch(self, launch: Launch) -> Child:
         """Start a program. What goes wrong in the trampoline is printed there and ends in its exit code."""
-        keep = self._how == trampoline.KEEP
         command = own_command("exec-child", trampoline.__file__, "-I", "-S")
         process = subprocess.Popen(
             (*command, self._how, str(os.getpid()), *launch.argv),
             cwd=launch.cwd,
             env=launch.env,
-            stdin=subprocess.PIPE if keep else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if self._how == trampoline.KEEP else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        return _PosixChild(process, Path(command[0] if keep else launch.argv[0]).resolve())
+        return _PosixChild(process, Path(launch.argv[0]).resolve())
 
 
 class _PosixChild:
     """An ended process that is not yet collected keeps its number and its group, so signals hit nobody else.
 
-    Only `wait` collects, and under the lock, after the last signal.
+    Only `wait` collects, and under the lock, after the last signal; without `waitid` it does a moment before.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], executable: Path) -> None:

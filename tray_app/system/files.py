@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
+import secrets
+import stat
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace the file at `path` by `content` through a temporary file beside it. `OSError` as usual.
 
-    A symbolic link stays a link: what it points to is replaced. Missing folders are made.
+    A symbolic link stays a link: what it points to is replaced. Missing folders are made. `mode` says who may
+    read it at most: nobody whom the file shut out before, or whom the person's umask keeps from new files.
     """
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    temporary = Path(name)
+    with suppress(FileNotFoundError):
+        mode &= target.stat().st_mode | stat.S_IWUSR
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
             file.flush()
-            os.fsync(descriptor)
-        temporary.chmod(mode)  # until here it is private: mkstemp makes it so
+            os.fsync(file.fileno())
         temporary.replace(target)
     except OSError:
         temporary.unlink(missing_ok=True)

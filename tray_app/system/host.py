@@ -156,8 +156,7 @@ def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
         _log.warning("The NVIDIA driver does not tell its devices: %s", exc)
         return ()
     finally:
-        with contextlib.suppress(nvml.NVMLError):
-            nvml.nvmlShutdown()
+        _shut_down(nvml)
 
 
 def _gpu(nvml: Any, index: int) -> Gpu | None:
@@ -190,5 +189,10 @@ def graphics_memory_of(pids: Container[int]) -> int | None:
     except pynvml.NVMLError:
         return None
     finally:
-        pynvml.nvmlShutdown()
+        _shut_down(pynvml)
     return None if None in used else sum(used)
+
+
+def _shut_down(nvml: Any) -> None:
+    with contextlib.suppress(nvml.NVMLError):
+        nvml.nvmlShutdown()

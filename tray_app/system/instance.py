@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from tray_app.system.logs import unwritable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class Role:
-    """What one program of those that share a state folder can be.
+    """What one program of those that share a state folder can be. `AppError` if that cannot be written.
 
     The system frees the role of a program that has ended, however it did. Its file stays, and says nothing.
     """
 
     def __init__(self, state_dir: Path, name: str) -> None:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise unwritable(exc) from exc
         self._lock = FileLock(state_dir / f"{name}.lock", thread_local=False)
 
     def take(self, timeout_s: float = 0) -> bool:
@@ -26,6 +31,8 @@ class Role:
             self._lock.acquire(timeout=timeout_s)
         except Timeout:
             return False
+        except OSError as exc:
+            raise unwritable(exc) from exc
         return True
 
     def give_back(self) -> None:

@@ -6,7 +6,7 @@ macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, 
 from __future__ import annotations
 
 import keyring
-from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError
+from keyring.errors import KeyringError, NoKeyringError
 
 from tray_app.errors import AppError
 
@@ -20,13 +20,10 @@ class KeychainError(AppError):
 class Secrets:
     """Small secrets by name, those of this app alone."""
 
-    def __init__(self, service: str = _SERVICE) -> None:
-        self._service = service
-
     def get(self, name: str) -> str | None:
         """The secret; None if there is none, or no keychain. `KeychainError` if the keychain refuses."""
         try:
-            return keyring.get_password(self._service, name)
+            return keyring.get_password(_SERVICE, name)
         except NoKeyringError:
             return None
         except KeyringError as exc:
@@ -35,7 +32,7 @@ class Secrets:
     def set(self, name: str, secret: str) -> None:
         """Keep a secret. `KeychainError` if there is no keychain, or it refuses."""
         try:
-            keyring.set_password(self._service, name, secret)
+            keyring.set_password(_SERVICE, name, secret)
         except NoKeyringError as exc:
             raise KeychainError(
                 "This system has no keychain",
@@ -50,8 +47,8 @@ class Secrets:
         if self.get(name) is None:
             return
         try:
-            keyring.delete_password(self._service, name)
-        except PasswordDeleteError as exc:
+            keyring.delete_password(_SERVICE, name)
+        except KeyringError as exc:
             raise _refused(exc) from exc
 
 

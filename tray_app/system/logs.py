@@ -87,7 +87,7 @@ class Lines:
 class AppLog:
     """Sends what the app logs to `folder/app.log`, rotated, until it is closed.
 
-    `AppError` if the folder cannot be written: then nothing else of the app could be kept either.
+    `AppError` if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,11 +97,7 @@ class AppLog:
                 folder / "app.log", maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES, encoding="utf-8"
             )
         except OSError as exc:
-            raise AppError(
-                "The app's folder cannot be written",
-                str(exc),
-                "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
-            ) from exc
+            raise unwritable(exc) from exc
         self._handler.setFormatter(logging.Formatter(_FORMAT))
         self.lines = Lines(_KEPT_LINES)
         self._memory = _Memory(self.lines)
@@ -115,6 +111,15 @@ class AppLog:
         self._logger.removeHandler(self._memory)
         self._logger.removeHandler(self._handler)
         self._handler.close()
+
+
+def unwritable(exc: OSError) -> AppError:
+    """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
+    return AppError(
+        "The app's folder cannot be written",
+        str(exc),
+        "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
+    )
 
 
 class _Memory(logging.Handler):

@@ -6,12 +6,13 @@ go to `~/.PowerInfer`, the folder of the 4D component, so that its downloads are
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
+
+from tray_app.system.environment import bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +61,8 @@ class AppPaths:
 
 def resources() -> Path:
     """The folder `resources`: inside the package in a wheel or a frozen app, beside it in a source tree."""
+    if bundle := bundle_folder():
+        return bundle / "resources"
     package = Path(__file__).resolve().parents[1]
-    if bundle := getattr(sys, "_MEIPASS", None):
-        return Path(bundle) / "resources"
     inside = package / "resources"
     return inside if inside.is_dir() else package.parent / "resources"

@@ -46,19 +46,25 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
 
     `OSError` if it cannot be started, `subprocess.TimeoutExpired` if it goes on for longer.
     """
-    with tempfile.TemporaryDirectory() as folder, system_libraries(bundle_folder()):
-        answer = subprocess.run(
-            argv,
-            cwd=folder,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            check=False,
-        )
-    return Answer(answer.returncode, answer.stdout.decode("utf-8", "replace"))
+    # What cannot be removed is the answer of no program.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with system_libraries(bundle_folder()):
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=child_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        with process:
+            try:
+                text, _ = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+    return Answer(process.returncode, text.decode("utf-8", "replace"))
 
 
 def read_batches(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 UNKNOWN_PROGRAM = "another program"
 THIS_APP = "another PowerInfer Tray"
@@ -24,10 +25,10 @@ _OF_A_SESSION = re.compile(r"^(user@\d+|app-.*)\.service$")
 
 def program_name(pid: int | None) -> str:
     """The name of a process's program; a copy of this app is called so, whoever started it."""
+    if not pid:
+        return UNKNOWN_PROGRAM
     try:
-        process = psutil.Process(pid) if pid else None
-        if process is None:
-            return UNKNOWN_PROGRAM
+        process = psutil.Process(pid)
         name = process.name()
     except psutil.Error:
         return UNKNOWN_PROGRAM
@@ -48,7 +49,7 @@ def is_this_app(name: str, command: Sequence[str]) -> bool:
 def service_of(pid: int) -> str | None:
     """The service of the system that a process belongs to; None for programs that a person has started."""
     if sys.platform == "win32":
-        return _windows_service(pid)
+        return service_among(psutil.win_service_iter(), pid)
     try:
         return service_in_cgroup(Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):  # macOS, or a process that has ended
@@ -61,14 +62,16 @@ def service_in_cgroup(text: str) -> str | None:
     return units[-1] if units else None
 
 
-def _windows_service(pid: int) -> str | None:
-    services: object = getattr(psutil, "win_service_iter", tuple)()
-    for service in services:  # type: ignore[attr-defined]
-        try:
-            if service.pid() == pid:
-                return str(service.name())
-        except psutil.Error:
-            continue
+def service_among(services: Iterable[Any], pid: int) -> str | None:
+    """The one of Windows' services that a process runs; None if there is none, or Windows does not tell.
+
+    `services` are psutil's; going through them and asking one may both be refused.
+    """
+    with contextlib.suppress(OSError):
+        for service in services:
+            with contextlib.suppress(OSError, psutil.Error):
+                if service.pid() == pid:
+                    return str(service.name())
     return None
 
 

@@ -1,12 +1,14 @@
 """Remembers on disk which process this app has started, so that a later start can end exactly that one.
 
-Needed where the system did not end it with us, as when somebody kills macOS' keeper. A record names its owner
-too: what a living copy of this app has started is not left over. Any thread.
+Needed where nothing ended it with us, as when somebody kills macOS' keeper too: then what it kept is still in
+its group. A record names its owner as well: what a living copy of this app has started is not left over. Any
+thread.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,27 +56,47 @@ def reap(folder: Path) -> tuple[int, ...]:
         try:
             record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
         except (OSError, msgspec.MsgspecError):
-            path.unlink(missing_ok=True)
-            continue
-        if _find(record.owner_pid, record.owner_created_s):
-            continue
-        process = _find(record.pid, record.created_s)
-        if process and _runs(process, record.executable):
+            left_over = []
+        else:
+            if _owner_lives(record):
+                continue
+            left_over = _left_over(record)
+        for process in left_over:
             _end(process)
             ended.append(process.pid)
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody reads it, on Windows: the next start removes it
+            path.unlink(missing_ok=True)
     return tuple(ended)
 
 
-def _find(pid: int, created_s: float) -> psutil.Process | None:
+def _owner_lives(record: RunRecord) -> bool:
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if (
-            process.status() != psutil.STATUS_ZOMBIE
-            and abs(_started_s(process) - created_s) <= _CLOCK_TOLERANCE_S
-        ):
-            return process
+        owner = psutil.Process(record.owner_pid)
+        return owner.status() != psutil.STATUS_ZOMBIE and _started_at(owner, record.owner_created_s)
+    return False
+
+
+def _left_over(record: RunRecord) -> list[psutil.Process]:
+    """What still runs the recorded program: the process itself, or, on POSIX, what is in the group it led."""
+    with contextlib.suppress(psutil.Error):
+        if not _started_at(psutil.Process(record.pid), record.created_s):
+            return []  # the number is another's now
+    return [
+        process
+        for process in psutil.process_iter()
+        if record.pid in (process.pid, _group_of(process.pid)) and _runs(process, record.executable)
+    ]
+
+
+def _group_of(pid: int) -> int | None:
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            return os.getpgid(pid)
     return None
+
+
+def _started_at(process: psutil.Process, created_s: float) -> bool:
+    return abs(_started_s(process) - created_s) <= _CLOCK_TOLERANCE_S
 
 
 def _started_s(process: psutil.Process) -> float:

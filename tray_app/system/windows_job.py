@@ -188,15 +188,21 @@ class Kernel32:
     def _call(self, name: str, *arguments: object) -> int:
         answer: int | None = getattr(self._library, name)(*arguments)
         if not answer:
-            raise OSError(f"Windows refused {name}.")
+            raise OSError(f"Windows refused {name}{_reason()}")
         return answer
 
 
 def _load_kernel32() -> Any:
     if sys.platform == "win32":
-        library = ctypes.WinDLL("kernel32")
-        library.CreateJobObjectW.restype = library.OpenProcess.restype = (
-            ctypes.c_void_p
-        )  # handles have 64 bits
+        library = ctypes.WinDLL("kernel32", use_last_error=True)
+        for function in (library.CreateJobObjectW, library.OpenProcess):
+            function.restype = ctypes.c_void_p  # handles have 64 bits
         return library
     raise OSError("Jobs exist on Windows alone.")
+
+
+def _reason() -> str:
+    """Why the last call failed, in the person's language."""
+    if sys.platform == "win32":
+        return f": {ctypes.WinError(ctypes.get_last_error()).strerror}"
+    return ""
