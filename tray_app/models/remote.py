@@ -16,9 +16,8 @@ from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE, describe, parse_source
 from tray_app.models import faults
 from tray_app.models.files import split_of
-from tray_app.models.gguf import FIRST_READ_BYTES, MAX_HEADER_BYTES, NeedMoreBytesError, parse_header
+from tray_app.models.gguf import read_growing
 from tray_app.models.library import Model
-from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,28 +77,19 @@ def _part(source: Source, number: int) -> Source:
 
 
 def _peek_file(session: Session, source: Source) -> tuple[ModelHeader, int]:
-    """The header of one file, and its size as the server tells it."""
-    name, data, wanted_bytes = source.file_name, b"", FIRST_READ_BYTES
-    while True:
-        data, size_bytes = _fetch(session, source, data, wanted_bytes)
-        try:
-            header = parse_header(data, name)
-        except NeedMoreBytesError as need:
-            if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(
-                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
-                ) from None
-            if len(data) < wanted_bytes:
-                raise faults.incomplete(
-                    name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
-                ) from None
-            wanted_bytes = max(need.size_bytes, 4 * len(data))
-            continue
-        if size_bytes is None:
-            size_bytes = header.implied_size_bytes
-        if size_bytes < header.implied_size_bytes:
-            raise faults.bytes_missing(name, size_bytes, header.implied_size_bytes)
-        return header, size_bytes
+    """The header of one file, and its size: as the server tells it, else as the header implies it."""
+    told_bytes: int | None = None
+
+    def fetch(data: bytes, wanted_bytes: int) -> bytes:
+        nonlocal told_bytes
+        data, told_bytes = _fetch(session, source, data, wanted_bytes)
+        return data
+
+    header = read_growing(source.file_name, fetch)
+    size_bytes = header.implied_size_bytes if told_bytes is None else told_bytes
+    if size_bytes < header.implied_size_bytes:
+        raise faults.bytes_missing(source.file_name, size_bytes, header.implied_size_bytes)
+    return header, size_bytes
 
 
 def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, int | None]:
