@@ -17,6 +17,7 @@ from tray_app.download.source import HUGGING_FACE, describe, parse_source
 from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
+from tray_app.models.header import Role
 from tray_app.models.library import Model
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
 
     Reads a few hundred KB (of each of its files, if it is split), more only where the header is longer.
     `DownloadError` if `text` is no address or nobody answers there, `ModelError` if what is there is no
-    model, or is shorter than its weights.
+    model, goes with one, or is shorter than its weights.
     """
     source = parse_source(text, endpoint)
     split = split_of(Path(source.file_name).stem)
@@ -63,6 +64,8 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
             part, part_bytes = _peek_file(session, _part(source, number))
             header = replace(header, parameters=header.parameters + part.parameters)
             size_bytes += part_bytes
+    if header.role is not Role.MODEL:
+        raise faults.not_to_be_served(source.file_name, header.role)
     path = Path(source.file_name)
     return Model(path.stem, path.stem, path, size_bytes, header)
 
