@@ -45,8 +45,7 @@ def all_parts(text: str) -> tuple[str, ...]:
     split = split_of(Path(parse_source(text).file_name).stem)
     if split is None:
         return (text,)
-    parts = (_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text) for number in range(1, split.count + 1))
-    return tuple(dict.fromkeys(parts))
+    return tuple(dict.fromkeys(_numbered(text, number) for number in range(1, split.count + 1)))
 
 
 def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE) -> Model:
@@ -57,26 +56,35 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
     model, goes with one, or is shorter than its weights.
     """
     source = parse_source(text, endpoint)
-    split = split_of(Path(source.file_name).stem)
     with session_factory() as session:
-        header, size_bytes = _peek_file(session, _part(source, 1) if split else source)
-        for number in range(2, split.count + 1 if split else 0):
-            part, part_bytes = _peek_file(session, _part(source, number))
-            header = replace(header, parameters=header.parameters + part.parameters)
-            size_bytes += part_bytes
-    if header.role is not Role.MODEL:
-        raise faults.not_to_be_served(source.file_name, header.role)
+        files = [_peek_file(session, part) for part in _parts(source)]
+    first, _ = files[0]
+    if first.role is not Role.MODEL:
+        raise faults.not_to_be_served(source.file_name, first.role)
     path = Path(source.file_name)
-    return Model(path.stem, path.stem, path, size_bytes, header)
-
-
-def _part(source: Source, number: int) -> Source:
-    """Another file of a split model."""
-    return replace(
-        source,
-        url=_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", source.url),
-        file_name=_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", source.file_name),
+    return Model(
+        id=path.stem,
+        name=path.stem,
+        path=path,
+        size_bytes=sum(size_bytes for _, size_bytes in files),
+        header=replace(first, parameters=sum(header.parameters for header, _ in files)),
     )
+
+
+def _parts(source: Source) -> tuple[Source, ...]:
+    """All files of the model that one of them belongs to, in order."""
+    split = split_of(Path(source.file_name).stem)
+    if split is None:
+        return (source,)
+    return tuple(
+        replace(source, url=_numbered(source.url, number), file_name=_numbered(source.file_name, number))
+        for number in range(1, split.count + 1)
+    )
+
+
+def _numbered(text: str, number: int) -> str:
+    """The address or name of another file of a split model."""
+    return _PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text)
 
 
 def _peek_file(session: Session, source: Source) -> tuple[ModelHeader, int]:
