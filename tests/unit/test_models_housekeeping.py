@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,6 @@ from tests.fakes.models import write_model, write_split_model, write_truncated_m
 from tray_app.errors import ModelError
 from tray_app.models.housekeeping import How, for_good, import_model, remove_model
 from tray_app.models.verify import Check, note_checksum, verify_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -85,6 +83,15 @@ def test_the_statistics_of_another_model_are_left_alone(outside: Path, folder: P
     assert folder / "activation" not in imported
 
 
+def test_a_move_takes_no_statistics_that_may_be_of_another_model(outside: Path, folder: Path) -> None:
+    source = write_sparse_with_statistics(outside)
+    write_model(outside / "other.gguf", sparse=True)
+
+    import_model(source, folder, How.MOVE, ignore)
+
+    assert names(outside) == {"other.gguf", "activation"}
+
+
 def test_all_files_of_a_split_model_are_imported(outside: Path, folder: Path) -> None:
     parts = write_split_model(outside, "large", 2)
 
@@ -143,6 +150,78 @@ def test_an_import_that_is_stopped_leaves_everything_as_it_was(
 
     assert names(outside) == before
     assert names(folder) == set()
+
+
+@pytest.fixture
+def other_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models folder is on another disk than all else."""
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(path), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_model_moves_to_another_disk(outside: Path, folder: Path) -> None:
+    parts = write_split_model(outside, "large", 2)
+    contents = [part.read_bytes() for part in parts]
+
+    imported = import_model(parts[0], folder, How.MOVE, ignore)
+
+    assert [path.read_bytes() for path in imported] == contents
+    assert names(outside) == set()
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_move_to_another_disk_that_is_stopped_leaves_everything_as_it_was(
+    outside: Path, folder: Path
+) -> None:
+    source = write_split_model(outside, "large", 3)[0]
+    before = names(outside)
+
+    def stop_at_the_second(done: int, _total: int) -> None:
+        if done > source.stat().st_size:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        import_model(source, folder, How.MOVE, stop_at_the_second)
+
+    assert names(outside) == before
+    assert names(folder) == set()
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_move_from_a_disk_that_keeps_its_files_leaves_everything_as_it_was(
+    outside: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(outside / "a.gguf")
+
+    def refuse(path: Path) -> None:
+        if path == source:
+            raise PermissionError(13, "Permission denied", str(path))
+        os.unlink(path)  # noqa: PTH108  what Path has is replaced
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ModelError, match="could not be imported"):
+        import_model(source, folder, How.MOVE, ignore)
+
+    assert source.exists()
+    assert names(folder) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+@pytest.mark.parametrize("how", How)
+def test_a_link_of_a_cache_is_imported_as_what_it_leads_to(outside: Path, folder: Path, how: How) -> None:
+    blob = write_model(outside / "blobs" / "abc")
+    link = outside / "snapshots" / "main" / "a.gguf"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(Path("..", "..", "blobs", "abc"))
+
+    (target,) = import_model(link, folder, how, ignore)
+
+    assert target.read_bytes() == blob.read_bytes()
+    assert link.is_symlink() is (how is not How.MOVE)
 
 
 def test_what_a_killed_import_has_left_is_not_in_the_way(outside: Path, folder: Path) -> None:
