@@ -19,10 +19,11 @@ from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import for_good as delete
-from tray_app.models.housekeeping import free_bytes, import_model, remove_model, to_trash
+from tray_app.models.housekeeping import import_model, remove_model, to_trash
 from tray_app.models.library import NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
+from tray_app.models.space import free_bytes
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase
 from tray_app.system.child import launcher_for

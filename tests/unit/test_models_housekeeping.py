@@ -6,12 +6,14 @@ import errno
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.fakes.models import write_model, write_split_model, write_truncated_model
 from tray_app.errors import ModelError
 from tray_app.models.housekeeping import How, for_good, import_model, remove_model
+from tray_app.models.space import free_bytes
 from tray_app.models.verify import Check, note_checksum, verify_model
 
 
@@ -249,6 +251,36 @@ def test_a_folder_that_cannot_be_made_is_named(outside: Path, folder: Path) -> N
 
     with pytest.raises(ModelError, match="could not be imported") as caught:
         import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
+    assert str(folder) in caught.value.message
+
+
+@pytest.mark.parametrize("how", [How.COPY, How.MOVE])
+@pytest.mark.usefixtures("other_disk")
+def test_a_disk_that_is_too_full_is_said_before_anything_is_copied(
+    outside: Path, folder: Path, how: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(outside / "a.gguf")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1))
+
+    with pytest.raises(ModelError, match="Not enough space") as caught:
+        import_model(source, folder, how, ignore)
+
+    assert "link the model" in caught.value.hint
+    assert names(folder) == set()
+
+
+def test_the_space_of_a_folder_is_known_before_it_is_made(folder: Path) -> None:
+    assert free_bytes(folder / "below" / "it") > 0
+
+
+def test_a_disk_that_does_not_answer_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+
+    with pytest.raises(ModelError, match="cannot be read") as caught:
+        free_bytes(folder)
     assert str(folder) in caught.value.message
 
 

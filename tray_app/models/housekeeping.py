@@ -17,6 +17,7 @@ from tray_app.models import faults
 from tray_app.models.files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     OnProgress = Callable[[int, int], object]
 
 _BLOCK_BYTES = 1 << 20
-GIB = 1 << 30
+_NO_SPACE = "Free some space, or link the model in place of copying it."
 
 
 class NotDiscardedError(ModelError):
@@ -134,7 +135,7 @@ class _Bringer:
         self._copied_bytes = 0
         self._total_bytes = sum(_size_bytes(source) for source in sources)
         if how is How.COPY:
-            _require_space(folder, self._total_bytes)
+            require_space(folder, self._total_bytes, _NO_SPACE)
 
     def bring(self, source: Path, target: Path) -> None:
         match self._how:
@@ -167,7 +168,7 @@ class _Bringer:
         except OSError as exc:
             if exc.errno != errno.EXDEV:
                 raise
-            _require_space(target.parent, _size_bytes(source))
+            require_space(target.parent, _size_bytes(source), _NO_SPACE)
             self._copy(source, target)
             self._left_behind.append(source)
 
@@ -222,32 +223,6 @@ def _is_only_sparse_model(model: Path) -> bool:
                 if read_header(path).sparse:
                     sparse.append(path)
     return sparse == [model]
-
-
-def free_bytes(folder: Path) -> int:
-    """The space on the disk of a folder, which need not be there yet. `ModelError` if it cannot be told."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    try:
-        return shutil.disk_usage(place).free
-    except OSError as exc:
-        raise faults.unreadable(place, place.name, exc.strerror or str(exc)) from exc
-
-
-def _require_space(folder: Path, wanted_bytes: int) -> None:
-    free = free_bytes(folder)
-    if wanted_bytes > free:
-        raise ModelError(
-            "Not enough space on the disk",
-            phrase(
-                "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
-                needed=wanted_bytes / GIB,
-                free=free / GIB,
-                folder=folder,
-            ),
-            "Free some space, or link the model in place of copying it.",
-        )
 
 
 def _size_bytes(path: Path) -> int:
