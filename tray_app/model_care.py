@@ -20,7 +20,7 @@ from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import for_good as delete
 from tray_app.models.housekeeping import import_model, remove_model, to_trash
-from tray_app.models.library import NotInstalledError
+from tray_app.models.library import NotInstalledError, expanded
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
 from tray_app.models.space import free_bytes
@@ -134,7 +134,7 @@ class ModelCare:
 
     def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
         """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
-        return import_model(path.expanduser(), self._library().folder, how, on_bytes)
+        return import_model(expanded(path), self._library().folder, how, on_bytes)
 
     def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
         """Look again whether a model is what once arrived. `ModelError` says why it is not."""
