@@ -107,14 +107,13 @@ def parse_header(data: bytes, name: str) -> ModelHeader:
     if data[:4] not in (b"GGUF", b"PWRI"):
         raise faults.foreign(data, name)
     cursor = _Cursor(data, name)
-    version = cursor.take(_U32)
-    _check_version(version, name)
+    _check_version(cursor.take(_U32), name)
     tensor_count = cursor.read_count(MAX_TENSORS, "tensors")
     key_count = cursor.read_count(MAX_KEYS, "entries")
     metadata = _read_metadata(cursor, key_count)
     weights_size_bytes, elements = _read_tensor_infos(cursor, tensor_count)
     implied_bytes = _weights_start(cursor, metadata) + weights_size_bytes if elements else cursor.at
-    header = describe(metadata, cursor.lengths, elements, implied_bytes, version, sparse=data[:4] == b"PWRI")
+    header = describe(metadata, cursor.lengths, elements, implied_bytes, sparse=data[:4] == b"PWRI")
     if header is None:
         raise faults.damaged(name, "It does not say of which architecture the model is.")
     return header
