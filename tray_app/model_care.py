@@ -183,17 +183,15 @@ class ModelCare:
 
     def smaller_types(self, reference: str) -> SmallerTypes:
         """What a model can be turned into, and the space there is for it. `ModelError` if that is nothing."""
-        model = self._library().find(reference)
+        library = self._library()
+        model = library.find(reference)
         types = self.quantizer().types_for(model.header)
         return SmallerTypes(
             model,
             tuple((name, needed_bytes(model.header, name)) for name in types),
-            self._library().folder,
-            free_bytes(self._library().folder),
+            library.folder,
+            free_bytes(library.folder),
         )
-
-    def _peek(self, address: str) -> Model:
-        return peek(address, self._session, self._settings().hf_endpoint)
 
     def note_checksums(self, downloads: tuple[Progress, ...]) -> None:
         """Keep the digests of what has arrived, so that it can be verified again years later."""
@@ -204,3 +202,6 @@ class ModelCare:
                     note_checksum(progress.path, progress.sha256)
                 except OSError:  # the model is there and in order all the same
                     _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
+
+    def _peek(self, address: str) -> Model:
+        return peek(address, self._session, self._settings().hf_endpoint)

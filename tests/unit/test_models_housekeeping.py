@@ -226,6 +226,21 @@ def test_a_link_of_a_cache_is_imported_as_what_it_leads_to(outside: Path, folder
     assert link.is_symlink() is (how is not How.MOVE)
 
 
+def test_where_links_cannot_be_made_copying_is_proposed(
+    outside: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "A required privilege is not held by the client", str(path))
+
+    for name in ("hardlink_to", "symlink_to"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(ModelError, match="could not be imported") as caught:
+        import_model(write_model(outside / "a.gguf"), folder, How.LINK, ignore)
+
+    assert "copy or move it" in caught.value.hint
+    assert names(folder) == set()
+
+
 def test_what_a_killed_import_has_left_is_not_in_the_way(outside: Path, folder: Path) -> None:
     source = write_model(outside / "a.gguf")
     left = write_model(folder / ".a.gguf.importing")

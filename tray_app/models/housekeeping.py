@@ -74,7 +74,9 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
         raise ModelError(
             phrase("{name} could not be imported", name=model.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or folder),
-            "Check that there is space, and that you may write there.",
+            "Check that you may write there; where links cannot be made, copy or move it."
+            if how is How.LINK
+            else "Check that there is space, and that you may write there.",
         ) from exc
     return tuple(targets)
 
