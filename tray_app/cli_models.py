@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from tray_app.errors import ModelError
+from tray_app.models.faults import missing
 from tray_app.models.housekeeping import How
 from tray_app.models.verify import Check
 from tray_app.terminal import (
@@ -21,7 +22,7 @@ from tray_app.terminal import (
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
-    from tray_app.models.library import Model
+    from tray_app.models.library import Library, Model
 
 models_commands = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 
@@ -120,13 +121,14 @@ def models_verify(
     """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
     results: list[dict[str, Any]] = []
     with headless_app() as app, WorkBar(Console(stderr=True), "Verifying") as bar:
-        for reference in references or [model.id for model in app.library.installed()]:
+        chosen = [(each, each) for each in references] if references else _all_files(app.library)
+        for name, reference in chosen:
             try:
                 checked = app.care.verify_model(reference, bar.show)
             except ModelError as exc:
-                results.append({"model": reference, "ok": False, "error": str(exc)})
+                results.append({"model": name, "ok": False, "error": str(exc)})
             else:
-                results.append({"model": reference, "ok": True, "checked": checked})
+                results.append({"model": name, "ok": True, "checked": checked})
     ok = all(result["ok"] for result in results)
     if as_json:
         print_json({"ok": ok, "models": results})
@@ -147,6 +149,9 @@ def models_remove(
     """Remove a model with all that belongs to it: to the trash, unless told otherwise."""
     with headless_app() as app:
         removed = app.care.remove_model(reference, for_good=for_good)
+        if not removed:
+            path = app.library.locate(reference)
+            raise missing(path.name, path)
     if as_json:
         print_json({"removed": [str(path) for path in removed], "trashed": not for_good})
     else:
@@ -169,6 +174,15 @@ def quantize(
         print_json({"path": str(path), "bytes": size_bytes})
     else:
         typer.echo(f"Saved {path} ({size_bytes:,} bytes)")
+
+
+def _all_files(library: Library) -> list[tuple[str, str]]:
+    """Names and paths of all that may be models, but for what is still being copied."""
+    contents = library.contents()
+    return [
+        *((model.id, str(model.path)) for model in contents.models),
+        *((each.path.name, str(each.path)) for each in contents.unusable if not each.arriving),
+    ]
 
 
 def _summary(model: Model) -> dict[str, Any]:

@@ -41,20 +41,19 @@ def tune_threads(
     with (
         _server_at_rest(),
         headless_app(overrides) as app,
-        _interrupts(cancelled),
         WorkBar(Console(stderr=True), "Measuring") as bar,
     ):
-        app.start_server()
-        tuning = tune(
-            app,
-            app.store.current,
-            app.host,
-            cancelled,
-            lambda samples, total: bar.show(len(samples), total),
-        )
+        app.start_server()  # may download: Ctrl-C ends that at once
+        with _interrupts(cancelled):
+            tuning = tune(
+                app,
+                app.store.current,
+                app.host,
+                cancelled,
+                lambda samples, total: bar.show(len(samples), total),
+            )
         if apply and tuning.advice != tuning.present:
-            chosen = {"threads": tuning.advice.writing, "threads_batch": tuning.advice.reading}
-            app.store.replace(replace(app.store.current, **chosen))
+            app.store.replace(replace(app.store.current, **_settings(tuning.advice)))
     if as_json:
         print_json(_document(tuning, applied=apply))
     else:
@@ -113,8 +112,13 @@ def _server_at_rest() -> Iterator[None]:
 
 @contextmanager
 def _interrupts(cancelled: threading.Event) -> Iterator[None]:
-    """Ctrl-C ends the measuring, not the cleaning up."""
-    before = signal.signal(signal.SIGINT, lambda *_: cancelled.set())
+    """Ctrl-C ends the measuring, not the cleaning up; a second one ends the command."""
+
+    def cancel(*_: object) -> None:
+        cancelled.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, cancel)
     try:
         yield
     finally:

@@ -19,10 +19,11 @@ from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import for_good as delete
-from tray_app.models.housekeeping import free_bytes, import_model, remove_model, to_trash
-from tray_app.models.library import NotInstalledError
+from tray_app.models.housekeeping import import_model, remove_model, to_trash
+from tray_app.models.library import NotInstalledError, expanded
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
+from tray_app.models.space import free_bytes
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase
 from tray_app.system.child import launcher_for
@@ -133,7 +134,7 @@ class ModelCare:
 
     def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
         """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
-        return import_model(path.expanduser(), self._library().folder, how, on_bytes)
+        return import_model(expanded(path), self._library().folder, how, on_bytes)
 
     def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
         """Look again whether a model is what once arrived. `ModelError` says why it is not."""
@@ -182,17 +183,15 @@ class ModelCare:
 
     def smaller_types(self, reference: str) -> SmallerTypes:
         """What a model can be turned into, and the space there is for it. `ModelError` if that is nothing."""
-        model = self._library().find(reference)
+        library = self._library()
+        model = library.find(reference)
         types = self.quantizer().types_for(model.header)
         return SmallerTypes(
             model,
             tuple((name, needed_bytes(model.header, name)) for name in types),
-            self._library().folder,
-            free_bytes(self._library().folder),
+            library.folder,
+            free_bytes(library.folder),
         )
-
-    def _peek(self, address: str) -> Model:
-        return peek(address, self._session, self._settings().hf_endpoint)
 
     def note_checksums(self, downloads: tuple[Progress, ...]) -> None:
         """Keep the digests of what has arrived, so that it can be verified again years later."""
@@ -203,3 +202,6 @@ class ModelCare:
                     note_checksum(progress.path, progress.sha256)
                 except OSError:  # the model is there and in order all the same
                     _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
+
+    def _peek(self, address: str) -> Model:
+        return peek(address, self._session, self._settings().hf_endpoint)

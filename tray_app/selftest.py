@@ -23,7 +23,8 @@ import psutil
 from tray_app.app import App
 from tray_app.download.queue import DownloadQueue
 from tray_app.errors import AppError
-from tray_app.system.paths import AppPaths, resources
+from tray_app.models.library import builtin_model
+from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def run_selftest(host: Host, listener: Listener) -> Report:
 
 
 def _prove_download(folder: Path, listener: Listener) -> DownloadProof:
-    model = (resources() / "test-model" / "test.gguf").read_bytes()
+    model = builtin_model().read_bytes()
     digest = hashlib.sha256(model).hexdigest()
     with _serve(model) as server:
         listener.step(f"Downloading the test model from {server.url}")

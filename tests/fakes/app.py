@@ -68,9 +68,7 @@ def make_host(*, gpu: bool = False, system: System = System.LINUX, machine: str 
 def make_model(name: str = "Bamboo 7B Q4_0", file_name: str = "bamboo.gguf", *, sparse: bool = True) -> Model:
     header = ModelHeader(
         sparse=sparse,
-        version=3,
         architecture="bamboo",
-        name=name,
         context_length=4096,
         embedding_length=4096,
         block_count=32,

@@ -34,9 +34,7 @@ def model(
 ) -> Model:
     header = ModelHeader(
         sparse=False,
-        version=3,
         architecture=architecture,
-        name=None,
         context_length=context,
         embedding_length=64,
         block_count=2,

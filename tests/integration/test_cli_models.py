@@ -103,6 +103,25 @@ def test_what_is_downloaded_is_verified_by_every_byte_later(folder: Path) -> Non
     assert "damaged" in result.stdout
 
 
+def test_without_a_name_all_files_are_verified_also_those_of_no_use(folder: Path) -> None:
+    write_model(folder / "good.gguf")
+    os.utime(write_truncated_model(folder / "half.gguf"), (1, 1))
+
+    verified = document("models", "verify", code=1)
+
+    assert {each["model"]: each["ok"] for each in verified["models"]} == {
+        "good": True,
+        "test": True,
+        "half.gguf": False,
+    }
+
+
+def test_where_nothing_is_nothing_is_removed_and_that_is_said(folder: Path) -> None:
+    error = document("models", "remove", str(folder / "none.gguf"), code=1)["error"]
+
+    assert error["title"] == "The model file none.gguf does not exist"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the recycle bin is the person's own")
 def test_a_removed_model_is_in_the_trash(
     folder: Path, private_home: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.file_server import FileServer, Stall
+from tests.fakes.models import model_bytes
+from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
+from tray_app.cli_tune import _interrupts
 from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this platform")
 
@@ -43,3 +52,24 @@ def test_without_a_model_it_says_what_to_do() -> None:
 
     assert result.returncode == 1
     assert "No model is chosen yet" in result.stderr
+
+
+def test_ctrl_c_ends_the_download_of_a_model_that_is_not_here(private_home: Path) -> None:
+    with FileServer() as server:
+        served = server.put("/mine.gguf", model_bytes())
+        served.always = Stall(after_bytes=1000)
+        (private_home / "models.toml").write_text(f'[[models]]\nid = "mine"\nsource = "{served.url}"\n')
+        with running("tune", "--model", "mine") as program:
+            assert served.asked.wait(DEADLINE_S)
+
+            assert program.interrupt() == 130  # as shells count an end by Ctrl-C
+
+
+def test_the_first_ctrl_c_ends_the_measuring_and_the_second_the_command() -> None:
+    cancelled = threading.Event()
+    with _interrupts(cancelled):
+        signal.raise_signal(signal.SIGINT)
+        assert cancelled.is_set()
+
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

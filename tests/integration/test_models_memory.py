@@ -20,7 +20,7 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.plan import plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
-from tray_app.models.memory import Load, Need, estimate
+from tray_app.models.memory import MIB, Load, Need, estimate
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this
 
 from tray_app.engine import llamacpp_child
 
-MIB = 1 << 20
 _BUFFER = re.compile(r"(model|KV|compute) buffer size = +([\d.]+) MiB")
 _ADDRESS = re.compile(r"serving on (http://[\d.:]+)")
 NARROW = Shape()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,8 +150,28 @@ def test_a_file_that_is_there_is_not_replaced(quantizer: Quantizer, tmp_path: Pa
         run(quantizer, source, tmp_path / "nowhere" / "b.gguf")
 
 
+def test_a_disk_that_is_too_full_is_said_beforehand(
+    quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+
+    with pytest.raises(ModelError, match="Not enough space") as caught:
+        run(quantizer, write_model(tmp_path / "a.gguf"), tmp_path / "b.gguf")
+
+    assert "another place" in caught.value.hint
+
+
 @pytest.mark.parametrize(
-    ("type_name", "bits"), [("F16", 16), ("Q4_0", 4.5), ("Q4_K_M", 4.5), ("Q6_K", 6.5625), ("NEW", 32)]
+    ("type_name", "bits"),
+    [
+        ("F16", 16),
+        ("Q4_0", 4.5),
+        ("Q4_K_M", 4.5),
+        ("Q6_K", 6.5625),
+        ("IQ3_M", 3.4375),
+        ("IQ2_XS", 2.3125),
+        ("NEW", 32),
+    ],
 )
 def test_the_space_needed_follows_from_the_type(type_name: str, bits: float) -> None:
     header = parse_header(model_bytes(weights=32_000), "x")

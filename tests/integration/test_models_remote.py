@@ -84,6 +84,11 @@ def test_a_web_page_is_called_one(server: FileServer) -> None:
         peek(server.put("/a.gguf", HTML_PAGE).url)
 
 
+def test_what_goes_with_a_model_is_told_from_one_before_it_is_downloaded(server: FileServer) -> None:
+    with pytest.raises(ModelError, match="no model by itself"):
+        peek(server.put("/a.gguf", model_bytes(extra={"general.type": "adapter"})).url)
+
+
 def test_a_refusal_is_told_as_for_a_download(server: FileServer) -> None:
     served = server.put("/a.gguf", b"")
     served.always = Status(404)

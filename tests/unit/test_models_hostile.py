@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.models import Tensor, header_bytes, model_bytes
 from tray_app.errors import ModelError
-from tray_app.models.gguf import MAX_HEADER_BYTES, NeedMoreBytesError, parse_header, read_header
+from tray_app.models.gguf import MAX_HEADER_BYTES, NeedMoreBytesError, parse_header, read_growing, read_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def check_outcome(data: bytes) -> None:
 
 
 @given(st.sampled_from([b"GGUF\x03\0\0\0", b"PWRI\x03\0\0\0", b"GGUF", b""]), st.binary(max_size=300))
-def test_any_bytes_have_an_check_outcome(start: bytes, rest: bytes) -> None:
+def test_any_bytes_have_an_outcome(start: bytes, rest: bytes) -> None:
     check_outcome(start + rest)
 
 
@@ -67,6 +67,23 @@ def test_a_header_with_some_bytes_replaced_has_an_outcome(changes: list[tuple[in
     for at, value in changes:
         data[at] = value
     check_outcome(bytes(data))
+
+
+def test_no_more_is_fetched_than_a_header_may_be_long() -> None:
+    def array(size: int) -> bytes:
+        return struct.pack("<Q", 1) + b"k" + struct.pack("<IIQ", 9, 0, size)
+
+    content = b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + array(60 << 20) + bytes(60 << 20) + array(2 << 20)
+    wishes = []
+
+    def extend(_known: bytes, wanted_bytes: int) -> bytes:
+        wishes.append(wanted_bytes)
+        return content[:wanted_bytes]
+
+    with pytest.raises(ModelError):
+        read_growing("x", extend)
+
+    assert max(wishes) == MAX_HEADER_BYTES
 
 
 def test_a_file_full_of_empty_texts_takes_bounded_time(tmp_path: Path) -> None:

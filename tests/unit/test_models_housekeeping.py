@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.fakes.models import write_model, write_split_model, write_truncated_model
 from tray_app.errors import ModelError
 from tray_app.models.housekeeping import How, for_good, import_model, remove_model
+from tray_app.models.space import free_bytes
 from tray_app.models.verify import Check, note_checksum, verify_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -85,6 +85,15 @@ def test_the_statistics_of_another_model_are_left_alone(outside: Path, folder: P
     assert folder / "activation" not in imported
 
 
+def test_a_move_takes_no_statistics_that_may_be_of_another_model(outside: Path, folder: Path) -> None:
+    source = write_sparse_with_statistics(outside)
+    write_model(outside / "other.gguf", sparse=True)
+
+    import_model(source, folder, How.MOVE, ignore)
+
+    assert names(outside) == {"other.gguf", "activation"}
+
+
 def test_all_files_of_a_split_model_are_imported(outside: Path, folder: Path) -> None:
     parts = write_split_model(outside, "large", 2)
 
@@ -145,6 +154,93 @@ def test_an_import_that_is_stopped_leaves_everything_as_it_was(
     assert names(folder) == set()
 
 
+@pytest.fixture
+def other_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models folder is on another disk than all else."""
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(path), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_model_moves_to_another_disk(outside: Path, folder: Path) -> None:
+    parts = write_split_model(outside, "large", 2)
+    contents = [part.read_bytes() for part in parts]
+
+    imported = import_model(parts[0], folder, How.MOVE, ignore)
+
+    assert [path.read_bytes() for path in imported] == contents
+    assert names(outside) == set()
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_move_to_another_disk_that_is_stopped_leaves_everything_as_it_was(
+    outside: Path, folder: Path
+) -> None:
+    source = write_split_model(outside, "large", 3)[0]
+    before = names(outside)
+
+    def stop_at_the_second(done: int, _total: int) -> None:
+        if done > source.stat().st_size:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        import_model(source, folder, How.MOVE, stop_at_the_second)
+
+    assert names(outside) == before
+    assert names(folder) == set()
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_move_from_a_disk_that_keeps_its_files_leaves_everything_as_it_was(
+    outside: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(outside / "a.gguf")
+
+    def refuse(path: Path) -> None:
+        if path == source:
+            raise PermissionError(13, "Permission denied", str(path))
+        os.unlink(path)  # noqa: PTH108  what Path has is replaced
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ModelError, match="could not be imported"):
+        import_model(source, folder, How.MOVE, ignore)
+
+    assert source.exists()
+    assert names(folder) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+@pytest.mark.parametrize("how", How)
+def test_a_link_of_a_cache_is_imported_as_what_it_leads_to(outside: Path, folder: Path, how: How) -> None:
+    blob = write_model(outside / "blobs" / "abc")
+    link = outside / "snapshots" / "main" / "a.gguf"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(Path("..", "..", "blobs", "abc"))
+
+    (target,) = import_model(link, folder, how, ignore)
+
+    assert target.read_bytes() == blob.read_bytes()
+    assert link.is_symlink() is (how is not How.MOVE)
+
+
+def test_where_links_cannot_be_made_copying_is_proposed(
+    outside: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "A required privilege is not held by the client", str(path))
+
+    for name in ("hardlink_to", "symlink_to"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(ModelError, match="could not be imported") as caught:
+        import_model(write_model(outside / "a.gguf"), folder, How.LINK, ignore)
+
+    assert "copy or move it" in caught.value.hint
+    assert names(folder) == set()
+
+
 def test_what_a_killed_import_has_left_is_not_in_the_way(outside: Path, folder: Path) -> None:
     source = write_model(outside / "a.gguf")
     left = write_model(folder / ".a.gguf.importing")
@@ -170,6 +266,36 @@ def test_a_folder_that_cannot_be_made_is_named(outside: Path, folder: Path) -> N
 
     with pytest.raises(ModelError, match="could not be imported") as caught:
         import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
+    assert str(folder) in caught.value.message
+
+
+@pytest.mark.parametrize("how", [How.COPY, How.MOVE])
+@pytest.mark.usefixtures("other_disk")
+def test_a_disk_that_is_too_full_is_said_before_anything_is_copied(
+    outside: Path, folder: Path, how: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(outside / "a.gguf")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1))
+
+    with pytest.raises(ModelError, match="Not enough space") as caught:
+        import_model(source, folder, how, ignore)
+
+    assert "link the model" in caught.value.hint
+    assert names(folder) == set()
+
+
+def test_the_space_of_a_folder_is_known_before_it_is_made(folder: Path) -> None:
+    assert free_bytes(folder / "below" / "it") > 0
+
+
+def test_a_disk_that_does_not_answer_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+
+    with pytest.raises(ModelError, match="cannot be read") as caught:
+        free_bytes(folder)
     assert str(folder) in caught.value.message
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +13,12 @@ import pytest
 from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_truncated_model
 from tray_app.errors import ModelError
 from tray_app.models.catalog import CatalogEntry
-from tray_app.models.library import Library, NotInstalledError
+from tray_app.models.library import Library, NotInstalledError, models_folder
+from tray_app.settings.schema import Settings
+from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.fakes.models import Value
 
@@ -281,6 +286,51 @@ def test_what_unfinished_downloads_hold_is_told(library: Library, folder: Path) 
 
     assert (partial.path.name, partial.final.name) == ("a.gguf.part", "a.gguf")
     assert 0 < partial.held_bytes < 1 << 20
+
+
+def test_a_download_that_ends_meanwhile_does_not_hide_the_others(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        write_model(folder / f"{name}.gguf.part")
+    scan = os.scandir
+
+    @contextmanager
+    def scan_and_end_the_first(path: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scan(path) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+        (folder / listed[0].name).unlink()
+        yield listed
+
+    monkeypatch.setattr(os, "scandir", scan_and_end_the_first)
+
+    assert {"b.gguf", "c.gguf"} <= {partial.final.name for partial in library.partials()}
+
+
+def test_a_models_folder_that_cannot_be_listed_still_leaves_the_model_of_the_app(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    write_model(folder / "a.gguf")
+    for listing in ("scandir", "listdir"):
+        monkeypatch.setattr(os, listing, refuse)
+
+    contents = library.contents()
+
+    assert [model.id for model in contents.models] == ["test"]
+    assert contents.partials == ()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [("", "usual"), ("/else/where", "/else/where"), ("~no-such-user/x", "~no-such-user/x")],
+)
+def test_the_models_folder_is_the_chosen_or_the_usual_one(chosen: str, expected: str, tmp_path: Path) -> None:
+    paths = replace(AppPaths.below(tmp_path), models=Path("usual"))
+
+    assert models_folder(Settings(models_folder=chosen), paths) == Path(expected)
 
 
 def test_files_that_are_no_whole_models_are_listed_with_what_is_wrong(folder: Path, library: Library) -> None:

@@ -170,6 +170,9 @@ def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
         "does not fit, because with a context of 32768 it needs 8.8 GiB, and 5.0 GiB can be used; "
         "try context 2048"
     )
+    assert text(5, 256) == (
+        "does not fit, because it needs 4.3 GiB, and 4.0 GiB can be used; try a smaller quantization or model"
+    )
     assert text(4, 2048).endswith(
         "weights alone take 4.0 GiB, and 3.0 GiB can be used; try a smaller quantization or model"
     )

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.download.part import PART_ENDING
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -18,7 +20,6 @@ ACTIVATION = "activation"
 GPU_INDEX = ".generated.gpuidx"
 """What PowerInfer appends to a model's name for how it shares it between processor and graphics card."""
 CHECKSUM = ".sha256"
-PARTIAL = ".part"
 MAX_PARTS = 999
 FRESH_S = 4.0
 """A file that was written to less long ago may not be at its end yet."""
@@ -62,9 +63,14 @@ def split_of(stem: str) -> Split | None:
 
 def stem_of(model: Path) -> str:
     """What a model is called by its file: without its suffix, and without what the split has added."""
-    stem = model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
+    stem = without_suffix(model)
     split = split_of(stem)
     return split.stem if split else stem
+
+
+def without_suffix(model: Path) -> str:
+    """The name of a model's file without its suffix, if it has that of models."""
+    return model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
 
 
 def parts_of(model: Path) -> tuple[Path, ...]:
@@ -96,16 +102,20 @@ def activation_of(model: Path) -> Path | None:
 
 
 def partials_in(folder: Path) -> tuple[Partial, ...]:
-    """What unfinished downloads hold in a folder, by name; nothing if there is no folder."""
+    """What unfinished downloads hold in a folder, by name; nothing if it is not there or cannot be listed."""
     return tuple(sorted(_partials(folder), key=lambda partial: partial.path.name))
 
 
 def _partials(folder: Path) -> Iterator[Partial]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(PARTIAL) and entry.is_file(follow_symlinks=False):
+            if entry.name.endswith(PART_ENDING) and entry.is_file(follow_symlinks=False):
+                try:
+                    info = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # the download has just ended
+                    continue
                 path = folder / entry.name
-                yield Partial(path, path.with_suffix(""), held_bytes(entry.stat(follow_symlinks=False)))
+                yield Partial(path, path.with_suffix(""), held_bytes(info))
 
 
 def is_fresh(modified_s: float, now_s: float) -> bool:

@@ -22,8 +22,8 @@ from tray_app.models.header import describe
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-    from typing import BinaryIO
 
     from tray_app.models.header import Metadata, ModelHeader
     from tray_app.phrases import Text
@@ -65,12 +65,38 @@ def read_header(path: Path) -> ModelHeader:
     size_bytes = _file_size(path, name)
     try:
         with path.open("rb") as file:
-            header = _read_growing(file, size_bytes, name)
+            # No more is asked for than is there: a read makes room for all that it is asked for.
+            header = read_growing(
+                name, lambda data, wanted: data + file.read(min(wanted, size_bytes) - len(data))
+            )
     except OSError as exc:
         raise faults.unreadable(path, name, exc.strerror or str(exc)) from exc
     if size_bytes < header.implied_size_bytes:
         raise faults.bytes_missing(name, size_bytes, header.implied_size_bytes)
     return header
+
+
+def read_growing(name: str, extend: Callable[[bytes, int], bytes]) -> ModelHeader:
+    """The header of a model file of which `extend` fetches as much as it takes, and no more.
+
+    `extend` is given the first bytes of the file that are known, and how many are wanted; it returns so many,
+    fewer only where the file ends. `ModelError` as `parse_header`, or if the header ends nowhere.
+    """
+    data, wanted_bytes = b"", FIRST_READ_BYTES
+    while True:
+        data = extend(data, wanted_bytes)
+        try:
+            return parse_header(data, name)
+        except NeedMoreBytesError as need:
+            if need.size_bytes > MAX_HEADER_BYTES:
+                raise faults.damaged(
+                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
+                ) from None
+            if len(data) < wanted_bytes:
+                raise faults.incomplete(
+                    name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
+                ) from None
+            wanted_bytes = min(max(need.size_bytes, 4 * wanted_bytes), MAX_HEADER_BYTES)
 
 
 def parse_header(data: bytes, name: str) -> ModelHeader:
@@ -81,14 +107,13 @@ def parse_header(data: bytes, name: str) -> ModelHeader:
     if data[:4] not in (b"GGUF", b"PWRI"):
         raise faults.foreign(data, name)
     cursor = _Cursor(data, name)
-    version = cursor.take(_U32)
-    _check_version(version, name)
+    _check_version(cursor.take(_U32), name)
     tensor_count = cursor.read_count(MAX_TENSORS, "tensors")
     key_count = cursor.read_count(MAX_KEYS, "entries")
     metadata = _read_metadata(cursor, key_count)
     weights_size_bytes, elements = _read_tensor_infos(cursor, tensor_count)
     implied_bytes = _weights_start(cursor, metadata) + weights_size_bytes if elements else cursor.at
-    header = describe(metadata, cursor.lengths, elements, implied_bytes, version, sparse=data[:4] == b"PWRI")
+    header = describe(metadata, cursor.lengths, elements, implied_bytes, sparse=data[:4] == b"PWRI")
     if header is None:
         raise faults.damaged(name, "It does not say of which architecture the model is.")
     return header
@@ -160,27 +185,6 @@ class _Cursor:
                 raise NeedMoreBytesError(at + _U64.size)
             at += _U64.size + read(data, at)[0]
         self.skip(at - self.at)
-
-
-def _read_growing(file: BinaryIO, size_bytes: int, name: str) -> ModelHeader:
-    """Parse the first bytes, and again more of them until the header is all there."""
-    data = file.read(FIRST_READ_BYTES)
-    while True:
-        try:
-            return parse_header(data, name)
-        except NeedMoreBytesError as need:
-            if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(
-                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
-                ) from None
-            if need.size_bytes > size_bytes:
-                raise faults.incomplete(
-                    name, phrase("It ends after {count:,} bytes, within its header.", count=size_bytes)
-                ) from None
-            more = file.read(max(need.size_bytes, 4 * len(data)) - len(data))
-        if not more:
-            raise faults.incomplete(name, "It became shorter while it was read.")
-        data += more
 
 
 def _read_metadata(cursor: _Cursor, key_count: int) -> Metadata:

@@ -49,9 +49,7 @@ class ModelHeader:
 
     sparse: bool
     """A PWRI file, that only PowerInfer runs."""
-    version: int = 3
     architecture: str = ""
-    name: str | None = None
     context_length: int | None = None
     """Tokens that the model was trained to see at once."""
     embedding_length: int | None = None
@@ -91,7 +89,6 @@ def describe(
     lengths: Mapping[str, int],
     elements: Counter[int],
     implied_size_bytes: int,
-    version: int,
     *,
     sparse: bool,
 ) -> ModelHeader | None:
@@ -109,9 +106,7 @@ def describe(
 
     return ModelHeader(
         sparse=sparse,
-        version=version,
         architecture=architecture,
-        name=_label(metadata.get("general.name")),
         context_length=size("context_length"),
         embedding_length=size("embedding_length"),
         block_count=size("block_count"),

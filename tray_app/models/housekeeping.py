@@ -17,6 +17,7 @@ from tray_app.models import faults
 from tray_app.models.files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     OnProgress = Callable[[int, int], object]
 
 _BLOCK_BYTES = 1 << 20
-GIB = 1 << 30
+_NO_SPACE = "Free some space, or link the model in place of copying it."
 
 
 class NotDiscardedError(ModelError):
@@ -54,11 +55,7 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     if headers[0].role is not Role.MODEL:
         raise faults.not_to_be_served(model.name, headers[0].role)
     sources = [*parts, *companions_of(parts[0])]
-    if (
-        headers[0].sparse
-        and (activation := activation_of(parts[0]))
-        and not _exists(folder / activation.name)
-    ):
+    if headers[0].sparse and (activation := _activation_to_bring(parts[0], folder, how)):
         sources.append(activation)
     targets = [folder / source.name for source in sources]
     for target in targets:
@@ -71,12 +68,15 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
             for source, target in zip(sources, targets, strict=True):
                 undo.callback(bring.take_back, source, target)
                 bring.bring(source, target)
+            bring.finish()
             undo.pop_all()
     except OSError as exc:
         raise ModelError(
             phrase("{name} could not be imported", name=model.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or folder),
-            "Check that there is space, and that you may write there.",
+            "Check that you may write there; where links cannot be made, copy or move it."
+            if how is How.LINK
+            else "Check that there is space, and that you may write there.",
         ) from exc
     return tuple(targets)
 
@@ -115,16 +115,29 @@ def for_good(path: Path) -> None:
         path.unlink()
 
 
+def _activation_to_bring(model: Path, folder: Path, how: How) -> Path | None:
+    """The statistics that go with a sparse model: never over others, nor away from another model."""
+    activation = activation_of(model)
+    if activation is None or _exists(folder / activation.name):
+        return None
+    return activation if how is not How.MOVE or _is_only_sparse_model(model) else None
+
+
 class _Bringer:
-    """Copies, moves or links one file or folder after the other, and can take the last ones back."""
+    """Copies, moves or links one file or folder after the other, and can take the last ones back.
+
+    What is moved, but cannot be renamed, stays where it is until `finish`: then nothing has to be brought
+    back from another disk if the work ends before.
+    """
 
     def __init__(self, how: How, sources: list[Path], folder: Path, on_bytes: OnProgress) -> None:
         self._how = how
         self._on_bytes = on_bytes
+        self._left_behind: list[Path] = []
         self._copied_bytes = 0
         self._total_bytes = sum(_size_bytes(source) for source in sources)
         if how is How.COPY:
-            _require_space(folder, self._total_bytes)
+            require_space(folder, self._total_bytes, _NO_SPACE)
 
     def bring(self, source: Path, target: Path) -> None:
         match self._how:
@@ -135,22 +148,31 @@ class _Bringer:
             case How.LINK:
                 _link(source, target)
 
+    def finish(self) -> None:
+        """Remove what has been moved and is still in its old place."""
+        for source in self._left_behind:
+            for_good(source)
+
     def take_back(self, source: Path, target: Path) -> None:
         """Undo what `bring` has done or begun."""
         if self._how is How.MOVE and not _exists(source):
-            self._move(target, source)
+            shutil.move(target, source)
         elif _exists(target):
             for_good(target)
 
     def _move(self, source: Path, target: Path) -> None:
+        if source.is_symlink():  # a relative one would lead nowhere from there
+            _symlink(source, target)
+            self._left_behind.append(source)
+            return
         try:
             source.rename(target)
         except OSError as exc:
             if exc.errno != errno.EXDEV:
                 raise
-            _require_space(target.parent, _size_bytes(source))
+            require_space(target.parent, _size_bytes(source), _NO_SPACE)
             self._copy(source, target)
-            for_good(source)
+            self._left_behind.append(source)
 
     def _copy(self, source: Path, target: Path) -> None:
         if source.is_dir():
@@ -185,9 +207,13 @@ def _forget_interrupted(partial: Path) -> None:
 
 def _link(source: Path, target: Path) -> None:
     try:
-        target.hardlink_to(source)
+        target.hardlink_to(source.resolve())  # of a link, Linux would make another name for the link
     except OSError:  # another disk, a folder, or a file system without
-        target.symlink_to(source, target_is_directory=source.is_dir())
+        _symlink(source, target)
+
+
+def _symlink(source: Path, target: Path) -> None:
+    target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
 
 
 def _is_only_sparse_model(model: Path) -> bool:
@@ -199,32 +225,6 @@ def _is_only_sparse_model(model: Path) -> bool:
                 if read_header(path).sparse:
                     sparse.append(path)
     return sparse == [model]
-
-
-def free_bytes(folder: Path) -> int:
-    """The space on the disk of a folder, which need not be there yet. `ModelError` if it cannot be told."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    try:
-        return shutil.disk_usage(place).free
-    except OSError as exc:
-        raise faults.unreadable(place, place.name, exc.strerror or str(exc)) from exc
-
-
-def _require_space(folder: Path, wanted_bytes: int) -> None:
-    free = free_bytes(folder)
-    if wanted_bytes > free:
-        raise ModelError(
-            "Not enough space on the disk",
-            phrase(
-                "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
-                needed=wanted_bytes / GIB,
-                free=free / GIB,
-                folder=folder,
-            ),
-            "Free some space, or link the model in place of copying it.",
-        )
 
 
 def _size_bytes(path: Path) -> int:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.errors import ModelError
 from tray_app.models import faults
-from tray_app.models.files import SUFFIX, is_fresh, partials_in, parts_of, split_of, stem_of
+from tray_app.models.files import (
+    SUFFIX,
+    is_fresh,
+    partials_in,
+    parts_of,
+    split_of,
+    stem_of,
+    without_suffix,
+)
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
@@ -82,7 +90,12 @@ class NotInstalledError(ModelError):
 
 def models_folder(settings: Settings, paths: AppPaths) -> Path:
     """Where models are and go."""
-    return Path(settings.models_folder).expanduser() if settings.models_folder else paths.models
+    return expanded(settings.models_folder) if settings.models_folder else paths.models
+
+
+def expanded(path: Path | str) -> Path:
+    """A path with a home folder in place of `~`, or as it is where there is no such user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown user
 
 
 def builtin_model() -> Path:
@@ -104,7 +117,7 @@ class Library:
         self.catalog = catalog
         self.builtin = builtin
         self._clock = clock
-        self._headers: dict[tuple[Path, _Stamp], ModelHeader] = {}
+        self._headers: dict[Path, tuple[_Stamp, ModelHeader]] = {}
 
     def find(self, reference: str) -> Model:
         """The model that is meant by an id, a file name in the folder, or a path; `.gguf` may be left out.
@@ -190,7 +203,7 @@ class Library:
                 "It is an address, and not a model on this computer.",
                 phrase("Download it: powerinfer-tray download {source}", source=reference),
             )
-        given = Path(os.path.expanduser(reference)).absolute()  # noqa: PTH111 Path's raises for an unknown user
+        given = expanded(reference).absolute()
         is_path = Path(reference).name != reference
         for path in (given,) if is_path else (self.folder / reference, given):
             for candidate in (path, Path(f"{path}{SUFFIX}")):
@@ -239,15 +252,15 @@ class Library:
         return Unusable(path, size_bytes, error, arriving=is_fresh(newest_s, self._clock()))
 
     def _header(self, path: Path, stamp: _Stamp) -> ModelHeader:
-        header = self._headers.get((path, stamp))
-        if header is None:
-            header = self._headers[path, stamp] = read_header(path)
-        return header
+        known = self._headers.get(path)
+        if known is None or known[0] != stamp:
+            known = self._headers[path] = (stamp, read_header(path))
+        return known[1]
 
     def _id(self, path: Path) -> str:
         if entry := self._entry_of(path):
             return entry.id
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", _stem(path)).strip("-") or "model"
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", without_suffix(path)).strip("-") or "model"
         taken = any(entry.id == name for entry in self.catalog)
         return name + SUFFIX if taken else name
 
@@ -265,7 +278,3 @@ def _stamp(path: Path) -> _Stamp:
     except (OSError, ValueError):  # reading the header will say what is wrong
         return _Stamp(0, 0)
     return _Stamp(info.st_mtime_ns, info.st_size)
-
-
-def _stem(path: Path) -> str:
-    return path.name[: -len(SUFFIX)] if path.suffix.lower() == SUFFIX else path.name

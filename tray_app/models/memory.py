@@ -116,10 +116,10 @@ class Verdict:
                 f"does not fit, because with a context of {self.context_size} it needs {need}, "
                 f"and {usable} can be used; try context {self.better_context}"
             )
-        return (
-            f"does not fit, because its weights alone take {_memory_text(self.need.weights_bytes)}, "
-            f"and {usable} can be used; try a smaller quantization or model"
-        )
+        why = f"it needs {need}"
+        if self.need.weights_bytes > self.room.usable_bytes:
+            why = f"its weights alone take {_memory_text(self.need.weights_bytes)}"
+        return f"does not fit, because {why}, and {usable} can be used; try a smaller quantization or model"
 
 
 def estimate(header: ModelHeader, weights_bytes: int, load: Load) -> Need:

@@ -15,6 +15,7 @@ from tray_app.errors import ModelError
 from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 from tray_app.system.child import Launch, lines_of
 from tray_app.system.environment import child_environment
@@ -23,11 +24,11 @@ from tray_app.system.process import ask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tray_app.models.ggml import TensorType
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
     from tray_app.system.child import Child, Launcher
 
-GIB = 1 << 30
 SPARSE_TYPES = frozenset({"F16", "Q4_0"})
 """PowerInfer computes nonsense from feed-forward weights of any other type."""
 
@@ -110,9 +111,18 @@ def quantize(
 
 def needed_bytes(header: ModelHeader, type_name: str) -> int:
     """The disk that the result takes at most."""
-    kinds = [kind for kind in TENSOR_TYPES.values() if type_name.startswith(kind.name)]
-    kind = max(kinds, key=lambda each: len(each.name), default=TENSOR_TYPES[0])
+    kind = _storage_of(type_name)
     return int(header.parameters / kind.block_elements * kind.block_bytes * _MARGIN)
+
+
+def _storage_of(type_name: str) -> TensorType:
+    """How a mix stores most of its weights: `Q4_K_M` as Q4_K, `IQ3_M` as the largest IQ3, else F32."""
+    named = [kind for kind in TENSOR_TYPES.values() if type_name.startswith(kind.name)]
+    if named:
+        return max(named, key=lambda kind: len(kind.name))
+    family = type_name.partition("_")[0] + "_"
+    related = (kind for kind in TENSOR_TYPES.values() if kind.name.startswith(family))
+    return max(related, key=lambda kind: kind.block_bytes / kind.block_elements, default=TENSOR_TYPES[0])
 
 
 def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Path, type_name: str) -> None:
@@ -139,18 +149,7 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
             phrase("There is no folder {folder}.", folder=target.parent),
             "Make it, or give another place.",
         )
-    needed, free = needed_bytes(header, type_name), shutil.disk_usage(target.parent).free
-    if needed > free:
-        raise ModelError(
-            "Not enough space on the disk",
-            phrase(
-                "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
-                needed=needed / GIB,
-                free=free / GIB,
-                folder=target.parent,
-            ),
-            "Free some space, or give another place.",
-        )
+    require_space(target.parent, needed_bytes(header, type_name), "Free some space, or give another place.")
 
 
 def _watch(child: Child, name: str, on_tensor: Callable[[int, int], object]) -> None:

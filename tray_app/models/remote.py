@@ -16,9 +16,9 @@ from tray_app.download.session import Session
 from tray_app.download.source import HUGGING_FACE, describe, parse_source
 from tray_app.models import faults
 from tray_app.models.files import split_of
-from tray_app.models.gguf import FIRST_READ_BYTES, MAX_HEADER_BYTES, NeedMoreBytesError, parse_header
+from tray_app.models.gguf import read_growing
+from tray_app.models.header import Role
 from tray_app.models.library import Model
-from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,7 @@ def all_parts(text: str) -> tuple[str, ...]:
     split = split_of(Path(parse_source(text).file_name).stem)
     if split is None:
         return (text,)
-    parts = (_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text) for number in range(1, split.count + 1))
-    return tuple(dict.fromkeys(parts))
+    return tuple(dict.fromkeys(_numbered(text, number) for number in range(1, split.count + 1)))
 
 
 def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE) -> Model:
@@ -54,52 +53,54 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
 
     Reads a few hundred KB (of each of its files, if it is split), more only where the header is longer.
     `DownloadError` if `text` is no address or nobody answers there, `ModelError` if what is there is no
-    model, or is shorter than its weights.
+    model, goes with one, or is shorter than its weights.
     """
     source = parse_source(text, endpoint)
-    split = split_of(Path(source.file_name).stem)
     with session_factory() as session:
-        header, size_bytes = _peek_file(session, _part(source, 1) if split else source)
-        for number in range(2, split.count + 1 if split else 0):
-            part, part_bytes = _peek_file(session, _part(source, number))
-            header = replace(header, parameters=header.parameters + part.parameters)
-            size_bytes += part_bytes
+        files = [_peek_file(session, part) for part in _parts(source)]
+    first, _ = files[0]
+    if first.role is not Role.MODEL:
+        raise faults.not_to_be_served(source.file_name, first.role)
     path = Path(source.file_name)
-    return Model(path.stem, path.stem, path, size_bytes, header)
-
-
-def _part(source: Source, number: int) -> Source:
-    """Another file of a split model."""
-    return replace(
-        source,
-        url=_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", source.url),
-        file_name=_PLACE_IN_SPLIT.sub(f"-{number:05}-of-", source.file_name),
+    return Model(
+        id=path.stem,
+        name=path.stem,
+        path=path,
+        size_bytes=sum(size_bytes for _, size_bytes in files),
+        header=replace(first, parameters=sum(header.parameters for header, _ in files)),
     )
 
 
+def _parts(source: Source) -> tuple[Source, ...]:
+    """All files of the model that one of them belongs to, in order."""
+    split = split_of(Path(source.file_name).stem)
+    if split is None:
+        return (source,)
+    return tuple(
+        replace(source, url=_numbered(source.url, number), file_name=_numbered(source.file_name, number))
+        for number in range(1, split.count + 1)
+    )
+
+
+def _numbered(text: str, number: int) -> str:
+    """The address or name of another file of a split model."""
+    return _PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text)
+
+
 def _peek_file(session: Session, source: Source) -> tuple[ModelHeader, int]:
-    """The header of one file, and its size as the server tells it."""
-    name, data, wanted_bytes = source.file_name, b"", FIRST_READ_BYTES
-    while True:
-        data, size_bytes = _fetch(session, source, data, wanted_bytes)
-        try:
-            header = parse_header(data, name)
-        except NeedMoreBytesError as need:
-            if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(
-                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
-                ) from None
-            if len(data) < wanted_bytes:
-                raise faults.incomplete(
-                    name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
-                ) from None
-            wanted_bytes = max(need.size_bytes, 4 * len(data))
-            continue
-        if size_bytes is None:
-            size_bytes = header.implied_size_bytes
-        if size_bytes < header.implied_size_bytes:
-            raise faults.bytes_missing(name, size_bytes, header.implied_size_bytes)
-        return header, size_bytes
+    """The header of one file, and its size: as the server tells it, else as the header implies it."""
+    told_bytes: int | None = None
+
+    def fetch(data: bytes, wanted_bytes: int) -> bytes:
+        nonlocal told_bytes
+        data, told_bytes = _fetch(session, source, data, wanted_bytes)
+        return data
+
+    header = read_growing(source.file_name, fetch)
+    size_bytes = header.implied_size_bytes if told_bytes is None else told_bytes
+    if size_bytes < header.implied_size_bytes:
+        raise faults.bytes_missing(source.file_name, size_bytes, header.implied_size_bytes)
+    return header, size_bytes
 
 
 def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, int | None]:

@@ -12,7 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tray_app.models.files import PARTIAL, SUFFIX, is_fresh
+from tray_app.download.part import PART_ENDING
+from tray_app.models.files import SUFFIX, is_fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def picture(folder: Path, now_s: float) -> frozenset[tuple[str, int, int, bool]]
 
 def _files(entries: Iterator[os.DirEntry[str]], now_s: float) -> Iterator[tuple[str, int, int, bool]]:
     for entry in entries:
-        if entry.name.endswith(PARTIAL):
+        if entry.name.endswith(PART_ENDING):
             yield entry.name, 0, 0, False
         elif entry.name.lower().endswith(SUFFIX):
             try:
