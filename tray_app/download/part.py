@@ -1,8 +1,8 @@
 """The partial file and its journal: what survives a quit, a crash or a power cut.
 
-`<name>.part` has the size of the whole file and holds the bytes in place; `<name>.part.json` says which of
-them are safely on the disk, and which file they belong to. It is written after the data was synced: it may be
-behind the data, but never ahead of it. On the downloads thread; `writer` on any.
+`<name>.part` holds the bytes in place, and grows as they come; `<name>.part.json` says which of them are
+safely on the disk, and which file they belong to. It is written after the data was synced: it may be behind
+the data, but never ahead of it. On the downloads thread; `writer` on any.
 """
 
 from __future__ import annotations
@@ -67,10 +67,14 @@ class PartFile:
     def occupied_bytes(self) -> int:
         """How much room on the disk it has taken already; more than the journal knows after a crash."""
         try:
-            blocks = getattr(self.path.stat(), "st_blocks", 0)  # of 512 bytes; Windows does not tell
+            info = self.path.stat()
         except FileNotFoundError:
             return 0
-        return max(self.plan.received_bytes, blocks * 512)
+        blocks = getattr(info, "st_blocks", None)  # of 512 bytes
+        held = (
+            info.st_size if blocks is None else blocks * 512
+        )  # Windows, which does not tell, leaves no holes
+        return max(self.plan.received_bytes, held)
 
     def load(self) -> None:
         """Take up what an earlier run left, if anything."""
@@ -88,8 +92,8 @@ class PartFile:
         self.close()
         self.remote, self.plan = remote, Plan(remote.size_bytes)
         self._write_journal(())  # first: the old one must not vouch for new bytes
-        with self.path.open("wb") as file:
-            file.truncate(remote.size_bytes or 0)  # without data: it takes no room yet
+        # It is not given its size: Windows and exFAT would write zeros up to there before anything can come.
+        self.path.open("wb").close()
 
     def adopt(self, existing: Path, remote: RemoteFile) -> None:
         """Go on from a file that holds the first bytes of `remote`; it becomes the partial file."""
@@ -97,7 +101,6 @@ class PartFile:
         self.remote, self.plan = remote, Plan(remote.size_bytes, [Span(0, size)] if size else [])
         self._write_journal(self.plan.done)
         existing.replace(self.path)
-        os.truncate(self.path, remote.size_bytes or size)
 
     def writer(self) -> FileIO:
         """A file of the caller's own: Windows has no way to write at an offset through a shared one."""
