@@ -318,6 +318,21 @@ def test_what_another_program_downloads_is_not_discarded(server: FileServer, tmp
     other.close(LONG_S)
 
 
+def test_what_another_program_has_just_begun_is_not_taken_from_it(server: FileServer, tmp_path: Path) -> None:
+    other = DownloadQueue(patience=PATIENT, limits=one_connection)
+    seen = Seen(other)
+    served = server.put("/m.gguf", CONTENT)
+    served.faults.append(Stall(0))
+    other.add(served.url, tmp_path)
+    seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.DOWNLOADING)
+    mine = DownloadQueue(patience=QUICK)
+    with pytest.raises(DownloadError, match="Another program"):
+        mine.wait(mine.add(served.url, tmp_path), LONG_S)
+    mine.close(LONG_S)
+    assert {"m.gguf.part", "m.gguf.part.json"} <= {path.name for path in tmp_path.iterdir()}
+    other.close(LONG_S)
+
+
 @pytest.mark.parametrize("fault", [Status(404), Status(401)], ids=str)
 def test_what_failed_before_anything_arrived_leaves_nothing(
     queue: DownloadQueue, server: FileServer, tmp_path: Path, fault: Status

@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tray_app.download.faults import DISK_FULL
+from tray_app.download.lock import sole_writer
 from tray_app.download.plan import Plan, Span
 from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
+from tray_app.errors import DownloadError
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
@@ -180,11 +183,12 @@ def note_order(final: Path, source: Source, sha256: str | None) -> None:
 
 
 def forget_order(final: Path) -> None:
-    """Take back what `note_order` left, unless something has arrived since."""
+    """Take back what `note_order` left, unless something has arrived since or another program is at it."""
     path = final.with_name(final.name + JOURNAL_ENDING)
     if (journal := read_journal(path)) and not journal.done:
-        final.with_name(final.name + PART_ENDING).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        with suppress(DownloadError), sole_writer(final):
+            final.with_name(final.name + PART_ENDING).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def find_journals(folder: Path) -> Iterator[tuple[Path, Journal]]:
