@@ -151,6 +151,8 @@ class ServedFile:
     length: bool = True
     """False: no Content-Length; the body is chunked, or ends with the connection."""
     chunked: bool = True
+    total: bool = True
+    """False: a partial answer does not say how long the whole file is."""
     faults: deque[Fault] = field(default_factory=deque)
     """One for each coming request, in order."""
     always: Fault | None = None
@@ -315,7 +317,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             "Content-Type": served.content_type,
             "ETag": etag,
-            "Content-Range": f"bytes {start}-{end - 1}/{len(content)}" if ranged else "",
+            "Content-Range": f"bytes {start}-{end - 1}/{len(content) if served.total else '*'}"
+            if ranged
+            else "",
             "Content-Length": str(end - start) if served.length else "",
             "Transfer-Encoding": "" if served.length or not served.chunked else "chunked",
         }

@@ -186,7 +186,7 @@ class Transfer:
 
     def _connect(self, part: PartFile) -> Answer:
         """An answer that goes on where something is missing; if there is none, one from the file's start."""
-        if part.remote is not None and part.plan.done and not part.whole:
+        if part.remote and part.remote.can_be_recognised and part.plan.done and not part.whole:
             start = part.plan.first_missing
             try:
                 answer = self._ask(Span(start, start + FIRST_CLAIM_BYTES))
