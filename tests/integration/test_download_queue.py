@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -344,9 +345,21 @@ def test_what_failed_before_anything_arrived_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_read_is_an_empty_list(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_an_empty_list(tmp_path: Path) -> None:
     queue = DownloadQueue()
     queue.restore(tmp_path / "missing drive")
+    assert queue.snapshot() == ()
+
+
+def test_a_folder_that_cannot_be_read_is_an_empty_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_folder: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")  # as on a drive that was pulled out
+
+    monkeypatch.setattr(os, "scandir", fail)
+    queue = DownloadQueue()
+    queue.restore(tmp_path)
     assert queue.snapshot() == ()
 
 

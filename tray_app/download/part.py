@@ -24,7 +24,7 @@ from tray_app.errors import DownloadError
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from io import FileIO
     from pathlib import Path
 
@@ -191,14 +191,20 @@ def forget_order(final: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def find_journals(folder: Path) -> Iterator[tuple[Path, Journal]]:
-    """What earlier runs have left unfinished in a folder: final paths, in the order of the queue."""
+def find_journals(folder: Path) -> list[tuple[Path, Journal]]:
+    """What earlier runs have left unfinished: final paths, in the order of the queue.
+
+    Nothing if the folder cannot be read.
+    """
+    paths: list[Path] = []
+    with suppress(OSError):
+        paths.extend(folder.glob(f"*{JOURNAL_ENDING}"))
     found = [
         (path.with_name(path.name.removesuffix(JOURNAL_ENDING)), journal)
-        for path in folder.glob(f"*{JOURNAL_ENDING}")
+        for path in paths
         if (journal := read_journal(path))
     ]
-    yield from sorted(found, key=lambda item: item[1].ordered_at_s)
+    return sorted(found, key=lambda item: item[1].ordered_at_s)
 
 
 def read_journal(path: Path) -> Journal | None:
