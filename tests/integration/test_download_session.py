@@ -175,3 +175,11 @@ def test_an_aborted_session_gets_nothing_more(server: FileServer) -> None:
         session.abort()
         with pytest.raises(DownloadError):
             session.get_hops(served.url, {}, TIMEOUT_S)
+
+
+def test_the_time_for_the_headers_ends_with_them(server: FileServer) -> None:
+    served = server.put("/m.gguf", model_bytes())
+    with Session() as session:
+        for _ in range(20):
+            with session.get_hops(served.url, {}, TIMEOUT_S)[-1]:
+                assert "download-headers" not in {thread.name for thread in threading.enumerate()}

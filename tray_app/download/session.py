@@ -186,6 +186,7 @@ def _deadline(connection: object, limit_s: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        timer.join()  # else it might expire only after it was asked
         if expired.is_set():  # what was read of the headers may even look complete
             raise TimeoutError("The headers did not come in time")
 
