@@ -314,7 +314,7 @@ def test_a_gated_file_says_how_to_get_it() -> None:
     error = refusal(403, "huggingface.co", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Ask for access"})
     assert "accept terms" in error.title
     assert "Ask for access" in error.message
-    assert "keyring set powerinfer-tray huggingface.co" in error.hint
+    assert "powerinfer-tray key set huggingface.co" in error.hint
 
 
 @pytest.mark.parametrize(
