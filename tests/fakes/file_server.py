@@ -123,7 +123,6 @@ class SparseContent:
 class Request:
     """What a client asked."""
 
-    method: str
     headers: Mapping[str, str]
 
     @property
@@ -151,6 +150,8 @@ class ServedFile:
     length: bool = True
     """False: no Content-Length; the body is chunked, or ends with the connection."""
     chunked: bool = True
+    total: bool = True
+    """False: a partial answer does not say how long the whole file is."""
     faults: deque[Fault] = field(default_factory=deque)
     """One for each coming request, in order."""
     always: Fault | None = None
@@ -260,23 +261,21 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def do_GET(self) -> None:
-        try:
-            self._answer()
-        except (ConnectionError, TimeoutError):  # the client has had enough, or a fault is to look like it
-            self.close_connection = True
-
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+    def handle(self) -> None:
+        with suppress(
+            ConnectionError, TimeoutError
+        ):  # the client has had enough, or a fault is to look like it
+            super().handle()
 
     def log_message(self, *_: object) -> None:
         """Silent: tests look at `requests`."""
 
-    def _answer(self) -> None:
+    def do_GET(self) -> None:
         served = self.server.owner.files.get(self.path.partition("?")[0])
         if served is None:
             self._send(404, {"Content-Length": "0"})
             return
-        request = Request(self.command, dict(self.headers))
+        request = Request(dict(self.headers))
         served.requests.append(request)
         served.connections.add(self.client_address)
         served.asked.set()
@@ -315,7 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             "Content-Type": served.content_type,
             "ETag": etag,
-            "Content-Range": f"bytes {start}-{end - 1}/{len(content)}" if ranged else "",
+            "Content-Range": f"bytes {start}-{end - 1}/{len(content) if served.total else '*'}"
+            if ranged
+            else "",
             "Content-Length": str(end - start) if served.length else "",
             "Transfer-Encoding": "" if served.length or not served.chunked else "chunked",
         }
@@ -356,9 +357,8 @@ class _Handler(BaseHTTPRequestHandler):
             if value:
                 self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            for piece in body or ():
-                self.wfile.write(piece)
+        for piece in body or ():
+            self.wfile.write(piece)
 
     def _wait_for_end(self) -> None:
         """Until the client closes its side, or `end_connections` ours."""

@@ -177,6 +177,21 @@ def test_a_file_that_cannot_be_recognised_comes_over_one_connection(
     assert [request.span for request in served.requests] == [(0, 200_000), None]
 
 
+def test_a_file_of_unknown_size_is_never_put_together_from_pieces(server: FileServer, tmp_path: Path) -> None:
+    """The piece that ends early would pass for the last one, and for proof that all before it are here."""
+    content = model_bytes(20_000_000)
+    served = server.put("/m.gguf", content)
+    served.etag = '"same"'
+    served.length = served.total = False
+    served.faults.extend([Drop(0), Drop(150_000), Trickle(piece_bytes=20_000, interval_s=0.002)])
+    observer = Recorder()
+    assert (
+        fetch(served.url, tmp_path, connections=8, observer=observer) == hashlib.sha256(content).hexdigest()
+    )
+    assert len(observer.troubles) == 1
+    assert not observer.resumed
+
+
 def test_a_slow_connection_does_not_hold_up_the_end(server: FileServer, tmp_path: Path) -> None:
     """The first connection alone would need a minute for its piece; the others take it over, half by half."""
     served = server.put("/m.gguf", CONTENT)

@@ -168,11 +168,15 @@ def test_more_than_four_gibibytes_arrive_at_their_places(
     source = parse_source(served.url)
     earlier = part.PartFile(tmp_path / "big.gguf", source)
     earlier.start_over(RemoteFile(source, size, None, None, '"big"'))
-    earlier.plan = Plan(size, [Span(len(CONTENT), size - len(tail) - (1 << 20))])
+    hole = Span(len(CONTENT), size - len(tail) - (1 << 20))
+    os.truncate(earlier.path, hole.end)
+    earlier.plan = Plan(size, [hole])
     earlier.checkpoint()
     earlier.close()
     monkeypatch.setattr(transfer, "Follower", Unhurried)
-    fetch(served.url, tmp_path, connections=4)
+    observer = Recorder()
+    fetch(served.url, tmp_path, connections=4, observer=observer)
+    assert observer.resumed
     path = tmp_path / "big.gguf"
     assert path.stat().st_size == size
     with path.open("rb") as file:

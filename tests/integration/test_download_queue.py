@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -318,6 +319,21 @@ def test_what_another_program_downloads_is_not_discarded(server: FileServer, tmp
     other.close(LONG_S)
 
 
+def test_what_another_program_has_just_begun_is_not_taken_from_it(server: FileServer, tmp_path: Path) -> None:
+    other = DownloadQueue(patience=PATIENT, limits=one_connection)
+    seen = Seen(other)
+    served = server.put("/m.gguf", CONTENT)
+    served.faults.append(Stall(0))
+    other.add(served.url, tmp_path)
+    seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.DOWNLOADING)
+    mine = DownloadQueue(patience=QUICK)
+    with pytest.raises(DownloadError, match="Another program"):
+        mine.wait(mine.add(served.url, tmp_path), LONG_S)
+    mine.close(LONG_S)
+    assert {"m.gguf.part", "m.gguf.part.json"} <= {path.name for path in tmp_path.iterdir()}
+    other.close(LONG_S)
+
+
 @pytest.mark.parametrize("fault", [Status(404), Status(401)], ids=str)
 def test_what_failed_before_anything_arrived_leaves_nothing(
     queue: DownloadQueue, server: FileServer, tmp_path: Path, fault: Status
@@ -329,9 +345,21 @@ def test_what_failed_before_anything_arrived_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_read_is_an_empty_list(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_an_empty_list(tmp_path: Path) -> None:
     queue = DownloadQueue()
     queue.restore(tmp_path / "missing drive")
+    assert queue.snapshot() == ()
+
+
+def test_a_folder_that_cannot_be_read_is_an_empty_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_folder: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")  # as on a drive that was pulled out
+
+    monkeypatch.setattr(os, "scandir", fail)
+    queue = DownloadQueue()
+    queue.restore(tmp_path)
     assert queue.snapshot() == ()
 
 

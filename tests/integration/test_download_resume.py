@@ -203,6 +203,15 @@ def test_without_any_digest_the_size_decides(server: FileServer, tmp_path: Path)
     assert fetch(served.url, tmp_path) is None
 
 
+def test_without_any_digest_a_file_that_ends_otherwise_is_another(server: FileServer, tmp_path: Path) -> None:
+    """As after an update by the publisher, who seldom changes a model's size."""
+    served = server.put("/m.gguf", CHANGED)
+    (tmp_path / "m.gguf").write_bytes(CONTENT)
+    with pytest.raises(DownloadError, match="Another file of this name"):
+        fetch(served.url, tmp_path)
+    assert (tmp_path / "m.gguf").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("there", [CHANGED, CONTENT + b"more", CHANGED[:-1], CHANGED[:10]])
 def test_another_file_of_that_name_is_left_alone(server: FileServer, tmp_path: Path, there: bytes) -> None:
     server.put_like_hugging_face("/m.gguf", CONTENT)

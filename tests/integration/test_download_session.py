@@ -40,6 +40,13 @@ def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
     return proxy
 
 
+@pytest.fixture
+def no_proxy_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_this_computer_is_never_reached_through_a_proxy(
     server: FileServer, dead_proxy: str, host: str
@@ -64,6 +71,44 @@ def test_a_proxy_is_asked_for_the_whole_address(server: FileServer, monkeypatch:
     with Session() as session:
         session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)[-1].close()
     assert len(served.requests) == 1
+
+
+@pytest.mark.usefixtures("no_proxy_in_environment")
+def test_the_proxy_of_the_systems_settings_is_used(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On macOS and Windows, where the environment names none; loopback does without it, too."""
+    monkeypatch.setattr("requests.utils.getproxies", lambda: {"http": server.base_url})
+    monkeypatch.setattr("requests.utils.proxy_bypass", lambda _host: False)
+    behind = server.put("http://nowhere.invalid/m.gguf", b"GGUF")
+    here = server.put("/m.gguf", b"GGUF")
+    with Session() as session:
+        for served in ("http://nowhere.invalid/m.gguf", here.url):
+            session.get_hops(served, {}, TIMEOUT_S)[-1].close()
+    assert (len(behind.requests), len(here.requests)) == (1, 1)
+
+
+@pytest.mark.usefixtures("no_proxy_in_environment")
+@pytest.mark.parametrize(
+    ("proxy", "named"),
+    [
+        ("socks5://me:secret@127.0.0.1:1080", "socks5://127.0.0.1:1080"),
+        ("socks://127.0.0.1:1080/", "socks://127.0.0.1:1080/"),
+        ("http://", "http://"),
+        ("127.0.0.1:port", "127.0.0.1:port"),
+        ("http://[::1", "http://[::1"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, named: str
+) -> None:
+    monkeypatch.setenv("all_proxy", proxy)
+    with Session() as session, pytest.raises(DownloadError) as caught:
+        session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)
+    assert caught.value.title == "The proxy cannot be used"
+    assert f"{named} is" in caught.value.message
+    assert "secret" not in str(caught.value)
+    assert "proxy" in caught.value.hint
 
 
 def test_passwords_of_netrc_stay_at_home(
@@ -130,3 +175,11 @@ def test_an_aborted_session_gets_nothing_more(server: FileServer) -> None:
         session.abort()
         with pytest.raises(DownloadError):
             session.get_hops(served.url, {}, TIMEOUT_S)
+
+
+def test_the_time_for_the_headers_ends_with_them(server: FileServer) -> None:
+    served = server.put("/m.gguf", model_bytes())
+    with Session() as session:
+        for _ in range(20):
+            with session.get_hops(served.url, {}, TIMEOUT_S)[-1]:
+                assert "download-headers" not in {thread.name for thread in threading.enumerate()}

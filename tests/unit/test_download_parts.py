@@ -9,6 +9,7 @@ import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,11 +88,31 @@ def test_bytes_that_the_journal_does_not_know_are_not_trusted(tmp_path: Path) ->
     assert loaded(tmp_path).plan.received_bytes == 6
 
 
-def test_the_partial_file_has_its_final_size_and_takes_no_room_for_it(tmp_path: Path) -> None:
+def test_the_partial_file_is_only_as_long_as_what_has_arrived(tmp_path: Path) -> None:
+    """Windows and exFAT fill up with zeros what a file is lengthened by: minutes for a large model."""
     part = PartFile(tmp_path / "m.gguf", SOURCE)
     part.start_over(replace(REMOTE, size_bytes=1 << 40))
-    assert part.path.stat().st_size == 1 << 40
+    assert part.path.stat().st_size == 0
+    receive(part, 6, b"456")
+    assert part.path.stat().st_size == 9
     assert part.occupied_bytes < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("info", "occupied_bytes"),
+    [
+        (SimpleNamespace(st_size=5000, st_blocks=8), 4096),
+        (SimpleNamespace(st_size=5000), 5000),  # Windows
+        (SimpleNamespace(st_size=0, st_blocks=0), 3),  # a file system that allots later
+    ],
+)
+def test_room_that_a_part_has_taken_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, info: SimpleNamespace, occupied_bytes: int
+) -> None:
+    part = left_behind(tmp_path, b"GGU")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(part.path), "stat", lambda _path: info)
+        assert part.occupied_bytes == occupied_bytes
 
 
 def test_the_data_is_synced_before_the_journal_speaks_of_it(
@@ -293,7 +314,7 @@ def test_a_gated_file_says_how_to_get_it() -> None:
     error = refusal(403, "huggingface.co", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Ask for access"})
     assert "accept terms" in error.title
     assert "Ask for access" in error.message
-    assert "keyring set powerinfer-tray huggingface.co" in error.hint
+    assert "powerinfer-tray key set huggingface.co" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ def test_what_is_no_address_of_a_file_is_refused_with_a_hint(text: str) -> None:
         ("LPT1", "_LPT1"),
         ("m.gguf. . ", "m.gguf"),
         ("..", "model"),
+        ("a" * 199 + " b", "a" * 199),  # Windows would not find it under the longer name
+        ("." * 200 + "b" * 101, "model"),
         ("モデル.gguf", "モデル.gguf"),
     ],
 )
@@ -99,6 +101,7 @@ def test_a_safe_name_is_one_short_component_and_stays_as_it_is(name: str) -> Non
     assert safe not in {"", ".", ".."}
     assert not set(safe) & set('<>:"/\\|?*\0')
     assert len(safe.encode()) <= NAME_LIMIT_BYTES
+    assert safe_name(safe) == safe
 
 
 def test_a_long_name_keeps_its_ending() -> None:

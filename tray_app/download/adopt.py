@@ -34,7 +34,8 @@ class Offer:
 
     remote: RemoteFile
     same_end: bool
-    """Whether the last bytes of the file that is here stand at that place of the source's, too."""
+    """Whether the last bytes of the file that is here stand at that place of the source's, too; False: it
+    gives no pieces to compare."""
 
 
 class Existing:
@@ -53,7 +54,7 @@ class Existing:
         return sha256_of(self._path, self._keep_going) == sha256
 
     def compare(self, ask: Callable[[Span], Answer]) -> Offer:
-        """Ask the source for the end of what is here. DownloadError as for every question."""
+        """Ask the source for the end of what is here. DownloadError if that is another."""
         start = max(0, self._size - _SAMPLE_BYTES)
         try:
             answer = ask(Span(start, max(self._size, 1)))
@@ -61,8 +62,9 @@ class Existing:
             raise self._name_taken() from exc
         with answer.response:
             answer.refuse_unusable(None)
-            same = answer.is_piece and _read(answer, self._size - start) == self._end(start)
-            return Offer(answer.remote, same_end=same)
+            if answer.is_piece and _read(answer, self._size - start) != self._end(start):
+                raise self._name_taken()
+            return Offer(answer.remote, same_end=answer.is_piece)
 
     def is_complete(self, offer: Offer, sha256: str | None) -> bool:
         """Whether the file is all that the source offers; DownloadError if it is something else.

@@ -92,7 +92,7 @@ def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError
                 ),
                 phrase(
                     "Open the model's page on {host}, sign in and accept the terms. Then store an access "
-                    "token: keyring set powerinfer-tray {host}",
+                    "token: powerinfer-tray key set {host}",
                     host=host,
                 ),
             )

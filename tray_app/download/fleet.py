@@ -84,7 +84,7 @@ class Fleet:
     def run(self, answer: Answer) -> None:
         """Fetch everything; `answer` is the first body. DownloadError, or OSError, if it cannot go on.
 
-        What `on_tick` raises, ten times a second, ends it, too.
+        What `on_tick` raises, which is called often, ends it, too.
         """
         limits = self._limits()
         self._errand.throttle.limit_bytes_per_s = limits.bytes_per_s

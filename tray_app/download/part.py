@@ -1,8 +1,8 @@
 """The partial file and its journal: what survives a quit, a crash or a power cut.
 
-`<name>.part` has the size of the whole file and holds the bytes in place; `<name>.part.json` says which of
-them are safely on the disk, and which file they belong to. It is written after the data was synced: it may be
-behind the data, but never ahead of it. On the downloads thread; `writer` on any.
+`<name>.part` holds the bytes in place, and grows as they come; `<name>.part.json` says which of them are
+safely on the disk, and which file they belong to. It is written after the data was synced: it may be behind
+the data, but never ahead of it. On the downloads thread; `writer` on any.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tray_app.download.faults import DISK_FULL
+from tray_app.download.lock import sole_writer
 from tray_app.download.plan import Plan, Span
 from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
+from tray_app.errors import DownloadError
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from io import FileIO
     from pathlib import Path
 
@@ -67,10 +70,14 @@ class PartFile:
     def occupied_bytes(self) -> int:
         """How much room on the disk it has taken already; more than the journal knows after a crash."""
         try:
-            blocks = getattr(self.path.stat(), "st_blocks", 0)  # of 512 bytes; Windows does not tell
+            info = self.path.stat()
         except FileNotFoundError:
             return 0
-        return max(self.plan.received_bytes, blocks * 512)
+        blocks = getattr(info, "st_blocks", None)  # of 512 bytes
+        held = (
+            info.st_size if blocks is None else blocks * 512
+        )  # Windows, which does not tell, leaves no holes
+        return max(self.plan.received_bytes, held)
 
     def load(self) -> None:
         """Take up what an earlier run left, if anything."""
@@ -88,8 +95,8 @@ class PartFile:
         self.close()
         self.remote, self.plan = remote, Plan(remote.size_bytes)
         self._write_journal(())  # first: the old one must not vouch for new bytes
-        with self.path.open("wb") as file:
-            file.truncate(remote.size_bytes or 0)  # without data: it takes no room yet
+        # It is not given its size: Windows and exFAT would write zeros up to there before anything can come.
+        self.path.open("wb").close()
 
     def adopt(self, existing: Path, remote: RemoteFile) -> None:
         """Go on from a file that holds the first bytes of `remote`; it becomes the partial file."""
@@ -97,7 +104,6 @@ class PartFile:
         self.remote, self.plan = remote, Plan(remote.size_bytes, [Span(0, size)] if size else [])
         self._write_journal(self.plan.done)
         existing.replace(self.path)
-        os.truncate(self.path, remote.size_bytes or size)
 
     def writer(self) -> FileIO:
         """A file of the caller's own: Windows has no way to write at an offset through a shared one."""
@@ -177,21 +183,28 @@ def note_order(final: Path, source: Source, sha256: str | None) -> None:
 
 
 def forget_order(final: Path) -> None:
-    """Take back what `note_order` left, unless something has arrived since."""
+    """Take back what `note_order` left, unless something has arrived since or another program is at it."""
     path = final.with_name(final.name + JOURNAL_ENDING)
     if (journal := read_journal(path)) and not journal.done:
-        final.with_name(final.name + PART_ENDING).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        with suppress(DownloadError), sole_writer(final):
+            final.with_name(final.name + PART_ENDING).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
-def find_journals(folder: Path) -> Iterator[tuple[Path, Journal]]:
-    """What earlier runs have left unfinished in a folder: final paths, in the order of the queue."""
+def find_journals(folder: Path) -> list[tuple[Path, Journal]]:
+    """What earlier runs have left unfinished: final paths, in the order of the queue.
+
+    Nothing if the folder cannot be read.
+    """
+    paths: list[Path] = []
+    with suppress(OSError):
+        paths.extend(folder.glob(f"*{JOURNAL_ENDING}"))
     found = [
         (path.with_name(path.name.removesuffix(JOURNAL_ENDING)), journal)
-        for path in folder.glob(f"*{JOURNAL_ENDING}")
+        for path in paths
         if (journal := read_journal(path))
     ]
-    yield from sorted(found, key=lambda item: item[1].ordered_at_s)
+    return sorted(found, key=lambda item: item[1].ordered_at_s)
 
 
 def read_journal(path: Path) -> Journal | None:

@@ -6,6 +6,7 @@ A session belongs to one download and is shared by its threads; `abort` may be c
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import truststore
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tray_app import __version__
@@ -185,6 +186,7 @@ def _deadline(connection: object, limit_s: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        timer.join()  # else it might expire only after it was asked
         if expired.is_set():  # what was read of the headers may even look complete
             raise TimeoutError("The headers did not come in time")
 
@@ -204,7 +206,29 @@ def _host(url: str) -> str:
 
 
 def _proxies(url: str) -> dict[str, str]:
-    return {} if _is_loopback(urlsplit(url).hostname or "") else get_environ_proxies(url)
+    """Those of the environment, else of the system's settings; DownloadError if that for `url` is no use."""
+    if _is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    proxies = get_environ_proxies(url)
+    proxy = select_proxy(url, proxies)
+    if proxy and not _speaks_http(proxy):
+        raise DownloadError(
+            "The proxy cannot be used",
+            phrase(
+                "{proxy} is not the address of an HTTP proxy (http://host:port).",
+                proxy=re.sub("//.*@", "//", proxy),  # its password is nobody's business
+            ),
+            "Check the proxy in the system's settings.",
+        )
+    return proxies
+
+
+def _speaks_http(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

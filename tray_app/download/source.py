@@ -111,15 +111,9 @@ def checked_digest(text: str) -> str:
 def safe_name(name: str) -> str:
     """`name` as every file system takes it: no separator, no device name, not too long, with its ending."""
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).rstrip(". ").lstrip()
-    if not name.strip("."):
-        return "model"
     if _WINDOWS_DEVICES.fullmatch(name):
         name = f"_{name}"
-    stem, dot, ending = name.rpartition(".")
-    tail = f"{dot}{ending}".encode()
-    if len(name.encode()) <= NAME_LIMIT_BYTES or len(tail) > NAME_LIMIT_BYTES // 2:
-        return name.encode()[:NAME_LIMIT_BYTES].decode(errors="ignore")
-    return stem.encode()[: NAME_LIMIT_BYTES - len(tail)].decode(errors="ignore") + tail.decode()
+    return _shortened(name).rstrip(". ") or "model"
 
 
 def describe(source: Source, answers: Sequence[Mapping[str, str]]) -> RemoteFile:
@@ -147,6 +141,14 @@ def answered_span(headers: Mapping[str, str]) -> tuple[int, int] | None:
     """Offsets of a partial answer's first byte and of the one after its last; None if they are not clear."""
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     return (int(found[1]), int(found[2]) + 1) if found else None
+
+
+def _shortened(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    tail = f"{dot}{ending}".encode()
+    if len(name.encode()) <= NAME_LIMIT_BYTES or len(tail) > NAME_LIMIT_BYTES // 2:
+        return name.encode()[:NAME_LIMIT_BYTES].decode(errors="ignore")
+    return stem.encode()[: NAME_LIMIT_BYTES - len(tail)].decode(errors="ignore") + tail.decode()
 
 
 def _expand(text: str, endpoint: str) -> str:

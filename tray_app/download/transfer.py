@@ -21,7 +21,7 @@ from tray_app.download.faults import (
     UnreachableError,
     disk_fault,
 )
-from tray_app.download.fleet import Fleet, Limits
+from tray_app.download.fleet import Fleet
 from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
 from tray_app.download.plan import FIRST_CLAIM_BYTES, Span
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.download.answer import Answer
+    from tray_app.download.fleet import Limits
     from tray_app.download.patience import Patience
     from tray_app.download.plan import Plan
     from tray_app.download.progress import Observer
@@ -80,7 +81,7 @@ class Transfer:
         *,
         patience: Patience,
         clock: Callable[[], float],
-        limits: Callable[[], Limits] = Limits,
+        limits: Callable[[], Limits],
     ) -> None:
         self._order = order
         self._session = session
@@ -186,7 +187,7 @@ class Transfer:
 
     def _connect(self, part: PartFile) -> Answer:
         """An answer that goes on where something is missing; if there is none, one from the file's start."""
-        if part.remote is not None and part.plan.done and not part.whole:
+        if part.remote and part.remote.can_be_recognised and part.plan.done and not part.whole:
             start = part.plan.first_missing
             try:
                 answer = self._ask(Span(start, start + FIRST_CLAIM_BYTES))
