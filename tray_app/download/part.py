@@ -73,10 +73,9 @@ class PartFile:
             info = self.path.stat()
         except FileNotFoundError:
             return 0
-        blocks = getattr(info, "st_blocks", None)  # of 512 bytes
-        held = (
-            info.st_size if blocks is None else blocks * 512
-        )  # Windows, which does not tell, leaves no holes
+        # In units of 512 bytes; Windows, which does not tell, leaves no holes.
+        blocks = getattr(info, "st_blocks", None)
+        held = info.st_size if blocks is None else blocks * 512
         return max(self.plan.received_bytes, held)
 
     def load(self) -> None:
