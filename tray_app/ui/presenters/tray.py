@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
+from tray_app.ui.presenters.downloads import of_one_model
 from tray_app.ui.presenters.menu import menu_entries
 from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
 
@@ -50,8 +51,6 @@ class TrayView:
     """Tooltip and first menu line."""
     download_line: str
     """The second menu line; empty where there is none, or the headline says it."""
-    download_id: int | None
-    """The download that Pause and Resume speak of."""
     entries: dict[Command, MenuEntry]
 
 
@@ -79,7 +78,6 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
         permille=ring_of(status),
         headline=headline,
         download_line="" if download_line == headline else download_line,
-        download_id=current.id if current else None,
         entries=menu_entries(status, current, tr),
     )
 
@@ -153,6 +151,15 @@ def current_download(status: AppStatus) -> Progress | None:
             if progress.phase in phases:
                 return progress
     return None
+
+
+def current_parts(status: AppStatus) -> tuple[int, ...]:
+    """What Pause and Resume act on: the tray's download, and those of the other files of its model."""
+    current = current_download(status)
+    for parts in of_one_model(status.downloads).values():
+        if current in parts:
+            return tuple(part.id for part in parts)
+    return ()
 
 
 def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:
