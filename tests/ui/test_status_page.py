@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QPushButton
 from tests.fakes.app import make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix, GatewayError, ModelError
+from tray_app.phrases import phrase
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.vitals import Quantity
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.languages import Languages
 
 PORT_TAKEN = GatewayError(
     "Port 8080 is used by nginx (PID 812)", "Only one program at a time.", "Choose another port."
@@ -208,6 +210,26 @@ def test_what_the_engine_takes_is_shown_while_someone_looks(
     assert memory.accessibleName() == "Memory: 4.68 GB"
     assert memory.chart is not None
     assert page.vitals.cells[Quantity.GRAPHICS].isHidden()
+
+
+def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
+    qtbot: QtBot,
+    bridge: Bridge,
+    fake: FakeApp,
+    languages: Languages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail_to_look() -> None:
+        raise ModelError(phrase("{name} is too new for this app", name="x.gguf"), "Why.", "What helps.")
+
+    languages.use("fr")
+    monkeypatch.setattr(fake, "vitals", fail_to_look)
+    page = StatusPage(bridge)
+    qtbot.addWidget(page)
+    page.show()
+
+    expected = "x.gguf est trop récent pour cette application. Why. What helps."
+    qtbot.waitUntil(lambda: page.vitals.note.text() == expected)
 
 
 def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
