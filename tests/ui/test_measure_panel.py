@@ -90,7 +90,7 @@ def test_without_an_answer_nothing_of_the_last_measurement_is_left(qtbot: QtBot,
     panel.show()
     measure(qtbot, panel)
     assert panel.plot is not None
-    assert panel.plot.isVisible()
+    qtbot.waitUntil(panel.plot.isVisible)
 
     panel._show(Measurement((), 0.1))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.models.library import Contents
     from tray_app.ui.bridge import Bridge
 
 
@@ -473,6 +475,50 @@ def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: ModelsPage, fa
     look_again(qtbot, page, fake, "New")
 
     assert state(page, "New") == "Installed"
+
+
+def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, read = threading.Event(), fake.library.contents
+    looks: list[int] = []
+
+    def contents() -> Contents:
+        looks.append(len(looks))
+        if len(looks) > 1:
+            return read()
+        assert go_on.wait(10)
+        raise ModelError("The models folder cannot be read")
+
+    monkeypatch.setattr(fake.library, "contents", contents)
+    fake.show(replace(fake.status(), folder_changes=1))
+    qtbot.waitUntil(lambda: len(looks) == 1)
+    fake.library.models += (make_model("New", "new.gguf", sparse=False),)
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(replace(fake.status(), folder_changes=2))
+    go_on.set()
+
+    qtbot.waitUntil(lambda: "New" in names(page))
+
+
+def test_a_card_tells_anew_whether_its_model_fits(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    def words() -> str:
+        labels = page.first_steps.findChildren(QLabel)
+        return "\n".join(label.text() for label in labels)
+
+    assert "Does not fit" not in words()
+    fake.fit = Fit.TOO_LARGE
+
+    fake.show(replace(fake.status(), folder_changes=1))
+
+    qtbot.waitUntil(lambda: words().count("Does not fit") == 2 and "● Fits" not in words())
+    assert len(cards(page)) == 2
+    before = cards(page)[0]
+    fake.show(replace(fake.status(), folder_changes=2))
+    qtbot.waitUntil(lambda: bridge.status.folder_changes == 2 and not bridge._operations)
+    assert cards(page)[0] is before
 
 
 def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:

@@ -95,6 +95,7 @@ class Desktop(QObject):
         self._shown = self.bridge.status
         self._facts = ModelFacts()
         self._facts_of: object = None
+        self._forget_facts: Callable[[], object] = lambda: None
         # Only while there is no tray: panels that appear late do not announce themselves to every platform.
         self._look = QTimer(self)
         self._look.setInterval(_TRAY_LOOK_MS)
@@ -279,7 +280,10 @@ class Desktop(QObject):
         facts_of = facts_key(self.bridge.status)
         if facts_of != self._facts_of:
             self._facts_of = facts_of
-            self.bridge.run(lambda: read_facts(self._app), self._offer_models, self._operation_failed)
+            self._forget_facts()  # an earlier look may end later
+            self._forget_facts = self.bridge.run(
+                lambda: read_facts(self._app), self._offer_models, self._operation_failed
+            )
 
     def _offer_models(self, facts: ModelFacts) -> None:
         self._facts = facts

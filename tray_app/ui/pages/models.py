@@ -166,13 +166,16 @@ class ModelsPage(QWidget):
             self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._fail_to_look)
 
     def _fail_to_look(self, error: AppError) -> None:
-        self._looking = False
+        self._end_look()
         self.card.show_error(error)
 
-    def _adopt_facts(self, facts: ModelFacts) -> None:
+    def _end_look(self) -> None:
         self._looking = False
         if self._look_again:
             self._refresh_facts()
+
+    def _adopt_facts(self, facts: ModelFacts) -> None:
+        self._end_look()
         self._facts = facts
         self.first_steps.offer(facts)
         self.first_steps.show_if(wanted=not self._bridge.status.settings.model)
