@@ -43,8 +43,9 @@ class FirstSteps(QWidget):
         if offered == self._offered:
             return
         self._offered = offered
-        while card := self._cards.takeAt(0):
-            card.widget().deleteLater()
+        while item := self._cards.takeAt(0):
+            if card := item.widget():
+                card.deleteLater()
         for entry, fit in offered.items():
             self._cards.addWidget(_card(entry, fit, self._choose(entry)), 1)
 
