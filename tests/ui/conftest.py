@@ -13,6 +13,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Tests read English, whatever the machine speaks.
 os.environ["LC_ALL"] = "C.UTF-8"
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QColor, QPalette
 
 from tests.fakes.app import FakeApp
@@ -66,6 +67,7 @@ def photograph(look: str) -> Callable[[QWidget, str], None]:
 
     def save(widget: QWidget, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
+        QCoreApplication.processEvents()  # layouts catch up
         assert widget.grab().save(str(ARTIFACTS / f"{name}-{look}.png"))
 
     return save
