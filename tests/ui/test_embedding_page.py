@@ -361,6 +361,15 @@ def test_results_are_saved_and_a_failure_is_explained_in_place(
     qtbot.waitUntil(lambda: page.card.accessibleName() == "Results cannot be saved as .xlsx")
 
 
+def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: EmbeddingPage) -> None:
+    page.texts.setPlainText("\n".join("12345"))
+    page.texts.setMaximumHeight(page.texts.minimumHeight())
+    with qtbot.waitExposed(page):
+        page.show()
+
+    assert page.texts.verticalScrollBar().maximum() == 0
+
+
 def test_pictures_of_the_page(
     qtbot: QtBot, page: EmbeddingPage, photograph: Callable[[QWidget, str], None]
 ) -> None:

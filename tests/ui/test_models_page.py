@@ -426,6 +426,7 @@ def test_a_model_is_made_smaller(
     assert isinstance(dialog, QuantizeDialog)
     qtbot.waitUntil(lambda: dialog.types.count() == 2)
     assert (dialog.types.currentText(), dialog.name.text()) == ("Q4_0", "bamboo.Q4_0.gguf")
+    assert dialog.focusWidget() is dialog.types  # and not Cancel: Enter quantizes
     photograph(dialog, "models-quantize")
 
     press(page, "Quantize")

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
-from tests.fakes.app import make_snapshot, make_status
+from tests.fakes.app import make_engine, make_plan, make_snapshot, make_status
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
+from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.errors import EngineError, Fix, GatewayError, ModelError
 from tray_app.phrases import phrase
 from tray_app.ui.pages.status import StatusPage
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.engine.plan import Plan
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
 
@@ -73,6 +77,25 @@ def test_a_ready_server_shows_model_engine_and_address(
 
     page.stop_button.click()
     qtbot.waitUntil(lambda: fake.calls == [("stop_server",)])
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2 · process 4711"),
+        (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2 · process 4711"),
+        (RemotePlan("http://box:8000/v1"), "A server on another machine"),
+    ],
+)
+def test_an_engine_has_the_name_that_people_know(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, plan: Plan, words: str
+) -> None:
+    pid = 4711 if isinstance(plan, LaunchPlan) else None
+    engine = replace(make_snapshot(State.READY), plan=plan, pid=pid)
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, engine=engine))
+
+    assert page.engine.text() == words
 
 
 def test_the_address_can_be_copied(page: StatusPage) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
-_SIZE = (980, 640)
+USUAL_SIZE = (1040, 680)
+"""Wide enough for the table of models in every language, with the bar that scrolls it."""
 
 
 class Window(QWidget):
@@ -54,7 +55,7 @@ class Window(QWidget):
         QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self._want_settings)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
         self._lay_out()
-        self.resize(*_SIZE)
+        self.resize(*USUAL_SIZE)
 
     def open(self, page: Page | None = None) -> None:
         """Show the window, in front, with that page, or else the page it was left on."""

@@ -49,6 +49,12 @@ class TextsEdit(QPlainTextEdit):
             super().insertFromMimeData(source)
 
 
+def _height_of_lines(edit: QPlainTextEdit) -> int:
+    """In pixels, so that none is cut in half; Qt scrolls already where the last one touches the margin."""
+    margins = 2 * (edit.document().documentMargin() + edit.frameWidth())
+    return _LINES * edit.fontMetrics().lineSpacing() + round(margins) + 1
+
+
 def _dropped_file(source: QMimeData) -> Path | None:
     urls = source.urls()
     return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
@@ -64,7 +70,7 @@ class EmbeddingPage(QWidget):
         self._cancelled = Event()
         self.texts = TextsEdit(_EXAMPLE)
         self.texts.setTabChangesFocus(True)
-        self.texts.setMinimumHeight(_LINES * self.texts.fontMetrics().lineSpacing())
+        self.texts.setMinimumHeight(_height_of_lines(self.texts))
         self.texts.setAccessibleName(tr("Texts, one on each line"))
         self.embed_button = QPushButton(tr("&Embed"))
         self.embed_button.setToolTip(tr("Ctrl+Enter"))
