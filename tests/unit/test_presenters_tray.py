@@ -214,6 +214,26 @@ def test_a_failed_download_is_told_with_its_cause() -> None:
     assert notice == Notice("Download failed", "tiny.gguf\nThe disk is full", Page.MODELS, failed=True)
 
 
+def test_a_split_model_is_told_when_all_of_it_is_there_and_its_failure_once() -> None:
+    def arriving(first: Phase, second: Phase) -> AppStatus:
+        error = DownloadError("The disk is full")
+        return make_status(
+            downloads=(
+                make_progress(first, number=1, name="big-00001-of-00002.gguf", error=error),
+                make_progress(second, number=2, name="big-00002-of-00002.gguf", error=error),
+            )
+        )
+
+    begun = arriving(Phase.DOWNLOADING, Phase.WAITING)
+    half = arriving(Phase.DONE, Phase.DOWNLOADING)
+    broken = arriving(Phase.FAILED, Phase.DOWNLOADING)
+
+    assert notices(begun, half, ENGLISH) == ()
+    assert [notice.text for notice in notices(half, arriving(Phase.DONE, Phase.DONE), ENGLISH)] == ["big"]
+    assert [notice.text for notice in notices(begun, broken, ENGLISH)] == ["big\nThe disk is full"]
+    assert notices(broken, arriving(Phase.FAILED, Phase.FAILED), ENGLISH) == ()
+
+
 @pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.CANCELLED, Phase.VERIFYING])
 def test_what_a_person_did_to_a_download_is_no_news(phase: Phase) -> None:
     running = make_status(downloads=(make_progress(),))
