@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage, QPalette
+from PySide6.QtGui import QDropEvent, QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
 
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
@@ -179,9 +179,18 @@ def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: EmbeddingPage,
     dropped.setUrls([QUrl.fromLocalFile(str(path))])
 
     assert page.texts.canInsertFromMimeData(dropped)
-    page.texts.insertFromMimeData(dropped)
+    event = QDropEvent(
+        QPointF(9, 9),
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
+        dropped,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.ShiftModifier,
+    )
+    event.setDropAction(Qt.DropAction.MoveAction)
+    page.texts.dropEvent(event)
 
     qtbot.waitUntil(lambda: page.texts.toPlainText() == "eins\n素早い\n")
+    assert event.dropAction() is Qt.DropAction.CopyAction  # the file stays where it is
 
 
 def test_a_dropped_file_that_is_no_text_is_refused_and_the_texts_stay(

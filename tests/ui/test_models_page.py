@@ -390,6 +390,11 @@ def test_files_that_are_dropped_are_imported_as_chosen(
     qtbot.waitUntil(lambda: page.table.selectionModel().selectedRows()[0].data() == "mine")
 
 
+def test_a_file_that_is_dropped_is_not_taken_from_where_it_was(page: ModelsPage) -> None:
+    assert drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf")) is Qt.DropAction.CopyAction
+    press(page, "Cancel")
+
+
 def test_what_is_there_already_is_not_imported_over(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
     fake.refuse("import", ModelError("bamboo.gguf is there already", "It stays as it is."))
     drop(page, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
@@ -585,17 +590,20 @@ def look_again(qtbot: QtBot, page: ModelsPage, fake: FakeApp, name: str) -> None
     qtbot.waitUntil(lambda: name in names(page))
 
 
-def drop(page: ModelsPage, *urls: QUrl) -> None:
+def drop(page: ModelsPage, *urls: QUrl) -> Qt.DropAction:
+    """Drop files as if to move them; as what they were taken."""
     data = QMimeData()
     data.setUrls(urls)
     event = QDropEvent(
         QPoint(9, 9),
-        Qt.DropAction.CopyAction,
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
         data,
         Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
+        Qt.KeyboardModifier.ShiftModifier,
     )
+    event.setDropAction(Qt.DropAction.MoveAction)
     page.dropEvent(event)
+    return event.dropAction()
 
 
 def test_pictures_of_the_page(

@@ -24,6 +24,7 @@ from tray_app.ui.texts import tr
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from PySide6.QtGui import QDropEvent
     from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
@@ -137,6 +138,12 @@ def choose_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Calla
     dialog.filterSelected.connect(end_with)
     dialog.fileSelected.connect(lambda name: chosen(Path(name)))
     dialog.open()
+
+
+def accept_copy(event: QDropEvent) -> None:
+    """Take what is dropped as a copy: who gives a file away by a move deletes it."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
 
 
 def bring_into_view(window: QWidget) -> None:

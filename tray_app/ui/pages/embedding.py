@@ -16,12 +16,13 @@ from tray_app.ui.operations import embed
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtCore import QMimeData
+    from PySide6.QtGui import QDropEvent
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
@@ -40,6 +41,12 @@ class TextsEdit(QPlainTextEdit):
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         """Also files."""
         return bool(_dropped_file(source)) or super().canInsertFromMimeData(source)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Whatever the keyboard says: a file stays where it is."""
+        super().dropEvent(event)
+        if _dropped_file(event.mimeData()):
+            accept_copy(event)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         """A file is not its name: someone else reads it."""

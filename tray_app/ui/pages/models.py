@@ -18,7 +18,7 @@ from tray_app.ui.operations import choose, survey
 from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
@@ -75,12 +75,12 @@ class ModelsPage(QWidget):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files and addresses are welcome."""
         if _files_in(event.mimeData()) or _address_in(event.mimeData()):
-            event.acceptProposedAction()
+            accept_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Import the files, or download from the address."""
         self._take(event.mimeData())
-        event.acceptProposedAction()
+        accept_copy(event)
 
     def take_over(self, old: ModelsPage) -> None:
         """The same address, the same model; work on files goes on, and is shown here."""
