@@ -14,7 +14,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["LC_ALL"] = "C.UTF-8"
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QAccessible, QColor, QPalette
 
 from tests.fakes.app import FakeApp
 from tests.fakes.desktop import desktop, missing_programs
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.fakes.desktop import Desktop
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+SAID = QAccessible.Event.Announcement
 
 
 @pytest.fixture
@@ -59,6 +60,19 @@ def languages(qapp: QApplication) -> Iterator[Languages]:  # noqa: ARG001 - Qt m
     made = Languages()
     yield made
     made.use("en")
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a screen reader that is running is asked to say."""
+    words: list[str] = []
+    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
+    monkeypatch.setattr(
+        QAccessible,
+        "updateAccessibility",
+        lambda event: words.append(event.message()) if event.type() is SAID else None,
+    )
+    return words
 
 
 @pytest.fixture

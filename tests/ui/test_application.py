@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.fakes.app import make_model, make_progress, make_status
@@ -164,12 +163,8 @@ def test_who_wants_no_notices_gets_none(qtbot: QtBot, desktop: Desktop, fake: Fa
 
 
 def test_a_screen_reader_hears_that_the_server_is_ready_while_the_window_is_open(
-    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, said: list[str]
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
-    monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: said.append(event.message()))
-
     show(qtbot, desktop, fake, make_status(State.LOADING))
     desktop.window.open()
     show(qtbot, desktop, fake, make_status(State.READY))

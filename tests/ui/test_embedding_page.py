@@ -59,6 +59,14 @@ def test_each_line_is_embedded_and_its_numbers_are_shown(
     assert {model.index(row, 2).data() for row in range(3)} == {"1.0000"}
 
 
+def test_a_screen_reader_says_what_came_back(qtbot: QtBot, page: EmbeddingPage, said: list[str]) -> None:
+    page.show()
+
+    embed(qtbot, page)
+
+    assert said == [page.results.summary.text()]
+
+
 def test_ctrl_enter_embeds(qtbot: QtBot, page: EmbeddingPage, fake: FakeApp) -> None:
     page.show()
     page.texts.setFocus()

@@ -6,7 +6,8 @@ import pytest
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from tray_app.ui.widgets import choose_file, small_label, text_label
+from tray_app.errors import AppError
+from tray_app.ui.widgets import MessageCard, choose_file, small_label, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,8 @@ def test_a_label_is_as_high_as_its_lines(qtbot: QtBot, width: int) -> None:
     assert label.height() == label.heightForWidth(label.width())
 
 
-def test_a_quiet_label_can_be_read_in_both_looks(qtbot: QtBot, look: str, qapp: QApplication) -> None:
+@pytest.mark.usefixtures("look")
+def test_a_quiet_label_can_be_read_in_both_looks(qtbot: QtBot, qapp: QApplication) -> None:
     label = small_label("at most 4.70 GB")
     window = shown(qtbot, label, 300)
 
@@ -56,7 +58,6 @@ def test_a_quiet_label_can_be_read_in_both_looks(qtbot: QtBot, look: str, qapp: 
         < contrast(text, ground)
         < contrast(qapp.palette().color(QPalette.ColorRole.WindowText), ground)
     )
-    assert look in ("light", "dark")
 
 
 def test_a_quiet_label_follows_the_change_between_light_and_dark(qtbot: QtBot) -> None:
@@ -69,6 +70,22 @@ def test_a_quiet_label_follows_the_change_between_light_and_dark(qtbot: QtBot) -
         window.setPalette(palette)
 
         assert label.palette().color(label.foregroundRole()).name() == name
+
+
+def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, said: list[str]) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    card = MessageCard(window)
+    card.show_error(AppError("The disk is full", "It has 0 B left.", "Free some space."))
+    assert said == []  # as long as nobody can see it
+    card.clear()
+
+    window.show()
+    for percent in (0, 1, 2):
+        card.show_message("Verifying", f"{percent} %")
+    card.show_error(AppError("The disk is full", "It has 0 B left.", "Free some space."))
+
+    assert said == ["Verifying\n0 %", "The disk is full\nIt has 0 B left.\nFree some space."]
 
 
 @pytest.mark.parametrize(("form", "ending"), [(None, ".json"), ("Table (*.csv)", ".csv")])

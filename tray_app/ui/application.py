@@ -24,7 +24,7 @@ from tray_app.ui.presenters.tray import Page, announcement, notices
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
-from tray_app.ui.widgets import bring_into_view
+from tray_app.ui.widgets import announce, bring_into_view
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ class Desktop(QObject):
         for notice in notices(self._shown, status, tr) if status.settings.notices else ():
             self._tell(notice)
         if words := announcement(self._shown, status, time.time(), tr):
-            self.window.announce(words)
+            announce(self.window, words)
         self._shown = status
         if status.settings.language != self._language:
             self._language = status.settings.language

@@ -26,7 +26,7 @@ from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import embedded_texts, summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import SPACING, choose_file, text_label
+from tray_app.ui.widgets import SPACING, announce, choose_file, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,7 @@ class EmbeddingResults(QWidget):
         self.table.selectRow(0)
         self._show_similarity(embedded)
         self.show()
+        announce(self, self.summary.text())
 
     def take_over(self, old: EmbeddingResults) -> None:
         """The same results, if there are any, with the same one chosen."""

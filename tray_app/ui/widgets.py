@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QFontDatabase, QGuiApplication, QPalette
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QFontDatabase,
+    QGuiApplication,
+    QPalette,
+)
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -110,6 +116,7 @@ class MessageCard(QFrame):
 
     def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
         self.error = None
+        news = self.isHidden() or title != self.accessibleName()  # a share that grows is none
         self._button.hide()
         self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
         self._title.setText(title)
@@ -119,6 +126,14 @@ class MessageCard(QFrame):
         self.setAccessibleName(title)
         self.setAccessibleDescription("\n".join(filter(None, texts)))
         self.show()
+        if news:
+            announce(self, "\n".join(filter(None, (title, *texts))))
+
+
+def announce(widget: QWidget, words: str) -> None:
+    """Let a screen reader say something, wherever its user is in the window of a widget that can be seen."""
+    if widget.isVisible() and QAccessible.isActive():
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
 
 
 def choose_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object]) -> None:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
-    QKeySequence,
-    QShortcut,
-)
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -93,11 +88,6 @@ class Window(QWidget):
         self.open(Page.STATUS)
         if error is not failure_of(self._bridge.status):  # else the page says it already
             self._show_closable(error)
-
-    def announce(self, words: str) -> None:
-        """Let a screen reader say something, wherever its user is in this window."""
-        if self.isVisible() and QAccessible.isActive():
-            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error above the pages."""

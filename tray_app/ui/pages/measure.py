@@ -27,7 +27,7 @@ from tray_app.ui.presenters.measurement import Load, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
 from tray_app.ui.tune_dialog import TuneDialog
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, announce, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +165,7 @@ class MeasurePanel(QWidget):
         self._rest()
         self._measurement = measurement
         self.summary.setText(measurement_text(measurement, tr))
+        announce(self, self.summary.text())
         self._draw()
 
     def _failed(self, error: AppError) -> None:
