@@ -29,9 +29,11 @@ from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix, SettingsError
+from tray_app.models.catalog import load_catalog
 from tray_app.models.memory import Fit
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
+from tray_app.system.paths import resources
 from tray_app.ui.about import about_box
 from tray_app.ui.application import Desktop
 from tray_app.ui.languages import number_locale, spoken
@@ -562,6 +564,7 @@ def test_the_usual_window_shows_every_column_of_a_long_list(
 ) -> None:
     fake.fit = Fit.TOO_LARGE  # the longest word
     fake.library.models += tuple(make_model(f"Model {n}", f"{n}.gguf") for n in range(60))
+    fake.library.catalog = load_catalog(resources() / "catalog.toml")
     window.open(Page.MODELS)
     window.resize(*USUAL_SIZE)
     page = window.page(Page.MODELS)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
-USUAL_SIZE = (1040, 680)
+USUAL_SIZE = (1120, 680)
 """Wide enough for the table of models in every language, with the bar that scrolls it."""
 
 
