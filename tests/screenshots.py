@@ -37,7 +37,7 @@ from tray_app.ui.presenters.tray import Page
 from tray_app.ui.presenters.vitals import SPAN_S, Sample
 from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.tray import Tray
-from tray_app.ui.window import Window
+from tray_app.ui.window import USUAL_SIZE, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,6 @@ FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
 _PATIENCE_MS = 20_000
 _SETTLE_MS = 300
-_WIDE = 1040
 _TEXTS = {
     "The quick brown fox jumps over the lazy dog.": (1.0, 0.1, 0.2),
     "A fast fox leaps over a sleepy dog.": (0.9, 0.2, 0.1),
@@ -170,7 +169,7 @@ def _busyness(second: int) -> float:
 def _models(window: Window, fake: FakeApp) -> QWidget:
     fake.show(make_status(State.READY, downloads=(make_progress(),)))
     window.open(Page.MODELS)
-    window.resize(_WIDE, window.height())
+    window.resize(USUAL_SIZE[0], window.height())
     table = window.page(Page.MODELS).findChild(QTableView)
     assert isinstance(table, QTableView)
     _wait_for(lambda: table.model().rowCount() > 0)

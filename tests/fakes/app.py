@@ -209,8 +209,7 @@ class FakeLibrary:
 
     def __init__(self, models: tuple[Model, ...]) -> None:
         self.models = models
-        self.catalog = CATALOG
-
+        self.catalog: tuple[CatalogEntry, ...] = CATALOG
         self.unusable: tuple[Unusable, ...] = ()
         self.partials: tuple[Partial, ...] = ()
         self.folder = MODELS  # which is nowhere

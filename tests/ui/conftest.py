@@ -13,7 +13,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Tests read English, whatever the machine speaks.
 os.environ["LC_ALL"] = "C.UTF-8"
 
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QAccessible, QColor, QPalette
 
 from tests.fakes.app import FakeApp
 from tests.fakes.desktop import desktop, missing_programs
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.fakes.desktop import Desktop
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+SAID = QAccessible.Event.Announcement
 
 
 @pytest.fixture
@@ -61,11 +63,25 @@ def languages(qapp: QApplication) -> Iterator[Languages]:  # noqa: ARG001 - Qt m
 
 
 @pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a screen reader that is running is asked to say."""
+    words: list[str] = []
+    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
+    monkeypatch.setattr(
+        QAccessible,
+        "updateAccessibility",
+        lambda event: words.append(event.message()) if event.type() is SAID else None,
+    )
+    return words
+
+
+@pytest.fixture
 def photograph(look: str) -> Callable[[QWidget, str], None]:
     """Saves a picture of a widget in the look that the test has, for people to look at."""
 
     def save(widget: QWidget, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
+        QCoreApplication.processEvents()  # layouts catch up
         assert widget.grab().save(str(ARTIFACTS / f"{name}-{look}.png"))
 
     return save

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QSystemTrayIcon
 
-from tests.fakes.app import make_progress, make_status
+from tests.fakes.app import make_model, make_progress, make_status
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.app import AppStatus
+    from tray_app.models.library import Contents
 
 
 @pytest.fixture
@@ -163,12 +163,8 @@ def test_who_wants_no_notices_gets_none(qtbot: QtBot, desktop: Desktop, fake: Fa
 
 
 def test_a_screen_reader_hears_that_the_server_is_ready_while_the_window_is_open(
-    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, said: list[str]
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
-    monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: said.append(event.message()))
-
     show(qtbot, desktop, fake, make_status(State.LOADING))
     desktop.window.open()
     show(qtbot, desktop, fake, make_status(State.READY))
@@ -268,6 +264,35 @@ def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(
     qtbot.waitUntil(lambda: desktop.window.message.accessibleName() == "The settings could not be saved")
     assert ("apply", {"model": "test"}) in fake.calls
     assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+
+
+def test_a_look_at_the_models_that_takes_long_does_not_undo_a_later_one(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    read, go_on, before = fake.library.contents, threading.Event(), fake.library.contents()
+    looks: list[int] = []
+
+    def contents() -> Contents:
+        looks.append(len(looks))
+        if len(looks) == 1:
+            assert go_on.wait(10)
+            return before
+        return read()
+
+    monkeypatch.setattr(fake.library, "contents", contents)
+    desktop._look_for_tray()
+    tray = desktop.tray
+    assert tray is not None
+    qtbot.waitUntil(lambda: len(looks) == 1)
+    fake.library.models += (make_model("New", "new.gguf"),)
+    show(qtbot, desktop, fake, replace(fake.status(), folder_changes=1))
+    qtbot.waitUntil(lambda: "New" in marks(tray))
+
+    go_on.set()
+
+    qtbot.waitUntil(lambda: not desktop.bridge._operations)
+    assert "New" in marks(tray)
 
 
 def marks(tray: Tray) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage, QPalette
+from PySide6.QtGui import QDropEvent, QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
 
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
@@ -57,6 +57,14 @@ def test_each_line_is_embedded_and_its_numbers_are_shown(
     model = page.results.table.model()
     assert [model.index(row, 1).data() for row in range(3)] == list(TEXTS)
     assert {model.index(row, 2).data() for row in range(3)} == {"1.0000"}
+
+
+def test_a_screen_reader_says_what_came_back(qtbot: QtBot, page: EmbeddingPage, said: list[str]) -> None:
+    page.show()
+
+    embed(qtbot, page)
+
+    assert said == [page.results.summary.text()]
 
 
 def test_ctrl_enter_embeds(qtbot: QtBot, page: EmbeddingPage, fake: FakeApp) -> None:
@@ -179,9 +187,18 @@ def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: EmbeddingPage,
     dropped.setUrls([QUrl.fromLocalFile(str(path))])
 
     assert page.texts.canInsertFromMimeData(dropped)
-    page.texts.insertFromMimeData(dropped)
+    event = QDropEvent(
+        QPointF(9, 9),
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
+        dropped,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.ShiftModifier,
+    )
+    event.setDropAction(Qt.DropAction.MoveAction)
+    page.texts.dropEvent(event)
 
     qtbot.waitUntil(lambda: page.texts.toPlainText() == "eins\n素早い\n")
+    assert event.dropAction() is Qt.DropAction.CopyAction  # the file stays where it is
 
 
 def test_a_dropped_file_that_is_no_text_is_refused_and_the_texts_stay(
@@ -359,6 +376,15 @@ def test_results_are_saved_and_a_failure_is_explained_in_place(
 
     page.results.save(tmp_path / "out.xlsx")
     qtbot.waitUntil(lambda: page.card.accessibleName() == "Results cannot be saved as .xlsx")
+
+
+def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: EmbeddingPage) -> None:
+    page.texts.setPlainText("\n".join("12345"))
+    page.texts.setMaximumHeight(page.texts.minimumHeight())
+    with qtbot.waitExposed(page):
+        page.show()
+
+    assert page.texts.verticalScrollBar().maximum() == 0
 
 
 def test_pictures_of_the_page(

@@ -29,8 +29,11 @@ from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix, SettingsError
+from tray_app.models.catalog import load_catalog
+from tray_app.models.memory import Fit
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
+from tray_app.system.paths import resources
 from tray_app.ui.about import about_box
 from tray_app.ui.application import Desktop
 from tray_app.ui.languages import number_locale, spoken
@@ -45,7 +48,7 @@ from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
 from tray_app.ui.tune_dialog import TuneDialog
-from tray_app.ui.window import Window
+from tray_app.ui.window import USUAL_SIZE, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +64,6 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 LANGUAGES = ("en", "fr", "ja")
-USUAL_WIDTH = 980
 LARGEST = (1024, 700)
 """Pixels of a small laptop's screen, less its panel."""
 
@@ -101,7 +103,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     ):
         fake.show(status)
         window.open(page)
-        window.resize(USUAL_WIDTH, window.height())  # the screen of these tests is smaller
+        window.resize(USUAL_SIZE[0], window.height())  # the screen of these tests is smaller
         qtbot.waitUntil(lambda status=status: not bridge._operations and bridge.status is status)  # type: ignore[misc]
         yield name, window
     window.open(Page.EMBEDDING)
@@ -551,6 +553,25 @@ def test_no_text_is_cut_off_and_no_mnemonic_means_two_things(
             wrong.append(f"{name}: needs {least}")
 
     assert "\n".join(wrong) == ""
+
+
+def test_the_usual_window_shows_every_column_of_a_long_list(
+    qtbot: QtBot,
+    bridge: Bridge,
+    fake: FakeApp,
+    language: str,  # noqa: ARG001 - spoken by the fixture
+    window: Window,
+) -> None:
+    fake.fit = Fit.TOO_LARGE  # the longest word
+    fake.library.models += tuple(make_model(f"Model {n}", f"{n}.gguf") for n in range(60))
+    fake.library.catalog = load_catalog(resources() / "catalog.toml")
+    window.open(Page.MODELS)
+    window.resize(*USUAL_SIZE)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    qtbot.waitUntil(lambda: page.table.verticalScrollBar().maximum() > 0 and not bridge._operations)
+
+    assert [*cut_off_cells(window)] == []
 
 
 def test_no_mnemonic_of_a_menu_means_two_things(

@@ -86,6 +86,19 @@ def test_a_measurement_that_is_cancelled_shows_what_there_is(
     assert panel.summary.text().startswith("5 requests")
 
 
+def test_without_an_answer_nothing_of_the_last_measurement_is_left(qtbot: QtBot, panel: MeasurePanel) -> None:
+    panel.show()
+    measure(qtbot, panel)
+    assert panel.plot is not None
+    qtbot.waitUntil(panel.plot.isVisible)
+
+    panel._show(Measurement((), 0.1))
+
+    assert panel.summary.text() == "No request was answered."
+    assert not panel.plot.isVisible()
+    assert panel.picture_button.isHidden()
+
+
 def test_the_histogram_is_saved_and_given_back_with_the_window(
     qtbot: QtBot, panel: MeasurePanel, tmp_path: Path
 ) -> None:

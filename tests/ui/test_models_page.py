@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.models.library import Contents
     from tray_app.ui.bridge import Bridge
 
 
@@ -388,6 +390,11 @@ def test_files_that_are_dropped_are_imported_as_chosen(
     qtbot.waitUntil(lambda: page.table.selectionModel().selectedRows()[0].data() == "mine")
 
 
+def test_a_file_that_is_dropped_is_not_taken_from_where_it_was(page: ModelsPage) -> None:
+    assert drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf")) is Qt.DropAction.CopyAction
+    press(page, "Cancel")
+
+
 def test_what_is_there_already_is_not_imported_over(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
     fake.refuse("import", ModelError("bamboo.gguf is there already", "It stays as it is."))
     drop(page, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
@@ -424,6 +431,7 @@ def test_a_model_is_made_smaller(
     assert isinstance(dialog, QuantizeDialog)
     qtbot.waitUntil(lambda: dialog.types.count() == 2)
     assert (dialog.types.currentText(), dialog.name.text()) == ("Q4_0", "bamboo.Q4_0.gguf")
+    assert dialog.focusWidget() is dialog.types  # and not Cancel: Enter quantizes
     photograph(dialog, "models-quantize")
 
     press(page, "Quantize")
@@ -473,6 +481,50 @@ def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: ModelsPage, fa
     look_again(qtbot, page, fake, "New")
 
     assert state(page, "New") == "Installed"
+
+
+def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, read = threading.Event(), fake.library.contents
+    looks: list[int] = []
+
+    def contents() -> Contents:
+        looks.append(len(looks))
+        if len(looks) > 1:
+            return read()
+        assert go_on.wait(10)
+        raise ModelError("The models folder cannot be read")
+
+    monkeypatch.setattr(fake.library, "contents", contents)
+    fake.show(replace(fake.status(), folder_changes=1))
+    qtbot.waitUntil(lambda: len(looks) == 1)
+    fake.library.models += (make_model("New", "new.gguf", sparse=False),)
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(replace(fake.status(), folder_changes=2))
+    go_on.set()
+
+    qtbot.waitUntil(lambda: "New" in names(page))
+
+
+def test_a_card_tells_anew_whether_its_model_fits(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    def words() -> str:
+        labels = page.first_steps.findChildren(QLabel)
+        return "\n".join(label.text() for label in labels)
+
+    assert "Does not fit" not in words()
+    fake.fit = Fit.TOO_LARGE
+
+    fake.show(replace(fake.status(), folder_changes=1))
+
+    qtbot.waitUntil(lambda: words().count("Does not fit") == 2 and "● Fits" not in words())
+    assert len(cards(page)) == 2
+    before = cards(page)[0]
+    fake.show(replace(fake.status(), folder_changes=2))
+    qtbot.waitUntil(lambda: bridge.status.folder_changes == 2 and not bridge._operations)
+    assert cards(page)[0] is before
 
 
 def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
@@ -538,17 +590,20 @@ def look_again(qtbot: QtBot, page: ModelsPage, fake: FakeApp, name: str) -> None
     qtbot.waitUntil(lambda: name in names(page))
 
 
-def drop(page: ModelsPage, *urls: QUrl) -> None:
+def drop(page: ModelsPage, *urls: QUrl) -> Qt.DropAction:
+    """Drop files as if to move them; as what they were taken."""
     data = QMimeData()
     data.setUrls(urls)
     event = QDropEvent(
         QPoint(9, 9),
-        Qt.DropAction.CopyAction,
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
         data,
         Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
+        Qt.KeyboardModifier.ShiftModifier,
     )
+    event.setDropAction(Qt.DropAction.MoveAction)
     page.dropEvent(event)
+    return event.dropAction()
 
 
 def test_pictures_of_the_page(

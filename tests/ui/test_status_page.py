@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
-from tests.fakes.app import make_snapshot, make_status
+from tests.fakes.app import make_engine, make_plan, make_snapshot, make_status
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
+from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.errors import EngineError, Fix, GatewayError, ModelError
+from tray_app.phrases import phrase
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.vitals import Quantity
 
@@ -21,7 +25,9 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.engine.plan import Plan
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.languages import Languages
 
 PORT_TAKEN = GatewayError(
     "Port 8080 is used by nginx (PID 812)", "Only one program at a time.", "Choose another port."
@@ -71,6 +77,25 @@ def test_a_ready_server_shows_model_engine_and_address(
 
     page.stop_button.click()
     qtbot.waitUntil(lambda: fake.calls == [("stop_server",)])
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2 · process 4711"),
+        (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2 · process 4711"),
+        (RemotePlan("http://box:8000/v1"), "A server on another machine"),
+    ],
+)
+def test_an_engine_has_the_name_that_people_know(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, plan: Plan, words: str
+) -> None:
+    pid = 4711 if isinstance(plan, LaunchPlan) else None
+    engine = replace(make_snapshot(State.READY), plan=plan, pid=pid)
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, engine=engine))
+
+    assert page.engine.text() == words
 
 
 def test_the_address_can_be_copied(page: StatusPage) -> None:
@@ -208,6 +233,26 @@ def test_what_the_engine_takes_is_shown_while_someone_looks(
     assert memory.accessibleName() == "Memory: 4.68 GB"
     assert memory.chart is not None
     assert page.vitals.cells[Quantity.GRAPHICS].isHidden()
+
+
+def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
+    qtbot: QtBot,
+    bridge: Bridge,
+    fake: FakeApp,
+    languages: Languages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail_to_look() -> None:
+        raise ModelError(phrase("{name} is too new for this app", name="x.gguf"), "Why.", "What helps.")
+
+    languages.use("fr")
+    monkeypatch.setattr(fake, "vitals", fail_to_look)
+    page = StatusPage(bridge)
+    qtbot.addWidget(page)
+    page.show()
+
+    expected = "x.gguf est trop récent pour cette application. Why. What helps."
+    qtbot.waitUntil(lambda: page.vitals.note.text() == expected)
 
 
 def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.app import make_status
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.engine.lifecycle import State
-from tray_app.errors import GatewayError
+from tray_app.errors import GatewayError, SettingsError
 from tray_app.tuning import Sample, Threads, Tuning
 from tray_app.ui import tune_dialog
 from tray_app.ui.pages.measure import MeasurePanel
@@ -100,6 +100,46 @@ def test_the_curves_grow_and_the_best_is_offered_and_set(
     dialog.apply_button.click()
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"threads": 4, "threads_batch": 6})])
+
+
+def test_a_dialog_that_is_closed_before_its_advice_is_taken_is_not_asked_again(
+    qtbot: QtBot,
+    dialog: TuneDialog,
+    bench: Bench,
+    bridge: Bridge,
+    fake: FakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(fake, "apply", lambda _: go_on.wait(10))
+    bench.steps.release(4)
+    dialog.measure()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    dialog.apply_button.click()
+    assert not dialog.apply_button.isEnabled()
+    gone: list[bool] = []
+    dialog.destroyed.connect(lambda: gone.append(True))
+    dialog.reject()
+    qtbot.waitUntil(lambda: gone == [True])
+    go_on.set()
+
+    # What it would be told ends in an exception of Qt, which fails a test.
+    qtbot.waitUntil(lambda: not bridge._operations)
+
+
+def test_advice_that_cannot_be_taken_is_told_and_can_be_taken_again(
+    qtbot: QtBot, dialog: TuneDialog, bench: Bench, fake: FakeApp
+) -> None:
+    fake.refuse("apply", SettingsError("The settings could not be saved"))
+    bench.steps.release(4)
+    dialog.measure()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    dialog.apply_button.click()
+
+    qtbot.waitUntil(lambda: dialog.card.accessibleName() == "The settings could not be saved")
+    assert dialog.apply_button.isEnabled()
 
 
 def test_what_is_best_already_is_kept(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> None:

@@ -195,11 +195,11 @@ def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> No
         "bamboo",
         "tiny",
     }
-    assert [choice.reference for choice in model_choices(facts, ENGLISH)] == [
-        "test.gguf",
-        "test",
-        "my model.gguf",
-        "my-model.gguf",
+    assert [(choice.reference, choice.chosen) for choice in model_choices(facts, ENGLISH)] == [
+        ("test.gguf", False),
+        ("test", True),
+        ("my model.gguf", False),
+        ("my-model.gguf", False),
     ]
 
 

@@ -18,6 +18,8 @@ from tray_app.ui.presenters.tray import (
     Page,
     Shape,
     announcement,
+    current_download,
+    current_parts,
     failure_of,
     notices,
     tray_view,
@@ -104,16 +106,27 @@ def test_a_running_download_is_shown_before_one_that_waits_or_is_paused() -> Non
         make_progress(Phase.VERIFYING, number=3),
     )
 
-    assert view(make_status(downloads=downloads)).download_id == 3
-    assert view(make_status(downloads=downloads[:2])).download_id == 2
-    assert view(make_status(downloads=downloads[:1])).download_id == 1
+    for count in (3, 2, 1):
+        current = current_download(make_status(downloads=downloads[:count]))
+        assert current is downloads[count - 1]
+
+
+def test_the_files_of_a_split_model_are_paused_and_resumed_together() -> None:
+    downloads = (
+        make_progress(number=1, name="other.gguf", phase=Phase.WAITING),
+        make_progress(number=2, name="big-00001-of-00002.gguf"),
+        make_progress(number=3, name="big-00002-of-00002.gguf", phase=Phase.WAITING),
+    )
+
+    assert current_parts(make_status(downloads=downloads)) == (2, 3)
+    assert current_parts(make_status()) == ()
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.FAILED, Phase.CANCELLED])
 def test_a_download_that_has_ended_is_not_in_the_menu(phase: Phase) -> None:
     shown = view(make_status(downloads=(make_progress(phase),)))
 
-    assert shown.download_id is None
+    assert shown.download_line == ""
     assert not shown.entries[Command.PAUSE].visible
     assert not shown.entries[Command.RESUME].visible
 
@@ -199,6 +212,26 @@ def test_a_failed_download_is_told_with_its_cause() -> None:
     (notice,) = notices(running, broken, ENGLISH)
 
     assert notice == Notice("Download failed", "tiny.gguf\nThe disk is full", Page.MODELS, failed=True)
+
+
+def test_a_split_model_is_told_when_all_of_it_is_there_and_its_failure_once() -> None:
+    def arriving(first: Phase, second: Phase) -> AppStatus:
+        error = DownloadError("The disk is full")
+        return make_status(
+            downloads=(
+                make_progress(first, number=1, name="big-00001-of-00002.gguf", error=error),
+                make_progress(second, number=2, name="big-00002-of-00002.gguf", error=error),
+            )
+        )
+
+    begun = arriving(Phase.DOWNLOADING, Phase.WAITING)
+    half = arriving(Phase.DONE, Phase.DOWNLOADING)
+    broken = arriving(Phase.FAILED, Phase.DOWNLOADING)
+
+    assert notices(begun, half, ENGLISH) == ()
+    assert [notice.text for notice in notices(half, arriving(Phase.DONE, Phase.DONE), ENGLISH)] == ["big"]
+    assert [notice.text for notice in notices(begun, broken, ENGLISH)] == ["big\nThe disk is full"]
+    assert notices(broken, arriving(Phase.FAILED, Phase.FAILED), ENGLISH) == ()
 
 
 @pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.CANCELLED, Phase.VERIFYING])

@@ -24,7 +24,7 @@ from tray_app.ui.presenters.tray import Page, announcement, notices
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
-from tray_app.ui.widgets import bring_into_view
+from tray_app.ui.widgets import announce, bring_into_view
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Desktop(QObject):
         self._shown = self.bridge.status
         self._facts = ModelFacts()
         self._facts_of: object = None
+        self._forget_facts: Callable[[], object] = lambda: None
         # Only while there is no tray: panels that appear late do not announce themselves to every platform.
         self._look = QTimer(self)
         self._look.setInterval(_TRAY_LOOK_MS)
@@ -267,7 +268,7 @@ class Desktop(QObject):
         for notice in notices(self._shown, status, tr) if status.settings.notices else ():
             self._tell(notice)
         if words := announcement(self._shown, status, time.time(), tr):
-            self.window.announce(words)
+            announce(self.window, words)
         self._shown = status
         if status.settings.language != self._language:
             self._language = status.settings.language
@@ -279,7 +280,10 @@ class Desktop(QObject):
         facts_of = facts_key(self.bridge.status)
         if facts_of != self._facts_of:
             self._facts_of = facts_of
-            self.bridge.run(lambda: read_facts(self._app), self._offer_models, self._operation_failed)
+            self._forget_facts()  # an earlier look may end later
+            self._forget_facts = self.bridge.run(
+                lambda: read_facts(self._app), self._offer_models, self._operation_failed
+            )
 
     def _offer_models(self, facts: ModelFacts) -> None:
         self._facts = facts

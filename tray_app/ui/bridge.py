@@ -27,14 +27,16 @@ _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Operation:
-    """Something that is being done, and what follows."""
+    """Something that is being done, and what follows. GUI thread."""
 
     thread: threading.Thread
     perform: Callable[[], Any]
+    """Kept here so that the widgets it refers to are not freed on its thread."""
     success: Callable[[Any], object]
     failure: Callable[[AppError], object]
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,6 @@ class Bridge(QObject):
         """Set when the app ends: who works for long stops and leaves nothing half done."""
         self._numbers = itertools.count()
         self._operations: dict[int, _Operation] = {}
-        self._abandoned: set[int] = set()
         self._afterwards: list[tuple[set[int], Callable[[], object]]] = []
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._finished.connect(self._conclude, Qt.ConnectionType.QueuedConnection)
@@ -85,9 +86,13 @@ class Bridge(QObject):
         thread = threading.Thread(
             target=self._perform, args=(number, operation), name="ui-operation", daemon=True
         )
-        self._operations[number] = _Operation(thread, operation, success, failure)
+        follows = self._operations[number] = _Operation(thread, operation, success, failure)
         thread.start()
-        return lambda: self._abandoned.add(number)
+
+        def abandon() -> None:
+            follows.abandoned = True
+
+        return abandon
 
     def afterwards(self, act: Callable[[], object]) -> None:
         """Call `act` when everything has ended that is under way now, and has told so."""
@@ -143,9 +148,7 @@ class Bridge(QObject):
         self._act_afterwards()
 
     def _tell(self, operation: _Operation, outcome: _Outcome) -> None:
-        abandoned = outcome.number in self._abandoned
-        self._abandoned.discard(outcome.number)
-        if self.closing.is_set() or abandoned:
+        if self.closing.is_set() or operation.abandoned:
             return
         if outcome.error:
             operation.failure(outcome.error)

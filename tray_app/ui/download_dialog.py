@@ -12,7 +12,7 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets import SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QLabel, QWidget
+    from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
     from tray_app.model_care import Prospect
@@ -55,7 +55,9 @@ class DownloadDialog(QDialog):
     def _show(self, prospect: Prospect) -> None:
         self.waiting.hide()
         for label, text in prospect_facts(prospect, tr):
-            self.facts.addRow(label, _as_high_as_its_text(text_label(text)))
+            value = text_label(text)
+            value.setAlignment(Qt.AlignmentFlag.AlignTop)
+            self.facts.addRow(label, value)
         QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 
     def _fail(self, error: AppError) -> None:
@@ -66,10 +68,3 @@ class DownloadDialog(QDialog):
     def _make_room(self) -> None:
         """All text in view; how high that is depends on how wide it is."""
         self.resize(self.width(), max(self.height(), self.heightForWidth(self.width())))
-
-
-def _as_high_as_its_text(label: QLabel) -> QLabel:
-    policy = label.sizePolicy()
-    policy.setHeightForWidth(True)
-    label.setSizePolicy(policy)
-    return label

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -28,10 +26,11 @@ from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import embedded_texts, summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import SPACING, text_label
+from tray_app.ui.widgets import SPACING, announce, choose_file, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from PySide6.QtGui import QHideEvent, QShowEvent
 
@@ -84,6 +83,7 @@ class EmbeddingResults(QWidget):
         self.table.selectRow(0)
         self._show_similarity(embedded)
         self.show()
+        announce(self, self.summary.text())
 
     def take_over(self, old: EmbeddingResults) -> None:
         """The same results, if there are any, with the same one chosen."""
@@ -208,15 +208,7 @@ class EmbeddingResults(QWidget):
         return snippet(status.base_url, model_id(status), self._texts)
 
     def _choose_file(self) -> None:
-        dialog = QFileDialog(self, tr("Save the results"))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        question = tr("Save the results")
         titles = (tr("Texts and vectors"), tr("Table"), tr("NumPy, vectors only"))
-        dialog.setNameFilters(
-            [f"{title} (*{suffix})" for title, suffix in zip(titles, SUFFIXES, strict=True)]
-        )
-        dialog.setDefaultSuffix(SUFFIXES[0])
-        dialog.filterSelected.connect(
-            lambda chosen: dialog.setDefaultSuffix(chosen.rpartition("*")[2].rstrip(")"))
-        )
-        dialog.fileSelected.connect(lambda name: self.save(Path(name)))
-        dialog.open()
+        forms = [f"{title} (*{suffix})" for title, suffix in zip(titles, SUFFIXES, strict=True)]
+        choose_file(self, question, forms, self.save)

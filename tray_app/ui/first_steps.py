@@ -30,32 +30,37 @@ class FirstSteps(QWidget):
         super().__init__()
         self._cards = QHBoxLayout(self)
         self._cards.setContentsMargins(0, 0, 0, 0)
-        self._offered = False
+        self._offered: dict[CatalogEntry, str] = {}
         self.hide()
 
     def offer(self, facts: ModelFacts) -> None:
-        """Make the cards, once: the catalogue does not change while the app runs."""
-        if self._offered:
+        """Make the cards, and make them anew when another engine or setting changes what fits."""
+        offered = {
+            entry: _fit_text(facts.reports.get(entry_key(entry)))
+            for entry in facts.catalog
+            if entry.builtin or entry.recommended
+        }
+        if offered == self._offered:
             return
-        self._offered = True
-        for entry in facts.catalog:
-            if entry.builtin or entry.recommended:
-                label = tr("&Try it now") if entry.builtin else tr("Do&wnload and start")
-                report = facts.reports.get(entry_key(entry))
-                self._cards.addWidget(_card(entry, report, label, self._choose(entry)), 1)
+        self._offered = offered
+        while item := self._cards.takeAt(0):
+            if card := item.widget():
+                card.deleteLater()
+        for entry, fit in offered.items():
+            self._cards.addWidget(_card(entry, fit, self._choose(entry)), 1)
 
     def show_if(self, *, wanted: bool) -> None:
         """Be there for someone who needs it, as soon as there is something to offer."""
-        self.setVisible(wanted and self._offered)
+        self.setVisible(wanted and bool(self._offered))
 
     def _choose(self, entry: CatalogEntry) -> Callable[[], None]:
         return lambda: self.chosen.emit(entry)
 
 
-def _card(entry: CatalogEntry, report: ModelReport | None, label: str, act: Callable[[], None]) -> QFrame:
+def _card(entry: CatalogEntry, fit: str, act: Callable[[], None]) -> QFrame:
     card = QFrame()
     card.setFrameShape(QFrame.Shape.StyledPanel)
-    button = QPushButton(label)
+    button = QPushButton(tr("&Try it now") if entry.builtin else tr("Do&wnload and start"))
     button.setAccessibleDescription(tr.said(entry.name))
     button.clicked.connect(act)
     column = QVBoxLayout(card)
@@ -65,13 +70,15 @@ def _card(entry: CatalogEntry, report: ModelReport | None, label: str, act: Call
     note.setAlignment(Qt.AlignmentFlag.AlignTop)
     column.addWidget(title)
     column.addWidget(note)
-    if report:
-        column.addWidget(text_label(_fit_text(report)))
+    if fit:
+        column.addWidget(text_label(fit))
     column.addStretch()
     column.addWidget(button, alignment=Qt.AlignmentFlag.AlignLeft)
     return card
 
 
-def _fit_text(report: ModelReport) -> str:
+def _fit_text(report: ModelReport | None) -> str:
+    if report is None:
+        return ""
     word = tr("{title}.").format(title=fit_word(report, tr))
     return f"{fit_shape(report)} {word} {fit_reason(report, tr)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTranslator
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from tray_app.system.paths import resources
 
@@ -20,11 +20,10 @@ _NATIVE = ("en", *TRANSLATED)
 _AUTO = "auto"
 
 
-class Languages(QObject):
+class Languages:
     """The translators that are in use: those of this app, and Qt's own for its buttons and file dialogs."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._translators: list[QTranslator] = []
 
     def use(self, wanted: str) -> None:
@@ -33,7 +32,7 @@ class Languages(QObject):
         language = spoken(wanted, system.uiLanguages())
         for translator in self._translators:
             QCoreApplication.removeTranslator(translator)
-        self._translators = [] if language == "en" else [*_translators(language, self)]
+        self._translators = [] if language == "en" else [*_translators(language)]
         for translator in self._translators:
             QCoreApplication.installTranslator(translator)
         QLocale.setDefault(number_locale(wanted, language, system))
@@ -55,13 +54,13 @@ def number_locale(wanted: str, language: str, system: QLocale) -> QLocale:
     return system if wanted == _AUTO or system.language() == chosen.language() else chosen
 
 
-def _translators(language: str, parent: QObject) -> Iterable[QTranslator]:
+def _translators(language: str) -> Iterable[QTranslator]:
     folders = {
         "qtbase": QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath),
         "powerinfer_tray": str(resources() / "translations"),
     }
     for name, folder in folders.items():  # the last one is asked first
-        translator = QTranslator(parent)
+        translator = QTranslator()
         if translator.load(f"{name}_{language}", folder):
             yield translator
         else:  # an incomplete installation, which is better in English than not at all

@@ -60,9 +60,9 @@ class ModelDeeds(QObject):
             case ModelAction.DOWNLOAD:
                 self.download(row.name, row.source)
             case ModelAction.PAUSE:
-                self.run(lambda: steer(self._app.downloads.pause, row))
+                self.run(lambda: steer(self._app.downloads.pause, row.downloads))
             case ModelAction.RESUME:
-                self.run(lambda: steer(self._app.downloads.resume, row))
+                self.run(lambda: steer(self._app.downloads.resume, row.downloads))
             case ModelAction.CANCEL:
                 self._cancel(row)
             case ModelAction.VERIFY:
@@ -120,7 +120,7 @@ class ModelDeeds(QObject):
         self.dialog = ask_to_cancel(
             self._window,
             row,
-            lambda: self.run(lambda: steer(self._app.downloads.cancel, row)),
+            lambda: self.run(lambda: steer(self._app.downloads.cancel, row.downloads)),
             lambda: self.run(lambda: discard_downloads(self._app, row)),
         )
 

@@ -48,7 +48,7 @@ class Column(IntEnum):
     KIND = 6
 
 
-_WIDTHS_CHARACTERS = {Column.NAME: 26, Column.STATE: 34}
+_WIDTHS_CHARACTERS = {Column.NAME: 37, Column.STATE: 34}
 _NUMBERS = (Column.CONTEXT, Column.SIZE)
 
 

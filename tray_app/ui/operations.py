@@ -24,10 +24,10 @@ from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts, Sort, entry_key, finished_downloads, key_of
-from tray_app.ui.presenters.tray import current_download
+from tray_app.ui.presenters.tray import current_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from threading import Event
 
     import numpy as np
@@ -82,15 +82,15 @@ def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> Path:
     return app.care.import_model(path, how, on_bytes)[0]
 
 
-def steer(deed: Callable[[int], None], row: ModelRow) -> None:
-    """Pause, resume or cancel all downloads that a row stands for."""
-    for number in row.downloads:
+def steer(deed: Callable[[int], None], downloads: Iterable[int]) -> None:
+    """Pause, resume or cancel all downloads of a model."""
+    for number in downloads:
         deed(number)
 
 
 def discard_downloads(app: App, row: ModelRow) -> None:
     """Stop a download and delete what has arrived; of a split model also the files that are complete."""
-    steer(app.downloads.discard, row)
+    steer(app.downloads.discard, row.downloads)
     if row.path and len(parts_of(row.path)) > 1:
         app.care.remove_model(str(row.path), for_good=True)
 
@@ -230,7 +230,7 @@ def operation_for(  # noqa: PLR0911 - one for each wish
     app: App, command: Command, status: AppStatus
 ) -> Callable[[], object] | None:
     """What an entry of the menu asks of the app; None if it only opens something."""
-    download = current_download(status)
+    parts = current_parts(status)
     match command:
         case Command.START:
             return app.start_server
@@ -238,10 +238,10 @@ def operation_for(  # noqa: PLR0911 - one for each wish
             return app.stop_server
         case Command.RESTART:
             return app.restart_server
-        case Command.PAUSE if download:
-            return lambda: app.downloads.pause(download.id)
-        case Command.RESUME if download:
-            return lambda: app.downloads.resume(download.id)
+        case Command.PAUSE:
+            return lambda: steer(app.downloads.pause, parts)
+        case Command.RESUME:
+            return lambda: steer(app.downloads.resume, parts)
         case Command.LOGIN:
             return lambda: set_launch_at_login(app, wanted=not status.settings.launch_at_login)
         case _:

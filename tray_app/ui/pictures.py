@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRect
 from PySide6.QtGui import QPainter, QPixmap
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets import choose_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from PySide6.QtWidgets import QGraphicsView
 
 _DOTS_PER_PIXEL = 2
-SUFFIXES = (".png", ".svg")
 
 
 def picture_of(plot: QGraphicsView, suffix: str) -> bytes:
@@ -34,15 +34,7 @@ def picture_of(plot: QGraphicsView, suffix: str) -> bytes:
 
 def choose_picture_file(parent: QWidget, chosen: Callable[[Path], object]) -> None:
     """Ask where a picture shall go; the ending says in which form."""
-    dialog = QFileDialog(parent, tr("Save the picture"))
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setNameFilters([tr("Picture (*.png)"), tr("Drawing (*.svg)")])
-    dialog.setDefaultSuffix(SUFFIXES[0])
-    dialog.filterSelected.connect(
-        lambda name: dialog.setDefaultSuffix(SUFFIXES[1] if SUFFIXES[1] in name else SUFFIXES[0])
-    )
-    dialog.fileSelected.connect(lambda name: chosen(Path(name)))
-    dialog.open()
+    choose_file(parent, tr("Save the picture"), [tr("Picture (*.png)"), tr("Drawing (*.svg)")], chosen)
 
 
 def _pixmap_of(plot: QGraphicsView) -> QPixmap:

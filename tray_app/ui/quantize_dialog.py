@@ -71,6 +71,7 @@ class QuantizeDialog(QDialog):
         self.types.addItems(names)
         self.types.setCurrentText(next((name for name in _USUAL if name in names), names[0] if names else ""))
         self._choose()
+        self.types.setFocus()  # until now, there was only Cancel to have it
 
     def _fail(self, error: AppError) -> None:
         self.space.setText("")

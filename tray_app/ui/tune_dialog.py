@@ -144,4 +144,6 @@ class TuneDialog(QDialog):
     def _apply(self) -> None:
         if self._tuning is not None:
             app, advice = self._bridge.app, self._tuning.advice
-            self._bridge.run(lambda: set_threads(app, advice), lambda _: self.accept(), self.card.show_error)
+            self.apply_button.setEnabled(False)
+            forget = self._bridge.run(lambda: set_threads(app, advice), lambda _: self.accept(), self._fail)
+            self.finished.connect(lambda _: forget())

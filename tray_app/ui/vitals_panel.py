@@ -20,6 +20,7 @@ from tray_app.ui.presenters.vitals import (
     shown,
     value_text,
 )
+from tray_app.ui.presenters.wording import error_lines
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import SPACING, small_label, text_label
 
@@ -103,7 +104,7 @@ class VitalsPanel(QWidget):
     def _failed(self, error: AppError) -> None:
         self._abandon = None
         self._clock.stop()
-        self.note.setText(f"{error.title}: {error.message}")
+        self.note.setText(" ".join(error_lines(error, tr)))
 
 
 class _Cell(QWidget):
@@ -118,6 +119,7 @@ class _Cell(QWidget):
         self.peak = small_label()
         title = text_label(quantity_title(quantity, tr), bold=True)
         line = QHBoxLayout()
+        line.setSpacing(SPACING // 2)
         for label in (title, self.value, self.peak):
             label.setWordWrap(False)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase, QGuiApplication, QPalette
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QFontDatabase,
+    QGuiApplication,
+    QPalette,
+)
 from PySide6.QtWidgets import (
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -20,16 +28,16 @@ from tray_app.ui.presenters.wording import error_title
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from PySide6.QtWidgets import (
-        QWidget,
-    )
+    from PySide6.QtGui import QDropEvent
+    from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
 
 MARGIN = 18
 SPACING = 12
+_FAINT = 0.7
 
 
 @runtime_checkable
@@ -62,7 +70,9 @@ class MessageCard(QFrame):
         words.addWidget(self._title)
         for label in (self._text, self._evidence, self._remedy):
             # A long line must not make the window wider than the screen.
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+            policy = label.sizePolicy()
+            policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+            label.setSizePolicy(policy)
             words.addWidget(label)
         row = QHBoxLayout(self)
         row.addWidget(self._icon, alignment=Qt.AlignmentFlag.AlignTop)
@@ -106,6 +116,7 @@ class MessageCard(QFrame):
 
     def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
         self.error = None
+        news = self.isHidden() or title != self.accessibleName()  # a share that grows is none
         self._button.hide()
         self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
         self._title.setText(title)
@@ -115,6 +126,39 @@ class MessageCard(QFrame):
         self.setAccessibleName(title)
         self.setAccessibleDescription("\n".join(filter(None, texts)))
         self.show()
+        if news:
+            announce(self, "\n".join(filter(None, (title, *texts))))
+
+
+def announce(widget: QWidget, words: str) -> None:
+    """Let a screen reader say something, wherever its user is in the window of a widget that can be seen."""
+    if widget.isVisible() and QAccessible.isActive():
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
+
+
+def choose_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object]) -> None:
+    """Ask where something shall be saved. `forms` are filters with one ending each, as `Table (*.csv)`.
+
+    A name without an ending gets that of the chosen form.
+    """
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters(forms)
+
+    def end_with(form: str) -> None:
+        dialog.setDefaultSuffix(form.rpartition("*")[2].rstrip(")"))
+
+    end_with(forms[0])
+    dialog.filterSelected.connect(end_with)
+    dialog.fileSelected.connect(lambda name: chosen(Path(name)))
+    dialog.open()
+
+
+def accept_copy(event: QDropEvent) -> None:
+    """Take what is dropped as a copy: who gives a file away by a move deletes it."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
 
 
 def bring_into_view(window: QWidget) -> None:
@@ -129,12 +173,7 @@ def bring_into_view(window: QWidget) -> None:
 def text_label(text: str = "", *, bold: bool = False) -> QLabel:
     """A label that wraps, shows exactly what it is given, and can be copied from."""
     label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(
-        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-    )
-    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+    _set_up(label)
     if bold:
         font = label.font()
         font.setBold(True)
@@ -142,10 +181,45 @@ def text_label(text: str = "", *, bold: bool = False) -> QLabel:
     return label
 
 
+class _QuietLabel(QLabel):
+    """Its letters are the text's, a little fainter: those of placeholders are too faint for many to read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._adopt_palette()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's change between light and dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._adopt_palette()
+
+    def _adopt_palette(self) -> None:
+        palette = self.palette()
+        faint = palette.color(QPalette.ColorRole.WindowText)
+        faint.setAlphaF(_FAINT)
+        if palette.color(QPalette.ColorRole.PlaceholderText) != faint:
+            palette = QPalette()  # of the others, none shall be fixed
+            palette.setColor(QPalette.ColorRole.PlaceholderText, faint)
+            self.setPalette(palette)
+
+
+def _set_up(label: QLabel) -> None:
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    policy.setHeightForWidth(True)  # else it has as many lines as Qt guesses, which may be too few
+    label.setSizePolicy(policy)
+
+
 def small_label(text: str = "") -> QLabel:
     """A quiet label, a little smaller than the text."""
-    label = text_label(text)
-    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    label = _QuietLabel(text)
+    _set_up(label)
     font = label.font()
     font.setPointSizeF(font.pointSizeF() * 0.9)
     label.setFont(font)

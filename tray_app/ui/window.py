@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
-    QKeySequence,
-    QShortcut,
-)
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -30,7 +25,8 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
-_SIZE = (980, 640)
+USUAL_SIZE = (1120, 680)
+"""Wide enough for the table of models in every language, with the bar that scrolls it."""
 
 
 class Window(QWidget):
@@ -54,7 +50,7 @@ class Window(QWidget):
         QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self._want_settings)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
         self._lay_out()
-        self.resize(*_SIZE)
+        self.resize(*USUAL_SIZE)
 
     def open(self, page: Page | None = None) -> None:
         """Show the window, in front, with that page, or else the page it was left on."""
@@ -92,11 +88,6 @@ class Window(QWidget):
         self.open(Page.STATUS)
         if error is not failure_of(self._bridge.status):  # else the page says it already
             self._show_closable(error)
-
-    def announce(self, words: str) -> None:
-        """Let a screen reader say something, wherever its user is in this window."""
-        if self.isVisible() and QAccessible.isActive():
-            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error above the pages."""

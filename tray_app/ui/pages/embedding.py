@@ -16,12 +16,13 @@ from tray_app.ui.operations import embed
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtCore import QMimeData
+    from PySide6.QtGui import QDropEvent
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
@@ -41,12 +42,24 @@ class TextsEdit(QPlainTextEdit):
         """Also files."""
         return bool(_dropped_file(source)) or super().canInsertFromMimeData(source)
 
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Whatever the keyboard says: a file stays where it is."""
+        super().dropEvent(event)
+        if _dropped_file(event.mimeData()):
+            accept_copy(event)
+
     def insertFromMimeData(self, source: QMimeData) -> None:
         """A file is not its name: someone else reads it."""
         if path := _dropped_file(source):
             self.file_dropped.emit(path)
         else:
             super().insertFromMimeData(source)
+
+
+def _height_of_lines(edit: QPlainTextEdit) -> int:
+    """In pixels, so that none is cut in half; Qt scrolls already where the last one touches the margin."""
+    margins = 2 * (edit.document().documentMargin() + edit.frameWidth())
+    return _LINES * edit.fontMetrics().lineSpacing() + round(margins) + 1
 
 
 def _dropped_file(source: QMimeData) -> Path | None:
@@ -64,7 +77,7 @@ class EmbeddingPage(QWidget):
         self._cancelled = Event()
         self.texts = TextsEdit(_EXAMPLE)
         self.texts.setTabChangesFocus(True)
-        self.texts.setMinimumHeight(_LINES * self.texts.fontMetrics().lineSpacing())
+        self.texts.setMinimumHeight(_height_of_lines(self.texts))
         self.texts.setAccessibleName(tr("Texts, one on each line"))
         self.embed_button = QPushButton(tr("&Embed"))
         self.embed_button.setToolTip(tr("Ctrl+Enter"))

@@ -27,7 +27,7 @@ from tray_app.ui.presenters.measurement import Load, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
 from tray_app.ui.tune_dialog import TuneDialog
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, announce, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,6 @@ class MeasurePanel(QWidget):
         self.summary = text_label(bold=True)
         self.picture_button = QPushButton(tr("Save &Picture…"))
         self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))
-        self._latencies_ms: tuple[float, ...] = ()
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.cancel_button.clicked.connect(self.cancel)
@@ -166,7 +165,7 @@ class MeasurePanel(QWidget):
         self._rest()
         self._measurement = measurement
         self.summary.setText(measurement_text(measurement, tr))
-        self._latencies_ms = measurement.latencies_ms
+        announce(self, self.summary.text())
         self._draw()
 
     def _failed(self, error: AppError) -> None:
@@ -178,15 +177,18 @@ class MeasurePanel(QWidget):
         self._permit()
 
     def _draw(self) -> None:
-        self.picture_button.setVisible(bool(self._latencies_ms))
-        if not self._latencies_ms:
+        latencies_ms = self._measurement.latencies_ms if self._measurement else ()
+        self.picture_button.setVisible(bool(latencies_ms))
+        if self.plot is not None:
+            self.plot.setVisible(bool(latencies_ms))
+        if not latencies_ms:
             return
         if self.plot is None:
             from tray_app.ui.histogram import LatencyHistogram
 
             self.plot = LatencyHistogram()
             self._column.addWidget(self.plot, 10)
-        self.plot.show_latencies(self._latencies_ms)
+        self.plot.show_latencies(latencies_ms)
 
 
 def _number(value: int, maximum: int) -> QSpinBox:

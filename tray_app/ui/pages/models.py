@@ -18,7 +18,7 @@ from tray_app.ui.operations import choose, survey
 from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
@@ -75,12 +75,12 @@ class ModelsPage(QWidget):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files and addresses are welcome."""
         if _files_in(event.mimeData()) or _address_in(event.mimeData()):
-            event.acceptProposedAction()
+            accept_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Import the files, or download from the address."""
         self._take(event.mimeData())
-        event.acceptProposedAction()
+        accept_copy(event)
 
     def take_over(self, old: ModelsPage) -> None:
         """The same address, the same model; work on files goes on, and is shown here."""
@@ -166,13 +166,16 @@ class ModelsPage(QWidget):
             self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._fail_to_look)
 
     def _fail_to_look(self, error: AppError) -> None:
-        self._looking = False
+        self._end_look()
         self.card.show_error(error)
 
-    def _adopt_facts(self, facts: ModelFacts) -> None:
+    def _end_look(self) -> None:
         self._looking = False
         if self._look_again:
             self._refresh_facts()
+
+    def _adopt_facts(self, facts: ModelFacts) -> None:
+        self._end_look()
         self._facts = facts
         self.first_steps.offer(facts)
         self.first_steps.show_if(wanted=not self._bridge.status.settings.model)

@@ -9,12 +9,14 @@ from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import Fix
 from tray_app.ui import icons
 from tray_app.ui.operations import verify_chosen
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import start_refusal, stop_refusal
+from tray_app.ui.presenters.settings import engine_title
 from tray_app.ui.presenters.tray import (
     Shape,
     failure_of,
@@ -195,9 +197,12 @@ def _engine_text(status: AppStatus) -> str:
     plan = status.engine.plan
     if plan is None or status.engine.state is State.STOPPED:
         return tr("not running")
+    kind = plan.engine.kind
+    named = kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
+    title = engine_title(kind, tr) if named else str(kind)
     version = f" {plan.engine.version}" if plan.engine.version else ""
     process = tr("process {pid}").format(pid=status.engine.pid) if status.engine.pid else ""
-    return " · ".join(part for part in (f"{plan.engine.kind}{version}", process) if part)
+    return " · ".join(part for part in (f"{title}{version}", process) if part)
 
 
 def _permit(button: QPushButton, refusal: str) -> None:

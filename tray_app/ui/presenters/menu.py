@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.system.autostart import Login
-from tray_app.ui.presenters.models import reference_of
+from tray_app.ui.presenters.models import key_of, reference_of
 
 if TYPE_CHECKING:
     from tray_app.app import AppStatus
@@ -122,7 +122,11 @@ def submenu_title(submenu: Submenu, tr: Translate) -> str:
 def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
     """The installed models, as the submenu lists them."""
     return tuple(
-        ModelChoice(tr.said(model.name), reference_of(model, facts), chosen=model.path.name == facts.chosen)
+        ModelChoice(
+            tr.said(model.name),
+            reference_of(model, facts),
+            chosen=key_of(model, facts.catalog) == facts.chosen,
+        )
         for model in facts.installed
     )
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
+from tray_app.models.files import stem_of
+from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.menu import menu_entries
 from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
 
@@ -50,8 +52,6 @@ class TrayView:
     """Tooltip and first menu line."""
     download_line: str
     """The second menu line; empty where there is none, or the headline says it."""
-    download_id: int | None
-    """The download that Pause and Resume speak of."""
     entries: dict[Command, MenuEntry]
 
 
@@ -79,7 +79,6 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
         permille=ring_of(status),
         headline=headline,
         download_line="" if download_line == headline else download_line,
-        download_id=current.id if current else None,
         entries=menu_entries(status, current, tr),
     )
 
@@ -155,13 +154,22 @@ def current_download(status: AppStatus) -> Progress | None:
     return None
 
 
+def current_parts(status: AppStatus) -> tuple[int, ...]:
+    """What Pause and Resume act on: the tray's download, and those of the other files of its model."""
+    current = current_download(status)
+    for parts in of_one_model(status.downloads).values():
+        if current in parts:
+            return tuple(part.id for part in parts)
+    return ()
+
+
 def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:
     """What happened between two snapshots that is worth interrupting a person for; each event once."""
-    before = {progress.id: progress.phase for progress in old.downloads}
+    before = {_event_of(parts) for parts in of_one_model(old.downloads).values()}
     found = [
         notice
-        for progress in new.downloads
-        if before.get(progress.id) is not progress.phase and (notice := _download_notice(progress, tr))
+        for parts in of_one_model(new.downloads).values()
+        if _event_of(parts) not in before and (notice := _download_notice(parts, tr))
     ]
     if new.engine.state in (State.FAILED, State.WAITING) and old.engine.state is not new.engine.state:
         failure = new.engine.failure
@@ -230,10 +238,17 @@ def _download_line(progress: Progress, tr: Translate) -> str:
     return tr("{name} — {progress}").format(name=progress.name, progress=words)
 
 
-def _download_notice(progress: Progress, tr: Translate) -> Notice | None:
-    if progress.phase is Phase.DONE:
-        return Notice(tr("Download finished"), progress.name, Page.MODELS)
-    if progress.phase is Phase.FAILED:
-        text = f"{progress.name}\n{error_title(progress.error, tr)}"
+def _event_of(parts: tuple[Progress, ...]) -> tuple[tuple[int, ...], Phase]:
+    """What tells news of a model's downloads from what has been told."""
+    return tuple(part.id for part in parts), merged(parts).phase
+
+
+def _download_notice(parts: tuple[Progress, ...], tr: Translate) -> Notice | None:
+    whole = merged(parts)
+    name = whole.name if len(parts) == 1 else stem_of(whole.path)
+    if whole.phase is Phase.DONE:
+        return Notice(tr("Download finished"), name, Page.MODELS)
+    if whole.phase is Phase.FAILED:
+        text = f"{name}\n{error_title(whole.error, tr)}"
         return Notice(tr("Download failed"), text, Page.MODELS, failed=True)
     return None

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from tray_app.errors import AppError
+from tray_app.ui.widgets import MessageCard, choose_file, small_label, text_label
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication, QLabel
+    from pytestqt.qtbot import QtBot
+
+LONG = "The other files of a split model, and what belongs to it, come along. " * 4
+READABLE = 4.5
+"""The contrast that WCAG 2.2 asks for, level AA."""
+
+
+def shown(qtbot: QtBot, label: QLabel, width: int) -> QWidget:
+    """A window of that width, with nothing but the label in it."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    column = QVBoxLayout(window)
+    column.addWidget(label)
+    column.addStretch()
+    window.resize(width, 600)
+    with qtbot.waitExposed(window):
+        window.show()
+    return window
+
+
+@pytest.mark.parametrize("width", [150, 300, 900])
+def test_a_label_is_as_high_as_its_lines(qtbot: QtBot, width: int) -> None:
+    label = text_label(LONG)
+
+    window = shown(qtbot, label, width)
+
+    assert window.isVisible()
+    assert label.height() == label.heightForWidth(label.width())
+
+
+@pytest.mark.usefixtures("look")
+def test_a_quiet_label_can_be_read_in_both_looks(qtbot: QtBot, qapp: QApplication) -> None:
+    label = small_label("at most 4.70 GB")
+    window = shown(qtbot, label, 300)
+
+    text, ground = (
+        label.palette().color(label.foregroundRole()),
+        window.palette().color(label.backgroundRole()),
+    )
+
+    assert (
+        READABLE
+        < contrast(text, ground)
+        < contrast(qapp.palette().color(QPalette.ColorRole.WindowText), ground)
+    )
+
+
+def test_a_quiet_label_follows_the_change_between_light_and_dark(qtbot: QtBot) -> None:
+    label = small_label("at most 4.70 GB")
+    window = shown(qtbot, label, 300)
+
+    for name in ("#000000", "#ffffff"):
+        palette = window.palette()
+        palette.setColor(QPalette.ColorRole.WindowText, QColor(name))
+        window.setPalette(palette)
+
+        assert label.palette().color(label.foregroundRole()).name() == name
+
+
+def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, said: list[str]) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    card = MessageCard(window)
+    card.show_error(AppError("The disk is full", "It has 0 B left.", "Free some space."))
+    assert said == []  # as long as nobody can see it
+    card.clear()
+
+    window.show()
+    for percent in (0, 1, 2):
+        card.show_message("Verifying", f"{percent} %")
+    card.show_error(AppError("The disk is full", "It has 0 B left.", "Free some space."))
+
+    assert said == ["Verifying\n0 %", "The disk is full\nIt has 0 B left.\nFree some space."]
+
+
+@pytest.mark.parametrize(("form", "ending"), [(None, ".json"), ("Table (*.csv)", ".csv")])
+def test_a_file_gets_the_ending_of_its_form_and_the_dialog_goes(
+    qtbot: QtBot, tmp_path: Path, form: str | None, ending: str
+) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+    chosen: list[Path] = []
+    choose_file(window, "Save", ["Texts (*.json)", "Table (*.csv)"], chosen.append)
+    (dialog,) = window.findChildren(QFileDialog)
+    if form:
+        dialog.filterSelected.emit(form)
+
+    dialog.selectFile(str(tmp_path / "results"))
+    dialog.accept()
+
+    assert chosen == [tmp_path / f"results{ending}"]
+    qtbot.waitUntil(lambda: not window.findChildren(QFileDialog))
+
+
+def contrast(text: QColor, ground: QColor) -> float:
+    """As WCAG defines it, from 1 to 21."""
+    share = text.alphaF()
+    seen = [share * one + (1 - share) * two for one, two in zip(rgb(text), rgb(ground), strict=True)]
+    light, dark = sorted((luminance(seen), luminance(rgb(ground))), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def rgb(colour: QColor) -> list[float]:
+    return [colour.redF(), colour.greenF(), colour.blueF()]
+
+
+def luminance(parts: list[float]) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
