@@ -28,7 +28,7 @@ from tray_app.examination import Examination, ModelFinding, PortFinding, Setting
 from tray_app.gateway.client import Embeddings
 from tray_app.model_care import Prospect, SmallerTypes
 from tray_app.models.catalog import CatalogEntry
-from tray_app.models.header import ModelHeader
+from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.library import Contents, Model, NotInstalledError
 from tray_app.models.memory import Fit, Need, Room, Verdict
 from tray_app.models.verify import Check
@@ -72,6 +72,7 @@ def make_model(name: str = "Bamboo 7B Q4_0", file_name: str = "bamboo.gguf", *, 
         context_length=4096,
         embedding_length=4096,
         block_count=32,
+        heads=Heads(query=32, kv_in_all_layers=32 * 8, key_length=128, value_length=128),
         quantization="Q4_0",
         chat_template=None,
         implied_size_bytes=4_680_000_000,

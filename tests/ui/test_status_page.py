@@ -229,8 +229,8 @@ def test_what_the_engine_takes_is_shown_while_someone_looks(
     looked_at(qtbot, page, fake)
 
     memory = page.vitals.cells[Quantity.MEMORY]
-    assert memory.value.text() == "4.68 GB"
-    assert memory.accessibleName() == "Memory: 4.68 GB"
+    assert memory.value.text() == "4.4 GiB"
+    assert memory.accessibleName() == "Memory: 4.4 GiB"
     assert memory.chart is not None
     assert page.vitals.cells[Quantity.GRAPHICS].isHidden()
 

@@ -10,7 +10,6 @@ from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.plan import RemotePlan, plan_launch
 from tray_app.errors import ModelError
-from tray_app.models.header import Heads
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.memory import memory_bars
 
@@ -26,8 +25,7 @@ def bars(
     settings: Settings | None = None, *, size_bytes: int = 4 * GIB, gpu: bool = False, sparse: bool = False
 ) -> tuple[MemoryBarView, ...]:
     model = make_model(sparse=sparse)
-    heads = Heads(query=32, kv_in_all_layers=32 * 8, key_length=128, value_length=128)
-    model = replace(model, size_bytes=size_bytes, header=replace(model.header, heads=heads))
+    model = replace(model, size_bytes=size_bytes)
     settings, host = settings or Settings(), make_host(gpu=gpu)
     engine = POWERINFER if sparse else make_engine()
     return memory_bars(plan_launch(settings, model, engine, host), settings, host, ENGLISH)
@@ -38,7 +36,7 @@ def test_weights_context_and_overhead_are_told_apart() -> None:
 
     assert [name for name, _ in bar.parts] == ["Weights", "Context", "Overhead"]
     assert bar.parts[0][1] == 4 * GIB
-    assert bar.summary.endswith("GB of 15.0 GB that can be used")
+    assert bar.summary.endswith(" GiB of 14.0 GiB that can be used")
     assert bar.warning == ""
 
 
@@ -65,8 +63,8 @@ def test_a_vram_budget_is_compared_with_the_card() -> None:
     _, modest = bars(Settings(vram_budget=6), gpu=True, sparse=True)
     _, vain = bars(Settings(vram_budget=12), gpu=True, sparse=True)
 
-    assert automatic.summary == "what is free of 8.59 GB"
-    assert (modest.summary, modest.warning) == ("6.44 GB of 8.59 GB that can be used", "")
+    assert automatic.summary == "what is free of 8.0 GiB"
+    assert (modest.summary, modest.warning) == ("6.0 GiB of 8.0 GiB that can be used", "")
     assert vain.warning == "The graphics card has less than this budget."
 
 

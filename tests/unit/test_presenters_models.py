@@ -16,7 +16,6 @@ from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.models import ModelAction, ModelFacts, Work, facts_key, model_rows
-from tray_app.ui.presenters.verdict import gib_text
 
 if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
@@ -261,10 +260,6 @@ def test_whether_a_model_fits_is_told_by_word_shape_and_reason(
 
     assert (row.fit_shape, row.fit) == (shape, word)
     assert any(sentence.endswith(reason) for sentence in row.details)
-
-
-def test_little_memory_is_told_in_smaller_units() -> None:
-    assert (gib_text(50_000_000, ENGLISH), gib_text(4_700_000_000, ENGLISH)) == ("48 MiB", "4.4 GiB")
 
 
 def test_a_model_without_an_engine_says_what_helps() -> None:

@@ -74,7 +74,7 @@ def test_graphics_memory_is_shown_where_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("quantity", "value", "text"),
     [
-        (Quantity.MEMORY, 4_680_000_000, "4.68 GB"),
+        (Quantity.MEMORY, 4_680_000_000, "4.4 GiB"),
         (Quantity.CPU, 1.52, "1.5 cores"),
         (Quantity.TOKENS, 38.16, "38.2/s"),
         (Quantity.REQUESTS, None, "—"),
@@ -88,6 +88,6 @@ def test_the_largest_value_is_told_in_words() -> None:
     points = series((FIRST, after(1, memory_bytes=5_000_000_000), after(2)), Quantity.MEMORY)
 
     assert peak(points) == 5_000_000_000
-    assert peak_text(Quantity.MEMORY, points, ENGLISH) == "at most 5.00 GB"
+    assert peak_text(Quantity.MEMORY, points, ENGLISH) == "at most 4.7 GiB"
     assert peak(()) is None
     assert peak_text(Quantity.MEMORY, (), ENGLISH) == ""

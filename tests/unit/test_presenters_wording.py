@@ -8,7 +8,14 @@ from tests.fakes.app import make_progress
 from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError
-from tray_app.ui.presenters.wording import permille, progress_text, rate_text, remaining_text, size_text
+from tray_app.ui.presenters.wording import (
+    memory_text,
+    permille,
+    progress_text,
+    rate_text,
+    remaining_text,
+    size_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +36,14 @@ from tray_app.ui.presenters.wording import permille, progress_text, rate_text, r
 )
 def test_a_size_has_three_digits_that_count_and_a_decimal_unit(size_bytes: int, text: str) -> None:
     assert size_text(size_bytes, ENGLISH) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 MiB"), (50_000_000, "48 MiB"), (1_073_741_823, "1024 MiB"), (4_700_000_000, "4.4 GiB")],
+)
+def test_memory_has_binary_units_as_it_is_sold(size_bytes: int, text: str) -> None:
+    assert memory_text(size_bytes, ENGLISH) == text
 
 
 def test_a_rate_is_a_size_for_each_second() -> None:

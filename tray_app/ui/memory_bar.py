@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from tray_app.ui.presenters.wording import size_text
+from tray_app.ui.presenters.wording import memory_text
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import small_label
 
@@ -43,7 +43,7 @@ class MemoryBar(QWidget):
         """Show another state of things."""
         self._strip.show_view(view)
         named = [
-            f"{mark} {name} {size_text(size, tr)}"
+            f"{mark} {name} {memory_text(size, tr)}"
             for mark, (name, size) in zip(_MARKS, view.parts, strict=False)
         ]
         title = tr("{title}:").format(title=view.title)

@@ -10,7 +10,7 @@ from tray_app.engine.plan import LaunchPlan, load_of, vram_obstacle
 from tray_app.engine.report import room_for
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.schema import AUTO
-from tray_app.ui.presenters.wording import size_text
+from tray_app.ui.presenters.wording import memory_text
 
 if TYPE_CHECKING:
     from tray_app.engine.plan import Plan
@@ -63,7 +63,7 @@ def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate
         parts=parts,
         usable_bytes=usable_bytes,
         summary=tr("{need} of {usable} that can be used").format(
-            need=size_text(need.total_bytes, tr), usable=size_text(usable_bytes, tr)
+            need=memory_text(need.total_bytes, tr), usable=memory_text(usable_bytes, tr)
         ),
         warning=_warning(verdict, tr),
     )
@@ -85,7 +85,7 @@ def _warning(verdict: Verdict, tr: Translate) -> str:
 
 def _graphics_memory(settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
     total_bytes = sum(gpu.memory_bytes for gpu in host.gpus)
-    total = size_text(total_bytes, tr)
+    total = memory_text(total_bytes, tr)
     if settings.vram_budget == AUTO:
         return MemoryBarView(
             tr("Graphics memory"), (), total_bytes, tr("what is free of {total}").format(total=total)
@@ -96,7 +96,7 @@ def _graphics_memory(settings: Settings, host: Host, tr: Translate) -> MemoryBar
         parts=((tr("Budget"), budget_bytes),),
         usable_bytes=total_bytes,
         summary=tr("{need} of {usable} that can be used").format(
-            need=size_text(budget_bytes, tr), usable=total
+            need=memory_text(budget_bytes, tr), usable=total
         ),
         warning=tr("The graphics card has less than this budget.") if budget_bytes > total_bytes else "",
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.models.memory import GIB, MIB, Fit
-from tray_app.ui.presenters.wording import error_lines
+from tray_app.models.memory import Fit
+from tray_app.ui.presenters.wording import error_lines, memory_text
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -44,11 +44,11 @@ def fit_reason(report: ModelReport, tr: Translate) -> str:
 def memory_reason(verdict: Verdict, tr: Translate) -> str:
     """What a model needs of the memory that there is."""
     numbers = {
-        "need": gib_text(verdict.need.total_bytes, tr),
-        "room": gib_text(verdict.room.usable_bytes, tr),
+        "need": memory_text(verdict.need.total_bytes, tr),
+        "room": memory_text(verdict.room.usable_bytes, tr),
         "context": tr.number(verdict.context_size),
         "smaller": tr.number(verdict.better_context or 0),
-        "weights": gib_text(verdict.need.weights_bytes, tr),
+        "weights": memory_text(verdict.need.weights_bytes, tr),
     }
     match verdict.fit:
         case Fit.FITS:
@@ -60,16 +60,13 @@ def memory_reason(verdict: Verdict, tr: Translate) -> str:
                 "With a context of {context} it needs {need}, and {room} of memory can be used: "
                 "try context {smaller}."
             )
+        case Fit.TOO_LARGE if verdict.need.weights_bytes <= verdict.room.usable_bytes:
+            text = tr(
+                "It needs {need}, and {room} of memory can be used: try a smaller quantization or model."
+            )
         case Fit.TOO_LARGE:
             text = tr(
                 "Its weights alone take {weights}, and {room} of memory can be used: "
                 "try a smaller quantization or model."
             )
     return text.format(**numbers)
-
-
-def gib_text(size_bytes: int, tr: Translate) -> str:
-    """Memory as it is sold: `4.4 GiB`, or `48 MiB`."""
-    if size_bytes < GIB / 10:
-        return tr("{size} MiB").format(size=tr.number(size_bytes / MIB))
-    return tr("{size} GiB").format(size=tr.number(size_bytes / GIB, 1))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tray_app.ui.presenters.wording import size_text
+from tray_app.ui.presenters.wording import memory_text
 
 if TYPE_CHECKING:
     from tray_app.engine.vitals import Vitals
@@ -83,7 +83,7 @@ def value_text(quantity: Quantity, value: float | None, tr: Translate) -> str:
         return "—"
     match quantity:
         case Quantity.MEMORY | Quantity.GRAPHICS:
-            return size_text(value, tr)
+            return memory_text(value, tr)
         case Quantity.CPU:
             return tr("{cores} cores").format(cores=tr.number(value, 1))
         case Quantity.REQUESTS | Quantity.TOKENS:
