@@ -65,6 +65,20 @@ def _tray(arguments: list[str]) -> int:
 
         print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
         return run(["serve"])
+    from tray_app.errors import AppError
+
+    try:
+        return _only_tray(arguments)
+    except AppError as exc:
+        print(f"Error: {exc}", file=sys.stderr)
+        from tray_app.ui.application import show_failure
+
+        show_failure(exc)
+        return 1
+
+
+def _only_tray(arguments: list[str]) -> int:
+    """The tray app, unless it runs already. `AppError` if it cannot start, as where it may write nothing."""
     from tray_app.system.instance import Role
     from tray_app.system.paths import AppPaths
 

@@ -11,10 +11,12 @@ import pytest
 
 from tests.fakes.desktop import photograph
 from tests.ui.conftest import ARTIFACTS
+from tray_app.system.paths import HOME_VARIABLE
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tests.fakes.desktop import Desktop
 
@@ -103,6 +105,18 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
         host.click("Quit")
         app.wait_for("close 4.5")
         assert app.ends_with() == 0
+
+
+def test_an_app_that_cannot_start_says_why_in_a_window(real_desktop: Desktop, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "a file"
+    in_the_way.touch()
+    home = f"{HOME_VARIABLE}={in_the_way / 'home'}"
+    with real_desktop.start("env", home, sys.executable, "-m", "tray_app") as app:
+        windows(real_desktop, "PowerInfer Tray")
+        photograph(real_desktop, ARTIFACTS / "desktop-cannot-start.png")
+        real_desktop.run("xdotool", "key", "Return")
+
+        assert app.wait(_END_TIMEOUT_S) == 1
 
 
 def test_a_model_is_chosen_in_the_menu_of_the_panel(real_desktop: Desktop) -> None:

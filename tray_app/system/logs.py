@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from tray_app.errors import AppError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,7 @@ def unwritable(exc: OSError) -> AppError:
     """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
     return AppError(
         "The app's folder cannot be written",
-        str(exc),
+        phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc),
         "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
     )
 

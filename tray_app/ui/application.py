@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QDialog, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QDialog, QMessageBox, QSystemTrayIcon
 
 from tray_app import __version__
+from tray_app.settings.schema import AUTO
 from tray_app.system.environment import adopt_clean_environment
 from tray_app.system.host import System
 from tray_app.ui import icons
@@ -21,6 +22,7 @@ from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.tray import Page, announcement, notices
+from tray_app.ui.presenters.wording import error_text
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
@@ -30,7 +32,7 @@ from tray_app.ui.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtWidgets import QMessageBox, QWidget
+    from PySide6.QtWidgets import QWidget
 
     from tray_app.app import App, AppStatus
     from tray_app.errors import AppError
@@ -72,6 +74,17 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
         desktop.leave()
         app.close(_CLOSE_TIMEOUT_S)  # which also ends what the operations still wait for
         desktop.bridge.close(_OPERATIONS_TIMEOUT_S)
+
+
+def show_failure(error: AppError) -> None:
+    """Tell a person why the app does not start, until that is read."""
+    qt = QApplication(["powerinfer-tray"])
+    qt.setApplicationDisplayName("PowerInfer Tray")
+    languages = Languages()
+    languages.use(AUTO)
+    box = QMessageBox(QMessageBox.Icon.Critical, "PowerInfer Tray", tr.said(error.texts[0]))
+    box.setInformativeText(error_text(error, tr))
+    box.exec()
 
 
 class Desktop(QObject):
