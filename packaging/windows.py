@@ -75,7 +75,8 @@ def make_installer(
     values = {
         "VERSION": version,
         "NUMBERS": ".".join(map(str, numbers(version))),
-        "BUNDLE": folder,
+        # With the separator of the system it is compiled on: on Windows, NSIS takes no other.
+        "FILES": folder / "*",
         "ICON": ROOT / "resources" / "icons" / "app.ico",
         "OUT_FILE": installer,
         "TARGET": target,
