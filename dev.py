@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sets a machine up and works on the project. Standard library only; Python 3.11 or newer.
+"""Sets a machine up and works on the project. Standard library only; Python 3.11 to 3.13.
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
@@ -12,7 +12,7 @@
     python3 dev.py screenshots    take the pictures in docs/screenshots anew
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
-installs missing system libraries, as root or with sudo; elsewhere it prints the one command to type.
+installs missing system libraries; without the rights for that, it prints the one command to type.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+DEPENDABOT = ROOT / ".github" / "dependabot.yml"
+OLDEST, NEWEST = (3, 11), (3, 13)
+"""The versions of Python that the tests run with, and that all locked packages have wheels for."""
 RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 
 # What the embedded llama.cpp loads at run time.
@@ -117,7 +120,8 @@ def check() -> int:
         [tool("lint-imports")],
         [PYTHON, "-m", "tools.translations", "check"],
         [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
-        [tool("zizmor"), "--offline", "--quiet", "--pedantic", *WORKFLOWS],
+        [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.dependabot", DEPENDABOT],
+        [tool("zizmor"), "--offline", "--quiet", "--pedantic", *WORKFLOWS, DEPENDABOT],
     ]
     return max([call(command) != 0 for command in tools])
 
@@ -141,15 +145,15 @@ def lock() -> int:
 
 def tool(name: str) -> Path:
     """A program that the locked packages have put into `.venv`."""
-    return PYTHON.with_name(name)
+    return PYTHON.with_name(f"{name}{PYTHON.suffix}")
 
 
 def prepare(*, packages: list[str], lock: Path) -> None:
     """Bring system packages and `.venv` to what is asked; takes milliseconds if they are there already."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - a newcomer's may be older
-        sys.exit(f"PowerInfer Tray needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
-    if not PYTHON.exists() and missing_venv_module():
-        packages = [*packages, f"python3.{sys.version_info.minor}-venv"]
+    if not PYTHON.exists():
+        refuse_other_pythons()
+        if missing_venv_module():
+            packages = [*packages, f"python3.{sys.version_info.minor}-venv"]
     install_packages(packages)
     stamp = VENV / f"{lock.name}.installed"
     wanted = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
@@ -162,6 +166,18 @@ def prepare(*, packages: list[str], lock: Path) -> None:
     must([*pip, "--require-hashes", "-r", lock])
     must([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
     stamp.write_text(wanted)
+
+
+def refuse_other_pythons() -> None:
+    """Stop where the locked packages could not be installed, before half a gigabyte of them is fetched."""
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return
+    oldest, newest = (".".join(map(str, version)) for version in (OLDEST, NEWEST))
+    python = f"py -{newest}" if os.name == "nt" else f"python{newest}"
+    sys.exit(
+        f"PowerInfer Tray needs Python {oldest} to {newest}; this is {sys.version.split()[0]}.\n"
+        f"Install one of these, and call dev.py with it: {python} dev.py run"
+    )
 
 
 def missing_venv_module() -> bool:

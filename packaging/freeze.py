@@ -12,8 +12,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import contents
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -92,6 +96,27 @@ def source_date() -> int:
         return int(told)
     git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     return int(subprocess.run(git, stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
+def run_tool(
+    command: str | Sequence[str | Path], *, cwd: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> str:
+    """What a tool prints; a single text is a command line for the shell. `PackagingError` if it fails."""
+    by_shell = isinstance(command, str)
+    done = subprocess.run(
+        command,
+        shell=by_shell,
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        check=False,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode != 0:
+        name = command if by_shell else command[0]
+        raise PackagingError(f"{name} failed ({done.returncode}):\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def _run_pyinstaller(programs: Path | None) -> str:

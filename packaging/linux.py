@@ -10,10 +10,11 @@ import stat
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import contents
-from freeze import BUILD, ROOT, PackagingError, source_date
+from freeze import BUILD, ROOT, PackagingError, run_tool, source_date
 from tray_app import __version__
 
 HOME = Path("usr/lib") / contents.APP
@@ -26,6 +27,7 @@ runs language models on this computer for OpenAI clients
  A tray app that downloads a language model, runs it with llama.cpp or
  PowerInfer, and offers it to OpenAI clients at http://127.0.0.1:8080/v1.
  Nothing leaves the machine but the downloads that its user asks for."""
+_OTHER_LICENCES = f"\nThe licences of all that it contains: /{HOME}/_internal/licences.txt\n"
 _DEBIAN_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -89,9 +91,6 @@ def systems_libraries(inside: Path) -> list[Path]:
     return [path for path in files if not path.name.startswith("libpython")]
 
 
-_OTHER_LICENCES = f"\nThe licences of all that it contains: /{HOME}/_internal/licences.txt\n"
-
-
 def control(machine: str, depends: str, installed_bytes: int) -> str:
     """The package's own description, as Debian's policy wants it."""
     fields = {
@@ -134,7 +133,7 @@ def is_elf(path: Path) -> bool:
 
 def metainfo() -> str:
     """What software centres show, with the version and the day of this release."""
-    day = run("date", "--utc", "--date", f"@{source_date()}", "+%F").strip()
+    day = datetime.fromtimestamp(source_date(), UTC).date()
     return (TEMPLATES / "metainfo.xml").read_text().format(id=contents.APP_ID, version=__version__, date=day)
 
 
@@ -172,9 +171,6 @@ def date_all(tree: Path) -> None:
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
-    """What a tool prints; `PackagingError` if it fails."""
+    """What a tool prints in plain English, with the time of the sources for what it makes."""
     environ = {**os.environ, "SOURCE_DATE_EPOCH": str(source_date()), "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, check=False, text=True)
-    if done.returncode != 0:
-        raise PackagingError(f"{command[0]} failed ({done.returncode}):\n{done.stderr}")
-    return done.stdout
+    return run_tool(command, cwd=cwd, environ=environ)

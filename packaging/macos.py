@@ -14,14 +14,13 @@ import os
 import platform
 import plistlib
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import BUILD, Frozen, PackagingError
+from freeze import BUILD, Frozen, run_tool
 from tray_app import __version__
 from tray_app.system.executable import read_executable
 from tray_app.system.host import System, normalise_machine
@@ -97,17 +96,17 @@ def make(app: Path, dist: Path) -> list[Path]:
     rights.write_bytes(plistlib.dumps(ENTITLEMENTS))
     signer = Signer(identity, rights)
     for command in signer.commands(app, code_in(app)):
-        run(command)
-    run(["codesign", "--verify", "--strict", "--deep", str(app)])
+        run_tool(command)
+    run_tool(["codesign", "--verify", "--strict", "--deep", str(app)])
     Frozen.of("macos", app.parent).prove()  # once more, now that the hardened runtime watches it
     if profile:
         archive = BUILD / f"{contents.APP}.zip"
-        run(["ditto", "-c", "-k", "--keepParent", str(app), str(archive)])
+        run_tool(["ditto", "-c", "-k", "--keepParent", str(app), str(archive)])
         notarise(archive, app, profile)
     dist.mkdir(parents=True, exist_ok=True)
     image = dist / f"{contents.APP}-{__version__}-macos-{machine}.dmg"
     make_image(app, image)
-    run(signer.command(image))
+    run_tool(signer.command(image))
     if profile:
         notarise(image, image, profile)
     return [image]
@@ -115,8 +114,8 @@ def make(app: Path, dist: Path) -> list[Path]:
 
 def notarise(upload: Path, ticket_for: Path, profile: str) -> None:
     """Let Apple look at a file, and attach its ticket to what people get, so that it opens offline too."""
-    run(["xcrun", "notarytool", "submit", str(upload), "--keychain-profile", profile, "--wait"])
-    run(["xcrun", "stapler", "staple", str(ticket_for)])
+    run_tool(["xcrun", "notarytool", "submit", str(upload), "--keychain-profile", profile, "--wait"])
+    run_tool(["xcrun", "stapler", "staple", str(ticket_for)])
 
 
 def make_image(app: Path, image: Path) -> None:
@@ -125,17 +124,10 @@ def make_image(app: Path, image: Path) -> None:
         shutil.copytree(app, Path(folder) / app.name, symlinks=True)
         (Path(folder) / "Applications").symlink_to("/Applications")
         create = ["hdiutil", "create", "-volname", contents.TITLE, "-format", "UDZO", "-ov", "-srcfolder"]
-        run([*create, folder, str(image)])
+        run_tool([*create, folder, str(image)])
 
 
 def code_in(app: Path) -> list[Path]:
     """The Mach-O files of an app, by what they begin with; links left out."""
     files = [path for path in app.rglob("*") if path.is_file() and not path.is_symlink()]
     return [path for path in files if (program := read_executable(path)) and program.system is System.MACOS]
-
-
-def run(command: Command) -> None:
-    """Run one of Apple's tools; `PackagingError` if it fails."""
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
-    if done.returncode != 0:
-        raise PackagingError(f"{' '.join(command)} failed ({done.returncode}):\n{done.stdout}{done.stderr}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from freeze import PackagingError
 from tray_app.system.host import detect_system, normalise_machine
 
 MAKERS = {"linux": linux.make, "macos": macos.make, "windows": windows.make}
+NEEDED = {
+    "linux": (("dpkg-deb", "dpkg-shlibdeps", "strip"), "Debian's dpkg-dev and binutils"),
+    "macos": (("codesign", "hdiutil", "xcrun"), "Xcode's command line tools"),
+    "windows": (("makensis",), "NSIS 3, and put its folder on the PATH"),
+}
+"""The programs that make the packages of a system, and what to install for them."""
 DIST = freeze.ROOT / "dist"
 
 
@@ -26,9 +33,11 @@ def main() -> int:
     parser.add_argument("--powerinfer", metavar="DIR", type=Path, help="bundle server and quantize from here")
     parser.add_argument("--prove", action="store_true", help="Linux: install, use and remove the .deb")
     options = parser.parse_args()
+    if options.prove and options.system != "linux":
+        parser.error("--prove is for linux")
     try:
         packages = make(options.system, options.powerinfer)
-        if options.prove and options.system == "linux":
+        if options.prove:
             linux.prove(packages)
     except PackagingError as exc:
         print(exc, file=sys.stderr)
@@ -41,6 +50,9 @@ def make(system: str, own_build: Path | None) -> list[Path]:
     target = this_platform()
     if not target.startswith(f"{system}-"):
         raise PackagingError(f"Packages for {system} are made on {system}; this is {target}")
+    tools, source = NEEDED[system]
+    if absent := [tool for tool in tools if shutil.which(tool) is None]:
+        raise PackagingError(f"Not on the PATH: {', '.join(absent)}. Install {source}.")
     programs = freeze.BUILD / "programs"
     bundled = engines.gather(target, own_build, programs, engines.Manifest.read())
     frozen = freeze.freeze(system, programs if bundled else None)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import ROOT, PackagingError
+from freeze import ROOT, run_tool
 from tray_app import __version__
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def make_installer(
     values = {
         "VERSION": version,
         "NUMBERS": ".".join(map(str, numbers(version))),
-        "BUNDLE": folder,
+        # With the separator of the system it is compiled on: on Windows, NSIS takes no other.
+        "FILES": folder / "*",
         "ICON": ROOT / "resources" / "icons" / "app.ico",
         "OUT_FILE": installer,
         "TARGET": target,
@@ -88,17 +88,6 @@ def make_installer(
     command += [f"-D{name}={value}" for name, value in values.items()]
     run_tool([*command, str(SCRIPT)])
     return installer
-
-
-def run_tool(command: str | list[str]) -> None:
-    """Run a tool, or a command line for the shell; `PackagingError` with its output if it fails."""
-    shell = isinstance(command, str)
-    done = subprocess.run(
-        command, shell=shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True
-    )
-    if done.returncode != 0:
-        name = command if isinstance(command, str) else command[0]
-        raise PackagingError(f"{name} failed ({done.returncode}):\n{done.stdout}")
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -112,7 +112,7 @@ def find_texts(root: Path) -> Found:
     }
     signatures = _signatures(trees.values())
     for file, tree in trees.items():
-        if file.rpartition("/")[2] not in TERMINAL_ONLY:
+        if file.removeprefix("tray_app/") not in TERMINAL_ONLY:
             _Collector(file, signatures, found).collect(tree)
     for text in _catalogue(root / "resources" / "catalog.toml"):
         found.messages.setdefault(text, Message(text, "resources/catalog.toml"))

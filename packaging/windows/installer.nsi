@@ -1,6 +1,6 @@
-; The Windows installer: for one person, without administrator rights. Compiled by installer.py, which defines
+; The Windows installer: for one person, without administrator rights. Compiled by windows.py, which defines
 ;   VERSION      of the app           NUMBERS   the same as four numbers, as Windows wants it
-;   BUNDLE       the frozen app       ICON      an .ico file
+;   FILES        FOLDER\* of the app  ICON      an .ico file
 ;   OUT_FILE     what to write        SIGN      optional: a command that signs the file named after it
 ;   TARGET       amd64-unicode, or x86-unicode
 ;   QUICK        optional: compress less, in a tenth of the time
@@ -124,7 +124,7 @@ Section "${NAME}"
     !insertmacro GIVE_UP
   ${EndIf}
   SetOutPath "$INSTDIR"
-  File /r "${BUNDLE}/*"
+  File /r "${FILES}"
   WriteUninstaller "$INSTDIR\uninstall.exe"
   ${If} ${Errors}
     !insertmacro GIVE_UP

@@ -25,7 +25,6 @@ from tests.benchmarks.results import Result
 from tests.fakes.app import FakeApp, make_progress, make_status
 from tests.fakes.desktop import desktop
 from tray_app.engine.lifecycle import State
-from tray_app.gateway.client import find_running
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
@@ -123,18 +122,16 @@ def of_the_real_app(idle_s: float) -> Iterator[Result]:
         )
         os.environ[HOME_VARIABLE] = str(home)
         with desktop(Path(folder)) as made:
-            yield from _idle(made, home, idle_s)
+            yield from _idle(made, idle_s)
 
 
-def _idle(made: Desktop, home: Path, idle_s: float) -> Iterator[Result]:
+def _idle(made: Desktop, idle_s: float) -> Iterator[Result]:
     with made.tray_host() as host:
         began_s = time.monotonic()
         with made.start(sys.executable, "-m", "tray_app", "--background") as app:
             host.wait_for_item()
             yield Result("icon in the panel after the start", time.monotonic() - began_s, 1.0, "s")
             host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
-            while find_running(home / "state") is None:
-                continue
             process = psutil.Process(app.pid)
             before = process.cpu_times()
             time.sleep(idle_s)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import engines
 import freeze
 import package
 from freeze import Frozen, PackagingError
@@ -57,6 +58,34 @@ def test_each_system_has_its_own_layout(tmp_path: Path) -> None:
 def test_packages_are_made_on_their_own_system() -> None:
     with pytest.raises(PackagingError, match=f"Packages for {ELSEWHERE} are made on {ELSEWHERE}"):
         package.make(ELSEWHERE, None)
+
+
+def test_a_tool_that_is_missing_is_named_before_anything_is_frozen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system = package.this_platform().partition("-")[0]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(engines, "gather", lambda *_: pytest.fail("it has begun"))
+
+    with pytest.raises(PackagingError, match=r"Not on the PATH: .*\. Install "):
+        package.make(system, None)
+
+
+def test_only_the_debian_package_can_be_proven(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dev.py package", "macos", "--prove"])
+
+    with pytest.raises(SystemExit):
+        package.main()
+    assert "--prove is for linux" in capsys.readouterr().err
+
+
+def test_a_tool_that_fails_says_why() -> None:
+    code = "import sys; print('on it'); sys.exit('no key')"
+
+    with pytest.raises(PackagingError, match=r"failed \(1\):\non it\nno key"):
+        freeze.run_tool([sys.executable, "-c", code])
 
 
 def test_the_time_of_the_sources_is_that_of_the_last_commit_or_as_told(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,23 +11,16 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage, QImageReader
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-ROOT = Path(__file__).parents[2]
-ICONS = ROOT / "resources" / "icons"
+import icons
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("icons_script", ROOT / "packaging" / "icons.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def drawn(qapp: object) -> dict[str, bytes]:
+    """What the source gives now, by the name of the file."""
+    assert qapp
+    return icons.files()
 
 
 def pictures(content: bytes) -> list[QImage]:
@@ -57,9 +47,9 @@ def difference(one: QImage, other: QImage) -> float:
 @pytest.mark.parametrize(
     "name", ["app.ico", "app.icns", "app.png", *(f"app-{size}.png" for size in (16, 32, 48, 128, 256))]
 )
-def test_a_committed_icon_is_what_the_source_gives(script: ModuleType, name: str) -> None:
-    given = pictures(script.files()[name])
-    committed = pictures((ICONS / name).read_bytes())
+def test_a_committed_icon_is_what_the_source_gives(drawn: dict[str, bytes], name: str) -> None:
+    given = pictures(drawn[name])
+    committed = pictures((icons.FOLDER / name).read_bytes())
 
     assert [image.size() for image in committed] == [image.size() for image in given]
     # Another version of Qt may round an edge differently.
@@ -68,17 +58,17 @@ def test_a_committed_icon_is_what_the_source_gives(script: ModuleType, name: str
 
 
 def test_the_icons_have_the_sizes_that_systems_ask_for() -> None:
-    ico = [image.width() for image in pictures((ICONS / "app.ico").read_bytes())]
-    icns = {image.width() for image in pictures((ICONS / "app.icns").read_bytes())}
+    ico = [image.width() for image in pictures((icons.FOLDER / "app.ico").read_bytes())]
+    icns = {image.width() for image in pictures((icons.FOLDER / "app.icns").read_bytes())}
 
     assert ico == [16, 20, 24, 32, 40, 48, 64, 256]
     assert icns == {32, 64, 128, 256, 512, 1024}
-    assert QImage(str(ICONS / "app.png")).width() == 512
+    assert QImage(str(icons.FOLDER / "app.png")).width() == 512
 
 
 @pytest.mark.parametrize("name", ["app.ico", "app.icns", "app.png"])
 def test_an_icon_is_opaque_in_its_middle_and_transparent_at_its_corners(name: str) -> None:
-    for image in pictures((ICONS / name).read_bytes()):
+    for image in pictures((icons.FOLDER / name).read_bytes()):
         edge = image.width() - 1
         corners = [image.pixelColor(x, y).alpha() for x in (0, edge) for y in (0, edge)]
         assert corners == [0, 0, 0, 0]

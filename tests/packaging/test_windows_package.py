@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from typing import cast
 
 import pytest
 
@@ -78,6 +79,16 @@ def test_the_installer_removes_what_the_app_makes() -> None:
 
 def test_the_installer_knows_the_programs() -> None:
     assert (defined("CONSOLE"), defined("WINDOWED")) == windows.PROGRAMS
+
+
+def test_nsis_is_told_paths_as_its_own_system_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(windows, "run_tool", told.append)
+
+    windows.make_installer(cast("Path", PureWindowsPath(r"D:\build\app")), Path("setup.exe"))
+
+    assert re.findall(r"^\s*File (.*)$", SCRIPT, re.MULTILINE) == ['/r "${FILES}"']
+    assert r"-DFILES=D:\build\app\*" in told[0]
 
 
 def test_the_installer_speaks_three_languages() -> None:

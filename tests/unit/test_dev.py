@@ -1,7 +1,9 @@
 """What `dev.py` says before anything is installed."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,38 @@ import dev
 def test_without_a_command_the_usage_is_shown() -> None:
     result = subprocess.run([sys.executable, dev.__file__], capture_output=True, text=True, check=False)
 
-    assert result.returncode == 2
-    assert "python3 dev.py run" in result.stderr
+    assert (result.returncode, result.stderr.strip()) == (2, (dev.__doc__ or "").strip())
+
+
+def test_another_python_is_refused_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(dev, "NEWEST", (3, 10))
+    monkeypatch.setattr(dev, "install_packages", lambda _: pytest.fail("it has begun"))
+
+    with pytest.raises(SystemExit, match=rf"this is {sys.version.split()[0]}\.\nInstall .* dev\.py run"):
+        dev.prepare(packages=[], lock=dev.RUN_LOCK)
+
+
+def test_every_python_that_is_promised_is_tested() -> None:
+    project = tomllib.loads((dev.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    promised = [f"3.{minor}" for minor in range(dev.OLDEST[1], dev.NEWEST[1] + 1)]
+    (tests,) = (path for path in dev.WORKFLOWS if path.name == "tests.yml")
+
+    assert project["requires-python"] == f">={promised[0]},<3.{dev.NEWEST[1] + 1}"
+    assert re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"])) == promised
+    assert set(re.findall(r'"(3\.\d+)"', tests.read_text(encoding="utf-8"))) == set(promised)
+    assert f"Python {promised[0]} to {promised[-1]}" in (dev.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("python", "tool"), [("bin/python", "bin/ruff"), ("Scripts/python.exe", "Scripts/ruff.exe")]
+)
+def test_a_tool_lies_beside_python(python: str, tool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "PYTHON", Path(python))
+
+    assert dev.tool("ruff") == Path(tool)
 
 
 def test_without_rights_the_one_command_to_type_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -206,23 +204,26 @@ def test_every_cause_that_is_known_of_an_engines_end_is_in_the_guide() -> None:
 # Architecture
 
 
+def layers() -> list[str]:
+    """The rooms from top to bottom, as the import linter checks them."""
+    config: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = config["tool"]["importlinter"]["contracts"]
+    (found,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return list(found)
+
+
 def test_the_picture_of_the_rooms_is_the_contract_of_the_import_linter() -> None:
     picture = re.findall(r"^```\n(.*?)^```", section(ARCHITECTURE, "The rooms"), re.MULTILINE | re.DOTALL)[0]
     drawn = [re.split(r"\s{2,}", line.strip())[0].replace("│", "|") for line in picture.splitlines()]
-    config: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = config["tool"]["importlinter"]["contracts"]
-    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
 
-    assert drawn == layers
+    assert drawn == layers()
 
 
 def test_the_rooms_in_contributing_are_those_of_the_contract() -> None:
-    config: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    layers = next(c["layers"] for c in config["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (rule,) = re.findall(r"Imports go downwards only: (.*?)\.\n", text)
 
-    assert [part.strip("`") for part in rule.split(" › ")] == layers  # noqa: RUF001
+    assert [part.strip("`") for part in rule.split(" › ")] == layers()  # noqa: RUF001
 
 
 # Comparison
@@ -257,9 +258,3 @@ def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
         if fragment:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             assert fragment in map(anchor, headings), target
-
-
-def test_dev_py_tells_its_commands() -> None:
-    result = subprocess.run([sys.executable, "dev.py"], cwd=ROOT, capture_output=True, text=True, check=False)
-
-    assert (result.returncode, result.stderr.strip()) == (2, (dev.__doc__ or "").strip())

@@ -110,6 +110,13 @@ def test_what_the_terminal_alone_says_stays_english(sources: Path) -> None:
     assert found_in(sources, "") == ([], [])
 
 
+def test_a_module_of_the_window_is_translated_whatever_its_name(sources: Path) -> None:
+    (sources / "tray_app" / "ui").mkdir()
+    (sources / "tray_app" / "ui" / "terminal.py").write_text("tr('Told')")
+
+    assert found_in(sources, "") == (["Told"], [])
+
+
 FOUND = Found({"{count} lines": Message("{count} lines", "logs.py", counted=True)})
 
 

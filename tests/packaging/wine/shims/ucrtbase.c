@@ -1,5 +1,5 @@
 /* This Wine's ucrtbase.dll knows the complex functions of C by name alone, and numpy calls them when it is imported.
- * These here work; all other functions are forwarded to Wine's own, see wine_python.py.
+ * These here work; all other functions are forwarded to Wine's own, see disk.py.
  *
  * Microsoft's complex numbers are structures of two, and its long double is a double.
  */
