@@ -122,12 +122,10 @@ def parse_header(data: bytes, name: str) -> ModelHeader:
 def _file_size(path: Path, name: str) -> int:
     try:
         info = path.stat()
-    except FileNotFoundError as exc:
+    except (FileNotFoundError, ValueError) as exc:  # ValueError: a NUL character, which no path can have
         raise faults.missing(name, path) from exc
     except OSError as exc:
         raise faults.unreadable(path, name, exc.strerror or str(exc)) from exc
-    except ValueError as exc:  # a NUL character, which no path can have
-        raise faults.unreadable(path, name, str(exc)) from exc
     if stat.S_ISDIR(info.st_mode):
         raise ModelError(
             phrase("{name} is a folder", name=name),
