@@ -37,6 +37,7 @@ PARTS: dict[str, Part] = {
     "gateway": bench_gateway.results,
     "desktop": bench_ui.results,
 }
+UNITS = {"download": "MB/s", "gateway": "ms"}
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
@@ -95,14 +96,12 @@ def machine() -> str:
 
 
 def plot(name: str, results: Sequence[Result]) -> str:
-    """The part's main numbers: speeds, milliseconds, or how much of its limit each takes."""
-    limited = [result for result in results if result.limit]
-    if limited:
-        rows = [(r.name, r.value / (r.limit or 1), f"{r.number} of {r.limit:g}") for r in limited]
-        return bars(f"{name}: how much of its limit each takes", rows)
-    unit = "MB/s" if name == "download" else "ms"
-    rows = [(r.name, r.value, r.number) for r in results if r.unit == unit]
-    return bars(f"{name}, {unit}", rows, ours="this app" if name == "download" else "")
+    """The part's main numbers: those in its `UNITS`, else how much of its limit each takes."""
+    if unit := UNITS.get(name):
+        rows = [(r.name, r.value, r.number) for r in results if r.unit == unit]
+        return bars(f"{name}, {unit}", rows, ours="this app" if name == "download" else "")
+    rows = [(r.name, r.value / r.most, f"{r.number} of {r.most:g}") for r in results if r.most]
+    return bars(f"{name}: how much of its limit each takes", rows)
 
 
 if __name__ == "__main__":

@@ -74,20 +74,18 @@ def results(*, full: bool) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ours_s, cats_s = compare_flood(folder)
-        yield Result("a flood of output: read", LINES / ours_s / 1e6, None, "million lines/s")
-        yield Result("a flood of output: our time by that of cat", ours_s / cats_s, None, "times")
+        yield Result("a flood of output: read", LINES / ours_s / 1e6, "million lines/s")
+        yield Result("a flood of output: our time by that of cat", ours_s / cats_s, "times")
         yield from endure_flood(folder, seconds)
         for title, plan in (
             ("fake engine", fake_plan("--load-delay", "0.1")),
             ("llama.cpp", llamacpp_plan()),
         ):
             delays_ms = [ready_delay_ms(plan, folder) for _ in range(FULL_STARTS if full else QUICK_STARTS)]
-            yield Result(
-                f"READY after the first answer, {title}: median", statistics.median(delays_ms), None, "ms"
-            )
-            yield Result(f"READY after the first answer, {title}: most", max(delays_ms), READY_LIMIT_MS, "ms")
+            yield Result(f"READY after the first answer, {title}: median", statistics.median(delays_ms), "ms")
+            yield Result(f"READY after the first answer, {title}: most", max(delays_ms), "ms", READY_LIMIT_MS)
             share = watching_share(plan, folder, 2 * seconds)
-            yield Result(f"watching, {title}", 100 * share, WATCH_LIMIT_PERCENT, "% of core")
+            yield Result(f"watching, {title}", 100 * share, "% of core", WATCH_LIMIT_PERCENT)
 
 
 def compare_flood(folder: Path) -> tuple[float, float]:
@@ -133,10 +131,10 @@ def endure_flood(folder: Path, seconds: float) -> Iterator[Result]:
         took_s = time.perf_counter() - began_s
         held_up = 1 - (supervisor.lines.count - before) / took_s / RATE
         share = (own_cpu_s() - cpu_s) / took_s
-    yield Result(f"engine at {RATE:,} lines/s: held up", 100 * max(0.0, held_up), HELD_UP_LIMIT_PERCENT, "%")
-    yield Result(f"engine at {RATE:,} lines/s: its reader", 100 * share, None, "% of core")
+    yield Result(f"engine at {RATE:,} lines/s: held up", 100 * max(0.0, held_up), "%", HELD_UP_LIMIT_PERCENT)
+    yield Result(f"engine at {RATE:,} lines/s: its reader", 100 * share, "% of core")
     p99_ms = sorted(late_ms)[len(late_ms) * 99 // 100]
-    yield Result(f"engine at {RATE:,} lines/s: another thread is late, p99", p99_ms, None, "ms")
+    yield Result(f"engine at {RATE:,} lines/s: another thread is late, p99", p99_ms, "ms")
 
 
 def ready_delay_ms(plan: LaunchPlan, folder: Path) -> float:

@@ -88,7 +88,7 @@ def under_load(page: Page) -> Iterator[Result]:
     for thread in load:
         thread.join()
     rate = fake.engine_lines.count / LOAD_S
-    yield Result(f"{page}: event loop late at {rate:,.0f} lines/s, worst", lateness.worst(), 50, "ms")
+    yield Result(f"{page}: event loop late at {rate:,.0f} lines/s, worst", lateness.worst(), "ms", 50)
     window.close()
     bridge.close(timeout_s=5)
 
@@ -130,15 +130,15 @@ def _idle(made: Desktop, idle_s: float) -> Iterator[Result]:
         began_s = time.monotonic()
         with made.start(sys.executable, "-m", "tray_app", "--background") as app:
             host.wait_for_item()
-            yield Result("icon in the panel after the start", time.monotonic() - began_s, 1.0, "s")
+            yield Result("icon in the panel after the start", time.monotonic() - began_s, "s", 1.0)
             host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
             process = psutil.Process(app.pid)
             before = process.cpu_times()
             time.sleep(idle_s)
             after = process.cpu_times()
             spent_s = after.user + after.system - before.user - before.system
-            yield Result("idle with the server ready", abs(100 * spent_s / idle_s), 0.2, "% of core")
-            yield Result("resident before a plot was opened", process.memory_info().rss / 1e6, 120, "MB")
+            yield Result("idle with the server ready", abs(100 * spent_s / idle_s), "% of core", 0.2)
+            yield Result("resident before a plot was opened", process.memory_info().rss / 1e6, "MB", 120)
             host.click("Quit")
             app.wait()
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One number, and what it may be at most where that is promised."""
+    """One number, and what it is promised to be at most or at least."""
 
     name: str
     value: float
-    limit: float | None
     unit: str
+    most: float | None = None
+    least: float | None = None
 
     @property
     def kept(self) -> bool:
-        return self.limit is None or self.value <= self.limit
+        too_much = self.most is not None and self.value > self.most
+        too_little = self.least is not None and self.value < self.least
+        return not (too_much or too_little)
 
     @property
     def number(self) -> str:
@@ -27,9 +30,11 @@ class Result:
     @property
     def verdict(self) -> str:
         """What is promised, and whether it is kept; empty if nothing is."""
-        if self.limit is None:
-            return ""
-        return f"at most {self.limit:g} {self.unit}: {'ok' if self.kept else 'TOO MUCH'}"
+        if self.most is not None:
+            return f"at most {self.most:g} {self.unit}: {'ok' if self.kept else 'TOO MUCH'}"
+        if self.least is not None:
+            return f"at least {self.least:g} {self.unit}: {'ok' if self.kept else 'TOO LITTLE'}"
+        return ""
 
     def __str__(self) -> str:
         return f"{self.name:62} {self.number:>16}  {self.verdict}".rstrip()

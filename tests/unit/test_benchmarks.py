@@ -7,9 +7,10 @@ import pytest
 from tests.benchmarks.__main__ import plot, table
 from tests.benchmarks.results import Result
 
-FAST = Result("loopback: this app, verified", 812.4, None, "MB/s")
-SLOW = Result("loopback: <curl>", 400.0, None, "MB/s")
-LATE = Result("event loop late", 62.5, 50, "ms")
+FAST = Result("loopback: this app, verified", 812.4, "MB/s")
+SLOW = Result("loopback: <curl>", 400.0, "MB/s")
+LATE = Result("event loop late", 62.5, "ms", most=50)
+WEAK = Result("as fast as aria2c", 1.25, "times", least=1.3)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,9 @@ LATE = Result("event loop late", 62.5, 50, "ms")
     [
         (FAST, True, "812 MB/s", ""),
         (LATE, False, "62.5 ms", "at most 50 ms: TOO MUCH"),
-        (Result("idle", 0.14, 0.2, "% of core"), True, "0.14 % of core", "at most 0.2 % of core: ok"),
+        (WEAK, False, "1.25 times", "at least 1.3 times: TOO LITTLE"),
+        (Result("ratio", 1.3, "times", least=1.3), True, "1.30 times", "at least 1.3 times: ok"),
+        (Result("idle", 0.14, "% of core", most=0.2), True, "0.14 % of core", "at most 0.2 % of core: ok"),
     ],
 )
 def test_a_result_says_whether_its_limit_is_kept(
