@@ -193,10 +193,15 @@ class Serving:
 
     def rest(self) -> None:
         """See `Backend`. A remote server costs nothing here, so it is left alone."""
-        engine = self._supervisor.glance()
-        if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
-            self._asleep, self._offered = True, _models_of(engine.plan)
-            self._supervisor.stop()
+        if not self._lock.acquire(blocking=False):
+            return  # somebody starts or stops the server just now
+        try:
+            engine = self._supervisor.glance()
+            if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
+                self._asleep, self._offered = True, _models_of(engine.plan)
+                self._supervisor.stop()
+        finally:
+            self._lock.release()
 
     def _wake(self, done: Future[None]) -> None:
         try:
@@ -211,7 +216,8 @@ class Serving:
         with self._starting:
             try:
                 self.problem = None
-                self._wait_no_more()
+                with self._lock:
+                    self._wait_no_more()
                 self._open()
                 plan = self._plan(download=True)
             except AppError as exc:

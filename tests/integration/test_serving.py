@@ -113,6 +113,14 @@ def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
     assert (app.status().engine.run, app.status().asleep) == (1, False)
 
 
+def test_an_engine_that_somebody_starts_or_stops_just_now_is_not_put_to_sleep(make: MakeApp) -> None:
+    app = ready(make())
+    with app._serving._lock:
+        app._serving.rest()
+    assert not app.status().asleep
+    assert embed(app).status_code == 200
+
+
 def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tray_app.serving._MINUTE_S", 0.2)
     app = make(idle_minutes=MINUTE)
