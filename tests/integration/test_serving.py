@@ -317,7 +317,20 @@ def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> N
         assert app.status().traffic.prompt_tokens == 3
 
 
-@pytest.mark.parametrize("url", ["", "box:8000", "ftp://box/v1", "http://", "http://box:x/v1", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "box:8000",
+        "ftp://box/v1",
+        "http://",
+        "http://box:x/v1",
+        "http://[::1",
+        "http://my..box/v1",
+        "http://box/my server/v1",
+        "http://box/é/v1",
+    ],
+)
 def test_a_remote_server_needs_an_address(make: MakeApp, url: str) -> None:
     with pytest.raises(EngineError, match="has no address"):
         make(engine="remote", remote_url=url).start_server()
