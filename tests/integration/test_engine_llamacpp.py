@@ -150,6 +150,7 @@ def command(*arguments: str) -> list[str]:
     [
         (["--x", "1"], "error: unknown argument: --x\n"),
         (["model", "1"], "error: unknown argument: model\n"),
+        (["--models.path", "x"], "error: unknown argument: --models.path\n"),
         (["--hostnames", "0.0.0.0"], "error: unknown argument: --hostnames\n"),
         (["--ctx-size"], "error: missing value for argument: --ctx-size\n"),
         (["--ctx-size", "many"], "error: invalid value for argument: --ctx-size\n"),

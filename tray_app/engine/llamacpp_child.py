@@ -73,7 +73,7 @@ def apply_arguments(params: Any, arguments: list[str]) -> None:
 def _find(params: Any, flag: str) -> tuple[Any, str]:
     plain = flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else ""
     owner, _, name = _NAMES.get(flag, plain).rpartition(".")
-    return (getattr(params, owner) if owner else params), name
+    return (getattr(params, owner, None) if owner else params), name
 
 
 def _truth(text: str) -> bool:
