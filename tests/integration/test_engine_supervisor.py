@@ -238,7 +238,11 @@ def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSuperviso
     snapshot = run(supervisor, fake_plan())
     supervisor.check(snapshot.run)
     supervisor.check(snapshot.run - 1)
-    assert supervisor.wait_for({State.READY}, TIMEOUT_S).pid == snapshot.pid
+    supervisor.wait_for({State.READY}, TIMEOUT_S)  # until both are taken
+    for thread in threading.enumerate():
+        if thread.name.endswith("-check"):
+            thread.join(TIMEOUT_S)
+    assert supervisor.wait_for({State.BACKOFF}, 0.3).pid == snapshot.pid
 
 
 class Night:
@@ -274,6 +278,18 @@ def test_an_engine_that_answers_after_sleep_is_kept(
         supervisor.wait_for({State.BACKOFF}, 0.05)
     assert "has slept" in caplog.text
     assert supervisor.wait_for({State.BACKOFF}, 0.5).pid == before.pid
+
+
+def test_an_engine_that_loads_for_long_is_not_taken_for_one_that_has_slept(
+    make: MakeSupervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    load = Night()
+    supervisor = make(clock=load)
+    run(supervisor, fake_plan("--load-delay", "0.3"), {State.LOADING})
+    load.slept_s = 60
+    assert supervisor.wait_for({State.READY}, TIMEOUT_S).state is State.READY
+    supervisor.wait_for({State.BACKOFF}, 0.3)
+    assert "has slept" not in caplog.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

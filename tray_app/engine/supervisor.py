@@ -218,13 +218,14 @@ class Supervisor:
 
     def _next(self) -> Event | _Close | _Check:
         while True:
-            self._look_for_sleep()
             try:
                 return self._inbox.get(timeout=self._time_to_wake_s())
             except queue.Empty:
                 if self._wake and self._wake[0] <= self._timing.clock():
                     due, self._wake = self._wake[1], None
                     return due
+            finally:
+                self._look_for_sleep()  # before anything changes: only a wait while READY is a short one
 
     def _time_to_wake_s(self) -> float | None:
         limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
