@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.fakes import engine
 from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.place import Place
 from tray_app.engine.plan import PORT, LaunchPlan
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model
@@ -50,4 +51,6 @@ def model(
 def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER, path: Path = _BUILTIN) -> LaunchPlan:
     """A launch of the fake engine, as if on the model that is at `path`."""
     argv = (*FAKE_ENGINE, "--port", PORT, *options)
-    return LaunchPlan(Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512)
+    return LaunchPlan(
+        Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512, place=Place(str(path))
+    )

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.errors import Fix
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
@@ -127,6 +129,31 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     assert snapshot.run == 3
 
 
+def test_an_engine_whose_record_cannot_be_removed_can_be_stopped(
+    make: MakeSupervisor, tmp_path: Path
+) -> None:
+    supervisor = make()
+    run(supervisor, fake_plan())
+    (record,) = (tmp_path / "state").glob("engine-*.json")
+    record.unlink()
+    record.mkdir()  # on Windows, a file that another program reads is as stubborn
+    supervisor.stop()
+    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    assert run(supervisor, fake_plan()).state is State.READY
+
+
+def test_a_folder_in_which_no_engine_can_run_is_told(make: MakeSupervisor, tmp_path: Path) -> None:
+    supervisor = make()
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
+    (tmp_path / "state").mkdir(exist_ok=True)
+    (tmp_path / "state" / "engine-runs").touch()
+    snapshot = run(supervisor, fake_plan())
+    assert failure_title(snapshot) == "The app's folder cannot be written"
+    assert snapshot.failure
+    assert "engine-runs" in snapshot.failure.message
+    assert snapshot.failure.fix is Fix.NONE
+
+
 def test_stop_cancels_a_restart(make: MakeSupervisor) -> None:
     supervisor = make(SLOW_RESTART)
     run(supervisor, fake_plan("--fail"), {State.BACKOFF})
@@ -152,9 +179,7 @@ def test_what_trying_again_would_not_mend_fails_at_once(
 
 
 def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> None:
-    plan = fake_plan()
-    gone = LaunchPlan(plan.engine, plan.model, (str(tmp_path / "gone"),), plan.context_size)
-    snapshot = run(make(), gone)
+    snapshot = run(make(), replace(fake_plan(), argv=(str(tmp_path / "gone"),)))
     assert failure_title(snapshot) == "The engine could not be started"
 
 

@@ -73,8 +73,8 @@ class LaunchPlan:
     argv: tuple[str, ...]
     context_size: int
     """How many tokens a request and its answer may have; what the gateway tells clients."""
-    place: Place | None = None
-    """Where it runs; None: anywhere."""
+    place: Place
+    """Where it runs."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command line for a process that listens on `port`."""

@@ -13,6 +13,7 @@ import queue
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -295,12 +296,10 @@ class Supervisor:
         return self._launch(number, plan)
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
-        port = free_port()
-        self._output.add(f"[run {number}] {plan.display(port)}")
         try:
-            self._folder = RunFolder.make(self._state_dir / _RUN_FOLDERS)
-            cwd = settle(plan.place, plan.model.path, self._folder) if plan.place else self._folder.path
-            child = self._launcher.launch(Launch(plan.command(port), self._environ, cwd))
+            port = free_port()
+            self._output.add(f"[run {number}] {plan.display(port)}")
+            child = self._launcher.launch(Launch(plan.command(port), self._environ, self._make_folder(plan)))
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
@@ -308,6 +307,19 @@ class Supervisor:
         self._run = Run(number, plan, port, child, self._output)
         self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         return Spawned(number)
+
+    def _make_folder(self, plan: LaunchPlan) -> Path:
+        """Make the folder that a run has of its own; where the run takes place, mostly there."""
+        parent = self._state_dir / _RUN_FOLDERS
+        try:
+            self._folder = RunFolder.make(parent)
+            return settle(plan.place, plan.model.path, self._folder)
+        except OSError as exc:
+            raise EngineError(
+                "The app's folder cannot be written",
+                str(exc),
+                "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
+            ) from exc
 
     def _remember(self, child: Child, port: int) -> Path | None:
         try:
@@ -319,7 +331,8 @@ class Supervisor:
     def _forget_run(self) -> None:
         self._run = None
         if self._record:
-            self._record.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows does not while another program reads it; the next start will
+                self._record.unlink(missing_ok=True)
             self._record = None
         if self._folder:
             self._folder.remove()
