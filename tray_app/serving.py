@@ -88,6 +88,7 @@ class Serving:
         self._return: Return | None = None
         self.problem: AppError | None = None
         """Why the last start did not get as far as the engine."""
+        supervisor.changed.connect(self._begin_to_idle)
 
     @property
     def is_open(self) -> bool:
@@ -202,6 +203,11 @@ class Serving:
                 self._supervisor.stop()
         finally:
             self._lock.release()
+
+    def _begin_to_idle(self, engine: EngineSnapshot) -> None:
+        """Loading may take longer than an engine may be idle: the time begins when it is ready."""
+        if engine.state is State.READY:
+            self._gateway.stay_awake()
 
     def _wake(self, done: Future[None]) -> None:
         try:

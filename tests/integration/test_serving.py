@@ -122,17 +122,21 @@ def test_an_engine_that_somebody_starts_or_stops_just_now_is_not_put_to_sleep(ma
 
 
 def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tray_app.serving._MINUTE_S", 0.2)
+    idle_s = 0.5  # less than the engine takes to load
+    monkeypatch.setattr("tray_app.serving._MINUTE_S", idle_s)
     app = make(idle_minutes=MINUTE)
+    since_s: dict[State, float] = {}
     slept = threading.Event()
 
     def listen(status: AppStatus) -> None:
+        since_s[status.engine.state] = status.engine.since_s
         if status.asleep and status.engine.state is State.STOPPED:
             slept.set()
 
     app.changed.connect(listen)
-    ready(app)
+    app.start_server()
     assert slept.wait(DEADLINE_S)
+    assert since_s[State.STOPPING] - since_s[State.READY] >= idle_s
 
 
 def test_an_app_that_starts_on_demand_waits_with_an_open_address(make: MakeApp) -> None:
