@@ -52,7 +52,7 @@ from tray_app.system.runfolder import RunFolder
 from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container
     from pathlib import Path
 
     from tray_app.engine.lifecycle import Effect, Event
@@ -130,12 +130,11 @@ class Supervisor:
         launcher: Launcher,
         state_dir: Path,
         log_dir: Path,
-        environ: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._launcher = launcher
         self._state_dir = state_dir
-        self._environ = child_environment() if environ is None else environ
+        self._environ = child_environment()
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)
