@@ -372,16 +372,19 @@ def test_what_a_person_must_mend_at_a_remote_server_fails_at_once(
         assert failure_title(supervisor.wait_for(SETTLED, TIMEOUT_S)) == title
 
 
-def test_a_remote_server_that_goes_away_and_comes_back_is_used_again(make: MakeSupervisor) -> None:
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_remote_server_that_goes_away_and_comes_back_is_used_again(
+    make: MakeSupervisor, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with remote_server() as server:
         supervisor = make()
         supervisor.ensure(remote_plan(server))
         assert supervisor.wait_for(SETTLED, TIMEOUT_S).state is State.READY
-        server.down = True
-        gone = supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
-        assert gone.failure
-        assert gone.failure.title == "The remote server does not answer"
-        server.down = False
+        with monkeypatch.context() as away:
+            away.setattr(server, "answer", lambda *_: (status, {}))
+            gone = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
+            assert gone.failure
+            assert gone.failure.title == "The remote server does not answer"
         assert supervisor.wait_for({State.READY}, TIMEOUT_S).failure is None
 
 
