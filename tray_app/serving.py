@@ -88,6 +88,7 @@ class Serving:
         self._return: Return | None = None
         self.problem: AppError | None = None
         """Why the last start did not get as far as the engine."""
+        supervisor.changed.connect(self._begin_to_idle)
 
     @property
     def is_open(self) -> bool:
@@ -193,10 +194,20 @@ class Serving:
 
     def rest(self) -> None:
         """See `Backend`. A remote server costs nothing here, so it is left alone."""
-        engine = self._supervisor.glance()
-        if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
-            self._asleep, self._offered = True, _models_of(engine.plan)
-            self._supervisor.stop()
+        if not self._lock.acquire(blocking=False):
+            return  # somebody starts or stops the server just now
+        try:
+            engine = self._supervisor.glance()
+            if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
+                self._asleep, self._offered = True, _models_of(engine.plan)
+                self._supervisor.stop()
+        finally:
+            self._lock.release()
+
+    def _begin_to_idle(self, engine: EngineSnapshot) -> None:
+        """Loading may take longer than an engine may be idle: the time begins when it is ready."""
+        if engine.state is State.READY:
+            self._gateway.stay_awake()
 
     def _wake(self, done: Future[None]) -> None:
         try:
@@ -211,7 +222,8 @@ class Serving:
         with self._starting:
             try:
                 self.problem = None
-                self._wait_no_more()
+                with self._lock:
+                    self._wait_no_more()
                 self._open()
                 plan = self._plan(download=True)
             except AppError as exc:

@@ -24,20 +24,14 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tests.benchmarks.results import Result
-from tests.fakes.launches import PC, fake_plan
-from tray_app.engine.kinds import EngineFinder, choose_engine
+from tests.fakes.launches import fake_plan, llamacpp_plan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.output import EngineOutput
-from tray_app.engine.plan import plan_launch
 from tray_app.engine.probe import gives_embedding
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError
-from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
-from tray_app.settings.schema import Settings
 from tray_app.system.child import Launch, launcher_for
 from tray_app.system.host import detect_system
-from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,13 +173,6 @@ def watching_share(plan: LaunchPlan, folder: Path, seconds: float) -> float:
         before_s = own_cpu_s()
         time.sleep(seconds)
         return (own_cpu_s() - before_s) / seconds
-
-
-def llamacpp_plan() -> LaunchPlan:
-    path = resources() / "test-model" / "test.gguf"
-    model = Model("test", "test", path, path.stat().st_size, read_header(path))
-    settings = Settings(threads=1)
-    return plan_launch(settings, model, choose_engine("auto", sparse=False, finder=EngineFinder(PC)), PC)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ import psutil
 from msgspec.structs import replace
 
 from tests.fakes.launches import FAKE_ENGINE
+from tests.fakes.processes import processes_with
 from tests.fakes.program import running
 from tray_app.app import App
 from tray_app.engine.lifecycle import State
@@ -200,7 +201,7 @@ class Soak:
                     app.process.kill()
             finally:
                 os.environ["POWERINFER_TRAY_HOME"] = before
-            _, left = psutil.wait_procs(_processes_with(home), timeout=5)
+            _, left = psutil.wait_procs(processes_with(home), timeout=5)
             self.tally.app_orphans += len(left)
 
     def _engine(self) -> psutil.Process | None:
@@ -259,15 +260,6 @@ def _await(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition() and time.monotonic() < deadline_s:
         time.sleep(0.05)
-
-
-def _processes_with(word: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if any(word in part for part in process.cmdline()):
-                found.append(process)
-    return found
 
 
 def report(tally: Tally) -> bool:

@@ -3,18 +3,20 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.fakes import engine
-from tray_app.engine.kinds import Engine, EngineKind
-from tray_app.engine.plan import PORT, LaunchPlan
+from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine
+from tray_app.engine.place import Place
+from tray_app.engine.plan import PORT, LaunchPlan, plan_launch
+from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model
+from tray_app.models.library import Model, builtin_model
+from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
-from tray_app.system.paths import resources
 
 FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)
-
-_BUILTIN = resources() / "test-model" / "test.gguf"
+_BUILTIN = builtin_model()
 
 PC = Host(
     system=System.LINUX,
@@ -48,4 +50,13 @@ def model(
 def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER, path: Path = _BUILTIN) -> LaunchPlan:
     """A launch of the fake engine, as if on the model that is at `path`."""
     argv = (*FAKE_ENGINE, "--port", PORT, *options)
-    return LaunchPlan(Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512)
+    return LaunchPlan(
+        Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512, place=Place(str(path))
+    )
+
+
+def llamacpp_plan(path: Path = _BUILTIN, **settings: Any) -> LaunchPlan:
+    """A launch of the real llama.cpp on a model's file."""
+    file = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
+    chosen = Settings(threads=1, **settings)
+    return plan_launch(chosen, file, choose_engine("auto", sparse=False, finder=EngineFinder(PC)), PC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,8 @@ import requests
 from tests.fakes.gateways import get
 from tray_app.engine import llamacpp_child
 from tray_app.gateway.upstream import Upstream
-from tray_app.system.paths import resources
+from tray_app.models.library import builtin_model
+from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +27,9 @@ CONTEXT_SIZE = 512
 @contextmanager
 def llamacpp() -> Iterator[Upstream]:
     """llama.cpp, ready, as the gateway sees it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    model = resources() / "test-model" / "test.gguf"
+    port = free_port()
     options = {
-        "--model": model,
+        "--model": builtin_model(),
         "--port": port,
         "--ctx-size": CONTEXT_SIZE,
         "--pooling": "last",

@@ -1,4 +1,4 @@
-"""Waiting for the end of processes that are not children of the tests."""
+"""Finding processes that are not children of the tests, and waiting for their end."""
 
 import contextlib
 import os
@@ -6,6 +6,16 @@ import select
 from collections.abc import Iterable
 
 import psutil
+
+
+def processes_with(marker: str) -> list[psutil.Process]:
+    """Those that have a word with `marker` in it on their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(marker in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def all_ended(processes: Iterable[psutil.Process], timeout_s: float = 10) -> bool:

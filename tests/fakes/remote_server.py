@@ -21,14 +21,11 @@ class RemoteServer:
     """What a test sets and reads. `prefix`: where its routes are."""
 
     prefix: str = "/v1"
-    down: bool = False
     names: tuple[str, ...] = NAMES
     url: str = ""
     seen: list[tuple[str, Any]] = field(default_factory=list)
 
     def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, object]:
-        if self.down:
-            return 503, {"message": "no workers"}
         if authorization != f"Bearer {KEY}":
             return 401, {"error": {"message": "Incorrect key", "type": "auth"}}
         match method, path.removeprefix(self.prefix):

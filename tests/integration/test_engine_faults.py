@@ -3,7 +3,7 @@
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +14,15 @@ import requests
 
 from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
-from tests.fakes.launches import PC, fake_plan
+from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.processes import all_ended
 from tests.fakes.supervisors import SupervisedEngine, quick_supervisor
-from tray_app.engine.kinds import EngineFinder, choose_engine
 from tray_app.engine.lifecycle import Policy, State
 from tray_app.engine.output import FILE_NAME
-from tray_app.engine.plan import LaunchPlan, plan_launch
+from tray_app.engine.plan import LaunchPlan
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import Fix
-from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
-from tray_app.settings.schema import Settings
 from tray_app.system import ports
-from tray_app.system.paths import resources
 
 TIMEOUT_S = 20
 STOP_LIMIT_S = 5
@@ -129,14 +124,6 @@ def test_a_program_that_vanishes_while_it_runs_is_told_when_it_should_start_agai
     assert failed.run == snapshot.run + 1
 
 
-def llamacpp_plan() -> LaunchPlan:
-    path = resources() / "test-model" / "test.gguf"
-    model = Model("test", "test", path, path.stat().st_size, read_header(path))
-    return plan_launch(
-        Settings(threads=1), model, choose_engine("auto", sparse=False, finder=EngineFinder(PC)), PC
-    )
-
-
 def test_a_port_that_is_taken_between_its_choice_and_its_use_is_chosen_anew(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,8 +141,9 @@ def test_a_port_that_is_taken_between_its_choice_and_its_use_is_chosen_anew(
 
 @posix
 @pytest.mark.parametrize("plan", [fake_plan, llamacpp_plan])
-def test_an_engine_that_is_halted_can_be_stopped(supervisor: Supervisor, plan: object) -> None:
-    assert callable(plan)
+def test_an_engine_that_is_halted_can_be_stopped(
+    supervisor: Supervisor, plan: Callable[[], LaunchPlan]
+) -> None:
     snapshot = run(supervisor, plan())
     process = psutil.Process(snapshot.pid)
     process.suspend()

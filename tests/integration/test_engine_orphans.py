@@ -5,11 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.fakes import doomed_app
-from tests.fakes.processes import all_ended
+from tests.fakes.processes import all_ended, processes_with
 from tray_app.engine.lifecycle import State
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux' way; see test_child.py for macOS'")
@@ -30,15 +29,6 @@ def await_state(app: subprocess.Popen[str], state: State) -> None:
         assert app.poll() is None
 
 
-def with_token(token: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if token in process.cmdline():
-                found.append(process)
-    return found
-
-
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_killing_the_app_at_any_moment_leaves_no_engine(tmp_path: Path, moment: int) -> None:
     token = f"orphan-{tmp_path}"
@@ -47,15 +37,15 @@ def test_killing_the_app_at_any_moment_leaves_no_engine(tmp_path: Path, moment: 
         with contextlib.suppress(subprocess.TimeoutExpired):
             app.wait(LAST_MOMENT_S * moment / MOMENTS)
         app.kill()
-    assert all_ended(with_token(token))
-    assert with_token(token) == []
+    assert all_ended(processes_with(token))
+    assert processes_with(token) == []
 
 
 def test_killing_the_app_while_it_serves_leaves_no_engine(tmp_path: Path) -> None:
     token = f"orphan-{tmp_path}"
     with start_app(tmp_path, token) as app:
         await_state(app, State.READY)
-        assert len(with_token(token)) == 2
+        assert len(processes_with(token)) == 2
         app.kill()
-    assert all_ended(with_token(token))
-    assert with_token(token) == []
+    assert all_ended(processes_with(token))
+    assert processes_with(token) == []

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.errors import Fix
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
@@ -127,6 +129,31 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     assert snapshot.run == 3
 
 
+def test_an_engine_whose_record_cannot_be_removed_can_be_stopped(
+    make: MakeSupervisor, tmp_path: Path
+) -> None:
+    supervisor = make()
+    run(supervisor, fake_plan())
+    (record,) = (tmp_path / "state").glob("engine-*.json")
+    record.unlink()
+    record.mkdir()  # on Windows, a file that another program reads is as stubborn
+    supervisor.stop()
+    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    assert run(supervisor, fake_plan()).state is State.READY
+
+
+def test_a_folder_in_which_no_engine_can_run_is_told(make: MakeSupervisor, tmp_path: Path) -> None:
+    supervisor = make()
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
+    (tmp_path / "state").mkdir(exist_ok=True)
+    (tmp_path / "state" / "engine-runs").touch()
+    snapshot = run(supervisor, fake_plan())
+    assert failure_title(snapshot) == "The app's folder cannot be written"
+    assert snapshot.failure
+    assert "engine-runs" in snapshot.failure.message
+    assert snapshot.failure.fix is Fix.NONE
+
+
 def test_stop_cancels_a_restart(make: MakeSupervisor) -> None:
     supervisor = make(SLOW_RESTART)
     run(supervisor, fake_plan("--fail"), {State.BACKOFF})
@@ -152,9 +179,7 @@ def test_what_trying_again_would_not_mend_fails_at_once(
 
 
 def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> None:
-    plan = fake_plan()
-    gone = LaunchPlan(plan.engine, plan.model, (str(tmp_path / "gone"),), plan.context_size)
-    snapshot = run(make(), gone)
+    snapshot = run(make(), replace(fake_plan(), argv=(str(tmp_path / "gone"),)))
     assert failure_title(snapshot) == "The engine could not be started"
 
 
@@ -238,7 +263,11 @@ def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSuperviso
     snapshot = run(supervisor, fake_plan())
     supervisor.check(snapshot.run)
     supervisor.check(snapshot.run - 1)
-    assert supervisor.wait_for({State.READY}, TIMEOUT_S).pid == snapshot.pid
+    supervisor.wait_for({State.READY}, TIMEOUT_S)  # until both are taken
+    for thread in threading.enumerate():
+        if thread.name.endswith("-check"):
+            thread.join(TIMEOUT_S)
+    assert supervisor.wait_for({State.BACKOFF}, 0.3).pid == snapshot.pid
 
 
 class Night:
@@ -274,6 +303,18 @@ def test_an_engine_that_answers_after_sleep_is_kept(
         supervisor.wait_for({State.BACKOFF}, 0.05)
     assert "has slept" in caplog.text
     assert supervisor.wait_for({State.BACKOFF}, 0.5).pid == before.pid
+
+
+def test_an_engine_that_loads_for_long_is_not_taken_for_one_that_has_slept(
+    make: MakeSupervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    load = Night()
+    supervisor = make(clock=load)
+    run(supervisor, fake_plan("--load-delay", "0.3"), {State.LOADING})
+    load.slept_s = 60
+    assert supervisor.wait_for({State.READY}, TIMEOUT_S).state is State.READY
+    supervisor.wait_for({State.BACKOFF}, 0.3)
+    assert "has slept" not in caplog.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -331,16 +372,19 @@ def test_what_a_person_must_mend_at_a_remote_server_fails_at_once(
         assert failure_title(supervisor.wait_for(SETTLED, TIMEOUT_S)) == title
 
 
-def test_a_remote_server_that_goes_away_and_comes_back_is_used_again(make: MakeSupervisor) -> None:
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_remote_server_that_goes_away_and_comes_back_is_used_again(
+    make: MakeSupervisor, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with remote_server() as server:
         supervisor = make()
         supervisor.ensure(remote_plan(server))
         assert supervisor.wait_for(SETTLED, TIMEOUT_S).state is State.READY
-        server.down = True
-        gone = supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
-        assert gone.failure
-        assert gone.failure.title == "The remote server does not answer"
-        server.down = False
+        with monkeypatch.context() as away:
+            away.setattr(server, "answer", lambda *_: (status, {}))
+            gone = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
+            assert gone.failure
+            assert gone.failure.title == "The remote server does not answer"
         assert supervisor.wait_for({State.READY}, TIMEOUT_S).failure is None
 
 

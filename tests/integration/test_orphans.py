@@ -4,12 +4,11 @@ import contextlib
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.fakes.processes import processes_with
 from tests.fakes.program import gone, running
 from tray_app.system.paths import resources
 from tray_app.system.ports import free_port
@@ -22,16 +21,6 @@ LONGEST_S = 2.5  # from the start of Python to some time after READY
 def model(tmp_path: Path) -> Path:
     """A model whose path, seen on a command line, tells that a process belongs to this test."""
     return Path(shutil.copy(resources() / "test-model" / "test.gguf", tmp_path / "marker.gguf"))
-
-
-def processes_with(marker: str) -> list[psutil.Process]:
-    def found() -> Iterator[psutil.Process]:
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if any(marker in word for word in process.cmdline()):
-                    yield process
-
-    return list(found())
 
 
 @pytest.mark.timeout(180)

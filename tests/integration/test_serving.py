@@ -113,18 +113,30 @@ def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
     assert (app.status().engine.run, app.status().asleep) == (1, False)
 
 
+def test_an_engine_that_somebody_starts_or_stops_just_now_is_not_put_to_sleep(make: MakeApp) -> None:
+    app = ready(make())
+    with app._serving._lock:
+        app._serving.rest()
+    assert not app.status().asleep
+    assert embed(app).status_code == 200
+
+
 def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tray_app.serving._MINUTE_S", 0.2)
+    idle_s = 0.5  # less than the engine takes to load
+    monkeypatch.setattr("tray_app.serving._MINUTE_S", idle_s)
     app = make(idle_minutes=MINUTE)
+    since_s: dict[State, float] = {}
     slept = threading.Event()
 
     def listen(status: AppStatus) -> None:
+        since_s[status.engine.state] = status.engine.since_s
         if status.asleep and status.engine.state is State.STOPPED:
             slept.set()
 
     app.changed.connect(listen)
-    ready(app)
+    app.start_server()
     assert slept.wait(DEADLINE_S)
+    assert since_s[State.STOPPING] - since_s[State.READY] >= idle_s
 
 
 def test_an_app_that_starts_on_demand_waits_with_an_open_address(make: MakeApp) -> None:
@@ -309,7 +321,20 @@ def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> N
         assert app.status().traffic.prompt_tokens == 3
 
 
-@pytest.mark.parametrize("url", ["", "box:8000", "ftp://box/v1", "http://", "http://box:x/v1", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "box:8000",
+        "ftp://box/v1",
+        "http://",
+        "http://box:x/v1",
+        "http://[::1",
+        "http://my..box/v1",
+        "http://box/my server/v1",
+        "http://box/é/v1",
+    ],
+)
 def test_a_remote_server_needs_an_address(make: MakeApp, url: str) -> None:
     with pytest.raises(EngineError, match="has no address"):
         make(engine="remote", remote_url=url).start_server()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE
+from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED
 from tray_app.engine.diagnosis import diagnose, failure_to_start, hung
 from tray_app.errors import Fix
 
@@ -35,7 +35,7 @@ def test_a_real_end_names_its_cause_a_remedy_and_the_lines_that_show_it(end: End
     assert error.hint
     assert (error.fix, error.setting) == (end.fix, end.setting)
     assert failure.permanent is ("port was taken" not in end.title)
-    assert "{}" not in str(error)
+    assert NAMED not in str(error)
     assert 1 <= len(error.evidence) <= 3
     assert "" not in error.evidence
 
@@ -117,7 +117,7 @@ def test_an_exit_code_alone_names_the_cause(exit_code: int, title: str, fix: Fix
     assert title in failure.error.title
     assert (failure.error.fix, failure.permanent) == (fix, permanent)
     assert failure.error.evidence == ("loading",)
-    assert "{}" not in str(failure.error)
+    assert NAMED not in str(failure.error)
 
 
 def test_each_exit_code_of_the_table_is_written_as_it_is_looked_up() -> None:

@@ -141,6 +141,12 @@ def test_a_path_with_nothing_there_is_told(tmp_path: Path) -> None:
         EngineFinder(PC).probe(tmp_path / "gone")
 
 
+@pytest.mark.parametrize("setting", ["~nobody-here/server", "a\0b"])
+def test_what_can_be_no_path_is_no_engine(setting: str) -> None:
+    with pytest.raises(EngineError, match="There is no engine at"):
+        choose_engine(setting, False, EngineFinder(PC))
+
+
 @posix
 def test_folders_and_plain_files_are_no_programs(tmp_path: Path) -> None:
     note = tmp_path / "notes.txt"

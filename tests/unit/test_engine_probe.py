@@ -1,4 +1,9 @@
-from tray_app.engine.probe import QuietWatch
+import pytest
+
+from tests.fakes.scripted_engine import engine_that_answers
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.probe import QuietWatch, gives_embedding
+from tray_app.errors import EngineError
 from tray_app.system.process import Usage
 
 IDLE = Usage(0, 0)
@@ -32,3 +37,18 @@ def test_the_sleep_of_the_machine_is_not_the_engines() -> None:
     assert not watch.exceeded(IDLE, 0, 8 * 3600)
     assert watch.watched_s == 9
     assert watch.exceeded(IDLE, 0, 8 * 3600 + 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, b"<html>", "Its answer cannot be understood."),
+        (500, b'{"error": {"message": "no pooling"}}', "no pooling"),
+        (500, b'{"error": {"message": "\xff"}}', "It answers with HTTP status 500."),
+        (500, b"oops", "It answers with HTTP status 500."),
+    ],
+)
+def test_an_answer_that_is_no_embedding_is_told(status: int, body: bytes, reason: str) -> None:
+    with engine_that_answers(body, status=status) as engine, pytest.raises(EngineError) as refused:
+        gives_embedding(EngineKind.LLAMA_SERVER, int(engine.base_url.rpartition(":")[2]))
+    assert refused.value.message == reason

@@ -15,6 +15,7 @@ from tray_app.phrases import Phrase
 if TYPE_CHECKING:
     from tray_app.phrases import Text
 
+NAMED = "{named}"
 OTHER_ENGINE: Text = "Choose another engine in the settings."
 _OTHER_MODEL = "Download the model again, or choose another one."
 _LESS_MEMORY = "Lower the context size, choose a smaller model, or close other programs."
@@ -29,7 +30,7 @@ class Cause:
     hint: Text
     fix: Fix = Fix.NONE
     setting: str = ""
-    """For `Fix.SETTING`; {named} stands for the argument that a line names, which need not be a setting."""
+    """For `Fix.SETTING`; `NAMED` for that of the argument that a line names, if there is one."""
     permanent: bool = True
     """Whether starting the engine again would end the same way."""
 
@@ -84,7 +85,7 @@ _CAUSES_BY_LINE = (
             "It was started with a value that it cannot use.",
             "Correct it in the settings.",
             Fix.SETTING,
-            "{}",
+            NAMED,
         ),
     ),
     (

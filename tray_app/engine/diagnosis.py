@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, OTHER_ENGINE
+from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
 from tray_app.settings.schema import FIELDS
@@ -98,7 +98,7 @@ def gone(model: Path, place: Path) -> Failure:
 
 def _failure(cause: Cause, named: str, evidence: tuple[str, ...]) -> Failure:
     setting = cause.setting
-    if setting == "{}":
+    if setting == NAMED:
         argument = named.removeprefix("--").replace("-", "_")
         setting = argument if argument in _SETTINGS else "extra_arguments"
     return Failure(cause.error(named, setting, evidence), cause.permanent)

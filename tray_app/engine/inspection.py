@@ -37,9 +37,10 @@ def stat(path: Path) -> os.stat_result:
     """The facts about a file; `EngineError` if nothing is there."""
     try:
         return path.stat()
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: what can be no path
+        why = exc.strerror if isinstance(exc, OSError) else None
         raise UnusableEngineError(
-            phrase("There is no engine at {path}", path=path), exc.strerror or str(exc), CHOOSE
+            phrase("There is no engine at {path}", path=path), why or str(exc), CHOOSE
         ) from exc
 
 

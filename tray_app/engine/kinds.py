@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
+import os
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -99,7 +100,7 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
         case EngineKind.LLAMA_CPP:
             engine = finder.embedded()
         case _:
-            engine = finder.probe(Path(setting).expanduser())
+            engine = finder.probe(Path(os.path.expanduser(setting)))  # noqa: PTH111 Path's raises for an unknown user
     if engine is None:
         raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
     if sparse and engine.kind is not EngineKind.POWERINFER:

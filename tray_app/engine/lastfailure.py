@@ -56,5 +56,5 @@ def read(state_dir: Path) -> NotedFailure | None:
     """The last failure that was noted; None if there was none."""
     try:
         return msgspec.json.decode((state_dir / _FILE_NAME).read_bytes(), type=NotedFailure)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None

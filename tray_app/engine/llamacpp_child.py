@@ -14,7 +14,6 @@ from typing import Any
 import xllamacpp
 
 _PARALLEL_REQUESTS = 4
-_PROMPT_CACHE_MIB = 512  # llama.cpp's own limit, 8 GiB, is for servers
 
 
 class UsageError(Exception):
@@ -45,7 +44,6 @@ def default_params() -> Any:
     params.embedding = True
     params.n_parallel = _PARALLEL_REQUESTS
     params.kv_unified = True  # each request may use the whole context
-    params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.sse_ping_interval = 0  # comments in a stream stop some clients
     params.cors_origins = ""  # no web page may read an answer
     params.ui = False
@@ -73,7 +71,7 @@ def apply_arguments(params: Any, arguments: list[str]) -> None:
 def _find(params: Any, flag: str) -> tuple[Any, str]:
     plain = flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else ""
     owner, _, name = _NAMES.get(flag, plain).rpartition(".")
-    return (getattr(params, owner) if owner else params), name
+    return (getattr(params, owner, None) if owner else params), name
 
 
 def _truth(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -38,6 +39,8 @@ _FLAGS = {
 """By setting, the argument that tells the engine."""
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
+_PATH = re.compile(r"[!-~]*")
+"""What a request can have as its path: letters beyond ASCII and blanks cannot be sent."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
 
 _OWNED: dict[str, Text] = {
@@ -70,8 +73,8 @@ class LaunchPlan:
     argv: tuple[str, ...]
     context_size: int
     """How many tokens a request and its answer may have; what the gateway tells clients."""
-    place: Place | None = None
-    """Where it runs; None: anywhere."""
+    place: Place
+    """Where it runs."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command line for a process that listens on `port`."""
@@ -170,12 +173,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
     """The use of the remote server that these settings name; `EngineError` if they name none."""
     url = settings.remote_url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, brackets that do not close
-        usable = False
-    if not usable:
+    if not _can_be_asked(url):
         raise EngineError(
             "The remote server has no address",
             phrase("«{url}» is not the address of a server.", url=url)
@@ -183,6 +181,7 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
             else "The setting «Remote address» is empty.",
             "Give its base URL, as http://192.168.1.20:8000/v1.",
         )
+    parts = urlsplit(url)
     if parts.hostname in ("localhost", LOOPBACK, "::1") and parts.port == settings.port:
         raise EngineError(
             "The remote server cannot be this app itself",
@@ -190,6 +189,22 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
             "Give the address of the other machine.",
         )
     return RemotePlan(url, settings.remote_model, key)
+
+
+def _can_be_asked(url: str) -> bool:
+    """Whether a URL says where to connect, and can be written into a request as it is."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        port = parts.port
+    except ValueError:  # a port that is no number, brackets that do not close, dots without a name between
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and host != b""
+        and port != 0
+        and _PATH.fullmatch(parts.path) is not None
+    )
 
 
 def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:

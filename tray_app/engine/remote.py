@@ -33,6 +33,7 @@ _TIMEOUT_S = 5.0
 _MISSES = 2
 """So many times in a row a server that was ready may fail to answer; a busy one can be late."""
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _STOPPED = Failure(EngineError("The remote server is no longer used"), permanent=False)
 
 
@@ -114,7 +115,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             phrase("{url} answers with HTTP status {status}.", url=plan.url, status=status),
             "Give the key that its owner has set: powerinfer-tray key set remote",
         )
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # it still loads
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:  # it still loads, or is busy
         raise ConnectionError(f"HTTP status {status}")
     try:
         offered = tuple(model.id for model in msgspec.json.decode(body, type=_Models).data)

@@ -13,6 +13,7 @@ import queue
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ from tray_app.system.runfolder import RunFolder
 from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container
     from pathlib import Path
 
     from tray_app.engine.lifecycle import Effect, Event
@@ -129,12 +130,11 @@ class Supervisor:
         launcher: Launcher,
         state_dir: Path,
         log_dir: Path,
-        environ: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._launcher = launcher
         self._state_dir = state_dir
-        self._environ = child_environment() if environ is None else environ
+        self._environ = child_environment()
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)
@@ -218,13 +218,14 @@ class Supervisor:
 
     def _next(self) -> Event | _Close | _Check:
         while True:
-            self._look_for_sleep()
             try:
                 return self._inbox.get(timeout=self._time_to_wake_s())
             except queue.Empty:
                 if self._wake and self._wake[0] <= self._timing.clock():
                     due, self._wake = self._wake[1], None
                     return due
+            finally:
+                self._look_for_sleep()  # before anything changes: only a wait while READY is a short one
 
     def _time_to_wake_s(self) -> float | None:
         limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
@@ -294,12 +295,10 @@ class Supervisor:
         return self._launch(number, plan)
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
-        port = free_port()
-        self._output.add(f"[run {number}] {plan.display(port)}")
         try:
-            self._folder = RunFolder.make(self._state_dir / _RUN_FOLDERS)
-            cwd = settle(plan.place, plan.model.path, self._folder) if plan.place else self._folder.path
-            child = self._launcher.launch(Launch(plan.command(port), self._environ, cwd))
+            port = free_port()
+            self._output.add(f"[run {number}] {plan.display(port)}")
+            child = self._launcher.launch(Launch(plan.command(port), self._environ, self._make_folder(plan)))
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
@@ -307,6 +306,19 @@ class Supervisor:
         self._run = Run(number, plan, port, child, self._output)
         self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         return Spawned(number)
+
+    def _make_folder(self, plan: LaunchPlan) -> Path:
+        """Make the folder that a run has of its own; where the run takes place, mostly there."""
+        parent = self._state_dir / _RUN_FOLDERS
+        try:
+            self._folder = RunFolder.make(parent)
+            return settle(plan.place, plan.model.path, self._folder)
+        except OSError as exc:
+            raise EngineError(
+                "The app's folder cannot be written",
+                str(exc),
+                "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
+            ) from exc
 
     def _remember(self, child: Child, port: int) -> Path | None:
         try:
@@ -318,7 +330,8 @@ class Supervisor:
     def _forget_run(self) -> None:
         self._run = None
         if self._record:
-            self._record.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows does not while another program reads it; the next start will
+                self._record.unlink(missing_ok=True)
             self._record = None
         if self._folder:
             self._folder.remove()
