@@ -69,9 +69,11 @@ def test_nobody_is_found_where_no_app_runs(tmp_path: Path) -> None:
     assert find_running(tmp_path / "nowhere") is None
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"port":9,"token":"x","pid":1}', '{"port":"9"}'])
-def test_the_file_of_a_dead_app_finds_nobody(tmp_path: Path, content: str) -> None:
-    (tmp_path / FILE_NAME).write_text(content)
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b'{"port":9,"token":"x","pid":1}', b'{"port":"9"}', b'{"token":"\xff"}']
+)
+def test_the_file_of_a_dead_app_finds_nobody(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
     assert find_running(tmp_path) is None
 
 

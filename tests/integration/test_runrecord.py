@@ -101,8 +101,9 @@ def test_a_record_that_cannot_be_removed_keeps_nobody_from_starting(tmp_path: Pa
     assert reap(tmp_path) == ()
 
 
-def test_a_damaged_record_is_thrown_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b'{"executable": "\xff"}'])
+def test_a_damaged_record_is_thrown_away(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "engine-1.json"
-    path.write_text("{")
+    path.write_bytes(content)
     assert reap(tmp_path) == ()
     assert not path.exists()

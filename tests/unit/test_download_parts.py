@@ -148,7 +148,7 @@ def test_what_arrives_during_a_sync_is_left_to_the_next(
     assert loaded(tmp_path).plan.received_bytes == 4
 
 
-@pytest.mark.parametrize("journal", [b"", b"{", b'{"received_bytes": 6}', b"\xff"])
+@pytest.mark.parametrize("journal", [b"", b"{", b'{"received_bytes": 6}', b"\xff", b'{"sha256": "\xff"}'])
 def test_a_broken_journal_means_a_fresh_start(tmp_path: Path, journal: bytes) -> None:
     left_behind(tmp_path, b"GGUF12")
     (tmp_path / "m.gguf.part.json").write_bytes(journal)

@@ -40,6 +40,15 @@ def test_a_folder_stays_as_long_as_something_cannot_be_removed(tmp_path: Path) -
     assert run.path.exists()
 
 
+def test_a_damaged_list_of_promises_keeps_no_folder(tmp_path: Path) -> None:
+    run = RunFolder.make(tmp_path / "runs")
+    run.remove_too(tmp_path / "nothing")
+    for file in run.path.iterdir():
+        file.write_bytes(b'["\xff"]')
+    run.remove()
+    assert not run.path.exists()
+
+
 def test_what_a_crash_has_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
     left, link = left_behind(tmp_path, GONE), tmp_path / "link"
     link.write_text("x")

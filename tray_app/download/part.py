@@ -21,7 +21,7 @@ from tray_app.download.plan import Plan, Span
 from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
 from tray_app.errors import DownloadError
-from tray_app.system.files import write_atomically
+from tray_app.system.files import NOT_JSON, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +210,7 @@ def read_journal(path: Path) -> Journal | None:
     """The journal at `path`; None if there is none that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Journal)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 

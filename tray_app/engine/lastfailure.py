@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.system.files import write_atomically
+from tray_app.system.files import NOT_JSON, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,5 +56,5 @@ def read(state_dir: Path) -> NotedFailure | None:
     """The last failure that was noted; None if there was none."""
     try:
         return msgspec.json.decode((state_dir / _FILE_NAME).read_bytes(), type=NotedFailure)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *NOT_JSON):
         return None

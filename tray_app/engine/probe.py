@@ -12,6 +12,7 @@ import msgspec
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.plan import LOOPBACK
 from tray_app.errors import EngineError
+from tray_app.system.files import NOT_JSON
 from tray_app.system.process import Usage
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _TEXT = "Hello"
 _TIMEOUT_S = 30.0
-_NOT_UNDERSTOOD = (msgspec.DecodeError, UnicodeDecodeError)
 _BUSY_SHARE = 0.05
 """Of a core: PowerInfer takes a little all the time, also when it hangs."""
 
@@ -86,7 +86,7 @@ def _parse(kind: EngineKind, body: bytes) -> Sequence[float | None] | None:
             # Absent when it is busy with another request.
             return msgspec.json.decode(body, type=_Vector).embedding
         data = msgspec.json.decode(body, type=_Vectors).data
-    except _NOT_UNDERSTOOD as exc:
+    except NOT_JSON as exc:
         raise _useless("Its answer cannot be understood.") from exc
     return data[0].embedding if data else None
 
@@ -102,7 +102,7 @@ def _checked(vector: Sequence[float | None]) -> bool:
 def _reason(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_Refusal).error.message
-    except _NOT_UNDERSTOOD:
+    except NOT_JSON:
         return ""
 
 

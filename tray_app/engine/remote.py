@@ -20,6 +20,7 @@ from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
+from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +120,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
         raise ConnectionError(f"HTTP status {status}")
     try:
         offered = tuple(model.id for model in msgspec.json.decode(body, type=_Models).data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         offered = ()
     if status != HTTPStatus.OK or not offered:
         raise EngineError(

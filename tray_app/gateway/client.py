@@ -13,6 +13,7 @@ from tray_app.errors import GatewayError
 from tray_app.gateway.control import FILE_NAME, ControlFile, Fault
 from tray_app.gateway.openai import Usage
 from tray_app.phrases import phrase
+from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -170,7 +171,7 @@ def find_running(state_dir: Path) -> ControlClient | None:
     try:
         client = ControlClient(msgspec.json.decode((state_dir / FILE_NAME).read_bytes(), type=ControlFile))
         client.status(_FIRST_ANSWER_S)
-    except (OSError, msgspec.DecodeError, GatewayError):
+    except (OSError, *NOT_JSON, GatewayError):
         return None
     return client
 
@@ -190,7 +191,7 @@ def _piece(payload: bytes) -> str:
     """The text that one event of a stream adds; `GatewayError` if it says that something went wrong."""
     try:
         event = msgspec.json.decode(payload, type=_Event)
-    except msgspec.DecodeError as exc:
+    except NOT_JSON as exc:
         raise GatewayError(
             "The server's answer makes no sense", "An event is not the JSON of this app."
         ) from exc
@@ -215,7 +216,7 @@ def _send(
 def _decode(response: requests.Response, kind: type[Answer]) -> Answer:
     try:
         return msgspec.json.decode(response.content, type=kind)
-    except msgspec.DecodeError as exc:
+    except NOT_JSON as exc:
         raise GatewayError(
             "The server's answer makes no sense",
             phrase("Status {status}, not the JSON of this app.", status=response.status_code),

@@ -20,7 +20,7 @@ from tray_app.errors import AppError
 from tray_app.gateway.guard import check_key, local_only, openai_errors
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
-from tray_app.system.files import write_atomically
+from tray_app.system.files import NOT_JSON, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -105,7 +105,7 @@ class Control:
     async def _answer_show(self, request: web.Request) -> web.StreamResponse:
         try:
             wanted = msgspec.json.decode(await request.read(), type=Showing)
-        except msgspec.DecodeError as exc:
+        except NOT_JSON as exc:
             raise ApiError(400, f"This cannot be shown: {exc}", code="invalid_request") from exc
         return await _calling(lambda: self._show(wanted.source))(request)
 

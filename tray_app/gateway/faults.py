@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from tray_app.gateway.openai import ApiError
+from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,5 +41,5 @@ def decode_answer(data: bytes, kind: type[Answer]) -> Answer:
     """An engine's answer as a value; 502 if it is none. The message leaves out what the answer says."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except NOT_JSON as exc:
         raise ApiError(502, "The engine's answer is not what was expected.", code="engine_answer") from exc

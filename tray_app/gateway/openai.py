@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from tray_app.system.files import NOT_JSON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -211,7 +213,7 @@ def decode(data: bytes, kind: type[Body]) -> Body:
     except msgspec.ValidationError as exc:
         found = re.search(r"`\$\.(\w+)", str(exc))
         raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except NOT_JSON as exc:
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
 
 

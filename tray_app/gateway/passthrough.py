@@ -29,6 +29,7 @@ from tray_app.gateway.openai import (
     decode,
     embedding_texts,
 )
+from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -201,7 +202,7 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     """The tokens that an answer says were read and made; None if it does not: that makes it no worse."""
     try:
         usage = msgspec.json.decode(answer.get("usage", NULL), type=_Usage | None)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 

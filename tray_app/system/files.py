@@ -1,4 +1,4 @@
-"""Writing small files so that a crash at any moment leaves the old content or the new, never a mixture."""
+"""Small files, written so that a crash leaves the old content or the new; and what is no JSON when read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `msgspec.json.decode` raises for bytes that are not the JSON they should be: a file that a power cut
+has damaged, an answer of another program."""
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from tray_app.system.files import NOT_JSON
+
 _LEAVINGS = "leavings.json"
 _NAME = re.compile(r"^(\d+)-")
 _CLOCK_TOLERANCE_S = 2.0  # psutil reckons start times from the boot time, which moves when the clock is set
@@ -41,7 +43,7 @@ class RunFolder:
         """Remove everything; what is still in use is left to the next `sweep`."""
         try:
             leavings = msgspec.json.decode((self.path / _LEAVINGS).read_bytes(), type=list[str])
-        except (OSError, msgspec.DecodeError):  # there are none
+        except (OSError, *NOT_JSON):  # there are none
             leavings = []
         try:
             for name in leavings:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from tray_app.system.files import write_atomically
+from tray_app.system.files import NOT_JSON, write_atomically
 from tray_app.system.process import descendants
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def reap(folder: Path) -> tuple[int, ...]:
     for path in folder.glob(_PATTERN):
         try:
             record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *NOT_JSON):
             left_over = []
         else:
             if _owner_lives(record):
