@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 
 from tray_app.errors import ModelError
 from tray_app.models.faults import missing
@@ -71,7 +72,8 @@ def models_list(*, as_json: Json = False) -> None:
         why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
         typer.echo(f"cannot be used: {each.path.name}: {why}")
     for entry in offers:
-        typer.echo(f"offered: {entry.id}: {entry.name}. {entry.note}")
+        size = f", {decimal(entry.size_bytes)}" if entry.size_bytes else ""  # people's own lists may not know
+        typer.echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
 
 
 @models_commands.command("info")

@@ -149,7 +149,9 @@ def test_files_of_no_use_are_listed_with_the_reason(folder: Path) -> None:
 
     assert (half["arriving"], half["path"]) == (False, str(folder / "half.gguf"))
     assert half["problem"]["title"] == "The model file half.gguf is incomplete"
-    assert "cannot be used: half.gguf: The model file" in powerinfer_tray("models", "list").stdout
+    printed = powerinfer_tray("models", "list").stdout
+    assert "cannot be used: half.gguf: The model file" in printed
+    assert "offered: bamboo-7b-q4: Bamboo 7B (Q4_0), 4.7 GB. " in printed
 
 
 def test_the_download_of_a_split_model_brings_all_its_files(folder: Path, tmp_path: Path) -> None:
