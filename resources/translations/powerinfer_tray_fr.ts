@@ -5,26 +5,6 @@
         <name>app</name>
         <message>
             <location filename="../../tray_app/app.py" />
-            <source>There is no key {name}</source>
-            <translation>La clé {name} n’existe pas</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>The keys are: {names}.</source>
-            <translation>Les clés sont : {names}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>This cannot be a key</source>
-            <translation>Ceci ne peut pas être une clé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>A key is made of letters, digits and signs, without blanks.</source>
-            <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
             <source>{name} comes with the app</source>
             <translation>{name} est fourni avec l’application</translation>
         </message>
@@ -115,26 +95,6 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} a répondu {status} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>the file is gated</source>
-            <translation>l’accès au fichier est restreint</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : keyring set powerinfer-tray {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
             <source>The server does not let us have this file</source>
             <translation>Le serveur ne nous donne pas ce fichier</translation>
         </message>
@@ -187,6 +147,31 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>Check the address in a browser.</source>
             <translation>Vérifiez l’adresse dans un navigateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} a répondu {status} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>the file is gated</source>
+            <translation>l’accès au fichier est restreint</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès : dans les paramètres sous Modèles, ou avec powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : keyring set powerinfer-tray {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -1120,8 +1105,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
-            <source>Give the key that its owner has set: powerinfer-tray key set remote</source>
-            <translation>Donnez la clé que son propriétaire a définie : powerinfer-tray key set remote</translation>
+            <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
+            <translation>Saisissez la clé définie par son propriétaire : dans les paramètres sous Moteur, ou avec powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
@@ -1830,8 +1815,58 @@
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>Choose one: powerinfer-tray key set gateway</source>
-            <translation>Choisissez-en une : powerinfer-tray key set gateway</translation>
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway</source>
+            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>API key</source>
+            <translation>Clé d’API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the local network: clients must send it as their OpenAI API key.</source>
+            <translation>Pour le réseau local : les clients doivent l’envoyer comme clé d’API OpenAI.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote key</source>
+            <translation>Clé distante</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote: the API key that its server asks for, if it asks for one.</source>
+            <translation>Pour le moteur remote : la clé d’API que demande son serveur, s’il en demande une.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Hugging Face token</source>
+            <translation>Jeton Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.</source>
+            <translation>Pour les fichiers dont l’éditeur veut d’abord que vous acceptiez ses conditions. Il n’est envoyé qu’à huggingface.co.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>There is no key {name}</source>
+            <translation>La clé {name} n’existe pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The keys are: {names}.</source>
+            <translation>Les clés sont : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>This cannot be a key</source>
+            <translation>Ceci ne peut pas être une clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2629,6 +2664,46 @@
             <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate</source>
+            <translation>Générer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy</source>
+            <translation>Copier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove</source>
+            <translation>Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate: {title}</source>
+            <translation>Générer : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy: {title}</source>
+            <translation>Copier : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep</source>
+            <translation>Conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep: {title}</source>
+            <translation>Conserver : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove: {title}</source>
+            <translation>Supprimer : {title}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/log_table.py" />
             <source>Time</source>
             <translation>Heure</translation>
@@ -3266,6 +3341,46 @@
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
             <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : aucun SHA-256 n’a été conservé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Asking the keychain …</source>
+            <translation>Consultation du trousseau …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Kept in the system's keychain</source>
+            <translation>Dans le trousseau du système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>None</source>
+            <translation>Rien d’enregistré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Will be removed</source>
+            <translation>Sera supprimé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Copy it now: once applied, it is not shown again.</source>
+            <translation>Copiez-la maintenant : une fois appliquée, elle n’est plus affichée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Clients need the new key.</source>
+            <translation>Les clients ont besoin de la nouvelle clé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one.</source>
+            <translation>Le réseau local en exige une.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one: type it, or press Generate.</source>
+            <translation>Le réseau local en exige une : saisissez-la, ou appuyez sur Générer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/logs.py" />

@@ -5,26 +5,6 @@
         <name>app</name>
         <message>
             <location filename="../../tray_app/app.py" />
-            <source>There is no key {name}</source>
-            <translation>{name} というキーはありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>The keys are: {names}.</source>
-            <translation>使用できるキー: {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>This cannot be a key</source>
-            <translation>これはキーとして使用できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>A key is made of letters, digits and signs, without blanks.</source>
-            <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
             <source>{name} comes with the app</source>
             <translation>{name} はアプリに付属しています</translation>
         </message>
@@ -115,26 +95,6 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>先に公開者の利用条件への同意が必要です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} の応答 {status}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>the file is gated</source>
-            <translation>ファイルへのアクセスは制限されています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: keyring set powerinfer-tray {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
             <source>The server does not let us have this file</source>
             <translation>サーバーがこのファイルの取得を許可しません</translation>
         </message>
@@ -187,6 +147,31 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>Check the address in a browser.</source>
             <translation>アドレスをブラウザーで確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>先に公開者の利用条件への同意が必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} の応答 {status}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>the file is gated</source>
+            <translation>ファイルへのアクセスは制限されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「モデル」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: keyring set powerinfer-tray {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -1120,8 +1105,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
-            <source>Give the key that its owner has set: powerinfer-tray key set remote</source>
-            <translation>サーバーの所有者が設定したキーを指定してください: powerinfer-tray key set remote</translation>
+            <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
+            <translation>所有者が設定したキーを、設定の「エンジン」または powerinfer-tray key set remote で入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
@@ -1830,8 +1815,58 @@
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>Choose one: powerinfer-tray key set gateway</source>
-            <translation>キーを設定してください: powerinfer-tray key set gateway</translation>
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway</source>
+            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>API key</source>
+            <translation>API キー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the local network: clients must send it as their OpenAI API key.</source>
+            <translation>ローカルネットワーク用: クライアントは OpenAI の API キーとして送信する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote key</source>
+            <translation>リモートキー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote: the API key that its server asks for, if it asks for one.</source>
+            <translation>エンジンが remote の場合: そのサーバーが求める API キー (求められる場合のみ)。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Hugging Face token</source>
+            <translation>Hugging Face トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.</source>
+            <translation>公開者の利用条件への同意が必要なファイルに使います。huggingface.co にのみ送信されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>There is no key {name}</source>
+            <translation>{name} というキーはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The keys are: {names}.</source>
+            <translation>使用できるキー: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>This cannot be a key</source>
+            <translation>これはキーとして使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2629,6 +2664,46 @@
             <translation>分割されたモデルのほかのファイルと付属ファイルも一緒にインポートされます。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate</source>
+            <translation>生成</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy</source>
+            <translation>コピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove</source>
+            <translation>削除</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate: {title}</source>
+            <translation>生成: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy: {title}</source>
+            <translation>コピー: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep</source>
+            <translation>残す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep: {title}</source>
+            <translation>残す: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove: {title}</source>
+            <translation>削除: {title}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/log_table.py" />
             <source>Time</source>
             <translation>時刻</translation>
@@ -3263,6 +3338,46 @@
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
             <translation>ヘッダーとサイズは正常です。SHA-256 が保存されていないため、重みは検証できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Asking the keychain …</source>
+            <translation>キーチェーンに確認中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Kept in the system's keychain</source>
+            <translation>キーチェーンに保存済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>None</source>
+            <translation>なし</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Will be removed</source>
+            <translation>削除されます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Copy it now: once applied, it is not shown again.</source>
+            <translation>今のうちにコピーしてください。適用後は二度と表示されません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Clients need the new key.</source>
+            <translation>クライアントには新しいキーが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one.</source>
+            <translation>ローカルネットワークには必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one: type it, or press Generate.</source>
+            <translation>ローカルネットワークには必要です。入力するか「生成」を押してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/logs.py" />
