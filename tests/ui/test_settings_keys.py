@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import keyring
@@ -20,20 +21,24 @@ from tests.fakes.keychain import MemoryKeychain
 from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import App
 from tray_app.engine.lifecycle import State
+from tray_app.errors import SettingsError
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS, REMOTE
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import NoKeychainError
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
+from tray_app.ui.application import Desktop
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.operations import collect_diagnostics
+from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.settings import GROUPS
+from tray_app.ui.presenters.tray import Page
 from tray_app.ui.settings_dialog import SettingsDialog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from PySide6.QtWidgets import QPushButton, QWidget
+    from PySide6.QtWidgets import QApplication, QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
@@ -393,6 +398,26 @@ def test_another_key_of_a_remote_server_is_said_to_restart_it(
         app.stop_server()
 
 
+def test_an_error_about_a_key_has_a_button_that_leads_to_its_field(
+    qtbot: QtBot, qapp: QApplication, app: App
+) -> None:
+    app.store.override(network="lan")
+    desktop = Desktop(qapp, app)
+    with pytest.raises(SettingsError, match="needs an API key"):
+        app.start_server()
+    desktop.window.open(Page.STATUS)
+    page = desktop.window.page(Page.STATUS)
+    assert isinstance(page, StatusPage)
+    qtbot.waitUntil(lambda: page.card.error is not None)
+
+    page.card._button.click()
+
+    assert desktop.dialog is not None
+    assert desktop.dialog.focusWidget() is desktop.dialog.keys[GATEWAY.name].line
+    desktop.leave()
+    desktop.bridge.close(timeout_s=5)
+
+
 def test_no_key_comes_into_the_settings_file_the_log_or_a_report(
     qtbot: QtBot, app: App, open_dialog: Callable[[], SettingsDialog], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -422,6 +447,18 @@ def test_a_dialog_in_another_language_goes_on_with_the_keys(
     assert new.key_changes() == old.key_changes()
     assert not new.keys[GATEWAY.name].copy_button.isHidden()
     assert not new.keys[REMOTE.name].in_clear
+
+
+def test_a_dialog_that_is_closed_is_gone_without_the_help_of_the_garbage_collector(
+    open_dialog: Callable[[], SettingsDialog],
+) -> None:
+    dialog = open_dialog()
+    dialog.close()
+    widgets: list[QWidget] = [dialog, dialog.card, *dialog.keys.values()]
+    gone = [weakref.ref(widget) for widget in widgets]
+    del dialog, widgets
+
+    assert [one() for one in gone] == [None] * len(gone)
 
 
 def test_the_tab_key_goes_through_a_row_from_left_to_right(

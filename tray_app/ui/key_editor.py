@@ -33,12 +33,12 @@ class KeyEditor(Editor):
         title = tr.said(key.title)
         self.generate_button.setAccessibleName(tr("Generate: {title}").format(title=title))
         self.copy_button.setAccessibleName(tr("Copy: {title}").format(title=title))
-        # The server's own key is the only one that this app may choose.
-        self._hold(self.line, *((self.generate_button, self.copy_button) if key is GATEWAY else ()))
+        self._hold(self.line, self.generate_button, self.copy_button)
+        self.generate_button.setVisible(key is GATEWAY)  # the only one that this app may choose
         self.line.textEdited.connect(self._type)
         self.line.textChanged.connect(self._tell)
         self.generate_button.clicked.connect(self._generate)
-        self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.line.text()))
+        self.copy_button.clicked.connect(self._copy)
         self.remove_button.clicked.connect(self._forget_or_keep)
         self._adjust()
 
@@ -77,6 +77,9 @@ class KeyEditor(Editor):
         self._forgets = False
         self.line.setEchoMode(QLineEdit.EchoMode.Normal)
         self.line.setText(secrets.token_urlsafe())
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.line.text())
 
     def _forget_or_keep(self) -> None:
         self.set_value("" if self._forgets else None)

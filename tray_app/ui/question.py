@@ -15,21 +15,18 @@ Answer = TypeVar("Answer")
 
 
 class Question(Generic[Subject, Answer]):
-    """Asked about one subject at a time. Whoever hears the answer asks again: what came meanwhile is next."""
+    """Asked about one subject at a time. Whoever hears the answer asks again: what came meanwhile is next.
 
-    def __init__(
-        self,
-        bridge: Bridge,
-        question: Callable[[Subject], Answer],
-        hear: Callable[[Subject, Answer | AppError], object],
-    ) -> None:
+    It refers to no widget, which would be a circle: widgets in circles may be deleted on another thread.
+    """
+
+    def __init__(self, bridge: Bridge, question: Callable[[Subject], Answer]) -> None:
         self._bridge = bridge
         self._question = question
-        self._hear = hear
         self._subject: Subject | None = None
         self._waits = False
 
-    def ask(self, subject: Subject) -> None:
+    def ask(self, subject: Subject, hear: Callable[[Subject, Answer | AppError], object]) -> None:
         """Ask, unless an answer is awaited or this was asked last."""
         if self._waits or subject == self._subject:
             return
@@ -37,6 +34,6 @@ class Question(Generic[Subject, Answer]):
 
         def answered(answer: Answer | AppError) -> None:
             self._waits = False
-            self._hear(subject, answer)
+            hear(subject, answer)
 
         self._bridge.run(lambda: self._question(subject), answered, answered)

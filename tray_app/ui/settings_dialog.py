@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app import AppStatus
+    from tray_app.app import App, AppStatus
     from tray_app.engine.plan import Plan
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
@@ -85,8 +86,8 @@ class SettingsDialog(QDialog):
         self._plan: Plan | AppError | None = None
         self._port_doubt = self._port_praise = ""
         self._kept: Kept = None
-        self._plan_question = Question(bridge, self._preview, self._show_plan)
-        self._port_question = Question(bridge, bridge.app.port_owners, self._show_owners)
+        self._plan_question = Question(bridge, partial(_preview, bridge.app))
+        self._port_question = Question(bridge, bridge.app.port_owners)
         self.tabs = SettingTabs(bridge.app)
         self.editors, self.keys, self.rows = self.tabs.editors, self.tabs.keys, self.tabs.rows
         self.memory_bars = (MemoryBar(), MemoryBar())
@@ -209,8 +210,8 @@ class SettingsDialog(QDialog):
         new, problems = self._judgement()
         self._annotate(new, problems)
         self._permit(problems)
-        self._port_question.ask(new.port)
-        self._plan_question.ask((new, self.key_changes()))
+        self._port_question.ask(new.port, self._show_owners)
+        self._plan_question.ask((new, self.key_changes()), self._show_plan)
         self._show_memory(new)
         self._show_consequence(new)
 
@@ -236,9 +237,6 @@ class SettingsDialog(QDialog):
         changed = bool(self.draft() or self.key_changes())
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(possible)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).setEnabled(possible and changed)
-
-    def _preview(self, draft: tuple[Settings, KeyChanges]) -> Plan:
-        return self._bridge.app.preview(*draft)
 
     def _show_plan(self, _draft: object, plan: Plan | AppError) -> None:
         self._plan = plan
@@ -317,6 +315,10 @@ class SettingsDialog(QDialog):
             self._judge()
         else:
             self.failed_later.emit(error)
+
+
+def _preview(app: App, draft: tuple[Settings, KeyChanges]) -> Plan:
+    return app.preview(*draft)
 
 
 def _command_view() -> QPlainTextEdit:
