@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from tray_app.app import AppStatus
     from tray_app.engine.plan import LaunchPlan
+    from tray_app.settings.keys import KeyChanges
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
@@ -64,7 +65,7 @@ _TEXTS = {
 class Teacher(FakeApp):
     """A fake that serves a sparse model with PowerInfer; its vectors show what embeddings are good for."""
 
-    def preview(self, settings: Settings) -> LaunchPlan:
+    def preview(self, settings: Settings, keys: KeyChanges | None = None) -> LaunchPlan:  # noqa: ARG002
         return _plan(settings)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:

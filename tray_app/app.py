@@ -29,7 +29,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.engine.vitals import vitals_of
-from tray_app.errors import DownloadError, GatewayError, ModelError, SettingsError
+from tray_app.errors import DownloadError, GatewayError, ModelError
 from tray_app.examination import RunningApp
 from tray_app.gateway.client import complete, embed
 from tray_app.gateway.control import Control
@@ -41,7 +41,8 @@ from tray_app.models.library import Library, NotInstalledError, builtin_model, m
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
-from tray_app.serving import GATEWAY_KEY, REMOTE_KEY, Serving, client_key, listening_address
+from tray_app.serving import Serving, client_key, listening_address
+from tray_app.settings.keys import KEYS, REMOTE, key_named, read_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
@@ -67,16 +68,12 @@ if TYPE_CHECKING:
     from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
     from tray_app.models.library import Model
+    from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
 
 _log = logging.getLogger(__name__)
-
-HF_KEY = "huggingface.co"
-KEYS = (GATEWAY_KEY, REMOTE_KEY, HF_KEY)
-"""The keys that a person can set: what clients from the network must show, what a remote server asks for,
-and what Hugging Face wants for gated files."""
 
 _STOP_TIMEOUT_S = 10.0
 
@@ -112,9 +109,9 @@ class AppStatus:
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `preview`, `vitals`,
-    `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread that draws
-    windows must not call them itself.
+    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `kept_keys`, `preview`,
+    `vitals`, `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread
+    that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -253,8 +250,12 @@ class App:
         self._trial_threads = count
         self._serving.adopt()
 
-    def apply(self, new: Settings) -> None:
-        """Save `new` and act on what is different. `AppError` says what could not be done."""
+    def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
+        """Save `new` and act on what is different. `AppError` says what could not be done.
+
+        `keys` are kept or forgotten with it. Where the keychain refuses, nothing is saved.
+        """
+        self._keep(keys or {})
         old = self.store.current
         self.store.replace(new)
         if new.models_folder != old.models_folder:
@@ -278,25 +279,24 @@ class App:
 
     def set_key(self, name: str, key: str | None) -> None:
         """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
-        if name not in KEYS:
-            raise SettingsError(
-                phrase("There is no key {name}", name=repr(name)),
-                phrase("The keys are: {names}.", names=", ".join(KEYS)),
-            )
-        if key is None:
-            self._secrets.delete(name)
-        else:
-            if not key or not key.isascii() or not key.isprintable() or " " in key:
-                raise SettingsError(
-                    "This cannot be a key", "A key is made of letters, digits and signs, without blanks."
-                )
-            self._secrets.set(name, key)
+        self._keep({name: key})
         self._serving.adopt()
 
-    def preview(self, settings: Settings, *, download: bool = False) -> Plan:
-        """What the engine would be started with; `AppError` if it could not be started."""
+    def kept_keys(self) -> frozenset[str]:
+        """The names of the keys that are kept. `KeychainError` if there is no keychain, or it refuses."""
+        return frozenset(key.name for key in KEYS if self._secrets.has(key.name))
+
+    def preview(
+        self,
+        settings: Settings,
+        keys: KeyChanges | None = None,
+        *,
+        download: bool = False,
+    ) -> Plan:
+        """What the engine would be started with; `AppError` if it could not be started. `keys` as `apply`."""
         if settings.engine == EngineKind.REMOTE:
-            return plan_remote(settings, self._secrets.get(REMOTE_KEY) or "")
+            key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
+            return plan_remote(settings, key or "")
         model = self._model(settings, download=download)
         engine = choose_engine(settings.engine, model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
@@ -410,6 +410,18 @@ class App:
         self._supervisor.close(rest_s())
         self._log.close()
 
+    def _keep(self, keys: KeyChanges) -> None:
+        for name, key in keys.items():  # none of them, if one cannot be kept
+            if name not in self._token_hosts():
+                key_named(name)
+            if key is not None:
+                read_key(key)
+        for name, key in keys.items():
+            if key is None:
+                self._secrets.delete(name)
+            else:
+                self._secrets.set(name, key)
+
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
         try:
             switch(self.autostart, on=wanted)
@@ -456,9 +468,13 @@ class App:
     def _session(self) -> Session:
         return Session(self._token)
 
+    def _token_hosts(self) -> set[str | None]:
+        """Hugging Face and its mirror: each has a token of its own, kept under its name."""
+        return {urlsplit(address).hostname for address in (HUGGING_FACE, self.store.current.hf_endpoint)}
+
     def _token(self, host: str) -> str | None:
         """The access token for Hugging Face or its mirror; without a keychain there is none."""
-        if host not in {urlsplit(HUGGING_FACE).hostname, urlsplit(self.store.current.hf_endpoint).hostname}:
+        if host not in self._token_hosts():
             return None
         try:
             return self._secrets.get(host)

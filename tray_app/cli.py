@@ -83,7 +83,7 @@ KeyName = Annotated[
     str,
     typer.Argument(
         help="gateway: what clients must show. remote: what a remote server asks for. "
-        "huggingface.co: for gated files."
+        "huggingface.co, or the host of its mirror: for gated files."
     ),
 ]
 

@@ -26,7 +26,7 @@ class Fix(StrEnum):
     VERIFY_MODEL = "verify-model"
     """Look whether the model's file is whole."""
     SETTING = "setting"
-    """Open the settings at the field that `AppError.setting` names."""
+    """Open the settings at the field that `AppError.setting` names: that of a setting, or of a key."""
     CHOOSE_ENGINE = "choose-engine"
 
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
-from tray_app.errors import AppError, EngineError, SettingsError
+from tray_app.errors import AppError, EngineError, Fix, SettingsError
 from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
+from tray_app.settings.keys import GATEWAY
 from tray_app.system.drives import DriveGoneError, Return
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
     from tray_app.system.keychain import Secrets
     from tray_app.system.ports import PortError
-
-GATEWAY_KEY, REMOTE_KEY = "gateway", "remote"
-"""Names in the keychain: what clients from the network must show, and what a remote server asks for."""
 
 _RETRY_AFTER_S = 2
 _MINUTE_S = 60.0
@@ -319,7 +317,7 @@ def listening_address(settings: Settings) -> str:
 
 def client_key(settings: Settings, secrets: Secrets) -> str:
     """What clients must show; empty where none is asked for. `AppError` if the keychain refuses to tell."""
-    return (secrets.get(GATEWAY_KEY) or "") if settings.network == "lan" else ""
+    return (secrets.get(GATEWAY.name) or "") if settings.network == "lan" else ""
 
 
 def check_key(settings: Settings, secrets: Secrets) -> str:
@@ -329,7 +327,9 @@ def check_key(settings: Settings, secrets: Secrets) -> str:
         raise SettingsError(
             "The local network needs an API key",
             "Without one, everybody in the network could use this server.",
-            "Choose one: powerinfer-tray key set gateway",
+            "Choose one: in the settings under Network, or with powerinfer-tray key set gateway",
+            fix=Fix.SETTING,
+            setting=GATEWAY.name,
         )
     return key
 

@@ -5,26 +5,6 @@
         <name>app</name>
         <message>
             <location filename="../../tray_app/app.py" />
-            <source>There is no key {name}</source>
-            <translation>La clé {name} n’existe pas</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>The keys are: {names}.</source>
-            <translation>Les clés sont : {names}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>This cannot be a key</source>
-            <translation>Ceci ne peut pas être une clé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>A key is made of letters, digits and signs, without blanks.</source>
-            <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
             <source>{name} comes with the app</source>
             <translation>{name} est fourni avec l’application</translation>
         </message>
@@ -115,26 +95,6 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} a répondu {status} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>the file is gated</source>
-            <translation>l’accès au fichier est restreint</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : keyring set powerinfer-tray {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
             <source>The server does not let us have this file</source>
             <translation>Le serveur ne nous donne pas ce fichier</translation>
         </message>
@@ -187,6 +147,31 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>Check the address in a browser.</source>
             <translation>Vérifiez l’adresse dans un navigateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} a répondu {status} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>the file is gated</source>
+            <translation>l’accès au fichier est restreint</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès : dans les paramètres sous Modèles, ou avec powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -367,6 +352,16 @@
             <location filename="../../tray_app/download/session.py" />
             <source>{host}: {reason}.</source>
             <translation>{host} : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The proxy cannot be used</source>
+            <translation>Le proxy est inutilisable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{proxy} is not the address of an HTTP proxy (http://host:port).</source>
+            <translation>{proxy} n’est pas l’adresse d’un proxy HTTP (http://hôte:port).</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -1120,8 +1115,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
-            <source>Give the key that its owner has set: powerinfer-tray key set remote</source>
-            <translation>Donnez la clé que son propriétaire a définie : powerinfer-tray key set remote</translation>
+            <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
+            <translation>Saisissez la clé définie par son propriétaire : dans les paramètres sous Moteur, ou avec powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
@@ -1167,6 +1162,16 @@
             <location filename="../../tray_app/engine/remote.py" />
             <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
             <translation>Vérifiez qu’il fonctionne et que cet ordinateur peut le joindre. Il est interrogé de temps en temps.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>The app's folder cannot be written</source>
+            <translation>Impossible d’écrire dans le dossier de l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <translation>Vérifiez les droits de ce dossier, ou indiquez-en un autre avec POWERINFER_TRAY_HOME.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
@@ -1510,6 +1515,16 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header would be {count:,} bytes long.</source>
+            <translation>Son en-tête occuperait {count:,} octets.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It ends after {count:,} bytes, within its header.</source>
+            <translation>Il se termine après {count:,} octets, au milieu de son en-tête.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
             <source>tensors</source>
             <translation>tenseurs</translation>
         </message>
@@ -1552,21 +1567,6 @@
             <location filename="../../tray_app/models/gguf.py" />
             <source>letters in one text</source>
             <translation>lettres dans un seul texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
-            <source>Its header would be {count:,} bytes long.</source>
-            <translation>Son en-tête occuperait {count:,} octets.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
-            <source>It ends after {count:,} bytes, within its header.</source>
-            <translation>Il se termine après {count:,} octets, au milieu de son en-tête.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
-            <source>It became shorter while it was read.</source>
-            <translation>Il a raccourci pendant sa lecture.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -1615,6 +1615,11 @@
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Free some space, or link the model in place of copying it.</source>
+            <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
             <source>{name} could not be imported</source>
             <translation>{name} n’a pas pu être importé</translation>
         </message>
@@ -1622,6 +1627,11 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>{reason} ({path}).</source>
             <translation>{reason} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that you may write there; where links cannot be made, copy or move it.</source>
+            <translation>Vérifiez que vous avez le droit d’y écrire ; là où il n’est pas possible de créer des liens, copiez-le ou déplacez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
@@ -1637,16 +1647,6 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>Check its permissions; where there is no trash, delete it for good.</source>
             <translation>Vérifiez ses droits d’accès ; s’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
-            <translation>Il faut {needed:.2f} Gio, et {free:.2f} Gio sont libres dans {folder}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>Free some space, or link the model in place of copying it.</source>
-            <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
@@ -1804,6 +1804,11 @@
             <translation>il n’a rien dit.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/space.py" />
+            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
+            <translation>Il faut {needed:.2f} Gio, et {free:.2f} Gio sont libres dans {folder}.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/verify.py" />
             <source>Its SHA-256 is {actual}, but was {expected}.</source>
             <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
@@ -1830,8 +1835,58 @@
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>Choose one: powerinfer-tray key set gateway</source>
-            <translation>Choisissez-en une : powerinfer-tray key set gateway</translation>
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway</source>
+            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>API key</source>
+            <translation>Clé d’API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the local network: clients must send it as their OpenAI API key.</source>
+            <translation>Pour le réseau local : les clients doivent l’envoyer comme clé d’API OpenAI.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote key</source>
+            <translation>Clé distante</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote: the API key that its server asks for, if it asks for one.</source>
+            <translation>Pour le moteur remote : la clé d’API que demande son serveur, s’il en demande une.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Hugging Face token</source>
+            <translation>Jeton Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.</source>
+            <translation>Pour les fichiers dont l’éditeur veut d’abord que vous acceptiez ses conditions. Il n’est envoyé qu’à huggingface.co.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>There is no key {name}</source>
+            <translation>La clé {name} n’existe pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The keys are: {names}.</source>
+            <translation>Les clés sont : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>This cannot be a key</source>
+            <translation>Ceci ne peut pas être une clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2269,16 +2324,6 @@
             <translation>Déverrouillez le trousseau du système et réessayez.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/system/logs.py" />
-            <source>The app's folder cannot be written</source>
-            <translation>Impossible d’écrire dans le dossier de l’application</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/system/logs.py" />
-            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
-            <translation>Vérifiez les droits de ce dossier, ou indiquez-en un autre avec POWERINFER_TRAY_HOME.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/system/ports.py" />
             <source>another program</source>
             <translation>un autre programme</translation>
@@ -2627,6 +2672,46 @@
             <location filename="../../tray_app/ui/import_dialog.py" />
             <source>The other files of a split model, and what belongs to it, come along.</source>
             <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate</source>
+            <translation>Générer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy</source>
+            <translation>Copier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove</source>
+            <translation>Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate: {title}</source>
+            <translation>Générer : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy: {title}</source>
+            <translation>Copier : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep</source>
+            <translation>Conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep: {title}</source>
+            <translation>Conserver : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove: {title}</source>
+            <translation>Supprimer : {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/log_table.py" />
@@ -3268,6 +3353,46 @@
             <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : aucun SHA-256 n’a été conservé.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Asking the keychain …</source>
+            <translation>Consultation du trousseau …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Kept in the system's keychain</source>
+            <translation>Dans le trousseau du système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>None</source>
+            <translation>Rien d’enregistré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Will be removed</source>
+            <translation>Sera supprimé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Copy it now: once applied, it is not shown again.</source>
+            <translation>Copiez-la maintenant : une fois appliquée, elle n’est plus affichée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Clients need the new key.</source>
+            <translation>Les clients ont besoin de la nouvelle clé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one.</source>
+            <translation>Le réseau local en exige une.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one: type it, or press Generate.</source>
+            <translation>Le réseau local en exige une : saisissez-la, ou appuyez sur Générer.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/logs.py" />
             <source>App</source>
             <translation>Application</translation>
@@ -3835,18 +3960,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>Il lui faut {need}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
             <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>{size} MiB</source>
-            <translation>{size} Mio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>{size} GiB</source>
-            <translation>{size} Gio</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
@@ -3897,6 +4017,16 @@
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{size} TB</source>
             <translation>{size} To</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} MiB</source>
+            <translation>{size} Mio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} GiB</source>
+            <translation>{size} Gio</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />

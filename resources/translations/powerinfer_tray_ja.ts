@@ -5,26 +5,6 @@
         <name>app</name>
         <message>
             <location filename="../../tray_app/app.py" />
-            <source>There is no key {name}</source>
-            <translation>{name} というキーはありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>The keys are: {names}.</source>
-            <translation>使用できるキー: {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>This cannot be a key</source>
-            <translation>これはキーとして使用できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
-            <source>A key is made of letters, digits and signs, without blanks.</source>
-            <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app.py" />
             <source>{name} comes with the app</source>
             <translation>{name} はアプリに付属しています</translation>
         </message>
@@ -115,26 +95,6 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>先に公開者の利用条件への同意が必要です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} の応答 {status}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>the file is gated</source>
-            <translation>ファイルへのアクセスは制限されています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: keyring set powerinfer-tray {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: keyring set powerinfer-tray {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
             <source>The server does not let us have this file</source>
             <translation>サーバーがこのファイルの取得を許可しません</translation>
         </message>
@@ -187,6 +147,31 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>Check the address in a browser.</source>
             <translation>アドレスをブラウザーで確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>先に公開者の利用条件への同意が必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} の応答 {status}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>the file is gated</source>
+            <translation>ファイルへのアクセスは制限されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「モデル」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -367,6 +352,16 @@
             <location filename="../../tray_app/download/session.py" />
             <source>{host}: {reason}.</source>
             <translation>{host}: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The proxy cannot be used</source>
+            <translation>プロキシを使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{proxy} is not the address of an HTTP proxy (http://host:port).</source>
+            <translation>{proxy} は HTTP プロキシのアドレス (http://host:port) ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -1120,8 +1115,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
-            <source>Give the key that its owner has set: powerinfer-tray key set remote</source>
-            <translation>サーバーの所有者が設定したキーを指定してください: powerinfer-tray key set remote</translation>
+            <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
+            <translation>所有者が設定したキーを、設定の「エンジン」または powerinfer-tray key set remote で入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
@@ -1167,6 +1162,16 @@
             <location filename="../../tray_app/engine/remote.py" />
             <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
             <translation>実行中であること、このコンピューターから接続できることを確認してください。ときどき接続を再試行します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>The app's folder cannot be written</source>
+            <translation>アプリのフォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/supervisor.py" />
+            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
@@ -1510,6 +1515,16 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header would be {count:,} bytes long.</source>
+            <translation>ヘッダーの長さが {count:,} バイトになります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>It ends after {count:,} bytes, within its header.</source>
+            <translation>{count:,} バイトで、ヘッダーの途中で終わっています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
             <source>tensors</source>
             <translation>個のテンソル</translation>
         </message>
@@ -1552,21 +1567,6 @@
             <location filename="../../tray_app/models/gguf.py" />
             <source>letters in one text</source>
             <translation>文字のテキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
-            <source>Its header would be {count:,} bytes long.</source>
-            <translation>ヘッダーの長さが {count:,} バイトになります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
-            <source>It ends after {count:,} bytes, within its header.</source>
-            <translation>{count:,} バイトで、ヘッダーの途中で終わっています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
-            <source>It became shorter while it was read.</source>
-            <translation>読み込み中に短くなりました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -1615,6 +1615,11 @@
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Free some space, or link the model in place of copying it.</source>
+            <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
             <source>{name} could not be imported</source>
             <translation>{name} をインポートできませんでした</translation>
         </message>
@@ -1622,6 +1627,11 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>{reason} ({path}).</source>
             <translation>{reason} ({path})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that you may write there; where links cannot be made, copy or move it.</source>
+            <translation>そこに書き込めるか確認してください。リンクを作れない場所では、コピーまたは移動してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
@@ -1637,16 +1647,6 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>Check its permissions; where there is no trash, delete it for good.</source>
             <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
-            <translation>{needed:.2f} GiB 必要ですが、{folder} の空き容量は {free:.2f} GiB です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>Free some space, or link the model in place of copying it.</source>
-            <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
@@ -1804,6 +1804,11 @@
             <translation>出力はありませんでした。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/space.py" />
+            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
+            <translation>{needed:.2f} GiB 必要ですが、{folder} の空き容量は {free:.2f} GiB です。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/verify.py" />
             <source>Its SHA-256 is {actual}, but was {expected}.</source>
             <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
@@ -1830,8 +1835,58 @@
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>Choose one: powerinfer-tray key set gateway</source>
-            <translation>キーを設定してください: powerinfer-tray key set gateway</translation>
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway</source>
+            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>API key</source>
+            <translation>API キー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the local network: clients must send it as their OpenAI API key.</source>
+            <translation>ローカルネットワーク用: クライアントは OpenAI の API キーとして送信する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote key</source>
+            <translation>リモートキー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote: the API key that its server asks for, if it asks for one.</source>
+            <translation>エンジンが remote の場合: そのサーバーが求める API キー (求められる場合のみ)。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Hugging Face token</source>
+            <translation>Hugging Face トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.</source>
+            <translation>公開者の利用条件への同意が必要なファイルに使います。huggingface.co にのみ送信されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>There is no key {name}</source>
+            <translation>{name} というキーはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The keys are: {names}.</source>
+            <translation>使用できるキー: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>This cannot be a key</source>
+            <translation>これはキーとして使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2269,16 +2324,6 @@
             <translation>システムのキーチェーンのロックを解除して、もう一度お試しください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/system/logs.py" />
-            <source>The app's folder cannot be written</source>
-            <translation>アプリのフォルダーに書き込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/system/logs.py" />
-            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
-            <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/system/ports.py" />
             <source>another program</source>
             <translation>別のプログラム</translation>
@@ -2627,6 +2672,46 @@
             <location filename="../../tray_app/ui/import_dialog.py" />
             <source>The other files of a split model, and what belongs to it, come along.</source>
             <translation>分割されたモデルのほかのファイルと付属ファイルも一緒にインポートされます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate</source>
+            <translation>生成</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy</source>
+            <translation>コピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove</source>
+            <translation>削除</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Generate: {title}</source>
+            <translation>生成: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Copy: {title}</source>
+            <translation>コピー: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep</source>
+            <translation>残す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Keep: {title}</source>
+            <translation>残す: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/key_editor.py" />
+            <source>Remove: {title}</source>
+            <translation>削除: {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/log_table.py" />
@@ -3265,6 +3350,46 @@
             <translation>ヘッダーとサイズは正常です。SHA-256 が保存されていないため、重みは検証できません。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Asking the keychain …</source>
+            <translation>キーチェーンに確認中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Kept in the system's keychain</source>
+            <translation>キーチェーンに保存済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>None</source>
+            <translation>なし</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Will be removed</source>
+            <translation>削除されます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Copy it now: once applied, it is not shown again.</source>
+            <translation>今のうちにコピーしてください。適用後は二度と表示されません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Clients need the new key.</source>
+            <translation>クライアントには新しいキーが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one.</source>
+            <translation>ローカルネットワークには必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The local network needs one: type it, or press Generate.</source>
+            <translation>ローカルネットワークには必要です。入力するか「生成」を押してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/logs.py" />
             <source>App</source>
             <translation>アプリ</translation>
@@ -3830,18 +3955,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
+            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>{need} が必要ですが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
             <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>{size} MiB</source>
-            <translation>{size} MiB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>{size} GiB</source>
-            <translation>{size} GiB</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/vitals.py" />
@@ -3892,6 +4012,16 @@
             <location filename="../../tray_app/ui/presenters/wording.py" />
             <source>{size} TB</source>
             <translation>{size} TB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} MiB</source>
+            <translation>{size} MiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/wording.py" />
+            <source>{size} GiB</source>
+            <translation>{size} GiB</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/wording.py" />

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tray_app.models.files import Partial
     from tray_app.models.housekeeping import How, OnProgress
     from tray_app.models.library import Unusable
+    from tray_app.settings.keys import KeyChanges
     from tray_app.system.ports import PortOwner
 
 MODELS = Path("/models")
@@ -334,6 +335,7 @@ class FakeApp:
         self.engine = make_engine()
         self.plan: Plan = make_plan()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
+        self.kept: set[str] = set()
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
         self.looks = 0
@@ -398,13 +400,16 @@ class FakeApp:
     def move_to_free_port(self) -> None:
         self.note("move_to_free_port")
 
-    def apply(self, new: Settings) -> None:
+    def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
         changes = {
             key: value
             for key, value in msgspec.structs.asdict(new).items()
             if value != getattr(self.store.current, key)
         }
-        self.note("apply", changes)
+        keys = keys or {}
+        self.note("apply", {**changes, **keys})
+        self.kept |= {name for name, key in keys.items() if key}
+        self.kept -= {name for name, key in keys.items() if not key}
         self.show(replace(self._status, settings=new))
 
     def examine(self) -> Examination:
@@ -413,7 +418,11 @@ class FakeApp:
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())
 
-    def preview(self, settings: Settings) -> LaunchPlan:
+    def kept_keys(self) -> frozenset[str]:
+        self.note("kept_keys")
+        return frozenset(self.kept)
+
+    def preview(self, settings: Settings, keys: KeyChanges | None = None) -> LaunchPlan:  # noqa: ARG002
         self.note("preview", settings)
         model = self.library.find(settings.model)
         return plan_launch(settings, model, self.engine, self.host)

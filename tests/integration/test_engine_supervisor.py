@@ -21,8 +21,9 @@ from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
+from tray_app.engine.remote import offered_models
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
-from tray_app.errors import Fix
+from tray_app.errors import EngineError, Fix
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
@@ -370,6 +371,12 @@ def test_what_a_person_must_mend_at_a_remote_server_fails_at_once(
         supervisor = make()
         supervisor.ensure(plan(server))
         assert failure_title(supervisor.wait_for(SETTLED, TIMEOUT_S)) == title
+
+
+def test_a_refused_key_leads_to_its_field() -> None:
+    with remote_server() as server, pytest.raises(EngineError) as refused:
+        offered_models(remote_plan(server, key="wrong"))
+    assert (refused.value.fix, refused.value.setting) == (Fix.SETTING, "remote")
 
 
 @pytest.mark.parametrize("status", [503, 429])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import keyring
 import pytest
 import requests
+from keyring.errors import KeyringLocked
 from msgspec.structs import replace
 
 from tests.fakes.gateways import get, post
@@ -24,6 +25,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, Fix, ModelError, SettingsError
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
+from tray_app.system.keychain import KeychainError
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, free_port
 
@@ -244,9 +246,57 @@ def test_a_public_port_that_is_taken_between_look_and_use_is_told(
 
 def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:
     app = make(network="lan")
-    with pytest.raises(SettingsError, match="needs an API key"):
+    with pytest.raises(SettingsError, match="needs an API key") as refused:
         app.start_server()
+    assert (refused.value.fix, refused.value.setting) == (Fix.SETTING, "gateway")
     assert not app.status().serving
+
+
+@linux
+def test_settings_and_keys_are_applied_together_and_without_another_start(make: MakeApp) -> None:
+    app = ready(make())
+    app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-house", "remote": "sk-1"})
+    other_address = f"http://127.0.0.2:{app.status().settings.port}/v1/models"
+    assert get(other_address).status_code == 401
+    assert get(other_address, Authorization="Bearer sk-house").status_code == 200
+    assert app.kept_keys() == {"gateway", "remote"}
+    app.apply(replace(app.store.current, network="local"), {"gateway": None})
+    assert embed(app).status_code == 200
+    assert app.kept_keys() == {"remote"}
+    assert app.status().engine.run == 1
+
+
+@pytest.mark.parametrize("keys", [{"gateway": "a b"}, {"other": None}, {"remote": "sk-1", "gateway": ""}])
+def test_where_a_key_cannot_be_kept_nothing_is(make: MakeApp, keys: dict[str, str | None]) -> None:
+    app = make()
+    with pytest.raises(SettingsError):
+        app.apply(replace(app.store.current, ctx_size=1024), keys)
+    assert app.store.current.ctx_size == 2048
+    assert app.kept_keys() == set()
+
+
+def test_where_the_keychain_refuses_no_setting_is_saved(
+    make: MakeApp, keychain: MemoryKeychain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: str) -> None:
+        raise KeyringLocked("it is locked")
+
+    app = make()
+    monkeypatch.setattr(keychain, "set_password", locked)
+    with pytest.raises(KeychainError, match="it is locked"):
+        app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-house"})
+    assert app.store.current.network == "local"
+    assert not app.store.path.exists()
+
+
+def test_what_a_key_would_lead_to_is_said_before_it_is_kept(make: MakeApp) -> None:
+    app = make(engine="remote", remote_url="http://box:8000/v1")
+    app.set_key("remote", "sk-1")
+    now = app.preview(app.store.current)
+    assert app.preview(app.store.current, {"gateway": "x"}) == now
+    assert app.preview(app.store.current, {"remote": "sk-1"}) == now
+    assert app.preview(app.store.current, {"remote": "sk-2"}) != now
+    assert app.preview(app.store.current, {"remote": None}) != now
 
 
 @linux

@@ -14,7 +14,7 @@ from freeze import PackagingError
 from tests.packaging.wine.lock import windows_lock
 from tests.packaging.wine.traces import difference, parse_registry
 from tray_app import __version__
-from tray_app.app import KEYS
+from tray_app.settings.keys import KEYS
 from tray_app.system.autostart import NAME, RunKey
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def test_the_installer_removes_what_the_app_makes() -> None:
     assert defined("DATA") == r"$LOCALAPPDATA\PowerInferTray"  # as platformdirs has it
     assert defined("MODELS") == r"$PROFILE\.PowerInfer"
     keys = re.findall(r"!insertmacro FORGET (\S+)", SCRIPT)
-    assert set(keys) == set(KEYS)
+    assert set(keys) == {key.name for key in KEYS}
 
 
 def test_the_installer_knows_the_programs() -> None:

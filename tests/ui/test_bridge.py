@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from tests.fakes.app import make_status
@@ -10,6 +11,7 @@ from tray_app.ui.bridge import Bridge
 
 if TYPE_CHECKING:
     import pytest
+    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
@@ -101,6 +103,44 @@ def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:
 
     with qtbot.assertNotEmitted(bridge.status_changed, wait=20):
         fake.show(make_status(State.READY))
+
+
+def test_an_error_with_a_cause_lets_go_of_whoever_met_it(qtbot: QtBot, bridge: Bridge) -> None:
+    class Worker:
+        def work(self) -> None:
+            try:
+                int("x")
+            except ValueError as exc:
+                raise EngineError("No engine") from exc
+
+    errors: list[AppError] = []
+    worker = Worker()
+    gone = weakref.ref(worker)
+    bridge.run(worker.work, _unexpected, errors.append)
+    del worker
+    qtbot.waitUntil(lambda: bool(errors))
+
+    assert gone() is None
+
+
+def test_a_closed_bridge_lets_go_of_whoever_waits_for_an_operation(
+    qtbot: QtBot, qapp: QApplication, fake: FakeApp
+) -> None:
+    class Waiter:
+        def hear(self, value: object) -> None:
+            raise AssertionError(value)
+
+    bridge = Bridge(fake.as_app)
+    waiter = Waiter()
+    gone = weakref.ref(waiter)
+    with qtbot.captureExceptions() as raised:
+        bridge.run(lambda: "done", waiter.hear, waiter.hear)
+        del waiter
+        bridge.close(timeout_s=5)
+        assert gone() is None
+        qapp.processEvents()  # which may have the outcome still
+
+    assert not raised
 
 
 def _unexpected(value: object) -> None:

@@ -32,6 +32,7 @@ from tray_app.errors import EngineError, Fix, SettingsError
 from tray_app.models.catalog import load_catalog
 from tray_app.models.memory import Fit
 from tray_app.phrases import phrase
+from tray_app.settings.keys import GATEWAY, HUGGING_FACE
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import resources
 from tray_app.ui.about import about_box
@@ -126,6 +127,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
             fake.show(status)
         window.open(Page.STATUS)
         yield f"status-{name}", window
+    fake.kept = {HUGGING_FACE.name}
     dialog = SettingsDialog(bridge)
     qtbot.addWidget(dialog)
     dialog.show()
@@ -133,11 +135,25 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     for number in range(dialog.tabs.count()):
         dialog.tabs.setCurrentIndex(number)
         yield f"settings-{number}", dialog
+    yield from keys(qtbot, dialog)
     box = about_box()
     qtbot.addWidget(box)
     box.show()
     yield "about", box
     yield from questions(qtbot, bridge, window)
+
+
+def keys(qtbot: QtBot, dialog: SettingsDialog) -> Iterator[tuple[str, QWidget]]:
+    """The keys in the settings, in what states they can be."""
+    dialog.point_at(GATEWAY.name)
+    dialog.editors["network"].set_value("lan")
+    yield "settings-key-missing", dialog
+    dialog.keys[GATEWAY.name].generate_button.click()
+    qtbot.wait(1)  # the note has become longer
+    yield "settings-key-made", dialog
+    dialog.keys[HUGGING_FACE.name].remove_button.click()
+    dialog.point_at(HUGGING_FACE.name)
+    yield "settings-key-removed", dialog
 
 
 def questions(qtbot: QtBot, bridge: Bridge, window: Window) -> Iterator[tuple[str, QWidget]]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
+    from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
@@ -172,9 +173,9 @@ def test_all_problems_are_shown_at_their_fields_and_ok_is_disabled(dialog: Setti
     dialog.editors["extra_arguments"].set_value(("--fine",))
     dialog.editors["models_folder"].set_value("relative")
 
-    assert dialog.notes["engine"].text().startswith("⚠ It must be")
-    assert dialog.notes["models_folder"].text().startswith("⚠ It must be the full path of a folder")
-    assert not dialog.notes["extra_arguments"].text().startswith("⚠")
+    assert dialog.rows["engine"].note.text().startswith("⚠ It must be")
+    assert dialog.rows["models_folder"].note.text().startswith("⚠ It must be the full path of a folder")
+    assert not dialog.rows["extra_arguments"].note.text().startswith("⚠")
     assert not button(dialog, OK).isEnabled()
 
     dialog.editors["engine"].set_value("auto")
@@ -200,7 +201,7 @@ def test_ok_does_not_wait_for_a_model_that_must_be_downloaded_first(
 ) -> None:
     arrived = threading.Event()
 
-    def apply_slowly(new: Settings) -> None:
+    def apply_slowly(new: Settings, _keys: KeyChanges) -> None:
         fake.show(make_status(settings=new))
         arrived.wait(10)
         raise SettingsError("The download failed")
@@ -248,7 +249,7 @@ def test_a_login_that_starts_another_copy_is_said_until_the_switch_repairs_it(
     qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
 ) -> None:
     fake.show(replace(make_status(), login=Login.ELSEWHERE))
-    note = dialog.notes["launch_at_login"]
+    note = dialog.rows["launch_at_login"].note
     qtbot.waitUntil(lambda: "another copy" in note.text())
     dialog.editors["launch_at_login"].set_value(value=True)
 
@@ -273,13 +274,13 @@ def test_each_field_can_be_reset_where_it_differs_from_its_default(
 ) -> None:
     settings = Settings(model="bamboo", port=9000, threads=3, extra_arguments=("--mlock",))
     dialog = open_dialog(FakeApp(make_status(settings=settings), folder=tmp_path))
-    there = {name for name, reset in dialog.resets.items() if not reset.isHidden()}
+    there = {name for name, reset in dialog.tabs.resets.items() if not reset.isHidden()}
     assert there == {"model", "port", "threads", "extra_arguments"}
 
     for name in there:
-        dialog.resets[name].click()
+        dialog.tabs.resets[name].click()
 
-    assert all(reset.isHidden() for reset in dialog.resets.values())
+    assert all(reset.isHidden() for reset in dialog.tabs.resets.values())
     assert dialog.draft() == {"model": "", "port": 8080, "threads": "auto", "extra_arguments": ""}
 
 
@@ -289,11 +290,11 @@ def test_a_port_that_someone_has_is_told_at_once_and_not_forbidden(
     fake.owners = {9000: (PortOwner("nginx", 812),)}
 
     dialog.editors["port"].set_value(9000)
-    qtbot.waitUntil(lambda: dialog.notes["port"].text() == "⚠ Used by nginx (PID 812).")
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text() == "⚠ Used by nginx (PID 812).")
     assert button(dialog, OK).isEnabled()
 
     dialog.editors["port"].set_value(9001)
-    qtbot.waitUntil(lambda: dialog.notes["port"].text().endswith("/v1. It is free."))
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith("/v1. It is free."))
 
 
 def test_the_port_of_a_running_server_is_its_own(
@@ -301,7 +302,7 @@ def test_the_port_of_a_running_server_is_its_own(
 ) -> None:
     dialog = open_dialog(FakeApp(make_status(State.READY), folder=tmp_path))
 
-    qtbot.waitUntil(lambda: dialog.notes["port"].text().endswith("/v1. This server has it."))
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith("/v1. This server has it."))
 
 
 def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
@@ -359,7 +360,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
     dialog = open_dialog(FakeApp(make_status(settings=Settings(model="tiny")), folder=tmp_path))
 
     assert dialog.command.toPlainText() == "Tiny has not been downloaded yet"
-    assert dialog.notes["model"].text() == "⚠ Tiny has not been downloaded yet"
+    assert dialog.rows["model"].note.text() == "⚠ Tiny has not been downloaded yet"
     assert button(dialog, OK).isEnabled()
 
 
@@ -389,7 +390,7 @@ def test_the_vram_budget_is_grey_where_it_means_nothing_and_says_why(
     editor = dialog.editors["vram_budget"]
 
     qtbot.waitUntil(lambda: editor.isEnabled() is (reason == ""))
-    assert dialog.notes["vram_budget"].text().startswith(reason)
+    assert dialog.rows["vram_budget"].note.text().startswith(reason)
     assert editor.value() == 2.5
 
 

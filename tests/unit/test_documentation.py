@@ -26,6 +26,7 @@ from tests.fakes.documents import (
 )
 from tray_app.cli import commands, run
 from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE
+from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import FIELDS
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ def test_every_flag_in_the_guide_exists() -> None:
     for flag in flags:
         command, option = flag.split()
         assert option in options_of(commands_of(CLI)[command])
+
+
+def test_the_guide_has_every_key_and_no_other_with_its_title_and_group() -> None:
+    documented = {row[0]: row[1:3] for row in table_rows(section(GUIDE, "Keys"))}
+
+    assert documented == {f"`{key.name}`": [str(key.title), key.group.capitalize()] for key in KEYS}
 
 
 # Commands

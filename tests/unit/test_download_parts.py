@@ -30,7 +30,7 @@ from tray_app.download.plan import Plan, Span
 from tray_app.download.progress import RateMeter
 from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import Follower, refuse_foreign
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, Fix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -314,7 +314,15 @@ def test_a_gated_file_says_how_to_get_it() -> None:
     error = refusal(403, "huggingface.co", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Ask for access"})
     assert "accept terms" in error.title
     assert "Ask for access" in error.message
+    assert "settings under Models" in error.hint
     assert "powerinfer-tray key set huggingface.co" in error.hint
+    assert (error.fix, error.setting) == (Fix.SETTING, "huggingface.co")
+
+
+def test_a_gated_file_of_a_mirror_wants_the_mirrors_own_token() -> None:
+    error = refusal(403, "mirror.example:8443", {"X-Error-Code": "GatedRepo"})
+    assert error.hint.endswith("powerinfer-tray key set mirror.example")
+    assert error.fix is Fix.NONE
 
 
 @pytest.mark.parametrize(

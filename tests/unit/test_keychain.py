@@ -8,7 +8,7 @@ from keyring.backends.fail import Keyring as NoKeychain
 from keyring.errors import KeyringLocked
 
 from tests.fakes.keychain import MemoryKeychain
-from tray_app.system.keychain import KeychainError, Secrets
+from tray_app.system.keychain import KeychainError, NoKeychainError, Secrets
 
 
 @pytest.fixture
@@ -26,9 +26,11 @@ def test_a_secret_is_kept_and_forgotten(keychain: MemoryKeychain) -> None:
     secrets.set("remote", "sk-1")
     assert secrets.get("remote") == "sk-1"
     assert list(keychain.kept) == [("powerinfer-tray", "remote")]
+    assert secrets.has("remote")
     secrets.delete("remote")
     secrets.delete("remote")
     assert secrets.get("remote") is None
+    assert not secrets.has("remote")
 
 
 @pytest.mark.usefixtures("keychain")
@@ -36,6 +38,8 @@ def test_without_a_keychain_nothing_is_kept_and_that_is_said() -> None:
     keyring.set_keyring(NoKeychain())  # type: ignore[no-untyped-call]
     assert Secrets().get("remote") is None
     Secrets().delete("remote")
+    with pytest.raises(NoKeychainError):
+        Secrets().has("remote")
     with pytest.raises(KeychainError, match="no keychain") as refused:
         Secrets().set("remote", "sk-1")
     assert "sk-1" not in str(refused.value)
@@ -50,5 +54,6 @@ def test_a_locked_keychain_says_so(keychain: MemoryKeychain, monkeypatch: pytest
     with pytest.raises(KeychainError, match="it is locked"):
         Secrets().delete("remote")
     monkeypatch.setattr(keychain, "get_password", locked)
-    with pytest.raises(KeychainError, match="it is locked"):
-        Secrets().get("remote")
+    for question in (Secrets().get, Secrets().has):
+        with pytest.raises(KeychainError, match="it is locked"):
+            question("remote")

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, Fix
 from tray_app.phrases import phrase
+from tray_app.settings.keys import HUGGING_FACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,20 +84,7 @@ def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError
     """The server answered, but not with the file."""
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if headers.get("X-Error-Code") == "GatedRepo":
-            return RefusedError(
-                "The publisher wants you to accept terms first",
-                phrase(
-                    "{host} answered {status}: {reason}",
-                    host=host,
-                    status=status,
-                    reason=headers.get("X-Error-Message", phrase("the file is gated")),
-                ),
-                phrase(
-                    "Open the model's page on {host}, sign in and accept the terms. Then store an access "
-                    "token: powerinfer-tray key set {host}",
-                    host=host,
-                ),
-            )
+            return _gated(status, host, headers)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return RefusedError(
                 "The server does not let us have this file",
@@ -132,6 +121,30 @@ def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError
                 phrase("{host} answered {status}.", host=host, status=status),
                 "Check the address in a browser.",
             )
+
+
+def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
+    title: Text = "The publisher wants you to accept terms first"
+    cause = phrase(
+        "{host} answered {status}: {reason}",
+        host=host,
+        status=status,
+        reason=headers.get("X-Error-Message", phrase("the file is gated")),
+    )
+    keeper = urlsplit(f"//{host}").hostname or host  # tokens are kept by the host's name, without its port
+    if keeper == HUGGING_FACE.name:
+        hint = phrase(
+            "Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in "
+            "the settings under Models, or with powerinfer-tray key set {host}",
+            host=keeper,
+        )
+        return RefusedError(title, cause, hint, fix=Fix.SETTING, setting=HUGGING_FACE.name)
+    hint = phrase(  # a mirror, whose token is its own
+        "Open the model's page on {host}, sign in and accept the terms. Then store an access "
+        "token: powerinfer-tray key set {host}",
+        host=keeper,
+    )
+    return RefusedError(title, cause, hint)
 
 
 def no_answer(exc: requests.RequestException, host: str) -> DownloadError:

@@ -18,8 +18,9 @@ import truststore
 
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
+from tray_app.settings.keys import REMOTE
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
         raise EngineError(
             "The remote server refuses the key",
             phrase("{url} answers with HTTP status {status}.", url=plan.url, status=status),
-            "Give the key that its owner has set: powerinfer-tray key set remote",
+            "Enter the key that its owner has set: in the settings under Engine, or with "
+            "powerinfer-tray key set remote",
+            fix=Fix.SETTING,
+            setting=REMOTE.name,
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:  # it still loads, or is busy
         raise ConnectionError(f"HTTP status {status}")

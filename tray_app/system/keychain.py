@@ -17,28 +17,37 @@ class KeychainError(AppError):
     """The keychain is not there, is locked, or refuses."""
 
 
+class NoKeychainError(KeychainError):
+    """There is no keychain."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This system has no keychain",
+            "Keys and tokens are kept in the system's keychain, and none was found.",
+            "On Linux, install and unlock GNOME Keyring or KWallet.",
+        )
+
+
 class Secrets:
     """Small secrets by name, those of this app alone."""
 
     def get(self, name: str) -> str | None:
         """The secret; None if there is none, or no keychain. `KeychainError` if the keychain refuses."""
         try:
-            return keyring.get_password(_SERVICE, name)
-        except NoKeyringError:
+            return self._read(name)
+        except NoKeychainError:
             return None
-        except KeyringError as exc:
-            raise _refused(exc) from exc
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a secret. `KeychainError` if there is no keychain, or it refuses."""
+        return self._read(name) is not None
 
     def set(self, name: str, secret: str) -> None:
         """Keep a secret. `KeychainError` if there is no keychain, or it refuses."""
         try:
             keyring.set_password(_SERVICE, name, secret)
         except NoKeyringError as exc:
-            raise KeychainError(
-                "This system has no keychain",
-                "Keys and tokens are kept in the system's keychain, and none was found.",
-                "On Linux, install and unlock GNOME Keyring or KWallet.",
-            ) from exc
+            raise NoKeychainError from exc
         except KeyringError as exc:
             raise _refused(exc) from exc
 
@@ -48,6 +57,14 @@ class Secrets:
             return
         try:
             keyring.delete_password(_SERVICE, name)
+        except KeyringError as exc:
+            raise _refused(exc) from exc
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return keyring.get_password(_SERVICE, name)
+        except NoKeyringError as exc:
+            raise NoKeychainError from exc
         except KeyringError as exc:
             raise _refused(exc) from exc
 

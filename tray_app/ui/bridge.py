@@ -106,6 +106,8 @@ class Bridge(QObject):
         deadline_s = time.monotonic() + timeout_s
         for operation in self._operations.values():
             operation.thread.join(max(0.0, deadline_s - time.monotonic()))
+        # Who waits for them refers to this: a circle with widgets in it may be deleted on another thread.
+        self._operations.clear()
 
     def _receive(self, status: AppStatus) -> None:
         """Any thread: keep the newest snapshot, and wake the GUI thread unless it has been woken already."""
@@ -126,8 +128,7 @@ class Bridge(QObject):
         try:
             outcome = _Outcome(number, operation())
         except AppError as exc:
-            # Its frames refer to widgets, which must not outlive their use in a snapshot of the app.
-            outcome = _Outcome(number, error=exc.with_traceback(None))
+            outcome = _Outcome(number, error=_without_frames(exc))
         except Exception as exc:  # noqa: BLE001 - the top of a thread
             # A person must hear of it, and the log must have all of it.
             _log.exception("An operation of the user interface failed")
@@ -138,7 +139,9 @@ class Bridge(QObject):
             self._finished.emit(outcome)
 
     def _conclude(self, outcome: _Outcome) -> None:
-        operation = self._operations.pop(outcome.number)
+        operation = self._operations.pop(outcome.number, None)
+        if operation is None:  # closed meanwhile
+            return
         # It has nothing left to do. Once it is gone, the last reference to a widget cannot be dropped there:
         # deleting a widget outside the GUI thread ends the process.
         operation.thread.join()
@@ -160,3 +163,15 @@ class Bridge(QObject):
         self._afterwards = [(numbers, act) for numbers, act in self._afterwards if numbers]
         for act in due:
             act()
+
+
+def _without_frames(error: AppError) -> AppError:
+    """The error without the frames that it and its causes came through.
+
+    They refer to widgets, which must not outlive their use in a snapshot of the app, nor in a circle.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error

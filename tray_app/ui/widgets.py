@@ -82,7 +82,7 @@ class MessageCard(QFrame):
 
     def clear(self) -> None:
         """Say nothing more."""
-        self._act: Callable[[], object] = self.clear
+        self._act: Callable[[], object] | None = None
         self.error: AppError | None = None
         self.hide()
 
@@ -112,7 +112,8 @@ class MessageCard(QFrame):
         self._button.show()
 
     def _press(self) -> None:
-        self._act()
+        if self._act:
+            self._act()
 
     def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
         self.error = None

@@ -1,0 +1,507 @@
+"""Keys in the settings dialog, on the app as it is: with a keychain in memory, locked, slow or missing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+import keyring
+import pytest
+from keyring.backends.fail import Keyring as NoKeychain
+from keyring.errors import KeyringLocked
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
+
+from tests.fakes.gateways import get
+from tests.fakes.keychain import MemoryKeychain
+from tests.fakes.remote_server import KEY, remote_server
+from tray_app.app import App
+from tray_app.engine.lifecycle import State
+from tray_app.errors import SettingsError
+from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS, REMOTE
+from tray_app.system.host import detect_host
+from tray_app.system.keychain import NoKeychainError
+from tray_app.system.paths import AppPaths
+from tray_app.system.ports import free_port
+from tray_app.ui.application import Desktop
+from tray_app.ui.bridge import Bridge
+from tray_app.ui.operations import collect_diagnostics
+from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.presenters.settings import GROUPS
+from tray_app.ui.presenters.tray import Page
+from tray_app.ui.settings_dialog import SettingsDialog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+    from pytestqt.qtbot import QtBot
+
+    from tests.fakes.app import FakeApp
+    from tray_app.settings.keys import Key
+
+DEADLINE_MS = 60_000
+SERVICE = "powerinfer-tray"
+
+
+@pytest.fixture(autouse=True)
+def keychain() -> Iterator[MemoryKeychain]:
+    before = keyring.get_keyring()
+    memory = MemoryKeychain()
+    keyring.set_keyring(memory)
+    yield memory
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    paths = AppPaths.from_environment(os.environ)
+    made = App(paths, detect_host(), {"port": free_port(), "model": "test", "threads": 1})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_dialog(qtbot: QtBot, app: App) -> Iterator[Callable[[], SettingsDialog]]:
+    """Opens the dialog, and waits until it has heard all that it has asked."""
+    bridge = Bridge(app)
+
+    def open_it() -> SettingsDialog:
+        dialog = SettingsDialog(bridge)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        qtbot.waitUntil(lambda: not bridge._operations)
+        return dialog
+
+    yield open_it
+    bridge.close(timeout_s=5)
+
+
+def keep(keychain: MemoryKeychain, key: Key) -> None:
+    keychain.kept[SERVICE, key.name] = KEY
+
+
+def kept(keychain: MemoryKeychain, key: Key) -> str | None:
+    return keychain.kept.get((SERVICE, key.name))
+
+
+def type_key(dialog: SettingsDialog, key: Key, text: str) -> None:
+    line = dialog.keys[key.name].line
+    line.clear()
+    QTest.keyClicks(line, text)
+
+
+def note(dialog: SettingsDialog, key: Key) -> str:
+    return dialog.rows[key.name].note.text()
+
+
+def placeholder(dialog: SettingsDialog, key: Key) -> str:
+    return dialog.keys[key.name].line.placeholderText()
+
+
+def button(dialog: SettingsDialog, which: QDialogButtonBox.StandardButton) -> QPushButton:
+    return dialog.buttons.button(which)
+
+
+def refuse(*_: str) -> str:
+    raise KeyringLocked("it is locked")
+
+
+OK, APPLY = QDialogButtonBox.StandardButton.Ok, QDialogButtonBox.StandardButton.Apply
+
+
+def test_each_key_says_whether_it_is_kept_and_never_what_it_is(
+    keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    keep(keychain, REMOTE)
+
+    dialog = open_dialog()
+
+    assert {key.name: placeholder(dialog, key) for key in KEYS} == {
+        "gateway": "None",
+        "remote": "Kept in the system's keychain",
+        "huggingface.co": "None",
+    }
+    assert {name: editor.remove_button.isEnabled() for name, editor in dialog.keys.items()} == {
+        "gateway": False,
+        "remote": True,
+        "huggingface.co": False,
+    }
+    assert all(note(dialog, key) == key.help for key in KEYS)
+    assert not any(editor.line.text() for editor in dialog.keys.values())
+    assert dialog.key_changes() == {}
+    assert not button(dialog, APPLY).isEnabled()
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_every_key_can_be_pointed_at_stands_below_its_setting_and_has_a_name(
+    open_dialog: Callable[[], SettingsDialog], key: Key
+) -> None:
+    dialog = open_dialog()
+    dialog.point_at(key.name)
+
+    line = dialog.keys[key.name].line
+    above = dialog.editors[key.setting]
+    assert dialog.tabs.currentIndex() == GROUPS.index(key.group)
+    assert dialog.focusWidget() is line
+    assert above.mapTo(dialog, QPoint()).y() < line.mapTo(dialog, QPoint()).y()
+    assert (line.accessibleName(), line.accessibleDescription()) == (key.title, key.help)
+    assert line.echoMode() is QLineEdit.EchoMode.Password
+
+
+def test_what_is_typed_is_hidden_and_kept_with_apply(
+    qtbot: QtBot, keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    dialog = open_dialog()
+    type_key(dialog, HUGGING_FACE, " hf_typed ")
+    line = dialog.keys[HUGGING_FACE.name].line
+    assert "hf" not in line.displayText()
+
+    button(dialog, APPLY).click()
+
+    qtbot.waitUntil(lambda: placeholder(dialog, HUGGING_FACE) == "Kept in the system's keychain")
+    assert kept(keychain, HUGGING_FACE) == "hf_typed"
+    assert line.text() == ""
+    assert dialog.isVisible()
+    assert not button(dialog, APPLY).isEnabled()
+
+
+def test_a_kept_key_is_removed_with_ok_and_not_before(
+    qtbot: QtBot, keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    keep(keychain, REMOTE)
+    dialog = open_dialog()
+    remove = dialog.keys[REMOTE.name].remove_button
+
+    remove.click()
+    assert (placeholder(dialog, REMOTE), remove.text()) == ("Will be removed", "Keep")
+    assert kept(keychain, REMOTE) == KEY
+    remove.click()
+    assert dialog.key_changes() == {}
+    remove.click()
+    with qtbot.waitSignal(dialog.accepted):
+        button(dialog, OK).click()
+
+    assert kept(keychain, REMOTE) is None
+
+
+def test_typing_takes_a_removal_back(
+    keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    keep(keychain, REMOTE)
+    dialog = open_dialog()
+    dialog.keys[REMOTE.name].remove_button.click()
+
+    QTest.keyClicks(dialog.keys[REMOTE.name].line, "sk-2")
+
+    assert dialog.key_changes() == {"remote": "sk-2"}
+
+
+def test_a_key_that_was_made_here_can_be_read_and_copied_until_it_is_applied(
+    qtbot: QtBot, keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    dialog = open_dialog()
+    editor = dialog.keys[GATEWAY.name]
+    assert editor.copy_button.isHidden()
+
+    editor.generate_button.click()
+    first = editor.line.displayText()
+    editor.generate_button.click()
+    made = editor.line.displayText()
+    editor.copy_button.click()
+
+    assert made != first
+    assert len(made) >= 43  # 256 bits
+    assert made == dialog.key_changes()["gateway"] == QGuiApplication.clipboard().text()
+    assert note(dialog, GATEWAY).endswith("Copy it now: once applied, it is not shown again.")
+
+    button(dialog, APPLY).click()
+    qtbot.waitUntil(lambda: placeholder(dialog, GATEWAY) == "Kept in the system's keychain")
+    assert kept(keychain, GATEWAY) == made
+    assert (editor.line.text(), editor.copy_button.isHidden()) == ("", True)
+    assert editor.line.echoMode() is QLineEdit.EchoMode.Password
+
+
+def test_what_is_typed_over_a_made_key_is_hidden(open_dialog: Callable[[], SettingsDialog]) -> None:
+    dialog = open_dialog()
+    editor = dialog.keys[GATEWAY.name]
+    editor.generate_button.click()
+
+    editor.line.selectAll()
+    QTest.keyClicks(editor.line, "sk-mine")
+
+    assert dialog.key_changes() == {"gateway": "sk-mine"}
+    assert "sk" not in editor.line.displayText()
+    assert editor.copy_button.isHidden()
+
+
+def test_what_cannot_be_a_key_is_said_at_its_field_and_at_its_tab(
+    open_dialog: Callable[[], SettingsDialog],
+) -> None:
+    dialog = open_dialog()
+    type_key(dialog, REMOTE, "a b")
+
+    assert note(dialog, REMOTE) == "⚠ A key is made of letters, digits and signs, without blanks."
+    assert dialog.tabs.tabText(GROUPS.index("engine")) == "⚠ Engine"
+    assert not button(dialog, OK).isEnabled()
+
+    type_key(dialog, REMOTE, "ab")
+    assert dialog.tabs.tabText(GROUPS.index("engine")) == "Engine"
+    assert button(dialog, OK).isEnabled()
+
+
+def test_the_local_network_is_not_chosen_without_a_key(open_dialog: Callable[[], SettingsDialog]) -> None:
+    dialog = open_dialog()
+    dialog.editors["network"].set_value("lan")
+    assert note(dialog, GATEWAY) == "⚠ The local network needs one: type it, or press Generate."
+    assert not button(dialog, OK).isEnabled()
+
+    dialog.keys[GATEWAY.name].generate_button.click()
+    assert button(dialog, OK).isEnabled()
+
+
+def test_settings_in_which_a_key_is_missing_already_can_be_changed_all_the_same(
+    app: App, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    app.store.override(network="lan")
+    dialog = open_dialog()
+    assert note(dialog, GATEWAY).startswith("⚠ The local network needs one")
+
+    dialog.editors["ctx_size"].set_value(1024)
+
+    assert button(dialog, OK).isEnabled()
+
+
+def test_without_a_keychain_the_rows_are_grey_and_say_why(open_dialog: Callable[[], SettingsDialog]) -> None:
+    keyring.set_keyring(NoKeychain())  # type: ignore[no-untyped-call]
+    dialog = open_dialog()
+
+    for key in KEYS:
+        assert note(dialog, key).startswith("This system has no keychain.\n")
+        assert "GNOME Keyring" in note(dialog, key)
+        assert not dialog.keys[key.name].isEnabled()
+        assert not dialog.keys[key.name].remove_button.isEnabled()
+    dialog.editors["network"].set_value("lan")
+    assert note(dialog, GATEWAY).startswith("⚠ The local network needs one.\nThis system has no keychain.")
+    assert not button(dialog, OK).isEnabled()
+
+
+def test_a_keychain_that_is_locked_says_so_and_can_be_tried_again(
+    qtbot: QtBot,
+    keychain: MemoryKeychain,
+    open_dialog: Callable[[], SettingsDialog],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as locked:
+        locked.setattr(keychain, "get_password", refuse)
+        locked.setattr(keychain, "set_password", refuse)
+        dialog = open_dialog()
+        assert "it is locked" in note(dialog, HUGGING_FACE)
+        assert dialog.keys[HUGGING_FACE.name].isEnabled()
+        type_key(dialog, HUGGING_FACE, "hf_typed")
+        dialog.editors["temperature"].set_value(0.2)
+        button(dialog, OK).click()
+        qtbot.waitUntil(lambda: not dialog.card.isHidden())
+
+    assert dialog.card.accessibleName() == "The keychain refused"
+    assert dialog.key_changes() == {"huggingface.co": "hf_typed"}
+    assert dialog.draft() == {"temperature": 0.2}
+    with qtbot.waitSignal(dialog.accepted):
+        button(dialog, OK).click()
+    assert kept(keychain, HUGGING_FACE) == "hf_typed"
+
+
+def test_a_keychain_is_waited_for_and_holds_up_nothing(
+    qtbot: QtBot,
+    keychain: MemoryKeychain,
+    open_dialog: Callable[[], SettingsDialog],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unlocked = threading.Event()
+    asked_by: set[str] = set()
+
+    def slow(*_: str) -> None:
+        asked_by.add(threading.current_thread().name)
+        unlocked.wait(10)
+
+    dialog = open_dialog()
+    monkeypatch.setattr(keychain, "get_password", slow)
+    monkeypatch.setattr(keychain, "set_password", slow)
+    type_key(dialog, REMOTE, "sk-1")
+    button(dialog, APPLY).click()
+    with qtbot.waitSignal(dialog._bridge.status_changed):  # tells nothing of keys
+        dialog._bridge.app.changed.emit(dialog._bridge.app.status())
+    assert dialog.key_changes() == {"remote": "sk-1"}
+    assert not button(dialog, OK).isEnabled()
+
+    unlocked.set()
+    qtbot.waitUntil(lambda: not dialog._bridge._operations)
+    assert dialog.key_changes() == {}
+    assert asked_by == {"ui-operation"}
+
+
+def test_a_key_and_the_local_network_in_one_go_keep_the_engine_and_ask_for_the_key(
+    qtbot: QtBot, app: App, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    app.start_server()
+    app.wait_until_ready(DEADLINE_MS / 1000)
+    models = f"{app.status().base_url}/models"
+    assert get(models).status_code == 200
+    dialog = open_dialog()
+    dialog.editors["network"].set_value("lan")
+    dialog.keys[GATEWAY.name].generate_button.click()
+    key = dialog.keys[GATEWAY.name].line.text()
+
+    with qtbot.waitSignal(dialog.accepted, timeout=DEADLINE_MS):
+        button(dialog, OK).click()
+
+    assert get(models).status_code == 401
+    assert get(models, Authorization=f"Bearer {key}").status_code == 200
+    assert (app.status().engine.run, app.status().engine.state) == (1, State.READY)
+
+
+def test_a_remote_server_and_its_key_in_one_go_are_one_start(
+    qtbot: QtBot, app: App, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    app.start_server()
+    app.wait_until_ready(DEADLINE_MS / 1000)
+    dialog = open_dialog()
+    with remote_server() as remote:
+        dialog.editors["engine"].set_value("remote")
+        dialog.editors["remote_url"].set_value(remote.url)
+        type_key(dialog, REMOTE, KEY)
+        qtbot.waitUntil(lambda: "The server restarts." in dialog.consequence.text())
+        with qtbot.waitSignal(dialog.accepted, timeout=DEADLINE_MS):
+            button(dialog, OK).click()
+        app.wait_until_ready(DEADLINE_MS / 1000)
+
+        assert (app.status().engine.run, app.status().engine.models[0]) == (2, "llama3:8b")
+        app.stop_server()
+
+
+def test_another_key_of_a_remote_server_is_said_to_restart_it(
+    qtbot: QtBot, app: App, keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    keep(keychain, REMOTE)
+    with remote_server() as remote:
+        app.store.override(engine="remote", remote_url=remote.url)
+        app.start_server()
+        app.wait_until_ready(DEADLINE_MS / 1000)
+        dialog = open_dialog()
+        assert "restarts" not in dialog.consequence.text()
+        type_key(dialog, REMOTE, "sk-2")
+        qtbot.waitUntil(lambda: "The server restarts." in dialog.consequence.text())
+        app.stop_server()
+
+
+def test_an_error_about_a_key_has_a_button_that_leads_to_its_field(
+    qtbot: QtBot, qapp: QApplication, app: App
+) -> None:
+    app.store.override(network="lan")
+    desktop = Desktop(qapp, app)
+    with pytest.raises(SettingsError, match="needs an API key"):
+        app.start_server()
+    desktop.window.open(Page.STATUS)
+    page = desktop.window.page(Page.STATUS)
+    assert isinstance(page, StatusPage)
+    qtbot.waitUntil(lambda: page.card.error is not None)
+
+    page.card._button.click()
+
+    assert desktop.dialog is not None
+    assert desktop.dialog.focusWidget() is desktop.dialog.keys[GATEWAY.name].line
+    desktop.leave()
+    desktop.bridge.close(timeout_s=5)
+
+
+def test_no_key_comes_into_the_settings_file_the_log_or_a_report(
+    qtbot: QtBot, app: App, open_dialog: Callable[[], SettingsDialog], caplog: pytest.LogCaptureFixture
+) -> None:
+    dialog = open_dialog()
+    secrets = {key: f"sk-secret-of-{key.name}" for key in KEYS}
+    for key, secret in secrets.items():
+        type_key(dialog, key, secret)
+    dialog.editors["network"].set_value("lan")
+    with qtbot.waitSignal(dialog.accepted, timeout=DEADLINE_MS):
+        button(dialog, OK).click()
+
+    assert 'network = "lan"' in app.store.path.read_text()
+    told = [app.store.path.read_text(), caplog.text, collect_diagnostics(app), repr(app.status())]
+    assert not [secret for secret in secrets.values() for text in told if secret in text]
+
+
+def test_a_dialog_in_another_language_goes_on_with_the_keys(
+    open_dialog: Callable[[], SettingsDialog],
+) -> None:
+    old = open_dialog()
+    old.keys[GATEWAY.name].generate_button.click()
+    type_key(old, REMOTE, "sk-1")
+
+    new = open_dialog()
+    new.take_over(old)
+
+    assert new.key_changes() == old.key_changes()
+    assert not new.keys[GATEWAY.name].copy_button.isHidden()
+    assert not new.keys[REMOTE.name].in_clear
+
+
+def test_a_dialog_that_is_closed_is_gone_without_the_help_of_the_garbage_collector(
+    open_dialog: Callable[[], SettingsDialog],
+) -> None:
+    dialog = open_dialog()
+    dialog.close()
+    widgets: list[QWidget] = [dialog, dialog.card, *dialog.keys.values()]
+    gone = [weakref.ref(widget) for widget in widgets]
+    del dialog, widgets
+
+    assert [one() for one in gone] == [None] * len(gone)
+
+
+def test_the_tab_key_goes_through_a_row_from_left_to_right(
+    keychain: MemoryKeychain, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    keep(keychain, GATEWAY)
+    dialog = open_dialog()
+    dialog.point_at(GATEWAY.name)
+    editor = dialog.keys[GATEWAY.name]
+    editor.generate_button.click()
+    came_by: list[QWidget | None] = [dialog.focusWidget()]
+    for _ in range(3):
+        QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
+        came_by.append(dialog.focusWidget())
+
+    assert came_by == [editor.line, editor.generate_button, editor.copy_button, editor.remove_button]
+
+
+def test_pictures_of_the_keys(
+    qtbot: QtBot, fake: FakeApp, bridge: Bridge, photograph: Callable[[QWidget, str], None]
+) -> None:
+    fake.kept = {"huggingface.co", "remote"}
+    dialog = SettingsDialog(bridge)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitUntil(lambda: not bridge._operations)
+    dialog.keys[REMOTE.name].remove_button.click()
+    for group in ("engine", "models"):
+        dialog.tabs.setCurrentIndex(GROUPS.index(group))
+        photograph(dialog, f"keys-{group}")
+    dialog.point_at(GATEWAY.name)
+    dialog.editors["network"].set_value("lan")
+    photograph(dialog, "keys-network-missing")
+    dialog.keys[GATEWAY.name].generate_button.click()
+    qtbot.wait(1)  # the note has become longer
+    photograph(dialog, "keys-network-made")
+    dialog.close()
+    fake.refuse("kept_keys", NoKeychainError())
+    without = SettingsDialog(bridge)
+    qtbot.addWidget(without)
+    without.show()
+    without.point_at(GATEWAY.name)
+    without.editors["network"].set_value("lan")
+    qtbot.waitUntil(lambda: not bridge._operations)
+    qtbot.wait(1)
+    photograph(without, "keys-no-keychain")

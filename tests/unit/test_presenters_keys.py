@@ -1,0 +1,113 @@
+"""What the settings dialog says of keys, and what it makes of a draft that has some."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.app import make_status
+from tests.fakes.languages import ENGLISH
+from tray_app.engine.lifecycle import State
+from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
+from tray_app.settings.schema import FIELDS, Settings
+from tray_app.system.keychain import KeychainError, NoKeychainError
+from tray_app.ui.presenters.keys import (
+    kept_text,
+    key_consequence,
+    key_doubts,
+    key_problems,
+    keychain_refusal,
+)
+
+if TYPE_CHECKING:
+    from tray_app.ui.presenters.keys import Kept
+
+LOCAL, LAN = Settings(), Settings(network="lan")
+NOTHING: frozenset[str] = frozenset()
+LOCKED = KeychainError("The keychain refused", "it is locked", "Unlock it.")
+NEEDED = {"gateway": "The local network needs one: type it, or press Generate."}
+
+
+def test_every_key_belongs_to_a_setting_and_has_the_name_of_none() -> None:
+    names = {field.name for field in FIELDS}
+
+    assert {key.setting for key in KEYS} <= names
+    assert not {key.name for key in KEYS} & names
+    assert [(key.name, key.group) for key in KEYS] == [
+        ("gateway", "network"),
+        ("remote", "engine"),
+        ("huggingface.co", "models"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        (frozenset({"remote"}), "Kept in the system's keychain"),
+        (frozenset({"gateway"}), "None"),
+        (NOTHING, "None"),
+        (None, "Asking the keychain …"),
+        (LOCKED, ""),
+        (NoKeychainError(), ""),
+    ],
+)
+def test_an_empty_field_says_whether_there_is_a_key(kept: Kept, text: str) -> None:
+    assert kept_text(REMOTE, kept, ENGLISH) == text
+
+
+@pytest.mark.parametrize(
+    ("keys", "kept", "problems"),
+    [
+        ({}, NOTHING, NEEDED),
+        ({}, frozenset({"remote"}), NEEDED),
+        ({}, NoKeychainError(), {"gateway": "The local network needs one."}),
+        ({"gateway": None}, frozenset({"gateway"}), NEEDED),
+        ({"gateway": None}, None, NEEDED),
+        ({}, frozenset({"gateway"}), {}),
+        ({"gateway": "sk-1"}, NOTHING, {}),
+        ({}, None, {}),  # not known yet, or not to be known: the app will say it
+        ({}, LOCKED, {}),
+    ],
+)
+def test_the_local_network_needs_a_key_that_is_kept_or_typed(
+    keys: dict[str, str | None], kept: Kept, problems: dict[str, str]
+) -> None:
+    assert key_problems(LOCAL, LAN, keys, kept, ENGLISH) == problems
+    assert key_problems(LOCAL, LOCAL, keys, kept, ENGLISH) == {}
+
+
+def test_what_was_missing_before_the_draft_is_a_doubt_and_no_problem() -> None:
+    assert key_problems(LAN, LAN, {}, NOTHING, ENGLISH) == {}
+    assert key_doubts(LAN, {}, NOTHING, ENGLISH) == NEEDED
+    assert key_problems(LAN, LAN, {"gateway": None}, frozenset({"gateway"}), ENGLISH) == NEEDED
+    assert key_problems(LAN, LOCAL, {"gateway": None}, frozenset({"gateway"}), ENGLISH) == {}
+
+
+@pytest.mark.parametrize("text", ["a b", "é", "a\nb"])
+def test_what_cannot_be_a_key_is_a_problem_of_its_field(text: str) -> None:
+    problems = key_problems(LOCAL, LOCAL, {"remote": text, "gateway": "sk-1"}, NOTHING, ENGLISH)
+
+    assert problems == {"remote": "A key is made of letters, digits and signs, without blanks."}
+
+
+def test_a_keychain_that_refuses_is_doubted_and_one_that_is_not_there_is_of_no_use() -> None:
+    assert key_doubts(LOCAL, {}, LOCKED, ENGLISH) == dict.fromkeys(
+        (key.name for key in KEYS), "The keychain refused.\nit is locked\nUnlock it."
+    )
+    assert keychain_refusal(LOCKED, ENGLISH) == ""
+    assert key_doubts(LOCAL, {}, NoKeychainError(), ENGLISH) == {}
+    assert keychain_refusal(NoKeychainError(), ENGLISH).startswith("This system has no keychain.\n")
+    assert keychain_refusal(None, ENGLISH) == keychain_refusal(NOTHING, ENGLISH) == ""
+
+
+def test_clients_are_told_of_another_key_while_they_need_one() -> None:
+    serving = make_status(State.READY, settings=LAN)
+    new_key = {GATEWAY.name: "sk-2"}
+
+    assert key_consequence(serving, LAN, new_key, ENGLISH) == "Clients need the new key."
+    assert key_consequence(serving, LAN, {}, ENGLISH) == ""
+    assert key_consequence(serving, LOCAL, {GATEWAY.name: None}, ENGLISH) == ""
+    assert key_consequence(replace(serving, serving=False), LAN, new_key, ENGLISH) == ""
+    assert key_consequence(make_status(State.READY, settings=LOCAL), LAN, new_key, ENGLISH) == ""
