@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app import AppStatus
     from tray_app.engine.plan import LaunchPlan
     from tray_app.settings.keys import KeyChanges
+    from tray_app.status import AppStatus
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000

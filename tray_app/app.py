@@ -5,12 +5,10 @@ User interfaces call `App` and show `AppStatus`; nothing else in the app knows m
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,7 +31,6 @@ from tray_app.errors import DownloadError, GatewayError, ModelError
 from tray_app.examination import RunningApp
 from tray_app.gateway.client import complete, embed
 from tray_app.gateway.control import Control
-from tray_app.gateway.counters import Traffic
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_all
 from tray_app.models.files import parts_of
@@ -45,6 +42,7 @@ from tray_app.serving import Serving, client_key, listening_address
 from tray_app.settings.keys import KEYS, REMOTE, key_named, read_key
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
+from tray_app.status import AppStatus, status_document
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
@@ -53,18 +51,15 @@ from tray_app.system.host import detect_host
 from tray_app.system.instance import Role
 from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
-from tray_app.system.paths import AppPaths, resources
+from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tray_app.download.progress import Progress
     from tray_app.engine.plan import Plan
-    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.engine.vitals import Vitals
-    from tray_app.errors import AppError
     from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
     from tray_app.models.library import Model
@@ -79,31 +74,6 @@ _STOP_TIMEOUT_S = 10.0
 
 TEST_MODEL = "test"
 """The catalogue's id of the model that comes with the app."""
-
-
-@dataclass(frozen=True, slots=True)
-class AppStatus:
-    """Everything a person may be shown at one moment."""
-
-    settings: Settings
-    engine: EngineSnapshot
-    model_name: str | None
-    """The chosen model in words; None while none is chosen."""
-    base_url: str
-    """What clients are given, `http://127.0.0.1:8080/v1`."""
-    serving: bool
-    """Whether the public address is open."""
-    downloads: tuple[Progress, ...]
-    problem: AppError | None
-    """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
-    login: Login = Login.OFF
-    """What the system does at login; `settings.launch_at_login` is whether that is to start this app."""
-    asleep: bool = False
-    """Whether the engine is stopped until a request, or a person, wakes it."""
-    folder_changes: int = 0
-    """Counts what has happened in the models folder: with another number, look there again."""
-    traffic: Traffic = Traffic()  # noqa: RUF009  immutable
-    """What clients have asked for. It changes without an announcement: look at it from time to time."""
 
 
 class App:
@@ -449,7 +419,7 @@ class App:
             return self.library.find(settings.model)
         except ModelError as exc:
             # Else what is on a drive that is not connected would be downloaded again, into its empty place.
-            place = missing_place(self.models_folder / os.path.expanduser(settings.model))  # noqa: PTH111  as there
+            place = missing_place(self.models_folder / expanded(settings.model))
             if place and is_drive(place):
                 raise DriveGoneError(place) from exc
             if not download or not isinstance(exc, NotInstalledError):
@@ -507,41 +477,3 @@ def _limits(settings: Settings) -> Limits:
         MOST_CONNECTIONS if connections == AUTO else connections,
         settings.speed_limit * 1e6 or None,
     )
-
-
-def status_document(status: AppStatus) -> dict[str, Any]:
-    """The status as `powerinfer-tray status --json` and the control address give it."""
-    plan = status.engine.plan
-    return {
-        "running": True,
-        "state": status.engine.state,
-        "model": status.model_name,
-        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
-        "base_url": status.base_url,
-        "serving": status.serving,
-        "asleep": status.asleep,
-        "engine": {
-            "kind": plan.engine.kind if plan else None,
-            "version": plan.engine.version if plan else None,
-            "pid": status.engine.pid,
-            "restarts": status.engine.restarts,
-        },
-        "traffic": dataclasses.asdict(status.traffic),
-        "downloads": [
-            {
-                "name": progress.name,
-                "phase": progress.phase,
-                "received_bytes": progress.received_bytes,
-                "total_bytes": progress.total_bytes,
-            }
-            for progress in status.downloads
-        ],
-        "problem": _error_document(status.problem or status.engine.failure),
-    }
-
-
-def _error_document(error: AppError | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    names = ("title", "message", "hint", "fix", "setting", "evidence")
-    return {name: getattr(error, name) for name in names}

@@ -13,7 +13,7 @@ import queue
 import signal
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -44,7 +44,7 @@ from tray_app.system.autostart import Login, app_command, autostart_for, look_at
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host, detect_system
 from tray_app.system.keychain import Secrets
-from tray_app.system.paths import AppPaths
+from tray_app.system.paths import AppPaths, expanded
 from tray_app.system.ports import free_port
 from tray_app.terminal import (
     Json,  # noqa: TC001 - typer reads it at run time
@@ -58,9 +58,10 @@ from tray_app.terminal import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.app import App, AppStatus
+    from tray_app.app import App
     from tray_app.download.progress import Progress
     from tray_app.gateway.client import ControlClient
+    from tray_app.status import AppStatus
     from tray_app.system.autostart import Autostart
 
 T = TypeVar("T")
@@ -267,7 +268,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
-    found = examine(patient_here(os.environ), Session() if network else None)
+    with Session() if network else nullcontext() as session:
+        found = examine(patient_here(os.environ), session)
     if as_json:
         print_json(document(found, Path.home()))
     else:
@@ -407,7 +409,7 @@ def _means_the_same(asked: object, chosen: object) -> bool:
     """Whether two values of a setting are equal, or two ways to write one path."""
     if asked == chosen or not isinstance(asked, str) or not isinstance(chosen, str):
         return asked == chosen
-    paths = [Path(word).expanduser().absolute() for word in (asked, chosen)]
+    paths = [expanded(word).absolute() for word in (asked, chosen)]
     return paths[0] == paths[1]
 
 

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -47,11 +46,12 @@ from tray_app.settings.schema import FIELDS
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import Secrets
-from tray_app.system.paths import AppPaths, resources
+from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tray_app.download.session import Session
     from tray_app.engine.kinds import Engine
@@ -254,7 +254,7 @@ def _engines(patient: Patient, notes: _Notes) -> tuple[EngineFinding, ...]:
     found = []
     if embedded := finder.embedded():
         found.append(_engine_finding(embedded, notes))
-    named = [] if wanted == "auto" or wanted in set(EngineKind) else [Path(wanted).expanduser()]
+    named = [] if wanted == "auto" or wanted in set(EngineKind) else [expanded(wanted)]
     for path in dict.fromkeys((*named, *finder.candidates())):
         try:
             found.append(_engine_finding(finder.probe(path), notes))

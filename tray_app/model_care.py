@@ -20,13 +20,14 @@ from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import for_good as delete
 from tray_app.models.housekeeping import import_model, remove_model, to_trash
-from tray_app.models.library import NotInstalledError, expanded
+from tray_app.models.library import NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
 from tray_app.models.space import free_bytes
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase
 from tray_app.system.child import launcher_for
+from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

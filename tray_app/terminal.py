@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.status import AppStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 

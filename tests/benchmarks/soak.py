@@ -41,7 +41,7 @@ from tray_app.system.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.app import AppStatus
+    from tray_app.status import AppStatus
 
 STATE_TIMEOUT_S = 60.0
 CLIENT_PAUSE_S = 0.05

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from psygnal import Signal
 
-from tray_app.app import AppStatus
 from tray_app.download.progress import Phase, Progress
 from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
@@ -33,6 +32,7 @@ from tray_app.models.library import Contents, Model, NotInstalledError
 from tray_app.models.memory import Fit, Need, Room, Verdict
 from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
+from tray_app.status import AppStatus
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths

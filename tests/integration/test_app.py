@@ -18,13 +18,14 @@ from msgspec.structs import replace
 
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
-from tray_app.app import App, AppStatus
+from tray_app.app import App
 from tray_app.cli import _choose_test_model_if_none
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
+from tray_app.status import AppStatus
 from tray_app.system import ports
 from tray_app.system.autostart import DesktopEntry, Login
 from tray_app.system.host import detect_host

@@ -17,13 +17,13 @@ from tests.fakes.app import make_snapshot, make_status
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
-from tray_app.app import status_document
 from tray_app.doctor import examine, patient_here
 from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix
 from tray_app.gateway.control import Control
+from tray_app.status import status_document
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:

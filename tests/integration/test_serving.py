@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from tests.fakes.gateways import get, post
 from tests.fakes.keychain import MemoryKeychain
 from tests.fakes.remote_server import KEY, remote_server
-from tray_app.app import App, status_document
+from tray_app.app import App
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, Fix, ModelError, SettingsError
+from tray_app.status import status_document
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import KeychainError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tray_app.app import AppStatus
+    from tray_app.status import AppStatus
 
 DEADLINE_S = 60.0
 MINUTE = 1

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.app import AppStatus
     from tray_app.models.library import Contents
+    from tray_app.status import AppStatus
 
 
 @pytest.fixture

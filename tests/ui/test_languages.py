@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.app import AppStatus
+    from tray_app.status import AppStatus
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
     from tray_app.ui.presenters.models import ModelRow

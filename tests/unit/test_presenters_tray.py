@@ -26,7 +26,7 @@ from tray_app.ui.presenters.tray import (
 )
 
 if TYPE_CHECKING:
-    from tray_app.app import AppStatus
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters.tray import (
         TrayView,
     )

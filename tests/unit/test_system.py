@@ -20,11 +20,16 @@ from tray_app.system.host import (
     nvidia_gpus,
     windows_machine,
 )
-from tray_app.system.paths import AppPaths, resources
+from tray_app.system.paths import AppPaths, expanded, resources
 
 
 def host(system: System, machine: str, *, translated: bool = False) -> Host:
     return Host(system, machine, translated, 4, 8, 16 * 1024**3, ())
+
+
+def test_a_home_folder_is_put_in_for_a_tilde_if_there_is_such_a_user() -> None:
+    assert expanded("~/models") == Path.home() / "models"
+    assert expanded("~nobody-here/models") == Path("~nobody-here/models")
 
 
 def test_everything_is_below_the_home_that_the_environment_names(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
-import os
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from tray_app.engine.inspection import (
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system.host import System
-from tray_app.system.paths import resources
+from tray_app.system.paths import expanded, resources
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
         case EngineKind.LLAMA_CPP:
             engine = finder.embedded()
         case _:
-            engine = finder.probe(Path(os.path.expanduser(setting)))  # noqa: PTH111 Path's raises for an unknown user
+            engine = finder.probe(expanded(setting))
     if engine is None:
         raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
     if sparse and engine.kind is not EngineKind.POWERINFER:

@@ -26,7 +26,7 @@ from tray_app.models.files import (
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
 from tray_app.phrases import phrase
-from tray_app.system.paths import resources
+from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,11 +91,6 @@ class NotInstalledError(ModelError):
 def models_folder(settings: Settings, paths: AppPaths) -> Path:
     """Where models are and go."""
     return expanded(settings.models_folder) if settings.models_folder else paths.models
-
-
-def expanded(path: Path | str) -> Path:
-    """A path with a home folder in place of `~`, or as it is where there is no such user."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown user
 
 
 def builtin_model() -> Path:

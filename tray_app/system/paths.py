@@ -6,6 +6,7 @@ go to `~/.PowerInfer`, the folder of the 4D component, so that its downloads are
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ class AppPaths:
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
         """The paths that hold for a process with these environment variables."""
         if home := environ.get(HOME_VARIABLE):
-            return cls.below(Path(home).expanduser().absolute())
+            return cls.below(expanded(home).absolute())
         places = platformdirs.PlatformDirs("PowerInferTray", appauthor=False)
         return cls(
             settings_file=places.user_config_path / "settings.toml",
@@ -66,3 +67,8 @@ def resources() -> Path:
     package = Path(__file__).resolve().parents[1]
     inside = package / "resources"
     return inside if inside.is_dir() else package.parent / "resources"
+
+
+def expanded(path: Path | str) -> Path:
+    """A path with a home folder in place of `~`, or as it is where there is no such user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown user

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app import App, AppStatus
+    from tray_app.app import App
     from tray_app.errors import AppError
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters.tray import Notice
     from tray_app.ui.settings_dialog import SettingsDialog
 

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tray_app.app import App, AppStatus
+    from tray_app.app import App
     from tray_app.models.housekeeping import How, OnProgress
     from tray_app.models.verify import Check
+    from tray_app.status import AppStatus
     from tray_app.system.logs import Lines, LogLine
     from tray_app.tuning import Sample, Threads, Tuning
     from tray_app.ui.presenters.measurement import Load

@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app import App, AppStatus
+    from tray_app.app import App
     from tray_app.engine.plan import Plan
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
+    from tray_app.status import AppStatus
     from tray_app.system.ports import PortOwner
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept

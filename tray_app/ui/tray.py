@@ -18,7 +18,7 @@ from tray_app.ui.texts import tr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.app import AppStatus
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters.menu import ModelChoice
     from tray_app.ui.presenters.tray import Notice, Page, TrayView
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 
-    from tray_app.app import AppStatus
     from tray_app.errors import AppError
     from tray_app.models.catalog import CatalogEntry
+    from tray_app.status import AppStatus
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.models import ModelAction, ModelRow
 

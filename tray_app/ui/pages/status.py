@@ -31,8 +31,8 @@ from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_labe
 if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
 
-    from tray_app.app import AppStatus
     from tray_app.errors import AppError
+    from tray_app.status import AppStatus
     from tray_app.ui.bridge import Bridge
 
 _ICON_SIZE = 64

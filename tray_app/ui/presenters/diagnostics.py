@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tray_app.app import AppStatus
     from tray_app.errors import AppError
     from tray_app.examination import Examination
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters.logs import LogRow
 
 

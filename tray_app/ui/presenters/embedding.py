@@ -11,8 +11,8 @@ from tray_app.engine.lifecycle import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.app import AppStatus
     from tray_app.gateway.client import Embeddings
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
 
 _FIRST = 4

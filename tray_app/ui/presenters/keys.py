@@ -10,9 +10,9 @@ from tray_app.system.keychain import NoKeychainError
 from tray_app.ui.presenters.wording import error_lines
 
 if TYPE_CHECKING:
-    from tray_app.app import AppStatus
     from tray_app.settings.keys import Key, KeyChanges
     from tray_app.settings.schema import Settings
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
 
 Kept = frozenset[str] | AppError | None

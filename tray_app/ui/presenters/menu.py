@@ -12,8 +12,8 @@ from tray_app.system.autostart import Login
 from tray_app.ui.presenters.models import key_of, reference_of
 
 if TYPE_CHECKING:
-    from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
     from tray_app.ui.presenters.models import ModelFacts
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.files import Partial
     from tray_app.models.library import Model, Unusable
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
 
 

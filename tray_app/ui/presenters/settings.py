@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,15 +12,16 @@ from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obst
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import field_named, parse_value
 from tray_app.system.autostart import Login
+from tray_app.system.paths import expanded
 from tray_app.ui.presenters.wording import error_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tray_app.app import AppStatus
     from tray_app.engine.kinds import Engine
     from tray_app.engine.plan import Plan
     from tray_app.settings.schema import Field, Settings
+    from tray_app.status import AppStatus
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
     from tray_app.ui.presenters import Translate
@@ -179,7 +179,7 @@ def without_effect(new: Settings, plan: Plan | AppError | None, host: Host, tr: 
 
 
 def _path_problem(name: str, text: str, tr: Translate) -> str:
-    if not text or (name == "engine" and text in ENGINES) or Path(text).expanduser().is_absolute():
+    if not text or (name == "engine" and text in ENGINES) or expanded(text).is_absolute():
         return ""
     if name == "engine":
         return tr("It must be auto, powerinfer, llama.cpp, remote or the full path of a program.")

@@ -12,7 +12,7 @@ from tray_app.ui.presenters.menu import Command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.app import AppStatus
+    from tray_app.status import AppStatus
 
 EXAMPLE = ("The quick brown fox jumps over the lazy dog.",)
 

@@ -14,10 +14,10 @@ from tray_app.ui.presenters.menu import menu_entries
 from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
 
 if TYPE_CHECKING:
-    from tray_app.app import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
+    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
     from tray_app.ui.presenters.menu import Command, MenuEntry
 
