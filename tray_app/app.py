@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 from psygnal import Signal
@@ -20,7 +19,6 @@ from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.ramp import MOST_CONNECTIONS
 from tray_app.download.session import Session
-from tray_app.download.source import HUGGING_FACE
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
@@ -39,7 +37,7 @@ from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.serving import Serving, client_key, listening_address
-from tray_app.settings.keys import KEYS, REMOTE, key_named, read_key
+from tray_app.settings.keys import KEYS, REMOTE, keep, token_hosts
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.status import AppStatus, status_document
@@ -79,8 +77,8 @@ TEST_MODEL = "test"
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `move_to_free_port`, `set_key`, `kept_keys`, `preview`,
-    `vitals`, `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread
+    What starts or stops the server, `apply`, `reload`, `move_to_free_port`, `kept_keys`, `preview`, `vitals`,
+    `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread
     that draws windows must not call them itself.
     """
 
@@ -225,15 +223,19 @@ class App:
 
         `keys` are kept or forgotten with it. Where the keychain refuses, nothing is saved.
         """
-        self._keep(keys or {})
+        keep(keys or {}, new, self._secrets)
         old = self.store.current
         self.store.replace(new)
-        if new.models_folder != old.models_folder:
-            self.downloads.restore(self.models_folder)
         if new.launch_at_login != old.launch_at_login:
             self._launch_at_login(new.launch_at_login)
-        self._serving.adopt()
-        self._announce()
+        self._take_up(old)
+
+    def reload(self) -> None:
+        """Act on settings and keys that another program has changed. `AppError` as `apply`."""
+        old = self.store.current
+        self.store.reload()
+        self.refresh_login()  # the file does not say it
+        self._take_up(old)
 
     def refresh_login(self) -> None:
         """Look again at what the system does at login: a person may change that in its own settings."""
@@ -246,11 +248,6 @@ class App:
         """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
         settings = self.store.current
         self.apply(replace(settings, port=nearest_free_port(settings.port)))
-
-    def set_key(self, name: str, key: str | None) -> None:
-        """Keep one of `KEYS` in the system's keychain, or forget it. `AppError` if that is not possible."""
-        self._keep({name: key})
-        self._serving.adopt()
 
     def kept_keys(self) -> frozenset[str]:
         """The names of the keys that are kept. `KeychainError` if there is no keychain, or it refuses."""
@@ -358,6 +355,7 @@ class App:
                 "start": self.start_server,
                 "stop": self.stop_server,
                 "restart": self.restart_server,
+                "reload": self.reload,
                 "quit": quit_app,
             },
             show=show_window or _no_window,
@@ -380,17 +378,11 @@ class App:
         self._supervisor.close(rest_s())
         self._log.close()
 
-    def _keep(self, keys: KeyChanges) -> None:
-        for name, key in keys.items():  # none of them, if one cannot be kept
-            if name not in self._token_hosts():
-                key_named(name)
-            if key is not None:
-                read_key(key)
-        for name, key in keys.items():
-            if key is None:
-                self._secrets.delete(name)
-            else:
-                self._secrets.set(name, key)
+    def _take_up(self, old: Settings) -> None:
+        if self.store.current.models_folder != old.models_folder:
+            self.downloads.restore(self.models_folder)
+        self._serving.adopt()
+        self._announce()
 
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
         try:
@@ -438,13 +430,9 @@ class App:
     def _session(self) -> Session:
         return Session(self._token)
 
-    def _token_hosts(self) -> set[str | None]:
-        """Hugging Face and its mirror: each has a token of its own, kept under its name."""
-        return {urlsplit(address).hostname for address in (HUGGING_FACE, self.store.current.hf_endpoint)}
-
     def _token(self, host: str) -> str | None:
         """The access token for Hugging Face or its mirror; without a keychain there is none."""
-        if host not in self._token_hosts():
+        if host not in token_hosts(self.store.current):
             return None
         try:
             return self._secrets.get(host)

@@ -17,13 +17,13 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import msgspec
 import typer
 from rich.console import Console
 
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
 from tray_app.cli_models import models_commands, quantize
+from tray_app.cli_settings import key_commands, settings_commands
 from tray_app.cli_tune import tune_threads
 from tray_app.doctor import examine, patient_here
 from tray_app.download.progress import Phase
@@ -38,11 +38,9 @@ from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.selftest import run_selftest
 from tray_app.serving import client_key
-from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.drives import DriveGoneError
-from tray_app.system.host import detect_host, detect_system
+from tray_app.system.host import detect_host
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths, expanded
 from tray_app.system.ports import free_port
@@ -62,7 +60,6 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.gateway.client import ControlClient
     from tray_app.status import AppStatus
-    from tray_app.system.autostart import Autostart
 
 T = TypeVar("T")
 
@@ -72,21 +69,11 @@ commands = typer.Typer(
     no_args_is_help=True,
     help="Download a model, serve it to OpenAI clients, ask it. Without a command the tray app starts.",
 )
-settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
 commands.add_typer(settings_commands, name="settings")
-key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain.")
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
 commands.command()(quantize)
 commands.command("tune")(tune_threads)
-
-KeyName = Annotated[
-    str,
-    typer.Argument(
-        help="gateway: what clients must show. remote: what a remote server asks for. "
-        "huggingface.co, or the host of its mirror: for gated files."
-    ),
-]
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
 _WAIT_S = 0.5 if sys.platform == "win32" else None
@@ -277,91 +264,14 @@ def doctor(
     raise typer.Exit(0 if found.ok else 1)
 
 
-@settings_commands.command("show")
-def settings_show(*, as_json: Json = False) -> None:
-    """Print every setting with its value."""
-    store = _settings()
-    values = msgspec.to_builtins(store.current)
-    if as_json:
-        print_json(values)
-    else:
-        for field in FIELDS:
-            typer.echo(f"{field.name} = {_as_text(values[field.name])}")
-    _raise_problem(store)
-
-
-@settings_commands.command("get")
-def settings_get(name: str) -> None:
-    """Print the value of one setting."""
-    field = field_named(name)
-    store = _settings()
-    typer.echo(_as_text(getattr(store.current, field.name)))
-    _raise_problem(store)
-
-
-@settings_commands.command("set")
-def settings_set(name: str, value: str) -> None:
-    """Change one setting. A running app takes it up when it is next started."""
-    parsed = parse_value(name, value)
-    store = _settings()
-    old = store.current
-    store.replace(msgspec.structs.replace(old, **{name: parsed}))
-    if store.current.launch_at_login != old.launch_at_login:
-        switch(_login_entry(), on=store.current.launch_at_login)
-    typer.echo(f"{name} = {_as_text(parsed)}")
-
-
-@key_commands.command("set")
-def key_set(name: KeyName) -> None:
-    """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
-    key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
-    with headless_app({}) as app:
-        app.set_key(name, key)
-    typer.echo("Kept. A running app takes it up when its server is next started.")
-
-
-@key_commands.command("remove")
-def key_remove(name: KeyName) -> None:
-    """Remove a key from the system's keychain."""
-    with headless_app({}) as app:
-        app.set_key(name, None)
-
-
-@settings_commands.command("path")
-def settings_path() -> None:
-    """Print where the settings file is."""
-    typer.echo(_paths().settings_file)
-
-
 def _paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
-
-
-def _settings() -> SettingsStore:
-    """The settings, with the one among them that the system keeps."""
-    store = SettingsStore(_paths().settings_file)
-    store.override(launch_at_login=look_at(_login_entry()) is Login.ON)
-    return store
-
-
-def _login_entry() -> Autostart:
-    return autostart_for(detect_system(sys.platform), os.environ, app_command())
 
 
 def _running_app() -> ControlClient:
     if running := find_running(_paths().state):
         return running
     raise GatewayError("No app is running", "There is nobody to be told.", "Start it: powerinfer-tray serve")
-
-
-def _as_text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _raise_problem(store: SettingsStore) -> None:
-    """In a terminal somebody is there to mend the file, so nothing goes on with half of it."""
-    if store.problem:
-        raise store.problem
 
 
 @contextmanager

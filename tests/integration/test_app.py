@@ -269,6 +269,22 @@ def test_the_built_in_model_needs_no_download(app: App) -> None:
         app.download("test")
 
 
+def test_what_another_program_has_written_is_taken_up_and_a_broken_file_changes_nothing(app: App) -> None:
+    server = started(app).status()
+    file = app.store.path
+    file.write_text("temperature = 1.5\nmetrics = true\n")
+    app.reload()
+    assert (app.store.current.temperature, app.store.current.metrics) == (1.5, True)
+    assert requests.get(server.base_url.replace("/v1", "/metrics"), timeout=20).status_code == 200
+
+    file.write_text("temperature = 'hot'\n")
+    with pytest.raises(SettingsError, match="line 1"):
+        app.reload()
+
+    assert app.store.current.temperature == 1.5
+    assert app.status().engine.pid == server.engine.pid
+
+
 def test_a_broken_settings_file_is_the_first_problem_shown(private_home: Path) -> None:
     (private_home / "settings.toml").write_text("port = 'x'")
     app = App.on_this_machine()

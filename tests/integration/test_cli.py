@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.fakes.models import HTML_PAGE, write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
@@ -127,6 +128,15 @@ def test_a_key_is_read_from_a_pipe_and_can_be_removed(monkeypatch: pytest.Monkey
     assert "Kept" in powerinfer_tray("key", "set", "remote", text="sk-1\n").stdout
     assert powerinfer_tray("key", "remove", "remote").returncode == 0
     assert "gateway, remote" in powerinfer_tray("key", "set", "other", text="sk-1\n").stderr
+
+
+def test_a_running_app_takes_up_a_setting_at_once() -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as program:
+        program.line_with("Ready")
+        changed = powerinfer_tray("settings", "set", "metrics", "on")
+        assert changed.stdout == "metrics = true\nThe running app has taken it up.\n"
+        assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20).status_code == 200
 
 
 def test_settings_are_set_and_got_and_shown(private_home: Path) -> None:

@@ -292,7 +292,7 @@ def test_where_the_keychain_refuses_no_setting_is_saved(
 
 def test_what_a_key_would_lead_to_is_said_before_it_is_kept(make: MakeApp) -> None:
     app = make(engine="remote", remote_url="http://box:8000/v1")
-    app.set_key("remote", "sk-1")
+    app.apply(app.store.current, {"remote": "sk-1"})
     now = app.preview(app.store.current)
     assert app.preview(app.store.current, {"gateway": "x"}) == now
     assert app.preview(app.store.current, {"remote": "sk-1"}) == now
@@ -303,7 +303,7 @@ def test_what_a_key_would_lead_to_is_said_before_it_is_kept(make: MakeApp) -> No
 @linux
 def test_in_the_network_the_key_is_asked_for_and_this_app_knows_it(make: MakeApp) -> None:
     app = make(network="lan")
-    app.set_key("gateway", "sk-house")
+    app.apply(app.store.current, {"gateway": "sk-house"})
     ready(app)
     assert embed(app).status_code == 401
     assert app.embed(["x"]).dimensions == 64
@@ -323,7 +323,7 @@ def test_a_server_that_is_local_listens_on_no_other_address(make: MakeApp) -> No
 
 def test_opening_and_shutting_the_network_keeps_the_engine(make: MakeApp) -> None:
     app = make()
-    app.set_key("gateway", "sk-house")
+    app.apply(app.store.current, {"gateway": "sk-house"})
     before = ready(app).status().engine.pid
     app.apply(replace(app.store.current, network="lan"))
     assert embed(app).status_code == 401
@@ -334,7 +334,7 @@ def test_opening_and_shutting_the_network_keeps_the_engine(make: MakeApp) -> Non
 
 def test_an_address_in_the_network_that_cannot_be_left_keeps_its_key(make: MakeApp) -> None:
     app = make(network="lan")
-    app.set_key("gateway", "sk-house")
+    app.apply(app.store.current, {"gateway": "sk-house"})
     ready(app)
     before = app.status().base_url
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PortInUseError):
@@ -345,25 +345,32 @@ def test_an_address_in_the_network_that_cannot_be_left_keeps_its_key(make: MakeA
 
 @pytest.mark.parametrize("key", ["", " x", "a b", "é", "a\nb"])
 def test_what_cannot_be_a_key_is_refused_and_not_shown(make: MakeApp, key: str) -> None:
+    app = make()
     with pytest.raises(SettingsError) as refused:
-        make().set_key("gateway", key)
+        app.apply(app.store.current, {"gateway": key})
     assert not key.strip() or key not in str(refused.value)
 
 
 def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
     app = make()
-    app.set_key("remote", "sk-1")
+    app.apply(app.store.current, {"remote": "sk-1"})
     assert app._secrets.get("remote") == "sk-1"
-    app.set_key("remote", None)
+    app.apply(app.store.current, {"remote": None})
     assert app._secrets.get("remote") is None
     with pytest.raises(SettingsError, match="no key 'other'"):
-        app.set_key("other", "x")
+        app.apply(app.store.current, {"other": "x"})
+
+
+def test_a_mirror_has_a_token_of_its_own(make: MakeApp) -> None:
+    app = make(hf_endpoint="https://mirror.example:8443")
+    app.apply(app.store.current, {"mirror.example": "hf_1"})
+    assert (app._token("mirror.example"), app._token("elsewhere.example")) == ("hf_1", None)
 
 
 def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> None:
     with remote_server() as remote:
         app = make(engine="remote", remote_url=remote.url + "/", model="")
-        app.set_key("remote", KEY)
+        app.apply(app.store.current, {"remote": KEY})
         status = ready(app).status()
         assert (status.engine.pid, status.model_name) == (None, remote.url + "/")
         assert app.embed(["x"]).vectors == ((0.6, 0.8),)

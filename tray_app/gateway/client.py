@@ -150,6 +150,10 @@ class ControlClient:
         """Stop the server and start it again; returns when the engine has been told."""
         self._act("restart", timeout_s)
 
+    def reload(self, timeout_s: float | None = None) -> None:
+        """Take up changed settings and keys; returns when that is done, which may include a download."""
+        self._act("reload", timeout_s)
+
     def show(self, source: str = "", timeout_s: float | None = _STATUS_S) -> None:
         """Bring the app's window to the front, with `source` as a model that somebody wants to have."""
         self._act("show", timeout_s, {"source": source})

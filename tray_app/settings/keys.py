@@ -1,7 +1,7 @@
-"""Every key that a person can set: what it is for, and what can be one. Pure.
+"""Every key that a person can set: what it is for, what can be one, and keeping it. Any thread.
 
-Keys are no settings: the system's keychain has them, and no file (`system/keychain.py`). The dialog and the
-terminal commands read `KEYS`.
+Keys are no settings: the system's keychain has them (`system/keychain.py`), and no file. It may take time.
+The dialog and the terminal commands read `KEYS`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tray_app.errors import SettingsError
 from tray_app.phrases import phrase
@@ -16,6 +17,8 @@ from tray_app.settings.schema import field_named
 
 if TYPE_CHECKING:
     from tray_app.phrases import Text
+    from tray_app.settings.schema import Settings
+    from tray_app.system.keychain import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +80,25 @@ def read_key(text: str) -> str:
             "This cannot be a key", "A key is made of letters, digits and signs, without blanks."
         )
     return text
+
+
+def token_hosts(settings: Settings) -> frozenset[str | None]:
+    """Hugging Face and its mirror: each has a token of its own, kept under its name."""
+    return frozenset({HUGGING_FACE.name, urlsplit(settings.hf_endpoint).hostname})
+
+
+def keep(changes: KeyChanges, settings: Settings, secrets: Secrets) -> None:
+    """Have the keychain keep and forget keys. `AppError` if one cannot be a key; then nothing has changed.
+
+    `KeychainError` if the keychain is not there or refuses. `settings` name the mirror that may have a token.
+    """
+    for name, key in changes.items():
+        if name not in token_hosts(settings):
+            key_named(name)
+        if key is not None:
+            read_key(key)
+    for name, key in changes.items():
+        if key is None:
+            secrets.delete(name)
+        else:
+            secrets.set(name, key)

@@ -69,6 +69,16 @@ class SettingsStore:
         if self.current != old:
             self.changed.emit(old, self.current)
 
+    def reload(self) -> None:
+        """Take up what another program has written. `SettingsError` if that is of no use: nothing changes."""
+        with self._lock:
+            old, content = self.current, _read(self.path)
+            if content.problem:
+                raise content.problem
+            self._adopt(content)
+        if self.current != old:
+            self.changed.emit(old, self.current)
+
     def override(self, **values: Any) -> None:
         """Let these values hold for this run only, until `replace` gets others."""
         with self._lock:

@@ -1,0 +1,122 @@
+"""The terminal commands for settings and keys; a running app is told of each change. Main thread."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from tray_app.gateway.client import find_running
+from tray_app.settings.keys import keep
+from tray_app.settings.schema import FIELDS, field_named, parse_value
+from tray_app.settings.store import SettingsStore
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.host import detect_system
+from tray_app.system.keychain import Secrets
+from tray_app.system.paths import AppPaths
+from tray_app.terminal import Json, print_json  # noqa: TC001 - typer reads Json at run time
+
+if TYPE_CHECKING:
+    from tray_app.system.autostart import Autostart
+
+settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
+key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain.")
+
+KeyName = Annotated[
+    str,
+    typer.Argument(
+        help="gateway: what clients must show. remote: what a remote server asks for. "
+        "huggingface.co, or the host of its mirror: for gated files."
+    ),
+]
+
+
+@settings_commands.command("show")
+def settings_show(*, as_json: Json = False) -> None:
+    """Print every setting with its value."""
+    store = _settings()
+    values = msgspec.to_builtins(store.current)
+    if as_json:
+        print_json(values)
+    else:
+        for field in FIELDS:
+            typer.echo(f"{field.name} = {_as_text(values[field.name])}")
+    _raise_problem(store)
+
+
+@settings_commands.command("get")
+def settings_get(name: str) -> None:
+    """Print the value of one setting."""
+    field = field_named(name)
+    store = _settings()
+    typer.echo(_as_text(getattr(store.current, field.name)))
+    _raise_problem(store)
+
+
+@settings_commands.command("set")
+def settings_set(name: str, value: str) -> None:
+    """Change one setting. A running app takes it up at once."""
+    parsed = parse_value(name, value)
+    store = _settings()
+    old = store.current
+    store.replace(msgspec.structs.replace(old, **{name: parsed}))
+    if store.current.launch_at_login != old.launch_at_login:
+        switch(_login_entry(), on=store.current.launch_at_login)
+    typer.echo(f"{name} = {_as_text(parsed)}")
+    _tell_running_app()
+
+
+@settings_commands.command("path")
+def settings_path() -> None:
+    """Print where the settings file is."""
+    typer.echo(_paths().settings_file)
+
+
+@key_commands.command("set")
+def key_set(name: KeyName) -> None:
+    """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
+    key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+    keep({name: key}, _settings().current, Secrets())
+    typer.echo("Kept.")
+    _tell_running_app()
+
+
+@key_commands.command("remove")
+def key_remove(name: KeyName) -> None:
+    """Remove a key from the system's keychain."""
+    keep({name: None}, _settings().current, Secrets())
+    _tell_running_app()
+
+
+def _paths() -> AppPaths:
+    return AppPaths.from_environment(os.environ)
+
+
+def _settings() -> SettingsStore:
+    """The settings, with the one among them that the system keeps."""
+    store = SettingsStore(_paths().settings_file)
+    store.override(launch_at_login=look_at(_login_entry()) is Login.ON)
+    return store
+
+
+def _login_entry() -> Autostart:
+    return autostart_for(detect_system(sys.platform), os.environ, app_command())
+
+
+def _tell_running_app() -> None:
+    if running := find_running(_paths().state):
+        running.reload()
+        typer.echo("The running app has taken it up.")
+
+
+def _as_text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _raise_problem(store: SettingsStore) -> None:
+    """In a terminal somebody is there to mend the file, so nothing goes on with half of it."""
+    if store.problem:
+        raise store.problem
