@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,16 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
-from tests.fakes.app import FakeApp, make_engine, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.app import (
+    FakeApp,
+    FakeLibrary,
+    make_engine,
+    make_model,
+    make_plan,
+    make_progress,
+    make_snapshot,
+    make_status,
+)
 from tests.fakes.languages import ENGLISH
 from tests.ui.conftest import dark_palette
 from tray_app.engine.kinds import EngineKind
@@ -44,7 +54,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
+    from tray_app.download.progress import Progress
     from tray_app.engine.plan import LaunchPlan
+    from tray_app.models.library import Model
     from tray_app.settings.keys import KeyChanges
     from tray_app.status import AppStatus
 
@@ -110,6 +122,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
     """Everything that is photographed, one after the other; each is gone before the next one comes."""
     with tempfile.TemporaryDirectory() as folder:
         fake = Teacher(_ready(), folder=Path(folder))
+        fake.library = FakeLibrary((make_model(), _test_model()))
         bridge = Bridge(fake.as_app)
         window = Window(bridge)
         yield "tray-menu", _tray_menu(fake)
@@ -122,6 +135,16 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         qt.processEvents()
 
 
+def _test_model() -> Model:
+    header = replace(make_model().header, sparse=False, architecture="llama", quantization="F16")
+    model = make_model("Built-in test model", "test.gguf")
+    return replace(model, size_bytes=383_040, header=replace(header, context_length=512))
+
+
+def _download() -> Progress:
+    return make_progress(name="bge-m3.Q8_0.gguf", received_bytes=546_000_000, total_bytes=1_270_000_000)
+
+
 def _ready() -> AppStatus:
     return make_status(State.READY, engine=make_snapshot(State.READY, plan=_plan(Settings(model="bamboo"))))
 
@@ -131,7 +154,7 @@ def _plan(settings: Settings) -> LaunchPlan:
 
 
 def _tray_menu(fake: FakeApp) -> QWidget:
-    status = make_status(State.READY, downloads=(make_progress(),))
+    status = make_status(State.READY, downloads=(_download(),))
     tray = Tray(status, template=False, over_dbus=False)
     tray.show_models(model_choices(read_facts(fake.as_app), ENGLISH))
     tray.menu.popup(tray.menu.pos())
@@ -168,7 +191,7 @@ def _busyness(second: int) -> float:
 
 
 def _models(window: Window, fake: FakeApp) -> QWidget:
-    fake.show(make_status(State.READY, downloads=(make_progress(),)))
+    fake.show(make_status(State.READY, downloads=(_download(),)))
     window.open(Page.MODELS)
     window.resize(USUAL_SIZE[0], window.height())
     table = window.page(Page.MODELS).findChild(QTableView)

@@ -2050,8 +2050,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>local: this computer only. lan: the local network too, with an API key.</source>
-            <translation>local : cet ordinateur seulement. lan : également le réseau local, avec une clé d’API.</translation>
+            <source>Programs of this computer, or of the local network too, which then need an API key.</source>
+            <translation>Les programmes de cet ordinateur, ou également ceux du réseau local, qui ont alors besoin d’une clé d’API.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

@@ -2050,8 +2050,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>local: this computer only. lan: the local network too, with an API key.</source>
-            <translation>local: このコンピューターのみ。lan: ローカルネットワークも許可します (API キーが必要)。</translation>
+            <source>Programs of this computer, or of the local network too, which then need an API key.</source>
+            <translation>このコンピューターのプログラムのみ、またはローカルネットワークのプログラムも許可します。後者には API キーが必要になります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

@@ -128,7 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["local", "lan"],
         _about(
             "Who may connect",
-            "local: this computer only. lan: the local network too, with an API key.",
+            "Programs of this computer, or of the local network too, which then need an API key.",
             "network",
         ),
     ] = "local"
