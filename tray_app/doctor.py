@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
-_GIB = 1 << 30
+_GB = 1e9
 _LIBRARIES = {"Qt": "PySide6-Essentials", "llama.cpp": "xllamacpp"}
 _NETWORK_TIMEOUT_S = (5.0, 10.0)
 
@@ -221,7 +221,7 @@ def _look_at_download(patient: Patient, missing: NotInstalledError, notes: _Note
         notes.add(
             DownloadError(
                 f"There is no room for {entry.name}",
-                f"It has {entry.size_bytes / _GIB:.1f} GiB; {free_bytes / _GIB:.1f} GiB are free in"
+                f"It has {entry.size_bytes / _GB:.1f} GB; {free_bytes / _GB:.1f} GB are free in"
                 f" {patient.library.folder}.",
                 "Free some space, or choose another models folder in the settings.",
             ),
@@ -307,8 +307,8 @@ def _look_at_folders(patient: Patient, notes: _Notes) -> tuple[FolderFinding, ..
 
 
 def _folder(purpose: str, path: Path) -> FolderFinding:
-    exists = os.path.isdir(path)  # noqa: PTH112 Path's raises where permission is lacking
-    writable = _can_write(path) if exists else os.access(_nearest(path), os.W_OK)
+    exists, nearest = os.path.isdir(path), _nearest(path)  # noqa: PTH112 Path's raises where permission is lacking
+    writable = _can_write(path) if exists else nearest.is_dir() and os.access(nearest, os.W_OK)
     return FolderFinding(purpose, str(path), exists, writable, _free_bytes(path))
 
 

@@ -33,7 +33,8 @@ _SECRETS = (
     ),
     (re.compile(r"://[^/\s@]+@"), f"://{HIDDEN}@"),  # name and password in an address
 )
-_GIB = 1 << 30
+_GIB, _GB = 1 << 30, 1e9
+"""Memory is counted in binary units, disks in decimal ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ def _folder(folder: FolderFinding) -> str:
     faults = [
         "" if folder.exists else "not there yet",
         "" if folder.writable else "cannot be written to",
-        f"{folder.free_bytes / _GIB:.1f} GiB free" if folder.free_bytes is not None else "",
+        f"{folder.free_bytes / _GB:.1f} GB free" if folder.free_bytes is not None else "",
     ]
     return " · ".join(filter(None, (folder.purpose, folder.path, *faults)))
 

@@ -435,8 +435,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/transfer.py" />
-            <source>{missing:.2f} GiB are still to come, {free:.2f} GiB are free in {folder}.</source>
-            <translation>Il manque encore {missing:.2f} Gio, et {free:.2f} Gio sont libres dans {folder}.</translation>
+            <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
+            <translation>Il manque encore {missing:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -1805,8 +1805,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/space.py" />
-            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
-            <translation>Il faut {needed:.2f} Gio, et {free:.2f} Gio sont libres dans {folder}.</translation>
+            <source>{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.</source>
+            <translation>Il faut {needed:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/verify.py" />

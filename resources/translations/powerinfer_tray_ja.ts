@@ -435,8 +435,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/transfer.py" />
-            <source>{missing:.2f} GiB are still to come, {free:.2f} GiB are free in {folder}.</source>
-            <translation>あと {missing:.2f} GiB 必要ですが、{folder} の空き容量は {free:.2f} GiB です。</translation>
+            <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
+            <translation>あと {missing:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -1805,8 +1805,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/space.py" />
-            <source>{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.</source>
-            <translation>{needed:.2f} GiB 必要ですが、{folder} の空き容量は {free:.2f} GiB です。</translation>
+            <source>{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.</source>
+            <translation>{needed:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/verify.py" />

@@ -5,10 +5,13 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +27,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix
 from tray_app.gateway.control import Control
 from tray_app.status import status_document
+from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -139,6 +143,42 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
         control.close()
     assert ([problem.title for problem in found.problems] == ["It crashed"]) is stops
     assert found.ok is not stops
+
+
+def test_a_remote_server_needs_no_model(private_home: Path, free: int) -> None:
+    settings(private_home, f"port = {free}\nengine = 'remote'\nremote_url = 'http://box:8000/v1'\n")
+    found = doctor(code=0)
+    assert (found["model"], found["problems"]) == (None, [])
+
+
+def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
+    private_home: Path, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'bge-small-en'\n")
+    here = examine(patient_here(os.environ))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    full = examine(patient_here(os.environ))
+
+    assert (here.ok, full.ok) == (True, False)
+    assert full.problems[0].title == "There is no room for BGE small English v1.5 (Q8_0)"
+    assert "0.0 GB are free" in full.problems[0].message
+
+
+def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path, free: int) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\n")
+    here = patient_here(os.environ)
+    small = replace(here, host=replace(here.host, memory_bytes=1 << 20))
+    found = examine(small)
+
+    assert "Built-in test model may be too large for this machine" in [each.title for each in found.problems]
+    assert found.ok
+
+
+def test_a_folder_that_cannot_be_written_is_told(private_home: Path) -> None:
+    in_the_way = private_home / "state"
+    in_the_way.write_text("no folder")
+    found = examine(patient_here(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}))
+    assert "The state folder cannot be written to" in [each.title for each in found.problems]
 
 
 def test_a_models_folder_on_a_drive_that_is_gone_is_told(private_home: Path, free: int) -> None:

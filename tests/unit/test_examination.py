@@ -83,7 +83,7 @@ def test_everything_that_was_found_has_its_line() -> None:
         "Port         8080 · nginx (PID 4) · 8081 is free",
         "             port=9000, threads=3",
         "             without effect on this engine: threads",
-        "Folders      models · /m · not there yet · cannot be written to · 3.0 GiB free",
+        "Folders      models · /m · not there yet · cannot be written to · 3.2 GB free",
         "App          PID 42 · ready · http://127.0.0.1:8080/v1",
         "Network      https://a.example · answers in 12 ms",
         "             https://b.example · no answer",

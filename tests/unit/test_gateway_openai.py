@@ -14,8 +14,10 @@ from tray_app.gateway.openai import (
     ChatBody,
     CompletionBody,
     EmbeddingsBody,
+    Fields,
     as_base64,
     ascii_json,
+    check_abilities,
     check_dimensions,
     decode,
     embedding_texts,
@@ -111,6 +113,44 @@ def test_errors_have_the_types_that_clients_know(status: int, kind: str) -> None
     fault = {"message": "what happened", "type": kind, "param": "here", "code": "why"}
     assert json.loads(error.body()) == {"error": fault}
     assert error.retry_after_s == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("n", "1", False),
+        ("n", "2", True),
+        ("n", "null", False),
+        ("echo", "false", False),
+        ("echo", "true", True),
+        ("tools", "[]", False),
+        ("tools", "[{}]", True),
+        ("response_format", '{"type":"text"}', False),
+        ("response_format", '{"type":"json_object"}', True),
+        ("modalities", '["text"]', False),
+        ("modalities", '["audio"]', True),
+        ("seed", "7", False),
+    ],
+)
+def test_what_an_engine_cannot_do_is_refused_if_it_is_asked_for(
+    name: str, value: str, *, refused: bool
+) -> None:
+    fields = decode(f'{{"{name}":{value}}}'.encode(), Fields)
+    missing = ("n", "best_of", "echo", "tools", "response_format", "modalities")
+    if not refused:
+        check_abilities(fields, missing)
+        return
+    with pytest.raises(ApiError) as error:
+        check_abilities(fields, missing)
+    assert json.loads(error.value.body()) == {
+        "error": {
+            "message": f"This engine cannot do what '{name}' asks for. Leave it out.",
+            "type": "invalid_request_error",
+            "param": name,
+            "code": "unsupported_parameter",
+        }
+    }
+    assert error.value.status == 400
 
 
 @pytest.mark.parametrize("value", [None, [], "", ["a", ""], {"a": 1}, [None], ["x"] * 2049])

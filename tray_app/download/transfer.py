@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GIB = 1 << 30
+_GB = 1e9  # as disks and download pages count
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +280,9 @@ class Transfer:
             raise DownloadError(
                 "Not enough space on the disk",
                 phrase(
-                    "{missing:.2f} GiB are still to come, {free:.2f} GiB are free in {folder}.",
-                    missing=missing / GIB,
-                    free=free / GIB,
+                    "{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.",
+                    missing=missing / _GB,
+                    free=free / _GB,
                     folder=self._order.folder,
                 ),
                 "Free some space and press Resume, or choose another models folder.",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import ModelError
 from tray_app.models import faults
-from tray_app.models.memory import GIB
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.phrases import Text
+
+_GB = 1e9  # disks are sold and shown in decimal units, unlike memory
 
 
 def free_bytes(folder: Path) -> int:
@@ -34,9 +35,9 @@ def require_space(folder: Path, wanted_bytes: int, hint: Text) -> None:
         raise ModelError(
             "Not enough space on the disk",
             phrase(
-                "{needed:.2f} GiB are needed, {free:.2f} GiB are free in {folder}.",
-                needed=wanted_bytes / GIB,
-                free=free / GIB,
+                "{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.",
+                needed=wanted_bytes / _GB,
+                free=free / _GB,
                 folder=folder,
             ),
             hint,
