@@ -62,7 +62,7 @@ class Scenario:
 
     name: str
     path: str
-    promised: float
+    goal: float
     """How many times as fast as aria2c, which checks nothing."""
     most_mib: int = 1 << 20
     """Larger files would take too long."""
@@ -182,7 +182,7 @@ def results(*, full: bool) -> Iterator[Result]:
             for name, speed in speeds.items():
                 yield Result(f"{scenario.name}: {name}", speed, "MB/s")
             # The start of Python weighs in a file that is here within a second.
-            least = scenario.promised if full else None
+            least = scenario.goal if full else None
             ratio = speeds[OURS] / speeds[BASELINE]
             yield Result(f"{scenario.name}: as fast as aria2c", ratio, "times", least=least)
             peak_mib = measured.peak_mib(OURS)

@@ -59,7 +59,7 @@ def main() -> int:
     for result in results(full=True):
         print(result, flush=True)
         found.append(result)
-    return 0 if all(result.kept for result in found) else 1
+    return 0 if all(result.reached for result in found) else 1
 
 
 def results(*, full: bool) -> Iterator[Result]:

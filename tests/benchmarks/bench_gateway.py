@@ -37,7 +37,7 @@ TOKENS = 40
 ROUNDS = 20
 CROWD = 16
 
-PROMISED_MS = {"llama.cpp, embedding, 1 client": 1.0, "llama.cpp, stream, each token, 1 client": 0.2}
+GOALS_MS = {"llama.cpp, embedding, 1 client": 1.0, "llama.cpp, stream, each token, 1 client": 0.2}
 """What the gateway adds at most."""
 
 # A process of its own, as in use: clients and gateway must not share Python's lock.
@@ -130,7 +130,7 @@ def results(*, full: bool) -> Iterator[Result]:
         else:
             clients = "1 client" if row.clients == 1 else f"{row.clients} clients"
             name = f"{row.title}, {clients}"
-            yield Result(f"{name}: added to the median", row.added_ms, "ms", PROMISED_MS.get(name))
+            yield Result(f"{name}: added to the median", row.added_ms, "ms", GOALS_MS.get(name))
 
 
 def rows(requests: int, memory: int) -> Iterator[Row | Memory]:

@@ -151,11 +151,11 @@ def results(*, full: bool) -> Iterator[Result]:
 
 
 def main() -> int:
-    kept = True
+    reached = True
     for result in results(full=True):
         print(result, flush=True)
-        kept &= result.kept
-    return 0 if kept else 1
+        reached &= result.reached
+    return 0 if reached else 1
 
 
 if __name__ == "__main__":

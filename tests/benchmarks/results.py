@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One number, and what it is promised to be at most or at least."""
+    """One number, and what it should be at most or at least."""
 
     name: str
     value: float
@@ -16,7 +16,7 @@ class Result:
     least: float | None = None
 
     @property
-    def kept(self) -> bool:
+    def reached(self) -> bool:
         too_much = self.most is not None and self.value > self.most
         too_little = self.least is not None and self.value < self.least
         return not (too_much or too_little)
@@ -29,11 +29,11 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """What is promised, and whether it is kept; empty if nothing is."""
+        """The goal, and whether it is reached; empty where there is none."""
         if self.most is not None:
-            return f"at most {self.most:g} {self.unit}: {'ok' if self.kept else 'TOO MUCH'}"
+            return f"at most {self.most:g} {self.unit}: {'ok' if self.reached else 'TOO MUCH'}"
         if self.least is not None:
-            return f"at least {self.least:g} {self.unit}: {'ok' if self.kept else 'TOO LITTLE'}"
+            return f"at least {self.least:g} {self.unit}: {'ok' if self.reached else 'TOO LITTLE'}"
         return ""
 
     def __str__(self) -> str:

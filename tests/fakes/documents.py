@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide.md"
+BENCHMARKS = ROOT / "docs" / "benchmarks" / "README.md"
 COMPARISON = ROOT / "docs" / "comparison.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))

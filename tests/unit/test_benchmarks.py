@@ -14,7 +14,7 @@ WEAK = Result("as fast as aria2c", 1.25, "times", least=1.3)
 
 
 @pytest.mark.parametrize(
-    ("result", "kept", "number", "verdict"),
+    ("result", "reached", "number", "verdict"),
     [
         (FAST, True, "812 MB/s", ""),
         (LATE, False, "62.5 ms", "at most 50 ms: TOO MUCH"),
@@ -23,10 +23,10 @@ WEAK = Result("as fast as aria2c", 1.25, "times", least=1.3)
         (Result("idle", 0.14, "% of core", most=0.2), True, "0.14 % of core", "at most 0.2 % of core: ok"),
     ],
 )
-def test_a_result_says_whether_its_limit_is_kept(
-    result: Result, kept: bool, number: str, verdict: str
+def test_a_result_says_whether_its_goal_is_reached(
+    result: Result, reached: bool, number: str, verdict: str
 ) -> None:
-    assert (result.kept, result.number, result.verdict) == (kept, number, verdict)
+    assert (result.reached, result.number, result.verdict) == (reached, number, verdict)
 
 
 def test_a_plot_has_a_bar_for_each_number_and_its_longest_for_the_largest() -> None:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 import dev
 from tests.fakes.documents import (
     ARCHITECTURE,
+    BENCHMARKS,
     COMPARISON,
     DOCUMENTS,
     GUIDE,
@@ -231,6 +232,19 @@ def test_the_rooms_in_contributing_are_those_of_the_contract() -> None:
     (rule,) = re.findall(r"Imports go downwards only: (.*?)\.\n", text)
 
     assert [part.strip("`") for part in rule.split(" › ")] == layers()  # noqa: RUF001
+
+
+# Numbers
+
+
+def test_every_number_that_the_readme_says_was_measured_is_on_the_saved_page() -> None:
+    page = BENCHMARKS.read_text(encoding="utf-8")
+    measured = [row[2] for row in table_rows(section(README, "Measured"))]
+
+    assert measured
+    for cell in measured:
+        numbers = re.findall(r"\d[\d.,]*\d|\d", re.sub(r"aria2c", "", cell))
+        assert all(re.search(rf"\| -?{re.escape(number)} ", page) for number in numbers), cell
 
 
 # Comparison
