@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WIDTH, _ROW, _LABEL, _NUMBER, _TOP = 860, 22, 380, 110, 34
+_WIDTH, _ROW, _LABEL, _NUMBER, _TOP = 960, 22, 480, 110, 34
 _STYLE = "font-family:system-ui,sans-serif;font-size:12px"
 _OURS, _OTHERS, _TEXT = "#2f6fde", "#9aa5b1", "#1c2733"
 
