@@ -39,10 +39,10 @@ PARTS: dict[str, Part] = {
 }
 UNITS = {"download": "MB/s", "gateway": "ms"}
 NOTES = {
-    "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs in "
-    "small files.",
-    "gateway": "Clients that ask PowerInfer themselves wait 40 ms for each answer, as it writes head and body "
-    "apart; those of the gateway do not: hence the negative number.",
+    "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs "
+    "in small files.",
+    "gateway": "Clients that ask PowerInfer themselves wait 40 ms for each answer, as it writes head and "
+    "body apart; those of the gateway do not: hence the negative number.",
 }
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
