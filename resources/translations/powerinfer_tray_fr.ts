@@ -1165,16 +1165,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
-            <source>The app's folder cannot be written</source>
-            <translation>Impossible d’écrire dans le dossier de l’application</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/supervisor.py" />
-            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
-            <translation>Vérifiez les droits de ce dossier, ou indiquez-en un autre avec POWERINFER_TRAY_HOME.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/supervisor.py" />
             <source>The engine's supervisor has failed</source>
             <translation>Le superviseur du moteur a échoué</translation>
         </message>
@@ -2297,6 +2287,16 @@
             <location filename="../../tray_app/system/drives.py" />
             <source>The folder «{name}» is gone</source>
             <translation>Le dossier « {name} » a disparu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>The app's folder cannot be written</source>
+            <translation>Impossible d’écrire dans le dossier de l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <translation>Vérifiez les droits de ce dossier, ou indiquez-en un autre avec POWERINFER_TRAY_HOME.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />

@@ -1165,16 +1165,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
-            <source>The app's folder cannot be written</source>
-            <translation>アプリのフォルダーに書き込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/supervisor.py" />
-            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
-            <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/supervisor.py" />
             <source>The engine's supervisor has failed</source>
             <translation>エンジンの監視処理が失敗しました</translation>
         </message>
@@ -2297,6 +2287,16 @@
             <location filename="../../tray_app/system/drives.py" />
             <source>The folder «{name}» is gone</source>
             <translation>フォルダー「{name}」がなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>The app's folder cannot be written</source>
+            <translation>アプリのフォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import keyring
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class MemoryKeychain(KeyringBackend):
@@ -24,3 +31,15 @@ class MemoryKeychain(KeyringBackend):
             del self.kept[service, username]
         except KeyError as exc:
             raise PasswordDeleteError(username) from exc
+
+
+@contextmanager
+def memory_keychain() -> Iterator[MemoryKeychain]:
+    """The one that the app takes for the system's, within the block."""
+    before = keyring.get_keyring()
+    memory = MemoryKeychain()
+    keyring.set_keyring(memory)
+    try:
+        yield memory
+    finally:
+        keyring.set_keyring(before)

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import keyring
 import pytest
 import requests
 from keyring.errors import KeyringLocked
 from msgspec.structs import replace
 
 from tests.fakes.gateways import get, post
-from tests.fakes.keychain import MemoryKeychain
+from tests.fakes.keychain import memory_keychain
 from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import App
 from tray_app.engine.lifecycle import State
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.fakes.keychain import MemoryKeychain
     from tray_app.status import AppStatus
 
 DEADLINE_S = 60.0
@@ -45,11 +45,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 
 
 @pytest.fixture(autouse=True)
 def keychain() -> Iterator[MemoryKeychain]:
-    before = keyring.get_keyring()
-    memory = MemoryKeychain()
-    keyring.set_keyring(memory)
-    yield memory
-    keyring.set_keyring(before)
+    with memory_keychain() as memory:
+        yield memory
 
 
 @pytest.fixture

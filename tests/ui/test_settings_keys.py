@@ -17,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
 
 from tests.fakes.gateways import get
-from tests.fakes.keychain import MemoryKeychain
+from tests.fakes.keychain import memory_keychain
 from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import App
 from tray_app.engine.lifecycle import State
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tests.fakes.keychain import MemoryKeychain
     from tray_app.settings.keys import Key
 
 DEADLINE_MS = 60_000
@@ -50,11 +51,8 @@ SERVICE = "powerinfer-tray"
 
 @pytest.fixture(autouse=True)
 def keychain() -> Iterator[MemoryKeychain]:
-    before = keyring.get_keyring()
-    memory = MemoryKeychain()
-    keyring.set_keyring(memory)
-    yield memory
-    keyring.set_keyring(before)
+    with memory_keychain() as memory:
+        yield memory
 
 
 @pytest.fixture

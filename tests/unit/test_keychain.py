@@ -7,17 +7,14 @@ import pytest
 from keyring.backends.fail import Keyring as NoKeychain
 from keyring.errors import KeyringLocked
 
-from tests.fakes.keychain import MemoryKeychain
+from tests.fakes.keychain import MemoryKeychain, memory_keychain
 from tray_app.system.keychain import KeychainError, NoKeychainError, Secrets
 
 
 @pytest.fixture
 def keychain() -> Iterator[MemoryKeychain]:
-    before = keyring.get_keyring()
-    memory = MemoryKeychain()
-    keyring.set_keyring(memory)
-    yield memory
-    keyring.set_keyring(before)
+    with memory_keychain() as memory:
+        yield memory
 
 
 def test_a_secret_is_kept_and_forgotten(keychain: MemoryKeychain) -> None:

@@ -47,6 +47,7 @@ from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import Return
 from tray_app.system.environment import child_environment
+from tray_app.system.files import unwritable
 from tray_app.system.ports import free_port
 from tray_app.system.runfolder import RunFolder
 from tray_app.system.sleep import SleepWatch, wall_clock_s
@@ -314,11 +315,7 @@ class Supervisor:
             self._folder = RunFolder.make(parent)
             return settle(plan.place, plan.model.path, self._folder)
         except OSError as exc:
-            raise EngineError(
-                "The app's folder cannot be written",
-                str(exc),
-                "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
-            ) from exc
+            raise EngineError(*unwritable(exc).texts) from exc
 
     def _remember(self, child: Child, port: int) -> Path | None:
         try:

@@ -1,4 +1,4 @@
-"""Small files, written so that a crash leaves the old content or the new; and what is no JSON when read."""
+"""Small files, written so that a crash leaves the old content or the new; and what may be wrong with them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from tray_app.errors import AppError
+from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,3 +42,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def unwritable(exc: OSError) -> AppError:
+    """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
+    return AppError(
+        "The app's folder cannot be written",
+        phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc),
+        "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
+    )

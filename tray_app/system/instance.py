@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from tray_app.system.logs import unwritable
+from tray_app.system.files import unwritable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tray_app.errors import AppError
-from tray_app.phrases import phrase
+from tray_app.system.files import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,15 +111,6 @@ class AppLog:
         self._logger.removeHandler(self._memory)
         self._logger.removeHandler(self._handler)
         self._handler.close()
-
-
-def unwritable(exc: OSError) -> AppError:
-    """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
-    return AppError(
-        "The app's folder cannot be written",
-        phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc),
-        "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
-    )
 
 
 class _Memory(logging.Handler):
