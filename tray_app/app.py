@@ -253,13 +253,7 @@ class App:
         """The names of the keys that are kept. `KeychainError` if there is no keychain, or it refuses."""
         return frozenset(key.name for key in KEYS if self._secrets.has(key.name))
 
-    def preview(
-        self,
-        settings: Settings,
-        keys: KeyChanges | None = None,
-        *,
-        download: bool = False,
-    ) -> Plan:
+    def preview(self, settings: Settings, keys: KeyChanges | None = None, *, download: bool = False) -> Plan:
         """What the engine would be started with; `AppError` if it could not be started. `keys` as `apply`."""
         if settings.engine == EngineKind.REMOTE:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.keys import Kept
     from tray_app.ui.presenters.models import ModelFacts
 
-_WIDTH = 620
+_WIDTH = 660
 _COMMAND_LINES = 3
 
 
