@@ -94,7 +94,8 @@ def run_module(name: str, *arguments: str, packages: list[str]) -> int:
 
 def run_app(arguments: list[str]) -> NoReturn:
     """Become the app, so that signals reach it alone; on Windows, which has no exec, wait for it."""
-    command = [str(PYTHON), "-m", "tray_app", *arguments]
+    # -P: a module in the current folder must not take the place of a library.
+    command = [str(PYTHON), "-P", "-m", "tray_app", *arguments]
     if os.name == "nt":
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(PYTHON, command)

@@ -170,7 +170,8 @@ class ModelCare:
             raise ModelError(
                 "There is no program that quantizes",
                 "None is beside PowerInfer's server or on the PATH.",
-                "Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».",
+                "Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; "
+                "for dense models, llama.cpp's «llama-quantize».",
             )
         return found
 

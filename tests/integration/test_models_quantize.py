@@ -70,6 +70,8 @@ def test_the_program_beside_the_engine_tells_its_types(quantizer: Quantizer, pro
 
 def test_the_program_may_be_on_the_path(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(programs))
+    assert find_quantizer(None) is None  # the name of many programs: it is not even asked
+    (programs / "quantize").rename(programs / "powerinfer-quantize")
     assert find_quantizer(None)
 
 
@@ -186,6 +188,7 @@ def test_without_tensors_nothing_is_needed() -> None:
 def test_the_command_quantizes_a_model_of_the_folder(
     programs: Path, private_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (programs / "quantize").rename(programs / "llama-quantize")
     monkeypatch.setenv("PATH", str(programs))
     write_model(private_home / "models" / "a.gguf")
     target = private_home / "models" / "a.Q4_0.gguf"

@@ -102,6 +102,17 @@ def test_an_entry_can_be_made_twice_and_removed_twice(entry_for: Entries) -> Non
     assert seen == [Login.OFF, Login.ON, Login.ON, Login.OFF, Login.OFF]
 
 
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x1b", "\x85"])
+def test_a_path_that_would_write_a_line_of_its_own_is_refused(entry_for: Entries, character: str) -> None:
+    entry = entry_for((f"/opt/a{character}Exec=evil/app", "--background"))
+
+    with pytest.raises(SettingsError, match="control characters") as caught:
+        switch(entry, on=True)
+
+    assert character not in caught.value.message
+    assert entry.state() is Login.OFF
+
+
 def test_an_app_that_has_moved_sees_the_old_place_and_can_repair_it(entry_for: Entries) -> None:
     entry_for(COMMAND).enable()
     moved = entry_for(MOVED)
@@ -294,9 +305,9 @@ def test_a_system_that_does_not_tell_is_taken_for_one_that_starts_nothing(tmp_pa
 @pytest.mark.parametrize(
     ("executable", "beside", "frozen", "expected"),
     [
-        ("python", (), False, ("python", "-m", "tray_app", "--background")),
-        ("python.exe", ("pythonw.exe",), False, ("pythonw.exe", "-m", "tray_app", "--background")),
-        ("python.exe", (), False, ("python.exe", "-m", "tray_app", "--background")),
+        ("python", (), False, ("python", "-P", "-m", "tray_app", "--background")),
+        ("python.exe", ("pythonw.exe",), False, ("pythonw.exe", "-P", "-m", "tray_app", "--background")),
+        ("python.exe", (), False, ("python.exe", "-P", "-m", "tray_app", "--background")),
         ("powerinfer-tray", (), True, ("powerinfer-tray", "--background")),
         (
             "powerinfer-tray.exe",

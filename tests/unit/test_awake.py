@@ -37,13 +37,13 @@ def test_a_system_without_the_command_goes_on_and_its_errors_are_its_own() -> No
 
 def test_on_linux_logind_is_asked_and_lets_go_when_we_are_gone() -> None:
     command = awake.linux_command()
-    assert command[0] == "systemd-inhibit"
+    assert command[0] == "/usr/bin/systemd-inhibit"
     assert "--what=sleep:idle" in command
-    assert command[-1] == "cat"  # ends when our end of its input does
+    assert command[-1] == "/bin/cat"  # ends when our end of its input does
 
 
 def test_on_a_mac_caffeinate_watches_our_process() -> None:
-    assert awake.macos_command() == ["caffeinate", "-i", "-w", str(os.getpid())]
+    assert awake.macos_command() == ["/usr/bin/caffeinate", "-i", "-w", str(os.getpid())]
 
 
 def test_on_windows_the_thread_says_it_is_needed_and_takes_it_back() -> None:

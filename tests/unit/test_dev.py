@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +112,17 @@ def test_the_locks_pin_every_package_with_digests() -> None:
         pins = [line for line in lines if line and line[0].isalnum()]
         assert pins
         assert all("==" in pin and pin.endswith("\\") for pin in pins)
+
+
+def test_a_module_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "psutil.py").write_text("raise SystemExit('a module of the current folder was run')")
+    commands: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: commands.append(command))
+    monkeypatch.setattr(dev, "PYTHON", Path(sys.executable))
+    run_app: Any = dev.run_app  # which never comes back
+    run_app(["doctor", "--json"])
+
+    run = subprocess.run(commands[0], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    assert "a module of the current folder" not in run.stderr
+    assert run.stdout.startswith("{")

@@ -128,7 +128,9 @@ def test_a_server_on_path_counts_only_if_it_is_powerinfer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    script(tmp_path / "server", "other")
+    script(tmp_path / "server", "powerinfer")  # a name that every program may have: it is not even asked
+    assert EngineFinder(PC).powerinfer() is None
+    script(tmp_path / "powerinfer-server", "other")
     assert EngineFinder(PC).powerinfer() is None
     found = script(tmp_path / "powerinfer-server", "powerinfer")
     engine = EngineFinder(PC).powerinfer()

@@ -1,3 +1,4 @@
+import os
 import struct
 import sys
 from pathlib import Path
@@ -7,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.programs import elf, fat, pe, thin
-from tray_app.system.executable import Executable, is_quarantined, parse_executable, read_executable
+from tray_app.system.executable import (
+    Executable,
+    find_on_path,
+    is_quarantined,
+    parse_executable,
+    read_executable,
+)
 from tray_app.system.host import System, detect_host
 
 X86_64, ARM64 = 0x0100_0007, 0x0100_000C
@@ -63,6 +70,33 @@ def test_the_program_that_runs_this_test_was_built_for_this_machine() -> None:
     assert found
     assert found.system is host.system
     assert set(found.machines) & set(host.machines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a program of a shell script")
+@pytest.mark.parametrize("entry", ["", ".", "programs", "..", "./programs"])
+def test_only_folders_that_path_names_in_full_are_looked_into(
+    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "programs"
+    for place in (tmp_path, folder):
+        place.mkdir(exist_ok=True)
+        (place / "powerinfer-server").write_text("#!/bin/sh\n")
+        (place / "powerinfer-server").chmod(0o755)
+    monkeypatch.chdir(folder if entry == ".." else tmp_path)
+
+    monkeypatch.setenv("PATH", entry)
+    assert find_on_path("powerinfer-server") is None
+
+    monkeypatch.setenv("PATH", os.pathsep.join([entry, str(folder)]))
+    assert find_on_path("powerinfer-server") == folder / "powerinfer-server"
+
+
+def test_what_may_not_be_run_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a-folder").mkdir()
+    (tmp_path / "a-text").write_text("")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert (find_on_path("a-folder"), find_on_path("a-text"), find_on_path("nothing")) == (None, None, None)
 
 
 class FakeLibc:

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
-import shutil
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +23,7 @@ from tray_app.engine.inspection import (
 )
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
+from tray_app.system.executable import find_on_path
 from tray_app.system.host import System
 from tray_app.system.paths import expanded, resources
 from tray_app.system.process import own_command
@@ -37,7 +37,8 @@ _log = logging.getLogger(__name__)
 
 _LIST_DEVICES = "--list-devices"
 _FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
-_PROGRAM_NAMES = ("powerinfer-server", "server")
+_ON_PATH = "powerinfer-server"
+"""PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
 _LIBRARY = "xllamacpp"
 _GET_POWERINFER = (
     "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
@@ -168,8 +169,8 @@ class EngineFinder:
         suffix = ".exe" if self._host.system is System.WINDOWS else ""
         folders = (resources() / "bin" / platform for platform in self._host.platforms)
         bundled = (folder / f"server{suffix}" for folder in folders)
-        installed = filter(None, map(shutil.which, _PROGRAM_NAMES))
-        return [path for path in (*bundled, *map(Path, installed)) if path.is_file()]
+        installed = find_on_path(_ON_PATH)
+        return [path for path in (*bundled, installed) if path and path.is_file()]
 
 
 def recognise(path: Path, help_text: str) -> Engine:

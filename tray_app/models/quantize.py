@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 from tray_app.system.child import Launch, lines_of
 from tray_app.system.environment import child_environment
+from tray_app.system.executable import find_on_path
 from tray_app.system.process import ask
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ SPARSE_TYPES = frozenset({"F16", "Q4_0"})
 """PowerInfer computes nonsense from feed-forward weights of any other type."""
 
 _NAMES = ("quantize", "llama-quantize")
-_ON_PATH = ("powerinfer-quantize", *_NAMES)
+_ON_PATH = ("powerinfer-quantize", "llama-quantize")
+"""Not `quantize`, the name of other programs too."""
 _HELP_TIMEOUT_S = 10.0
 _TYPE = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.MULTILINE)
 _TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
@@ -58,7 +59,7 @@ def find_quantizer(engine_program: Path | None) -> Quantizer | None:
     """The program beside an engine's server, else one on the PATH; None if there is none."""
     suffix = ".exe" if os.name == "nt" else ""
     beside = [engine_program.with_name(name + suffix) for name in _NAMES] if engine_program else []
-    on_path = map(Path, filter(None, map(shutil.which, _ON_PATH)))
+    on_path = filter(None, map(find_on_path, _ON_PATH))
     for program in (*beside, *on_path):
         if program.is_file() and (types := _offered_types(program)):
             return Quantizer(program, types)

@@ -12,6 +12,7 @@ import logging
 import plistlib
 import subprocess
 import sys
+import unicodedata
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -24,13 +25,15 @@ from tray_app.system.host import System
 from tray_app.system.login_items import switched_off
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _log = logging.getLogger(__name__)
 
 NAME = "PowerInferTray"
 LABEL = "org.powerinfer-tray.app"
 
+_MODULE = ("-P", "-m", "tray_app")
+"""-P: the system chooses the folder that the app starts in; its modules are none of ours."""
 _WINDOWLESS = {"python.exe": "pythonw.exe", "powerinfer-tray.exe": "powerinfer-tray-app.exe"}
 """For Windows' console programs, those that do the same without opening a console."""
 
@@ -97,7 +100,15 @@ def app_command() -> tuple[str, ...]:
     program = Path(sys.executable)
     silent = program.with_name(_WINDOWLESS.get(program.name.lower(), program.name))
     start = (str(silent if silent.exists() else program),)
-    return (*start, *(() if getattr(sys, "frozen", False) else ("-m", "tray_app")), "--background")
+    return (*start, *(() if getattr(sys, "frozen", False) else _MODULE), "--background")
+
+
+def refuse_control_characters(command: Sequence[str]) -> None:
+    """Keep a path with a line feed from becoming a line of its own in the system's record. `OSError`."""
+    for word in command:
+        if any(unicodedata.category(character) == "Cc" for character in word):
+            message = "move the app to a folder whose name has no control characters"
+            raise OSError(errno.EINVAL, message, repr(word))
 
 
 class DesktopEntry:
@@ -107,6 +118,7 @@ class DesktopEntry:
         self._file = folder / "powerinfer-tray.desktop"
         # WORKAROUND: GLib looks for the program before it makes `%` of `%%`, and so never finds it.
         starter = ("/usr/bin/env",) if "%" in command[0] else ()
+        self._command = command
         self._exec = " ".join(map(_quoted_for_exec, (*starter, *command)))
 
     def state(self) -> Login:
@@ -120,6 +132,7 @@ class DesktopEntry:
         return Login.ON if entry.get("Exec") == self._exec else Login.ELSEWHERE
 
     def enable(self) -> None:
+        refuse_control_characters(self._command)
         lines = [
             "[Desktop Entry]",
             "Type=Application",
@@ -181,6 +194,7 @@ class LaunchAgent:
         if "/AppTranslocation/" in self._command[0]:
             # macOS runs what has just been downloaded at a place that the next login does not know.
             raise OSError(errno.EPERM, "move the app to the folder Applications first", self._command[0])
+        refuse_control_characters(self._command)
         agent = {
             "Label": LABEL,
             "ProgramArguments": self._command,
@@ -212,6 +226,7 @@ class RunKey:
         if registry is None:
             import winreg as registry
         self._registry = registry
+        self._command = command
         self._line = subprocess.list2cmdline(command)
 
     def state(self) -> Login:
@@ -222,6 +237,7 @@ class RunKey:
         return Login.ON if line == self._line else Login.ELSEWHERE
 
     def enable(self) -> None:
+        refuse_control_characters(self._command)
         with self._registry.CreateKey(self._registry.HKEY_CURRENT_USER, self.KEY) as key:
             self._registry.SetValueEx(key, NAME, 0, self._registry.REG_SZ, self._line)
         self._delete(self.APPROVED)  # without a note the value counts

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# By their full paths: the PATH may lead elsewhere.
+_INHIBIT, _CAT = "/usr/bin/systemd-inhibit", "/bin/cat"
+_CAFFEINATE = "/usr/bin/caffeinate"
+
 # winbase.h
 _ES_CONTINUOUS = 0x80000000
 _ES_SYSTEM_REQUIRED = 0x00000001
@@ -45,12 +49,12 @@ def linux_command() -> list[str]:
 
     `idle` stops logind itself, `sleep` the desktops that watch for idleness on their own and then ask logind.
     """
-    return ["systemd-inhibit", "--what=sleep:idle", "--who=PowerInfer Tray", "--why=Download", "cat"]
+    return [_INHIBIT, "--what=sleep:idle", "--who=PowerInfer Tray", "--why=Download", _CAT]
 
 
 def macos_command() -> list[str]:
     """Prevents idle sleep for as long as we live."""
-    return ["caffeinate", "-i", "-w", str(os.getpid())]
+    return [_CAFFEINATE, "-i", "-w", str(os.getpid())]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What kind of machine a program was built for, by its file, before anybody runs it. Any thread.
+"""Where a program is, and what kind of machine it was built for, before anybody runs it. Any thread.
 
 Formats: System V ABI (ELF), Apple's <mach-o/loader.h> and <mach-o/fat.h>, Microsoft's «PE Format».
 """
@@ -10,15 +10,14 @@ import os
 import struct
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tray_app.system.host import System
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _HEAD_BYTES = 4096
 """Enough for every header that is looked at; a PE header that lies further back is none of a usual linker."""
+_LONGEST_WINDOWS_PATH = 260
 _MOST_SLICES = 32
 """In a universal file; Java's classes begin with the same four bytes, and then a larger number."""
 _EI_DATA = 5
@@ -41,6 +40,30 @@ class Executable:
     """Whose programs have this format; ELF, which others use too, stands for Linux."""
     machines: tuple[str, ...]
     """The architectures it holds, named as in `Host.machine`; those without a name here as `machine 0x…`."""
+
+
+def find_on_path(name: str) -> Path | None:
+    """The program of that name in a folder that PATH names in full; None if there is none.
+
+    `shutil.which` also looks where PATH has an empty or relative entry, and on Windows first of all into the
+    current folder: a file that somebody has just downloaded would be run for its name.
+    """
+    file_name = f"{name}.exe" if sys.platform == "win32" else name
+    folders = (Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep))
+    programs = (folder / file_name for folder in folders if folder.is_absolute())
+    return next((each for each in programs if each.is_file() and os.access(each, os.X_OK)), None)
+
+
+def windows_program(name: str) -> str:
+    """The full path of a program that comes with Windows; `OSError` on another system.
+
+    By its bare name it would be looked for in the current folder first.
+    """
+    if sys.platform == "win32":
+        folder = ctypes.create_unicode_buffer(_LONGEST_WINDOWS_PATH)
+        ctypes.WinDLL("kernel32").GetSystemDirectoryW(folder, _LONGEST_WINDOWS_PATH)
+        return f"{folder.value}\\{name}.exe"
+    raise OSError("only Windows has programs of its own in one folder")
 
 
 def read_executable(path: Path) -> Executable | None:

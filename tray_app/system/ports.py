@@ -17,6 +17,7 @@ import psutil
 
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import joined, phrase
+from tray_app.system.executable import windows_program
 from tray_app.system.process import ask
 from tray_app.system.programs import THIS_APP, UNKNOWN_PROGRAM, program_name, service_of
 
@@ -29,7 +30,7 @@ _LOOPBACK = "127.0.0.1"
 _HIGHEST = 65_535
 _LOWEST_FOR_ALL = 1024
 """Below, most systems let only root listen."""
-_NETSH = ("netsh", "int", "ipv4", "show", "excludedportrange", "protocol=tcp")
+_NETSH_ARGUMENTS = ("int", "ipv4", "show", "excludedportrange", "protocol=tcp")
 _NETSH_TIMEOUT_S = 5.0
 _RESERVED_LINE = re.compile(r"^\s*(\d{1,5})\s+(\d{1,5})\s*\*?\s*$", re.MULTILINE)
 
@@ -181,8 +182,8 @@ def reserved_ranges(netsh: str) -> tuple[range, ...]:
 
 def _reserved_ranges() -> tuple[range, ...]:
     try:
-        return reserved_ranges(ask(_NETSH, _NETSH_TIMEOUT_S).text)
-    except (OSError, subprocess.TimeoutExpired):  # every other system has no such program
+        return reserved_ranges(ask((windows_program("netsh"), *_NETSH_ARGUMENTS), _NETSH_TIMEOUT_S).text)
+    except (OSError, subprocess.TimeoutExpired):  # no other system reserves ports for nobody
         return ()
 
 
