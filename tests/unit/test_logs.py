@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,21 @@ def test_only_the_last_lines_are_kept_and_all_are_counted() -> None:
     assert texts(lines) == ["2", "3", "4"]
     assert texts(lines, 4) == ["4"]
     assert texts(lines, 5) == texts(lines, 9) == []
+
+
+@pytest.mark.parametrize("letter", ["x", "語"])
+def test_long_lines_are_cut_and_fewer_of_them_are_kept(letter: str) -> None:
+    lines = Lines(kept=100_000, kept_bytes=1_000_000)
+    tracemalloc.start()
+    for _ in range(200):
+        lines.extend([letter * 16_384] * 10)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert lines.count == 2_000
+    assert 100 < len(texts(lines)) < 600
+    assert {len(text) for text in texts(lines)} == {2_002}
+    assert held < 1_100_000
 
 
 def test_many_lines_are_taken_in_pieces_and_those_that_are_gone_are_skipped() -> None:

@@ -53,6 +53,27 @@ def test_a_program_that_spoils_its_folder_has_still_answered() -> None:
     assert answer == Answer(0, "yes\n")
 
 
+def test_a_program_that_floods_is_ended_and_its_beginning_kept() -> None:
+    code = "import sys\nwhile True: sys.stdout.write('help ' * 10_000)"
+    answer = ask((sys.executable, "-c", code), timeout_s=20)
+
+    assert answer.exit_code != 0
+    assert answer.text.startswith("help help")
+    assert len(answer.text) < 1_200_000
+
+
+def test_a_program_that_does_not_end_is_given_up_also_when_it_prints() -> None:
+    code = "import time\nwhile True: print('.', flush=True); time.sleep(0.01)"
+    with pytest.raises(subprocess.TimeoutExpired):
+        ask((sys.executable, "-c", code), timeout_s=0.5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="starts its child with fork")
+def test_a_child_that_keeps_the_output_open_does_not_hold_the_answer_up() -> None:
+    code = "import os, time\nif os.fork(): print('yes')\nelse: time.sleep(2)"
+    assert ask((sys.executable, "-c", code), timeout_s=0.5) == Answer(0, "yes\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes in folders")
 def test_the_libraries_of_this_app_are_away_only_until_a_program_has_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1_000_000
 _KEPT_FILES = 3
 _KEPT_LINES = 10_000
+_KEPT_BYTES = 20_000_000
+"""Of one log in memory: 100,000 lines of 100 letters. A program may print lines of any length."""
+_LINE_BYTES = 100  # what Python adds to its letters
+_SHOWN_CHARACTERS = 2_000
+"""Of one line in memory; the file has all of it."""
 _FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
 
 
@@ -46,11 +51,14 @@ class Batch(NamedTuple):
 
 
 class Lines:
-    """The last lines of a log. Any thread may add and read."""
+    """The last lines of a log: at most `kept`, and fewer if they are long. Any thread may add and read."""
 
-    def __init__(self, kept: int) -> None:
+    def __init__(self, kept: int, kept_bytes: int = _KEPT_BYTES) -> None:
         self._lock = threading.Lock()
-        self._last: deque[LogLine] = deque(maxlen=kept)
+        self._last: deque[LogLine] = deque()
+        self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._bytes = 0
         self._count = 0
 
     @property
@@ -65,10 +73,13 @@ class Lines:
     def extend(self, texts: Sequence[str], level: int = logging.NOTSET) -> None:
         """Take lines that came at once."""
         now_s = time.time()
-        lines = [LogLine(now_s, level, text) for text in texts]
+        lines = [LogLine(now_s, level, _shortened(text)) for text in texts]
         with self._lock:
             self._last.extend(lines)
+            self._bytes += sum(map(_size, lines))
             self._count += len(lines)
+            while len(self._last) > self._kept or self._bytes > self._kept_bytes:
+                self._bytes -= _size(self._last.popleft())
 
     def since(self, count: int) -> tuple[LogLine, ...]:
         """The lines after the first `count`, as far as they are still in memory."""
@@ -82,6 +93,15 @@ class Lines:
             # From the end, where a deque is fast: most often it is a few of many.
             newest_first = list(islice(reversed(self._last), newer, there))
             return Batch(self._count - newer, tuple(reversed(newest_first)))
+
+
+def _size(line: LogLine) -> int:
+    """The memory of a line in bytes, at most."""
+    return _LINE_BYTES + len(line.text) * (1 if line.text.isascii() else 4)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} …"
 
 
 class AppLog:

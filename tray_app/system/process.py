@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _READ_BYTES = 65_536
+_MOST_ANSWER_BYTES = 1_000_000
+"""llama-server's help, the longest of those that are asked for, has 60,000."""
 _LONGEST_LINE_BYTES = 16_384
 _ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\n\x07\x1b]*(?:\x07|\x1b\\)?)")
 
@@ -44,7 +48,8 @@ class Answer:
 def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
     """Run a program to its end, in a folder of its own, for it may leave a log where it runs.
 
-    `OSError` if it cannot be started, `subprocess.TimeoutExpired` if it goes on for longer.
+    A program that prints more than a megabyte is ended there. `OSError` if it cannot be started,
+    `subprocess.TimeoutExpired` if it goes on for longer.
     """
     # What cannot be removed is the answer of no program.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -58,13 +63,31 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
                 stderr=subprocess.STDOUT,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
-        with process:
-            try:
-                text, _ = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
+        text = bytearray()
+        reader = threading.Thread(target=_read_beginning, args=(process, text), name="ask", daemon=True)
+        began_s = time.monotonic()
+        reader.start()
+        reader.join(timeout_s)
+        try:
+            # What it has started may keep its output open: who is asked has ended all the same.
+            exit_code = process.wait(max(0.0, timeout_s - (time.monotonic() - began_s)))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+    return Answer(exit_code, text.decode("utf-8", "replace"))
+
+
+def _read_beginning(process: subprocess.Popen[bytes], text: bytearray) -> None:
+    """Add to `text` what a process prints; end one that prints more than anybody reads."""
+    stdout = process.stdout
+    assert isinstance(stdout, io.BufferedReader)  # noqa: S101  `ask` asks for a pipe
+    with stdout:
+        while some := stdout.read1(_READ_BYTES):
+            text += some
+            if len(text) > _MOST_ANSWER_BYTES:
                 process.kill()
-                raise
-    return Answer(process.returncode, text.decode("utf-8", "replace"))
+                return
 
 
 def read_batches(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:
