@@ -20,7 +20,6 @@ Target ${TARGET}
 !include "MUI2.nsh"
 !include "WinVer.nsh"
 !include "x64.nsh"
-!include "processes.nsh"
 
 !define NAME "PowerInfer Tray"
 !define WINDOWED "powerinfer-tray-app.exe"
@@ -31,6 +30,9 @@ Target ${TARGET}
 !define RUN_KEY "Software\Microsoft\Windows\CurrentVersion\Run"
 !define APPROVED_KEY "Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run"
 !define RUN_VALUE "PowerInferTray"
+
+!include "processes.nsh"
+!include "trees.nsh"
 
 Name "${NAME}"
 OutFile "${OUT_FILE}"
@@ -85,7 +87,7 @@ LangString ABOUT_PURGE ${LANG_ENGLISH} "Also removes all models in ${MODELS}, wh
 LangString ABOUT_PURGE ${LANG_FRENCH} "Supprime aussi tous les modèles de ${MODELS}, que le composant 4D utilise également."
 LangString ABOUT_PURGE ${LANG_JAPANESE} "${MODELS} のモデルもすべて削除します (4D コンポーネントと共用)。"
 
-; End what runs from the folder: it is asked first, so that the server stops and downloads are kept.
+; End the app: it is asked first, so that the server stops and downloads are kept.
 !macro END_APP PREFIX
   ${If} ${FileExists} "$INSTDIR\${CONSOLE}"
     DetailPrint "$(STOPPING)"
@@ -154,8 +156,10 @@ Section /o "un.$(PURGE)" PURGE
   !insertmacro FORGET gateway
   !insertmacro FORGET remote
   !insertmacro FORGET huggingface.co
-  RMDir /r "${DATA}"
-  RMDir /r "${MODELS}"
+  Push "${DATA}"
+  Call un.RemoveTree
+  Push "${MODELS}"
+  Call un.RemoveTree
 SectionEnd
 
 Section "un.${NAME}" APP

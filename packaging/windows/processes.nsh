@@ -1,4 +1,5 @@
-; Ends the programs that run from a folder, which are found by the path of their file and never by their name.
+; Ends the app's own programs in a folder, found by the full path of their file: CONSOLE, WINDOWED, and those of
+; _internal. Somebody may have installed into a folder that holds other programs too.
 
 !define MOST_PROCESSES_BYTES 65536
 !define SYNCHRONIZE_QUERY_TERMINATE 0x101001
@@ -6,13 +7,13 @@
 !define TERMINATE_MS 5000
 
 ; Defines the function EndProcesses. It takes from the stack a time in ms and, below it, a folder with its last \:
-; all processes of that folder together get so long to end by themselves; who has not then, is ended.
+; all of the app's processes together get so long to end by themselves; who has not then, is ended.
 !macro END_PROCESSES_FUNCTION PREFIX
   Function ${PREFIX}EndProcesses
     System::Store "S" ; keeps all registers
     Pop $1
     Pop $0
-    StrLen $2 $0
+    StrLen $2 "$0_internal\"
     System::Call 'kernel32::GetTickCount() i .r3'
     IntOp $3 $3 + $1 ; when patience ends
     System::Alloc ${MOST_PROCESSES_BYTES}
@@ -25,7 +26,7 @@
       IntPtrOp $6 $6 + 4
       System::Call 'kernel32::OpenProcess(i ${SYNCHRONIZE_QUERY_TERMINATE}, i 0, i r7) p .r8'
       ${If} $8 <> 0
-        Call ${PREFIX}EndIfInFolder
+        Call ${PREFIX}EndIfOurs
         System::Call 'kernel32::CloseHandle(p r8)'
       ${EndIf}
     ${EndWhile}
@@ -33,15 +34,17 @@
     System::Store "L"
   FunctionEnd
 
-  ; $0 folder, $2 its length, $3 when patience ends, $7 pid, $8 handle. Changes $9 and $R0.
-  Function ${PREFIX}EndIfInFolder
+  ; $0 folder, $2 the length of its _internal\, $3 when patience ends, $7 pid, $8 handle. Changes $9, $R0, $R1.
+  Function ${PREFIX}EndIfOurs
     System::Call 'kernel32::GetCurrentProcessId() i .r9'
     ${If} $7 = $9 ; an uninstaller may run from the folder
       Return
     ${EndIf}
     System::Call 'kernel32::QueryFullProcessImageNameW(p r8, i 0, w .R0, *i ${NSIS_MAX_STRLEN})'
-    StrCpy $R0 $R0 $2
-    ${If} $R0 != $0
+    StrCpy $R1 $R0 $2
+    ${If} $R1 != "$0_internal\"
+    ${AndIf} $R0 != "$0${CONSOLE}"
+    ${AndIf} $R0 != "$0${WINDOWED}"
       Return
     ${EndIf}
     System::Call 'kernel32::GetTickCount() i .r9'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -329,6 +330,19 @@ def test_what_does_not_quit_is_ended_by_its_path_not_by_its_name(
     machine.wine.end()
 
 
+def test_a_program_of_somebody_else_in_the_same_folder_is_not_ended(
+    machine: Machine, next_setup: Path
+) -> None:
+    tool = machine.home / "a tool of mine.exe"
+    shutil.copy(machine.wine.disk / "windows" / "system32" / "ping.exe", tool)
+    running = machine.wine.start(tool, "-n", "600", "127.0.0.1")
+    machine.install(next_setup)
+
+    assert running.poll() is None
+    machine.wine.end()
+    tool.unlink()
+
+
 def test_removing_it_ends_it_and_leaves_what_is_the_persons(
     machine: Machine, screen: Desktop, fresh: dict[str, str]
 ) -> None:
@@ -348,14 +362,27 @@ def test_removing_it_ends_it_and_leaves_what_is_the_persons(
     assert model.exists()
 
 
-def test_purging_it_leaves_nothing(machine: Machine, fresh: dict[str, str]) -> None:
+def test_purging_it_leaves_nothing_and_takes_nothing_through_a_link(
+    machine: Machine, fresh: dict[str, str], tmp_path: Path
+) -> None:
     machine.install(machine.setup)
     machine.tell("settings", "set", "port", "8099")
     key = machine.wine.run(machine.home / TERMINAL, "key", "set", "gateway", text="secret\n")
     assert key.returncode == 0, key.stderr
 
+    moved = tmp_path / "another disk"
+    moved.mkdir()
+    (moved / "mine.gguf").write_bytes(b"GGUF")
+    link = machine.wine.disk / MODELS / "moved"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(moved)
+
     machine.uninstall("/PURGE")
 
+    assert (moved / "mine.gguf").exists()
+    # WORKAROUND: Wine 8 shows a link as Windows does and cannot remove it, nor the folder around it.
+    link.unlink()
+    link.parent.rmdir()
     assert not difference(fresh, snapshot(machine.wine.folder))
 
 
