@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,6 +192,34 @@ def test_a_new_file_is_as_private_as_was_asked_and_as_the_person_wants_all_files
         os.umask(before)
 
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+def test_what_the_app_keeps_for_itself_is_for_this_user_alone_whatever_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir(mode=0o755)  # as an earlier version made it
+    code = """
+import logging, os, sys
+from pathlib import Path
+os.umask(0)
+from tray_app.engine.output import EngineOutput
+from tray_app.settings.store import SettingsStore
+from tray_app.settings.schema import Settings
+from tray_app.system.instance import Role
+from tray_app.system.logs import AppLog
+from tray_app.system.runfolder import RunFolder
+home = Path(sys.argv[1])
+AppLog(home / "logs").close()
+EngineOutput(home / "logs").add("line")
+Role(home / "state", "control").take()
+RunFolder.make(home / "state" / "engine-runs")
+SettingsStore(home / "config" / "settings.toml").replace(Settings(port=8081))
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+
+    inside = [path for name in ("logs", "state") for path in (tmp_path / name, *(tmp_path / name).rglob("*"))]
+    inside.append(tmp_path / "config" / "settings.toml")
+    assert len(inside) >= 8
+    assert [path for path in inside if path.stat().st_mode & 0o077] == []
 
 
 def test_an_atomic_write_leaves_the_old_file_when_the_disk_fails(

@@ -215,7 +215,7 @@ def read_journal(path: Path) -> Journal | None:
 
 
 def _store(path: Path, journal: Journal) -> None:
-    write_atomically(path, msgspec.json.encode(journal), mode=0o600)  # an address may hold a password
+    write_atomically(path, msgspec.json.encode(journal))  # an address may hold a password
     _sync_folder(path.parent)
 
 

@@ -47,7 +47,7 @@ class FailureKeeper:
         self._noted = failure
         noted = NotedFailure(failure.title, failure.message, failure.hint, time.time())
         try:
-            write_atomically(self._path, msgspec.json.encode(noted), mode=0o600)
+            write_atomically(self._path, msgspec.json.encode(noted))
         except OSError as exc:
             _log.warning("The failure cannot be noted: %s", exc)
 

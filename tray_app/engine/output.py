@@ -6,10 +6,10 @@ Written by an engine's reader thread and the supervisor, read by anybody.
 from __future__ import annotations
 
 import logging
-from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
-from tray_app.system.logs import Lines
+from tray_app.system.files import private_folder
+from tray_app.system.logs import Lines, PrivateLogFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ class EngineOutput:
     """The output of all runs, in the order in which it came."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = RotatingFileHandler(
+        private_folder(folder)
+        self._file = PrivateLogFile(
             folder / FILE_NAME,
             maxBytes=_MAX_BYTES,
             backupCount=_KEPT_FILES,

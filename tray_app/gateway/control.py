@@ -80,7 +80,7 @@ class Control:
         self._listener.open(0)
         if self._listener.port is not None:
             content = ControlFile(self._listener.port, self._token, os.getpid())
-            write_atomically(self._path, msgspec.json.encode(content), mode=0o600)
+            write_atomically(self._path, msgspec.json.encode(content))
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Remove the file, stop listening, join the thread."""

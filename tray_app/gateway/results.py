@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError
 from tray_app.phrases import phrase
-from tray_app.system.files import write_atomically
+from tray_app.system.files import PUBLIC, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def save_results(path: Path, texts: Sequence[str], result: Embeddings, model: st
 def save_file(path: Path, content: bytes) -> None:
     """Write what a person wants to keep; `AppError` if that fails."""
     try:
-        write_atomically(path, content)
+        write_atomically(path, content, mode=PUBLIC)
     except OSError as exc:
         raise AppError(
             phrase("{name} could not be saved", name=path.name), str(exc), "Choose another folder."

@@ -11,7 +11,7 @@ from tray_app.models import faults
 from tray_app.models.files import checksum_file, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.phrases import phrase
-from tray_app.system.files import write_atomically
+from tray_app.system.files import PUBLIC, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class Check(StrEnum):
 
 def note_checksum(part: Path, sha256: str) -> None:
     """Keep the digest of a file that has just arrived, in the form of `sha256sum`. `OSError`."""
-    write_atomically(checksum_file(part), f"{sha256} *{part.name}\n".encode())
+    write_atomically(checksum_file(part), f"{sha256} *{part.name}\n".encode(), mode=PUBLIC)
 
 
 def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:

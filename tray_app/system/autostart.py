@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from xml.parsers.expat import ExpatError
 
 from tray_app.errors import SettingsError
-from tray_app.system.files import write_atomically
+from tray_app.system.files import PUBLIC, write_atomically
 from tray_app.system.host import System
 from tray_app.system.login_items import switched_off
 
@@ -141,7 +141,7 @@ class DesktopEntry:
             "Icon=powerinfer-tray",
             "Terminal=false",
         ]
-        write_atomically(self._file, ("\n".join(lines) + "\n").encode())
+        write_atomically(self._file, ("\n".join(lines) + "\n").encode(), mode=PUBLIC)
 
     def disable(self) -> None:
         self._file.unlink(missing_ok=True)
@@ -204,7 +204,7 @@ class LaunchAgent:
             # By this, Login Items shows the app's name in place of its developer's.
             "AssociatedBundleIdentifiers": [LABEL],
         }
-        write_atomically(self._file, plistlib.dumps(agent))
+        write_atomically(self._file, plistlib.dumps(agent), mode=PUBLIC)
         if self._forbidden(self._file):
             message = "it is switched off in System Settings, General, Login Items"
             raise OSError(errno.EPERM, message, str(self._file))

@@ -1,4 +1,8 @@
-"""Small files, written so that a crash leaves the old content or the new; and what may be wrong with them."""
+"""Small files, written so that a crash leaves the old content or the new; and what may be wrong with them.
+
+What the app keeps for itself (settings, state, logs) is for this user alone, whatever the umask: it names
+models, addresses and what went wrong. On Windows the folders of a profile are private by themselves.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,27 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 has damaged, an answer of another program."""
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+PRIVATE = 0o600
+PUBLIC = 0o644
+"""For what is not the app's own: the person's umask may still say less."""
+_PRIVATE_FOLDER = 0o700
+_OTHERS = 0o077
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that is for this user alone; one that others can read is closed. `OSError` as usual."""
+    folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if folder.stat().st_mode & _OTHERS:
+        with suppress(PermissionError):  # somebody else's folder, or a disk that keeps no permissions
+            folder.chmod(_PRIVATE_FOLDER)
+
+
+def open_private(path: str | Path, flags: int) -> int:
+    """For `open(…, opener=…)`: what is made new is for this user alone."""
+    return os.open(path, flags, mode=PRIVATE)
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     """Replace the file at `path` by `content` through a temporary file beside it. `OSError` as usual.
 
     A symbolic link stays a link: what it points to is replaced. Missing folders are made. `mode` says who may

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from tray_app.system.files import unwritable
+from tray_app.system.files import PRIVATE, private_folder, unwritable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,10 @@ class Role:
 
     def __init__(self, state_dir: Path, name: str) -> None:
         try:
-            state_dir.mkdir(parents=True, exist_ok=True)
+            private_folder(state_dir)
         except OSError as exc:
             raise unwritable(exc) from exc
-        self._lock = FileLock(state_dir / f"{name}.lock", thread_local=False)
+        self._lock = FileLock(state_dir / f"{name}.lock", thread_local=False, mode=PRIVATE)
 
     def take(self, timeout_s: float = 0) -> bool:
         """Have the role from now on; False if another program has it all this time."""

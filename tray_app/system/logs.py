@@ -11,14 +11,15 @@ import time
 from collections import deque
 from itertools import islice
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 
-from tray_app.system.files import unwritable
+from tray_app.system.files import open_private, private_folder, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import TextIOWrapper
     from pathlib import Path
 
 _MAX_BYTES = 1_000_000
@@ -104,6 +105,16 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} …"
 
 
+class PrivateLogFile(RotatingFileHandler):
+    """A rotated log that other users cannot read."""
+
+    def _open(self) -> TextIOWrapper:
+        file = open(  # noqa: SIM115  the handler closes it
+            self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=open_private
+        )
+        return cast("TextIOWrapper", file)  # what a mode for text gives
+
+
 class AppLog:
     """Sends what the app logs to `folder/app.log`, rotated, until it is closed.
 
@@ -112,8 +123,8 @@ class AppLog:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._handler = RotatingFileHandler(
+            private_folder(folder)
+            self._handler = PrivateLogFile(
                 folder / "app.log", maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES, encoding="utf-8"
             )
         except OSError as exc:

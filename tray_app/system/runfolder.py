@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from tray_app.system.files import NOT_JSON
+from tray_app.system.files import NOT_JSON, private_folder
 
 _LEAVINGS = "leavings.json"
 _NAME = re.compile(r"^(\d+)-")
@@ -32,7 +32,7 @@ class RunFolder:
     @classmethod
     def make(cls, parent: Path) -> RunFolder:
         """A new one below `parent`, which is made if it is missing. `OSError` as usual."""
-        parent.mkdir(parents=True, exist_ok=True)
+        private_folder(parent)
         return cls(Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent)))
 
     def remove_too(self, *paths: Path) -> None:

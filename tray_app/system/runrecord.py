@@ -45,7 +45,7 @@ def remember(folder: Path, child: Child, port: int) -> Path:
     with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
         created_s = _started_s(psutil.Process(child.pid))
         record = RunRecord(child.pid, created_s, str(child.executable), port, owner.pid, _started_s(owner))
-        write_atomically(path, msgspec.json.encode(record), mode=0o600)
+        write_atomically(path, msgspec.json.encode(record))
     return path
 
 
