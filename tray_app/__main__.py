@@ -32,6 +32,10 @@ def main() -> int:
             from tray_app.engine.llamacpp_child import main as llamacpp_child
 
             return llamacpp_child(rest)
+        case ["template-child", *rest]:
+            from tray_app.gateway.template_child import main as template_child
+
+            return template_child(rest)
         case [] | ["--background"]:
             return _tray(arguments)
         case [source] if _is_source(source) and _has_display():

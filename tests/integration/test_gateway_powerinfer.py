@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -231,6 +232,36 @@ def test_what_would_be_missing_in_the_answer_is_refused(
 def test_what_changes_nothing_in_the_answer_is_let_through(url: str, body: dict[str, object]) -> None:
     for path in ("completions", "chat/completions"):
         assert post(f"{url}/{path}", {"prompt": "x", **HI, "max_tokens": 1, **body}).status_code == 200
+
+
+@pytest.mark.parametrize("template", ["{% if %}", "x" * 300_000])
+def test_a_template_that_is_none_gives_way_to_the_form_of_the_family(
+    engine: PowerInferServer, template: str
+) -> None:
+    with gateway_to(dataclasses.replace(behind(engine), chat_template=template)) as url:
+        for _ in range(2):  # once worked out, and once known
+            body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+            assert post(f"{url}/chat/completions", body).status_code == 200
+
+    prompts = [body["prompt"] for body in engine.bodies("/completion")]
+    assert prompts == ["USER: Hi\nASSISTANT:"] * 2
+
+
+def test_a_template_without_end_is_refused_and_embeddings_are_answered_meanwhile(
+    engine: PowerInferServer,
+) -> None:
+    template = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"
+    with (
+        gateway_to(dataclasses.replace(behind(engine), chat_template=template)) as url,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        chat = pool.submit(post, f"{url}/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
+        while not chat.done():
+            assert post(f"{url}/embeddings", {"input": "hello"}).status_code == 200
+
+    error = chat.result().json()["error"]
+    assert (chat.result().status_code, error["param"]) == (400, "messages")
+    assert "too long or too much memory" in error["message"]
 
 
 def test_the_models_own_template_writes_the_chat(engine: PowerInferServer) -> None:

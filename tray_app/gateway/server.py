@@ -23,6 +23,7 @@ from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
 
@@ -117,6 +118,7 @@ class Gateway:
                 middlewares=[openai_errors, guard.check], client_max_size=MAX_BODY_BYTES
             )
             application.on_response_prepare.append(guard.tell_origin)
+            templates = TemplateRenderer()
             engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             routes = _Routes(
                 self._backend,
@@ -124,7 +126,7 @@ class Gateway:
                 self._counters,
                 fresh,
                 speaking=Passthrough(kept, fresh, self._temperature, self._counters),
-                translated=Translation(engine, self._temperature, self._counters),
+                translated=Translation(engine, templates, self._temperature, self._counters),
             )
             application.add_routes(routes.table())
             self._counters.stay_awake()
@@ -135,6 +137,7 @@ class Gateway:
                 idle.cancel()
                 with suppress(asyncio.CancelledError):
                     await idle
+                await templates.close()
 
     def _temperature(self) -> float:
         return self._rules().temperature

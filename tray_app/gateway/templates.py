@@ -1,73 +1,151 @@
-"""A conversation as the model's own template writes it. Pure.
+"""A conversation as the model's own template writes it. Runs on the gateway's event loop.
 
-Templates are Jinja and come with a model file, which is not trusted: they run in Jinja's sandbox, that keeps
-them from everything but the conversation. Beyond Jinja's own they may use `raise_exception`, as with Hugging
-Face's `apply_chat_template` (https://huggingface.co/docs/transformers/chat_templating).
+Templates are Jinja and come with a model file, which is not trusted: `template_child.py` runs them in a
+process of its own, which is ended over one that takes too long or too much memory. Beyond Jinja's own they
+may use `raise_exception`, as with Hugging Face's `apply_chat_template`
+(https://huggingface.co/docs/transformers/chat_templating).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+import asyncio
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+import msgspec
+import psutil
 
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.prompts import text_of
+from tray_app.system.environment import bundle_folder, child_environment, system_libraries
+from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray_app.gateway.openai import ChatMessage
 
-# A template is a program: it can fail like one.
-_FAILURES = (
-    TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+STOPS = ("</s>", "<|im_end|>")
+"""Ends of a turn that some models write in letters."""
+_LONGEST_TEMPLATE = 256 * 1024
+"""Characters; the longest of well-known models has 20,000."""
+_LENGTH_BYTES = 4
+_LONGEST_ANSWER_BYTES = 32 * 2**20
+"""As much as the body of a request, of which a prompt is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one template may take. Usual ones take milliseconds and no memory to speak of."""
+
+    time_s: float = 2.0
+    memory_bytes: int = 256 * 2**20
+    look_s: float = 0.02
+    """How often its memory is looked at."""
 
 
 class UnusableTemplateError(Exception):
     """What a model file has for a template is none."""
 
 
-class ChatTemplate:
-    """The template of one model. UnusableTemplateError if it cannot be read."""
+class _Answer(msgspec.Struct, frozen=True):
+    """See `template_child.rendered`."""
 
-    stops: tuple[str, ...] = ("</s>", "<|im_end|>")
-    """Ends of a turn that some models write in letters."""
+    text: str | None = None
+    refusal: str = ""
+    unusable: str | None = None
 
-    def __init__(self, source: str) -> None:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _refuse
-        try:
-            self._template = environment.from_string(source)
-        except _FAILURES as exc:
-            raise UnusableTemplateError(str(exc)) from exc
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> str:
-        """The text that the model continues with its answer; 400 if the template refuses it."""
+class TemplateRenderer:
+    """Writes conversations with templates, one after the other; its process starts with the first of them."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def prompt(self, template: str, messages: Sequence[ChatMessage]) -> str:
+        """The text that the model continues with its answer.
+
+        `UnusableTemplateError` if the template cannot be read, 400 if it refuses the conversation.
+        """
+        if len(template) > _LONGEST_TEMPLATE:
+            raise UnusableTemplateError(f"it is longer than {_LONGEST_TEMPLATE:,} characters")
         turns = [
             {"role": "system" if one.role == "developer" else one.role, "content": text_of(one)}
             for one in messages
         ]
+        # PowerInfer puts the token for the beginning itself, and reads special tokens in a text as letters:
+        # better none than wrong ones.
+        values = {"messages": turns, "add_generation_prompt": True, "bos_token": "", "eos_token": ""}
+        async with self._turn:
+            answer = await self._asked(msgspec.json.encode({"template": template, "values": values}))
+        if answer.unusable is not None:
+            raise UnusableTemplateError(answer.unusable)
+        if answer.text is None:
+            raise _refused(answer.refusal)
+        return answer.text
+
+    async def close(self) -> None:
+        """End the process, if there is one."""
+        process, self._process = self._process, None
+        if process:
+            with suppress(ProcessLookupError):  # it has just ended
+                process.kill()
+            await process.wait()
+
+    async def _asked(self, request: bytes) -> _Answer:
+        process = self._process or await self._start()
+        assert process.stdin  # noqa: S101  `_start` asks for pipes
+        assert process.stdout  # noqa: S101
+        self._process = (
+            None  # until it has answered: who is cancelled in between leaves nobody a stale answer
+        )
+        watch = asyncio.create_task(self._watch(process))
         try:
-            # PowerInfer puts the token for the beginning itself, and reads special tokens in a text as
-            # letters: better none than wrong ones.
-            return self._template.render(
-                messages=turns, add_generation_prompt=True, bos_token="", eos_token=""
+            process.stdin.write(len(request).to_bytes(_LENGTH_BYTES) + request)
+            await process.stdin.drain()
+            length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES))
+            if length > _LONGEST_ANSWER_BYTES:
+                raise _refused("it makes too long a text of it")
+            answer = msgspec.json.decode(await process.stdout.readexactly(length), type=_Answer)
+            self._process = process
+        except (asyncio.IncompleteReadError, ConnectionError) as exc:
+            raise _refused("it takes too long or too much memory") from exc
+        finally:
+            watch.cancel()
+            if self._process is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        return answer
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        script = Path(__file__).with_name("template_child.py")
+        # -P: the folder of the script holds modules that are none of its business
+        command = own_command("template-child", str(script), "-P")
+        with system_libraries(bundle_folder()):
+            return await asyncio.create_subprocess_exec(
+                *command,
+                str(self._limits.time_s),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=child_environment(),
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
-        except _FAILURES as exc:
-            raise ApiError(
-                400, f"The model's chat template refuses this conversation: {exc}", param="messages"
-            ) from exc
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """End it when it takes too much memory."""
+        with suppress(psutil.Error, ProcessLookupError):  # it has ended
+            system = psutil.Process(process.pid)
+            while system.memory_info().rss < self._limits.memory_bytes:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(self._limits.look_s)
+            process.kill()
 
 
-def _refuse(message: str) -> NoReturn:
-    raise TemplateError(message)
+def _refused(reason: str) -> ApiError:
+    return ApiError(400, f"The model's chat template refuses this conversation: {reason}", param="messages")

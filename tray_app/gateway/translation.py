@@ -36,18 +36,16 @@ from tray_app.gateway.openai import (
 )
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
-from tray_app.gateway.templates import ChatTemplate, UnusableTemplateError
+from tray_app.gateway.templates import STOPS, UnusableTemplateError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import FinishReason, SamplingBody
+    from tray_app.gateway.openai import ChatMessage, FinishReason, SamplingBody
     from tray_app.gateway.powerinfer import PowerInfer
-    from tray_app.gateway.prompts import ChatStyle
+    from tray_app.gateway.templates import TemplateRenderer
     from tray_app.gateway.upstream import Upstream
-
-    ChatForm = ChatStyle | ChatTemplate
 
 _MISSING = (
     *("n", "best_of", "echo", "suffix", "logprobs", "logit_bias"),
@@ -73,12 +71,19 @@ class _Job:
 class Translation:
     """Answers OpenAI's requests with what a PowerInfer server can do."""
 
-    def __init__(self, engine: PowerInfer, temperature: Callable[[], float], counters: Counters) -> None:
+    def __init__(
+        self,
+        engine: PowerInfer,
+        templates: TemplateRenderer,
+        temperature: Callable[[], float],
+        counters: Counters,
+    ) -> None:
         self._engine = engine
+        self._templates = templates
         self._temperature = temperature
         self._counters = counters
         self._native = Native(engine, temperature, counters)
-        self._form: tuple[Upstream, ChatForm] | None = None
+        self._unusable: str | None = None
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, in order."""
@@ -111,13 +116,13 @@ class Translation:
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
         body = decode(await request.read(), ChatBody)
-        style = self._chat_form(upstream)
+        prompt, stops = await self._prompt(upstream, body.messages)
         job = _Job(
             upstream.told_name(body.model),
-            style.prompt(body.messages),
+            prompt,
             body.max_completion_tokens or body.max_tokens,
             self._sampling(body),
-            (*style.stops, *_stops(body)),
+            (*stops, *_stops(body)),
             chat=True,
         )
         return await self._answer(request, upstream, body, job)
@@ -126,11 +131,22 @@ class Translation:
         """POST to one of PowerInfer's own routes."""
         return await self._native.answer(request, upstream)
 
-    def _chat_form(self, upstream: Upstream) -> ChatForm:
-        """How the model wants a conversation written; worked out once for each engine."""
-        if self._form is None or self._form[0] != upstream:
-            self._form = upstream, chat_form(upstream)
-        return self._form[1]
+    async def _prompt(
+        self, upstream: Upstream, messages: Sequence[ChatMessage]
+    ) -> tuple[str, tuple[str, ...]]:
+        """A conversation in the form that the model was trained on, and the words that end its answer.
+
+        By the template that the file brings along; without a usable one, in the form of the model's family.
+        """
+        template = upstream.chat_template
+        if template and template != self._unusable:
+            try:
+                return await self._templates.prompt(template, messages), STOPS
+            except UnusableTemplateError as exc:
+                _logger.warning("The chat template of %s cannot be used: %s", upstream.model_name, exc)
+                self._unusable = template
+        style = chat_style(upstream.model_name)
+        return style.prompt(messages), style.stops
 
     def _sampling(self, body: SamplingBody) -> Sampling:
         return Sampling(
@@ -201,16 +217,6 @@ class Translation:
                 if text := piece.lstrip() if leading else piece:
                     leading = False
                     yield text
-
-
-def chat_form(upstream: Upstream) -> ChatForm:
-    """The template that the model file brings along; without a usable one, the form of its family."""
-    if upstream.chat_template:
-        try:
-            return ChatTemplate(upstream.chat_template)
-        except UnusableTemplateError as exc:
-            _logger.warning("The chat template of %s cannot be used: %s", upstream.model_name, exc)
-    return chat_style(upstream.model_name)
 
 
 def _json(answer: EmbeddingsAnswer | Completion) -> web.Response:
