@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import platform
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, qVersion
 from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app import __version__
+from tray_app.system.environment import bundle_folder
 from tray_app.ui import icons
 from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ICON_SIZE = 64
 
@@ -31,7 +36,10 @@ def about_box() -> QMessageBox:
                 tr("Nothing leaves the machine but the downloads you ask for."),
                 "",
                 f"Python {platform.python_version()} · Qt {qVersion()}",
-                tr("Licence: MIT"),
+                tr(
+                    "Licence: MIT. Qt is used under the GNU LGPL, version 3, and may be replaced by another build."
+                ),
+                *_place_of_licences(bundle_folder()),
             )
         )
     )
@@ -39,3 +47,8 @@ def about_box() -> QMessageBox:
         picture.setAccessibleName(box.windowTitle())
     box.setModal(False)
     return box
+
+
+def _place_of_licences(bundle: Path | None) -> tuple[str, ...]:
+    """Where a package has the texts; from the sources, each library has its own."""
+    return (tr("The licences of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()
