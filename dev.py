@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
             code = run_module("tests.screenshots", packages=desktop)
         case ["audit"]:
             prepare(packages=[], lock=DEV_LOCK)
-            audit = [tool("pip-audit"), "--strict", "--disable-pip", "--require-hashes"]
+            audit: list[str | Path] = [tool("pip-audit"), "--strict", "--disable-pip", "--require-hashes"]
             code = call([*audit, "--requirement", RUN_LOCK])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)

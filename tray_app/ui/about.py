@@ -36,9 +36,8 @@ def about_box() -> QMessageBox:
                 tr("Nothing leaves the machine but the downloads you ask for."),
                 "",
                 f"Python {platform.python_version()} · Qt {qVersion()}",
-                tr(
-                    "Licence: MIT. Qt is used under the GNU LGPL, version 3, and may be replaced by another build."
-                ),
+                tr("Licence: MIT"),
+                tr("Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own."),
                 *_place_of_licences(bundle_folder()),
             )
         )
