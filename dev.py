@@ -9,6 +9,7 @@
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, made and proven under Wine
     python3 dev.py lock           write the lock files anew from pyproject.toml
+    python3 dev.py audit          ask whether the locked packages have known flaws; needs the network
     python3 dev.py screenshots    take the pictures in docs/screenshots anew
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
@@ -77,6 +78,10 @@ def main(arguments: list[str]) -> int:
             code = run_module("tests.benchmarks", *rest, packages=[*desktop, *RIVALS])
         case ["screenshots"]:
             code = run_module("tests.screenshots", packages=desktop)
+        case ["audit"]:
+            prepare(packages=[], lock=DEV_LOCK)
+            audit: list[str | Path] = [tool("pip-audit"), "--strict", "--disable-pip", "--require-hashes"]
+            code = call([*audit, "--requirement", RUN_LOCK])
         case ["lock"]:
             prepare(packages=[], lock=DEV_LOCK)
             code = lock()

@@ -90,6 +90,7 @@ _EVERYWHERE = [
     r"resources/icons/app\.svg",
     r"resources/icons/app-32\.png",
     r"licences\.txt",
+    r"sbom\.cdx\.json",
     r"PySide6/QtWidgets\.[^/]*(so|pyd)",
     r"PySide6/QtOpenGL\.[^/]*(so|pyd)",
     r"PySide6/QtOpenGLWidgets\.[^/]*(so|pyd)",

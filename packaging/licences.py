@@ -33,7 +33,7 @@ def write(folder: Path, binaries: Iterable[tuple[str, str, str]]) -> Path:
     if any("resources/bin/" in Path(name).as_posix() for name, _, _ in binaries):
         parts |= {"PowerInfer": _text("PowerInfer")}
     if sys.platform == "linux":
-        parts |= of_debian(Path(source) for _, source, _ in binaries)
+        parts |= of_debian(source for _, source, _ in binaries)
     file = folder / "licences.txt"
     file.write_text(document(parts), encoding="utf-8")
     return file
@@ -60,25 +60,39 @@ def of_python() -> str:
     """Python's licence, which lies beside its library, or on Windows in its folder."""
     places = (Path(importlib.__file__).parents[1], Path(sys.base_prefix))
     found = [place / "LICENSE.txt" for place in places if (place / "LICENSE.txt").exists()]
-    return found[0].read_text(encoding="utf-8") if found else ""
+    return f"{found[0].read_text(encoding='utf-8')}\n\n{_text('Python')}" if found else ""
 
 
-def of_debian(files: Iterable[Path]) -> dict[str, str]:
+def of_debian(files: Iterable[str]) -> dict[str, str]:
     """The copyright files of the Debian packages that libraries were taken from, by package."""
-    system = [file for file in files if file.is_relative_to("/lib") or file.is_relative_to("/usr/lib")]
-    # A file is known under the name it was installed by: below /lib or /usr/lib, which are one place today.
-    names = {str(name) for file in system for name in (file, Path("/usr", *file.parts[1:]), file.resolve())}
-    if not names:
-        return {}
-    search = ["dpkg-query", "--search", *sorted(names)]
-    answer = subprocess.run(search, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, text=True)
-    packages = sorted({line.partition(":")[0] for line in answer.stdout.splitlines()})
     return {
         f"{package} (of the system that built this)": (_DOCUMENTATION / package / "copyright").read_text(
             encoding="utf-8", errors="replace"
         )
-        for package in packages
+        for package in debian_packages(files)
     }
+
+
+def debian_packages(files: Iterable[str]) -> dict[str, str]:
+    """The Debian packages that libraries were taken from, with their versions; none on other systems."""
+    paths = map(Path, files)
+    system = [file for file in paths if file.is_relative_to("/lib") or file.is_relative_to("/usr/lib")]
+    # A file is known under the name it was installed by: below /lib or /usr/lib, which are one place today.
+    names = {str(name) for file in system for name in (file, Path("/usr", *file.parts[1:]), file.resolve())}
+    if not names:
+        return {}
+    owners = sorted({line.partition(":")[0] for line in _dpkg_query("--search", *sorted(names))})
+    versions = _dpkg_query("--show", "--showformat", "${Package} ${Version}\n", *owners) if owners else []
+    return dict(line.split(" ", 1) for line in versions)
+
+
+def _dpkg_query(*arguments: str) -> list[str]:
+    """The lines that it prints; of files that no package has, it complains elsewhere."""
+    command = ["dpkg-query", *arguments]
+    answer = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, text=True
+    )
+    return answer.stdout.splitlines()
 
 
 def _text(name: str) -> str:

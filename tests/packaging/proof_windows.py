@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 ROOT = freeze.ROOT
 WORK = freeze.BUILD / "wine"
 PICTURE = ROOT / "tests" / "artifacts" / "windows-package.png"
-TOOLS = ("pyinstaller", "pytest", "pytest-timeout", "pytest-qt")
+TOOLS = ("pyinstaller", "cyclonedx-python-lib", "pytest", "pytest-timeout", "pytest-qt")
 NEXT_VERSION = "99.0.1"
 SIZE_LIMIT_BYTES = 170_000_000
 SCREEN = (1280, 900)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 import contents
 import licences
+import sbom
 
 QT = "PySide6/Qt"
 LANGUAGES = {"fr", "ja"}
@@ -142,3 +148,24 @@ def test_the_document_names_every_part_first_and_refuses_one_without_a_licence()
     assert document.index("Alpha 1") < document.index("beta 2") < document.index("text of alpha")
     with pytest.raises(ValueError, match="no licence for Gamma 3"):
         licences.document({"Gamma 3": " \n"})
+
+
+def test_the_bill_of_materials_is_valid_and_names_the_parts_as_scanners_know_them(tmp_path: Path) -> None:
+    binaries = [("resources/bin/linux-x86_64/server", "/somewhere/server", "BINARY")]
+    text = sbom.write(tmp_path, binaries).read_text("utf-8")
+    bill = json.loads(text)
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    names = {component["purl"].partition("@")[0] for component in bill["components"]}
+    assert {"pkg:pypi/aiohttp", "pkg:pypi/xllamacpp", "pkg:generic/python", "pkg:generic/qt"} <= names
+    assert {"pkg:github/ggml-org/llama.cpp", "pkg:github/sjtu-ipads/powerinfer"} <= names
+    assert bill["metadata"]["component"]["name"] == "powerinfer-tray"
+    assert text == sbom.write(tmp_path, binaries).read_text("utf-8")  # the same sources give the same bytes
+
+
+@pytest.mark.skipif(not Path("/usr/bin/dpkg-query").exists(), reason="not a Debian")
+def test_libraries_of_the_system_are_named_with_their_package_and_version() -> None:
+    (library,) = {str(path) for path in Path("/usr/lib").glob("*/libgomp.so.1")}
+
+    assert licences.debian_packages([library, "/somewhere/else.so"]).keys() == {"libgomp1"}
+    assert licences.debian_packages([]) == {}

@@ -56,6 +56,7 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         f"resources/bin/{PLATFORM}/quantize": (code, programs),
         "resources/catalog.toml": (data, "DATA"),
         "licences.txt": (data, "DATA"),
+        "sbom.cdx.json": (data, "DATA"),
         "PySide6/Qt/plugins/platforms/libqcocoa.dylib": (code, "BINARY"),
         "PySide6/Qt/lib/QtCore.framework/Versions/A/QtCore": (code, "BINARY"),
         "PySide6/Qt/lib/QtCore.framework/Versions/A/Resources/Info.plist": (data, "DATA"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
+from tray_app.ui.about import about_box
 from tray_app.ui.application import Desktop
 from tray_app.ui.import_dialog import ImportDialog
 from tray_app.ui.pages.models import ModelsPage
@@ -246,6 +248,17 @@ def test_the_box_that_says_what_this_is_opens_once(desktop: Desktop) -> None:
     assert about is not None
     assert about.isVisible()
     assert about.text().startswith("PowerInfer Tray ")
+
+
+def test_a_package_says_where_the_licences_of_its_parts_are(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "_MEIPASS", "/opt/powerinfer-tray", raising=False)
+    box = about_box()
+    qtbot.addWidget(box)
+
+    assert "Qt is used under the GNU LGPL" in box.informativeText()
+    assert "/opt/powerinfer-tray/licences.txt" in box.informativeText()
 
 
 def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(

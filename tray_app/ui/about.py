@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import platform
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, qVersion
 from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app import __version__
+from tray_app.system.environment import bundle_folder
 from tray_app.ui import icons
 from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ICON_SIZE = 64
 
@@ -32,6 +37,8 @@ def about_box() -> QMessageBox:
                 "",
                 f"Python {platform.python_version()} · Qt {qVersion()}",
                 tr("Licence: MIT"),
+                tr("Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own."),
+                *_place_of_licences(bundle_folder()),
             )
         )
     )
@@ -39,3 +46,8 @@ def about_box() -> QMessageBox:
         picture.setAccessibleName(box.windowTitle())
     box.setModal(False)
     return box
+
+
+def _place_of_licences(bundle: Path | None) -> tuple[str, ...]:
+    """Where a package has the texts; from the sources, each library has its own."""
+    return (tr("The licences of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()
