@@ -69,7 +69,7 @@ _UNUSABLE_MODEL = Cause(
 _VALUE = Cause(
     "The engine does not accept the value of {named}",
     "It was started with a value that it cannot use, or without one.",
-    "Correct it in the settings, where it may stand in «Extra arguments».",
+    "Correct it in the settings. It may stand in «Extra arguments».",
     Fix.SETTING,
     NAMED,
 )
