@@ -143,6 +143,11 @@ ALIKE = [
     "--skip-chat-parsing",
     "--no-prefill-assistant",
     "-sps 0.5",
+    '--chat-template-kwargs {{"present":1,"a":"ü"}}',
+    "-rea on",
+    "--reasoning-effort low",
+    "--no-reasoning-preserve",
+    "-t 1 -tb 1 -td 1 -tbd 1 --prio-batch 2 --cpu-range-batch 1-2 --cpu-mask 5 --poll 9 --cpu-strict-draft 1",
     "--lora-init-without-apply",
     "--swa_full --no_mmproj --top_k 3",
 ]
@@ -185,6 +190,7 @@ def changes(params: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 
 def ours(arguments: list[str]) -> dict[str, Any]:
     params = xllamacpp.CommonParams()
+    params.default_template_kwargs = {"preserve_reasoning": "true"}  # as llama-server begins
     before = llamacpp_parser.leaves(params)
     apply_arguments(params, arguments)
     return changes(llamacpp_parser.leaves(params), before)
@@ -407,6 +413,9 @@ def test_names_that_llama_server_had_before_go_on_to_work(line: str, mode: str) 
         (["--top-p", "nan"], "invalid value for argument: --top-p"),
         (["--mmproj", "/no/file"], "no file for argument: --mmproj: /no/file"),
         (["--lora", "/no/file"], "no file for argument: --lora: /no/file"),
+        (["--lora", ""], "invalid value for argument: --lora"),
+        (["--lora", "/a,,/b"], "invalid value for argument: --lora"),
+        (["--chat-template-kwargs", "[1]"], "invalid value for argument: --chat-template-kwargs"),
         (["--chat-template-file", "/no/file"], "no file for argument: --chat-template-file: /no/file"),
     ],
 )

@@ -215,11 +215,11 @@ _CAUSES_BY_LINE = (
         _NO_MEMORY,
     ),
     (
-        r" E llama_init_from_model: (?!failed to initialize)(.+)",
+        r" E llama_init_from_model: (.+)",
         Cause(
             "The engine cannot work with these settings",
             "It says: {named}.",
-            "Correct «Extra arguments» in the settings.",
+            "Correct the settings. It may stand in «Extra arguments».",
             Fix.SETTING,
             "extra_arguments",
         ),

@@ -106,7 +106,7 @@ def _scaled_adapters(present: list[Any], text: str) -> list[Any]:
     return [*present, *new]
 
 
-def _template_values(present: dict[str, str], **values: Any) -> dict[str, str]:
+def _template_values(present: dict[str, str], /, **values: Any) -> dict[str, str]:
     return present | {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
 
 
@@ -154,7 +154,10 @@ def _range(present: list[bool], text: str) -> list[bool]:
 
 def _list(text: str) -> list[str]:
     """The parts of a text between its commas; one with a comma in it stands in quotes."""
-    return next(csv.reader([text]))
+    parts = next(csv.reader([text]))
+    if not all(parts) or not parts:
+        raise ValueError
+    return parts
 
 
 def _file(_: Any, path: str) -> str:
