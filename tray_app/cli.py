@@ -49,6 +49,7 @@ from tray_app.terminal import (
     ProgressBars,
     SelftestView,
     ServeView,
+    TakesTexts,
     headless_app,
     print_json,
 )
@@ -72,7 +73,7 @@ commands = typer.Typer(
 commands.add_typer(settings_commands, name="settings")
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
-commands.command()(quantize)
+commands.command(cls=TakesTexts)(quantize)
 commands.command("tune")(tune_threads)
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
@@ -163,7 +164,7 @@ def download(
         typer.echo(f"Saved {result[0].path}{more} ({size_bytes:,} bytes)")
 
 
-@commands.command()
+@commands.command(cls=TakesTexts)
 def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:

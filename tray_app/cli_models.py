@@ -15,6 +15,7 @@ from tray_app.models.housekeeping import How
 from tray_app.models.verify import Check
 from tray_app.terminal import (
     Json,  # noqa: TC001 - typer reads it at run time
+    TakesTexts,
     WorkBar,
     headless_app,
     print_json,
@@ -76,7 +77,7 @@ def models_list(*, as_json: Json = False) -> None:
         typer.echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
 
 
-@models_commands.command("info")
+@models_commands.command("info", cls=TakesTexts)
 def models_info(
     reference: Annotated[str, typer.Argument(help="An id, a file, a URL or hf:owner/repo/file.")],
     *,
@@ -97,7 +98,7 @@ def models_info(
         typer.echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
 
 
-@models_commands.command("import")
+@models_commands.command("import", cls=TakesTexts)
 def models_import(
     path: Annotated[Path, typer.Argument(help="A model file.")],
     how: Annotated[How, typer.Option(help="Copy it, move it, or use it from where it is.")] = How.COPY,
@@ -114,7 +115,7 @@ def models_import(
         typer.echo(f"Imported {model.id} to {model.path}")
 
 
-@models_commands.command("verify")
+@models_commands.command("verify", cls=TakesTexts)
 def models_verify(
     references: Annotated[list[str] | None, typer.Argument(help="Ids, files or paths; else all.")] = None,
     *,
@@ -141,7 +142,7 @@ def models_verify(
     raise typer.Exit(0 if ok else 1)
 
 
-@models_commands.command("remove")
+@models_commands.command("remove", cls=TakesTexts)
 def models_remove(
     reference: Reference,
     *,

@@ -56,8 +56,10 @@ def settings_get(name: str) -> None:
     _raise_problem(store)
 
 
-@settings_commands.command("set")
-def settings_set(name: str, value: str) -> None:
+@settings_commands.command("set", context_settings={"ignore_unknown_options": True})  # `-ngl 0` is a value
+def settings_set(
+    name: str, value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")]
+) -> None:
     """Change one setting. A running app takes it up at once."""
     parsed = parse_value(name, value)
     store = _settings()

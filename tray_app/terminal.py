@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import msgspec
@@ -17,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.progress import Progress as Bars
+from typer.core import TyperCommand
 
 from tray_app.app import App
 from tray_app.download.progress import Phase
@@ -33,6 +37,28 @@ if TYPE_CHECKING:
     from tray_app.status import AppStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+_LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
+
+
+class TakesTexts(TyperCommand):
+    """A command whose arguments are texts or names of files: `-5 degrees` is one like any other.
+
+    A word that looks like an option, and is none of this command, is refused, for it is mistyped more often
+    than meant. After `--` every word is a text.
+    """
+
+    ignore_unknown_options = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click's, for the words of a command line."""
+        options = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+        for word in takewhile(lambda word: word != "--", args):
+            name = word.partition("=")[0]
+            if _LIKE_AN_OPTION.fullmatch(word) and name not in options:
+                near = difflib.get_close_matches(name, options, n=1)
+                meant = f" Did you mean {near[0]}?" if near else ""
+                ctx.fail(f"There is no option {name}.{meant} If it is a text, put -- before it.")
+        return super().parse_args(ctx, args)
 
 
 def print_json(document: object) -> None:

@@ -59,6 +59,58 @@ def test_embed_starts_a_server_of_its_own_when_none_runs() -> None:
     assert [len(vector) for vector in answer["embeddings"]] == [64, 64]
 
 
+def test_a_text_may_begin_with_a_dash() -> None:
+    texts = ["-5 degrees", "- an item", "--json is an option", "-", "--", "--jsn"]
+
+    result = powerinfer_tray("embed", "--json", *texts)
+
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(result.stdout)["embeddings"]) == len(texts) - 1  # -- is no text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["embed", "--jsn", "x"], "--json"),
+        (["models", "remove", "--forgood", "x"], "--for-good"),
+        (["models", "verify", "--jso"], "--json"),
+        (["quantize", "--josn", "a", "b", "c"], "--json"),
+    ],
+)
+def test_a_mistyped_option_is_no_text(arguments: list[str], meant: str) -> None:
+    result = powerinfer_tray(*arguments)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"Did you mean {meant}?" in result.stderr
+
+
+def test_a_models_name_may_begin_with_a_dash() -> None:
+    result = powerinfer_tray("models", "info", "-5.gguf")
+
+    assert result.returncode == 1
+    assert "There is no model -5.gguf" in result.stderr
+
+
+@pytest.mark.parametrize("before", [[], ["--"]])
+def test_a_settings_value_may_begin_with_a_dash(before: list[str]) -> None:
+    done = powerinfer_tray("settings", "set", "extra_arguments", *before, "--pooling mean -ngl 0")
+
+    assert done.returncode == 0, done.stderr
+    got = powerinfer_tray("settings", "get", "extra_arguments").stdout
+    assert json.loads(got) == ["--pooling", "mean", "-ngl", "0"]
+    assert "cannot be -1" in powerinfer_tray("settings", "set", "temperature", *before, "-1").stderr
+
+
+def test_an_argument_that_the_app_decides_is_refused_and_the_setting_is_named() -> None:
+    powerinfer_tray("settings", "set", "extra_arguments", "--model.path /other.gguf")
+
+    result = powerinfer_tray("embed", "x")
+
+    assert result.returncode == 1
+    assert "«Extra arguments» cannot have --model.path" in result.stderr
+    assert "Set «Model» instead." in result.stderr
+
+
 def test_the_server_that_embed_starts_is_not_for_the_network() -> None:
     powerinfer_tray("settings", "set", "network", "lan")
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -106,10 +108,48 @@ def test_a_path_with_spaces_and_foreign_letters_works(supervisor: Supervisor, tm
     assert run(supervisor, llamacpp_plan(path)).state is State.READY
 
 
-def test_an_unknown_argument_fails_at_once(supervisor: Supervisor) -> None:
-    snapshot = run(supervisor, llamacpp_plan(extra_arguments=("--temp", "0.7")))
+def test_llama_servers_own_arguments_arrive(supervisor: Supervisor) -> None:
+    line = (
+        "-ngl 0 --flash-attn off --cache-type-k q8_0 --parallel 2 --no-mmap --jinja --ubatch-size 64"
+        " --rope-scaling linear --top-k 7 --repeat-penalty 1.5 --seed 42 --metrics --verbosity 4"
+    )
+    snapshot = run(supervisor, llamacpp_plan(extra_arguments=tuple(line.split())))
+    url = snapshot.base_url
+    props = requests.get(f"{url}/props", timeout=TIMEOUT_S).json()
+    defaults = props["default_generation_settings"]["params"]
+    assert (defaults["top_k"], defaults["seed"]) == (7, 42)
+    assert defaults["repeat_penalty"] == pytest.approx(1.5)
+    assert len(requests.get(f"{url}/slots", timeout=TIMEOUT_S).json()) == 2
+    assert requests.get(f"{url}/metrics", timeout=TIMEOUT_S).status_code == 200
+    log = "\n".join(line.text for line in supervisor.lines.since(0))
+    assert re.search(r"n_ubatch += 64\b", log)
+    assert re.search(r"flash_attn += disabled", log)
+    assert re.search(r"K \(q8_0\)", log)
+    assert re.search(r"rope scaling += linear", log)
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("--flash-atn on", "The engine does not know the argument --flash-atn"),
+        ("''", "The engine does not know the argument ''"),
+        ("--n-parallel 1000", "The engine does not accept the value of --n-parallel"),
+        ("--ubatch-size", "The engine does not accept the value of --ubatch-size"),
+        ("--device CUDA0", "The built-in engine does not have the argument --device"),
+        ("--mmproj /no/file.gguf", "The engine cannot read what --mmproj names"),
+        (f"--lora '{TEST_MODEL}'", f"The engine cannot use the file {TEST_MODEL}"),
+        (f"--mmproj '{TEST_MODEL}'", f"The engine cannot use the file {TEST_MODEL}"),
+        ("-ctv q4_0 -fa off", "The engine cannot work with these settings"),
+        ("--grammar nonsense", "The engine does not accept the value of grammar"),
+    ],
+)
+def test_an_argument_of_no_use_fails_at_once_and_names_the_setting(
+    supervisor: Supervisor, line: str, title: str
+) -> None:
+    snapshot = run(supervisor, llamacpp_plan(extra_arguments=tuple(shlex.split(line))))
+    assert snapshot.state is State.FAILED
     assert snapshot.failure
-    assert snapshot.failure.title == "The engine does not know the argument --temp"
+    assert (snapshot.failure.title, snapshot.failure.setting) == (title, "extra_arguments")
 
 
 @pytest.mark.parametrize(
@@ -140,13 +180,14 @@ def command(*arguments: str) -> list[str]:
     ("arguments", "message"),
     [
         (["--x", "1"], "error: unknown argument: --x\n"),
-        (["model", "1"], "error: unknown argument: model\n"),
+        (["word", "1"], "error: unknown argument: word\n"),
         (["--models.path", "x"], "error: unknown argument: --models.path\n"),
         (["--hostnames", "0.0.0.0"], "error: unknown argument: --hostnames\n"),
+        (["--host", "0.0.0.0"], "error: unavailable argument: --host\n"),
         (["--ctx-size"], "error: missing value for argument: --ctx-size\n"),
         (["--ctx-size", "many"], "error: invalid value for argument: --ctx-size\n"),
         (["--pooling", "best"], "error: invalid value for argument: --pooling\n"),
-        (["--warmup", "maybe"], "error: invalid value for argument: --warmup\n"),
+        (["--warmup", "maybe"], "error: unknown argument: maybe\n"),
     ],
 )
 def test_an_argument_that_cannot_be_used_ends_the_child(

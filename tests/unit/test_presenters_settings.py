@@ -62,6 +62,15 @@ def test_all_problems_are_told_at_once_each_at_its_field() -> None:
     assert new == Settings(port=8081)
 
 
+def test_a_text_that_no_system_could_take_is_a_problem_at_its_field() -> None:
+    draft = {"extra_arguments": "--alias a\0b", "models_folder": "/models\0", "remote_url": "http://a\0"}
+
+    new, problems = read_draft(Settings(), draft, ENGLISH)
+
+    assert problems.keys() == draft.keys()
+    assert new == Settings()
+
+
 @pytest.mark.parametrize("engine", ["auto", "powerinfer", "llama.cpp", "/opt/my server/server", "~/server"])
 def test_an_engine_is_a_name_or_a_full_path(engine: str) -> None:
     new, problems = read_draft(Settings(), {"engine": engine}, ENGLISH)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tray_app.errors import SettingsError
-from tray_app.settings.schema import FIELDS, Settings, field_named, parse_value
+from tray_app.settings.schema import FIELDS, Field, Settings, field_named, parse_value
 
 
 def test_every_field_has_a_title_a_help_text_and_a_group() -> None:
@@ -55,7 +55,7 @@ def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch
         ("temperature", "nan", "a number from 0 to 2"),
         ("launch_at_login", "perhaps", "true or false"),
         ("network", "internet", "one of: local, lan"),
-        ("extra_arguments", "'open", "a list of texts"),
+        ("extra_arguments", "'open", "a list of texts without control characters"),
     ],
 )
 def test_a_value_that_cannot_be_says_what_it_must_be(name: str, text: str, expected: str) -> None:
@@ -65,6 +65,29 @@ def test_a_value_that_cannot_be_says_what_it_must_be(name: str, text: str, expec
     assert text in caught.value.title
     assert caught.value.message == f"It must be {expected}."
     assert f"{name} = " in caught.value.hint
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field.kind in (str, tuple)])
+def test_no_text_has_the_character_that_ends_texts(field: Field) -> None:
+    value = ("--alias", "a\0b") if field.kind is tuple else "a\0b"
+    with pytest.raises(SettingsError) as caught:
+        field.check(value)
+
+    assert field.name in caught.value.title
+    assert "\0" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["remote_url", "remote_model", "hf_endpoint", "allowed_origins"])
+@pytest.mark.parametrize("character", "\n\r\t\x1b\x7f")
+def test_an_address_has_one_line(name: str, character: str) -> None:
+    text = f"https://a{character}"
+    with pytest.raises(SettingsError):
+        field_named(name).check((text,) if field_named(name).kind is tuple else text)
+
+
+def test_a_files_name_and_a_template_may_have_more_than_one_line() -> None:
+    assert field_named("model").check("a\nb.gguf") == "a\nb.gguf"
+    assert field_named("extra_arguments").check(["--chat-template", "a\n\tb"])
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest_one() -> None:

@@ -66,26 +66,56 @@ _UNUSABLE_MODEL = Cause(
     "Download the model again, or choose another model or engine.",
     Fix.VERIFY_MODEL,
 )
+_VALUE = Cause(
+    "The engine does not accept the value of {named}",
+    "It was started with a value that it cannot use, or without one.",
+    "Correct it in the settings. It may stand in «Extra arguments».",
+    Fix.SETTING,
+    NAMED,
+)
 
 _CAUSES_BY_LINE = (
     (
-        r"^error: (?:unknown|invalid) argument: (\S+)",
+        r"^error: (?:unknown|invalid) argument:\s*(\S*)",
         Cause(
             "The engine does not know the argument {named}",
             "It was started with an argument that it has no meaning for.",
-            "Remove it from «Extra arguments» in the settings.",
+            "Remove it from «Extra arguments» in the settings, or correct its name there.",
             Fix.SETTING,
             "extra_arguments",
         ),
     ),
     (
-        r"^error: (?:invalid (?:parameter|value)|missing value) for argument: (\S+)",
+        r"^error: unavailable argument: (\S+)",
         Cause(
-            "The engine does not accept the value of {named}",
-            "It was started with a value that it cannot use.",
-            "Correct it in the settings.",
+            "The built-in engine does not have the argument {named}",
+            "It is one of llama-server's that the library of llama.cpp in this app cannot be told.",
+            "Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.",
             Fix.SETTING,
-            NAMED,
+            "extra_arguments",
+        ),
+    ),
+    (
+        r"^error: no file for argument: (\S+):",
+        Cause(
+            "The engine cannot read what {named} names",
+            "There is no such file or folder, or it may not be read.",
+            "Correct «Extra arguments» in the settings. A path must be a whole one there.",
+            Fix.SETTING,
+            "extra_arguments",
+        ),
+    ),
+    (r"^error: (?:invalid (?:parameter|value)|missing value) for argument: (\S+)", _VALUE),
+    (r'^error while handling argument "([^"]+)"', _VALUE),
+    (r"failed to parse (grammar)", _VALUE),
+    (
+        r"failed to load (?:lora adapter|draft model,|multimodal model,) '([^']+)'",
+        Cause(
+            "The engine cannot use the file {named}",
+            "It is not of the kind that the extra argument needs, or was made for another model.",
+            "Correct «Extra arguments» in the settings.",
+            Fix.SETTING,
+            "extra_arguments",
         ),
     ),
     (
@@ -183,6 +213,16 @@ _CAUSES_BY_LINE = (
     (
         r"^(?!warning).*(?:bad_alloc|llama\.cpp:\d+: data$|insufficient mem|out of memory|failed to alloc)",
         _NO_MEMORY,
+    ),
+    (
+        r" E llama_init_from_model: (.+)",
+        Cause(
+            "The engine cannot work with these settings",
+            "It says: {named}.",
+            "Correct the settings. It may stand in «Extra arguments».",
+            Fix.SETTING,
+            "extra_arguments",
+        ),
     ),
 )
 # The first row that fits any line wins: causes stand before the consequences that engines print after them.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LOOKED_AT_LINES = 2000
 """Of the end of an engine's output: what it died of stands there, and old complaints do not."""
 _EVIDENCE_LINES = 3
+_NO_LETTER = "''"
+"""What an empty argument is called, as a shell writes it."""
 _FIRST_NTSTATUS = 0xC0000000
 _SETTINGS = frozenset(field.name for field in FIELDS)
 
@@ -44,7 +46,7 @@ def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
     for pattern, cause in CAUSES_BY_LINE:
         for at, line in enumerate(said):
             if found := pattern.search(line):
-                named = found[1] if pattern.groups else ""
+                named = next(filter(None, found.groups()), _NO_LETTER)
                 return _failure(cause, named, _around(said, at))
     last = tuple(said[-_EVIDENCE_LINES:])
     name = _exit_name(exit_code)

@@ -1,23 +1,27 @@
 """Runs llama.cpp's HTTP server in a process of its own, so that a crash in native code leaves the app alone.
 
-Started by its path, so it imports nothing of this app; in a frozen app as `llamacpp-child`. Only this machine
-reaches it. Like a native engine it takes pairs of flag and value, says `error: …` and exits with 1 if one is
-of no use, and ends at once on SIGTERM: nothing needs to be saved.
+Started by its path, so that it runs from any folder, installed or not; in a frozen app as `llamacpp-child`.
+Of this app it imports only what reads its command line. Only this machine reaches it. Like a native engine it
+takes llama-server's arguments, says `error: …` and exits with 1 if one is of no use, and ends at once on
+SIGTERM: nothing needs to be saved.
 """
 
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import xllamacpp
 
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[2]))
+
+from tray_app.engine.parameters import UsageError, apply_arguments
+
 _PARALLEL_REQUESTS = 4
-
-
-class UsageError(Exception):
-    """An argument that cannot be used."""
+_AS_THE_BATCH = 0
+"""Embeddings that take a text in one batch need both sizes alike."""
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +29,7 @@ def main(arguments: list[str]) -> int:
     params = default_params()
     try:
         apply_arguments(params, arguments)
+        params.n_ubatch = params.n_ubatch or params.n_batch
         server = xllamacpp.Server(params)
     except (UsageError, RuntimeError) as exc:  # RuntimeError: llama.cpp has printed why
         sys.stderr.write(f"error: {exc}\n")
@@ -47,63 +52,9 @@ def default_params() -> Any:
     params.sse_ping_interval = 0  # comments in a stream stop some clients
     params.cors_origins = ""  # no web page may read an answer
     params.ui = False
+    params.n_ubatch = _AS_THE_BATCH
     return params
 
-
-def apply_arguments(params: Any, arguments: list[str]) -> None:
-    """Set what the command line says. A flag is one of `_NAMES` or any plain parameter of llama.cpp."""
-    words = iter(arguments)
-    for flag in words:
-        owner, name = _find(params, flag)
-        convert = _CONVERTERS.get(type(getattr(owner, name, None)))
-        if convert is None:
-            raise UsageError(f"unknown argument: {flag}")
-        value = next(words, None)
-        if value is None:
-            raise UsageError(f"missing value for argument: {flag}")
-        try:
-            setattr(owner, name, convert(value))
-        except (KeyError, ValueError, OverflowError):
-            raise UsageError(f"invalid value for argument: {flag}") from None
-    params.n_ubatch = params.n_batch  # embeddings need both alike
-
-
-def _find(params: Any, flag: str) -> tuple[Any, str]:
-    plain = flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else ""
-    owner, _, name = _NAMES.get(flag, plain).rpartition(".")
-    return (getattr(params, owner, None) if owner else params), name
-
-
-def _truth(text: str) -> bool:
-    return {"true": True, "false": False}[text]
-
-
-def _pooling(text: str) -> Any:
-    return xllamacpp.llama_pooling_type[f"LLAMA_POOLING_TYPE_{text.upper()}"]
-
-
-def _load_mode(text: str) -> Any:
-    return xllamacpp.llama_load_mode[f"LLAMA_LOAD_MODE_{text.upper()}"]
-
-
-_NAMES = {
-    "--model": "model.path",
-    "--alias": "model_alias",
-    "--batch-size": "n_batch",
-    "--ctx-size": "n_ctx",
-    "--threads": "cpuparams.n_threads",
-    "--threads-batch": "cpuparams_batch.n_threads",
-    "--pooling": "pooling_type",
-}
-_CONVERTERS: dict[type, Callable[[str], Any]] = {
-    bool: _truth,
-    int: int,
-    float: float,
-    str: str,
-    set: lambda text: {text},
-    xllamacpp.llama_pooling_type: _pooling,
-    xllamacpp.llama_load_mode: _load_mode,
-}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -9,9 +9,10 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tray_app.engine.extra import check_extra
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.place import place_for
-from tray_app.errors import EngineError, SettingsError
+from tray_app.errors import EngineError
 from tray_app.models.memory import Load, kept_prompts_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO, FIELDS
@@ -19,7 +20,6 @@ from tray_app.settings.schema import AUTO, FIELDS
 if TYPE_CHECKING:
     from tray_app.engine.place import Place
     from tray_app.models.library import Model
-    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
@@ -42,24 +42,6 @@ _WITH_POOLING = ("bert", "embedding", "t5")
 _PATH = re.compile(r"[!-~]*")
 """What a request can have as its path: letters beyond ASCII and blanks cannot be sent."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
-
-_OWNED: dict[str, Text] = {
-    "--ctx-size": "Set «Context size» instead: it keeps requests within what the engine can take.",
-    "--model": "Set «Model» instead.",
-    "--port": "The engine gets a free port of its own; programs use the setting «Port».",
-    "--host": "The engine answers to this app alone; programs use the gateway's address.",
-}
-"""Arguments on whose values the gateway relies, so that nobody else may give them."""
-_OWNED_BY_POWERINFER: dict[str, Text] = {
-    "--parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
-}
-_OTHER_NAMES = {
-    "-c": "--ctx-size",
-    "--n-ctx": "--ctx-size",
-    "-m": "--model",
-    "-np": "--parallel",
-    "--n-parallel": "--parallel",
-}
 
 Options = tuple[tuple[str, ...], ...]
 
@@ -152,7 +134,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
 
     `SettingsError` if the extra arguments contradict what this app has to decide.
     """
-    _check_extra(settings.extra_arguments, engine.kind)
+    check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     place = place_for(model.path.absolute(), engine.kind, host.system)
     options = _common(settings, model, host, place)
     match engine.kind:
@@ -205,17 +187,6 @@ def _can_be_asked(url: str) -> bool:
         and port != 0
         and _PATH.fullmatch(parts.path) is not None
     )
-
-
-def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:
-    owned = _OWNED | (_OWNED_BY_POWERINFER if kind is EngineKind.POWERINFER else {})
-    for word in arguments:
-        flag = word.partition("=")[0]
-        plain = flag.replace("_", "-")  # the embedded engine takes both
-        if reason := owned.get(_OTHER_NAMES.get(plain, plain)):
-            raise SettingsError(
-                phrase("«Extra arguments» cannot have {flag}", flag=flag), reason, "Remove it there."
-            )
 
 
 def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:

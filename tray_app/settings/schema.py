@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
 
+# NUL ends a text for systems and engines; what is no name of a file and no prompt has no line ends, either.
+Words = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
+Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+
 
 def _about(title: Text, help_text: Text, group: str, unit: Text = "") -> Meta:
     return Meta(title=str(title), description=str(help_text), extra={"group": group, "unit": unit})
@@ -39,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about("Port", "Programs reach the server at http://127.0.0.1:PORT/v1.", "server"),
     ] = 8080
     model: Annotated[
-        str,
+        Words,
         _about(
             "Model", "An id of the catalogue, a file in the models folder, or the path of a file.", "server"
         ),
@@ -84,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = AUTO
     engine: Annotated[
-        str,
+        Words,
         _about(
             "Engine",
             "auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.",
@@ -92,7 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     remote_url: Annotated[
-        str,
+        Line,
         _about(
             "Remote address",
             "For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.",
@@ -100,7 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     remote_model: Annotated[
-        str,
+        Line,
         _about(
             "Remote model",
             "Which of the remote server's models answers requests that name none of them. Empty: its first.",
@@ -108,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     extra_arguments: Annotated[
-        tuple[str, ...],
+        tuple[Words, ...],
         _about("Extra arguments", "Added to the engine's command line as they are.", "engine"),
     ] = ()
     start_on_demand: Annotated[
@@ -133,7 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "local"
     allowed_origins: Annotated[
-        tuple[str, ...],
+        tuple[Line, ...],
         _about(
             "Allowed web origins",
             "Web pages that may use the server, each as https://example.org. Others are refused.",
@@ -153,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about("Metrics", "Offer counters for Prometheus at /metrics.", "network"),
     ] = False
     models_folder: Annotated[
-        str,
+        Words,
         _about("Models folder", "Where downloads go and models are found. Empty: the usual place.", "models"),
     ] = ""
     connections: Annotated[
@@ -169,7 +173,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about("Speed limit", "The most that downloads take of the line. 0: no limit.", "models", "MB/s"),
     ] = 0.0
     hf_endpoint: Annotated[
-        str,
+        Line,
         _about(
             "Hugging Face address",
             "Where hf: sources lead: Hugging Face itself, or the https address of a mirror.",
@@ -227,8 +231,8 @@ class Field:
             (float, False): phrase("It must be a number from {minimum} to {maximum}.", **limits),
             (float, True): phrase('It must be a number from {minimum} to {maximum}, or "auto".', **limits),
             (bool, False): phrase("It must be true or false."),
-            (str, False): phrase("It must be a text."),
-            (tuple, False): phrase("It must be a list of texts."),
+            (str, False): phrase("It must be a text without control characters."),
+            (tuple, False): phrase("It must be a list of texts without control characters."),
         }[self.kind, self.may_be_auto]
 
     def check(self, value: object) -> Any:
