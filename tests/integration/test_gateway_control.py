@@ -14,12 +14,15 @@ from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tray_app.errors import EngineError, GatewayError
 from tray_app.gateway.client import complete, embed, find_running
-from tray_app.gateway.control import FILE_NAME, Control
+from tray_app.gateway.control import FILE_NAME, Control, StatusDocument
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
 
 
 class Calls:
@@ -59,7 +62,7 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "restart": calls.restart,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: {"state": "ready"}, actions, calls.show)
+    control = Control(tmp_path, lambda: READY, actions, calls.show)
     control.open()
     yield control
     control.close()
@@ -81,7 +84,7 @@ def test_the_file_of_a_dead_app_finds_nobody(tmp_path: Path, content: bytes) -> 
 def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
     client = find_running(tmp_path)
     assert client
-    assert client.status() == {"state": "ready"}
+    assert client.status() == READY
     client.stop()
     client.restart()
     client.show()

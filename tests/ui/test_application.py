@@ -332,7 +332,7 @@ def test_a_start_that_fails_opens_the_page_that_says_why(
     qtbot: QtBot, desktop: Desktop, fake: FakeApp
 ) -> None:
     problem = SettingsError("Port 8080 is used by nginx (PID 812)")
-    show(qtbot, desktop, fake, replace(make_status(), problem=problem))
+    show(qtbot, desktop, fake, make_status(problem=problem))
     fake.refuse("start_server", problem)
 
     desktop._run(Command.START)

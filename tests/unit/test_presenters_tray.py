@@ -20,7 +20,6 @@ from tray_app.ui.presenters.tray import (
     announcement,
     current_download,
     current_parts,
-    failure_of,
     notices,
     tray_view,
 )
@@ -168,9 +167,7 @@ def test_a_server_without_a_model_cannot_be_started() -> None:
 
 
 def test_an_open_address_can_be_closed_though_the_engine_was_given_up() -> None:
-    status = replace(failed(), serving=True)
-
-    assert view(status).entries[Command.STOP].enabled
+    assert view(failed()).entries[Command.STOP].enabled
 
 
 @pytest.mark.parametrize("chosen", [True, False])
@@ -190,11 +187,15 @@ def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> N
     status = make_status(State.READY, problem=SettingsError("The settings file has an error"))
 
     assert view(status).shape is Shape.SOLID
-    assert failure_of(status) is status.problem
+    assert isinstance(status.problem, SettingsError)
 
 
 def test_the_engines_failure_is_told_before_an_older_problem() -> None:
-    assert failure_of(replace(failed(), problem=PORT_TAKEN)) is NO_MEMORY
+    engine = make_snapshot(State.FAILED, failure=NO_MEMORY)
+    status = make_status(State.FAILED, engine=engine, problem=PORT_TAKEN)
+
+    assert [problem.error for problem in status.problems] == [NO_MEMORY, PORT_TAKEN]
+    assert status.problem is NO_MEMORY
 
 
 def test_the_end_of_a_download_is_told_once() -> None:
