@@ -230,8 +230,9 @@ def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Comman
     ],
 )
 def test_what_is_copied_is_on_the_clipboard(
-    qapp: QApplication, desktop: Desktop, command: Command, begins: str
+    qtbot: QtBot, qapp: QApplication, desktop: Desktop, fake: FakeApp, command: Command, begins: str
 ) -> None:
+    show(qtbot, desktop, fake, make_status(State.READY))
     desktop._run(command)
 
     assert qapp.clipboard().text().startswith(begins)
