@@ -108,10 +108,15 @@ def _only_tray(arguments: list[str]) -> int:
 
 def _await_the_first(state: Path) -> None:
     """Wait until the tray app that was started just before us can be asked; not for ever."""
-    from tray_app.gateway.client import find_running
+    from tray_app.gateway.client import SlowAnswerError, find_running
 
     deadline_s = time.monotonic() + _FIRST_TIMEOUT_S
-    while find_running(state) is None and time.monotonic() < deadline_s:
+    while time.monotonic() < deadline_s:
+        try:
+            if find_running(state):
+                return
+        except SlowAnswerError:
+            continue  # it is there, and busy with its start
         time.sleep(_FIRST_LOOK_S)  # another process, with which we share but a file
 
 

@@ -36,11 +36,11 @@ from tray_app.models.library import Library, NotInstalledError, builtin_model, m
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
-from tray_app.serving import Serving, client_key, listening_address
+from tray_app.serving import Serving, listening_address
 from tray_app.settings.keys import KEYS, REMOTE, keep, token_hosts
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
-from tray_app.status import AppStatus, status_document
+from tray_app.status import AppStatus, Source, problems_of, status_document
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
@@ -61,8 +61,10 @@ if TYPE_CHECKING:
     from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
     from tray_app.models.library import Model
+    from tray_app.serving import Delays
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
+    from tray_app.starting import StartJob
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
 
@@ -91,6 +93,7 @@ class App:
         host: Host,
         overrides: Mapping[str, Any] | None = None,
         secrets: Secrets | None = None,
+        delays: Delays | None = None,
     ) -> None:
         self._log = AppLog(paths.logs)
         self.paths = paths
@@ -116,10 +119,10 @@ class App:
             self._supervisor,
             settings=lambda: self.store.current,
             secrets=self._secrets,
-            plan=lambda *, download: self.preview(self._with_trial(), download=download),
+            plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
+            delays=delays,
         )
-        self._serving.problem = self.store.problem or self.catalog_problem
         self.care = ModelCare(
             library=lambda: self.library,
             settings=lambda: self.store.current,
@@ -147,16 +150,20 @@ class App:
     def status(self) -> AppStatus:
         """Everything there is to show now."""
         settings = self.store.current
+        server, engine = self._serving.look()
+        problems = {
+            Source.START: self._serving.problem,
+            Source.SETTINGS_FILE: self.store.problem,
+            Source.CATALOGUE: self.catalog_problem,
+        }
         return AppStatus(
             settings=settings,
-            engine=self._supervisor.snapshot(),
+            engine=engine,
             model_name=self._model_name(settings),
-            base_url=f"http://127.0.0.1:{settings.port}/v1",
-            serving=self._serving.is_open,
+            server=server,
             downloads=self.downloads.snapshot(),
-            problem=self._serving.problem,
+            problems=problems_of(engine, problems),
             login=self._login,
-            asleep=self._serving.asleep,
             folder_changes=self._folder_changes,
             traffic=self._serving.traffic(),
         )
@@ -193,8 +200,9 @@ class App:
     def start_server(self) -> None:
         """Offer the chosen model, downloading it first if it is missing; nothing if it is offered already.
 
-        Returns when the engine has been told; `wait_until_ready` waits for it. `AppError` says what is in the
-        way; a server that ran before goes on.
+        Returns when the engine has been told, by this start or by a newer one that has taken its place;
+        `wait_until_ready` waits for it. `AppError` says what is in the way: a server that ran before goes on.
+        `StartCalledOffError` if the server was stopped meanwhile.
         """
         self._serving.start()
 
@@ -233,7 +241,10 @@ class App:
     def reload(self) -> None:
         """Act on settings and keys that another program has changed. `AppError` as `apply`."""
         old = self.store.current
-        self.store.reload()
+        try:
+            self.store.reload()
+        finally:
+            self._announce()  # also that the file has a fault
         self.refresh_login()  # the file does not say it
         self._take_up(old)
 
@@ -253,12 +264,17 @@ class App:
         """The names of the keys that are kept. `KeychainError` if there is no keychain, or it refuses."""
         return frozenset(key.name for key in KEYS if self._secrets.has(key.name))
 
-    def preview(self, settings: Settings, keys: KeyChanges | None = None, *, download: bool = False) -> Plan:
-        """What the engine would be started with; `AppError` if it could not be started. `keys` as `apply`."""
+    def preview(
+        self, settings: Settings, keys: KeyChanges | None = None, *, start: StartJob | None = None
+    ) -> Plan:
+        """What the engine would be started with; `AppError` if it could not be started. `keys` as `apply`.
+
+        For a `start`, a model that is missing is downloaded first.
+        """
         if settings.engine == EngineKind.REMOTE:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
-        model = self._model(settings, download=download)
+        model = self._model(settings, start)
         engine = choose_engine(settings.engine, model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
 
@@ -297,10 +313,10 @@ class App:
 
         `PortRefusedError` if nobody has it, and still it is not to be had.
         """
-        status = self.status()
-        if status.serving and port == status.settings.port:
+        server, _ = self._serving.look()
+        if port == server.port:
             return ()
-        obstacle = port_obstacle(port, listening_address(status.settings))
+        obstacle = port_obstacle(port, listening_address(self.store.current))
         if isinstance(obstacle, PortInUseError):
             return obstacle.owners
         if obstacle:
@@ -310,6 +326,7 @@ class App:
     def examine(self) -> Examination:
         """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
         status, complaints = self.status(), (self.store.problem, self.catalog_problem)
+        base_url = status.server.base_url
         return examine(
             Patient(
                 paths=self.paths,
@@ -318,19 +335,20 @@ class App:
                 library=self.library,
                 finder=self._engines,
                 secrets=self._secrets,
-                running=RunningApp(os.getpid(), status.engine.state, status.serving, status.base_url),
+                running=RunningApp(os.getpid(), status.engine.state, base_url is not None, base_url),
                 complaints=tuple(filter(None, complaints)),
             )
         )
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
-        return embed(self.status().base_url, texts, key=client_key(self.store.current, self._secrets))
+        base_url, key = self._serving.access()
+        return embed(base_url, texts, key=key)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """What the model adds to a text, in pieces, as any client would get it. `GatewayError`."""
-        key = client_key(self.store.current, self._secrets)
-        return complete(self.status().base_url, prompt, max_tokens, cancelled, key=key)
+        base_url, key = self._serving.access()
+        return complete(base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
@@ -394,7 +412,7 @@ class App:
         settings, count = self.store.current, self._trial_threads
         return settings if count is None else replace(settings, threads=count, threads_batch=count)
 
-    def _model(self, settings: Settings, *, download: bool) -> Model:
+    def _model(self, settings: Settings, start: StartJob | None) -> Model:
         if not settings.model:
             raise ModelError(
                 "No model is chosen yet",
@@ -408,12 +426,11 @@ class App:
             place = missing_place(self.models_folder / expanded(settings.model))
             if place and is_drive(place):
                 raise DriveGoneError(place) from exc
-            if not download or not isinstance(exc, NotInstalledError):
+            if start is None or not isinstance(exc, NotInstalledError):
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
             choose_engine(settings.engine, exc.entry.sparse, self._engines)
-            for number in self.download(exc.entry.id):
-                self.downloads.wait(number)
+            start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 
     def _model_name(self, settings: Settings) -> str | None:

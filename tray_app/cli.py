@@ -36,9 +36,11 @@ from tray_app.errors import AppError, DownloadError, GatewayError
 from tray_app.examination import document, report
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
+from tray_app.gateway.control import StatusDocument
 from tray_app.selftest import run_selftest
 from tray_app.serving import client_key
 from tray_app.settings.store import SettingsStore
+from tray_app.starting import StartCalledOffError
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import Secrets
@@ -192,19 +194,23 @@ def embed(
 def status(*, as_json: Json = False) -> None:
     """Say what the running app does."""
     running = find_running(_paths().state)
-    document: dict[str, Any] = running.status() if running else {"running": False, "state": State.STOPPED}
+    told = running.status() if running else StatusDocument(running=False, state=State.STOPPED)
     if as_json:
-        print_json(document)
+        print_json(told)
     elif running:
-        typer.echo(f"{document['state']}: {document['model'] or 'no model chosen'} · {document['base_url']}")
-        for entry in document["downloads"]:
-            typer.echo(f"{entry['phase']}: {entry['name']} {entry['received_bytes']:,} bytes")
-        if problem := document["problem"]:
-            typer.echo(
-                "\n".join((problem["title"], problem["message"], *problem["evidence"], problem["hint"]))
-            )
+        _print_status(told)
     else:
         typer.echo("Not running. Start it with: powerinfer-tray serve")
+
+
+def _print_status(told: StatusDocument) -> None:
+    address = f" · {told.base_url}" if told.base_url else ""
+    typer.echo(f"{told.server}: {told.model or 'no model chosen'}{address}")
+    for download in told.downloads:
+        typer.echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
+    for problem in told.problems:
+        lines = (problem.title, problem.message, *problem.evidence, problem.hint)
+        typer.echo("\n".join(filter(None, lines)))
 
 
 @commands.command()
@@ -279,15 +285,16 @@ def _running_app() -> ControlClient:
 def _base_url() -> Iterator[str]:
     """The address of the running server, or of one that lives as long as the block."""
     running = find_running(_paths().state)
-    if running and (status := running.status())["serving"]:
-        yield status["base_url"]
+    if running and (base_url := running.status().base_url):
+        yield base_url
         return
     # For this command alone, so not for the network, whatever the settings say.
     with headless_app({"port": free_port(), "network": "local"}) as app:
         _choose_test_model_if_none(app)
         app.start_server()
         app.wait_until_ready()
-        yield app.status().base_url
+        if base_url := app.status().server.base_url:
+            yield base_url
 
 
 def _choose_test_model_if_none(app: App) -> None:
@@ -301,18 +308,18 @@ def _choose_test_model_if_none(app: App) -> None:
 
 def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
     """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
-    status = running.status()
-    chosen = status["chosen"]
-    others = [name for name, value in asked.items() if not _means_the_same(value, chosen[name])]
+    chosen = running.status().chosen
+    others = [name for name, value in asked.items() if not _means_the_same(value, getattr(chosen, name))]
     if others:
-        has = ", ".join(f"{name} {chosen[name]}" for name in others)
+        has = ", ".join(f"{name} {getattr(chosen, name)}" for name in others)
         raise GatewayError(
             f"PowerInfer Tray runs already (PID {running.pid})",
             f"It has {has}. Two of them cannot share their settings, models and logs.",
             "Change its settings, or end it first: powerinfer-tray quit",
         )
     running.start()
-    typer.echo(f"PowerInfer Tray runs already (PID {running.pid}): {status['model']} at {status['base_url']}")
+    told = running.status()
+    typer.echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
     typer.echo("To stop its server: powerinfer-tray stop")
 
 
@@ -331,6 +338,8 @@ def _serve(app: App) -> None:
     def start() -> None:
         try:
             app.start_server()
+        except StartCalledOffError:
+            pass  # by a command from another terminal, after which the server can be started again
         except AppError as exc:
             events.put(exc)
 

@@ -100,7 +100,7 @@ def _settings(threads: Threads) -> dict[str, int]:
 def _server_at_rest() -> Iterator[None]:
     """Two engines would measure each other: the server of a running app stops for as long as the block."""
     running = find_running(AppPaths.from_environment(os.environ).state)
-    serves = running is not None and running.status()["serving"]
+    serves = running is not None and running.status().serving
     if running and serves:
         running.stop()
     try:

@@ -37,7 +37,7 @@ from tray_app.examination import (
     RunningApp,
     SettingsFinding,
 )
-from tray_app.gateway.client import find_running
+from tray_app.gateway.client import SlowAnswerError, find_running
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
@@ -98,6 +98,11 @@ def patient_here(environ: Mapping[str, str]) -> Patient:
     paths, host = AppPaths.from_environment(environ), detect_host()
     store = SettingsStore(paths.settings_file)
     catalog, catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
+    silent: SlowAnswerError | None = None
+    try:
+        running = _running_app(paths.state)
+    except SlowAnswerError as exc:
+        running, silent = None, exc
     return Patient(
         paths=paths,
         host=host,
@@ -105,8 +110,8 @@ def patient_here(environ: Mapping[str, str]) -> Patient:
         library=Library(models_folder(store.current, paths), catalog, builtin_model()),
         finder=EngineFinder(host),
         secrets=Secrets(),
-        running=_running_app(paths.state),
-        complaints=tuple(filter(None, (store.problem, catalog_problem))),
+        running=running,
+        complaints=tuple(filter(None, (store.problem, catalog_problem, silent))),
     )
 
 
@@ -140,17 +145,18 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
 def _running_app(state_dir: Path) -> RunningApp | None:
     """The app that runs. Of what it says only a failure that stays counts; the rest may be over by now."""
     client = find_running(state_dir)
+    if client is None:
+        return None
     try:
-        status = client.status() if client else None
+        status = client.status()
+    except SlowAnswerError:
+        raise
     except GatewayError:  # it has ended this moment
         return None
-    if client is None or status is None:
-        return None
     problem = None
-    if status["state"] == State.FAILED:
-        told = status["problem"]
-        problem = Problem(told["title"], told["message"], told["hint"], stops=True)
-    return RunningApp(client.pid, status["state"], status["serving"], status["base_url"], problem)
+    if status.state == State.FAILED and (told := status.problem):
+        problem = Problem(told.title, told.message, told.hint, stops=True)
+    return RunningApp(client.pid, status.state, status.serving, status.base_url, problem)
 
 
 def versions() -> dict[str, str]:
@@ -238,7 +244,7 @@ def _look_at_key(patient: Patient, notes: _Notes) -> None:
 
 def _look_at_port(patient: Patient, notes: _Notes) -> PortFinding:
     number, running = patient.settings.port, patient.running
-    if running and running.serving:  # perhaps on a port that was chosen for this run
+    if running and running.base_url:  # perhaps on a port that was chosen for this run
         number = urlsplit(running.base_url).port or number
         return PortFinding(number, free=False, ours=True, owners=(), nearest_free=None)
     obstacle = port_obstacle(number, listening_address(patient.settings))

@@ -116,7 +116,8 @@ class RunningApp:
     pid: int
     state: str
     serving: bool
-    base_url: str
+    base_url: str | None
+    """The address that is open; None while it is not serving."""
     problem: Problem | None = None
     """Why it has given up."""
 
@@ -288,7 +289,7 @@ def _folder(folder: FolderFinding) -> str:
 
 
 def _running(app: RunningApp) -> str:
-    return f"PID {app.pid} · {app.state} · {app.base_url if app.serving else 'not serving'}"
+    return f"PID {app.pid} · {app.state} · {app.base_url or 'not serving'}"
 
 
 def _failure(failure: PastFailure) -> str:

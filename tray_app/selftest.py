@@ -142,7 +142,7 @@ def _prove_server(paths: AppPaths, host: Host, listener: Listener) -> tuple[Engi
         listener.step("Starting the engine")
         app.start_server()
         engine = app.wait_until_ready(_TIMEOUT_S).engine
-        listener.step(f"{engine.kind} {engine.version or ''} is ready at {app.status().base_url}")
+        listener.step(f"{engine.kind} {engine.version or ''} is ready at {app.status().server.base_url}")
         answer = app.embed([SENTENCE])
         vector = answer.vectors[0]
         norm = math.sqrt(math.fsum(x * x for x in vector))

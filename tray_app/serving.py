@@ -1,10 +1,13 @@
 """Keeps engine and public address as people, clients and settings want them. Any thread.
 
-    stopped: no address, no engine ── start ──▶ serving ── nobody asks for long ──▶ asleep: address, no engine
-        ▲                                        │   ▲                                  │
-        └──────────────── stop ──────────────────┘   └─────────── a request ────────────┘
+    stopped ── start ──▶ preparing ── the engine is told ──▶ starting … ready ── nobody asks ──▶ asleep
+       ▲                    │ ▲                                           │                          │
+       └────── stop ────────┴─┼───────────────────────────────────────────┘                          │
+                              └─────────────────── a request, or a person ───────────────────────────┘
 
-A person's stop wins: it closes the address, so that no request can start anything.
+A start is a job: a newer wish replaces it, and a stop calls it off. What is wished is decided under one lock
+that is never held over anything slow: no look for a model, no download, no binding of an address. A person's
+stop wins: it closes the address, so that no request can start anything.
 """
 
 from __future__ import annotations
@@ -12,25 +15,28 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
-from tray_app.errors import AppError, EngineError, Fix, SettingsError
+from tray_app.errors import AppError, EngineError, Fix, GatewayError, SettingsError
 from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
+from tray_app.server_status import ServerState, ServerStatus, Wishes, server_state
 from tray_app.settings.keys import GATEWAY
+from tray_app.starting import StartCalledOffError, StartJob
 from tray_app.system.drives import DriveGoneError, Return
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot, Supervisor
@@ -40,10 +46,7 @@ if TYPE_CHECKING:
     from tray_app.system.ports import PortError
 
 _RETRY_AFTER_S = 2
-_MINUTE_S = 60.0
-_LOOK_FOR_DRIVE_S = 1.0
 _SETTLED = (State.READY, State.WAITING, State.FAILED, State.STOPPED)
-_ON_ITS_WAY = (State.STARTING, State.LOADING, State.BACKOFF)
 
 _logger = logging.getLogger(__name__)
 
@@ -51,15 +54,36 @@ _logger = logging.getLogger(__name__)
 class Planner(Protocol):
     """What the settings ask for now."""
 
-    def __call__(self, *, download: bool) -> Plan:
-        """The plan; `AppError` if there can be none. `download`: fetch a model that is missing first."""
+    def __call__(self, start: StartJob | None) -> Plan:
+        """The plan; `AppError` if there can be none.
+
+        For a `start`, a model that is missing is downloaded first, for as long as that start is not over.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Every delay of `Serving`."""
+
+    idle_minute_s: float = 60.0
+    """How long a minute of the setting `idle_minutes` is."""
+    look_for_drive_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the address is bound, and what holds for who asks there."""
+
+    port: int
+    host: str
+    rules: Rules
 
 
 class Serving:
     """The engine behind its public address.
 
     `settings` gives those in force, `plan` what they ask for, and `announce` is called after each change of
-    the address.
+    the server's status.
     """
 
     def __init__(
@@ -69,44 +93,60 @@ class Serving:
         secrets: Secrets,
         plan: Planner,
         announce: Callable[[], None],
+        delays: Delays | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._settings = settings
         self._secrets = secrets
         self._plan = plan
         self._announce = announce
+        self._delays = delays or Delays()
         self._gateway = Gateway(self, lambda: self._rules)
         self._rules = Rules()
-        self._starting = threading.Lock()  # held through a whole start, a download included
-        self._lock = threading.Lock()  # guards the wish below; the gateway's thread must never wait for it
+        self._binding = threading.Lock()  # held while the address is opened or closed; taken before `_lock`
+        self._lock = threading.Lock()  # guards the wishes below, and is held for moments only
         self._wanted = False
         self._asleep = False
-        self._offered: tuple[str, ...] = ()
-        self._waking: Future[None] | None = None
+        self._told: Plan | None = None
+        self._job: StartJob | None = None
+        self._problem: AppError | None = None
         self._return: Return | None = None
-        self.problem: AppError | None = None
-        """Why the last start did not get as far as the engine."""
+        self._offered: tuple[str, ...] = ()
+        self._waiting: list[Future[None]] = []
         supervisor.changed.connect(self._begin_to_idle)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the public address can be asked."""
-        return self._gateway.base_url is not None
+    def look(self) -> tuple[ServerStatus, EngineSnapshot]:
+        """The server now, and the engine at the same moment."""
+        with self._lock:
+            return self._look()
 
     @property
-    def asleep(self) -> bool:
-        """Whether the engine is stopped until a request comes, or a person starts it."""
-        return self._asleep
+    def problem(self) -> AppError | None:
+        """Why the last start did not get as far as the engine; None after a newer wish."""
+        return self._problem
+
+    def access(self) -> tuple[str, str]:
+        """The address that is bound, and the key that clients must show there. `GatewayError` without one."""
+        rules = self._rules  # looked at first: a key of now never goes to an address of before
+        base_url = self._gateway.base_url
+        if base_url is None:
+            raise GatewayError("The server is not running", "No address is open.", "Start the server.")
+        return base_url, rules.key
 
     def traffic(self) -> Traffic:
         """What clients have asked for."""
         return self._gateway.traffic()
 
     def start(self) -> None:
-        """Offer what the settings ask for; nothing if it is offered already. `AppError` as `plan`."""
+        """Offer what the settings ask for; the engine goes on if it runs with that already.
+
+        Returns when the engine has been told, by this start or by one that came later. `AppError` as `plan`,
+        `StartCalledOffError` if a stop came before.
+        """
         with self._lock:
             self._wanted = True
-        self._bring_up()
+            job = self._begin(wakes=True)
+        self._perform(job)
 
     def stand_by(self) -> None:
         """Offer the address and leave the engine asleep; nothing if the server is there already."""
@@ -114,77 +154,93 @@ class Serving:
             if self._wanted:
                 return
             self._wanted = self._asleep = True
-        try:
-            self._open()
-            self._foresee_models()
-        except AppError as exc:
-            self.stop()
-            self.problem = exc
-            raise
+            job = self._begin(wakes=False)
+        self._perform(job)
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop the engine and close the address; also calls off a start that is under way."""
         with self._lock:
             self._wanted = self._asleep = False
+            self._problem = None
+            self._stop_engine()
             self._wait_no_more()
-            self._supervisor.stop()
-            self._gateway.close(timeout_s)
+            if self._job:
+                self._job.end.set_exception(StartCalledOffError())
+                self._job = None
+        self._close_unless_wanted(timeout_s)
         self._announce()
 
     def restart(self) -> None:
         """Stop the engine if it runs, then `start`."""
-        self._supervisor.stop()
-        self.start()
+        with self._lock:
+            self._wanted = True
+            job = self._begin(wakes=True)
+            self._stop_engine()
+        self._perform(job)
 
     def adopt(self) -> None:
-        """Act on settings or keys that have changed. `AppError` if that cannot be done."""
-        self.problem = None
-        if self._asleep:
-            self._open()
-            self._foresee_models()
-        elif self._wanted:
-            self.start()
-        else:
-            self._current_rules()  # says now what would be in the way of a start
+        """Act on settings or keys that have changed. `AppError` if that cannot be done.
+
+        A server that sleeps goes on sleeping. Of one that is stopped, only what would be in the way is said.
+        """
+        with self._lock:
+            self._problem = None
+            waking = self._job is not None and self._job.wakes
+            job = self._begin(wakes=waking or not self._asleep) if self._wanted else None
+        if job is None:
+            self._current_rules()
+            return
+        with suppress(StartCalledOffError):  # the settings are adopted, and the server is stopped
+            self._perform(job)
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """What runs, once it answers; `EngineError` if it is given up, waits, was stopped or time is over."""
-        snapshot = self._supervisor.wait_for(_SETTLED, timeout_s)
-        if snapshot.state is State.READY and snapshot.plan:
-            return snapshot.plan
-        raise snapshot.failure or EngineError(
-            "The server is not ready", "It was stopped, or did not get ready in time."
-        )
+        """What runs, once it answers; `AppError` if it is given up, waits, was stopped or time is over."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            left_s = deadline_s - time.monotonic()
+            with suppress(TimeoutError):
+                if job := self._job:
+                    job.wait(max(0.0, left_s))
+            engine = self._supervisor.wait_for(_SETTLED, max(0.0, left_s))
+            if engine.state is State.READY and engine.plan:
+                return engine.plan
+            if left_s <= 0:
+                raise EngineError("The server is not ready", "It did not get ready in time.")
+            server, _ = self.look()
+            if not server.state.gets_ready:
+                raise engine.failure or EngineError("The server is not ready", "It was stopped.")
 
     def find(self) -> Upstream | Unavailable:
         """See `Backend`."""
-        engine = self._supervisor.glance()
-        if engine.state is State.READY and not self._asleep:
-            match engine.plan:
-                case LaunchPlan():
-                    return _local(engine, engine.plan)
-                case RemotePlan():
-                    return _remote(engine, engine.plan)
-                case None:
-                    pass
+        server, engine = self.look()
         on_demand = self._settings().start_on_demand
-        if self._asleep:
-            hint = "Send a request to start it." if on_demand else "Start it in the app."
-            return Unavailable(f"The server sleeps. {hint}", wakes=on_demand, models=self._offered)
-        waiting = engine.state in _ON_ITS_WAY
-        why = engine.failure.title if engine.state is State.WAITING and engine.failure else engine.state
-        return Unavailable(
-            f"The model is not ready ({why}).",
-            _RETRY_AFTER_S if waiting else None,
-            wakes=on_demand and self._wanted and engine.state is not State.FAILED,
-        )
+        match server.state, engine.plan:
+            case ServerState.READY, LaunchPlan() as plan:
+                return _local(engine, plan)
+            case ServerState.READY, RemotePlan() as plan:
+                return _remote(engine, plan)
+            case ServerState.ASLEEP, _:
+                hint = "Send a request to start it." if on_demand else "Start it in the app."
+                return Unavailable(f"The server sleeps. {hint}", held=on_demand, models=self._offered)
+            case (ServerState.WAITING | ServerState.FAILED) as state, _:
+                why = engine.failure.title if engine.failure else state
+                held = on_demand and state is ServerState.WAITING
+                return Unavailable(f"The model is not ready ({why}).", held=held)
+            case state, _:
+                held = state.gets_ready
+                return Unavailable(
+                    f"The model is not ready ({state}).", _RETRY_AFTER_S if held else None, held=held
+                )
 
     def wake(self) -> Future[None]:
-        """See `Backend`: one start for all requests that come meanwhile."""
-        if self._waking is None or self._waking.done():
-            self._waking = Future()
-            threading.Thread(target=self._wake, args=(self._waking,), name="wake", daemon=True).start()
-        return self._waking
+        """See `Backend`: one thread waits for the engine on behalf of all requests that do."""
+        waiting: Future[None] = Future()
+        with self._lock:
+            alone = not self._waiting
+            self._waiting = [each for each in self._waiting if not each.cancelled()] + [waiting]
+        if alone:
+            threading.Thread(target=self._wake, name="wake", daemon=True).start()
+        return waiting
 
     def suspect(self, run: int) -> None:
         """See `Backend`."""
@@ -192,94 +248,195 @@ class Serving:
 
     def rest(self) -> None:
         """See `Backend`. A remote server costs nothing here, so it is left alone."""
-        if not self._lock.acquire(blocking=False):
-            return  # somebody starts or stops the server just now
-        try:
+        with self._lock:
             engine = self._supervisor.glance()
-            if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
+            if self._job or not self._supervisor.has_heard or engine.state is not State.READY:
+                return  # somebody starts or stops the server just now
+            if isinstance(engine.plan, LaunchPlan):
                 self._asleep, self._offered = True, _models_of(engine.plan)
-                self._supervisor.stop()
-        finally:
-            self._lock.release()
+                self._stop_engine()
+
+    def _look(self) -> tuple[ServerStatus, EngineSnapshot]:
+        """With the lock held."""
+        told = (
+            self._told is not None and not self._supervisor.has_heard
+        )  # asked before the engine is looked at
+        engine = self._supervisor.glance()
+        wishes = Wishes(
+            asleep=self._asleep,
+            starting=self._job is not None and self._job.wakes,
+            told=told,
+            awaits_drive=self._return is not None,
+        )
+        base_url = self._gateway.base_url
+        state = server_state(engine, wishes, is_open=base_url is not None)
+        return ServerStatus(state, base_url), engine
+
+    def _begin(self, *, wakes: bool) -> StartJob:
+        """A start in place of any other that is under way. With the lock held."""
+        job, old = StartJob(wakes=wakes), self._job
+        self._job, self._problem = job, None
+        self._wait_no_more()
+        if old:
+            old.end.set_result(job)
+        return job
+
+    def _perform(self, job: StartJob) -> None:
+        """Do what a start is to do, as long as it is the newest wish; returns when that one is fulfilled."""
+        try:
+            self._open(job)
+            if not job.is_over:
+                self._carry_out(job)
+        except AppError as exc:
+            self._fail(job, exc)
+        except BaseException:  # a defect, or Ctrl-C: nobody must wait for this start any more
+            self._fail(job, StartCalledOffError())
+            raise
+        job.wait()
+
+    def _carry_out(self, job: StartJob) -> None:
+        if job.wakes:
+            self._tell(job, self._plan(job))
+        else:
+            self._foresee(job)
+
+    def _tell(self, job: StartJob, plan: Plan) -> None:
+        with self._lock:
+            if self._job is not job:
+                return
+            self._job, self._asleep = None, False
+            self._told = plan
+            self._gateway.stay_awake()
+            self._supervisor.ensure(plan)
+        job.end.set_result(None)
+        self._announce()
+
+    def _foresee(self, job: StartJob) -> None:
+        """Work out what a sleeping server offers; nothing if even that cannot be told yet."""
+        try:
+            offered = _models_of(self._plan(None))
+        except AppError as exc:
+            _logger.info("What will be served is not known yet: %s", exc.title)
+            offered = ()
+        with self._lock:
+            if self._job is not job:
+                return
+            self._job, self._offered = None, offered
+        job.end.set_result(None)
+        self._announce()
+
+    def _fail(self, job: StartJob, error: AppError) -> None:
+        """Note why a start failed, unless a newer wish has taken its place."""
+        with self._lock:
+            if self._job is not job:
+                return
+            self._job = None
+            self._problem = error
+            if isinstance(error, DriveGoneError):
+                self._return = Return(
+                    "drive-return", error.place, self._start_again, self._delays.look_for_drive_s
+                )
+        self._close_unless_wanted()
+        job.end.set_exception(error)
+        self._announce()
+
+    def _wake(self) -> None:
+        error: Exception | None = None
+        try:
+            if job := self._job_to_wake():
+                self._perform(job)
+            self.wait_until_ready()
+        except Exception as exc:  # noqa: BLE001 - the top of a thread: whoever waits must hear of it
+            error = exc
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.set_running_or_notify_cancel():
+                continue  # its client has left
+            if error:
+                each.set_exception(error)
+            else:
+                each.set_result(None)
+
+    def _job_to_wake(self) -> StartJob | None:
+        """A start for requests; None where the engine comes by itself, or a person has stopped the server."""
+        with self._lock:
+            server, _ = self._look()
+            wakes = self._wanted and server.state in (ServerState.ASLEEP, ServerState.WAITING)
+            return self._begin(wakes=True) if wakes else None
+
+    def _start_again(self) -> None:
+        with self._lock:
+            job = self._begin(wakes=True) if self._wanted and self._return else None
+        if job:
+            with suppress(AppError):  # it is kept as the problem
+                self._perform(job)
+
+    def _stop_engine(self) -> None:
+        """With the lock held."""
+        self._told = None
+        self._supervisor.stop()
+
+    def _wait_no_more(self) -> None:
+        """With the lock held."""
+        if self._return:
+            self._return.cancel()
+            self._return = None
 
     def _begin_to_idle(self, engine: EngineSnapshot) -> None:
         """Loading may take longer than an engine may be idle: the time begins when it is ready."""
         if engine.state is State.READY:
             self._gateway.stay_awake()
 
-    def _wake(self, done: Future[None]) -> None:
-        try:
-            self._bring_up()
-            self.wait_until_ready()
-        except Exception as exc:  # noqa: BLE001 - the top of a thread: whoever waits must hear of it
-            done.set_exception(exc)
-        else:
-            done.set_result(None)
-
-    def _bring_up(self) -> None:
-        with self._starting:
-            try:
-                self.problem = None
-                with self._lock:
-                    self._wait_no_more()
-                self._open()
-                plan = self._plan(download=True)
-            except AppError as exc:
-                self.problem = exc
-                self._close_if_of_no_use()
-                self._announce()
-                if isinstance(exc, DriveGoneError):
-                    self._await(exc.place)
-                raise
-            with self._lock:
-                if self._wanted:
-                    self._gateway.stay_awake()
-                    self._supervisor.ensure(plan)
-                    self._asleep = False
-
-    def _await(self, place: Path) -> None:
-        """Start when a drive is there that was not, unless somebody stops or starts the server before."""
-        with self._lock:
-            if self._wanted:
-                self._return = Return("drive-return", place, self._start_again, _LOOK_FOR_DRIVE_S)
-
-    def _wait_no_more(self) -> None:
-        if self._return:
-            self._return.cancel()
-            self._return = None
-
-    def _start_again(self) -> None:
-        with suppress(AppError):  # it is kept as the problem
-            self._bring_up()
-
-    def _open(self) -> None:
+    def _open(self, job: StartJob) -> None:
+        """Bind the address that the settings ask for, where it is not; the old one stays if that fails."""
         settings = self._settings()
-        host = listening_address(settings)
-        rules = self._current_rules()
-        with self._lock:
-            if not self._wanted:
+        place = _Place(settings.port, listening_address(settings), self._current_rules())
+        with self._binding:
+            if job.is_over:
                 return
-            place = (f"http://{LOOPBACK}:{settings.port}/v1", host)
-            if (self._gateway.base_url, self._gateway.host) == place:
-                self._rules = rules
+            old = self._bound()
+            if old and (old.port, old.host) == (place.port, place.host):
+                self._rules = place.rules
                 return
-            moves = self._gateway.base_url != place[0]
-            if moves and (obstacle := port_obstacle(settings.port, host)):
+            if not (old and old.port == place.port) and (obstacle := port_obstacle(place.port, place.host)):
                 raise obstacle
             self._gateway.close()
-            self._rules = (
-                rules  # not before: an address in the network must not lose its key while it is open
-            )
             try:
-                self._gateway.open(settings.port, host)
+                self._bind(place)
             except OSError as exc:
-                raise _refused(settings.port, host) from exc
+                self._bind_again(old)
+                raise _refused(place.port, place.host) from exc
         self._announce()
 
-    def _close_if_of_no_use(self) -> None:
-        with self._lock:
-            if not self._asleep and self._supervisor.glance().state in (State.STOPPED, State.FAILED):
-                self._gateway.close()
+    def _bound(self) -> _Place | None:
+        status = ServerStatus(base_url=self._gateway.base_url)
+        host = self._gateway.host
+        return _Place(status.port, host, self._rules) if status.port and host else None
+
+    def _bind(self, place: _Place) -> None:
+        # Not before the old one is closed: an address in the network must not lose its key while it is open.
+        self._rules = place.rules
+        self._gateway.open(place.port, place.host)
+
+    def _bind_again(self, place: _Place | None) -> None:
+        """Take an address back. If somebody else has it by now, an engine is of no use to anybody."""
+        if place is None:
+            return
+        try:
+            self._bind(place)
+        except OSError:
+            _logger.exception("The address of before cannot be had again either")
+            with self._lock:
+                self._stop_engine()
+
+    def _close_unless_wanted(self, timeout_s: float = 5.0) -> None:
+        """Close an address behind which there is no engine, nor will be one by anybody's present wish."""
+        with self._binding:
+            with self._lock:
+                if self._wanted and (self._asleep or self._told or self._job):
+                    return
+            self._gateway.close(timeout_s)
 
     def _current_rules(self) -> Rules:
         settings = self._settings()
@@ -293,16 +450,8 @@ class Serving:
             names=_names_of_this_computer() if network else (),
             native_routes=settings.native_routes,
             metrics=settings.metrics,
-            idle_after_s=_MINUTE_S * settings.idle_minutes or None,
+            idle_after_s=self._delays.idle_minute_s * settings.idle_minutes or None,
         )
-
-    def _foresee_models(self) -> None:
-        """Work out what a sleeping server offers; nothing if even that cannot be told yet."""
-        try:
-            self._offered = _models_of(self._plan(download=False))
-        except AppError as exc:
-            _logger.info("What will be served is not known yet: %s", exc.title)
-            self._offered = ()
 
 
 def _refused(port: int, host: str) -> PortError:

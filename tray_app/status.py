@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from tray_app.engine.lifecycle import State
+from tray_app.gateway.control import (
+    Chosen,
+    DownloadDocument,
+    EngineDocument,
+    ProblemDocument,
+    StatusDocument,
+)
 from tray_app.gateway.counters import Traffic
+from tray_app.server_status import ServerState
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
+    from tray_app.server_status import ServerStatus
     from tray_app.settings.schema import Settings
+
+
+class Source(StrEnum):
+    """What a problem is about, in the order in which people hear of problems."""
+
+    ENGINE = "engine"
+    """The engine has ended by itself."""
+    START = "start"
+    """The last start, or change of the settings, could not be carried out."""
+    SETTINGS_FILE = "settings file"
+    CATALOGUE = "catalogue"
+    """The person's own list of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong now."""
+
+    source: Source
+    error: AppError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +54,69 @@ class AppStatus:
     engine: EngineSnapshot
     model_name: str | None
     """The chosen model in words; None while none is chosen."""
-    base_url: str
-    """What clients are given, `http://127.0.0.1:8080/v1`."""
-    serving: bool
-    """Whether the public address is open."""
-    downloads: tuple[Progress, ...]
-    problem: AppError | None
-    """Why the last start did not get as far as the engine, or what is wrong with the settings file."""
+    server: ServerStatus
+    """Where in its life the server is, and the address that it really has."""
+    downloads: tuple[Progress, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    """See `problems_of`."""
     login: Login = Login.OFF
     """What the system does at login; `settings.launch_at_login` is whether that is to start this app."""
-    asleep: bool = False
-    """Whether the engine is stopped until a request, or a person, wakes it."""
     folder_changes: int = 0
     """Counts what has happened in the models folder: with another number, look there again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """What clients have asked for. It changes without an announcement: look at it from time to time."""
 
+    @property
+    def problem(self) -> AppError | None:
+        """What a person is told where there is room for one problem."""
+        return self.problems[0].error if self.problems else None
 
-def status_document(status: AppStatus) -> dict[str, Any]:
+    def has_problem(self, source: Source) -> bool:
+        """Whether something of this kind is wrong."""
+        return any(problem.source is source for problem in self.problems)
+
+
+def problems_of(engine: EngineSnapshot, others: dict[Source, AppError | None]) -> tuple[Problem, ...]:
+    """All that is wrong, what matters most first: this order is the one that everybody shows.
+
+    What an engine died of is over once it answers again.
+    """
+    ended = engine.state in (State.FAILED, State.BACKOFF, State.WAITING)
+    errors = {**others, Source.ENGINE: engine.failure if ended else None}
+    return tuple(Problem(source, error) for source in Source if (error := errors.get(source)))
+
+
+def status_document(status: AppStatus) -> StatusDocument:
     """The status as `powerinfer-tray status --json` and the control address give it."""
-    plan = status.engine.plan
-    return {
-        "running": True,
-        "state": status.engine.state,
-        "model": status.model_name,
-        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
-        "base_url": status.base_url,
-        "serving": status.serving,
-        "asleep": status.asleep,
-        "engine": {
-            "kind": plan.engine.kind if plan else None,
-            "version": plan.engine.version if plan else None,
-            "pid": status.engine.pid,
-            "restarts": status.engine.restarts,
-        },
-        "traffic": dataclasses.asdict(status.traffic),
-        "downloads": [
-            {
-                "name": progress.name,
-                "phase": progress.phase,
-                "received_bytes": progress.received_bytes,
-                "total_bytes": progress.total_bytes,
-            }
-            for progress in status.downloads
-        ],
-        "problem": _error_document(status.problem or status.engine.failure),
-    }
+    plan, settings = status.engine.plan, status.settings
+    problems = tuple(map(_problem_document, status.problems))
+    return StatusDocument(
+        running=True,
+        state=status.engine.state,
+        server=status.server.state,
+        model=status.model_name,
+        chosen=Chosen(settings.model, settings.port, settings.engine),
+        base_url=status.server.base_url,
+        serving=status.server.base_url is not None,
+        asleep=status.server.state is ServerState.ASLEEP,
+        engine=EngineDocument(
+            kind=plan.engine.kind if plan else None,
+            version=plan.engine.version if plan else None,
+            pid=status.engine.pid,
+            restarts=status.engine.restarts,
+        ),
+        traffic=status.traffic,
+        downloads=tuple(
+            DownloadDocument(each.name, each.phase, each.received_bytes, each.total_bytes)
+            for each in status.downloads
+        ),
+        problem=problems[0] if problems else None,
+        problems=problems,
+    )
 
 
-def _error_document(error: AppError | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    names = ("title", "message", "hint", "fix", "setting", "evidence")
-    return {name: getattr(error, name) for name in names}
+def _problem_document(problem: Problem) -> ProblemDocument:
+    error = problem.error
+    return ProblemDocument(
+        error.title, error.message, error.hint, error.fix, error.setting, error.evidence, problem.source
+    )

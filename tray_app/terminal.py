@@ -24,8 +24,8 @@ from typer.core import TyperCommand
 
 from tray_app.app import App
 from tray_app.download.progress import Phase
-from tray_app.engine.lifecycle import State
 from tray_app.selftest import SENTENCE
+from tray_app.server_status import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -180,26 +180,29 @@ class ServeView(ProgressBars):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._seen = State.STOPPED
+        self._seen = ServerState.STOPPED
 
     def show_status(self, status: AppStatus) -> None:
         """Bring the terminal to this status."""
         self.show(status.downloads)
-        state = status.engine.state
-        if state is self._seen:
+        server = status.server
+        if server.state is self._seen:
             return
-        self._seen = state
-        match state:
-            case State.STARTING:
+        self._seen = server.state
+        match server.state:
+            case ServerState.STARTING:
                 self.say(f"Loading {status.model_name} …")
-            case State.READY:
-                self.say(f"Ready: {status.model_name} at {status.base_url}\n")
-                self.say(f"Try it from another terminal:\n\n  {curl_line(status.base_url)}\n")
+            case ServerState.READY if server.base_url:
+                self.say(f"Ready: {status.model_name} at {server.base_url}\n")
+                self.say(f"Try it from another terminal:\n\n  {curl_line(server.base_url)}\n")
                 self.say("Press Ctrl-C to stop.")
-            case State.BACKOFF:
-                self.say(f"The server has stopped and is started again.\n{status.engine.failure or ''}")
-            case State.WAITING:
-                self.say(f"The server waits.\n{status.engine.failure or ''}")
+            case ServerState.ASLEEP:
+                wakes = "a request starts it" if status.settings.start_on_demand else "powerinfer-tray start"
+                self.say(f"The server is asleep, because nobody asked it for anything: {wakes}.")
+            case ServerState.RESTARTING:
+                self.say(f"The server has stopped and is started again.\n{status.problem or ''}")
+            case ServerState.WAITING:
+                self.say(f"The server waits.\n{status.problem or ''}")
             case _:
                 pass
 

@@ -31,8 +31,9 @@ from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.library import Contents, Model, NotInstalledError
 from tray_app.models.memory import Fit, Need, Room, Verdict
 from tray_app.models.verify import Check
+from tray_app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
 from tray_app.settings.schema import Settings
-from tray_app.status import AppStatus
+from tray_app.status import AppStatus, Source, problems_of
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
@@ -100,7 +101,7 @@ def make_snapshot(
     lives = state in (State.LOADING, State.READY)
     return EngineSnapshot(
         state=state,
-        plan=plan or (None if state is State.STOPPED else make_plan()),
+        plan=plan or (None if state in (State.STOPPED, State.STOPPING) else make_plan()),
         run=1,
         port=45678 if lives else None,
         pid=4711 if lives else None,
@@ -120,16 +121,26 @@ def make_status(
     downloads: tuple[Progress, ...] = (),
     problem: AppError | None = None,
 ) -> AppStatus:
+    """The status of an app whose engine is in this state, as `App` would make it."""
     settings = settings or Settings(model="bamboo" if model_name else "")
+    engine = engine or make_snapshot(state)
+    is_open = engine.state not in (State.STOPPED, State.STOPPING)
     return AppStatus(
         settings=settings,
-        engine=engine or make_snapshot(state),
+        engine=engine,
         model_name=model_name,
-        base_url=f"http://127.0.0.1:{settings.port}/v1",
-        serving=state in (State.LOADING, State.READY),
+        server=ServerStatus(
+            server_state(engine, Wishes(), is_open=is_open), planned_url(settings) if is_open else None
+        ),
         downloads=downloads,
-        problem=problem,
+        problems=problems_of(engine, {Source.START: problem}),
     )
+
+
+def make_sleeping(*, on_demand: bool = True, problem: AppError | None = None) -> AppStatus:
+    """The status of an app whose server is asleep."""
+    status = make_status(settings=Settings(model="bamboo", start_on_demand=on_demand), problem=problem)
+    return replace(status, server=ServerStatus(ServerState.ASLEEP, planned_url(status.settings)))
 
 
 def make_progress(

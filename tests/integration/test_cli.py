@@ -1,7 +1,9 @@
 """The terminal commands: what they print, where, and how they end."""
 
 import json
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -332,3 +334,22 @@ def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
     assert second.returncode == 1
     assert f"Port {port} is used by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
     assert "is free" in second.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process in its tracks")
+def test_an_app_that_does_not_answer_is_not_said_to_be_absent() -> None:
+    port = str(free_port())
+    commands = (["status", "--json"], ["stop"], ["serve"], ["doctor"])
+    with running("serve", "--model", "test", "--port", port) as program:
+        program.line_with("Ready")
+        program.process.send_signal(signal.SIGSTOP)
+        with ThreadPoolExecutor(len(commands)) as people:
+            results = list(people.map(lambda command: powerinfer_tray(*command), commands))
+        program.process.send_signal(signal.SIGCONT)
+        assert powerinfer_tray("stop").returncode == 0
+
+    for command, result in zip(commands, results, strict=True):
+        told = result.stdout + result.stderr
+        assert result.returncode == 1, (command, told)
+        assert f"PowerInfer Tray runs (PID {program.process.pid}), but does not answer" in told, command
+        assert "Not running" not in told

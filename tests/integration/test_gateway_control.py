@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import stat
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tray_app.errors import EngineError, GatewayError
-from tray_app.gateway.client import complete, embed, find_running
-from tray_app.gateway.control import FILE_NAME, Control
+from tray_app.gateway.client import SlowAnswerError, complete, embed, find_running
+from tray_app.gateway.control import FILE_NAME, Control, ControlFile, StatusDocument
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
 
 
 class Calls:
@@ -59,7 +66,7 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "restart": calls.restart,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: {"state": "ready"}, actions, calls.show)
+    control = Control(tmp_path, lambda: READY, actions, calls.show)
     control.open()
     yield control
     control.close()
@@ -81,7 +88,7 @@ def test_the_file_of_a_dead_app_finds_nobody(tmp_path: Path, content: bytes) -> 
 def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
     client = find_running(tmp_path)
     assert client
-    assert client.status() == {"state": "ready"}
+    assert client.status() == READY
     client.stop()
     client.restart()
     client.show()
@@ -119,6 +126,36 @@ def test_another_program_behind_the_port_is_not_taken_for_the_app(tmp_path: Path
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "token": "of an app that died"}))
     assert find_running(tmp_path) is None
+
+
+def test_an_app_that_is_slow_is_there(tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def slow_status() -> StatusDocument:
+        go_on.wait(3)
+        return READY
+
+    control = Control(tmp_path, slow_status, {}, lambda _: None)
+    control.open()
+    try:
+        with pytest.raises(SlowAnswerError, match=f"runs \\(PID {os.getpid()}\\), but does not answer"):
+            find_running(tmp_path, patience_s=0.2)
+        client = find_running(tmp_path)  # after three seconds
+        assert client
+        go_on.set()
+        assert client.status() == READY
+    finally:
+        go_on.set()
+        control.close()
+
+
+def test_a_silent_program_behind_the_port_of_a_dead_app_is_no_app(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = ControlFile(silent.getsockname()[1], "token", ended.pid)
+        (tmp_path / FILE_NAME).write_bytes(msgspec.json.encode(file))
+        assert find_running(tmp_path, patience_s=0.2) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes; the folder is the user's own")

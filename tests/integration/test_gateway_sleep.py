@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.fakes.powerinfer_server import PowerInferServer
 
 PATIENCE_S = 10.0
-ASLEEP = Unavailable("The server sleeps.", wakes=True, models=("bamboo",))
+ASLEEP = Unavailable("The server sleeps.", held=True, models=("bamboo",))
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import App
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, Fix, ModelError, SettingsError
+from tray_app.server_status import ServerState, planned_url
+from tray_app.serving import Delays
 from tray_app.status import status_document
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
@@ -53,9 +55,10 @@ def keychain() -> Iterator[MemoryKeychain]:
 def make() -> Iterator[MakeApp]:
     made: list[App] = []
 
-    def make_app(**overrides: object) -> App:
+    def make_app(delays: Delays | None = None, **overrides: object) -> App:
         chosen = {"port": free_port(), "model": "test", "threads": 1, **overrides}
-        made.append(App(AppPaths.from_environment(os.environ), detect_host(), chosen))
+        delays = delays or Delays(look_for_drive_s=0.05)
+        made.append(App(AppPaths.from_environment(os.environ), detect_host(), chosen, delays=delays))
         return made[-1]
 
     yield make_app
@@ -76,21 +79,21 @@ def put_to_sleep(app: App) -> None:
 
 
 def embed(app: App) -> requests.Response:
-    return post(f"{app.status().base_url}/embeddings", {"input": "x"})
+    return post(f"{app.status().server.base_url}/embeddings", {"input": "x"})
 
 
 def test_a_sleeping_server_says_so_and_a_request_wakes_it(make: MakeApp) -> None:
     app = ready(make(start_on_demand=True))
     put_to_sleep(app)
     status = app.status()
-    assert (status.engine.state, status.serving, status.asleep) == (State.STOPPED, True, True)
-    assert get(f"{status.base_url}/models").json()["data"][0]["id"] == "test"
+    assert (status.engine.state, status.server.state) == (State.STOPPED, ServerState.ASLEEP)
+    assert get(f"{status.server.base_url}/models").json()["data"][0]["id"] == "test"
 
     with ThreadPoolExecutor(4) as clients:
         answers = list(clients.map(lambda _: embed(app).status_code, range(4)))
 
     assert answers == [200] * 4
-    assert (app.status().engine.state, app.status().asleep) == (State.READY, False)
+    assert (app.status().engine.state, app.status().server.state) == (State.READY, ServerState.READY)
     assert app.status().engine.run == 2
 
 
@@ -106,31 +109,23 @@ def test_without_start_on_demand_a_sleeping_server_waits_for_a_person(make: Make
 def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
     app = ready(make(start_on_demand=True))
     put_to_sleep(app)
+    address = app.status().server.base_url
     app.stop_server()
     with pytest.raises(requests.ConnectionError):
-        embed(app)
+        get(f"{address}/models")
     assert app._serving.wake().exception(DEADLINE_S)  # one that came just before
-    assert (app.status().engine.run, app.status().asleep) == (1, False)
+    assert (app.status().engine.run, app.status().server.state) == (1, ServerState.STOPPED)
 
 
-def test_an_engine_that_somebody_starts_or_stops_just_now_is_not_put_to_sleep(make: MakeApp) -> None:
-    app = ready(make())
-    with app._serving._lock:
-        app._serving.rest()
-    assert not app.status().asleep
-    assert embed(app).status_code == 200
-
-
-def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp) -> None:
     idle_s = 0.5  # less than the engine takes to load
-    monkeypatch.setattr("tray_app.serving._MINUTE_S", idle_s)
-    app = make(idle_minutes=MINUTE)
+    app = make(Delays(idle_minute_s=idle_s), idle_minutes=MINUTE)
     since_s: dict[State, float] = {}
     slept = threading.Event()
 
     def listen(status: AppStatus) -> None:
         since_s[status.engine.state] = status.engine.since_s
-        if status.asleep and status.engine.state is State.STOPPED:
+        if status.server.state is ServerState.ASLEEP and status.engine.state is State.STOPPED:
             slept.set()
 
     app.changed.connect(listen)
@@ -142,7 +137,7 @@ def test_the_gateway_puts_an_idle_engine_to_sleep(make: MakeApp, monkeypatch: py
 def test_an_app_that_starts_on_demand_waits_with_an_open_address(make: MakeApp) -> None:
     app = make(start_on_demand=True)
     app.begin()
-    assert (app.status().engine.run, app.status().serving, app.status().asleep) == (0, True, True)
+    assert (app.status().engine.run, app.status().server.state) == (0, ServerState.ASLEEP)
     assert embed(app).status_code == 200
 
 
@@ -150,7 +145,7 @@ def test_an_app_begins_as_its_settings_say(make: MakeApp) -> None:
     idle, serving = make(), make(start_server_with_app=True)
     idle.begin()
     serving.begin()
-    assert not idle.status().serving
+    assert not idle.status().server.base_url
     assert serving.wait_until_ready(DEADLINE_S)
 
 
@@ -158,7 +153,7 @@ def test_settings_that_change_while_it_sleeps_move_it_but_do_not_wake_it(make: M
     app = make(start_on_demand=True)
     app.begin()
     app.apply(replace(app.store.current, port=free_port()))
-    assert get(f"{app.status().base_url}/models").ok
+    assert get(f"{app.status().server.base_url}/models").ok
     assert app.status().engine.run == 0
 
 
@@ -167,14 +162,13 @@ def test_a_request_that_wakes_a_server_without_a_model_learns_why(make: MakeApp)
     app.begin()
     refused = embed(app)
     assert (refused.status_code, "gone.gguf" in refused.text) == (503, True)
-    assert app.status().serving
+    assert app.status().server.base_url
 
 
 @pytest.fixture
 def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a drive with a model is to be, in a folder that is taken for one with drives."""
     monkeypatch.setattr("tray_app.system.drives._MOUNT_FOLDERS", (tmp_path,))
-    monkeypatch.setattr("tray_app.serving._LOOK_FOR_DRIVE_S", 0.05)
     unplugged = tmp_path / "elsewhere" / "USB"
     unplugged.mkdir(parents=True)
     shutil.copy(resources() / "test-model" / "test.gguf", unplugged / "mine.gguf")
@@ -239,7 +233,7 @@ def test_a_public_port_that_is_taken_between_look_and_use_is_told(
         with pytest.raises(PortInUseError) as refused:
             app.start_server()
     assert refused.value.fix is Fix.FREE_PORT
-    assert not app.status().serving
+    assert not app.status().server.base_url
 
 
 def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:
@@ -247,7 +241,7 @@ def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:
     with pytest.raises(SettingsError, match="needs an API key") as refused:
         app.start_server()
     assert (refused.value.fix, refused.value.setting) == (Fix.SETTING, "gateway")
-    assert not app.status().serving
+    assert not app.status().server.base_url
 
 
 @linux
@@ -333,7 +327,7 @@ def test_an_address_in_the_network_that_cannot_be_left_keeps_its_key(make: MakeA
     app = make(network="lan")
     app.apply(app.store.current, {"gateway": "sk-house"})
     ready(app)
-    before = app.status().base_url
+    before = app.status().server.base_url
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PortInUseError):
         app.apply(replace(app.store.current, network="local", port=other.getsockname()[1]))
     assert get(f"{before}/models").status_code == 401
@@ -371,7 +365,7 @@ def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> N
         status = ready(app).status()
         assert (status.engine.pid, status.model_name) == (None, remote.url + "/")
         assert app.embed(["x"]).vectors == ((0.6, 0.8),)
-        assert status_document(app.status())["engine"]["kind"] == "remote"
+        assert status_document(app.status()).engine.kind == "remote"
         assert KEY not in repr(app.status())
         assert app.status().traffic.prompt_tokens == 3
 
@@ -397,7 +391,7 @@ def test_a_remote_server_needs_an_address(make: MakeApp, url: str) -> None:
 
 def test_a_remote_server_is_not_this_app_itself(make: MakeApp) -> None:
     app = make(engine="remote")
-    app.store.override(remote_url=app.status().base_url)
+    app.store.override(remote_url=planned_url(app.store.current))
     with pytest.raises(AppError, match="this app itself"):
         app.start_server()
 
@@ -406,11 +400,11 @@ def test_requests_and_tokens_are_counted(make: MakeApp) -> None:
     app = ready(make())
     embed(app)
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "stream": True}
-    post(f"{app.status().base_url}/chat/completions", body)
-    post(f"{app.status().base_url}/embeddings", {"input": 5})
+    post(f"{app.status().server.base_url}/chat/completions", body)
+    post(f"{app.status().server.base_url}/embeddings", {"input": 5})
     traffic = app.status().traffic
     assert (traffic.requests, traffic.errors, traffic.active) == (3, 1, 0)
     assert traffic.prompt_tokens > 0
     assert 4 <= traffic.completion_tokens <= 7  # no usage was asked for, so events were counted
     assert traffic.latency_p50_ms
-    assert status_document(app.status())["traffic"]["requests"] == 3
+    assert status_document(app.status()).traffic.requests == 3

@@ -232,8 +232,9 @@ def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Comman
     ],
 )
 def test_what_is_copied_is_on_the_clipboard(
-    qapp: QApplication, desktop: Desktop, command: Command, begins: str
+    qtbot: QtBot, qapp: QApplication, desktop: Desktop, fake: FakeApp, command: Command, begins: str
 ) -> None:
+    show(qtbot, desktop, fake, make_status(State.READY))
     desktop._run(command)
 
     assert qapp.clipboard().text().startswith(begins)
@@ -345,7 +346,7 @@ def test_a_start_that_fails_opens_the_page_that_says_why(
     qtbot: QtBot, desktop: Desktop, fake: FakeApp
 ) -> None:
     problem = SettingsError("Port 8080 is used by nginx (PID 812)")
-    show(qtbot, desktop, fake, replace(make_status(), problem=problem))
+    show(qtbot, desktop, fake, make_status(problem=problem))
     fake.refuse("start_server", problem)
 
     desktop._run(Command.START)

@@ -347,7 +347,7 @@ def test_a_key_and_the_local_network_in_one_go_keep_the_engine_and_ask_for_the_k
 ) -> None:
     app.start_server()
     app.wait_until_ready(DEADLINE_MS / 1000)
-    models = f"{app.status().base_url}/models"
+    models = f"{app.status().server.base_url}/models"
     assert get(models).status_code == 200
     dialog = open_dialog()
     dialog.editors["network"].set_value("lan")

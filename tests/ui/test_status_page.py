@@ -9,12 +9,13 @@ import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
-from tests.fakes.app import make_engine, make_plan, make_snapshot, make_status
+from tests.fakes.app import make_engine, make_plan, make_sleeping, make_snapshot, make_status
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.errors import EngineError, Fix, GatewayError, ModelError
 from tray_app.phrases import phrase
+from tray_app.starting import StartCalledOffError
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.vitals import Quantity
 
@@ -98,10 +99,41 @@ def test_an_engine_has_the_name_that_people_know(
     assert page.engine.text() == words
 
 
-def test_the_address_can_be_copied(page: StatusPage) -> None:
+def test_the_address_can_be_copied(qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp) -> None:
+    show(qtbot, bridge, fake, State.READY)
     page.copy_button.click()
 
     assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8080/v1"
+
+
+def test_an_address_that_is_not_open_is_told_as_such_and_cannot_be_copied(page: StatusPage) -> None:
+    assert page.address.text() == ""
+    assert page.address.placeholderText() == "http://127.0.0.1:8080/v1, once the server is started"
+    assert not page.copy_button.isEnabled()
+    assert page.copy_button.toolTip() == "The server is not running."
+
+
+def test_a_person_who_stops_a_start_is_not_told_of_an_error(
+    qtbot: QtBot, page: StatusPage, fake: FakeApp
+) -> None:
+    fake.refuse("start_server", StartCalledOffError())
+    page.start_button.click()
+    fake.wait_for_call("start_server")
+
+    qtbot.wait(50)
+    assert page.card.isHidden()
+
+
+def test_a_sleeping_server_says_what_wakes_it_and_can_be_started_and_stopped(
+    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_sleeping())
+
+    assert page.headline.text() == "Asleep: a request starts it"
+    assert page.address.text() == "http://127.0.0.1:8080/v1"
+    assert page.start_button.isEnabled()
+    assert page.stop_button.isEnabled()
 
 
 def test_a_failed_start_is_explained_in_the_page(qtbot: QtBot, page: StatusPage, fake: FakeApp) -> None:
@@ -279,3 +311,7 @@ def test_pictures_of_the_page(
 
     show(qtbot, bridge, fake, State.READY)
     photograph(page, "status-ready")
+    for name, status in {"asleep": make_sleeping(), "stopped": make_status()}.items():
+        with qtbot.waitSignal(bridge.status_changed):
+            fake.show(status)
+        photograph(page, f"status-{name}")

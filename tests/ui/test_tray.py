@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
-from tests.fakes.app import make_progress, make_snapshot, make_status
+from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status
 from tests.ui.conftest import dark_palette
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
@@ -109,6 +109,7 @@ def test_an_entry_that_cannot_be_chosen_says_why(tray: Tray) -> None:
     ],
 )
 def test_an_entry_says_what_was_chosen(qtbot: QtBot, tray: Tray, label: str, command: Command) -> None:
+    tray.show_status(make_sleeping())  # which can be started, and has an address
     with qtbot.waitSignal(tray.chosen) as chosen:
         entry(tray, label).trigger()
 

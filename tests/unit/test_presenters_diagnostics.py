@@ -25,7 +25,7 @@ def test_a_report_is_the_doctors_with_plan_failure_and_lines() -> None:
 
     assert told[0] == "PowerInfer Tray 1.2 · Qt 6.11"
     assert told[1] == "linux x86_64 · 4 cores, 8 threads · 16.0 GiB"
-    assert "State: failed · not serving · 2 restarts" in told
+    assert "State: failed · http://127.0.0.1:9000/v1 · 2 restarts" in told
     assert any(line.startswith("Plan: /opt/llama.cpp/server --model") for line in told)
     assert "Problem: The model is damaged · It ends too early." in told
     assert told[-1].endswith(" engine llama: loading")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.app import make_status
+from tests.fakes.app import make_sleeping, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.client import Embeddings
@@ -49,6 +49,20 @@ def test_each_text_has_its_norm_and_its_first_values() -> None:
 )
 def test_what_must_happen_first_is_said(state: State, reason: str) -> None:
     assert waiting_for(make_status(state), ("a text",), ENGLISH) == reason
+
+
+@pytest.mark.parametrize(
+    ("on_demand", "texts", "reason"),
+    [
+        (True, ("a text",), ""),
+        (True, (), "Type a text first."),
+        (False, ("a text",), "The server is asleep. Start it first."),
+    ],
+)
+def test_a_text_wakes_a_server_that_starts_on_demand(
+    *, on_demand: bool, texts: tuple[str, ...], reason: str
+) -> None:
+    assert waiting_for(make_sleeping(on_demand=on_demand), texts, ENGLISH) == reason
 
 
 def test_a_ready_server_waits_for_a_text() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.app import make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
+from tray_app.server_status import ServerStatus
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.schema import FIELDS, Settings
 from tray_app.system.keychain import KeychainError, NoKeychainError
@@ -109,5 +110,5 @@ def test_clients_are_told_of_another_key_while_they_need_one() -> None:
     assert key_consequence(serving, LAN, new_key, ENGLISH) == "Clients need the new key."
     assert key_consequence(serving, LAN, {}, ENGLISH) == ""
     assert key_consequence(serving, LOCAL, {GATEWAY.name: None}, ENGLISH) == ""
-    assert key_consequence(replace(serving, serving=False), LAN, new_key, ENGLISH) == ""
+    assert key_consequence(replace(serving, server=ServerStatus()), LAN, new_key, ENGLISH) == ""
     assert key_consequence(make_status(State.READY, settings=LOCAL), LAN, new_key, ENGLISH) == ""

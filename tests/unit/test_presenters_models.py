@@ -14,6 +14,7 @@ from tray_app.errors import DownloadError, EngineError, ModelError
 from tray_app.models.files import Partial
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.server_status import ServerState, ServerStatus
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.models import ModelAction, ModelFacts, Work, facts_key, model_rows
 
@@ -275,5 +276,5 @@ def test_a_model_without_an_engine_says_what_helps() -> None:
 def test_the_folder_is_looked_at_again_when_something_happens_in_it() -> None:
     status = make_status()
 
-    assert facts_key(status) == facts_key(replace(status, serving=True))
+    assert facts_key(status) == facts_key(replace(status, server=ServerStatus(ServerState.PREPARING)))
     assert facts_key(status) != facts_key(replace(status, folder_changes=1))

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.app import make_progress, make_snapshot, make_status
+from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
+from tray_app.server_status import ServerState, ServerStatus
 from tray_app.settings.schema import Settings
 from tray_app.system.autostart import Login
+from tray_app.system.drives import DriveGoneError
 from tray_app.ui.presenters.menu import Command, MenuEntry
 from tray_app.ui.presenters.tray import (
     Notice,
@@ -20,7 +23,6 @@ from tray_app.ui.presenters.tray import (
     announcement,
     current_download,
     current_parts,
-    failure_of,
     notices,
     tray_view,
 )
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 NOW_S = 1000.0
 PORT_TAKEN = GatewayError("port 8080 is used by nginx (PID 812)")
+DRIVE_GONE = DriveGoneError(Path("/media/USB"))
 NO_MEMORY = EngineError("not enough memory", "The model needs 5 GB.", "Choose a smaller one.")
 
 
@@ -69,6 +72,23 @@ def failed(state: State = State.FAILED) -> AppStatus:
         (failed(State.BACKOFF), Shape.BADGE, "Restarting: not enough memory"),
         (failed(State.WAITING), Shape.BADGE, "Waiting: not enough memory"),
         (failed(), Shape.BADGE, "Stopped: not enough memory"),
+        (make_sleeping(), Shape.MOON, "Asleep: a request starts it · http://127.0.0.1:8080/v1"),
+        (
+            make_sleeping(on_demand=False),
+            Shape.MOON,
+            "Asleep: start it here · http://127.0.0.1:8080/v1",
+        ),
+        (make_sleeping(problem=NO_MEMORY), Shape.BADGE, "Asleep: not enough memory"),
+        (
+            replace(make_status(), server=ServerStatus(ServerState.PREPARING)),
+            Shape.ARC,
+            "Preparing the start …",
+        ),
+        (
+            replace(make_status(problem=DRIVE_GONE), server=ServerStatus(ServerState.WAITING)),
+            Shape.BADGE,
+            "Waiting: The drive «USB» is not connected",
+        ),
         (make_status(problem=PORT_TAKEN), Shape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
     ],
 )
@@ -151,7 +171,7 @@ def test_a_download_is_either_paused_or_resumed(phase: Phase, *, pause: bool, re
         (State.STOPPING, "", "The server is stopping already."),
         (State.BACKOFF, "The server is starting already.", ""),
         (State.WAITING, "The server starts by itself when the model is there again.", ""),
-        (State.FAILED, "", "The server is not running."),
+        (State.FAILED, "", ""),  # its address is still open
     ],
 )
 def test_what_cannot_be_done_now_says_why(state: State, start: str, stop: str) -> None:
@@ -161,6 +181,19 @@ def test_what_cannot_be_done_now_says_why(state: State, start: str, stop: str) -
     assert entries[Command.START].enabled is (start == "")
 
 
+def test_a_sleeping_server_can_be_started_and_its_address_closed() -> None:
+    entries = view(make_sleeping()).entries
+
+    assert (entries[Command.START].reason, entries[Command.STOP].reason) == ("", "")
+    assert entries[Command.RESTART].reason == "The server is asleep."
+    assert entries[Command.COPY_URL].reason == ""
+
+
+def test_only_an_address_that_is_open_can_be_copied() -> None:
+    assert view(make_status()).entries[Command.COPY_PYTHON].reason == "The server is not running."
+    assert view(make_status(State.LOADING)).entries[Command.COPY_PYTHON].reason == ""
+
+
 def test_a_server_without_a_model_cannot_be_started() -> None:
     entries = view(make_status(model_name=None)).entries
 
@@ -168,9 +201,7 @@ def test_a_server_without_a_model_cannot_be_started() -> None:
 
 
 def test_an_open_address_can_be_closed_though_the_engine_was_given_up() -> None:
-    status = replace(failed(), serving=True)
-
-    assert view(status).entries[Command.STOP].enabled
+    assert view(failed()).entries[Command.STOP].enabled
 
 
 @pytest.mark.parametrize("chosen", [True, False])
@@ -190,11 +221,15 @@ def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> N
     status = make_status(State.READY, problem=SettingsError("The settings file has an error"))
 
     assert view(status).shape is Shape.SOLID
-    assert failure_of(status) is status.problem
+    assert isinstance(status.problem, SettingsError)
 
 
 def test_the_engines_failure_is_told_before_an_older_problem() -> None:
-    assert failure_of(replace(failed(), problem=PORT_TAKEN)) is NO_MEMORY
+    engine = make_snapshot(State.FAILED, failure=NO_MEMORY)
+    status = make_status(State.FAILED, engine=engine, problem=PORT_TAKEN)
+
+    assert [problem.error for problem in status.problems] == [NO_MEMORY, PORT_TAKEN]
+    assert status.problem is NO_MEMORY
 
 
 def test_the_end_of_a_download_is_told_once() -> None:

@@ -147,7 +147,8 @@ class Supervisor:
         self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
-        self._asked = self._done = 0  # requests left, requests dealt with
+        self._asked = self._taken = self._heard = self._done = 0
+        """Requests left, taken from the inbox, shown by the snapshot, and dealt with."""
         self._closing = self._ended = False
         self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None, ())
         # A daemon, so that a crash of the main thread ends the process; the kernel then ends the engine.
@@ -173,6 +174,12 @@ class Supervisor:
     def glance(self) -> EngineSnapshot:
         """The engine now, without its log: cheap enough for every request."""
         return self._snapshot
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether a glance from now on shows what has come of all requests."""
+        with self._moved:
+            return self._heard >= self._asked or self._ended
 
     @property
     def lines(self) -> Lines:
@@ -241,6 +248,8 @@ class Supervisor:
             self._run.check(self._timing.clock, self._timing.patience)
 
     def _take(self, request: Event | _Close | _Check) -> None:
+        asked = isinstance(request, Ensure | Stop | _Close | _Check)
+        self._taken += asked
         if isinstance(request, _Close):
             self._closing = True
             self._advance(Stop())
@@ -248,9 +257,9 @@ class Supervisor:
             self._check(request.run)
         elif not (self._closing and isinstance(request, Ensure)):
             self._advance(request)
-        if isinstance(request, Ensure | Stop | _Close | _Check):
+        if asked:
             with self._moved:
-                self._done += 1
+                self._heard = self._done = self._taken
                 self._moved.notify_all()
 
     def _check(self, run: int) -> None:
@@ -350,9 +359,10 @@ class Supervisor:
         )
 
     def _publish(self, snapshot: EngineSnapshot) -> None:
-        if snapshot == self._snapshot:
-            return
         with self._moved:
+            self._heard = self._taken
+            if snapshot == self._snapshot:
+                return
             self._snapshot = snapshot
             self._moved.notify_all()
         _logger.info("engine: %s, run %d", snapshot.state, snapshot.run)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+import psutil
 import requests
 
 from tray_app.errors import GatewayError
-from tray_app.gateway.control import FILE_NAME, ControlFile, Fault
+from tray_app.gateway.control import FILE_NAME, ControlFile, Fault, StatusDocument
 from tray_app.gateway.openai import Usage
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-_FIRST_ANSWER_S = 2.0
 _STATUS_S = 10.0
 
 Answer = TypeVar("Answer")
+
+
+class SlowAnswerError(GatewayError):
+    """Somebody is there, but has not answered in time."""
 
 
 class _Vector(msgspec.Struct):
@@ -127,8 +131,8 @@ class ControlClient:
         self._url = f"http://127.0.0.1:{file.port}"
         self._headers = _bearer(file.token)
 
-    def status(self, timeout_s: float = _STATUS_S) -> dict[str, Any]:
-        """What the app says of itself."""
+    def status(self, timeout_s: float = _STATUS_S) -> StatusDocument:
+        """What the app says of itself. `SlowAnswerError` if it is there and takes longer."""
         with _session(self._headers) as session:
             response = _send(session, "GET", f"{self._url}/status", timeout_s)
         if not response.ok:
@@ -136,14 +140,14 @@ class ControlClient:
                 "The running app refused",
                 phrase("It answered with status {status}.", status=response.status_code),
             )
-        return _decode(response, dict[str, Any])
+        return _decode(response, StatusDocument)
 
     def start(self, timeout_s: float | None = None) -> None:
-        """Start the server; returns when it is ready, which may include a download."""
+        """Start the server; returns when the engine has been told, which may come after a download."""
         self._act("start", timeout_s)
 
     def stop(self, timeout_s: float | None = None) -> None:
-        """Stop the server; returns when it has stopped."""
+        """Stop the server; returns when its address is closed and the engine has been told."""
         self._act("stop", timeout_s)
 
     def restart(self, timeout_s: float | None = None) -> None:
@@ -170,11 +174,28 @@ class ControlClient:
             raise GatewayError(fault.title, fault.message, fault.hint)
 
 
-def find_running(state_dir: Path) -> ControlClient | None:
-    """The app that runs now; None if there is none, also if one died and left its file behind."""
+def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClient | None:
+    """The app that runs now; None if there is none, also if one died and left its file behind.
+
+    Raises
+    ------
+    SlowAnswerError
+        If one is there that does not answer within `patience_s`: busy, or stopped by the system.
+
+    """
     try:
         client = ControlClient(msgspec.json.decode((state_dir / FILE_NAME).read_bytes(), type=ControlFile))
-        client.status(_FIRST_ANSWER_S)
+        client.status(patience_s)
+    except SlowAnswerError as exc:
+        if not psutil.pid_exists(client.pid):  # another program has the port of an app that died
+            return None
+        raise SlowAnswerError(
+            phrase("PowerInfer Tray runs (PID {pid}), but does not answer", pid=client.pid),
+            phrase(
+                "It was asked for its status and has said nothing for {seconds:.0f} s.", seconds=patience_s
+            ),
+            "It may be busy: try again in a moment. If it stays so, end that process.",
+        ) from exc
     except (OSError, *NOT_JSON, GatewayError):
         return None
     return client
@@ -209,6 +230,12 @@ def _send(
 ) -> requests.Response:
     try:
         return session.request(method, url, json=body, timeout=timeout_s)
+    except requests.Timeout as exc:
+        raise SlowAnswerError(
+            "The server did not answer in time",
+            phrase("{url} has said nothing for {seconds:.0f} s.", url=url, seconds=timeout_s or 0.0),
+            "Try again later, or look at its log.",
+        ) from exc
     except requests.RequestException as exc:
         raise GatewayError(
             "The server did not answer",

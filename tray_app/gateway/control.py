@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError
+from tray_app.gateway.counters import Traffic
 from tray_app.gateway.guard import check_key, local_only, openai_errors
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
@@ -54,6 +55,66 @@ class Fault(msgspec.Struct, frozen=True):
     hint: str
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """What is set, be it in force or not."""
+
+    model: str = ""
+    port: int = 0
+    engine: str = ""
+
+
+class EngineDocument(msgspec.Struct, frozen=True):
+    """The engine that runs, or is about to."""
+
+    kind: str | None = None
+    version: str | None = None
+    pid: int | None = None
+    restarts: int = 0
+
+
+class DownloadDocument(msgspec.Struct, frozen=True):
+    """A download."""
+
+    name: str
+    phase: str
+    received_bytes: int
+    total_bytes: int | None
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """Something that is wrong, as an `AppError` has it, and what it is about."""
+
+    title: str
+    message: str
+    hint: str
+    fix: str = ""
+    setting: str = ""
+    evidence: tuple[str, ...] = ()
+    source: str = ""
+
+
+class StatusDocument(msgspec.Struct, frozen=True):
+    """What a running app says of itself: to the terminal, and as `powerinfer-tray status --json`."""
+
+    running: bool
+    state: str
+    """That of the engine."""
+    server: str = ""
+    """That of the server: address, engine and wishes together."""
+    model: str | None = None
+    chosen: Chosen = Chosen()
+    base_url: str | None = None
+    """The address that is open; None while none is."""
+    serving: bool = False
+    asleep: bool = False
+    engine: EngineDocument = EngineDocument()
+    traffic: Traffic = Traffic()
+    downloads: tuple[DownloadDocument, ...] = ()
+    problem: ProblemDocument | None = None
+    """The first of `problems`."""
+    problems: tuple[ProblemDocument, ...] = ()
+
+
 class Control:
     """Answers GET /status with `status()` as JSON, POST /NAME with `actions[NAME]`, POST /show with `show`.
 
@@ -64,7 +125,7 @@ class Control:
     def __init__(
         self,
         state_dir: Path,
-        status: Callable[[], object],
+        status: Callable[[], StatusDocument],
         actions: Mapping[str, Callable[[], None]],
         show: Callable[[str], None],
     ) -> None:

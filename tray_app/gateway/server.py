@@ -199,14 +199,13 @@ class _Routes:
         ]
 
     async def _ready(self) -> Upstream:
-        upstream = self._backend.find()
-        if isinstance(upstream, Unavailable) and upstream.wakes:
+        """The engine, once it answers. A client that leaves meanwhile cancels this, and frees its place."""
+        while isinstance(found := self._backend.find(), Unavailable) and found.held:
             try:
-                await asyncio.shield(asyncio.wrap_future(self._backend.wake()))
+                await asyncio.wrap_future(self._backend.wake())
             except AppError as exc:
                 raise ApiError(503, f"The server did not start: {exc}", code="engine_unavailable") from exc
-            upstream = self._backend.find()
-        return _available(upstream)
+        return _available(found)
 
     def _engine(
         self, pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]]
@@ -286,7 +285,7 @@ class _Routes:
     def _offered(self) -> tuple[str, ...]:
         """The models that a request would get now. Looking at them does not wake a sleeping engine."""
         upstream = self._backend.find()
-        if isinstance(upstream, Unavailable) and upstream.wakes and upstream.models:
+        if isinstance(upstream, Unavailable) and upstream.held and upstream.models:
             return upstream.models
         return _available(upstream).model_ids()
 

@@ -63,12 +63,13 @@ class Upstream:
 class Unavailable:
     """No engine answers now. `retry_after_s`: when to ask again; None if waiting alone does not help.
 
-    `wakes`: a request may start the engine and wait for it. `models`: what clients would be offered then.
+    `held`: a request waits until the engine answers, and starts it if it sleeps: see `Backend.wake`.
+    `models`: what clients of a sleeping engine are offered.
     """
 
     reason: str
     retry_after_s: int | None = None
-    wakes: bool = False
+    held: bool = False
     models: tuple[str, ...] = ()
 
 
@@ -79,7 +80,10 @@ class Backend(Protocol):
         """The engine that answers now, or why none does. Called for each request."""
 
     def wake(self) -> Future[None]:
-        """Start the engine; done when it answers, or an `AppError` if it will not."""
+        """Start the engine if it sleeps; done when it answers, or an `AppError` if it will not.
+
+        Each call has a future of its own, which may be cancelled when nobody waits any more.
+        """
 
     def suspect(self, run: int) -> None:
         """The engine of this run has been silent for too long over a request."""

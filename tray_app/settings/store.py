@@ -74,6 +74,7 @@ class SettingsStore:
         with self._lock:
             old, content = self.current, _read(self.path)
             if content.problem:
+                self.problem = content.problem
                 raise content.problem
             self._adopt(content)
         if self.current != old:

@@ -52,6 +52,7 @@ class EmbeddingResults(QWidget):
         self._bridge = bridge
         self._texts: tuple[str, ...] = ()
         self._embedded: Embedded | None = None
+        self._base_url = ""
         self._rows: tuple[EmbeddedText, ...] = ()
         self.plot: VectorPlot | None = None
         self.heat_map: HeatMap | None = None
@@ -72,6 +73,8 @@ class EmbeddingResults(QWidget):
     def show_result(self, texts: tuple[str, ...], embedded: Embedded) -> None:
         """Show what came back for these texts."""
         self._texts, self._embedded = texts, embedded
+        # That of now may be of another server; without one, examples keep the address of these results.
+        self._base_url = self._bridge.status.server.base_url or self._base_url
         result = embedded.result
         self._rows = embedded_texts(texts, result, tr)
         self.summary.setText(summary(result, tr))
@@ -88,6 +91,7 @@ class EmbeddingResults(QWidget):
     def take_over(self, old: EmbeddingResults) -> None:
         """The same results, if there are any, with the same one chosen."""
         if old._embedded is not None:
+            self._base_url = old._base_url
             self.show_result(old._texts, old._embedded)
             self.table.selectRow(old.table.currentRow())
             self.tabs.setCurrentIndex(old.tabs.currentIndex())
@@ -204,8 +208,7 @@ class EmbeddingResults(QWidget):
         return results_json(self._texts, self._embedded.result, model) if self._embedded else ""
 
     def _snippet(self, snippet: Callable[[str, str, tuple[str, ...]], str]) -> str:
-        status = self._bridge.status
-        return snippet(status.base_url, model_id(status), self._texts)
+        return snippet(self._base_url, model_id(self._bridge.status), self._texts)
 
     def _choose_file(self) -> None:
         question = tr("Save the results")

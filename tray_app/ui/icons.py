@@ -1,8 +1,8 @@
 """Draws the app's mark and its states from one vector shape, at any size, light and dark. GUI thread.
 
 The mark is a disc with the bolt of `resources/icons/app.svg`. Solid disc: ready. Outline: stopped. Around a
-small mark run a ring (download) or an arc (loading); a corner carries an arrow (no model) or an exclamation
-mark (failure).
+small mark run a ring (download) or an arc (loading); a corner carries an arrow (no model), a crescent
+(asleep) or an exclamation mark (failure).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _outline(shape: Shape, permille: int | None, step: int) -> QPainterPath:
             return _bolt(0.72) | _arc(90 - 360 * step / ARC_STEPS, -110, width=2.6)
         case Shape.HOLLOW:
             return _hollow()
-        case Shape.ARROW | Shape.BADGE:
+        case Shape.ARROW | Shape.BADGE | Shape.MOON:
             return _hollow() - _disc(_BADGE_CENTRE, _BADGE_RADIUS + 1.2)
 
 
@@ -115,6 +115,8 @@ def _paint_accent(painter: QPainter, shape: Shape, palette: Palette, permille: i
             painter.fillPath(_arrow(), palette.ring)
         case Shape.BADGE:
             painter.fillPath(_disc(_BADGE_CENTRE, _BADGE_RADIUS) - _exclamation(), palette.alert)
+        case Shape.MOON:
+            painter.fillPath(_moon(), palette.ring)
         case Shape.HOLLOW | Shape.SOLID | Shape.ARC:
             pass
 
@@ -171,6 +173,13 @@ def _arrow() -> QPainterPath:
     path.addPolygon(QPolygonF([QPointF(x + dx, y + dy) for dx, dy in points]))
     path.closeSubpath()
     return path
+
+
+def _moon() -> QPainterPath:
+    """A crescent, in place of the badge."""
+    return _disc(_BADGE_CENTRE, _BADGE_RADIUS) - _disc(
+        _BADGE_CENTRE + QPointF(2.4, -2.4), _BADGE_RADIUS - 0.8
+    )
 
 
 def _exclamation() -> QPainterPath:

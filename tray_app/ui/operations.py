@@ -6,6 +6,7 @@ import importlib
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.files import parts_of
 from tray_app.models.library import NotInstalledError
+from tray_app.starting import StartCalledOffError
 from tray_app.tuning import tune
 from tray_app.ui.garbage import settle
 from tray_app.ui.presenters import vitals
@@ -204,6 +206,18 @@ def stream_completion(
         tell(piece)
 
 
+def start(app: App) -> None:
+    """Start the server. A person who stops it before it has started needs no error for that."""
+    with suppress(StartCalledOffError):
+        app.start_server()
+
+
+def restart(app: App) -> None:
+    """As `start`, after stopping it."""
+    with suppress(StartCalledOffError):
+        app.restart_server()
+
+
 def choose(app: App, reference: str) -> None:
     """Make a model the chosen one; a running server changes over to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
@@ -234,11 +248,11 @@ def operation_for(  # noqa: PLR0911 - one for each wish
     parts = current_parts(status)
     match command:
         case Command.START:
-            return app.start_server
+            return lambda: start(app)
         case Command.STOP:
             return app.stop_server
         case Command.RESTART:
-            return app.restart_server
+            return lambda: restart(app)
         case Command.PAUSE:
             return lambda: steer(app.downloads.pause, parts)
         case Command.RESUME:

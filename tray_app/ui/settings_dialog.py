@@ -11,6 +11,7 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout
 
 from tray_app.errors import AppError
+from tray_app.status import Source
 from tray_app.ui.memory_bar import MemoryBar
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.keys import (
@@ -70,7 +71,7 @@ class _Submission:
     def is_saved(self, status: AppStatus) -> bool:
         """Whether all of it is, as far as a status tells: it knows no keys, but they are kept first."""
         tells = self.settings != self.before or not self.keys
-        return tells and status.settings == self.settings and not status.problem
+        return tells and status.settings == self.settings and not status.has_problem(Source.START)
 
 
 class SettingsDialog(QDialog):

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.ui.presenters.tray import Page, failure_of
+from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, Successor, bring_into_view
 
@@ -86,7 +86,7 @@ class Window(QWidget):
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""
         self.open(Page.STATUS)
-        if error is not failure_of(self._bridge.status):  # else the page says it already
+        if error is not self._bridge.status.problem:  # else the page says it already
             self._show_closable(error)
 
     def show_message(self, title: str, text: str) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 
 from tray_app.gateway.results import read_texts
 from tray_app.ui.embedding_results import EmbeddingResults
-from tray_app.ui.operations import embed
+from tray_app.ui.operations import embed, start
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.texts import tr
@@ -164,7 +164,8 @@ class EmbeddingPage(QWidget):
 
     def _start_server(self) -> None:
         self.card.clear()
-        self._bridge.run(self._bridge.app.start_server, lambda _: None, self.card.show_error)
+        app = self._bridge.app
+        self._bridge.run(lambda: start(app), lambda _: None, self.card.show_error)
 
     def _show(self, texts: tuple[str, ...], embedded: Embedded) -> None:
         self._rest()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from tray_app.gateway.results import save_file
+from tray_app.server_status import ServerState
 from tray_app.ui.garbage import discard
 from tray_app.ui.operations import measure
 from tray_app.ui.pictures import choose_picture_file, picture_of
@@ -155,7 +156,7 @@ class MeasurePanel(QWidget):
         busy = self._cancelled is not None
         reason = waiting_for(self._bridge.status, texts_of(self.text.text()), tr)
         self.measure_button.setEnabled(not reason and not busy)
-        self.tune_button.setEnabled(not reason and not busy)
+        self.tune_button.setEnabled(self._bridge.status.server.state is ServerState.READY and not busy)
         self.cancel_button.setVisible(busy)
         self.progress.setVisible(busy)
         self.waiting.setVisible(not busy)

@@ -12,14 +12,15 @@ from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPush
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import Fix
+from tray_app.server_status import ServerState
 from tray_app.ui import icons
-from tray_app.ui.operations import verify_chosen
+from tray_app.ui.operations import start, verify_chosen
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
-from tray_app.ui.presenters.menu import start_refusal, stop_refusal
+from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
 from tray_app.ui.presenters.settings import engine_title
 from tray_app.ui.presenters.tray import (
     Shape,
-    failure_of,
+    address_hint,
     ring_of,
     shape_of,
     state_line,
@@ -78,7 +79,8 @@ class StatusPage(QWidget):
     def start(self) -> None:
         """Start the server; what stands in the way is shown here."""
         self._wish_failed(None)
-        self._bridge.run(self._bridge.app.start_server, lambda _: None, self._wish_failed)
+        app = self._bridge.app
+        self._bridge.run(lambda: start(app), lambda _: None, self._wish_failed)
 
     def stop(self) -> None:
         """Stop the server."""
@@ -170,7 +172,7 @@ class StatusPage(QWidget):
 
     def _render(self) -> None:
         status = self._bridge.status
-        if status.engine.state is State.READY:
+        if status.server.state is ServerState.READY:
             self._failed_wish = None
         shape = shape_of(status)
         palette = icons.panel_palette(dark=icons.is_dark(self.palette()))
@@ -181,10 +183,12 @@ class StatusPage(QWidget):
         headline = state_line(status, time.time(), tr)
         self.headline.setText(headline)
         self.icon.setAccessibleName(headline)
-        self._tell(self._failed_wish or failure_of(status))
+        self._tell(self._failed_wish or status.problem)
         self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
-        self.address.setText(status.base_url)
+        self.address.setText(status.server.base_url or "")
+        self.address.setPlaceholderText(address_hint(status, tr))
+        _permit(self.copy_button, copy_refusal(status, tr))
         _permit(self.start_button, start_refusal(status, tr))
         _permit(self.stop_button, stop_refusal(status, tr))
         if shape is Shape.ARC and self.isVisible():

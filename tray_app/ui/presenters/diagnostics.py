@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tray_app.errors import AppError
     from tray_app.examination import Examination
     from tray_app.status import AppStatus
     from tray_app.ui.presenters.logs import LogRow
@@ -40,15 +39,11 @@ def diagnostics(situation: Situation) -> str:
 def _course(situation: Situation) -> Iterator[str]:
     """How the server came to where it is."""
     engine, status = situation.status.engine, situation.status
-    serving = "serving" if status.serving else "not serving"
-    yield f"State: {engine.state} · {serving} · {engine.restarts} restarts"
+    serving = status.server.base_url or "not serving"
+    yield f"State: {status.server.state} · {serving} · {engine.restarts} restarts"
     if engine.plan:
         yield f"Plan: {command_line(engine.plan)}"
-    yield from _problem(engine.failure or status.problem)
+    for problem in status.problems:
+        yield f"Problem: {problem.error.title} · {problem.error.message}"
     yield ""
     yield copied_rows(situation.rows)
-
-
-def _problem(error: AppError | None) -> Iterator[str]:
-    if error:
-        yield f"Problem: {error.title} · {error.message}"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.lifecycle import State
+from tray_app.server_status import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,16 +35,20 @@ def texts_of(typed: str) -> tuple[str, ...]:
 
 def waiting_for(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
     """What must happen before texts can be embedded; empty if nothing."""
-    match status.engine.state:
-        case State.READY:
-            return "" if texts else tr("Type a text first.")
-        case State.STARTING | State.LOADING:
+    state = status.server.state
+    wakes = state is ServerState.ASLEEP and status.settings.start_on_demand
+    if wakes or state is ServerState.READY:
+        return "" if texts else tr("Type a text first.")
+    match state:
+        case ServerState.ASLEEP:
+            return tr("The server is asleep. Start it first.")
+        case ServerState.PREPARING | ServerState.STARTING | ServerState.LOADING:
             return tr("The model is being loaded …")
-        case State.BACKOFF:
+        case ServerState.RESTARTING:
             return tr("The server is being restarted …")
-        case State.WAITING:
+        case ServerState.WAITING:
             return tr("The server waits until the model is there again.")
-        case State.STOPPED | State.STOPPING | State.FAILED:
+        case _:
             return tr("The server must run first.")
 
 

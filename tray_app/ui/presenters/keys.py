@@ -69,7 +69,8 @@ def key_doubts(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> di
 
 def key_consequence(status: AppStatus, new: Settings, keys: KeyChanges, tr: Translate) -> str:
     """What clients notice of a draft's keys; empty if nothing."""
-    replaced = status.serving and status.settings.network == new.network == "lan" and keys.get(GATEWAY.name)
+    is_open = status.server.base_url is not None
+    replaced = is_open and status.settings.network == new.network == "lan" and keys.get(GATEWAY.name)
     return tr("Clients need the new key.") if replaced else ""
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
-from tray_app.engine.lifecycle import State
+from tray_app.server_status import ServerState
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.models import key_of, reference_of
 
@@ -88,6 +88,7 @@ class ModelChoice:
 def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
     """Every entry, for a snapshot and the download that the tray speaks of."""
     paused = current is not None and current.phase is Phase.PAUSED
+    copy = copy_refusal(status, tr)
     return {
         Command.PAUSE: MenuEntry(tr("&Pause Download"), visible=current is not None and not paused),
         Command.RESUME: MenuEntry(tr("Resume &Download"), visible=paused),
@@ -96,10 +97,10 @@ def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> 
         Command.RESTART: MenuEntry(tr("&Restart Server"), restart_refusal(status, tr)),
         Command.MODELS: MenuEntry(tr("&More Models…")),
         Command.EMBED: MenuEntry(tr("Test &Embedding…")),
-        Command.COPY_URL: MenuEntry(tr("&Address")),
-        Command.COPY_CURL: MenuEntry(tr("Example for &curl")),
-        Command.COPY_PYTHON: MenuEntry(tr("Example for &Python")),
-        Command.COPY_4D: MenuEntry(tr("Example for &4D")),
+        Command.COPY_URL: MenuEntry(tr("&Address"), copy),
+        Command.COPY_CURL: MenuEntry(tr("Example for &curl"), copy),
+        Command.COPY_PYTHON: MenuEntry(tr("Example for &Python"), copy),
+        Command.COPY_4D: MenuEntry(tr("Example for &4D"), copy),
         Command.WINDOW: MenuEntry(tr("&Open Window")),
         Command.SETTINGS: MenuEntry(tr("Sett&ings…")),
         Command.LOGIN: MenuEntry(login_text(status, tr), checked=status.settings.launch_at_login),
@@ -133,32 +134,36 @@ def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
 
 def start_refusal(status: AppStatus, tr: Translate) -> str:
     """Why the server cannot be started now; empty if it can. A start downloads the model first if need be."""
-    match status.engine.state:
-        case State.READY:
+    match status.server.state:
+        case ServerState.READY:
             return tr("The server is running already.")
-        case State.STARTING | State.LOADING | State.BACKOFF:
+        case state if state.gets_ready:
             return tr("The server is starting already.")
-        case State.WAITING:
+        case ServerState.WAITING:
             return tr("The server starts by itself when the model is there again.")
-        case State.STOPPED | State.STOPPING | State.FAILED:
+        case _:
             return "" if status.model_name else tr("Choose a model first.")
 
 
 def stop_refusal(status: AppStatus, tr: Translate) -> str:
     """Why the server cannot be stopped now; empty if it can."""
-    match status.engine.state:
-        case State.STARTING | State.LOADING | State.READY | State.BACKOFF | State.WAITING:
-            return ""
-        case State.STOPPING:
-            return tr("The server is stopping already.")
-        case State.STOPPED | State.FAILED:
-            return "" if status.serving else tr("The server is not running.")
+    server = status.server
+    if server.state is ServerState.STOPPING:
+        return tr("The server is stopping already.")
+    return "" if server.state.runs or server.base_url else tr("The server is not running.")
 
 
 def restart_refusal(status: AppStatus, tr: Translate) -> str:
     """Why the server cannot be restarted now; empty if it can."""
-    match status.engine.state:
-        case State.STARTING | State.LOADING | State.READY | State.BACKOFF | State.WAITING:
+    match status.server.state:
+        case state if state.runs:
             return ""
-        case State.STOPPED | State.STOPPING | State.FAILED:
+        case ServerState.ASLEEP:
+            return tr("The server is asleep.")
+        case _:
             return tr("The server is not running.")
+
+
+def copy_refusal(status: AppStatus, tr: Translate) -> str:
+    """Why there is no address to copy; empty if there is one."""
+    return "" if status.server.base_url else tr("The server is not running.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import field_named, parse_value
@@ -32,8 +31,6 @@ ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
 
 LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
 """Each by its own name: who is lost in another one must find it."""
-
-_RUNNING = (State.STARTING, State.LOADING, State.READY, State.BACKOFF, State.WAITING)
 
 
 def group_title(group: str, tr: Translate) -> str:
@@ -121,7 +118,7 @@ def port_doubt(owners: Iterable[PortOwner], tr: Translate) -> str:
 
 def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
     """That a port without owners is free, or that it is this server's own."""
-    if status.serving and port == status.settings.port:
+    if port == status.server.port:
         return tr("This server has it.")
     return tr("It is free.")
 
@@ -155,7 +152,7 @@ def command_line(plan: Plan) -> str:
 def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
     """What happens when `new` is applied, in one line; empty if nothing that a client would notice."""
     parts = []
-    if status.engine.state in _RUNNING:
+    if status.server.state.runs:
         if isinstance(plan, AppError):
             parts.append(
                 tr("The server cannot be started with these settings: {cause}").format(
@@ -164,7 +161,7 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
             )
         elif plan is not None and plan != status.engine.plan:
             parts.append(tr("The server restarts."))
-    if status.serving and new.port != status.settings.port:
+    if status.server.port not in (None, new.port):
         parts.append(tr("The address changes to port {port}.").format(port=new.port))
     return " ".join(parts)
 

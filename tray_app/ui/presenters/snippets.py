@@ -29,8 +29,13 @@ def model_id(status: AppStatus) -> str:
 
 
 def copied_text(command: Command, status: AppStatus) -> str:
-    """What an entry of the menu's Copy puts on the clipboard; the bare address unless it is an example."""
-    base_url, model = status.base_url, model_id(status)
+    """What an entry of the menu's Copy puts on the clipboard; the bare address unless it is an example.
+
+    Nothing while no address is open: what the settings say may be another program's.
+    """
+    base_url, model = status.server.base_url, model_id(status)
+    if base_url is None:
+        return ""
     match command:
         case Command.COPY_CURL:
             return curl_snippet(base_url, model)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.models.files import stem_of
+from tray_app.server_status import ServerState, planned_url
+from tray_app.status import Source
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.menu import menu_entries
 from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
@@ -16,7 +18,6 @@ from tray_app.ui.presenters.wording import error_text, error_title, permille, pr
 if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.engine.supervisor import EngineSnapshot
-    from tray_app.errors import AppError
     from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
     from tray_app.ui.presenters.menu import Command, MenuEntry
@@ -31,6 +32,7 @@ class Shape(StrEnum):
     ARC = "arc"
     SOLID = "solid"
     BADGE = "badge"
+    MOON = "moon"
 
 
 class Page(StrEnum):
@@ -65,7 +67,6 @@ class Notice:
     failed: bool = False
 
 
-_STARTING = (State.STARTING, State.LOADING)
 _TRANSFERRING = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
 
 
@@ -85,17 +86,17 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
 
 def shape_of(status: AppStatus) -> Shape:
     """The icon: the engine's state first, then a running download, then what is missing."""
-    match status.engine.state:
-        case State.FAILED | State.BACKOFF | State.WAITING:
+    match status.server.state:
+        case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING:
             return Shape.BADGE
-        case State.STARTING | State.LOADING:
+        case ServerState.STARTING | ServerState.LOADING:
             return Shape.ARC
-        case State.READY:
+        case ServerState.READY:
             return Shape.SOLID
-        case State.STOPPING:
+        case ServerState.STOPPING:
             return Shape.HOLLOW
-        case State.STOPPED:
-            return _shape_without_engine(status)
+        case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
+            return _shape_without_engine(status, state)
 
 
 def ring_of(status: AppStatus) -> int | None:
@@ -107,42 +108,40 @@ def ring_of(status: AppStatus) -> int | None:
 def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
     """The state and the address in one line, for the tooltip and the menu."""
     line = state_line(status, now_s, tr)
-    if status.engine.state is State.READY:
-        return tr("{state} · {address}").format(state=line, address=status.base_url)
+    address = status.server.base_url
+    if address and shape_of(status) in (Shape.SOLID, Shape.MOON):
+        return tr("{state} · {address}").format(state=line, address=address)
     return line
 
 
-def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
-    """The state in one line."""
-    engine, model = status.engine, tr.said(status.model_name or "") or tr("the model")
-    match engine.state:
-        case State.FAILED | State.BACKOFF | State.WAITING:
-            return _failure_line(engine, tr)
-        case State.STARTING | State.LOADING:
-            seconds = max(0, int(now_s - engine.since_s))
-            return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
-        case State.READY:
-            return tr("Ready — {model}").format(model=model)
-        case State.STOPPING:
-            return tr("Stopping {model} …").format(model=model)
-        case State.STOPPED:
-            return _headline_without_engine(status, tr)
-
-
-def _failure_line(engine: EngineSnapshot, tr: Translate) -> str:
-    cause = error_title(engine.failure, tr)
-    if engine.state is State.BACKOFF:
+def _failure_line(state: ServerState, cause: str, tr: Translate) -> str:
+    if state is ServerState.RESTARTING:
         return tr("Restarting: {cause}").format(cause=cause)
-    if engine.state is State.WAITING:
+    if state is ServerState.WAITING:
         return tr("Waiting: {cause}").format(cause=cause)
     return tr("Stopped: {cause}").format(cause=cause)
 
 
-def failure_of(status: AppStatus) -> AppError | None:
-    """What a person should be told about: the engine's failure, else why a start or the settings failed."""
-    if status.engine.state in (State.FAILED, State.BACKOFF, State.WAITING):
-        return status.engine.failure
-    return status.problem
+def address_hint(status: AppStatus, tr: Translate) -> str:
+    """What stands in the place of the address while none is open."""
+    return tr("{address}, once the server is started").format(address=planned_url(status.settings))
+
+
+def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
+    """The state in one line."""
+    model = tr.said(status.model_name or "") or tr("the model")
+    match status.server.state:
+        case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING as state:
+            return _failure_line(state, error_title(status.problem, tr), tr)
+        case ServerState.STARTING | ServerState.LOADING:
+            seconds = max(0, int(now_s - status.engine.since_s))
+            return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
+        case ServerState.READY:
+            return tr("Ready — {model}").format(model=model)
+        case ServerState.STOPPING:
+            return tr("Stopping {model} …").format(model=model)
+        case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
+            return _headline_without_engine(status, state, tr)
 
 
 def current_download(status: AppStatus) -> Progress | None:
@@ -187,7 +186,7 @@ def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) ->
 
     A change of state is said, and every quarter of a download.
     """
-    if old.engine.state is not new.engine.state:
+    if old.server.state is not new.server.state:
         return state_line(new, now_s, tr)
     before, current = current_download(old), current_download(new)
     if current is None:
@@ -211,24 +210,41 @@ def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:
     return new.restarts > (old.restarts if old.state is State.READY else 0)
 
 
-def _shape_without_engine(status: AppStatus) -> Shape:
+def _shape_without_engine(status: AppStatus, state: ServerState) -> Shape:
     current = current_download(status)
     if current and current.phase in _TRANSFERRING:
         return Shape.RING
+    if state is ServerState.PREPARING:
+        return Shape.ARC
+    if state is ServerState.ASLEEP and not status.has_problem(Source.START):
+        return Shape.MOON
     if status.problem:
         return Shape.BADGE
     return Shape.HOLLOW if status.model_name else Shape.ARROW
 
 
-def _headline_without_engine(status: AppStatus, tr: Translate) -> str:
+def _headline_without_engine(status: AppStatus, state: ServerState, tr: Translate) -> str:
     current = current_download(status)
     if current and current.phase in _TRANSFERRING:
         return _download_line(current, tr)
+    if state is ServerState.PREPARING:
+        return tr("Preparing the start …")
+    if state is ServerState.ASLEEP:
+        return _sleeping_line(status, tr)
     if status.problem:
         return tr("Stopped: {cause}").format(cause=error_title(status.problem, tr))
     if status.model_name:
         return tr("Stopped — {model}").format(model=tr.said(status.model_name))
     return tr("No model yet — choose one")
+
+
+def _sleeping_line(status: AppStatus, tr: Translate) -> str:
+    """What ends the sleep, or why that did not work."""
+    if status.has_problem(Source.START):
+        return tr("Asleep: {cause}").format(cause=error_title(status.problem, tr))
+    if status.settings.start_on_demand:
+        return tr("Asleep: a request starts it")
+    return tr("Asleep: start it here")
 
 
 def _download_line(progress: Progress, tr: Translate) -> str:

@@ -1,0 +1,240 @@
+"""Requests that come while the engine gets ready wait for it; those that nothing will answer do not."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from msgspec.structs import replace
+from openai import OpenAI
+
+from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_state
+from tests.fakes.gateways import get, post
+from tests.fakes.launches import fake_plan
+from tests.fakes.supervisors import quick_supervisor
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.lifecycle import Policy, State
+from tray_app.server_status import ServerState
+from tray_app.serving import Serving
+from tray_app.settings.schema import Settings
+from tray_app.system.keychain import Secrets
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tray_app.app import App
+    from tray_app.engine.plan import LaunchPlan
+    from tray_app.starting import StartJob
+    from tray_app.status import AppStatus
+
+AT_ONCE_S = 5.0
+BODY = {"input": "x"}
+CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+
+
+@contextmanager
+def held_up(app: App) -> Iterator[psutil.Process]:
+    """The app's next engine, which stands still while it loads, until it is resumed or the block ends."""
+    caught: list[psutil.Process] = []
+    loading = threading.Event()
+
+    def catch(status: AppStatus) -> None:
+        if status.engine.state is State.LOADING and status.engine.pid and not caught:
+            caught.append(psutil.Process(status.engine.pid))
+            caught[0].suspend()
+            loading.set()
+
+    app.changed.connect(catch)
+    app.start_server()
+    assert loading.wait(DEADLINE_S)
+    app.changed.disconnect(catch)
+    try:
+        yield caught[0]
+    finally:
+        caught[0].resume()
+
+
+def wait_for_requests(app: App, count: int) -> None:
+    """Until so many requests are in the gateway."""
+    tick = threading.Event()
+    for _ in range(500):
+        if app.status().traffic.active == count:
+            return
+        tick.wait(0.02)
+    raise AssertionError(f"{app.status().traffic.active} requests, not {count}")
+
+
+def test_clients_that_never_retry_get_their_answer_once_the_model_is_loaded() -> None:
+    with real_app() as app, held_up(app) as engine, ThreadPoolExecutor(4) as clients:
+        url = app.status().server.base_url
+        assert url
+        client = OpenAI(base_url=url, api_key="none", max_retries=0)
+        asked: list[Any] = [
+            clients.submit(client.embeddings.create, model="test", input="x"),
+            clients.submit(client.completions.create, model="test", prompt="Once", max_tokens=3),
+            clients.submit(post, f"{url}/chat/completions", CHAT),
+        ]
+        wait_for_requests(app, 3)
+        looks = [get(f"{url}/models"), get(url.replace("/v1", "/health"))]
+        assert [(look.status_code, look.headers["Retry-After"]) for look in looks] == [(503, "2")] * 2
+
+        engine.resume()
+
+        vector, text, chat = (each.result(DEADLINE_S) for each in asked)
+        assert len(vector.data[0].embedding) == 64
+        assert text.choices
+        assert chat.status_code == 200
+        client.close()
+
+
+def test_a_client_that_leaves_frees_its_place() -> None:
+    with real_app() as app, held_up(app):
+        port = app.status().server.port
+        assert port
+        head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        body = b'{"input": "' + b"x" * 1_000_000 + b'"}'
+        for number in (1, 2, 3):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                wait_for_requests(app, 1)
+            wait_for_requests(app, 0)
+            assert app.status().traffic.requests == number
+
+
+def test_a_start_that_is_called_off_ends_the_waiting() -> None:
+    with real_app() as app, held_up(app), ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(post, f"{app.status().server.base_url}/embeddings", BODY)
+        wait_for_requests(app, 1)
+        app.stop_server()
+        assert asked.exception(AT_ONCE_S) or asked.result().status_code == 503
+
+
+def test_requests_wait_while_a_crashed_engine_is_started_again() -> None:
+    with real_app() as app:
+        pid = ready(app).status().engine.pid
+        psutil.Process(pid).kill()
+        wait_for_state(app, ServerState.RESTARTING)
+        assert post(f"{app.status().server.base_url}/embeddings", BODY).status_code == 200
+
+
+@pytest.mark.parametrize("change", ["apply", "restart"])
+def test_requests_wait_while_the_server_restarts_because_somebody_wishes_it(change: str) -> None:
+    with real_app() as app, ThreadPoolExecutor(4) as clients:
+        url = f"{ready(app).status().server.base_url}/embeddings"
+        left = threading.Event()
+        app.changed.connect(lambda status: left.set() if status.engine.state is not State.READY else None)
+        if change == "apply":
+            app.apply(replace(app.store.current, threads=2))
+        else:
+            app.restart_server()
+        assert left.wait(DEADLINE_S)
+        answers = list(clients.map(lambda _: post(url, BODY).status_code, range(4)))
+        assert answers == [200] * 4
+        assert app.status().engine.run == 2
+
+
+@contextmanager
+def serving_fake(
+    folder: Path, plan: LaunchPlan, policy: Policy, *, on_demand: bool = False
+) -> Iterator[Serving]:
+    """The server with an engine that does as its plan says."""
+    supervisor = quick_supervisor(folder, policy)
+    settings = Settings(port=free_port(), start_on_demand=on_demand)
+    serving = Serving(supervisor, lambda: settings, Secrets(), lambda _: plan, lambda: None)
+    try:
+        yield serving
+    finally:
+        serving.stop()
+        supervisor.close()
+
+
+@pytest.mark.parametrize("on_demand", [True, False])
+def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
+    tmp_path: Path, *, on_demand: bool
+) -> None:
+    plan = fake_plan("--load-delay", "0.5", "--fail", kind=EngineKind.LLAMA_SERVER)
+    policy = Policy(restart_delays_s=(0.2,))
+    with (
+        serving_fake(tmp_path, plan, policy, on_demand=on_demand) as serving,
+        ThreadPoolExecutor(8) as clients,
+    ):
+        serving.start()
+        url = f"{serving.look()[0].base_url}/embeddings"
+        answers = list(clients.map(lambda _: post(url, BODY), range(8)))
+        late = post(url, BODY)
+        server, engine = serving.look()
+
+    assert server.state is ServerState.FAILED
+    assert engine.failure
+    assert [answer.status_code for answer in (*answers, late)] == [503] * 9
+    assert all(engine.failure.title in answer.text for answer in (*answers, late))
+    assert "Retry-After" not in late.headers
+
+
+def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path) -> None:
+    plan = fake_plan("--load-delay", "1.5", kind=EngineKind.LLAMA_SERVER)
+    with serving_fake(tmp_path, plan, Policy()) as serving, ThreadPoolExecutor(32) as clients:
+        serving.start()
+        url = f"{serving.look()[0].base_url}/embeddings"
+        answers = list(clients.map(lambda _: post(url, BODY).status_code, range(32)))
+    assert answers == [200] * 32
+
+
+def test_no_more_requests_wait_than_are_admitted(tmp_path: Path) -> None:
+    plan = fake_plan("--hang", kind=EngineKind.LLAMA_SERVER)
+    with serving_fake(tmp_path, plan, Policy()) as serving:
+        serving.start()
+        server, _ = serving.look()
+        head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        sockets = [socket.create_connection(("127.0.0.1", server.port or 0)) for _ in range(128)]
+        try:
+            for each in sockets:
+                each.sendall(head + b'Content-Length: 13\r\n\r\n{"input":"x"}')
+            while serving.traffic().active < 128:
+                threading.Event().wait(0.02)
+            one_too_many = post(f"{server.base_url}/embeddings", BODY)
+        finally:
+            for each in sockets:
+                each.close()
+    assert (one_too_many.status_code, one_too_many.headers["Retry-After"] != "") == (429, True)
+
+
+def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> None:
+    plan = fake_plan(kind=EngineKind.LLAMA_SERVER)
+    begun, go_on = threading.Event(), threading.Event()
+    supervisor = quick_supervisor(tmp_path)
+    settings = Settings(port=free_port())
+    go_on.set()
+
+    def make_plan(start: StartJob | None) -> LaunchPlan:
+        assert start
+        begun.set()
+        assert go_on.wait(DEADLINE_S)
+        return plan
+
+    serving = Serving(supervisor, lambda: settings, Secrets(), make_plan, lambda: None)
+    try:
+        serving.start()
+        serving.wait_until_ready(DEADLINE_S)
+        begun.clear()
+        go_on.clear()
+        with ThreadPoolExecutor(1) as people:
+            again = people.submit(serving.start)
+            assert begun.wait(DEADLINE_S)
+            serving.rest()
+            assert serving.look()[0].state is ServerState.READY
+            go_on.set()
+            again.result(DEADLINE_S)
+        serving.wait_until_ready(DEADLINE_S)
+        serving.rest()
+        assert serving.look()[0].state is ServerState.ASLEEP
+    finally:
+        serving.stop()
+        supervisor.close()
