@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shlex
 import shutil
 import tempfile
 import time
@@ -42,7 +41,7 @@ from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
 from tray_app.serving import check_key, listening_address
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import Secrets
@@ -340,7 +339,7 @@ def _changed(settings: Settings) -> dict[str, str]:
 
 
 def _as_typed(value: object) -> str:
-    return shlex.join(value) if isinstance(value, tuple) else str(value)
+    return list_text(value) if isinstance(value, tuple) else str(value)
 
 
 def _last_failure(paths: AppPaths) -> PastFailure | None:
