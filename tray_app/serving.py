@@ -288,9 +288,9 @@ class Serving:
         return Rules(
             temperature=settings.temperature,
             key=key,
-            origins=tuple(origin.rstrip("/") for origin in settings.allowed_origins),
+            origins=settings.allowed_origins,
             network=network,
-            names=_names_of_this_computer() if network else (),
+            names=_names_of_this_computer(),
             native_routes=settings.native_routes,
             metrics=settings.metrics,
             idle_after_s=_MINUTE_S * settings.idle_minutes or None,
@@ -368,4 +368,4 @@ def _names_of_this_computer() -> tuple[str, ...]:
     """What other computers call this one: its name, and that of multicast DNS."""
     full = socket.gethostname().lower()
     short = full.partition(".")[0]
-    return tuple({full, short, f"{short}.local"})
+    return tuple({full, short, f"{short}.local"}) if short else ()

@@ -35,9 +35,7 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ApiError as error:
         return error_response(error)
     except web.HTTPMethodNotAllowed as exc:
-        allowed = exc.headers["Allow"]
-        message = f"{request.method} is not allowed at {request.path}: use {allowed.replace(',', ' or ')}."
-        return error_response(ApiError(405, message), Allow=allowed)
+        return error_response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
     except web.HTTPNotFound:
         return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
     except web.HTTPRequestEntityTooLarge:

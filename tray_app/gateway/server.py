@@ -21,8 +21,9 @@ from tray_app.gateway.guard import MAX_BODY_BYTES, Guard, openai_errors
 from tray_app.gateway.listener import LOOPBACK, Listener
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
-from tray_app.gateway.passthrough import Passthrough
+from tray_app.gateway.passthrough import NATIVE_ROUTES, Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.routing import BELOW, Router
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
 
@@ -126,7 +127,7 @@ class Gateway:
                 speaking=Passthrough(kept, fresh, self._temperature, self._counters),
                 translated=Translation(engine, self._temperature, self._counters),
             )
-            application.add_routes(routes.table())
+            application.router.add_route("*", "/{path:.*}", routes.router().answer)
             self._counters.stay_awake()
             idle = asyncio.create_task(self._watch_idleness())
             try:
@@ -179,20 +180,26 @@ class _Routes:
         self._translated = translated
         self._admission = Admission()
 
-    def table(self) -> list[web.RouteDef]:
-        reads = [web.get(path, self._read) for path in _READS]
-        page = [web.get(path, self._read_page) for path in _PAGE]
+    def router(self) -> Router:
+        """Leads every path to what answers it."""
+        switches = {"/metrics": "metrics"} | dict.fromkeys(NATIVE_ROUTES, "native_routes")
+        return Router(self._table(), self._rules, switches)
+
+    def _table(self) -> list[web.RouteDef]:
+        openai = {
+            "/embeddings": self._engine(lambda dialect: dialect.embeddings),
+            "/completions": self._engine(lambda dialect: dialect.completions),
+            "/chat/completions": self._engine(lambda dialect: dialect.chat),
+        }
         return [
             web.get("/health", self._health),
             web.get("/metrics", self._metrics),
             web.get("/v1/models", self._models),
-            web.get("/v1/models/{id:.+}", self._model),
-            web.post("/v1/embeddings", self._engine(lambda dialect: dialect.embeddings)),
-            web.post("/v1/completions", self._engine(lambda dialect: dialect.completions)),
-            web.post("/v1/chat/completions", self._engine(lambda dialect: dialect.chat)),
-            *reads,
-            *page,
-            web.post("/{name:[^/]+}", self._native(self._engine(lambda dialect: dialect.native))),
+            web.get("/v1/models/", self._model),
+            *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
+            *(web.get(path, self._read(path)) for path in _READS),
+            *(web.get(path, self._read_page(path)) for path in _PAGE),
+            *(web.post(path, self._native(openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
 
     async def _ready(self) -> Upstream:
@@ -226,42 +233,55 @@ class _Routes:
 
         return handler
 
-    def _native(self, handler: Handler) -> Handler:
+    def _native(self, other: Handler | None) -> Handler:
+        """One of the engine's own routes; `other` answers where the engine has none of this name."""
+        own = self._engine(lambda dialect: dialect.native)
+
         async def permitted(request: web.Request) -> web.StreamResponse:
-            if not self._rules().native_routes:
+            if request.path not in NATIVE_ROUTES:  # the engine is asked by the path that the client has
                 raise web.HTTPNotFound
-            return await handler(request)
+            try:
+                return await own(request)
+            except web.HTTPNotFound:
+                if other is None:
+                    raise
+            return await other(request)
 
         return permitted
 
-    async def _read(self, request: web.Request) -> web.Response:
+    def _read(self, path: str) -> Handler:
         """What the engine tells of itself. Any web page can ask, so asking does not wake it."""
-        return await self._tell(request, _available(self._backend.find()))
 
-    async def _tell(self, request: web.Request, upstream: Upstream) -> web.Response:
+        async def handler(_request: web.Request) -> web.Response:
+            return await self._tell(path, _available(self._backend.find()))
+
+        return handler
+
+    async def _tell(self, path: str, upstream: Upstream) -> web.Response:
         """The engine's answer, without its leave for every web page to read it."""
         if upstream.is_remote:
             raise web.HTTPNotFound
         with engine_faults():
-            async with self._session.get(upstream.url(request.path)) as answer:
+            async with self._session.get(upstream.url(path)) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise web.HTTPNotFound
                 return web.Response(body=await answer.read(), content_type=answer.content_type)
 
-    async def _read_page(self, request: web.Request) -> web.Response:
-        if self._rules().native_routes:
-            return await self._tell(request, await self._ready())
-        if request.path != "/":
-            raise web.HTTPNotFound
-        return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
+    def _read_page(self, path: str) -> Handler:
+        async def handler(_request: web.Request) -> web.Response:
+            if self._rules().native_routes:
+                return await self._tell(path, await self._ready())
+            if path != "/":
+                raise web.HTTPNotFound
+            return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
+
+        return handler
 
     async def _health(self, _request: web.Request) -> web.Response:
         self._offered()
         return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        if not self._rules().metrics:
-            raise web.HTTPNotFound
         ready = not isinstance(self._backend.find(), Unavailable)
         text = prometheus_text(self._counters.snapshot(), ready=ready)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
@@ -270,7 +290,7 @@ class _Routes:
         return _json(ModelList([ModelCard(name) for name in self._offered()]))
 
     async def _model(self, request: web.Request) -> web.Response:
-        wanted, offered = request.match_info["id"], self._offered()
+        wanted, offered = request[BELOW], self._offered()
         if wanted not in offered:
             raise ApiError(
                 404,
