@@ -24,7 +24,6 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS, REMOTE
 from tray_app.system.host import detect_host
-from tray_app.system.keychain import NoKeychainError
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.ui.application import Desktop
@@ -280,7 +279,8 @@ def test_without_a_keychain_the_rows_are_grey_and_say_why(open_dialog: Callable[
 
     for key in KEYS:
         assert note(dialog, key).startswith("This system has no keychain.\n")
-        assert "GNOME Keyring" in note(dialog, key)
+        assert f"powerinfer-tray key set {key.name} --file" in note(dialog, key)
+        assert key.variables[0] in note(dialog, key)
         assert not dialog.keys[key.name].isEnabled()
         assert not dialog.keys[key.name].remove_button.isEnabled()
     dialog.editors["network"].set_value("lan")
@@ -494,7 +494,7 @@ def test_pictures_of_the_keys(
     qtbot.wait(1)  # the note has become longer
     photograph(dialog, "keys-network-made")
     dialog.close()
-    fake.refuse("kept_keys", NoKeychainError())
+    fake.has_keychain = False
     without = SettingsDialog(bridge)
     qtbot.addWidget(without)
     without.show()
