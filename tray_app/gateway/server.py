@@ -23,7 +23,7 @@ from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import NATIVE_ROUTES, Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
-from tray_app.gateway.routing import BELOW, Router
+from tray_app.gateway.routing import Router
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
 
@@ -40,6 +40,7 @@ _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never hangs up on a request
 _IDLE_LOOK_S = 30.0
 
+_MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, of use only together with its own routes."""
@@ -113,11 +114,6 @@ class Gateway:
             _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
             _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
         ):
-            guard = Guard(self._rules)
-            application = web.Application(
-                middlewares=[openai_errors, guard.check], client_max_size=MAX_BODY_BYTES
-            )
-            application.on_response_prepare.append(guard.tell_origin)
             engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             routes = _Routes(
                 self._backend,
@@ -127,7 +123,12 @@ class Gateway:
                 speaking=Passthrough(kept, fresh, self._temperature, self._counters),
                 translated=Translation(engine, self._temperature, self._counters),
             )
-            application.router.add_route("*", "/{path:.*}", routes.router().answer)
+            guard, router = Guard(self._rules), routes.router()
+            application = web.Application(
+                middlewares=[openai_errors, router.put_right, guard.check], client_max_size=MAX_BODY_BYTES
+            )
+            application.on_response_prepare.append(guard.tell_origin)
+            application.router.add_route("*", "/{path:.*}", router.answer)
             self._counters.stay_awake()
             idle = asyncio.create_task(self._watch_idleness())
             try:
@@ -195,10 +196,10 @@ class _Routes:
             web.get("/health", self._health),
             web.get("/metrics", self._metrics),
             web.get("/v1/models", self._models),
-            web.get("/v1/models/", self._model),
+            web.get(_MODEL, self._model),
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
-            *(web.get(path, self._read(path)) for path in _READS),
-            *(web.get(path, self._read_page(path)) for path in _PAGE),
+            *(web.get(path, self._read) for path in _READS),
+            *(web.get(path, self._read_page) for path in _PAGE),
             *(web.post(path, self._native(openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
 
@@ -238,8 +239,6 @@ class _Routes:
         own = self._engine(lambda dialect: dialect.native)
 
         async def permitted(request: web.Request) -> web.StreamResponse:
-            if request.path not in NATIVE_ROUTES:  # the engine is asked by the path that the client has
-                raise web.HTTPNotFound
             try:
                 return await own(request)
             except web.HTTPNotFound:
@@ -249,33 +248,26 @@ class _Routes:
 
         return permitted
 
-    def _read(self, path: str) -> Handler:
+    async def _read(self, request: web.Request) -> web.Response:
         """What the engine tells of itself. Any web page can ask, so asking does not wake it."""
+        return await self._tell(request, _available(self._backend.find()))
 
-        async def handler(_request: web.Request) -> web.Response:
-            return await self._tell(path, _available(self._backend.find()))
-
-        return handler
-
-    async def _tell(self, path: str, upstream: Upstream) -> web.Response:
+    async def _tell(self, request: web.Request, upstream: Upstream) -> web.Response:
         """The engine's answer, without its leave for every web page to read it."""
         if upstream.is_remote:
             raise web.HTTPNotFound
         with engine_faults():
-            async with self._session.get(upstream.url(path)) as answer:
+            async with self._session.get(upstream.url(request.path)) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise web.HTTPNotFound
                 return web.Response(body=await answer.read(), content_type=answer.content_type)
 
-    def _read_page(self, path: str) -> Handler:
-        async def handler(_request: web.Request) -> web.Response:
-            if self._rules().native_routes:
-                return await self._tell(path, await self._ready())
-            if path != "/":
-                raise web.HTTPNotFound
-            return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
-
-        return handler
+    async def _read_page(self, request: web.Request) -> web.Response:
+        if self._rules().native_routes:
+            return await self._tell(request, await self._ready())
+        if request.path != "/":
+            raise web.HTTPNotFound
+        return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
 
     async def _health(self, _request: web.Request) -> web.Response:
         self._offered()
@@ -290,7 +282,7 @@ class _Routes:
         return _json(ModelList([ModelCard(name) for name in self._offered()]))
 
     async def _model(self, request: web.Request) -> web.Response:
-        wanted, offered = request[BELOW], self._offered()
+        wanted, offered = request.path.removeprefix(_MODEL), self._offered()
         if wanted not in offered:
             raise ApiError(
                 404,
