@@ -99,7 +99,7 @@ def test_a_key_is_in_one_place_the_one_where_it_was_set_last(store: KeyStore) ->
 def test_without_a_keychain_the_error_says_what_there_is_in_its_place(
     store: KeyStore, none: type[NoKeychain | KeepsNothing]
 ) -> None:
-    keyring.set_keyring(none())  # type: ignore[no-untyped-call]
+    keyring.set_keyring(none())
     for key in KEYS:
         with pytest.raises(NoKeychainError) as refused:
             store.set(key.name, "sk-secret")
