@@ -30,7 +30,7 @@ _PARTS = re.compile(r"([^:/?#]*)://(\[[^\]/]*\]|[^:/?#]*)(?::([^/?#]*))?([/?#].*
 _SENT = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s:/?#\[\]]*)(?::(\d+))?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _WEB_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
-_HOST_AND_PORT = re.compile(rf"{_WEB_HOST.pattern}(:\d+)?")
+_HOST_AND_PORT = re.compile(rf"(\*\.)?{_WEB_HOST.pattern}(:\d+)?")
 _APP_HOST = re.compile(r"[a-z0-9._~!$&'()+;=@-]+")
 _NUMBER = re.compile(r"0x[0-9a-f]*|\d+")
 _HIGHEST_PORT = 65_535
