@@ -60,7 +60,15 @@ def test_without_an_engine_clients_learn_why(state: Unavailable, retry_after: st
 @pytest.mark.parametrize(
     "host",
     [
-        *("localhost", "LOCALHOST:8080", "localhost.", "LocalHost.:8080", "app.localhost", "a.b.localhost:1"),
+        *(
+            "localhost",
+            "LOCALHOST:8080",
+            "localhost.",
+            "LocalHost.:8080",
+            "localhost:",
+            "app.localhost",
+            "a.b.localhost:1",
+        ),
         *("127.0.0.1", "127.0.0.1:1", "127.0.0.2", "127.255.255.254:8080", "0.0.0.0:8080"),
         *("[::1]", "[::1]:8080", "[::1%lo]:8080", "[::1%25lo]", "[::]", "[::ffff:127.0.0.1]:80"),
         *("host.docker.internal", "Host.Docker.Internal.:8080", "gateway.docker.internal"),
