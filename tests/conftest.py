@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tray_app.settings.keys import KEYS
+
 _GRACE_S = 2.0
 
 
@@ -16,6 +18,8 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     home.mkdir()
     monkeypatch.setenv("POWERINFER_TRAY_HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    for name in (variable for key in KEYS for variable in key.variables):
+        monkeypatch.delenv(name, raising=False)
     return home
 
 

@@ -25,7 +25,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.supervisor import Supervisor
 from tray_app.engine.vitals import vitals_of
-from tray_app.errors import DownloadError, GatewayError, ModelError
+from tray_app.errors import AppError, DownloadError, GatewayError, ModelError
 from tray_app.examination import RunningApp
 from tray_app.gateway.client import complete, embed
 from tray_app.gateway.control import Control
@@ -37,7 +37,8 @@ from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.serving import Serving, listening_address
-from tray_app.settings.keys import KEYS, REMOTE, keep, token_hosts
+from tray_app.settings.keys import REMOTE, token_hosts
+from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.status import AppStatus, Source, problems_of, status_document
@@ -47,7 +48,6 @@ from tray_app.system.child import launcher_for
 from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
 from tray_app.system.instance import Role
-from tray_app.system.keychain import KeychainError, Secrets
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
     from tray_app.serving import Delays
     from tray_app.settings.keys import KeyChanges
+    from tray_app.settings.keystore import KeptKeys
     from tray_app.settings.schema import Settings
     from tray_app.starting import StartJob
     from tray_app.system.host import Host
@@ -92,14 +93,14 @@ class App:
         paths: AppPaths,
         host: Host,
         overrides: Mapping[str, Any] | None = None,
-        secrets: Secrets | None = None,
+        secrets: KeyStore | None = None,
         delays: Delays | None = None,
     ) -> None:
         self._log = AppLog(paths.logs)
         self.paths = paths
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
-        self._secrets = secrets or Secrets()
+        self._secrets = secrets or KeyStore(paths.keys, os.environ)
         self.downloads = DownloadQueue(
             self._session,
             limits=lambda: _limits(self.store.current),
@@ -231,7 +232,7 @@ class App:
 
         `keys` are kept or forgotten with it. Where the keychain refuses, nothing is saved.
         """
-        keep(keys or {}, new, self._secrets)
+        self._secrets.keep(keys or {}, new)
         old = self.store.current
         self.store.replace(new)
         if new.launch_at_login != old.launch_at_login:
@@ -260,9 +261,9 @@ class App:
         settings = self.store.current
         self.apply(replace(settings, port=nearest_free_port(settings.port)))
 
-    def kept_keys(self) -> frozenset[str]:
-        """The names of the keys that are kept. `KeychainError` if there is no keychain, or it refuses."""
-        return frozenset(key.name for key in KEYS if self._secrets.has(key.name))
+    def kept_keys(self) -> KeptKeys:
+        """The keys that there are, and where. `KeychainError` if the keychain refuses to tell."""
+        return self._secrets.kept()
 
     def preview(
         self, settings: Settings, keys: KeyChanges | None = None, *, start: StartJob | None = None
@@ -442,13 +443,13 @@ class App:
         return Session(self._token)
 
     def _token(self, host: str) -> str | None:
-        """The access token for Hugging Face or its mirror; without a keychain there is none."""
+        """The access token for Hugging Face or its mirror; None if there is none, or it cannot be told."""
         if host not in token_hosts(self.store.current):
             return None
         try:
             return self._secrets.get(host)
-        except KeychainError as exc:
-            _log.info("No access token: %s", exc.message)
+        except AppError as exc:
+            _log.info("No access token: %s. %s", exc.title, exc.message)
             return None
 
     def _library_of(self, folder: Path) -> Library:

@@ -39,11 +39,11 @@ from tray_app.gateway.client import find_running
 from tray_app.gateway.control import StatusDocument
 from tray_app.selftest import run_selftest
 from tray_app.serving import client_key
+from tray_app.settings.keystore import KeyStore
 from tray_app.settings.store import SettingsStore
 from tray_app.starting import StartCalledOffError
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
-from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths, expanded
 from tray_app.system.ports import free_port
 from tray_app.terminal import (
@@ -171,9 +171,11 @@ def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:
     """Embed texts with the running server, or else with one that is started for this."""
-    settings = SettingsStore(_paths().settings_file).current
+    paths = _paths()
+    settings = SettingsStore(paths.settings_file).current
     with _base_url() as base_url:
-        answer = embed_at(base_url, texts, key=client_key(settings, Secrets()))
+        key = client_key(settings, KeyStore(paths.keys, os.environ))
+        answer = embed_at(base_url, texts, key=key)
     if as_json:
         print_json(
             {

@@ -10,12 +10,11 @@ import msgspec
 import typer
 
 from tray_app.gateway.client import find_running
-from tray_app.settings.keys import keep
+from tray_app.settings.keystore import Keeper, KeyStore
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.host import detect_system
-from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
 from tray_app.terminal import Json, print_json  # noqa: TC001 - typer reads Json at run time
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from tray_app.system.autostart import Autostart
 
 settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
-key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain.")
+key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain, or in files.")
 
 KeyName = Annotated[
     str,
@@ -78,23 +77,44 @@ def settings_path() -> None:
 
 
 @key_commands.command("set")
-def key_set(name: KeyName) -> None:
+def key_set(
+    name: KeyName,
+    *,
+    file: Annotated[
+        bool, typer.Option("--file", help="Keep it in a file that only you can read, not in the keychain.")
+    ] = False,
+) -> None:
     """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
-    keep({name: key}, _settings().current, Secrets())
-    typer.echo("Kept.")
+    store = _keys()
+    store.keep({name: key}, _settings().current, in_files=file)
+    typer.echo(f"Kept {store.kept_place(name, in_file=file).words}.")
+    _tell_of_variable(store, name)
     _tell_running_app()
 
 
 @key_commands.command("remove")
 def key_remove(name: KeyName) -> None:
-    """Remove a key from the system's keychain."""
-    keep({name: None}, _settings().current, Secrets())
+    """Remove a key from the system's keychain, or its file."""
+    store = _keys()
+    store.keep({name: None}, _settings().current)
+    typer.echo("Removed.")
+    _tell_of_variable(store, name)
     _tell_running_app()
 
 
 def _paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
+
+
+def _keys() -> KeyStore:
+    return KeyStore(_paths().keys, os.environ)
+
+
+def _tell_of_variable(store: KeyStore, name: str) -> None:
+    place = store.where(name, ask_keychain=False)
+    if place and place.keeper is Keeper.ENVIRONMENT:
+        typer.echo(f"While {place.detail} is set in the environment, the key in it is used.")
 
 
 def _settings() -> SettingsStore:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shlex
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -42,10 +42,11 @@ from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
 from tray_app.serving import check_key, listening_address
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
+from tray_app.settings.keystore import KeyStore
+from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
-from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
 
@@ -73,7 +74,7 @@ class Patient:
     settings: Settings
     library: Library
     finder: EngineFinder
-    secrets: Secrets
+    secrets: KeyStore
     running: RunningApp | None
     complaints: tuple[AppError, ...] = ()
 
@@ -109,7 +110,7 @@ def patient_here(environ: Mapping[str, str]) -> Patient:
         settings=store.current,
         library=Library(models_folder(store.current, paths), catalog, builtin_model()),
         finder=EngineFinder(host),
-        secrets=Secrets(),
+        secrets=KeyStore(paths.keys, environ),
         running=running,
         complaints=tuple(filter(None, (store.problem, catalog_problem, silent))),
     )
@@ -121,7 +122,7 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
     for complaint in patient.complaints:
         notes.add(complaint, stops=True)
     _look_at_model(patient, notes)
-    _look_at_key(patient, notes)
+    keys = _look_at_keys(patient, notes)
     port = _look_at_port(patient, notes)
     given_up = patient.running.problem if patient.running else None
     if given_up and given_up not in notes.problems:
@@ -138,6 +139,7 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
         running=patient.running,
         last_failure=_last_failure(patient.paths),
         network=_look_at_network(patient, notes, session) if session else (),
+        keys=keys,
         problems=tuple(sorted(notes.problems, key=lambda problem: not problem.stops)),
     )
 
@@ -235,11 +237,20 @@ def _look_at_download(patient: Patient, missing: NotInstalledError, notes: _Note
         )
 
 
-def _look_at_key(patient: Patient, notes: _Notes) -> None:
+def _look_at_keys(patient: Patient, notes: _Notes) -> dict[str, str]:
+    """Where keys are, never what they are. The keychain may ask a person, so only for a key that is used."""
+    settings, running = patient.settings, patient.running
     try:
-        check_key(patient.settings, patient.secrets)
-    except AppError as exc:
-        notes.add(exc, stops=True)
+        check_key(settings, patient.secrets)
+    except AppError as exc:  # an app that serves has a key, perhaps from a variable that is not set here
+        notes.add(exc, stops=not (running and running.serving))
+    used = {GATEWAY: settings.network == "lan", REMOTE: settings.engine == EngineKind.REMOTE}
+    places = {}
+    for key in KEYS:
+        with suppress(AppError):  # of the key that is needed, it has been said
+            if place := patient.secrets.where(key.name, ask_keychain=used.get(key, False)):
+                places[key.name] = str(place.words)
+    return places
 
 
 def _look_at_port(patient: Patient, notes: _Notes) -> PortFinding:
@@ -346,7 +357,7 @@ def _changed(settings: Settings) -> dict[str, str]:
 
 
 def _as_typed(value: object) -> str:
-    return shlex.join(value) if isinstance(value, tuple) else str(value)
+    return list_text(value) if isinstance(value, tuple) else str(value)
 
 
 def _last_failure(paths: AppPaths) -> PastFailure | None:

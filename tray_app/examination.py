@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,8 @@ class Examination:
     network: tuple[NetworkFinding, ...]
     """Empty unless it was asked for."""
     problems: tuple[Problem, ...]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Where each key is that there is, by its name."""
 
     @property
     def ok(self) -> bool:
@@ -189,6 +191,7 @@ def summary(examination: Examination) -> Iterator[str]:
     yield from _rows("Model", [_model(examination.model)])
     yield from _rows("Port", [_port(examination.port)])
     yield from _rows("Settings", _settings(examination.settings))
+    yield from _rows("Keys", [f"{name} · {place}" for name, place in examination.keys.items()])
     yield from _rows("Folders", map(_folder, examination.folders))
     if examination.running:
         yield from _rows("App", [_running(examination.running)])

@@ -29,6 +29,7 @@ from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
+from tray_app.phrases import phrase
 from tray_app.server_status import ServerState, ServerStatus, Wishes, server_state
 from tray_app.settings.keys import GATEWAY
 from tray_app.starting import StartCalledOffError, StartJob
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from tray_app.engine.plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot, Supervisor
     from tray_app.gateway.counters import Traffic
+    from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
-    from tray_app.system.keychain import Secrets
     from tray_app.system.ports import PortError
 
 _RETRY_AFTER_S = 2
@@ -90,7 +91,7 @@ class Serving:
         self,
         supervisor: Supervisor,
         settings: Callable[[], Settings],
-        secrets: Secrets,
+        secrets: KeyStore,
         plan: Planner,
         announce: Callable[[], None],
         delays: Delays | None = None,
@@ -445,9 +446,9 @@ class Serving:
         return Rules(
             temperature=settings.temperature,
             key=key,
-            origins=tuple(origin.rstrip("/") for origin in settings.allowed_origins),
+            origins=settings.allowed_origins,
             network=network,
-            names=_names_of_this_computer() if network else (),
+            names=_names_of_this_computer(),
             native_routes=settings.native_routes,
             metrics=settings.metrics,
             idle_after_s=self._delays.idle_minute_s * settings.idle_minutes or None,
@@ -464,19 +465,23 @@ def listening_address(settings: Settings) -> str:
     return EVERYWHERE if settings.network == "lan" else LOOPBACK
 
 
-def client_key(settings: Settings, secrets: Secrets) -> str:
-    """What clients must show; empty where none is asked for. `AppError` if the keychain refuses to tell."""
+def client_key(settings: Settings, secrets: KeyStore) -> str:
+    """What clients must show; empty where none is asked for. `AppError` if it cannot be told."""
     return (secrets.get(GATEWAY.name) or "") if settings.network == "lan" else ""
 
 
-def check_key(settings: Settings, secrets: Secrets) -> str:
+def check_key(settings: Settings, secrets: KeyStore) -> str:
     """As `client_key`; `SettingsError` if one is needed and there is none."""
     key = client_key(settings, secrets)
     if settings.network == "lan" and not key:
         raise SettingsError(
             "The local network needs an API key",
             "Without one, everybody in the network could use this server.",
-            "Choose one: in the settings under Network, or with powerinfer-tray key set gateway",
+            phrase(
+                "Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a "
+                "machine without a keychain, add --file to this, or set the environment variable {variable}.",
+                variable=GATEWAY.variables[0],
+            ),
             fix=Fix.SETTING,
             setting=GATEWAY.name,
         )
@@ -517,4 +522,4 @@ def _names_of_this_computer() -> tuple[str, ...]:
     """What other computers call this one: its name, and that of multicast DNS."""
     full = socket.gethostname().lower()
     short = full.partition(".")[0]
-    return tuple({full, short, f"{short}.local"})
+    return tuple({full, short, f"{short}.local"}) if short else ()

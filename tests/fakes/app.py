@@ -32,6 +32,7 @@ from tray_app.models.library import Contents, Model, NotInstalledError
 from tray_app.models.memory import Fit, Need, Room, Verdict
 from tray_app.models.verify import Check
 from tray_app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
+from tray_app.settings.keystore import Keeper, KeptKeys, Place
 from tray_app.settings.schema import Settings
 from tray_app.status import AppStatus, Source, problems_of
 from tray_app.system.host import Gpu, Host, System
@@ -347,6 +348,7 @@ class FakeApp:
         self.plan: Plan = make_plan()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
         self.kept: set[str] = set()
+        self.has_keychain = True
         self.app_lines = Lines(1000)
         self.engine_lines = Lines(100_000)
         self.looks = 0
@@ -429,9 +431,9 @@ class FakeApp:
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())
 
-    def kept_keys(self) -> frozenset[str]:
+    def kept_keys(self) -> KeptKeys:
         self.note("kept_keys")
-        return frozenset(self.kept)
+        return KeptKeys(dict.fromkeys(self.kept, Place(Keeper.KEYCHAIN)), self.has_keychain)
 
     def preview(self, settings: Settings, keys: KeyChanges | None = None) -> LaunchPlan:  # noqa: ARG002
         self.note("preview", settings)

@@ -176,14 +176,6 @@ def test_a_key_that_cannot_be_kept_is_said_and_not_shown(monkeypatch: pytest.Mon
     assert "sk-secret" not in result.stdout + result.stderr
 
 
-def test_a_key_is_read_from_a_pipe_and_can_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-
-    assert "Kept" in powerinfer_tray("key", "set", "remote", text="sk-1\n").stdout
-    assert powerinfer_tray("key", "remove", "remote").returncode == 0
-    assert "gateway, remote" in powerinfer_tray("key", "set", "other", text="sk-1\n").stderr
-
-
 def test_a_running_app_takes_up_a_setting_at_once() -> None:
     port = free_port()
     with running("serve", "--model", "test", "--port", str(port)) as program:

@@ -109,6 +109,20 @@ def test_openai_finds_the_model_it_is_offered(client: openai.OpenAI) -> None:
     assert client.models.retrieve(offered).id == offered
 
 
+@pytest.mark.parametrize("base", ["", "/", "/v1/", "/v1/v1", "//v1"])
+def test_openai_is_answered_whatever_base_url_it_was_given(url: str, base: str) -> None:
+    with client_of(url.removesuffix("/v1") + base) as client, client_of(url) as right:
+        asked = client.embeddings.create(model="", input="one").data[0].embedding
+        assert asked == pytest.approx(
+            right.embeddings.create(model="", input="one").data[0].embedding, abs=1e-3
+        )
+        chat = client.chat.completions.create(model="", messages=MESSAGES, max_tokens=3, stream=True)
+        assert list(chat)[-1].choices[0].finish_reason == "length"
+        assert client.completions.create(model="", prompt="Hi", max_tokens=3).choices[0].text
+        offered = client.models.list().data[0].id
+        assert client.models.retrieve(offered).id == offered
+
+
 def test_openai_reads_our_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as refused:
         client.embeddings.create(model="", input=[[1, 2]])

@@ -58,20 +58,68 @@ def test_without_an_engine_clients_learn_why(state: Unavailable, retry_after: st
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"]
+    "host",
+    [
+        *(
+            "localhost",
+            "LOCALHOST:8080",
+            "localhost.",
+            "LocalHost.:8080",
+            "localhost:",
+            "app.localhost",
+            "a.b.localhost:1",
+        ),
+        *("127.0.0.1", "127.0.0.1:1", "127.0.0.2", "127.255.255.254:8080", "0.0.0.0:8080"),
+        *("[::1]", "[::1]:8080", "[::1%lo]:8080", "[::1%25lo]", "[::]", "[::ffff:127.0.0.1]:80"),
+        *("host.docker.internal", "Host.Docker.Internal.:8080", "gateway.docker.internal"),
+        *("host.containers.internal:8080", "host.lima.internal", "workshop", "WORKSHOP.local.:8080"),
+    ],
 )
 def test_names_of_this_machine_are_let_in(host: str) -> None:
-    with gateway_to(READY) as url:
+    with gateway_to(READY, names=("workshop", "workshop.local")) as url:
         assert get(f"{url}/models", Host=host).status_code == 200
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "a@localhost"]
+    "host",
+    [
+        *(
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "a@localhost",
+            "evillocalhost",
+        ),
+        *("docker.internal", "host.docker.internal.evil.example", "evildocker.internal", "pc.corp.internal"),
+        *(
+            "other.local",
+            "vm.fritz.box",
+            "localhost:80:80",
+            "[::1",
+            "[127.0.0.1]",
+            "[fe80::1]",
+            "192.168.1.20",
+        ),
+        *("[::ffff:8.8.8.8]", "localhost..", "..", "8.8.8.8"),
+    ],
 )
 def test_a_name_that_was_bound_to_this_machine_by_others_is_kept_out(host: str) -> None:
-    with gateway_to(READY) as url:
+    with gateway_to(READY, names=("workshop", "workshop.local")) as url:
         refused = get(f"{url}/models", Host=host)
-    assert (refused.status_code, error_of(refused)["code"]) == (403, "host_not_allowed")
+    error = error_of(refused)
+    assert (refused.status_code, error["code"]) == (403, "host_not_allowed")
+    assert repr(host) in error["message"]
+    assert "powerinfer-tray key set gateway" in error["message"]
+    assert "powerinfer-tray settings set network lan" in error["message"]
+
+
+@pytest.mark.parametrize("network", [False, True])
+@pytest.mark.parametrize("host", ["vm.fritz.box", "vm.lan:8080", "box.tail1234.ts.net", "ai.example.com"])
+def test_with_the_right_key_any_name_will_do_and_without_it_none(network: bool, host: str) -> None:
+    with gateway_to(READY, network=network, key=KEY) as url:
+        assert get(f"{url}/models", Host=host, Authorization=f"Bearer {KEY}").status_code == 200
+        for headers in ({}, {"Authorization": "Bearer wrong"}):
+            assert get(f"{url}/models", Host=host, **headers).status_code == 401
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:3000", "null"])
@@ -79,7 +127,92 @@ def test_web_pages_of_others_are_kept_out(origin: str) -> None:
     with gateway_to(READY) as url:
         refused = post(f"{url}/embeddings", {"input": "x"}, Origin=origin)
     assert (refused.status_code, error_of(refused)["code"]) == (403, "origin_not_allowed")
+    assert repr(origin) in error_of(refused)["message"]
+    assert f'powerinfer-tray settings set allowed_origins "{origin}"' in error_of(refused)["message"]
     assert not [name for name in refused.headers if name.lower().startswith("access-control")]
+
+
+BASES = ("", "/v1", "/v1/v1", "/", "//v1", "/v1/", "//v1//")
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_base_url_is_understood_however_it_was_typed(base: str) -> None:
+    with gateway_to(READY) as url:
+        root = url.removesuffix("/v1") + base
+        for end in ("", "/", "//"):
+            assert get(f"{root}/models{end}").json()["data"][0]["id"] == "tiny"
+            assert get(f"{root}/models/tiny{end}").json()["id"] == "tiny"
+            for name in ("embeddings", "completions", "chat/completions"):
+                answer = post(f"{root}/{name}{end}", [])
+                assert (answer.status_code, "not valid" in error_of(answer)["message"]) == (400, True)
+        assert requests.head(f"{root}/models", timeout=30).status_code == 200
+        assert preflight(root, PAGE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1", "/v1/models"),
+        ("/v1/", "/v1/models"),
+        ("/ping", "/v1"),
+        ("/favicon.ico", "/v1"),
+        ("/api/v1/models", "GET http://{host}/v1/models?"),
+        ("/V1/Chat/Completions", "POST http://{host}/v1/chat/completions?"),
+        ("/openai/deployments/x/embeddings", "POST http://{host}/v1/embeddings?"),
+        ("/tokenize", "settings set native_routes true"),
+        ("/metrics", "settings set metrics true"),
+    ],
+)
+def test_what_is_not_there_is_never_called_a_wrong_method_and_names_the_right_address(
+    path: str, told: str
+) -> None:
+    with gateway_to(READY) as url:
+        answers = [
+            requests.request(how, url.removesuffix("/v1") + path, timeout=30) for how in ("GET", "PUT")
+        ]
+    host = urlsplit(url).netloc
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert all(told.format(host=host) in error_of(answer)["message"] for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed", "told"),
+    [
+        ("GET", "/embeddings", "POST", "POST http://{host}/v1/embeddings"),
+        ("HEAD", "/v1/v1/chat/completions", "POST", None),
+        ("POST", "/models", "GET,HEAD", "GET http://{host}/v1/models"),
+        ("DELETE", "/v1/models/tiny", "GET,HEAD", "GET http://{host}/v1/models/tiny"),
+        ("OPTIONS", "/v1/embeddings/", "POST", "POST http://{host}/v1/embeddings"),
+        ("TRACE", "//health", "GET,HEAD", "GET http://{host}/health"),
+    ],
+)
+def test_a_wrong_method_is_told_with_the_right_one_and_its_address(
+    method: str, path: str, allowed: str, told: str | None
+) -> None:
+    with gateway_to(READY) as url:
+        refused = requests.request(method, url.removesuffix("/v1") + path, timeout=30)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
+    if told:
+        assert told.format(host=urlsplit(url).netloc) in error_of(refused)["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/models", "//v1/models", "/%76%31/models", "/v1%2Fmodels", "/v1/models%2F", "http://localhost/models"],
+)
+def test_no_spelling_of_a_path_gets_around_the_guard(path: str) -> None:
+    with gateway_to(READY, key=KEY) as closed, gateway_to(READY) as local:
+        assert status_of(closed, path, "localhost") == 401
+        assert status_of(local, path, "evil.example") == 403
+        assert status_of(local, path, "localhost") == 200
+
+
+def status_of(url: str, path: str, host: str) -> int:
+    """What the answer to a path is, sent as it stands."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port or 0), 30) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return int(client.makefile("rb").readline().split()[1])
 
 
 def test_unknown_paths_and_methods_are_told_in_the_same_shape() -> None:
@@ -212,6 +345,79 @@ def test_a_page_that_is_allowed_may_ask_and_read() -> None:
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, PAGE)
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, PAGE)
     assert (other.status_code, "Access-Control-Allow-Origin" in other.headers) == (403, False)
+
+
+def preflight(url: str, origin: str, **headers: str) -> requests.Response:
+    headers |= {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    return requests.options(f"{url}/embeddings", headers=headers, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("entries", "origin"),
+    [
+        (("moz-extension://*",), "moz-extension://6f1e-42"),
+        (("chrome-extension://*",), "chrome-extension://abcdef"),
+        (("vscode-webview://*",), "vscode-webview://1a2b"),
+        (("app://*",), "app://obsidian.md"),
+        (("tauri://*",), "tauri://localhost"),
+        (("http://localhost:*",), "http://localhost:5173"),
+        (("https://*.example.org",), "https://notes.example.org"),
+        (("null",), "null"),
+        (("*",), "https://anybody.example"),
+        (("*",), "null"),
+    ],
+)
+def test_pages_that_an_entry_means_may_ask_and_read(entries: tuple[str, ...], origin: str) -> None:
+    with gateway_to(READY, origins=entries) as url:
+        asked, answer = preflight(url, origin), get(f"{url}/models", Origin=origin)
+    assert (asked.status_code, answer.status_code) == (204, 200)
+    for response in (asked, answer):
+        assert response.headers["Access-Control-Allow-Origin"] == origin
+        assert "Origin" in response.headers["Vary"]
+
+
+def test_the_name_of_a_page_is_still_looked_at_where_everybody_is_allowed() -> None:
+    with gateway_to(READY, origins=("*",)) as url:
+        refused = get(f"{url}/models", Host="evil.example", Origin="http://evil.example")
+    assert refused.status_code == 403
+    assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def test_what_a_cache_keeps_for_one_page_is_not_given_to_another() -> None:
+    with gateway_to(READY, origins=(PAGE,)) as url:
+        assert get(f"{url}/models").headers["Vary"] == "Origin"
+
+
+def test_our_own_page_may_ask_by_each_name_of_the_loopback_address() -> None:
+    with gateway_to(READY) as url:
+        port = urlsplit(url).port
+        for origin in (f"http://localhost:{port}", f"http://127.0.0.1:{port}", f"http://[::1]:{port}"):
+            answer = get(f"{url}/models", Origin=origin)
+            assert answer.status_code == 200
+            own = origin in url
+            assert ("Access-Control-Allow-Origin" in answer.headers) is not own
+        assert get(f"{url}/models", Origin=f"https://localhost:{port}").status_code == 403
+        assert get(f"{url}/models", Origin="http://localhost").status_code == 403
+
+
+def test_the_command_for_one_more_page_keeps_those_that_are_allowed() -> None:
+    with gateway_to(READY, origins=(PAGE,)) as url:
+        refused = get(f"{url}/models", Origin="HTTP://localhost:3000")
+    assert f'allowed_origins "{PAGE} http://localhost:3000"' in error_of(refused)["message"]
+
+
+def test_who_has_no_key_does_not_hear_which_pages_are_allowed() -> None:
+    with gateway_to(READY, origins=(PAGE,), key=KEY, network=True) as url:
+        told = [preflight(url, "https://evil.example").text, get(f"{url}/models", Origin="null").text]
+    assert not [text for text in told if PAGE in text]
+
+
+@pytest.mark.parametrize("origin", ['x"; rm -rf ~; "', "https://a/b", "$(id)", "https://*", "x" * 500])
+def test_what_is_no_origin_gets_into_no_command(origin: str) -> None:
+    with gateway_to(READY) as url:
+        message = error_of(get(f"{url}/models", Origin=origin))["message"]
+    assert "settings set" not in message
+    assert len(message) < 400
 
 
 def test_a_page_that_is_not_allowed_may_not_even_ask_whether_it_may() -> None:

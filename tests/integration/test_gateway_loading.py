@@ -21,8 +21,8 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
 from tray_app.server_status import ServerState
 from tray_app.serving import Serving
+from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import Settings
-from tray_app.system.keychain import Secrets
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def serving_fake(
     """The server with an engine that does as its plan says."""
     supervisor = quick_supervisor(folder, policy)
     settings = Settings(port=free_port(), start_on_demand=on_demand)
-    serving = Serving(supervisor, lambda: settings, Secrets(), lambda _: plan, lambda: None)
+    serving = Serving(supervisor, lambda: settings, KeyStore(folder, {}), lambda _: plan, lambda: None)
     try:
         yield serving
     finally:
@@ -219,7 +219,7 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
         assert go_on.wait(DEADLINE_S)
         return plan
 
-    serving = Serving(supervisor, lambda: settings, Secrets(), make_plan, lambda: None)
+    serving = Serving(supervisor, lambda: settings, KeyStore(tmp_path, {}), make_plan, lambda: None)
     try:
         serving.start()
         serving.wait_until_ready(DEADLINE_S)

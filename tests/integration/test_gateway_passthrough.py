@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.gateways import gateway_to, post
+from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.llamacpp import CONTEXT_SIZE, llamacpp
 
 if TYPE_CHECKING:
@@ -59,6 +59,20 @@ def test_any_model_is_accepted_and_echoed_and_the_real_one_named_where_none_is(
 ) -> None:
     for model, told in (("", "tiny"), (None, "tiny"), (5, "tiny"), ("gpt-4o-mini", "gpt-4o-mini")):
         assert post(f"{url}/{path}", {**body, "model": model}).json()["model"] == told
+
+
+def test_with_native_routes_what_is_spelled_as_one_is_the_engines_own(engine: Upstream) -> None:
+    body = {"input": "one"}
+    with gateway_to(engine, native_routes=True) as url:
+        root = url.removesuffix("/v1")
+        native = post(f"{root}/embeddings", body).json()
+        others = [
+            post(f"{root}{path}", body).json() for path in ("/v1/embeddings", "/embeddings/", "//embeddings")
+        ]
+        props = get(f"{root}/v1/props/")
+    assert isinstance(native, list)  # llama.cpp's own shape: arrays in arrays
+    assert [len(answer["data"]) for answer in others] == [1, 1, 1]
+    assert props.status_code == 200
 
 
 def test_tokens_are_refused_here_too(url: str) -> None:

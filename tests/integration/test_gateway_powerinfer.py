@@ -308,6 +308,17 @@ def test_native_routes_that_are_open_answer_in_their_own_dialect(engine: PowerIn
     assert [part["stop"] for part in parts][-2:] == [False, True]
 
 
+def test_with_native_routes_what_the_engine_has_none_of_is_openais(engine: PowerInferServer) -> None:
+    with gateway_to(behind(engine), native_routes=True) as url:
+        vectors = [
+            post(f"{base}/embeddings", {"input": "one two"}).json()["data"] for base in (root(url), url)
+        ]
+        assert vectors[0] == vectors[1]
+        assert post(f"{root(url)}/completions", {"prompt": "once", "max_tokens": 2}).json()["choices"]
+        assert len(post(f"{url}/tokenize/", {"content": "one two"}).json()["tokens"]) == 2
+        assert post(f"{root(url)}/rerank", {}).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

@@ -23,8 +23,8 @@ from tray_app.app import App
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS, REMOTE
+from tray_app.settings.keystore import KeyStore
 from tray_app.system.host import detect_host
-from tray_app.system.keychain import NoKeychainError
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.ui.application import Desktop
@@ -33,6 +33,7 @@ from tray_app.ui.operations import collect_diagnostics
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.presenters.tray import Page
+from tray_app.ui.setting_editors import Text
 from tray_app.ui.settings_dialog import SettingsDialog
 
 if TYPE_CHECKING:
@@ -280,12 +281,60 @@ def test_without_a_keychain_the_rows_are_grey_and_say_why(open_dialog: Callable[
 
     for key in KEYS:
         assert note(dialog, key).startswith("This system has no keychain.\n")
-        assert "GNOME Keyring" in note(dialog, key)
+        assert f"powerinfer-tray key set {key.name} --file" in note(dialog, key)
+        assert key.variables[0] in note(dialog, key)
         assert not dialog.keys[key.name].isEnabled()
         assert not dialog.keys[key.name].remove_button.isEnabled()
     dialog.editors["network"].set_value("lan")
     assert note(dialog, GATEWAY).startswith("⚠ The local network needs one.\nThis system has no keychain.")
     assert not button(dialog, OK).isEnabled()
+
+
+def test_without_a_keychain_the_network_can_be_chosen_with_a_key_in_a_file(
+    app: App, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    keyring.set_keyring(NoKeychain())  # type: ignore[no-untyped-call]
+    KeyStore(app.paths.keys, {}).set_in_file(GATEWAY.name, KEY)
+    dialog = open_dialog()
+
+    assert placeholder(dialog, GATEWAY) == "Kept in a file"
+    dialog.editors["network"].set_value("lan")
+    assert not note(dialog, GATEWAY).startswith("⚠")
+    assert button(dialog, OK).isEnabled()
+    dialog.keys[GATEWAY.name].remove_button.click()
+    assert note(dialog, GATEWAY).startswith("⚠ The local network needs one.")
+
+
+def test_a_key_of_the_environment_is_said_and_not_changed(
+    monkeypatch: pytest.MonkeyPatch, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", KEY)
+    dialog = open_dialog()
+
+    assert placeholder(dialog, GATEWAY) == "Set in the environment"
+    assert "POWERINFER_TRAY_KEY_GATEWAY" in note(dialog, GATEWAY)
+    editor = dialog.keys[GATEWAY.name]
+    assert not editor.isEnabled()
+    assert not editor.remove_button.isEnabled()
+    dialog.editors["network"].set_value("lan")
+    assert button(dialog, OK).isEnabled()
+    assert KEY not in note(dialog, GATEWAY)
+
+
+def test_a_web_origin_that_can_never_match_is_said_at_its_field(
+    qtbot: QtBot, app: App, open_dialog: Callable[[], SettingsDialog]
+) -> None:
+    dialog = open_dialog()
+    origins = dialog.editors["allowed_origins"]
+    assert isinstance(origins, Text)
+    origins.line.setText("example.net, http://localhost:*")
+    assert "Write it as browsers send it: https://example.net" in dialog.rows["allowed_origins"].note.text()
+    assert not button(dialog, OK).isEnabled()
+
+    origins.line.setText("HTTPS://Example.net/, http://localhost:*")
+    button(dialog, APPLY).click()
+    qtbot.waitUntil(lambda: not dialog._bridge._operations)
+    assert app.store.current.allowed_origins == ("https://example.net", "http://localhost:*")
 
 
 def test_a_keychain_that_is_locked_says_so_and_can_be_tried_again(
@@ -494,7 +543,7 @@ def test_pictures_of_the_keys(
     qtbot.wait(1)  # the note has become longer
     photograph(dialog, "keys-network-made")
     dialog.close()
-    fake.refuse("kept_keys", NoKeychainError())
+    fake.has_keychain = False
     without = SettingsDialog(bridge)
     qtbot.addWidget(without)
     without.show()

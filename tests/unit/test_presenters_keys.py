@@ -12,21 +12,31 @@ from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
 from tray_app.server_status import ServerStatus
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
+from tray_app.settings.keystore import Keeper, KeptKeys, Place
 from tray_app.settings.schema import FIELDS, Settings
-from tray_app.system.keychain import KeychainError, NoKeychainError
+from tray_app.system.keychain import KeychainError
 from tray_app.ui.presenters.keys import (
     kept_text,
     key_consequence,
     key_doubts,
     key_problems,
-    keychain_refusal,
+    key_refusal,
 )
 
 if TYPE_CHECKING:
     from tray_app.ui.presenters.keys import Kept
 
 LOCAL, LAN = Settings(), Settings(network="lan")
-NOTHING: frozenset[str] = frozenset()
+NOTHING = KeptKeys({})
+NO_KEYCHAIN = KeptKeys({}, has_keychain=False)
+IN_FILE = KeptKeys({"gateway": Place(Keeper.FILE, "/keys/gateway.key")}, has_keychain=False)
+IN_VARIABLE = KeptKeys({"gateway": Place(Keeper.ENVIRONMENT, "POWERINFER_TRAY_KEY_GATEWAY")})
+
+
+def in_keychain(name: str) -> KeptKeys:
+    return KeptKeys({name: Place(Keeper.KEYCHAIN)})
+
+
 LOCKED = KeychainError("The keychain refused", "it is locked", "Unlock it.")
 NEEDED = {"gateway": "The local network needs one: type it, or press Generate."}
 
@@ -46,12 +56,14 @@ def test_every_key_belongs_to_a_setting_and_has_the_name_of_none() -> None:
 @pytest.mark.parametrize(
     ("kept", "text"),
     [
-        (frozenset({"remote"}), "Kept in the system's keychain"),
-        (frozenset({"gateway"}), "None"),
+        (in_keychain("remote"), "Kept in the system's keychain"),
+        (in_keychain("gateway"), "None"),
         (NOTHING, "None"),
         (None, "Asking the keychain …"),
         (LOCKED, ""),
-        (NoKeychainError(), ""),
+        (NO_KEYCHAIN, "None"),
+        (KeptKeys({"remote": Place(Keeper.FILE, "/keys/remote.key")}), "Kept in a file"),
+        (KeptKeys({"remote": Place(Keeper.ENVIRONMENT, "X")}), "Set in the environment"),
     ],
 )
 def test_an_empty_field_says_whether_there_is_a_key(kept: Kept, text: str) -> None:
@@ -62,14 +74,16 @@ def test_an_empty_field_says_whether_there_is_a_key(kept: Kept, text: str) -> No
     ("keys", "kept", "problems"),
     [
         ({}, NOTHING, NEEDED),
-        ({}, frozenset({"remote"}), NEEDED),
-        ({}, NoKeychainError(), {"gateway": "The local network needs one."}),
-        ({"gateway": None}, frozenset({"gateway"}), NEEDED),
+        ({}, in_keychain("remote"), NEEDED),
+        ({}, NO_KEYCHAIN, {"gateway": "The local network needs one."}),
+        ({"gateway": None}, in_keychain("gateway"), NEEDED),
         ({"gateway": None}, None, NEEDED),
-        ({}, frozenset({"gateway"}), {}),
+        ({}, in_keychain("gateway"), {}),
         ({"gateway": "sk-1"}, NOTHING, {}),
         ({}, None, {}),  # not known yet, or not to be known: the app will say it
         ({}, LOCKED, {}),
+        ({}, IN_FILE, {}),
+        ({}, IN_VARIABLE, {}),
     ],
 )
 def test_the_local_network_needs_a_key_that_is_kept_or_typed(
@@ -82,8 +96,8 @@ def test_the_local_network_needs_a_key_that_is_kept_or_typed(
 def test_what_was_missing_before_the_draft_is_a_doubt_and_no_problem() -> None:
     assert key_problems(LAN, LAN, {}, NOTHING, ENGLISH) == {}
     assert key_doubts(LAN, {}, NOTHING, ENGLISH) == NEEDED
-    assert key_problems(LAN, LAN, {"gateway": None}, frozenset({"gateway"}), ENGLISH) == NEEDED
-    assert key_problems(LAN, LOCAL, {"gateway": None}, frozenset({"gateway"}), ENGLISH) == {}
+    assert key_problems(LAN, LAN, {"gateway": None}, in_keychain("gateway"), ENGLISH) == NEEDED
+    assert key_problems(LAN, LOCAL, {"gateway": None}, in_keychain("gateway"), ENGLISH) == {}
 
 
 @pytest.mark.parametrize("text", ["a b", "é", "a\nb"])
@@ -97,10 +111,16 @@ def test_a_keychain_that_refuses_is_doubted_and_one_that_is_not_there_is_of_no_u
     assert key_doubts(LOCAL, {}, LOCKED, ENGLISH) == dict.fromkeys(
         (key.name for key in KEYS), "The keychain refused.\nit is locked\nUnlock it."
     )
-    assert keychain_refusal(LOCKED, ENGLISH) == ""
-    assert key_doubts(LOCAL, {}, NoKeychainError(), ENGLISH) == {}
-    assert keychain_refusal(NoKeychainError(), ENGLISH).startswith("This system has no keychain.\n")
-    assert keychain_refusal(None, ENGLISH) == keychain_refusal(NOTHING, ENGLISH) == ""
+    assert key_refusal(GATEWAY, LOCKED, ENGLISH) == ""
+    assert key_doubts(LOCAL, {}, NO_KEYCHAIN, ENGLISH) == {}
+    assert key_refusal(GATEWAY, NO_KEYCHAIN, ENGLISH).startswith("This system has no keychain.\n")
+    assert key_refusal(GATEWAY, None, ENGLISH) == key_refusal(GATEWAY, NOTHING, ENGLISH) == ""
+
+
+def test_a_key_of_the_environment_is_not_changed_here_and_that_is_said() -> None:
+    refusal = key_refusal(GATEWAY, IN_VARIABLE, ENGLISH)
+    assert "POWERINFER_TRAY_KEY_GATEWAY" in refusal
+    assert key_refusal(REMOTE, IN_VARIABLE, ENGLISH) == ""
 
 
 def test_clients_are_told_of_another_key_while_they_need_one() -> None:

@@ -1,9 +1,9 @@
 """What every request passes first: who may ask, and errors in one shape. Runs on the event loop.
 
-A web page that a person visits can send requests to loopback addresses. Two checks keep it out: the `Host`
-header must name this machine, and a request that names an `Origin` must come from a page of ours or one that
-the person allows. The engine's own `Access-Control-Allow-Origin: *` is never passed on. From the network, a
-key is asked for too.
+A web page that a person visits can send requests to loopback addresses. Two checks keep it out: it has no
+key, or where none is asked for, the `Host` header must name this machine; and a request that names an
+`Origin` must come from a page of ours or one that the person allows. The engine's own
+`Access-Control-Allow-Origin: *` is never passed on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from aiohttp import web
 
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
+from tray_app.settings.origins import OPAQUE, can_be_allowed
 
 MAX_BODY_BYTES = 32 * 2**20
 BODY_TIMEOUT_S = 60.0
+_MOST_QUOTED = 200
+"""So many characters of a header are repeated in an error."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,9 +35,7 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ApiError as error:
         return error_response(error)
     except web.HTTPMethodNotAllowed as exc:
-        return error_response(
-            ApiError(405, f"{request.method} is not allowed here."), Allow=exc.headers["Allow"]
-        )
+        return error_response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
     except web.HTTPNotFound:
         return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
     except web.HTTPRequestEntityTooLarge:
@@ -46,7 +47,8 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
 @web.middleware
 async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what a web page of somebody else may have sent."""
-    _check_sender(Rules(), request)
+    _check_host(Rules(), request)
+    _check_origin(Rules(), request, told=())
     return await handler(request)
 
 
@@ -61,21 +63,24 @@ class Guard:
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse who may not ask; answer a browser's question what it may send; take the body in."""
         rules = self._rules()
-        _check_sender(rules, request)
+        if not rules.key:
+            _check_host(rules, request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            _check_origin(rules, request, told=())
             return _permission(request)  # it never carries a key
         if rules.key:
             check_key(rules.key, request)
+        _check_origin(rules, request, told=rules.origins)
         if request.can_read_body:
             await self._read(request)
         return await handler(request)
 
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
         """Let a permitted web page read the answer. For `on_response_prepare`."""
-        origin = request.headers.get("Origin")
-        if origin is not None and origin in self._rules().origins:
+        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+        if origin not in (None, f"http://{host}") and self._rules().permits_origin(origin, host):
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Vary"] = "Origin"
+        response.headers.add("Vary", "Origin")  # or a page would get what a cache keeps for another one
 
     async def _read(self, request: web.Request) -> None:
         """Take the whole body in; aiohttp keeps it, so that handlers get it without waiting."""
@@ -105,19 +110,46 @@ def check_key(key: str, request: web.Request) -> None:
         raise ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
 
 
-def _check_sender(rules: Rules, request: web.Request) -> None:
+def _check_host(rules: Rules, request: web.Request) -> None:
     host = request.headers.get("Host", "")
     if not rules.permits_host(host):
         raise ApiError(
             403,
-            "This server answers only requests to this computer's own names and addresses.",
+            f"Without an API key, this server does not answer to the name {_quoted(host)}: a web page could "
+            "have bound its own name to this computer. Use localhost or 127.0.0.1 in the address, or ask for "
+            "a key, with which any name will do: powerinfer-tray key set gateway, then "
+            "powerinfer-tray settings set network lan",
             code="host_not_allowed",
         )
+
+
+def _check_origin(rules: Rules, request: web.Request, told: tuple[str, ...]) -> None:
+    """Refuse pages that may not ask; `told` are the entries of the setting that the sender may hear of."""
     origin = request.headers.get("Origin")
-    if origin is not None and not rules.permits_origin(origin, host):
-        raise ApiError(
-            403, "Web pages may use this server only if its owner allows them.", code="origin_not_allowed"
-        )
+    if origin is None or rules.permits_origin(origin, request.headers.get("Host", "")):
+        return
+    raise ApiError(
+        403,
+        f"Web pages of {_quoted(origin)} may not use this server. {_how_to_allow(origin, told)}",
+        code="origin_not_allowed",
+    )
+
+
+def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
+    """What its owner can type. Only what is an origin gets into a command: the header is anybody's text."""
+    if not can_be_allowed(origin):
+        return "The setting allowed_origins says which may; this is not the origin of one."
+    entries = " ".join((*told, origin.lower()))
+    whose = " (any page can pretend to be one of these)" if origin == OPAQUE else ""
+    return (
+        f"To allow them{whose}, add them to the setting allowed_origins: "
+        f'powerinfer-tray settings set allowed_origins "{entries}"'
+    )
+
+
+def _quoted(text: str) -> str:
+    """What a sender has sent, fit to be shown."""
+    return repr(text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…")
 
 
 def _permission(request: web.Request) -> web.Response:
@@ -129,5 +161,6 @@ def _permission(request: web.Request) -> web.Response:
             "Access-Control-Allow-Headers": asked,
             "Access-Control-Allow-Private-Network": "true",
             "Access-Control-Max-Age": "600",
+            "Vary": "Access-Control-Request-Headers",
         },
     )

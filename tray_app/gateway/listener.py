@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+
+from tray_app.system.ports import listen
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
@@ -65,16 +70,18 @@ class Listener:
 
     @property
     def host(self) -> str | None:
-        """The address that is listened on; None while closed."""
+        """The IPv4 address that is listened on, besides its counterpart in IPv6; None while closed."""
         return self._open.host if self._open else None
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
-        """Listen on a port of this host. Blocks until bound; 0 takes any free port.
+        """Listen on a port of this host, which is LOOPBACK or EVERYWHERE, by IPv4 and IPv6.
+
+        Blocks until bound; 0 takes any free port.
 
         Raises
         ------
         OSError
-            If the port cannot be bound.
+            If the port cannot be bound in one of them.
 
         """
         if self._thread is not None:
@@ -121,25 +128,28 @@ class Listener:
                 keepalive_timeout=QUIET_CONNECTION_S,
                 shutdown_timeout=GRACE_S,
             )
-            with socket.create_server((host, port), backlog=_BACKLOG) as listening:
+            with ExitStack() as stack:
+                sockets = [stack.enter_context(one) for one in listen(port, host, _BACKLOG)]
                 await runner.setup()
                 try:
-                    await web.SockSite(runner, listening).start()
-                    bound = listening.getsockname()[1]
+                    for listening in sockets:
+                        await web.SockSite(runner, listening).start()
+                    bound = sockets[0].getsockname()[1]
                     opened.set_result(_Open(host, bound, asyncio.get_running_loop(), closing))
                     await closing.wait()
-                    await _stop_accepting(listening)
+                    await _stop_accepting(sockets)
                 finally:
                     await runner.cleanup()
 
 
-async def _stop_accepting(listening: socket.socket) -> None:
+async def _stop_accepting(sockets: Iterable[socket.socket]) -> None:
     """Take no more connections, and wait until aiohttp knows of those that were taken, so that it ends them.
 
     WORKAROUND: python/cpython#109564: a connection that was just accepted when its server closes is forgotten
     without being closed, and whoever has made it waits for ever.
     """
     with suppress(NotImplementedError):  # Windows' loop makes a transport as it accepts
-        asyncio.get_running_loop().remove_reader(listening)
+        for listening in sockets:
+            asyncio.get_running_loop().remove_reader(listening)
     for _ in range(_ROUNDS_TO_BE_KNOWN):
         await asyncio.sleep(0)

@@ -6,8 +6,20 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-_LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?")
+from tray_app.settings.origins import is_allowed
+
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d*))?")
+_CONTAINER_NAMES = tuple(
+    f".{tool}.internal"
+    for tool in ("docker", "containers", "lima", "orb", "minikube", "k3d", "rancher-desktop")
+)
+"""How programs in containers call the computer that they run on: host.docker.internal, and so on.
+
+Nobody can register a name below `.internal` (ICANN keeps it for private use), so no page on the internet has
+such a name that it could bind to our address later. The rest of `.internal` is not let in: a company's domain
+may be there, in which each of its computers chooses the address of its own name; and with `.local`, everybody
+in the network does.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +31,7 @@ class Rules:
     key: str = field(default="", repr=False)
     """What every client must show; empty if none is asked for."""
     origins: tuple[str, ...] = ()
-    """Web pages that may use the server."""
+    """Web pages that may use the server, as the setting `allowed_origins` has them."""
     network: bool = False
     """Whether other computers may connect."""
     names: tuple[str, ...] = ()
@@ -29,27 +41,52 @@ class Rules:
     idle_after_s: float | None = None
 
     def permits_host(self, host: str) -> bool:
-        """Whether a `Host` header names this computer.
+        """Whether a `Host` header names this computer. For requests without a key: with it any name will do.
 
-        A web page whose own name was bound to our address keeps its name there (DNS rebinding); an address
-        in numbers cannot be bound anew, so from a network all of them are taken.
+        A web page whose own name was bound to our address keeps its name there (DNS rebinding), and it has no
+        key. `localhost` and what is below it never come from a name server (RFC 6761), and an address in
+        numbers cannot be bound anew: so from a network all of them are taken.
         """
-        if _LOCAL_HOST.fullmatch(host):
+        name, _ = _name_and_port(host)
+        if _is_loopback(name) or name in self.names or name.endswith(_CONTAINER_NAMES):
             return True
-        found = _HOST.fullmatch(host)
-        if not self.network or not found:
-            return False
-        name = found[1].lower()
-        return name in self.names or _is_address(name.strip("[]"))
+        return self.network and _address(name) is not None
 
     def permits_origin(self, origin: str, host: str) -> bool:
         """Whether a web page may ask: one that the person allows, or one that came from here."""
-        return origin in self.origins or origin.lower() == f"http://{host}".lower()
+        return is_allowed(origin, self.origins) or _is_own(origin.lower(), host.lower())
 
 
-def _is_address(text: str) -> bool:
+def _is_own(origin: str, host: str) -> bool:
+    """Whether a page came from the server that it asks, be it by another name of the loopback address."""
+    scheme, _, sender = origin.partition("://")
+    if scheme != "http" or sender == host:
+        return scheme == "http"
+    (its_name, its_port), (name, port) = _name_and_port(sender), _name_and_port(host)
+    return its_port == port and _is_loopback(its_name) and _is_loopback(name)
+
+
+def _name_and_port(host: str) -> tuple[str, str]:
+    """Both parts of a `Host` header, the name in small letters and without a point at its end."""
+    found = _HOST.fullmatch(host)
+    return (found[1].lower().removesuffix("."), found[2] or "") if found else ("", "")
+
+
+def _is_loopback(name: str) -> bool:
+    """Whether a name always leads to this computer, as 0.0.0.0 does, too, on most systems."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address in numbers; IPv6 has brackets, perhaps a zone, and may hold one of IPv4."""
+    text = name[1:-1] if name.startswith("[") else name
+    if name.startswith("[") != (":" in text):
+        return None
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -21,8 +21,9 @@ from tray_app.gateway.guard import MAX_BODY_BYTES, Guard, openai_errors
 from tray_app.gateway.listener import LOOPBACK, Listener
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
-from tray_app.gateway.passthrough import Passthrough
+from tray_app.gateway.passthrough import NATIVE_ROUTES, Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.routing import Router
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
@@ -40,6 +41,7 @@ _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never hangs up on a request
 _IDLE_LOOK_S = 30.0
 
+_MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, of use only together with its own routes."""
@@ -113,11 +115,6 @@ class Gateway:
             _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
             _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
         ):
-            guard = Guard(self._rules)
-            application = web.Application(
-                middlewares=[openai_errors, guard.check], client_max_size=MAX_BODY_BYTES
-            )
-            application.on_response_prepare.append(guard.tell_origin)
             templates = TemplateRenderer()
             engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             routes = _Routes(
@@ -128,7 +125,12 @@ class Gateway:
                 speaking=Passthrough(kept, fresh, self._temperature, self._counters),
                 translated=Translation(engine, templates, self._temperature, self._counters),
             )
-            application.add_routes(routes.table())
+            guard, router = Guard(self._rules), routes.router()
+            application = web.Application(
+                middlewares=[openai_errors, router.put_right, guard.check], client_max_size=MAX_BODY_BYTES
+            )
+            application.on_response_prepare.append(guard.tell_origin)
+            application.router.add_route("*", "/{path:.*}", router.answer)
             self._counters.stay_awake()
             idle = asyncio.create_task(self._watch_idleness())
             try:
@@ -182,20 +184,26 @@ class _Routes:
         self._translated = translated
         self._admission = Admission()
 
-    def table(self) -> list[web.RouteDef]:
-        reads = [web.get(path, self._read) for path in _READS]
-        page = [web.get(path, self._read_page) for path in _PAGE]
+    def router(self) -> Router:
+        """Leads every path to what answers it."""
+        switches = {"/metrics": "metrics"} | dict.fromkeys(NATIVE_ROUTES, "native_routes")
+        return Router(self._table(), self._rules, switches)
+
+    def _table(self) -> list[web.RouteDef]:
+        openai = {
+            "/embeddings": self._engine(lambda dialect: dialect.embeddings),
+            "/completions": self._engine(lambda dialect: dialect.completions),
+            "/chat/completions": self._engine(lambda dialect: dialect.chat),
+        }
         return [
             web.get("/health", self._health),
             web.get("/metrics", self._metrics),
             web.get("/v1/models", self._models),
-            web.get("/v1/models/{id:.+}", self._model),
-            web.post("/v1/embeddings", self._engine(lambda dialect: dialect.embeddings)),
-            web.post("/v1/completions", self._engine(lambda dialect: dialect.completions)),
-            web.post("/v1/chat/completions", self._engine(lambda dialect: dialect.chat)),
-            *reads,
-            *page,
-            web.post("/{name:[^/]+}", self._native(self._engine(lambda dialect: dialect.native))),
+            web.get(_MODEL, self._model),
+            *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
+            *(web.get(path, self._read) for path in _READS),
+            *(web.get(path, self._read_page) for path in _PAGE),
+            *(web.post(path, self._native(openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
 
     async def _ready(self) -> Upstream:
@@ -228,11 +236,17 @@ class _Routes:
 
         return handler
 
-    def _native(self, handler: Handler) -> Handler:
+    def _native(self, other: Handler | None) -> Handler:
+        """One of the engine's own routes; `other` answers where the engine has none of this name."""
+        own = self._engine(lambda dialect: dialect.native)
+
         async def permitted(request: web.Request) -> web.StreamResponse:
-            if not self._rules().native_routes:
-                raise web.HTTPNotFound
-            return await handler(request)
+            try:
+                return await own(request)
+            except web.HTTPNotFound:
+                if other is None:
+                    raise
+            return await other(request)
 
         return permitted
 
@@ -262,8 +276,6 @@ class _Routes:
         return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        if not self._rules().metrics:
-            raise web.HTTPNotFound
         ready = not isinstance(self._backend.find(), Unavailable)
         text = prometheus_text(self._counters.snapshot(), ready=ready)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
@@ -272,7 +284,7 @@ class _Routes:
         return _json(ModelList([ModelCard(name) for name in self._offered()]))
 
     async def _model(self, request: web.Request) -> web.Response:
-        wanted, offered = request.match_info["id"], self._offered()
+        wanted, offered = request.path.removeprefix(_MODEL), self._offered()
         if wanted not in offered:
             raise ApiError(
                 404,

@@ -39,9 +39,9 @@ class Upstream:
         return bool(self.models)
 
     def url(self, path: str) -> str:
-        """Where the engine has what the gateway offers at `path`."""
+        """Where the engine has what the gateway offers at `path`; a remote one has all of it below one."""
         tail = path.removeprefix("/v1")
-        return self.base_url + (path if tail == path else self.api_path + tail)
+        return self.base_url + (path if tail == path and not self.is_remote else self.api_path + tail)
 
     def model_ids(self) -> tuple[str, ...]:
         """What clients are offered."""

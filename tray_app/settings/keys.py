@@ -1,7 +1,7 @@
 """Every key that a person can set: what it is for, what can be one, and keeping it. Any thread.
 
-Keys are no settings: the system's keychain has them (`system/keychain.py`), and no file. It may take time.
-The dialog and the terminal commands read `KEYS`.
+Keys are no settings: they are in the system's keychain, or where there is none in a variable or a file of
+their own (`keystore.py`). That may take time. The dialog and the terminal commands read `KEYS`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from tray_app.errors import SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.schema import field_named
+from tray_app.system.environment import HUGGING_FACE_VARIABLES, KEY_VARIABLE
 
 if TYPE_CHECKING:
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
-    from tray_app.system.keychain import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Key:
     help: Text
     setting: str
     """The setting that it belongs to: the dialog shows it below that one."""
+    variables: tuple[str, ...]
+    """The environment variables that may give it; the first one that is set does."""
 
     @property
     def group(self) -> str:
@@ -43,23 +45,26 @@ GATEWAY = Key(
     "API key",
     "For the local network: clients must send it as their OpenAI API key.",
     "network",
+    (f"{KEY_VARIABLE}GATEWAY",),
 )
 REMOTE = Key(
     "remote",
     "Remote key",
     "For the engine remote: the API key that its server asks for, if it asks for one.",
     "remote_model",
+    (f"{KEY_VARIABLE}REMOTE",),
 )
 HUGGING_FACE = Key(
     "huggingface.co",
     "Hugging Face token",
     "For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.",
     "hf_endpoint",
+    HUGGING_FACE_VARIABLES,
 )
 KEYS = (GATEWAY, REMOTE, HUGGING_FACE)
 
 KeyChanges = Mapping[str, str | None]
-"""What the keychain is to keep under these names; None: it is to forget what it keeps."""
+"""What is to be kept under these names; None: it is to be forgotten."""
 
 
 def key_named(name: str) -> Key:
@@ -71,6 +76,11 @@ def key_named(name: str) -> Key:
         phrase("There is no key {name}", name=repr(name)),
         phrase("The keys are: {names}.", names=", ".join(key.name for key in KEYS)),
     )
+
+
+def variables_of(name: str) -> tuple[str, ...]:
+    """The environment variables that may give the key of that name; a mirror's token has none."""
+    return next((key.variables for key in KEYS if key.name == name), ())
 
 
 def read_key(text: str) -> str:
@@ -87,18 +97,10 @@ def token_hosts(settings: Settings) -> frozenset[str | None]:
     return frozenset({HUGGING_FACE.name, urlsplit(settings.hf_endpoint).hostname})
 
 
-def keep(changes: KeyChanges, settings: Settings, secrets: Secrets) -> None:
-    """Have the keychain keep and forget keys. `AppError` if one cannot be a key; then nothing has changed.
-
-    `KeychainError` if the keychain is not there or refuses. `settings` name the mirror that may have a token.
-    """
+def check_changes(changes: KeyChanges, settings: Settings) -> None:
+    """`SettingsError` if there is no key of a name, or one of these cannot be a key."""
     for name, key in changes.items():
         if name not in token_hosts(settings):
             key_named(name)
         if key is not None:
             read_key(key)
-    for name, key in changes.items():
-        if key is None:
-            secrets.delete(name)
-        else:
-            secrets.set(name, key)

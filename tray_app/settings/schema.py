@@ -7,8 +7,10 @@ Names are those of the 4D component where it has the option (`ctx_size`, `batch_
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 import sys
+import tomllib
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,9 +20,12 @@ import tomlkit
 from msgspec import Meta
 
 from tray_app.errors import SettingsError
-from tray_app.phrases import phrase
+from tray_app.phrases import joined, phrase
+from tray_app.settings.origins import read_origin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from tray_app.phrases import Phrase, Text
 
 Auto = Literal["auto"]
@@ -29,6 +34,10 @@ AUTO: Auto = "auto"
 # NUL ends a text for systems and engines; what is no name of a file and no prompt has no line ends, either.
 Words = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+_EXAMPLES = {"allowed_origins": ["https://example.org", "http://localhost:*"]}
+"""What says more than the default, in the error of a value that cannot be."""
+_READERS: dict[str, Callable[[str], str]] = {"allowed_origins": read_origin}
+"""How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
 
 
 def _about(title: Text, help_text: Text, group: str, unit: Text = "") -> Meta:
@@ -140,7 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Line, ...],
         _about(
             "Allowed web origins",
-            "Web pages that may use the server, each as https://example.org. Others are refused.",
+            "Web pages that may use the server, as https://example.org, http://localhost:* or app://*. "
+            "With * every page that you visit may use it.",
             "network",
         ),
     ] = ()
@@ -198,6 +208,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
 
 
+class EntriesError(SettingsError):
+    """A list has entries that it cannot have; `usable` are the others."""
+
+    def __init__(self, name: str, reasons: list[Text], usable: tuple[str, ...]) -> None:
+        super().__init__(
+            phrase("The setting {name} has entries that it cannot have", name=name), joined("\n", reasons)
+        )
+        self.usable = usable
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """What is known about one setting besides its value."""
@@ -237,10 +257,32 @@ class Field:
 
     def check(self, value: object) -> Any:
         """`value` as this setting keeps it; `SettingsError` if the setting cannot have it."""
+        if self.read_entry and isinstance(value, list | tuple):
+            return self._entries(value)
         try:
             return msgspec.convert(value, self.annotation)
         except msgspec.ValidationError as exc:
             raise self.refusal(value) from exc
+
+    @property
+    def read_entry(self) -> Callable[[str], str] | None:
+        """How one entry of the list is read; None where it may be any text, or where there is no list."""
+        return _READERS.get(self.name)
+
+    def _entries(self, entries: Iterable[object]) -> tuple[str, ...]:
+        """Every entry as it is kept, each once; `EntriesError` with the reason for each that cannot be."""
+        read: dict[str, None] = {}
+        reasons: list[Text] = []
+        for entry in entries:
+            try:
+                if not isinstance(entry, str) or self.read_entry is None:
+                    raise self.refusal(entry)
+                read[self.read_entry(entry)] = None
+            except SettingsError as exc:
+                reasons.append(exc.texts[1])
+        if reasons:
+            raise EntriesError(self.name, reasons, tuple(read))
+        return tuple(read)
 
     def refusal(self, value: object) -> SettingsError:
         """The error that says what a value must be in place of this one."""
@@ -250,7 +292,7 @@ class Field:
             phrase(
                 "For example: {name} = {example}",
                 name=self.name,
-                example=tomlkit.item(self.default).as_string(),
+                example=tomlkit.item(_EXAMPLES.get(self.name, self.default)).as_string(),
             ),
         )
 
@@ -329,15 +371,34 @@ def _from_text(field: Field, text: str) -> object:
         words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
         return words.get(text.lower(), text)
     if field.kind is tuple:
-        return _words(text)
+        if text.strip().startswith("["):
+            return _bracketed(text.strip())
+        return _words(text, separators=",;" if field.read_entry else "")
     return field.kind(text)
 
 
-def _words(text: str) -> list[str]:
+def list_text(words: Iterable[str]) -> str:
+    """A list as it is typed; `parse_value` reads it back."""
+    return " ".join(shlex.quote(word) if _NEEDS_QUOTES.search(word) else word for word in words)
+
+
+_NEEDS_QUOTES = re.compile(r"""^$|^\[|[\s"'\\]""")
+
+
+def _words(text: str, separators: str) -> list[str]:
     """A text's words as a shell reads them; on Windows, a backslash stands in a path and for itself."""
     reader = shlex.shlex(text, posix=True)
+    reader.whitespace += separators
     reader.whitespace_split = True
     reader.commenters = ""
     if sys.platform == "win32":
         reader.escape = ""
     return list(reader)
+
+
+def _bracketed(text: str) -> list[Any]:
+    """A list as JSON, TOML and `settings get` write it; `ValueError` if it is none."""
+    try:
+        return list(msgspec.json.decode(text, type=list))
+    except msgspec.DecodeError:
+        return list(tomllib.loads(f"list = {text}")["list"])

@@ -19,7 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from tray_app.errors import SettingsError
 from tray_app.phrases import joined, phrase
-from tray_app.settings.schema import FIELDS, Settings
+from tray_app.settings.schema import FIELDS, EntriesError, Settings
 from tray_app.system.files import write_atomically
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _read(path: Path) -> _Content:
             try:
                 values[entry.name] = entry.check(plain[entry.name])
             except SettingsError as exc:
+                if isinstance(exc, EntriesError):
+                    values[entry.name] = exc.usable
                 faults[entry.name] = phrase(
                     "line {number}: {title}. {reason}",
                     number=_line_of(entry.name, text),

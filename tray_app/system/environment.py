@@ -22,6 +22,12 @@ _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAME
 _OF_THE_STARTER = ("_PYI_", "_MEIPASS2")
 
 
+KEY_VARIABLE = "POWERINFER_TRAY_KEY_"
+"""What the names of the variables begin with that give this app its keys."""
+HUGGING_FACE_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""Hugging Face's own, the older one last."""
+
+
 def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, str]:
     """`env` for a child: what the starter of a frozen app has put into it is taken out, what it hid is back.
 
@@ -47,8 +53,17 @@ def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, 
 
 
 def child_environment() -> dict[str, str]:
-    """The environment for a program that this process starts."""
-    return clean_environment(os.environ, bundle_folder())
+    """The environment for a program that this process starts: a clean one, without the keys of this app."""
+    return without_keys(clean_environment(os.environ, bundle_folder()))
+
+
+def without_keys(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` without the variables that give this app its keys: an engine has no use for them."""
+    return {
+        name: value
+        for name, value in env.items()
+        if not name.startswith(KEY_VARIABLE) and name not in HUGGING_FACE_VARIABLES
+    }
 
 
 def adopt_clean_environment() -> None:
@@ -58,7 +73,7 @@ def adopt_clean_environment() -> None:
     starts such programs, and PATH may still be needed to find libraries.
     """
     if sys.platform != "win32":
-        clean = child_environment()
+        clean = clean_environment(os.environ, bundle_folder())
         for name in set(os.environ) - set(clean):
             del os.environ[name]
         os.environ.update(clean)

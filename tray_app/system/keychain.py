@@ -1,16 +1,24 @@
-"""Keys and tokens, kept in the system's keychain and nowhere else. Any thread; a keychain may take its time.
+"""Keys and tokens in the system's keychain. Any thread; a keychain may take its time.
 
 macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keyring
+from keyring.backends import fail, null
 from keyring.errors import KeyringError, NoKeyringError
 
 from tray_app.errors import AppError
 
+if TYPE_CHECKING:
+    from tray_app.phrases import Text
+
 _SERVICE = "powerinfer-tray"
+_NONE = (fail.Keyring, null.Keyring)
+"""What `keyring` takes where it finds no keychain, and where it was told to use none: it keeps nothing."""
 
 
 class KeychainError(AppError):
@@ -20,11 +28,11 @@ class KeychainError(AppError):
 class NoKeychainError(KeychainError):
     """There is no keychain."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: Text = "") -> None:
         super().__init__(
             "This system has no keychain",
-            "Keys and tokens are kept in the system's keychain, and none was found.",
-            "On Linux, install and unlock GNOME Keyring or KWallet.",
+            "Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.",
+            hint,
         )
 
 
@@ -42,8 +50,13 @@ class Secrets:
         """Whether there is such a secret. `KeychainError` if there is no keychain, or it refuses."""
         return self._read(name) is not None
 
+    def is_there(self) -> bool:
+        """Whether this machine has a keychain; it may still be locked."""
+        return not isinstance(keyring.get_keyring(), _NONE)
+
     def set(self, name: str, secret: str) -> None:
         """Keep a secret. `KeychainError` if there is no keychain, or it refuses."""
+        self._expect_one()
         try:
             keyring.set_password(_SERVICE, name, secret)
         except NoKeyringError as exc:
@@ -60,7 +73,12 @@ class Secrets:
         except KeyringError as exc:
             raise _refused(exc) from exc
 
+    def _expect_one(self) -> None:
+        if not self.is_there():
+            raise NoKeychainError
+
     def _read(self, name: str) -> str | None:
+        self._expect_one()
         try:
             return keyring.get_password(_SERVICE, name)
         except NoKeyringError as exc:

@@ -36,6 +36,11 @@ class AppPaths:
         """Where a person may list models besides those of the catalogue."""
         return self.settings_file.with_name("models.toml")
 
+    @property
+    def keys(self) -> Path:
+        """Where keys are that a person keeps in files."""
+        return self.settings_file.with_name("keys")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
         """The paths that hold for a process with these environment variables."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tray_app.phrases import Phrase, Text
 
 _LOOPBACK = "127.0.0.1"
+_IN_IPV6 = {"127.0.0.1": "::1", "0.0.0.0": "::"}  # noqa: S104 - a name of the addresses, nothing is opened
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _HIGHEST = 65_535
 _LOWEST_FOR_ALL = 1024
 """Below, most systems let only root listen."""
@@ -125,7 +127,7 @@ def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
     """Why a server on an address of this machine could not have a TCP port; None if it could."""
     if owners := port_owners(port, host):
         return PortInUseError(port, owners, nearest_free_port(port))
-    refusal = _refusal(port, socket.AF_INET, host)
+    refusal = next(_refusals(port, host), None)
     if refusal is None:
         return None
     title = phrase("The system does not give out port {port}", port=port)
@@ -158,17 +160,38 @@ def nearest_free_port(port: int) -> int:
     """
     for distance in range(1, _HIGHEST):
         for candidate in (port + distance, port - distance):
-            if _LOWEST_FOR_ALL <= candidate <= _HIGHEST and not _refused_by_any_family(candidate):
+            if _LOWEST_FOR_ALL <= candidate <= _HIGHEST and next(_refusals(candidate), None) is None:
                 return candidate
     return free_port()
 
 
 def free_port() -> int:
-    """A loopback port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody has at this moment, by IPv4 and IPv6."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((_LOOPBACK, 0))
+            port: int = probe.getsockname()[1]
+        if next(_refusals(port), None) is None:
+            return port
+
+
+def listen(port: int, host: str, backlog: int) -> tuple[socket.socket, ...]:
+    """Sockets that listen on an IPv4 address and on what corresponds to it in IPv6, on the same port.
+
+    Programs that are told `localhost` try ::1 first. Where the machine has no IPv6, there is one socket. 0
+    takes a port that is free in both. `OSError` if one of them cannot be had; then none is kept.
+    """
+    while True:
+        ipv4 = socket.create_server((host, port), backlog=backlog)
+        try:
+            ipv6 = (_IN_IPV6[host], ipv4.getsockname()[1])
+            return ipv4, socket.create_server(ipv6, family=socket.AF_INET6, backlog=backlog)
+        except OSError as exc:
+            if exc.errno in _NO_IPV6:
+                return (ipv4,)
+            ipv4.close()
+            if port or exc.errno != errno.EADDRINUSE:
+                raise
 
 
 def reserved_ranges(netsh: str) -> tuple[range, ...]:
@@ -212,12 +235,14 @@ def _overlaps(address: str, host: str) -> bool:
 
 def _is_taken(port: int, host: str) -> bool:
     """Whether somebody has the port, as the last word where listeners are hidden from us."""
-    refusals = (_refusal(port, socket.AF_INET, host), _refusal(port, socket.AF_INET6, "::1"))
-    return any(refusal.errno == errno.EADDRINUSE for refusal in refusals if refusal)
+    return any(refusal.errno == errno.EADDRINUSE for refusal in _refusals(port, host))
 
 
-def _refused_by_any_family(port: int) -> bool:
-    return bool(_refusal(port, socket.AF_INET, _LOOPBACK) or _refusal(port, socket.AF_INET6, "::1"))
+def _refusals(port: int, host: str = _LOOPBACK) -> Iterator[OSError]:
+    """What the system answers to a server that would listen on both addresses; nothing if it may."""
+    for family, address in ((socket.AF_INET, host), (socket.AF_INET6, _IN_IPV6[host])):
+        if refusal := _refusal(port, family, address):
+            yield refusal
 
 
 def _refusal(port: int, family: socket.AddressFamily, address: str) -> OSError | None:
@@ -228,10 +253,11 @@ def _refusal(port: int, family: socket.AddressFamily, address: str) -> OSError |
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
             else:  # connections of a server that has ended do not count
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind((address, port))
     except OSError as exc:
-        missing = exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-        return None if missing and family == socket.AF_INET6 else exc
+        return None if family == socket.AF_INET6 and exc.errno in _NO_IPV6 else exc
     return None
 
 

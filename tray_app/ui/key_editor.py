@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton
 
 from tray_app.settings.keys import GATEWAY
+from tray_app.settings.keystore import Keeper, KeptKeys
 from tray_app.ui.presenters.keys import kept_text, removal_text
 from tray_app.ui.setting_editors import Editor
 from tray_app.ui.texts import tr
@@ -92,9 +93,10 @@ class KeyEditor(Editor):
         self.changed.emit()
 
     def _adjust(self) -> None:
-        is_kept = isinstance(self._kept, frozenset) and self._key.name in self._kept
+        place = self._kept.places.get(self._key.name) if isinstance(self._kept, KeptKeys) else None
+        is_ours = place is not None and place.keeper is not Keeper.ENVIRONMENT
         self.copy_button.setVisible(self.in_clear)
-        self.remove_button.setEnabled(is_kept)
+        self.remove_button.setEnabled(is_ours)
         title = tr.said(self._key.title)
         if self._forgets:
             self.line.setPlaceholderText(removal_text(tr))

@@ -11,6 +11,7 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout
 
 from tray_app.errors import AppError
+from tray_app.settings.keys import KEYS
 from tray_app.status import Source
 from tray_app.ui.memory_bar import MemoryBar
 from tray_app.ui.operations import read_facts
@@ -19,7 +20,7 @@ from tray_app.ui.presenters.keys import (
     key_consequence,
     key_doubts,
     key_problems,
-    keychain_refusal,
+    key_refusal,
 )
 from tray_app.ui.presenters.memory import memory_bars
 from tray_app.ui.presenters.settings import (
@@ -194,7 +195,8 @@ class SettingsDialog(QDialog):
 
     def _look_into_keychain(self) -> None:
         self._show_kept(None)
-        self._bridge.run(self._bridge.app.kept_keys, self._show_kept, self._show_kept)
+        show: Callable[[Kept], None] = self._show_kept
+        self._bridge.run(self._bridge.app.kept_keys, show, show)
 
     def _show_kept(self, kept: Kept) -> None:
         self._kept = kept
@@ -221,7 +223,7 @@ class SettingsDialog(QDialog):
         told = doubts(new, self._plan, tr) | login_doubt(self._bridge.status.login, new, tr)
         told |= key_doubts(new, self.key_changes(), self._kept, tr)
         told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
-        refused = dict.fromkeys(self.keys, keychain_refusal(self._kept, tr))
+        refused = {key.name: key_refusal(key, self._kept, tr) for key in KEYS}
         refused["vram_budget"] = self._vram_refusal()
         asides = {name: copy_reminder(tr) for name, editor in self.keys.items() if editor.in_clear}
         asides["port"] = self._port_praise

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError, SettingsError
 from tray_app.settings.keys import GATEWAY, KEYS, read_key
-from tray_app.system.keychain import NoKeychainError
+from tray_app.settings.keystore import Keeper, KeptKeys, no_keychain
 from tray_app.ui.presenters.wording import error_lines
 
 if TYPE_CHECKING:
     from tray_app.settings.keys import Key, KeyChanges
+    from tray_app.settings.keystore import Place
     from tray_app.settings.schema import Settings
     from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
 
-Kept = frozenset[str] | AppError | None
-"""The names of the keys that the keychain has, or why it does not tell; None: it has not answered yet."""
+Kept = KeptKeys | AppError | None
+"""The keys that there are, or why the keychain does not tell; None: it has not answered yet."""
 
 
 def kept_text(key: Key, kept: Kept, tr: Translate) -> str:
@@ -26,8 +27,20 @@ def kept_text(key: Key, kept: Kept, tr: Translate) -> str:
             return tr("Asking the keychain …")
         case AppError():
             return ""
-        case names:
-            return tr("Kept in the system's keychain") if key.name in names else tr("None")
+        case KeptKeys(places):
+            return _place_text(places.get(key.name), tr)
+
+
+def _place_text(place: Place | None, tr: Translate) -> str:
+    match place and place.keeper:
+        case Keeper.KEYCHAIN:
+            return tr("Kept in the system's keychain")
+        case Keeper.FILE:
+            return tr("Kept in a file")
+        case Keeper.ENVIRONMENT:
+            return tr("Set in the environment")
+        case _:
+            return tr("None")
 
 
 def removal_text(tr: Translate) -> str:
@@ -40,9 +53,16 @@ def copy_reminder(tr: Translate) -> str:
     return tr("Copy it now: once applied, it is not shown again.")
 
 
-def keychain_refusal(kept: Kept, tr: Translate) -> str:
-    """Why this machine can keep no key at all; empty if it can, or that is not known."""
-    return "\n".join(error_lines(kept, tr)) if isinstance(kept, NoKeychainError) else ""
+def key_refusal(key: Key, kept: Kept, tr: Translate) -> str:
+    """Why a key cannot be changed here, and where it can; empty if it can, or that is not known."""
+    if not isinstance(kept, KeptKeys):
+        return ""
+    place = kept.places.get(key.name)
+    if place and place.keeper is Keeper.ENVIRONMENT:
+        return tr("The environment variable {name} gives this key, and is used before any other.").format(
+            name=place.detail
+        )
+    return "" if kept.has_keychain else "\n".join(error_lines(no_keychain(key.name), tr))
 
 
 def key_problems(old: Settings, new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict[str, str]:
@@ -62,7 +82,7 @@ def key_problems(old: Settings, new: Settings, keys: KeyChanges, kept: Kept, tr:
 def key_doubts(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict[str, str]:
     """What stands in the way of a start or of a key, whoever has brought it about, by the name of the key."""
     doubts = {}
-    if isinstance(kept, AppError) and not keychain_refusal(kept, tr):
+    if isinstance(kept, AppError):
         doubts = {key.name: "\n".join(error_lines(kept, tr)) for key in KEYS}
     return doubts | _missing(new, keys, kept, tr)
 
@@ -78,7 +98,7 @@ def _missing(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict
     """That the local network would be served without a key, as far as that is known."""
     if new.network != "lan" or not _lacks(GATEWAY, keys, kept):
         return {}
-    if keychain_refusal(kept, tr):
+    if key_refusal(GATEWAY, kept, tr):
         return {GATEWAY.name: tr("The local network needs one.")}
     return {GATEWAY.name: tr("The local network needs one: type it, or press Generate.")}
 
@@ -86,4 +106,4 @@ def _missing(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict
 def _lacks(key: Key, keys: KeyChanges, kept: Kept) -> bool:
     if key.name in keys:
         return keys[key.name] is None
-    return isinstance(kept, NoKeychainError) or (isinstance(kept, frozenset) and key.name not in kept)
+    return isinstance(kept, KeptKeys) and key.name not in kept.places

@@ -9,7 +9,7 @@ import msgspec
 
 from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import field_named, parse_value
+from tray_app.settings.schema import field_named, list_text, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
 from tray_app.ui.presenters.wording import error_title
@@ -65,7 +65,7 @@ def choice_title(choice: str, tr: Translate) -> str:
 
 def value_text(value: object) -> str:
     """A setting's value as it is typed; `parse_value` reads it back."""
-    return shlex.join(value) if isinstance(value, tuple) else str(value)
+    return list_text(value) if isinstance(value, tuple) else str(value)
 
 
 def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple[Settings, dict[str, str]]:

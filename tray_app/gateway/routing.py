@@ -1,0 +1,128 @@
+"""Finds what a client means by a path, and says where to ask in place of one that is not there. Event loop.
+
+Base URLs are typed with and without /v1, with it twice, with slashes too many. All of them are put right
+here, before the guard looks at the request: whoever answers sees one spelling of each path.
+"""
+
+from __future__ import annotations
+
+from itertools import dropwhile
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tray_app.gateway.openai import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tray_app.gateway.guard import Handler
+    from tray_app.gateway.rules import Rules
+
+_ASKED = web.RequestKey("asked", str)
+"""Set on a request whose path was put right: the path as it came."""
+_VERSION = "v1"
+
+
+class Router:
+    """Puts paths right, and answers each with the handler of its route.
+
+    A route whose path ends in a slash answers what is below it. `switches` names for a path the setting
+    without which it is not there. With the engine's own routes, what is spelled as one of them is that one,
+    though there is one with /v1 before it, too: /embeddings, /completions.
+    """
+
+    def __init__(
+        self, routes: Iterable[web.RouteDef], rules: Callable[[], Rules], switches: Mapping[str, str]
+    ) -> None:
+        self._handlers: dict[str, dict[str, Handler]] = {}
+        for route in routes:
+            self._handlers.setdefault(route.path, {})[route.method] = route.handler
+        self._rules = rules
+        self._switches = switches
+
+    @web.middleware
+    async def put_right(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Have the request answered as if its path had been written as that of the route which is meant."""
+        path = self._meant(request.path)
+        if path == request.path:
+            return await handler(request)
+        request[_ASKED] = request.path
+        return await handler(request.clone(rel_url=request.rel_url.with_path(path, keep_query=True)))
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """The answer of a route; else 404 or 405, with the address that is right."""
+        handlers = self._handlers.get(self._route(request.path))
+        if handlers is None or self._missing_setting(request.path):
+            raise self._nothing(request)
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in handlers:
+            allowed = [*handlers, *(["HEAD"] if "GET" in handlers else [])]
+            right = f"{allowed[0]} {_server(request)}{request.path}"
+            text = f"{request.method} is not allowed at {_asked(request)}: use {right}"
+            raise web.HTTPMethodNotAllowed(request.method, allowed, text=text)
+        try:
+            return await handlers[method](request)
+        except web.HTTPNotFound as exc:
+            raise self._nothing(request) from exc
+
+    def _meant(self, path: str) -> str:
+        """The path of the route that is meant, or one of no route if none is."""
+        if not path.startswith("/") or (self._rules().native_routes and path in self._switches):
+            return path
+        words = _words(path)
+        name = "/".join(dropwhile(lambda word: word == _VERSION, words))
+        if not name:
+            return f"/{_VERSION}" if words else "/"
+        versioned = f"/{_VERSION}/{name}"
+        return versioned if self._route(versioned) in self._handlers else f"/{name}"
+
+    def _route(self, path: str) -> str:
+        """The path of the route that answers what is at `path`, if there is one."""
+        if path in self._handlers:
+            return path
+        return next((route for route in self._handlers if _is_below(path, route)), path)
+
+    def _missing_setting(self, path: str) -> str | None:
+        """The setting that would have to be on for this path to be there."""
+        setting = self._switches.get(path)
+        return setting if setting and not getattr(self._rules(), setting) else None
+
+    def _nothing(self, request: web.Request) -> ApiError:
+        server, asked = _server(request), _asked(request)
+        if setting := self._missing_setting(request.path):
+            hint = f"It is there with: powerinfer-tray settings set {setting} true"
+        elif near := self._nearest(asked):
+            hint = f"Do you mean {next(iter(self._handlers[near]))} {server}{near}?"
+        elif request.path == f"/{_VERSION}":
+            hint = f"It is the base URL: programs add to it, as in GET {server}{request.path}/models"
+        else:
+            hint = f"The base URL for programs is {server}/{_VERSION}"
+        return ApiError(404, f"There is nothing at {asked}. {hint}", code="unknown_url")
+
+    def _nearest(self, asked: str) -> str | None:
+        """The route with /v1 whose name `asked` ends in, however that was written."""
+        lowered = f"/{'/'.join(_words(asked))}".lower()
+        versioned = [route for route in self._handlers if route.startswith(f"/{_VERSION}/")]
+        near = [route for route in versioned if lowered.endswith(route.removeprefix(f"/{_VERSION}"))]
+        return max(near, key=len, default=None)
+
+
+def _words(path: str) -> list[str]:
+    """The names in a path, whatever slashes stand between and around them."""
+    return [word for word in path.split("/") if word]
+
+
+def _is_below(path: str, route: str) -> bool:
+    return route != "/" and route.endswith("/") and path.startswith(route) and path != route
+
+
+def _asked(request: web.Request) -> str:
+    """The path as the client has written it."""
+    asked: str = request.get(_ASKED, request.path)
+    return asked
+
+
+def _server(request: web.Request) -> str:
+    """Scheme, name and port of this server, as the client has them."""
+    return f"{request.scheme}://{request.headers.get('Host', '')}"

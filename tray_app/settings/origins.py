@@ -1,0 +1,196 @@
+"""Web origins as people write them, and whether that of a page is among them. Pure.
+
+An origin is what a browser tells of a page in the header `Origin`: scheme, host and port, in small letters,
+in ASCII, without a path and without the port that the scheme has anyway. An entry that is written otherwise
+is put into that form, and one that could never be equal to what a browser sends is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+from tray_app.errors import SettingsError
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.phrases import Phrase
+
+EVERYONE = "*"
+OPAQUE = "null"
+"""What a browser sends for a page from a file, and for any page that a site puts into a sandbox."""
+
+_WEB_PORTS = {"http": "80", "https": "443"}
+_NO_PAGES = ("ws", "wss", "ftp", "data", "blob", "about", "javascript")
+"""No page has such an origin: that of a WebSocket is its page's, the others' is `null`."""
+_PARTS = re.compile(r"([^:/?#]*)://(\[[^\]/]*\]|[^:/?#]*)(?::([^/?#]*))?([/?#].*)?", re.DOTALL)
+_SENT = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s:/?#\[\]]*)(?::(\d+))?")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_WEB_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+_HOST_AND_PORT = re.compile(rf"(\*\.)?{_WEB_HOST.pattern}(:\d+)?")
+_APP_HOST = re.compile(r"[a-z0-9._~!$&'()+;=@-]+")
+_NUMBER = re.compile(r"0x[0-9a-f]*|\d+")
+_HIGHEST_PORT = 65_535
+
+
+def read_origin(text: str) -> str:
+    """An entry of the setting `allowed_origins` as it is compared; `SettingsError` if it can never match.
+
+    `*` stands for every page, `SCHEME://*` for all of a scheme, `*.` before a host for all below it, and
+    `:*` for every port.
+    """
+    entry = text.strip().lower()
+    if entry in (EVERYONE, OPAQUE):
+        return entry
+    found = _PARTS.fullmatch(entry)
+    if not found:
+        raise _refusal(text, _without_scheme(entry))
+    scheme, host, port, rest = found.groups(default="")
+    if reason := _scheme_fault(scheme) or _rest_fault(found, rest):
+        raise _refusal(text, reason)
+    if scheme != "file" or host:
+        host = _read_host(text, scheme, host)
+    return f"{scheme}://{host}{_read_port(text, scheme, port)}"
+
+
+def is_allowed(origin: str, entries: Iterable[str]) -> bool:
+    """Whether a page with this `Origin` header is meant by one of the entries that `read_origin` gave."""
+    return any(_matches(origin.lower(), entry) for entry in entries)
+
+
+def can_be_allowed(origin: str) -> bool:
+    """Whether a header is an origin as browsers send them, so that an entry could mean it alone."""
+    try:
+        return "*" not in origin and read_origin(origin) == origin.lower()
+    except SettingsError:
+        return False
+
+
+def _matches(origin: str, entry: str) -> bool:
+    if entry in (EVERYONE, origin):
+        return True
+    sent, meant = _SENT.fullmatch(origin), _PARTS.fullmatch(entry)
+    if not sent or not meant or sent[1] != meant[1]:
+        return False
+    port = "" if sent[3] == _WEB_PORTS.get(sent[1]) else sent[3] or ""
+    return _host_matches(sent[2], meant[2]) and (
+        meant[3] == "*" or port == (meant[3] or "") or (meant[2] == "*" and meant[3] is None)
+    )
+
+
+def _host_matches(host: str, wanted: str) -> bool:
+    if wanted.startswith("*."):
+        return host.endswith(wanted[1:]) and host != wanted[1:]
+    return wanted in ("*", host)
+
+
+def _without_scheme(entry: str) -> Phrase:
+    if not entry:
+        return phrase("An empty entry means no page.")
+    host = re.split(r"[/?#\s]", re.sub(r"^(https?:?)?/+", "", entry), maxsplit=1)[0]
+    return phrase(
+        "{entry} has no scheme. Write it as browsers send it: https://{host}, or http://{host}.",
+        entry=entry,
+        host=host if _HOST_AND_PORT.fullmatch(host) else "example.org",
+    )
+
+
+def _scheme_fault(scheme: str) -> Phrase | None:
+    if "*" in scheme:
+        return phrase("A * cannot stand in the scheme {scheme}: name each, as https://*.", scheme=scheme)
+    if not _SCHEME.fullmatch(scheme):
+        return phrase("{scheme} is not a scheme, as https is one.", scheme=repr(scheme))
+    if scheme in _NO_PAGES:
+        return phrase("No web page has the scheme {scheme}: write https or http.", scheme=scheme)
+    return None
+
+
+def _rest_fault(found: re.Match[str], rest: str) -> Phrase | None:
+    if not rest.strip("/"):
+        return None
+    whole = found[0].removesuffix(rest)
+    return phrase("Browsers send no path: write {origin} in place of {entry}.", origin=whole, entry=found[0])
+
+
+def _read_host(text: str, scheme: str, host: str) -> str:
+    """The host as browsers send it; `SettingsError` if it can be none."""
+    if not host:
+        raise _refusal(text, phrase("{entry} names no host: write it, or * for each.", entry=text.strip()))
+    if host == "*":
+        return host
+    below = "*." if host.startswith("*.") else ""
+    name = host.removeprefix(below)
+    if "*" in name:
+        raise _refusal(
+            text,
+            phrase(
+                "In {entry}, a * can only be the whole host, stand before its first point or be the port: "
+                "https://*.example.org, http://localhost:*.",
+                entry=text.strip(),
+            ),
+        )
+    if scheme in _WEB_PORTS:
+        return below + _web_host(text, name)
+    if not _APP_HOST.fullmatch(name):
+        raise _no_host(text, name)
+    return host
+
+
+def _web_host(text: str, name: str) -> str:
+    if name.startswith("["):
+        return _address(text, name)
+    if "@" in name:
+        raise _refusal(text, phrase("Browsers send no user name: leave out what is before the @."))
+    ascii_name = name if name.isascii() else _in_ascii(text, name)
+    if not _WEB_HOST.fullmatch(ascii_name):
+        raise _no_host(text, name)
+    # Browsers read a host that ends in a number as an IPv4 address, and send that.
+    if _NUMBER.fullmatch(ascii_name.rstrip(".").rpartition(".")[2]):
+        return _address(text, ascii_name)
+    return ascii_name
+
+
+def _in_ascii(text: str, name: str) -> str:
+    """A name with other letters as browsers send it, in punycode."""
+    try:
+        ascii_name = name.encode("idna")
+        same = ascii_name.decode("idna") == name
+    except UnicodeError as exc:
+        raise _no_host(text, name) from exc
+    if not same:  # Python's rules of 2003 make another name of it than browsers do: ß would be ss
+        raise _refusal(
+            text, phrase("Write {name} in ASCII, as browsers send it: it begins with xn--.", name=name)
+        )
+    return ascii_name.decode()
+
+
+def _address(text: str, name: str) -> str:
+    try:  # browsers send no zone of an address
+        address = ipaddress.ip_address(name.strip("[]").replace("%", " "))
+    except ValueError as exc:
+        raise _no_host(text, name) from exc
+    return str(address) if address.version == 4 else f"[{address}]"  # noqa: PLR2004
+
+
+def _read_port(text: str, scheme: str, port: str) -> str:
+    if port in ("", _WEB_PORTS.get(scheme)):
+        return ""
+    if port == "*":
+        return ":*"
+    if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= _HIGHEST_PORT):
+        raise _refusal(
+            text, phrase("{port} is not a port: write a number up to 65535, or *.", port=repr(port))
+        )
+    number = str(int(port))
+    return "" if number == _WEB_PORTS.get(scheme) else f":{number}"
+
+
+def _no_host(text: str, name: str) -> SettingsError:
+    return _refusal(text, phrase("{name} is not the name of a host.", name=repr(name)))
+
+
+def _refusal(text: str, reason: Phrase) -> SettingsError:
+    return SettingsError(phrase("{entry} can match no web page", entry=repr(text)), reason)

@@ -1,0 +1,91 @@
+"""Keys in files that only their owner can read, for machines without a keychain. Any thread.
+
+On Windows a file has no such mode: there, the folder's access list protects it, which is that of the profile.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tray_app.errors import AppError
+from tray_app.phrases import phrase
+from tray_app.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LARGEST_BYTES = 4096
+"""Of a key file; keys have some fifty."""
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe in the file's place holds nobody up
+
+
+class KeyFileError(AppError):
+    """A key file that others can read, that cannot be read, or that cannot be written."""
+
+
+class KeyFiles:
+    """Small secrets by name, each in a file of its own in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where the secret of that name is, or would be."""
+        return self._folder / f"{quote(name, safe='')}.key"
+
+    def get(self, name: str) -> str | None:
+        """What the file says, without blanks around it; None if there is none. `KeyFileError`."""
+        path = self.path(name)
+        try:
+            with os.fdopen(os.open(path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
+                _check(path, os.fstat(file.fileno()))
+                return file.read(_LARGEST_BYTES).decode().strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as exc:
+            raise KeyFileError(
+                phrase("The key file {path} cannot be read", path=path),
+                phrase("{reason}", reason=getattr(exc, "strerror", None) or exc),
+                "Remove it, or give yourself the right to read it.",
+            ) from exc
+
+    def set(self, name: str, secret: str) -> None:
+        """Keep a secret in a file with mode 0600. `KeyFileError` if it cannot be written."""
+        path = self.path(name)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, f"{secret}\n".encode(), mode=0o600)
+        except OSError as exc:
+            raise _refused(path, exc) from exc
+
+    def delete(self, name: str) -> None:
+        """Remove the file; nothing happens if there is none. `KeyFileError` if it cannot be removed."""
+        path = self.path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as exc:
+            raise _refused(path, exc) from exc
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFileError(
+            phrase("The key file {path} is not a file", path=path), "Something else has its name."
+        )
+    if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyFileError(
+            phrase("The key file {path} is open to others", path=path),
+            "Others on this computer could read the key, so it is not used.",
+            phrase('Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.', path=path),
+        )
+
+
+def _refused(path: Path, exc: OSError) -> KeyFileError:
+    return KeyFileError(
+        "The key could not be kept in a file, or removed from it",
+        phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
+        "Check that the disk is not full and that you may write to this folder.",
+    )
