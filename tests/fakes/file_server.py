@@ -81,13 +81,21 @@ class Headers:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """Another computer of a mirror answers: it vouches for the file in its own way, or has another one."""
+
+    etag: str
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlowHeaders:
     """The answer's first line comes letter by letter, so far apart."""
 
     interval_s: float
 
 
-Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | SlowHeaders
+Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | Node | SlowHeaders
 
 
 class Content(Protocol):
@@ -303,6 +311,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, served: ServedFile, asked: tuple[int, int | None] | None, fault: Fault | None) -> None:
         content = served.content  # the test may replace it meanwhile
+        if isinstance(fault, Node) and fault.content is not None:
+            content = fault.content
         ranged = asked is not None and served.ranges and not isinstance(fault, NoRange)
         start, end = asked if asked and ranged else (0, None)
         end = min(end or len(content), len(content))
@@ -323,6 +333,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Headers):
             headers |= fault.replaced
             self.close_connection = True
+        if isinstance(fault, Node):
+            headers["ETag"] = fault.etag
         if not headers["Content-Length"] and not headers["Transfer-Encoding"]:
             self.close_connection = True  # that is the end of the body
         pieces = self._pieces(body, fault)
