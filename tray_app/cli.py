@@ -129,8 +129,10 @@ def serve(
 
 @commands.command()
 def download(
-    source: Annotated[str, typer.Argument(help="A URL, hf:owner/repo/file, or a catalogue id.")],
-    to: Annotated[Path | None, typer.Option(help="The folder; without it, the models folder.")] = None,
+    source: Annotated[
+        str, typer.Argument(help="A URL, hf:owner/repo/file, hf.co/owner/repo:QUANT, or a catalogue id.")
+    ],
+    to: Annotated[str | None, typer.Option(help="The folder; without it, the models folder.")] = None,
     sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
     connections: Annotated[
         int | None, typer.Option(min=1, max=MOST_CONNECTIONS, help="At most so many at once.")
@@ -146,7 +148,7 @@ def download(
     if limit is not None:
         overrides["speed_limit"] = parse_rate(limit) / 1e6
     with headless_app(overrides) as app:
-        result = _download(app, source, to, sha256)
+        result = _download(app, source, expanded(to).absolute() if to else None, sha256)
     size_bytes = sum(part.received_bytes for part in result)
     if as_json:
         print_json(

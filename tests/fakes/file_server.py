@@ -191,6 +191,10 @@ class FileServer:
     def __init__(self) -> None:
         self.closing = threading.Event()
         self.files: dict[str, ServedFile] = {}
+        self.tunnel_status = 502
+        """What is answered as a proxy that is asked for a connection."""
+        self.tunnels: list[Mapping[str, str]] = []
+        """The headers of those who asked for one."""
         self._http = _Server(self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), name="file-server")
 
@@ -277,6 +281,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Silent: tests look at `requests`."""
+
+    def do_CONNECT(self) -> None:
+        self.server.owner.tunnels.append(dict(self.headers))
+        self._send(self.server.owner.tunnel_status, {"Content-Length": "0"})
 
     def do_GET(self) -> None:
         served = self.server.owner.files.get(self.path.partition("?")[0])

@@ -338,3 +338,10 @@ def test_being_offline_is_told_from_a_server_that_is_down(cause: OSError, *, off
     error = no_answer(requests.ConnectionError(cause), "example.org")
     assert isinstance(error, UnreachableError)
     assert isinstance(error, OfflineError) is offline
+
+
+def test_a_file_that_is_too_large_for_the_disk_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    error = disk_fault(OSError(errno.EFBIG, "File too large"), tmp_path / "m.gguf")
+    assert error.title == "This disk cannot keep files that large"
+    assert "FAT32" in error.message
+    assert "exFAT" in error.hint

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from tray_app.errors import SettingsError
 from tray_app.phrases import phrase
+from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
     from tray_app.phrases import Phrase, Text
@@ -27,8 +28,9 @@ Auto = Literal["auto"]
 AUTO: Auto = "auto"
 
 
-def _about(title: Text, help_text: Text, group: str, unit: Text = "") -> Meta:
-    return Meta(title=str(title), description=str(help_text), extra={"group": group, "unit": unit})
+def _about(title: Text, help_text: Text, group: str, unit: Text = "", *, folder: bool = False) -> Meta:
+    extra = {"group": group, "unit": unit, "folder": folder}
+    return Meta(title=str(title), description=str(help_text), extra=extra)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +156,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
     models_folder: Annotated[
         str,
-        _about("Models folder", "Where downloads go and models are found. Empty: the usual place.", "models"),
+        _about(
+            "Models folder",
+            "Where downloads go and models are found. Empty: the usual place.",
+            "models",
+            folder=True,
+        ),
     ] = ""
     connections: Annotated[
         Annotated[int, Meta(ge=1, le=8)] | Auto,
@@ -211,11 +218,15 @@ class Field:
     may_be_auto: bool
     choices: tuple[str, ...]
     """The only values of a `str` field; empty where any text will do."""
+    is_folder: bool
+    """Whether a text is the path of a folder, or empty."""
     annotation: Any
 
     @property
     def expectation(self) -> Phrase:
         """What a value must be, in a sentence."""
+        if self.is_folder:
+            return phrase("It must be the full path of a folder, or empty for the usual one.")
         if self.choices:
             return phrase("It must be one of: {choices}.", choices=", ".join(self.choices))
         limits = {"minimum": f"{self.minimum or 0:g}", "maximum": f"{self.maximum or 0:.12g}"}
@@ -234,9 +245,19 @@ class Field:
     def check(self, value: object) -> Any:
         """`value` as this setting keeps it; `SettingsError` if the setting cannot have it."""
         try:
-            return msgspec.convert(value, self.annotation)
+            checked = msgspec.convert(value, self.annotation)
         except msgspec.ValidationError as exc:
             raise self.refusal(value) from exc
+        if self.is_folder and not checked.strip():
+            return ""
+        texts = checked if self.kind is tuple else (checked,) if self.kind is str else ()
+        if any("\0" in text for text in texts):  # no program takes it
+            raise self.refusal(value)
+        if (
+            self.is_folder and not expanded(checked).is_absolute()
+        ):  # it would be another one in every terminal
+            raise self.refusal(value)
+        return checked
 
     def refusal(self, value: object) -> SettingsError:
         """The error that says what a value must be in place of this one."""
@@ -286,6 +307,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         maximum=getattr(value, "le", None),
         may_be_auto=auto,
         choices=choices,
+        is_folder=extra.get("folder", False),
         annotation=info.type,
     )
 
