@@ -17,7 +17,7 @@ from tray_app.system.autostart import Login, app_command, autostart_for, look_at
 from tray_app.system.host import detect_system
 from tray_app.system.keychain import Secrets
 from tray_app.system.paths import AppPaths
-from tray_app.terminal import Json, print_json  # noqa: TC001 - typer reads Json at run time
+from tray_app.terminal import Json, echo, print_json  # noqa: TC001 - typer reads Json at run time
 
 if TYPE_CHECKING:
     from tray_app.system.autostart import Autostart
@@ -43,7 +43,7 @@ def settings_show(*, as_json: Json = False) -> None:
         print_json(values)
     else:
         for field in FIELDS:
-            typer.echo(f"{field.name} = {_as_text(values[field.name])}")
+            echo(f"{field.name} = {_as_text(values[field.name])}")
     _raise_problem(store)
 
 
@@ -52,7 +52,7 @@ def settings_get(name: str) -> None:
     """Print the value of one setting."""
     field = field_named(name)
     store = _settings()
-    typer.echo(_as_text(getattr(store.current, field.name)))
+    echo(_as_text(getattr(store.current, field.name)))
     _raise_problem(store)
 
 
@@ -65,14 +65,14 @@ def settings_set(name: str, value: str) -> None:
     store.replace(msgspec.structs.replace(old, **{name: parsed}))
     if store.current.launch_at_login != old.launch_at_login:
         switch(_login_entry(), on=store.current.launch_at_login)
-    typer.echo(f"{name} = {_as_text(parsed)}")
+    echo(f"{name} = {_as_text(parsed)}")
     _tell_running_app()
 
 
 @settings_commands.command("path")
 def settings_path() -> None:
     """Print where the settings file is."""
-    typer.echo(_paths().settings_file)
+    echo(_paths().settings_file)
 
 
 @key_commands.command("set")
@@ -80,7 +80,7 @@ def key_set(name: KeyName) -> None:
     """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     keep({name: key}, _settings().current, Secrets())
-    typer.echo("Kept.")
+    echo("Kept.")
     _tell_running_app()
 
 
@@ -109,7 +109,7 @@ def _login_entry() -> Autostart:
 def _tell_running_app() -> None:
     if running := find_running(_paths().state):
         running.reload()
-        typer.echo("The running app has taken it up.")
+        echo("The running app has taken it up.")
 
 
 def _as_text(value: object) -> str:
