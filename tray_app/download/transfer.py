@@ -244,8 +244,8 @@ class Transfer:
             if answer.continues(remote, start) or not answer.is_piece:
                 return answer
             answer.response.close()
-            if not answer.remote.may_be(remote):
-                break
+            if answer.remote.is_same_as(remote) or not answer.remote.may_be(remote):
+                break  # it gives another piece, or surely has another file
         return self._ask_from_start()
 
     def _ask_from_start(self) -> Answer:
