@@ -1,6 +1,5 @@
 """The settings file: nothing of it is lost, whatever is in it."""
 
-import concurrent.futures
 import stat
 import subprocess
 import sys
@@ -232,18 +231,6 @@ def test_of_eight_programs_that_change_the_settings_at_once_none_loses_a_change(
         FIRST, 19
     )
     assert {path.name for path in file.parent.iterdir()} == {"settings.toml", "settings.toml.bak"}
-
-
-def test_two_threads_with_a_store_each_lose_nothing_either(file: Path) -> None:
-    stores = [SettingsStore(file) for _ in range(2)]
-
-    def change(store: SettingsStore, name: str) -> None:
-        for value in range(600, 640):
-            store.replace(replace(store.current, **{name: value}))
-
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        list(pool.map(change, stores, ("ctx_size", "batch_size")))
-    assert SettingsStore(file).current == Settings(ctx_size=639, batch_size=639)
 
 
 def test_a_lock_that_is_never_given_back_is_told_and_changes_nothing(
