@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _FIRST_TIMEOUT_S = 15.0
 _FIRST_LOOK_S = 0.1
 
-_ADDRESSES = ("hf:", "https://", "http://")
-
 
 def main() -> int:
     """Run what the command line asks for; the process's exit code."""
@@ -52,15 +50,18 @@ def _has_display() -> bool:
 
 
 def _is_source(word: str) -> bool:
-    """Whether a person means a model, and no command: `hf:…`, an address, or a file."""
-    return word.startswith(_ADDRESSES) or word.lower().endswith(".gguf")
+    """Whether a person means a model, and no command: an address, or a file."""
+    from tray_app.download.address import is_address
+
+    return word.lower().endswith(".gguf") or is_address(word)
 
 
 def _from_anywhere(source: str) -> str:
     """The same source for an app that runs in another folder."""
-    from pathlib import Path
+    from tray_app.download.address import is_address
+    from tray_app.system.paths import expanded
 
-    return source if source.startswith(_ADDRESSES) else str(Path(source).absolute())
+    return source if is_address(source) else str(expanded(source).absolute())
 
 
 def _tray(arguments: list[str]) -> int:

@@ -18,6 +18,7 @@ from tray_app.doctor import Patient, examine
 from tray_app.download.fleet import Limits
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.ramp import MOST_CONNECTIONS
+from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lastfailure import FailureKeeper
@@ -80,9 +81,9 @@ TEST_MODEL = "test"
 class App:
     """The one object that user interfaces talk to. Everything may be called from any thread.
 
-    What starts or stops the server, `apply`, `reload`, `move_to_free_port`, `kept_keys`, `preview`, `vitals`,
-    `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a thread
-    that draws windows must not call them itself.
+    What starts or stops the server, `apply`, `download`, `reload`, `move_to_free_port`, `kept_keys`,
+    `preview`, `vitals`, `port_owners`, `wait_until_ready`, `examine`, `embed` and `complete` may take long: a
+    thread that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -282,7 +283,10 @@ class App:
     def download(
         self, source: str, folder: Path | None = None, *, sha256: str | None = None
     ) -> tuple[int, ...]:
-        """Queue a download from a URL, `hf:…` or a catalogue id; its number in the queue. `DownloadError`.
+        """Queue a download from an address, see `address.py`, or a catalogue id; its number in the queue.
+
+        An address that names a repository and no file is asked first, which may take long: `DownloadError`
+        if it has none or several that fit.
 
         Of a model that is split, every file is queued: their numbers in order. `sha256` is that of the file
         that `source` names.
@@ -292,7 +296,9 @@ class App:
             raise DownloadError(
                 phrase("{name} comes with the app", name=entry.name), "There is nothing to download."
             )
-        address = entry.source if entry else source
+        address = address_of_file(
+            entry.source if entry else source, self._session, self.store.current.hf_endpoint
+        )
         return tuple(
             self.downloads.add(part, folder or self.models_folder, sha256=sha256 if part == address else None)
             for part in all_parts(address)

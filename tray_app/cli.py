@@ -6,7 +6,6 @@ exactly one JSON document.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import queue
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
 from tray_app import __version__
 from tray_app.app import TEST_MODEL
@@ -48,11 +46,15 @@ from tray_app.system.paths import AppPaths, expanded
 from tray_app.system.ports import free_port
 from tray_app.terminal import (
     Json,  # noqa: TC001 - typer reads it at run time
+    OutputError,
     ProgressBars,
     SelftestView,
     ServeView,
     TakesTexts,
+    checked_output,
+    echo,
     headless_app,
+    plain_console,
     print_json,
 )
 
@@ -84,25 +86,33 @@ _WAIT_S = 0.5 if sys.platform == "win32" else None
 
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code."""
-    _write_utf8()
+    try:
+        with checked_output():
+            return _run(arguments)
+    except OutputError as exc:
+        _complain(exc)
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
     try:
         commands(args=arguments, prog_name="powerinfer-tray")
+    except OutputError:
+        raise
     except AppError as exc:
         if "--json" in arguments:
             error = {"title": exc.title, "message": exc.message, "hint": exc.hint}
             print_json({"ok": False, "error": error})
-        Console(stderr=True, soft_wrap=True).print(f"Error: {exc}", markup=False, highlight=False)
+        _complain(exc)
         return 1
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 1
     return 0
 
 
-def _write_utf8() -> None:
-    """Pipes get UTF-8: the old code page that Windows would take lacks letters of people's folders."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+def _complain(error: AppError) -> None:
+    with suppress(OSError):  # then there is nobody to be told
+        echo(f"Error: {error}", err=True)
 
 
 @commands.callback(invoke_without_command=True)
@@ -110,7 +120,7 @@ def _options(
     *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
 ) -> None:
     if version:
-        typer.echo(f"powerinfer-tray {__version__}")
+        echo(f"powerinfer-tray {__version__}")
         raise typer.Exit
 
 
@@ -132,8 +142,10 @@ def serve(
 
 @commands.command()
 def download(
-    source: Annotated[str, typer.Argument(help="A URL, hf:owner/repo/file, or a catalogue id.")],
-    to: Annotated[Path | None, typer.Option(help="The folder; without it, the models folder.")] = None,
+    source: Annotated[
+        str, typer.Argument(help="A URL, hf:owner/repo/file, hf.co/owner/repo:QUANT, or a catalogue id.")
+    ],
+    to: Annotated[str | None, typer.Option(help="The folder; without it, the models folder.")] = None,
     sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
     connections: Annotated[
         int | None, typer.Option(min=1, max=MOST_CONNECTIONS, help="At most so many at once.")
@@ -149,7 +161,7 @@ def download(
     if limit is not None:
         overrides["speed_limit"] = parse_rate(limit) / 1e6
     with headless_app(overrides) as app:
-        result = _download(app, source, to, sha256)
+        result = _download(app, source, expanded(to).absolute() if to else None, sha256)
     size_bytes = sum(part.received_bytes for part in result)
     if as_json:
         print_json(
@@ -163,7 +175,7 @@ def download(
         )
     else:
         more = f" and {len(result) - 1} more files of it" if len(result) > 1 else ""
-        typer.echo(f"Saved {result[0].path}{more} ({size_bytes:,} bytes)")
+        echo(f"Saved {result[0].path}{more} ({size_bytes:,} bytes)")
 
 
 @commands.command(cls=TakesTexts)
@@ -186,10 +198,10 @@ def embed(
             }
         )
         return
-    typer.echo(f"{answer.dimensions} dimensions, {answer.tokens} tokens, {answer.elapsed_ms:.1f} ms")
+    echo(f"{answer.dimensions} dimensions, {answer.tokens} tokens, {answer.elapsed_ms:.1f} ms")
     for text, vector in zip(texts, answer.vectors, strict=True):
         first = ", ".join(f"{x:+.4f}" for x in vector[:6])
-        typer.echo(f"{text!r}: norm {math.hypot(*vector):.4f}: {first}, …")
+        echo(f"{text!r}: norm {math.hypot(*vector):.4f}: {first}, …")
 
 
 @commands.command()
@@ -202,17 +214,17 @@ def status(*, as_json: Json = False) -> None:
     elif running:
         _print_status(told)
     else:
-        typer.echo("Not running. Start it with: powerinfer-tray serve")
+        echo("Not running. Start it with: powerinfer-tray serve")
 
 
 def _print_status(told: StatusDocument) -> None:
     address = f" · {told.base_url}" if told.base_url else ""
-    typer.echo(f"{told.server}: {told.model or 'no model chosen'}{address}")
+    echo(f"{told.server}: {told.model or 'no model chosen'}{address}")
     for download in told.downloads:
-        typer.echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
+        echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
     for problem in told.problems:
         lines = (problem.title, problem.message, *problem.evidence, problem.hint)
-        typer.echo("\n".join(filter(None, lines)))
+        echo("\n".join(filter(None, lines)))
 
 
 @commands.command()
@@ -227,7 +239,7 @@ def stop() -> None:
     if running := find_running(_paths().state):
         running.stop()
     else:
-        typer.echo("Not running.")
+        echo("Not running.")
 
 
 @commands.command()
@@ -242,18 +254,18 @@ def quit_app() -> None:
     if running := find_running(_paths().state):
         running.quit()
     else:
-        typer.echo("Not running.")
+        echo("Not running.")
 
 
 @commands.command()
 def selftest(*, as_json: Json = False) -> None:
     """Check the installation: download, serve and embed with the built-in test model."""
-    with SelftestView(Console(stderr=as_json, soft_wrap=True)) as view:
+    with SelftestView(plain_console(stderr=as_json)) as view:
         report = run_selftest(detect_host(), view)
     if as_json:
         print_json(report)
     else:
-        typer.echo("Everything works." if report.ok else "Something was left behind.")
+        echo("Everything works." if report.ok else "Something was left behind.")
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -269,7 +281,7 @@ def doctor(
     if as_json:
         print_json(document(found, Path.home()))
     else:
-        typer.echo(report(found, Path.home()))
+        echo(report(found, Path.home()))
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -302,9 +314,7 @@ def _base_url() -> Iterator[str]:
 def _choose_test_model_if_none(app: App) -> None:
     settings = app.store.current
     if not settings.model and settings.engine != EngineKind.REMOTE:
-        typer.echo(
-            "No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True
-        )
+        echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
         app.store.override(model=TEST_MODEL)
 
 
@@ -321,8 +331,8 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
         )
     running.start()
     told = running.status()
-    typer.echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
-    typer.echo("To stop its server: powerinfer-tray stop")
+    echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
+    echo("To stop its server: powerinfer-tray stop")
 
 
 def _means_the_same(asked: object, chosen: object) -> bool:
@@ -348,7 +358,7 @@ def _serve(app: App) -> None:
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)
     app.open_control(quit_app=lambda: events.put(None))
-    with _signals_to(lambda: events.put(None)), ServeView(Console(soft_wrap=True)) as view:
+    with _signals_to(lambda: events.put(None)), ServeView(plain_console()) as view:
         starting = threading.Thread(target=start, name="start")
         starting.start()
         try:
@@ -370,7 +380,7 @@ def _serve(app: App) -> None:
 def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> tuple[Progress, ...]:
     """Download with a live bar for each file of the model; a signal pauses all of them."""
     events: queue.SimpleQueue[tuple[Progress, ...] | None] = queue.SimpleQueue()
-    with _signals_to(lambda: events.put(None)), ProgressBars(Console(stderr=True)) as bar:
+    with _signals_to(lambda: events.put(None)), ProgressBars(plain_console(stderr=True)) as bar:
         numbers = app.download(source, folder, sha256=sha256)
         app.downloads.changed.connect(events.put)
         events.put(app.downloads.snapshot())

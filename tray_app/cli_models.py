@@ -6,7 +6,6 @@ from pathlib import Path  # noqa: TC003 - typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 
 from tray_app.errors import ModelError
@@ -17,7 +16,9 @@ from tray_app.terminal import (
     Json,  # noqa: TC001 - typer reads it at run time
     TakesTexts,
     WorkBar,
+    echo,
     headless_app,
+    plain_console,
     print_json,
 )
 
@@ -63,18 +64,18 @@ def models_list(*, as_json: Json = False) -> None:
         )
         return
     for model in contents.models:
-        typer.echo(
+        echo(
             f"{model.id}: {model.name}, {model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes"
         )
     for partial in contents.partials:
-        typer.echo(f"unfinished: {partial.final.name}, {partial.held_bytes:,} bytes")
+        echo(f"unfinished: {partial.final.name}, {partial.held_bytes:,} bytes")
     for each in contents.unusable:
         why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
-        typer.echo(f"cannot be used: {each.path.name}: {why}")
+        echo(f"cannot be used: {each.path.name}: {why}")
     for entry in offers:
         size = f", {decimal(entry.size_bytes)}" if entry.size_bytes else ""  # people's own lists may not know
-        typer.echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
+        echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
 
 
 @models_commands.command("info", cls=TakesTexts)
@@ -92,10 +93,10 @@ def models_info(
         return
     for name, value in document.items():
         if value is not None and not isinstance(value, dict):
-            typer.echo(f"{name.replace('_', ' ')}: {value}")
-    typer.echo(f"memory: {report.verdict.text}")
+            echo(f"{name.replace('_', ' ')}: {value}")
+    echo(f"memory: {report.verdict.text}")
     if report.obstacle:
-        typer.echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
+        echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
 
 
 @models_commands.command("import", cls=TakesTexts)
@@ -106,13 +107,13 @@ def models_import(
     as_json: Json = False,
 ) -> None:
     """Bring a model file into the models folder, with all that belongs to it."""
-    with headless_app() as app, WorkBar(Console(stderr=True), f"Importing {path.name}") as bar:
+    with headless_app() as app, WorkBar(plain_console(stderr=True), f"Importing {path.name}") as bar:
         imported = app.care.import_model(path, how, bar.show)
         model = app.library.find(str(imported[0]))
     if as_json:
         print_json({**_summary(model), "files": [str(each) for each in imported]})
     else:
-        typer.echo(f"Imported {model.id} to {model.path}")
+        echo(f"Imported {model.id} to {model.path}")
 
 
 @models_commands.command("verify", cls=TakesTexts)
@@ -123,7 +124,7 @@ def models_verify(
 ) -> None:
     """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
     results: list[dict[str, Any]] = []
-    with headless_app() as app, WorkBar(Console(stderr=True), "Verifying") as bar:
+    with headless_app() as app, WorkBar(plain_console(stderr=True), "Verifying") as bar:
         chosen = [(each, each) for each in references] if references else _all_files(app.library)
         for name, reference in chosen:
             try:
@@ -138,7 +139,7 @@ def models_verify(
     else:
         for result in results:
             how = "every byte" if result.get("checked") is Check.DIGEST else "header and size"
-            typer.echo(f"{result['model']}: {f'in order ({how})' if result['ok'] else result['error']}")
+            echo(f"{result['model']}: {f'in order ({how})' if result['ok'] else result['error']}")
     raise typer.Exit(0 if ok else 1)
 
 
@@ -159,7 +160,7 @@ def models_remove(
         print_json({"removed": [str(path) for path in removed], "trashed": not for_good})
     else:
         for path in removed:
-            typer.echo(f"{'Deleted' if for_good else 'Moved to the trash:'} {path}")
+            echo(f"{'Deleted' if for_good else 'Moved to the trash:'} {path}")
 
 
 def quantize(
@@ -170,13 +171,13 @@ def quantize(
     as_json: Json = False,
 ) -> None:
     """Make a smaller model of a large one, with the engine's own program."""
-    with headless_app() as app, WorkBar(Console(stderr=True), f"Quantizing to {target.name}") as bar:
+    with headless_app() as app, WorkBar(plain_console(stderr=True), f"Quantizing to {target.name}") as bar:
         path = app.care.quantize(source, target, type_name, bar.show)
         size_bytes = path.stat().st_size
     if as_json:
         print_json({"path": str(path), "bytes": size_bytes})
     else:
-        typer.echo(f"Saved {path} ({size_bytes:,} bytes)")
+        echo(f"Saved {path} ({size_bytes:,} bytes)")
 
 
 def _all_files(library: Library) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.host import detect_system
 from tray_app.system.paths import AppPaths
-from tray_app.terminal import Json, print_json  # noqa: TC001 - typer reads Json at run time
+from tray_app.terminal import Json, echo, print_json  # noqa: TC001 - typer reads Json at run time
 
 if TYPE_CHECKING:
     from tray_app.system.autostart import Autostart
@@ -42,7 +42,7 @@ def settings_show(*, as_json: Json = False) -> None:
         print_json(values)
     else:
         for field in FIELDS:
-            typer.echo(f"{field.name} = {_as_text(values[field.name])}")
+            echo(f"{field.name} = {_as_text(values[field.name])}")
     _raise_problem(store)
 
 
@@ -51,7 +51,7 @@ def settings_get(name: str) -> None:
     """Print the value of one setting."""
     field = field_named(name)
     store = _settings()
-    typer.echo(_as_text(getattr(store.current, field.name)))
+    echo(_as_text(getattr(store.current, field.name)))
     _raise_problem(store)
 
 
@@ -66,14 +66,14 @@ def settings_set(
     store.replace(msgspec.structs.replace(old, **{name: parsed}))
     if store.current.launch_at_login != old.launch_at_login:
         switch(_login_entry(), on=store.current.launch_at_login)
-    typer.echo(f"{name} = {_as_text(parsed)}")
+    echo(f"{name} = {_as_text(parsed)}")
     _tell_running_app()
 
 
 @settings_commands.command("path")
 def settings_path() -> None:
     """Print where the settings file is."""
-    typer.echo(_paths().settings_file)
+    echo(_paths().settings_file)
 
 
 @key_commands.command("set")
@@ -88,7 +88,7 @@ def key_set(
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     store = _keys()
     store.keep({name: key}, _settings().current, in_files=file)
-    typer.echo(f"Kept {store.kept_place(name, in_file=file).words}.")
+    echo(f"Kept {store.kept_place(name, in_file=file).words}.")
     _tell_of_variable(store, name)
     _tell_running_app()
 
@@ -98,7 +98,7 @@ def key_remove(name: KeyName) -> None:
     """Remove a key from the system's keychain, or its file."""
     store = _keys()
     store.keep({name: None}, _settings().current)
-    typer.echo("Removed.")
+    echo("Removed.")
     _tell_of_variable(store, name)
     _tell_running_app()
 
@@ -114,7 +114,7 @@ def _keys() -> KeyStore:
 def _tell_of_variable(store: KeyStore, name: str) -> None:
     place = store.where(name, ask_keychain=False)
     if place and place.keeper is Keeper.ENVIRONMENT:
-        typer.echo(f"While {place.detail} is set in the environment, the key in it is used.")
+        echo(f"While {place.detail} is set in the environment, the key in it is used.")
 
 
 def _settings() -> SettingsStore:
@@ -131,7 +131,7 @@ def _login_entry() -> Autostart:
 def _tell_running_app() -> None:
     if running := find_running(_paths().state):
         running.reload()
-        typer.echo("The running app has taken it up.")
+        echo("The running app has taken it up.")
 
 
 def _as_text(value: object) -> str:

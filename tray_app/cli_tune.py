@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 
 from tray_app.gateway.client import find_running
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
-from tray_app.terminal import Json, WorkBar, headless_app, print_json  # noqa: TC001 - typer reads Json at run time
+from tray_app.terminal import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    WorkBar,
+    echo,
+    headless_app,
+    plain_console,
+    print_json,
+)
 from tray_app.tuning import tune
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ def tune_threads(
     with (
         _server_at_rest(),
         headless_app(overrides) as app,
-        WorkBar(Console(stderr=True), "Measuring") as bar,
+        WorkBar(plain_console(stderr=True), "Measuring") as bar,
     ):
         app.start_server()  # may download: Ctrl-C ends that at once
         with _interrupts(cancelled):
@@ -62,19 +68,19 @@ def tune_threads(
 
 
 def _print_table(tuning: Tuning, *, applied: bool) -> None:
-    typer.echo("threads  embeddings/s  tokens/s")
+    echo("threads  embeddings/s  tokens/s")
     for sample in tuning.samples:
         tokens = "-" if sample.tokens_per_s is None else f"{sample.tokens_per_s:.1f}"
-        typer.echo(f"{sample.threads:7}  {sample.embeddings_per_s:12.2f}  {tokens:>8}")
+        echo(f"{sample.threads:7}  {sample.embeddings_per_s:12.2f}  {tokens:>8}")
     advice = tuning.advice
     if not tuning.complete:
-        typer.echo("Stopped before all were measured.")
+        echo("Stopped before all were measured.")
     elif advice == tuning.present:
-        typer.echo(f"Keep what is set ({_words(advice)}): nothing is faster by more than 5 %.")
+        echo(f"Keep what is set ({_words(advice)}): nothing is faster by more than 5 %.")
     elif applied:
-        typer.echo(f"Set: {_words(advice)}. A running app takes it up when it is next started.")
+        echo(f"Set: {_words(advice)}. A running app takes it up when it is next started.")
     else:
-        typer.echo(f"Best: {_words(advice)}. To set it: powerinfer-tray tune --apply")
+        echo(f"Best: {_words(advice)}. To set it: powerinfer-tray tune --apply")
 
 
 def _words(threads: Threads) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.download.address import is_address
 from tray_app.download.faults import disk_fault
 from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
@@ -22,7 +23,7 @@ from tray_app.models.housekeeping import for_good as delete
 from tray_app.models.housekeeping import import_model, remove_model, to_trash
 from tray_app.models.library import NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
-from tray_app.models.remote import is_address, peek
+from tray_app.models.remote import peek
 from tray_app.models.space import free_bytes
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase

@@ -1,16 +1,26 @@
-"""What the terminal commands share: how they open the app, and what they show while they work. Any thread."""
+"""What the terminal commands share: how they open the app, what they print, what they show while they work.
+
+Any thread. File names, models and what servers say were written by strangers: they are printed as they are,
+never as colours, pictures or commands to the terminal.
+"""
 
 from __future__ import annotations
 
 import difflib
+import io
 import json
+import os
 import re
-from contextlib import contextmanager
+import sys
+import unicodedata
+from contextlib import contextmanager, suppress
 from itertools import takewhile
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO, cast
 
 import msgspec
 import typer
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -24,13 +34,14 @@ from typer.core import TyperCommand
 
 from tray_app.app import App
 from tray_app.download.progress import Phase
+from tray_app.errors import AppError
+from tray_app.phrases import phrase
 from tray_app.selftest import SENTENCE
 from tray_app.server_status import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rich.console import Console
     from rich.progress import TaskID
 
     from tray_app.download.progress import Progress
@@ -61,9 +72,91 @@ class TakesTexts(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+_NOT_SEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of letters that steer a terminal, turn the direction of a line, or are no letters at all."""
+_HARMLESS = "\n\t\u200c\u200d"
+"""Of these: ends of lines, and what joins the letters of some languages."""
+
+
+class OutputError(AppError):
+    """The terminal, the pipe or the file that the output goes to does not take it."""
+
+    def __init__(self, exc: OSError) -> None:
+        super().__init__(phrase("The output could not be written: {reason}", reason=exc.strerror or exc))
+
+
+def visible(text: str) -> str:
+    r"""`text` with escapes as `\x1b` in place of letters that a terminal would act on or not show."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    steers = unicodedata.category(letter) in _NOT_SEEN and letter not in _HARMLESS
+    return letter.encode("unicode_escape").decode() if steers else letter
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print a text of one or more lines, see `visible`; every command prints with this."""
+    typer.echo(visible(str(text)), err=err)
+
+
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that takes no text for markup: `[red]` and `:smile:` are parts of names."""
+    return Console(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+
 def print_json(document: object) -> None:
     """Print a document for programs."""
     typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+class _Checked:
+    """Standard output whose failures are told from those of the files that a command works with."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as exc:
+            raise OutputError(exc) from exc
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as exc:
+            raise OutputError(exc) from exc
+
+
+@contextmanager
+def checked_output() -> Iterator[None]:
+    """Print in UTF-8, and raise `OutputError` if standard output does not take what is printed.
+
+    Pipes would get the old code page on Windows, which lacks letters of people's folders.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    before = sys.stdout
+    if before is None:  # it was closed when this program began
+        yield
+        return
+    sys.stdout = cast("TextIO", _Checked(before))
+    try:
+        yield
+        sys.stdout.flush()
+    except OutputError:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), before.fileno())  # else Python tries again when it ends, and complains
+        raise
+    finally:
+        sys.stdout = before
 
 
 @contextmanager
@@ -84,7 +177,7 @@ class ProgressBars:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             DownloadColumn(),
@@ -106,19 +199,19 @@ class ProgressBars:
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(visible(text), markup=False, emoji=False, highlight=False)
 
     def show(self, downloads: tuple[Progress, ...]) -> None:
         """Bring the bars to what the downloads are now."""
         for progress in downloads:
             if progress.id not in self._tasks:
-                self._tasks[progress.id] = self._bars.add_task(progress.name)
+                self._tasks[progress.id] = self._bars.add_task(visible(progress.name))
             self._bars.update(
                 self._tasks[progress.id],
                 completed=progress.received_bytes,
                 total=progress.total_bytes,
                 visible=progress.phase in (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING),
-                description=_description(progress),
+                description=visible(_description(progress)),
             )
             if not self._console.is_terminal and progress.phase.active:
                 self._say_quarters(progress)
@@ -135,7 +228,7 @@ class WorkBar:
 
     def __init__(self, console: Console, title: str) -> None:
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
@@ -143,7 +236,7 @@ class WorkBar:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bars.add_task(title, total=None)
+        self._task = self._bars.add_task(visible(title), total=None)
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tray_app.download.plan import Span
     from tray_app.download.progress import Phase, Progress
     from tray_app.download.queue import DownloadQueue
+    from tray_app.download.source import Source
     from tray_app.errors import DownloadError
 
 QUICK = Patience(waits_s=(0.0, 0.0, 0.0), unreachable_waits_s=(0.0,), offline_wait_s=0.01)
@@ -42,12 +43,16 @@ def model_bytes(size_bytes: int = 300_000, seed: int = 1) -> bytes:
 class Recorder:
     """An observer that remembers."""
 
+    names: list[str] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     received: list[tuple[int, int | None]] = field(default_factory=list)
     troubles: list[DownloadError] = field(default_factory=list)
     resumed: bool = False
     at_bytes: Callable[[int], None] = lambda _received: None
     at_trouble: Callable[[DownloadError], None] = lambda _error: None
+
+    def on_name(self, source: Source) -> None:
+        self.names.append(source.file_name)
 
     def on_phase(self, phase: Phase) -> None:
         self.phases.append(phase)

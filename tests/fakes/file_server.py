@@ -81,13 +81,21 @@ class Headers:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """Another computer of a mirror answers: it vouches for the file in its own way, or has another one."""
+
+    etag: str
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlowHeaders:
     """The answer's first line comes letter by letter, so far apart."""
 
     interval_s: float
 
 
-Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | SlowHeaders
+Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | Node | SlowHeaders
 
 
 class Content(Protocol):
@@ -183,6 +191,10 @@ class FileServer:
     def __init__(self) -> None:
         self.closing = threading.Event()
         self.files: dict[str, ServedFile] = {}
+        self.tunnel_status = 502
+        """What is answered as a proxy that is asked for a connection."""
+        self.tunnels: list[Mapping[str, str]] = []
+        """The headers of those who asked for one."""
         self._http = _Server(self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), name="file-server")
 
@@ -270,6 +282,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Silent: tests look at `requests`."""
 
+    def do_CONNECT(self) -> None:
+        self.server.owner.tunnels.append(dict(self.headers))
+        self._send(self.server.owner.tunnel_status, {"Content-Length": "0"})
+
     def do_GET(self) -> None:
         served = self.server.owner.files.get(self.path.partition("?")[0])
         if served is None:
@@ -303,6 +319,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, served: ServedFile, asked: tuple[int, int | None] | None, fault: Fault | None) -> None:
         content = served.content  # the test may replace it meanwhile
+        if isinstance(fault, Node) and fault.content is not None:
+            content = fault.content
         ranged = asked is not None and served.ranges and not isinstance(fault, NoRange)
         start, end = asked if asked and ranged else (0, None)
         end = min(end or len(content), len(content))
@@ -323,6 +341,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Headers):
             headers |= fault.replaced
             self.close_connection = True
+        if isinstance(fault, Node):
+            headers["ETag"] = fault.etag
         if not headers["Content-Length"] and not headers["Transfer-Encoding"]:
             self.close_connection = True  # that is the end of the body
         pieces = self._pieces(body, fault)

@@ -1,7 +1,9 @@
 """The terminal commands: what they print, where, and how they end."""
 
 import json
+import shlex
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 import requests
 
 from tests.fakes.models import HTML_PAGE, write_truncated_model
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import COMMAND, powerinfer_tray, running
 from tray_app import __version__
 from tray_app.system.ports import free_port
 
@@ -37,6 +39,36 @@ def test_pipes_get_utf8_whatever_the_system_would_choose(
     result = powerinfer_tray("settings", "path")
 
     assert result.stdout.strip() == str(private_home / "settings.toml"), result.stderr
+
+
+NO_ROOM = "Error: The output could not be written: No space left on device\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a file that is always full")
+@pytest.mark.parametrize(
+    "command",
+    ["models list", "models list --json", "models info nothing --json", "settings show", "--help", "doctor"],
+)
+def test_a_full_disk_ends_every_command_with_one_line(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [*COMMAND, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (result.returncode, result.stderr) == (1, NO_ROOM)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no shell that everybody has")
+@pytest.mark.parametrize("command", ["models list", "settings show --json"])
+def test_a_pipe_that_nobody_reads_ends_a_command_with_one_line(command: str) -> None:
+    line = f"set -o pipefail; {shlex.join([*COMMAND, *command.split()])} | true"
+    result = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "Error: The output could not be written: Broken pipe\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_a_command_ends_also_where_nobody_can_be_told() -> None:
+    line = f"{shlex.join([*COMMAND, 'models', 'list'])} > /dev/full 2> /dev/full"
+    assert subprocess.run(["/bin/bash", "-c", line], check=False).returncode == 1
 
 
 def test_the_selftest_passes_and_prints_one_json_document() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -207,3 +208,19 @@ def test_any_folder_will_do(server: FileServer, tmp_path: Path, folder: str) -> 
     served = server.put("/m%20%E6%A8%A1.gguf", CONTENT)
     fetch(served.url, tmp_path / folder)
     assert (tmp_path / folder / "m 模.gguf").read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.usefixtures("private_home")
+def test_a_file_too_large_for_its_disk_keeps_what_has_arrived(server: FileServer, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for FAT32: the system reports both alike."""
+    served = server.put("/m.gguf", CONTENT)
+    command = shlex.join([sys.executable, "-m", "tray_app", "download", served.url, "--to", str(tmp_path)])
+    limited = ["bash", "-c", f"ulimit -f 200; exec {command}"]  # in units of 1024 bytes
+    result = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "This disk cannot keep files that large" in result.stderr
+    ((start, end),) = received(tmp_path)
+    assert start == 0 < end <= 200 * 1024
+    assert fetch(served.url, tmp_path) == DIGEST
+    assert served.requests[-1].offset == end

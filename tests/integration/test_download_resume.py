@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import IMPATIENT, Recorder, fetch, interrupt, model_bytes, received
-from tests.fakes.file_server import Drop, FileServer, Page, Stall, Status
+from tests.fakes.file_server import Drop, FileServer, Node, Page, Stall, Status
 from tray_app.download.answer import Answer
 from tray_app.download.faults import Interrupted
 from tray_app.download.progress import Phase
@@ -219,3 +219,56 @@ def test_another_file_of_that_name_is_left_alone(server: FileServer, tmp_path: P
     with pytest.raises(DownloadError, match="Another file of this name"):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == there
+
+
+LARGE = model_bytes(20 << 20)
+"""More than one piece, also with one connection."""
+
+
+def nodes(count: int, requests: int = 40) -> list[Node]:
+    """The computers of a mirror, which are asked in turn; each vouches for the same file in its own way."""
+    return [Node(f'"node-{number % count}"') for number in range(requests)]
+
+
+@pytest.mark.parametrize("count", [2, 3, 40])
+@pytest.mark.parametrize("connections", [1, 4])
+def test_a_mirror_whose_computers_have_etags_of_their_own_gives_the_file(
+    server: FileServer, tmp_path: Path, count: int, connections: int
+) -> None:
+    served = server.put("/m.gguf", LARGE)
+    served.faults.extend(nodes(count))
+    assert fetch(served.url, tmp_path, connections=connections) == hashlib.sha256(LARGE).hexdigest()
+
+
+def test_such_a_mirror_is_asked_until_the_computer_answers_that_was_begun_with(
+    server: FileServer, tmp_path: Path
+) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    served.etag = '"node-0"'
+    interrupt(served, tmp_path, after_bytes=100_000)
+    served.faults.extend([Node('"node-1"'), Node('"node-2"')])
+    observer = Recorder()
+    assert fetch(served.url, tmp_path, observer=observer) == DIGEST
+    assert observer.resumed
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_pieces_of_two_files_are_never_put_together(
+    server: FileServer, tmp_path: Path, connections: int
+) -> None:
+    """Of one size and date: one computer of the mirror has the model of yesterday still."""
+    other = model_bytes(len(LARGE), seed=2)
+    served = server.put("/m.gguf", LARGE)
+    served.faults.extend([Node('"new"', LARGE), Node('"old"', other)] * 20)
+    digest = fetch(served.url, tmp_path, connections=connections)
+    assert digest in {hashlib.sha256(content).hexdigest() for content in (LARGE, other)}
+
+
+def test_an_etag_is_the_same_with_the_mark_of_a_packing_proxy(server: FileServer, tmp_path: Path) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    served.etag = 'W/"one"'
+    interrupt(served, tmp_path, after_bytes=100_000)
+    served.etag = '"one"'
+    observer = Recorder()
+    fetch(served.url, tmp_path, observer=observer)
+    assert observer.resumed

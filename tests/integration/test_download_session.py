@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.downloads import model_bytes
-from tests.fakes.file_server import FileServer, Silence, Stall
+from tests.fakes.file_server import FileServer, Silence, Stall, Status
 from tray_app.download.answer import CHUNK_BYTES, Asker
-from tray_app.download.faults import UnreachableError
+from tray_app.download.faults import TransientError, UnreachableError
 from tray_app.download.session import Session
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError
@@ -183,3 +184,45 @@ def test_the_time_for_the_headers_ends_with_them(server: FileServer) -> None:
         for _ in range(20):
             with session.get_hops(served.url, {}, TIMEOUT_S)[-1]:
                 assert "download-headers" not in {thread.name for thread in threading.enumerate()}
+
+
+LOGIN = "The proxy wants a login"
+
+
+@pytest.mark.usefixtures("no_proxy_in_environment")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_login_says_where_to_set_it(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", server.base_url)
+    server.put("http://far.example/m.gguf", b"").always = Status(407, {"Proxy-Authenticate": "Basic"})
+    server.tunnel_status = 407
+    with Session() as session, pytest.raises(DownloadError, match=LOGIN) as caught:
+        session.get_hops(f"{scheme}://far.example/m.gguf", {}, TIMEOUT_S)
+    assert "HTTPS_PROXY" in caught.value.hint
+    assert not isinstance(caught.value, TransientError)
+
+
+@pytest.mark.usefixtures("no_proxy_in_environment")
+@pytest.mark.parametrize(("status", "passes"), [(403, False), (503, True)])
+def test_a_proxy_that_answers_otherwise_is_not_said_to_be_silent(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, status: int, *, passes: bool
+) -> None:
+    monkeypatch.setenv("https_proxy", server.base_url)
+    server.tunnel_status = status
+    with Session() as session, pytest.raises(DownloadError, match="does not let us through") as caught:
+        session.get_hops("https://far.example/m.gguf", {}, TIMEOUT_S)
+    assert isinstance(caught.value, TransientError) is passes
+
+
+@pytest.mark.usefixtures("no_proxy_in_environment")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_login_in_the_address_of_the_proxy_is_sent(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", server.base_url.replace("//", "//bob:p%40ss@"))
+    served = server.put("http://far.example/m.gguf", b"GGUF")
+    with Session() as session, contextlib.suppress(DownloadError):
+        session.get_hops(f"{scheme}://far.example/m.gguf", {}, TIMEOUT_S)[-1].close()
+    sent = server.tunnels[0] if scheme == "https" else served.requests[0].headers
+    assert sent["Proxy-Authorization"] == f"Basic {base64.b64encode(b'bob:p@ss').decode()}"

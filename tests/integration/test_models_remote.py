@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.file_server import FileServer, NoRange, Status
+from tests.fakes.file_server import FileServer, Headers, NoRange, Status
 from tests.fakes.models import HTML_PAGE, header_bytes, model_bytes
 from tray_app.errors import DownloadError, ModelError
 from tray_app.models.gguf import FIRST_READ_BYTES
-from tray_app.models.remote import is_address, peek
+from tray_app.models.remote import peek
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,9 +97,8 @@ def test_a_refusal_is_told_as_for_a_download(server: FileServer) -> None:
         peek(served.url)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("hf:o/r/x.gguf", True), ("https://x/y.gguf", True), ("test", False), ("/a/b.gguf", False)],
-)
-def test_addresses_are_told_from_files(text: str, expected: object) -> None:
-    assert is_address(text) is expected
+def test_the_name_is_the_one_that_the_download_will_have(server: FileServer) -> None:
+    served = server.put("/api/download/models/1", model_bytes())
+    served.always = Headers({"Content-Disposition": 'attachment; filename="nice-model.gguf"'})
+
+    assert str(peek(served.url).path) == "nice-model.gguf"

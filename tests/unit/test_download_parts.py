@@ -282,7 +282,7 @@ def test_a_request_that_cannot_be_made_is_no_connection_problem() -> None:
     assert not isinstance(no_answer(requests.exceptions.InvalidURL("bad"), "x"), UnreachableError)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named(tmp_path: Path, code: int) -> None:
     assert disk_fault(OSError(code, "no"), tmp_path / "m.gguf").title == "The disk is full"
 
@@ -338,3 +338,10 @@ def test_being_offline_is_told_from_a_server_that_is_down(cause: OSError, *, off
     error = no_answer(requests.ConnectionError(cause), "example.org")
     assert isinstance(error, UnreachableError)
     assert isinstance(error, OfflineError) is offline
+
+
+def test_a_file_that_is_too_large_for_the_disk_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    error = disk_fault(OSError(errno.EFBIG, "File too large"), tmp_path / "m.gguf")
+    assert error.title == "This disk cannot keep files that large"
+    assert "FAT32" in error.message
+    assert "exFAT" in error.hint

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tray_app.download.naming import NAME_LIMIT_BYTES, safe_name
 from tray_app.download.source import (
-    NAME_LIMIT_BYTES,
     RemoteFile,
     Source,
     answered_span,
     checked_digest,
     describe,
     parse_source,
-    safe_name,
 )
 from tray_app.errors import DownloadError
 
@@ -80,14 +79,20 @@ def test_what_is_no_address_of_a_file_is_refused_with_a_hint(text: str) -> None:
     ("name", "safe"),
     [
         ("m.gguf", "m.gguf"),
-        ("../../etc/passwd", ".._.._etc_passwd"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        (".hidden.gguf", "hidden.gguf"),
+        ("con .gguf", "_con .gguf"),
+        ("a\u202efugg.gguf", "afugg.gguf"),
+        ("a\x1b[31m\x9b\n.gguf", "a_[31m__.gguf"),
+        ("a\u200b\u2028\ufeff.gguf", "a.gguf"),
+        ("می‌خواهم.gguf", "می‌خواهم.gguf"),
         ("a\\b:c*?.gguf", "a_b_c__.gguf"),
         ("con.gguf", "_con.gguf"),
         ("LPT1", "_LPT1"),
         ("m.gguf. . ", "m.gguf"),
         ("..", "model"),
         ("a" * 199 + " b", "a" * 199),  # Windows would not find it under the longer name
-        ("." * 200 + "b" * 101, "model"),
+        ("." * 300, "model"),
         ("モデル.gguf", "モデル.gguf"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from tests.fakes.models import write_model, write_split_model, write_truncated_model
 from tray_app.errors import ModelError
 from tray_app.models.housekeeping import How, for_good, import_model, remove_model
+from tray_app.models.library import Library, builtin_model
 from tray_app.models.space import free_bytes
 from tray_app.models.verify import Check, note_checksum, verify_model
 
@@ -387,3 +388,78 @@ def test_a_checksum_that_makes_no_sense_counts_as_none(folder: Path, text: str) 
     model.with_name("a.gguf.sha256").write_text(text, errors="surrogateescape")
 
     assert verify_model(model, ignore) is Check.HEADER
+
+
+BLOB = "sha256-" + "0123abcd" * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "called", "imported"),
+    [
+        (BLOB, "Meta Llama 3.1 8B Instruct", "Meta-Llama-3.1-8B-Instruct-F16.gguf"),
+        (BLOB, "Tiny f16", "Tiny-f16.gguf"),
+        (BLOB, "日本語 モデル", "日本語-モデル-F16.gguf"),
+        (BLOB, "/home/me/models/tiny", "tiny-F16.gguf"),
+        (BLOB, "../../evil", "evil-F16.gguf"),
+        (BLOB, "con", "con-F16.gguf"),
+        (BLOB, "a\u202efugg\x1b[31m", "afugg[31m-F16.gguf"),
+        (BLOB, "tiny.gguf", "tiny-F16.gguf"),
+        (BLOB, "model", f"{BLOB}.gguf"),
+        (BLOB, "", f"{BLOB}.gguf"),
+        (BLOB, "...", f"{BLOB}.gguf"),
+        (BLOB, "x" * 500, f"{BLOB}.gguf"),
+        ("tiny.bin", "model", "tiny.bin.gguf"),
+        ("tiny.GGUF", "Other", "tiny.GGUF"),
+        (".hidden.gguf", "Other", "hidden.gguf"),
+    ],
+)
+@pytest.mark.parametrize("how", How)
+def test_a_file_without_a_models_name_gets_one_and_is_then_listed(
+    outside: Path, folder: Path, name: str, called: str, imported: str, how: How
+) -> None:
+    (target,) = import_model(write_model(outside / name, name=called), folder, how, ignore)
+
+    assert target.name == imported
+    listed = Library(folder, (), builtin_model()).contents()
+    assert [model.path for model in listed.models][:-1] == [target]
+    assert not listed.unusable
+
+
+def test_what_goes_with_a_file_gets_its_new_name_too(outside: Path, folder: Path) -> None:
+    model = write_model(outside / BLOB, name="Tiny", sparse=True)
+    note_checksum(model, hashlib.sha256(model.read_bytes()).hexdigest())
+    model.with_name(f"{BLOB}.generated.gpuidx").write_text("split")
+
+    (first, *_) = import_model(model, folder, How.COPY, ignore)
+
+    assert names(folder) == {f"Tiny-F16.gguf{ending}" for ending in ("", ".sha256", ".generated.gpuidx")}
+    assert verify_model(first, ignore) is Check.DIGEST
+
+
+def test_a_link_to_a_blob_keeps_the_name_of_the_link(outside: Path, folder: Path) -> None:
+    blob = write_model(outside / "blobs" / BLOB, name="Other")
+    link = outside / "m.gguf"
+    link.symlink_to(blob)
+
+    assert import_model(link, folder, How.COPY, ignore) == (folder / "m.gguf",)
+
+
+def test_the_same_blob_twice_is_refused_and_another_quantization_is_not(outside: Path, folder: Path) -> None:
+    import_model(write_model(outside / BLOB), folder, How.COPY, ignore)
+    with pytest.raises(ModelError, match="is there already"):
+        import_model(outside / BLOB, folder, How.COPY, ignore)
+
+    other = write_model(outside / "sha256-9", extra={"general.file_type": 7})
+    assert import_model(other, folder, How.COPY, ignore) == (folder / "Tiny-Q8_0.gguf",)
+
+
+def test_a_disk_that_takes_no_file_so_large_is_named(
+    outside: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ModelError, match="FAT32"):
+        import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
+    assert names(folder) == set()

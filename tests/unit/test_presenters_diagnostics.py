@@ -15,7 +15,7 @@ HOME = Path("/home/zoë")
 def diagnosed(settings: Settings, *texts: str) -> str:
     rows = [LogRow(0.0, Source.ENGINE, Severity.NORMAL, text) for text in texts]
     failure = EngineError("The model is damaged", "It ends too early.")
-    engine = make_snapshot(State.FAILED, plan=make_plan(settings), failure=failure, restarts=2)
+    engine = make_snapshot(State.FAILED, plan=make_plan(Settings()), failure=failure, restarts=2)
     status = make_status(State.FAILED, engine=engine, settings=settings)
     return diagnostics(Situation(make_examination(), status, rows, HOME))
 

@@ -56,6 +56,11 @@ def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch
         ("launch_at_login", "perhaps", "true or false"),
         ("network", "internet", "one of: local, lan"),
         ("extra_arguments", "'open", "a list of texts without control characters"),
+        ("models_folder", "models", "the full path of a folder, or empty for the usual one"),
+        ("models_folder", "./models", "the full path of a folder, or empty for the usual one"),
+        ("models_folder", "~nobody-here/x", "the full path of a folder, or empty for the usual one"),
+        ("models_folder", "$NOBODY_SET_THIS/x", "the full path of a folder, or empty for the usual one"),
+        ("models_folder", "file://box/x", "the full path of a folder, or empty for the usual one"),
     ],
 )
 def test_a_value_that_cannot_be_says_what_it_must_be(name: str, text: str, expected: str) -> None:
@@ -93,3 +98,14 @@ def test_a_files_name_and_a_template_may_have_more_than_one_line() -> None:
 def test_a_misspelt_name_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(SettingsError, match="Did you mean ctx_size"):
         field_named("ctxsize")
+
+
+@pytest.mark.parametrize(("name", "value"), [("models_folder", "/a\0b"), ("extra_arguments", ["a", "\0"])])
+def test_a_text_with_a_nul_is_none(name: str, value: object) -> None:
+    with pytest.raises(SettingsError, match="cannot be"):
+        field_named(name).check(value)
+
+
+@pytest.mark.parametrize(("text", "kept"), [("  ", ""), ('"~/models"', '"~/models"'), ("~", "~")])
+def test_the_models_folder_is_kept_as_it_was_typed(text: str, kept: str) -> None:
+    assert parse_value("models_folder", text) == kept

@@ -1,13 +1,17 @@
 """The settings file: nothing of it is lost, whatever is in it."""
 
 import stat
+import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from msgspec.structs import replace
 
 from tray_app.errors import SettingsError
+from tray_app.settings import store as store_module
 from tray_app.settings.schema import Settings
 from tray_app.settings.store import SettingsStore
 
@@ -183,3 +187,78 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
 
     assert file.is_symlink()
     assert real.read_text() == "port = 9001\n"
+
+
+CHANGE = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from msgspec.structs import replace
+    from tray_app.settings.store import SettingsStore
+
+    store = SettingsStore(Path(sys.argv[1]))
+    sys.stdin.readline()  # all begin in one moment
+    for value in range(20):
+        store.replace(replace(store.current, **{sys.argv[2]: int(sys.argv[3]) + value}))
+""")
+FIRST = {
+    "port": 9000,
+    "ctx_size": 1000,
+    "batch_size": 1000,
+    "threads": 100,
+    "threads_batch": 100,
+    "idle_minutes": 100,
+    "vram_budget": 100,
+    "speed_limit": 100,
+}
+
+
+def test_of_eight_programs_that_change_the_settings_at_once_none_loses_a_change(file: Path) -> None:
+    written(file, "# mine\n")
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHANGE, str(file), name, str(first)], stdin=subprocess.PIPE, text=True
+        )
+        for name, first in FIRST.items()
+    ]
+    for program in programs:
+        assert program.stdin
+        program.stdin.close()
+    assert [program.wait(60) for program in programs] == [0] * len(programs)
+
+    saved = SettingsStore(file)
+    assert saved.problem is None
+    assert {name: getattr(saved.current, name) - first for name, first in FIRST.items()} == dict.fromkeys(
+        FIRST, 19
+    )
+    assert {path.name for path in file.parent.iterdir()} == {"settings.toml", "settings.toml.bak"}
+
+
+def test_a_lock_that_is_never_given_back_is_told_and_changes_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_LOCK_TIMEOUT_S", 0.1)
+    store = written(file, "port = 9000\n")
+    with FileLock(file.with_name(".settings.toml.lock")), pytest.raises(SettingsError) as caught:
+        store.replace(replace(store.current, port=9001))
+    assert "being changed by another program" in caught.value.title
+    assert ".settings.toml.lock" in caught.value.message
+    assert (store.current.port, file.read_text()) == (9000, "port = 9000\n")
+
+    store.replace(replace(store.current, port=9001))
+    assert file.read_text() == "port = 9001\n"
+
+
+def test_a_lock_that_a_program_has_left_behind_is_nobodys(file: Path) -> None:
+    store = written(file, "port = 9000\n")
+    file.with_name(".settings.toml.lock").touch()
+    store.replace(replace(store.current, port=9001))
+    assert file.read_text() == "port = 9001\n"
+
+
+@pytest.mark.parametrize("folder", ["models", "./models", "~nobody-here/models"])
+def test_a_folder_in_the_file_that_depends_on_where_one_is_is_reported(file: Path, folder: str) -> None:
+    store = written(file, f"port = 9000\nmodels_folder = '{folder}'\n")
+    assert store.current == Settings(port=9000)
+    assert store.problem
+    assert "line 2" in store.problem.message
+    assert "full path of a folder" in store.problem.message

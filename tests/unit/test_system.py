@@ -31,6 +31,42 @@ def host(system: System, machine: str, *, translated: bool = False) -> Host:
 def test_a_home_folder_is_put_in_for_a_tilde_if_there_is_such_a_user() -> None:
     assert expanded("~/models") == Path.home() / "models"
     assert expanded("~nobody-here/models") == Path("~nobody-here/models")
+    assert expanded(Path("~/models")) == Path.home() / "models"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('"/data/my models"', "/data/my models"),
+        ("'/data/models'", "/data/models"),
+        ("  /data/models \r\n", "/data/models"),
+        (' " /data/models " ', "/data/models"),
+        ("$POWERINFER_TEST/models", "/somewhere/models"),
+        ("${POWERINFER_TEST}/models", "/somewhere/models"),
+        ('"$POWERINFER_TEST/models"', "/somewhere/models"),
+        ("$NOBODY_SET_THIS/models", "$NOBODY_SET_THIS/models"),
+        ("file:///data/my%20models", "/data/my models"),
+        ("FILE://localhost/data/%E6%A8%A1", "/data/模"),
+        ('"file:///data/models"', "/data/models"),
+        ("file:/data/models", "/data/models"),
+        ("file://box/data", "file:/box/data"),
+        ("a\0b", "a\0b"),
+        ("", "."),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="whole paths begin with a drive there")
+def test_a_path_is_understood_as_it_was_pasted(text: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERINFER_TEST", "/somewhere")
+    assert expanded(text) == Path(path)
+
+
+def test_what_is_there_is_meant_whatever_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERINFER_TEST", "/somewhere")
+    for name in ("$POWERINFER_TEST", "blank ", "100%"):
+        (tmp_path / name).touch()
+        assert expanded(str(tmp_path / name)) == tmp_path / name
 
 
 def test_everything_is_below_the_home_that_the_environment_names(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Existing:
             raise self._name_taken() from exc
         with answer.response:
             answer.refuse_unusable(None)
-            if answer.is_piece and _read(answer, self._size - start) != self._end(start):
+            if answer.is_piece and answer.read_exactly(self._size - start) != self._end(start):
                 raise self._name_taken()
             return Offer(answer.remote, same_end=answer.is_piece)
 
@@ -106,10 +106,3 @@ class Existing:
             phrase("{path} is not the file that the source offers, and is left as it is.", path=self._path),
             "Rename or delete it, then download again.",
         )
-
-
-def _read(answer: Answer, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (piece := answer.read(size - len(data))):
-        data += piece
-    return data

@@ -86,6 +86,13 @@ class Answer:
             raise broken_body(exc) from exc
         return data
 
+    def read_exactly(self, size: int) -> bytes:
+        """So many bytes; fewer if the body has no more. TransientError if it was cut."""
+        data = b""
+        while len(data) < size and (piece := self.read(size - len(data))):
+            data += piece
+        return data
+
     @property
     def _shows_its_end(self) -> bool:
         return "chunked" in self.response.headers.get("Transfer-Encoding", "").lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -38,7 +39,10 @@ _TRANSIENT = frozenset(
     }
 )
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_WINDOWS_FILE_TOO_LARGE = 223
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+"""How Python words what a proxy answers in place of a connection."""
 
 
 class TransientError(DownloadError):
@@ -64,6 +68,10 @@ class ChangedError(TransientError):
     """The server offers another file than the one that was begun: nothing of it may follow."""
 
 
+class NodesDifferError(ChangedError):
+    """It looks like another file, of the same size: a mirror's computers may each vouch in their own way."""
+
+
 class OverlongError(TransientError):
     """More came than was announced: what has arrived cannot be trusted."""
 
@@ -80,11 +88,17 @@ class Interrupted(Exception):  # noqa: N818 - it is no error: somebody asked for
     """The download was told to stop."""
 
 
-def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError:
+def refusal(  # noqa: PLR0911 - one for each kind
+    status: int, host: str, headers: Mapping[str, str]
+) -> DownloadError:
     """The server answered, but not with the file."""
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if headers.get("X-Error-Code") == "GatedRepo":
             return _gated(status, host, headers)
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.NOT_FOUND if headers.get("X-Error-Code") == "RepoNotFound":
+            return _no_repository(status, host)
+        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return _proxy_login(host)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return RefusedError(
                 "The server does not let us have this file",
@@ -123,6 +137,42 @@ def refusal(status: int, host: str, headers: Mapping[str, str]) -> DownloadError
             )
 
 
+def _no_repository(status: int, host: str) -> RefusedError:
+    return RefusedError(
+        "There is no such repository",
+        phrase("{host} answered {status}: it knows none of this name.", host=host, status=status),
+        phrase(
+            "Check owner and repository, with upper and lower case. If it is private, it needs an access "
+            "token: powerinfer-tray key set {host}",
+            host=_keeper(host),
+        ),
+    )
+
+
+def _no_tunnel(status: int, host: str) -> DownloadError:
+    """The proxy answered, but does not connect us."""
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return _proxy_login(host)
+    title: Text = "The proxy does not let us through"
+    cause = phrase("For {host}, it answered {status}.", host=host, status=status)
+    hint = "Ask whoever runs the proxy, or use another source."
+    if status in _TRANSIENT:
+        return UnreachableError(title, cause, hint)
+    return DownloadError(title, cause, hint)
+
+
+def _proxy_login(host: str) -> DownloadError:
+    return DownloadError(
+        "The proxy wants a login",
+        phrase(
+            "The proxy between this computer and {host} answered 407: it lets in only who signs in.",
+            host=host,
+        ),
+        "Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the "
+        "password as %40, %3A, and start this app again. If they have a login, it is not the right one.",
+    )
+
+
 def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
     title: Text = "The publisher wants you to accept terms first"
     cause = phrase(
@@ -131,7 +181,7 @@ def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
         status=status,
         reason=headers.get("X-Error-Message", phrase("the file is gated")),
     )
-    keeper = urlsplit(f"//{host}").hostname or host  # tokens are kept by the host's name, without its port
+    keeper = _keeper(host)
     if keeper == HUGGING_FACE.name:
         hint = phrase(
             "Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in "
@@ -147,8 +197,15 @@ def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
     return RefusedError(title, cause, hint)
 
 
+def _keeper(host: str) -> str:
+    """The name under which a host's token is kept: without its port."""
+    return urlsplit(f"//{host}").hostname or host
+
+
 def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
     """There was no answer to a request."""
+    if isinstance(exc, requests.exceptions.ProxyError) and (said := _TUNNEL_REFUSED.search(str(exc))):
+        return _no_tunnel(int(said[1]), host)
     match exc:
         case requests.exceptions.SSLError():
             return DownloadError(
@@ -185,9 +242,9 @@ def broken_transfer(reason: Text) -> TransientError:
     )
 
 
-def changed(file_name: str) -> ChangedError:
+def changed(file_name: str, kind: type[ChangedError] = ChangedError) -> ChangedError:
     """An answer belongs to another file than those before it."""
-    return ChangedError(
+    return kind(
         "The file has changed on the server",
         phrase("What the server offers as {name} is not the file that was begun.", name=file_name),
         "Download it again, from its start.",
@@ -207,6 +264,18 @@ def broken_body(exc: HTTPError) -> TransientError:
 
 def disk_fault(exc: OSError, path: Path) -> DownloadError:
     """A file could not be written."""
+    if is_too_large(exc):
+        return DownloadError(
+            "This disk cannot keep files that large",
+            phrase(
+                "{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, "
+                "takes files of up to 4 GB; a quota may set another limit.",
+                name=path.name,
+                folder=path.parent,
+            ),
+            "Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. "
+            "What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.",
+        )
     if exc.errno in DISK_FULL:
         return DownloadError(
             "The disk is full",
@@ -218,6 +287,11 @@ def disk_fault(exc: OSError, path: Path) -> DownloadError:
         phrase("{path}: {reason}.", path=path.parent, reason=exc.strerror or exc),
         "Check that the drive is there and that you may write to it, or choose another models folder.",
     )
+
+
+def is_too_large(exc: OSError) -> bool:
+    """Whether a file was refused for its size, and not for what is free."""
+    return exc.errno == errno.EFBIG or getattr(exc, "winerror", None) == _WINDOWS_FILE_TOO_LARGE
 
 
 def _seconds(retry_after: str) -> float:

@@ -81,9 +81,10 @@ class Fleet:
             on_news=self._news.set,
         )
 
-    def run(self, answer: Answer) -> None:
+    def run(self, answer: Answer, *, splittable: bool) -> None:
         """Fetch everything; `answer` is the first body. DownloadError, or OSError, if it cannot go on.
 
+        `splittable`: whether other connections may fetch other pieces.
         What `on_tick` raises, which is called often, ends it, too.
         """
         limits = self._limits()
@@ -100,7 +101,7 @@ class Fleet:
             while self._workers and not (answer.is_piece and plan.complete):
                 self._news.wait(TICK_S)
                 self._news.clear()
-                self._tick(splittable=answer.is_piece)
+                self._tick(splittable=splittable)
         finally:
             self._end()
         self._on_tick()

@@ -21,6 +21,7 @@ from tray_app.download.plan import Plan, Span
 from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
 from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON, write_atomically
 
 if TYPE_CHECKING:
@@ -179,6 +180,34 @@ def note_order(final: Path, source: Source, sha256: str | None) -> None:
     path = final.with_name(final.name + JOURNAL_ENDING)
     if not (path.exists() or final.exists()):  # else it is known already, perhaps to another program
         _store(path, Journal(source, sha256, time.time()))
+
+
+def note_name(ordered: Path, final: Path, source: Source) -> None:
+    """Keep under the final name what `note_order` noted while it was not known yet.
+
+    DownloadError if another download has that name: what has arrived of it is not this one's to replace.
+    """
+    noted, path = (each.with_name(each.name + JOURNAL_ENDING) for each in (ordered, final))
+    there = read_journal(path) if path != noted else None
+    if there and there.source.url != source.url:
+        raise DownloadError(
+            "Another download has this name",
+            phrase("{path} is being downloaded from another address.", path=final),
+            "Let that one end, or cancel it. Then download this one again.",
+        )
+    if journal := read_journal(noted):
+        if not there and not final.exists():
+            _store(path, msgspec.structs.replace(journal, source=source))
+        if path != noted:
+            noted.unlink(missing_ok=True)
+
+
+def named_before(folder: Path, source: Source) -> Source:
+    """The same source with the name that its file got in an earlier run, if there was one."""
+    if source.settled:
+        return source
+    known = (journal.source for _, journal in find_journals(folder))
+    return next((each for each in known if each.settled and each.url == source.url), source)
 
 
 def forget_order(final: Path) -> None:

@@ -9,18 +9,20 @@ import logging
 import threading
 import time
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
+from tray_app.download.address import HUGGING_FACE
 from tray_app.download.faults import Interrupted, disk_fault
 from tray_app.download.fleet import Limits
 from tray_app.download.job import Job
-from tray_app.download.part import find_journals, forget_order, note_order
+from tray_app.download.part import find_journals, forget_order, named_before, note_order
 from tray_app.download.patience import Patience
 from tray_app.download.progress import Phase, RateMeter
 from tray_app.download.session import Session
-from tray_app.download.source import HUGGING_FACE, checked_digest, parse_source
+from tray_app.download.source import checked_digest, parse_source
 from tray_app.download.transfer import Order, Transfer
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from tray_app.download.job import Run
     from tray_app.download.progress import Progress
+    from tray_app.download.source import Source
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ class DownloadQueue:
     def add(self, source: str, folder: Path, *, sha256: str | None = None) -> int:
         """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source."""
         digest = checked_digest(sha256) if sha256 else None
-        order = Order(parse_source(source, self._endpoint()), folder, digest)
+        order = Order(named_before(folder, parse_source(source, self._endpoint())), folder, digest)
         with suppress(OSError):  # the transfer will meet the same fault, and say so
             folder.mkdir(parents=True, exist_ok=True)
             note_order(order.path, order.source, digest)
@@ -157,7 +160,7 @@ class DownloadQueue:
     def _unfinished(self, order: Order) -> Job | None:
         """The job for the same file; one that does not run may be given another source for it."""
         for job in self._jobs.values():
-            same = job.order == order if job.run else job.order.path == order.path
+            same = job.order.is_like(order) if job.run else job.order.path == order.path
             if same and job.phase is not Phase.DONE:
                 return job
         return None
@@ -254,6 +257,11 @@ class _Reporter:
         self._state = state
         self._clock = clock
         self._publish = publish
+
+    def on_name(self, source: Source) -> None:
+        with self._state:
+            self._job.order = replace(self._job.order, source=source)
+        self._publish()
 
     def on_phase(self, phase: Phase) -> None:
         with self._state:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 MAX_REDIRECTS = 10
+_ASSET = re.compile(r"/repos/[^/]+/[^/]+/releases/assets/\d+$")
 
 
 class Session(requests.Session):
@@ -85,7 +86,7 @@ class Session(requests.Session):
         try:
             return self.get(
                 url,
-                headers={**headers, **self._authorization(url)},
+                headers={**headers, **_wanted_form(url), **self._authorization(url)},
                 timeout=timeout_s,
                 proxies=_proxies(url),
                 stream=True,
@@ -189,6 +190,11 @@ def _deadline(connection: object, limit_s: float) -> Iterator[None]:
         timer.join()  # else it might expire only after it was asked
         if expired.is_set():  # what was read of the headers may even look complete
             raise TimeoutError("The headers did not come in time")
+
+
+def _wanted_form(url: str) -> dict[str, str]:
+    """GitHub's own addresses of assets give a description of the file, unless its bytes are asked for."""
+    return {"Accept": "application/octet-stream"} if _ASSET.search(urlsplit(url).path) else {}
 
 
 def _trust() -> ssl.SSLContext:

@@ -7,30 +7,20 @@ size (`X-Linked-Size`), SHA-256 (`X-Linked-ETag`) and commit (`X-Repo-Commit`) s
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
+from tray_app.download.address import HINT, HUGGING_FACE, Repository, read_address
+from tray_app.download.naming import first_name, told_name
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from urllib.parse import SplitResult
-
-HUGGING_FACE = "https://huggingface.co"
-NAME_LIMIT_BYTES = 200
-"""File systems allow 255; the names of the partial file and its journal are a little longer."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BLOB_PAGE = re.compile(r"(/[^/]+/[^/]+)/blob/(.+)")
-_HF_REFERENCE = re.compile(r"(?P<repo>[^/@]+/[^/@]+)/(?P<path>[^@]*[^/@])(?:@(?P<revision>[^@]+))?")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-
-_HINT = "Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +29,8 @@ class Source:
 
     url: str
     file_name: str
+    settled: bool = True
+    """False: the address names no model, and the server is still to be asked what the file is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,8 @@ class RemoteFile:
     """The commit it belongs to."""
     validator: str | None
     """Its ETag, else the time of its last change: a text that changes when the file does."""
+    name: str | None = None
+    """What it is called, where the address does not say."""
 
     @property
     def can_be_recognised(self) -> bool:
@@ -64,9 +58,15 @@ class RemoteFile:
             return self.sha256 == other.sha256
         if (self.source.url, self.size_bytes) != (other.source.url, other.size_bytes):
             return False
-        pairs = ((self.revision, other.revision), (self.validator, other.validator))
+        pairs = ((self.revision, other.revision), (_strong(self.validator), _strong(other.validator)))
         evidence = [mine == theirs for mine, theirs in pairs if mine and theirs]
         return bool(evidence) and all(evidence)
+
+    def may_be(self, other: RemoteFile) -> bool:
+        """Whether only their validators tell them apart, which each computer of a mirror makes for itself."""
+        known = ((self.sha256, other.sha256), (self.revision, other.revision))
+        differ = any(mine != theirs for mine, theirs in known if mine and theirs)
+        return not differ and (self.source.url, self.size_bytes) == (other.source.url, other.size_bytes)
 
 
 def parse_source(text: str, endpoint: str = HUGGING_FACE) -> Source:
@@ -74,28 +74,20 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> Source:
 
     `endpoint`: where `hf:` leads, Hugging Face or a mirror of it.
     """
-    text = text.strip()
-    url = _expand(text, endpoint.strip().rstrip("/")) if text.startswith("hf:") else text
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port  # looked at here, so that a bad one fails here
-    except ValueError as exc:
+    found = read_address(text, endpoint)
+    if isinstance(found, Repository):
         raise DownloadError(
-            "This is no address", phrase("“{text}”: {reason}.", text=text, reason=exc), _HINT
-        ) from exc
-    if parts.scheme not in {"http", "https"} or not host:
-        raise DownloadError(
-            "This is no address that can be downloaded",
-            phrase("“{text}” is not understood.", text=text),
-            _HINT,
+            "The address names no file",
+            phrase("{repository} is a repository, which may have many.", repository=found.name),
+            HINT,
         )
-    name = unquote(parts.path.rpartition("/")[2])
+    url = urlunsplit(found)
+    name, settled = first_name(url)
     if not name:
         raise DownloadError(
-            "The address names no file", phrase("“{text}” ends without a file name.", text=text), _HINT
+            "The address names no file", phrase("“{text}” ends without a file name.", text=text), HINT
         )
-    return Source(urlunsplit(_file_behind_page(parts)), safe_name(name))
+    return Source(url, name, settled)
 
 
 def checked_digest(text: str) -> str:
@@ -106,14 +98,6 @@ def checked_digest(text: str) -> str:
             "This is no SHA-256", phrase("“{text}” should be 64 characters of 0-9 and a-f.", text=text)
         )
     return digest
-
-
-def safe_name(name: str) -> str:
-    """`name` as every file system takes it: no separator, no device name, not too long, with its ending."""
-    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).rstrip(". ").lstrip()
-    if _WINDOWS_DEVICES.fullmatch(name):
-        name = f"_{name}"
-    return _shortened(name).rstrip(". ") or "model"
 
 
 def describe(source: Source, answers: Sequence[Mapping[str, str]]) -> RemoteFile:
@@ -127,6 +111,7 @@ def describe(source: Source, answers: Sequence[Mapping[str, str]]) -> RemoteFile
         sha256=next((tag for tag in tags if _SHA256.fullmatch(tag)), None),
         revision=next(_values(answers, "X-Repo-Commit"), None),
         validator=next(iter(tags), None) or last.get("ETag") or last.get("Last-Modified"),
+        name=None if source.settled else told_name(source.url, answers),
     )
 
 
@@ -143,34 +128,13 @@ def answered_span(headers: Mapping[str, str]) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2]) + 1) if found else None
 
 
-def _shortened(name: str) -> str:
-    stem, dot, ending = name.rpartition(".")
-    tail = f"{dot}{ending}".encode()
-    if len(name.encode()) <= NAME_LIMIT_BYTES or len(tail) > NAME_LIMIT_BYTES // 2:
-        return name.encode()[:NAME_LIMIT_BYTES].decode(errors="ignore")
-    return stem.encode()[: NAME_LIMIT_BYTES - len(tail)].decode(errors="ignore") + tail.decode()
-
-
-def _expand(text: str, endpoint: str) -> str:
-    found = _HF_REFERENCE.fullmatch(text.removeprefix("hf:"))
-    if not found:
-        raise DownloadError(
-            "This is no file on Hugging Face", phrase("“{text}” is not understood.", text=text), _HINT
-        )
-    revision = quote(found["revision"] or "main", safe="")
-    return f"{endpoint}/{quote(found['repo'])}/resolve/{revision}/{quote(found['path'])}"
-
-
-def _file_behind_page(parts: SplitResult) -> SplitResult:
-    """The address of the file itself, where the person copied that of the page which shows it."""
-    file_route = "raw" if parts.hostname == "github.com" else "resolve"
-    found = _BLOB_PAGE.fullmatch(parts.path)
-    path = f"{found[1]}/{file_route}/{found[2]}" if found else parts.path
-    return parts._replace(path=path, fragment="")
-
-
 def _values(answers: Sequence[Mapping[str, str]], name: str) -> Iterator[str]:
     return (answer[name] for answer in answers if answer.get(name))
+
+
+def _strong(validator: str | None) -> str | None:
+    """An ETag without the mark that some computer on the way puts before it when it packs other answers."""
+    return validator.removeprefix("W/") if validator else None
 
 
 def _number(text: str) -> int | None:

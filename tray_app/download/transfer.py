@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.download.adopt import Existing
 from tray_app.download.answer import Asker
 from tray_app.download.faults import (
     Interrupted,
+    NodesDifferError,
     OfflineError,
     OverlongError,
     RangeRefusedError,
@@ -23,12 +24,15 @@ from tray_app.download.faults import (
 )
 from tray_app.download.fleet import Fleet
 from tray_app.download.lock import sole_writer
-from tray_app.download.part import PartFile
+from tray_app.download.naming import last_name
+from tray_app.download.part import PartFile, note_name
 from tray_app.download.plan import FIRST_CLAIM_BYTES, Span
 from tray_app.download.progress import Phase
 from tray_app.download.verify import (
+    HEAD_BYTES,
     Follower,
     ForeignContentError,
+    begins_as_model,
     refuse_foreign,
     refuse_wrong_digest,
     set_aside,
@@ -51,6 +55,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NODES_ASKED = 6
+"""A request each costs little beside what has arrived of a model; most mirrors have fewer computers."""
+
 _GB = 1e9  # as disks and download pages count
 
 
@@ -67,6 +74,11 @@ class Order:
     def path(self) -> Path:
         """Where the file will be."""
         return self.folder / self.source.file_name
+
+    def is_like(self, other: Order) -> bool:
+        """Whether both want the same, though the file's name may be known to one of them alone."""
+        mine, theirs = ((each.source.url, each.folder, each.sha256) for each in (self, other))
+        return mine == theirs
 
 
 class Transfer:
@@ -90,9 +102,11 @@ class Transfer:
         self._patience = patience
         self._clock = clock
         self._limits = limits
-        self._asker = Asker(session, order.source, (patience.connect_s, patience.silence_s))
+        self._timeout_s = (patience.connect_s, patience.silence_s)
+        self._asker = Asker(session, order.source, self._timeout_s)
         self._follower: Follower | None = None
         self._recognised: Plan | None = None
+        self._in_one_piece = False  # set once the pieces could not be told to belong together
         self._answered = False
         self._answer_s = 0.0
         self._failures = 0
@@ -105,12 +119,38 @@ class Transfer:
         """
         try:
             self._order.folder.mkdir(parents=True, exist_ok=True)
+            self._settle_name()
             with sole_writer(self._order.path):
                 return self._run()
         except OSError as exc:
             raise disk_fault(exc, self._order.path) from exc
         finally:
             self._stop_following()
+
+    def _settle_name(self) -> None:
+        """Ask the server for the file's name where the address does not tell it."""
+        order = self._order
+        if order.source.settled:
+            return
+        self._observer.on_phase(Phase.CONNECTING)
+        told, head = self._persistently(self._introduce)
+        refuse_foreign(head, any_content=order.sha256 is not None)
+        name = last_name(order.source.url, told, is_model=begins_as_model(head))
+        source = replace(order.source, file_name=name, settled=True)
+        self._order = replace(order, source=source)
+        note_name(order.path, self._order.path, source)
+        self._asker = Asker(self._session, source, self._timeout_s)
+        self._observer.on_name(source)
+
+    def _introduce(self) -> tuple[str | None, bytes]:
+        """What the server calls the file, and how it begins."""
+        try:
+            answer = self._ask(Span(0, HEAD_BYTES))
+        except RangeRefusedError:  # it is empty
+            return None, b""
+        with answer.response:
+            answer.refuse_unusable(self._order.sha256)
+            return answer.remote.name, answer.read_exactly(HEAD_BYTES)
 
     def _run(self) -> str | None:
         path, sha256 = self._order.path, self._order.sha256
@@ -186,20 +226,32 @@ class Transfer:
             self._receive(part, answer)
 
     def _connect(self, part: PartFile) -> Answer:
-        """An answer that goes on where something is missing; if there is none, one from the file's start."""
-        if part.remote and part.remote.can_be_recognised and part.plan.done and not part.whole:
-            start = part.plan.first_missing
+        """An answer that goes on where something is missing; if there is none, one from the file's start.
+
+        Each computer of a mirror may vouch for the file in its own way; then the next request, on another
+        connection, may reach the one that we have begun with. Pieces of two of them are never put together.
+        """
+        remote = part.remote
+        if not (remote and remote.can_be_recognised and part.plan.done and not part.whole):
+            return self._ask_from_start()
+        start = part.plan.first_missing
+        end = remote.size_bytes if self._in_one_piece else None
+        for _ in range(_NODES_ASKED):
             try:
-                answer = self._ask(Span(start, start + FIRST_CLAIM_BYTES))
+                answer = self._ask(Span(start, end or start + FIRST_CLAIM_BYTES))
             except RangeRefusedError:
-                return self._ask_from_start()
-            if answer.continues(part.remote, start) or not answer.is_piece:
+                break
+            if answer.continues(remote, start) or not answer.is_piece:
                 return answer
             answer.response.close()
+            if answer.remote.is_same_as(remote) or not answer.remote.may_be(remote):
+                break  # it gives another piece, or surely has another file
         return self._ask_from_start()
 
     def _ask_from_start(self) -> Answer:
         """The first piece, or everything if the pieces of this file could not be told to belong together."""
+        if self._in_one_piece:
+            return self._ask(None)
         try:
             answer = self._ask(Span(0, FIRST_CLAIM_BYTES))
         except RangeRefusedError:  # as for an empty file
@@ -232,11 +284,12 @@ class Transfer:
             on_tick=lambda: self._on_tick(part),
         )
         try:
-            fleet.run(answer)
+            fleet.run(answer, splittable=answer.is_piece and not self._in_one_piece)
         except OverlongError:
             self._discard(part)
             raise
-        except (DownloadError, Interrupted, OSError):
+        except (DownloadError, Interrupted, OSError) as exc:
+            self._in_one_piece = self._in_one_piece or isinstance(exc, NodesDifferError)
             self._note_progress(part)
             with suppress(OSError):  # then the last journal holds
                 part.checkpoint()

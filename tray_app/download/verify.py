@@ -40,6 +40,11 @@ def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
     )
 
 
+def begins_as_model(head: bytes) -> bool:
+    """Whether this is the beginning of a model that this app knows."""
+    return head.startswith(_MODEL_MAGICS)
+
+
 def refuse_foreign(head: bytes, *, any_content: bool) -> None:
     """ForeignContentError if what begins so is no model; with `any_content` only if it is a stand-in."""
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS):
@@ -50,7 +55,7 @@ def refuse_foreign(head: bytes, *, any_content: bool) -> None:
             "The server holds only a Git LFS pointer of 130 bytes here.",
             "Use the address of the download button, which has /resolve/ in it.",
         )
-    if not any_content and not head.startswith(_MODEL_MAGICS):
+    if not any_content and not begins_as_model(head):
         raise ForeignContentError(
             "This is not a model file",
             "It begins with neither GGUF nor PWRI, as every model for this app does.",

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.download.answer import CHUNK_BYTES
-from tray_app.download.faults import Interrupted, OverlongError, broken_transfer, changed, disk_fault
+from tray_app.download.faults import (
+    ChangedError,
+    Interrupted,
+    NodesDifferError,
+    OverlongError,
+    broken_transfer,
+    changed,
+    disk_fault,
+)
 from tray_app.download.plan import Span, claim_bytes
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
@@ -121,7 +129,9 @@ class Worker(threading.Thread):
             if not answer.is_piece:
                 raise broken_transfer("The server sent the whole file in place of a piece.")
             if not answer.continues(self._errand.remote, claim.next):
-                raise changed(self._errand.remote.source.file_name)
+                may_be = answer.remote.may_be(self._errand.remote)
+                kind = NodesDifferError if may_be else ChangedError
+                raise changed(self._errand.remote.source.file_name, kind)
         except DownloadError:
             answer.response.close()
             raise

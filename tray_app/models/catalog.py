@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from tray_app.download.naming import names_a_model
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError, ModelError
 from tray_app.phrases import phrase
@@ -59,11 +60,17 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     license: str = ""
 
     def entry(self) -> CatalogEntry:
-        """The same as an entry of the catalogue; `DownloadError` if its source is none."""
+        """The same as an entry of the catalogue; `DownloadError` if its source is none, or names no model."""
+        source = parse_source(self.source)
+        if not names_a_model(source.file_name):
+            raise DownloadError(
+                "The address names no model",
+                phrase("“{source}” does not tell the name of a .gguf file.", source=self.source),
+            )
         return CatalogEntry(
             id=self.id,
             name=self.name or self.id,
-            file_name=parse_source(self.source).file_name,
+            file_name=source.file_name,
             source=self.source,
             license=self.license,
             note=self.note,

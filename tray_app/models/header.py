@@ -50,6 +50,8 @@ class ModelHeader:
     sparse: bool
     """A PWRI file, that only PowerInfer runs."""
     architecture: str = ""
+    name: str | None = None
+    """What its publisher calls it."""
     context_length: int | None = None
     """Tokens that the model was trained to see at once."""
     embedding_length: int | None = None
@@ -107,6 +109,7 @@ def describe(
     return ModelHeader(
         sparse=sparse,
         architecture=architecture,
+        name=_label(metadata.get("general.name")),
         context_length=size("context_length"),
         embedding_length=size("embedding_length"),
         block_count=size("block_count"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import time
 from contextlib import ExitStack, suppress
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import send2trash
 
+from tray_app.download.faults import is_too_large
+from tray_app.download.naming import names_a_model, safe_name
 from tray_app.errors import ModelError
 from tray_app.models import faults
 from tray_app.models.files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
@@ -24,9 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tray_app.models.header import ModelHeader
+
     OnProgress = Callable[[int, int], object]
 
 _BLOCK_BYTES = 1 << 20
+_EMPTY_NAMES = frozenset({"model", "models", "hf", "tmp", "output", "unknown", "none", "gguf"})
+_LONGEST_NAME = 100
 _NO_SPACE = "Free some space, or link the model in place of copying it."
 
 
@@ -47,7 +54,8 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     """Bring a model with all that belongs to it into `folder`; the new paths, its first file first.
 
     `on_bytes` is told how many bytes have been copied, of how many; what it raises ends the work. Until the
-    last file is there, nothing has changed. `ModelError` if it is no whole model, its place is taken, or
+    last file is there, nothing has changed. A file that has no model's name gets one: else it would never be
+    found there. `ModelError` if it is no whole model, its place is taken, or
     the disk is full or cannot be written.
     """
     parts = parts_of(model.absolute())
@@ -57,7 +65,8 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     sources = [*parts, *companions_of(parts[0])]
     if headers[0].sparse and (activation := _activation_to_bring(parts[0], folder, how)):
         sources.append(activation)
-    targets = [folder / source.name for source in sources]
+    names = {part.name: _listed_name(part, header) for part, header in zip(parts, headers, strict=True)}
+    targets = [folder / _renamed(source.name, names) for source in sources]
     for target in targets:
         if _exists(target):
             raise _taken(target)
@@ -74,9 +83,7 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
         raise ModelError(
             phrase("{name} could not be imported", name=model.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or folder),
-            "Check that you may write there; where links cannot be made, copy or move it."
-            if how is How.LINK
-            else "Check that there is space, and that you may write there.",
+            _advice(exc, how),
         ) from exc
     return tuple(targets)
 
@@ -113,6 +120,46 @@ def for_good(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def _advice(exc: OSError, how: How) -> str:
+    if is_too_large(exc):
+        return (
+            "This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it."
+        )
+    if how is How.LINK:
+        return "Check that you may write there; where links cannot be made, copy or move it."
+    return "Check that there is space, and that you may write there."
+
+
+def _listed_name(part: Path, header: ModelHeader) -> str:
+    """The name under which a file is found among the models: its own, else what the file calls itself.
+
+    An Ollama blob is called `sha256-…`. Its quantization is added, as one model often comes in several.
+    """
+    own = part.name.lstrip(".")
+    if names_a_model(own):
+        return own
+    called = re.split(r"[/\\]", header.name or "")[-1].removesuffix(SUFFIX).strip()
+    if header.split_count > 1 or not _is_telling(called):
+        return safe_name(f"{own}{SUFFIX}")
+    kind = header.quantization if re.fullmatch(r"\w*\d\w*", header.quantization) else ""
+    if kind and kind.lower() not in called.lower():
+        called = f"{called}-{kind}"
+    return safe_name(re.sub(r"\s+", "-", called) + SUFFIX)
+
+
+def _is_telling(name: str) -> bool:
+    """Whether this is a name of a model, and not what a converter puts where nobody told one."""
+    return any(map(str.isalpha, name)) and name.lower() not in _EMPTY_NAMES and len(name) <= _LONGEST_NAME
+
+
+def _renamed(name: str, names: dict[str, str]) -> str:
+    """The new name of a file, or of what goes with one and carries its name."""
+    for old, new in names.items():
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
 
 
 def _activation_to_bring(model: Path, folder: Path, how: How) -> Path | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tray_app.download.address import is_address
 from tray_app.errors import ModelError
 from tray_app.models import faults
 from tray_app.models.files import (
@@ -192,7 +193,7 @@ class Library:
 
     def _path_named(self, reference: str) -> Path | None:
         """The file that is meant; for what can only be a path, that path even if nothing is there."""
-        if re.match(r"hf:|https?://", reference):
+        if is_address(reference):
             raise ModelError(
                 phrase("{name} has not been downloaded yet", name=reference),
                 "It is an address, and not a model on this computer.",

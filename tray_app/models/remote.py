@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
+from tray_app.download.address import HUGGING_FACE
 from tray_app.download.faults import broken_body
+from tray_app.download.naming import last_name
+from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
-from tray_app.download.source import HUGGING_FACE, describe, parse_source
+from tray_app.download.source import describe, parse_source
 from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
@@ -25,16 +28,11 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from tray_app.download.source import Source
+    from tray_app.download.source import RemoteFile, Source
     from tray_app.models.header import ModelHeader
 
 _TIMEOUT_S = (10.0, 30.0)
 _PLACE_IN_SPLIT = re.compile(r"-\d{5}-of-(?=\d{5}\.gguf)")
-
-
-def is_address(reference: str) -> bool:
-    """Whether a person means something that is elsewhere: `https://…` or `hf:owner/repo/file`."""
-    return re.match(r"hf:|https?://", reference) is not None
 
 
 def all_parts(text: str) -> tuple[str, ...]:
@@ -51,23 +49,24 @@ def all_parts(text: str) -> tuple[str, ...]:
 def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE) -> Model:
     """What a model would be once it is downloaded; its path is only the name that it would have.
 
+    `text` may also be a repository and a quantization, see `repository.address_of_file`.
     Reads a few hundred KB (of each of its files, if it is split), more only where the header is longer.
     `DownloadError` if `text` is no address or nobody answers there, `ModelError` if what is there is no
     model, goes with one, or is shorter than its weights.
     """
-    source = parse_source(text, endpoint)
+    source = parse_source(address_of_file(text, session_factory, endpoint), endpoint)
     with session_factory() as session:
         files = [_peek_file(session, part) for part in _parts(source)]
-    first, _ = files[0]
+    first = files[0].header
+    path = Path(source.file_name if source.settled else files[0].name)
     if first.role is not Role.MODEL:
-        raise faults.not_to_be_served(source.file_name, first.role)
-    path = Path(source.file_name)
+        raise faults.not_to_be_served(path.name, first.role)
     return Model(
         id=path.stem,
         name=path.stem,
         path=path,
-        size_bytes=sum(size_bytes for _, size_bytes in files),
-        header=replace(first, parameters=sum(header.parameters for header, _ in files)),
+        size_bytes=sum(file.size_bytes for file in files),
+        header=replace(first, parameters=sum(file.header.parameters for file in files)),
     )
 
 
@@ -87,31 +86,43 @@ def _numbered(text: str, number: int) -> str:
     return _PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text)
 
 
-def _peek_file(session: Session, source: Source) -> tuple[ModelHeader, int]:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is known of one file without downloading it."""
+
+    name: str
+    size_bytes: int
+    header: ModelHeader
+
+
+def _peek_file(session: Session, source: Source) -> _File:
     """The header of one file, and its size: as the server tells it, else as the header implies it."""
-    told_bytes: int | None = None
+    told: RemoteFile | None = None
 
     def fetch(data: bytes, wanted_bytes: int) -> bytes:
-        nonlocal told_bytes
-        data, told_bytes = _fetch(session, source, data, wanted_bytes)
+        nonlocal told
+        data, told = _fetch(session, source, data, wanted_bytes)
         return data
 
     header = read_growing(source.file_name, fetch)
-    size_bytes = header.implied_size_bytes if told_bytes is None else told_bytes
-    if size_bytes < header.implied_size_bytes:
-        raise faults.bytes_missing(source.file_name, size_bytes, header.implied_size_bytes)
-    return header, size_bytes
+    implied_bytes = header.implied_size_bytes
+    called = told.name if told else None
+    name = source.file_name if source.settled else last_name(source.url, called, is_model=True)
+    size_bytes = implied_bytes if told is None or told.size_bytes is None else told.size_bytes
+    if size_bytes < implied_bytes:
+        raise faults.bytes_missing(name, size_bytes, implied_bytes)
+    return _File(name, size_bytes, header)
 
 
-def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, int | None]:
-    """The first `wanted_bytes` of a file of which `data` is known already, and the size of the whole file."""
+def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, RemoteFile]:
+    """The first `wanted_bytes` of a file of which `data` is known already, and what the server says of it."""
     asked = {"Range": f"bytes={len(data)}-{wanted_bytes - 1}"}
     hops = session.get_hops(source.url, asked, _TIMEOUT_S)
     with closing(hops[-1]) as answer:
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
             data = b""  # the server does not know ranges: it sends the file from its first byte on
         data += _read(answer, wanted_bytes - len(data))
-    return data, describe(source, [hop.headers for hop in hops]).size_bytes
+    return data, describe(source, [hop.headers for hop in hops])
 
 
 def _read(answer: Response, limit_bytes: int) -> bytes:

@@ -42,6 +42,8 @@ def read_origin(text: str) -> str:
     `*` stands for every page, `SCHEME://*` for all of a scheme, `*.` before a host for all below it, and
     `:*` for every port.
     """
+    if not text.isprintable():
+        raise _refusal(text, phrase("{entry} has a character that cannot be seen.", entry=repr(text)))
     entry = text.strip().lower()
     if entry in (EVERYONE, OPAQUE):
         return entry

@@ -22,6 +22,7 @@ from msgspec import Meta
 from tray_app.errors import SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.origins import read_origin
+from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,8 +41,9 @@ _READERS: dict[str, Callable[[str], str]] = {"allowed_origins": read_origin}
 """How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
 
 
-def _about(title: Text, help_text: Text, group: str, unit: Text = "") -> Meta:
-    return Meta(title=str(title), description=str(help_text), extra={"group": group, "unit": unit})
+def _about(title: Text, help_text: Text, group: str, unit: Text = "", *, folder: bool = False) -> Meta:
+    extra = {"group": group, "unit": unit, "folder": folder}
+    return Meta(title=str(title), description=str(help_text), extra=extra)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +170,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
     models_folder: Annotated[
         Words,
-        _about("Models folder", "Where downloads go and models are found. Empty: the usual place.", "models"),
+        _about(
+            "Models folder",
+            "Where downloads go and models are found. Empty: the usual place.",
+            "models",
+            folder=True,
+        ),
     ] = ""
     connections: Annotated[
         Annotated[int, Meta(ge=1, le=8)] | Auto,
@@ -235,11 +242,15 @@ class Field:
     may_be_auto: bool
     choices: tuple[str, ...]
     """The only values of a `str` field; empty where any text will do."""
+    is_folder: bool
+    """Whether a text is the path of a folder, or empty."""
     annotation: Any
 
     @property
     def expectation(self) -> Phrase:
         """What a value must be, in a sentence."""
+        if self.is_folder:
+            return phrase("It must be the full path of a folder, or empty for the usual one.")
         if self.choices:
             return phrase("It must be one of: {choices}.", choices=", ".join(self.choices))
         limits = {"minimum": f"{self.minimum or 0:g}", "maximum": f"{self.maximum or 0:.12g}"}
@@ -260,9 +271,14 @@ class Field:
         if self.read_entry and isinstance(value, list | tuple):
             return self._entries(value)
         try:
-            return msgspec.convert(value, self.annotation)
+            checked = msgspec.convert(value, self.annotation)
         except msgspec.ValidationError as exc:
             raise self.refusal(value) from exc
+        if self.is_folder and not checked.strip():
+            return ""
+        if self.is_folder and not expanded(checked).is_absolute():  # another one in every terminal
+            raise self.refusal(value)
+        return checked
 
     @property
     def read_entry(self) -> Callable[[str], str] | None:
@@ -332,6 +348,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         maximum=getattr(value, "le", None),
         may_be_auto=auto,
         choices=choices,
+        is_folder=extra.get("folder", False),
         annotation=info.type,
     )
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import tomlkit
+from filelock import Timeout
 from psygnal import Signal
 from tomlkit.exceptions import TOMLKitError
 
@@ -21,12 +23,17 @@ from tray_app.errors import SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
 from tray_app.system.files import write_atomically
+from tray_app.system.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tray_app.phrases import Text
+
+
+_LOCK_TIMEOUT_S = 10.0
+"""Reading and writing take milliseconds: who has the lock for so long will not give it back soon."""
 
 
 class SettingsStore:
@@ -48,21 +55,18 @@ class SettingsStore:
         self._adopt(_read(path))
 
     def replace(self, new: Settings) -> None:
-        """Save `new` and make it current. `SettingsError` if it cannot be saved: then nothing has changed."""
+        """Save `new` and make it current. `SettingsError` if it cannot be saved: then nothing has changed.
+
+        Only what is changed is written: what other programs have changed since stays.
+        """
         with self._lock:
             old = self.current
-            on_disk = _read(self.path)
-            content = _with_changes(on_disk, old, new, on_disk.faulty.difference(self._overrides))
-            try:
+            with _sole_writer(self.path):
+                on_disk = _read(self.path)
+                content = _with_changes(on_disk, old, new, on_disk.faulty.difference(self._overrides))
                 if content != on_disk.text:
                     _keep_a_copy(self.path, on_disk)
                     write_atomically(self.path, content.encode())
-            except OSError as exc:
-                raise SettingsError(
-                    "The settings could not be saved",
-                    phrase("{path}: {reason}", path=self.path, reason=exc.strerror or exc),
-                    "Check that the disk is not full and that you may write to this folder.",
-                ) from exc
             kept = [name for name, value in self._overrides.items() if getattr(new, name) == value]
             self._overrides = {name: self._overrides[name] for name in kept}
             self._adopt(_read(self.path))
@@ -89,6 +93,31 @@ class SettingsStore:
     def _adopt(self, content: _Content) -> None:
         self.current = msgspec.structs.replace(content.settings, **self._overrides)
         self.problem = content.problem
+
+
+@contextmanager
+def _sole_writer(path: Path) -> Iterator[None]:
+    """Keep other programs from writing between our reading and our writing; what fails is a SettingsError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_name(f".{path.name}.lock"), _LOCK_TIMEOUT_S):
+            yield
+    except Timeout as exc:
+        raise SettingsError(
+            "The settings are being changed by another program",
+            phrase(
+                "{path} has been locked for {seconds:.0f} seconds.",
+                path=exc.lock_file,
+                seconds=_LOCK_TIMEOUT_S,
+            ),
+            "Try again. If it stays so, end the other PowerInfer Tray, which may hang.",
+        ) from exc
+    except OSError as exc:
+        raise SettingsError(
+            "The settings could not be saved",
+            phrase("{path}: {reason}", path=exc.filename or path, reason=exc.strerror or exc),
+            "Check that the disk is not full and that you may write to this folder.",
+        ) from exc
 
 
 @dataclass(frozen=True)

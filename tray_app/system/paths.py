@@ -7,9 +7,11 @@ go to `~/.PowerInfer`, the folder of the 4D component, so that its downloads are
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -75,5 +77,30 @@ def resources() -> Path:
 
 
 def expanded(path: Path | str) -> Path:
-    """A path with a home folder in place of `~`, or as it is where there is no such user."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown user
+    """The path that a person means; it need not be a whole one, and may not be there.
+
+    A text may stand in quotes, as Windows' «Copy as path» puts it, have blanks around it, begin with `~`,
+    name variables (`$HOME`, `%USERPROFILE%`) or be a `file:` address. What is no variable and no user stays
+    as it is, and so does the whole path of something that is there: its name may look like any of this.
+    Of a `Path`, which a program made, only `~` is expanded.
+    """
+    if isinstance(path, Path):
+        return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown user
+    if Path(path).is_absolute() and os.path.lexists(path):
+        return Path(path)
+    text = path.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    if text[:5].lower() == "file:":
+        return _path_of_address(text)
+    return Path(os.path.expanduser(os.path.expandvars(text)))  # noqa: PTH111  as above
+
+
+def _path_of_address(text: str) -> Path:
+    """What `file:///home/me/my%20models` leads to; an address of another computer stays as it is."""
+    from urllib.request import url2pathname  # half as slow to import as all the rest here, and seldom needed
+
+    parts = urlsplit(text)
+    if sys.platform == "win32" and parts.netloc:
+        return Path(url2pathname(f"//{parts.netloc}{parts.path}"))
+    return Path(url2pathname(parts.path)) if parts.netloc in {"", "localhost"} else Path(text)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.models.remote import is_address
+from tray_app.download.address import address_in, is_address
 from tray_app.ui.first_steps import FirstSteps
 from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_deeds import ModelDeeds
@@ -93,7 +93,7 @@ class ModelsPage(QWidget):
     def take_source(self, source: str) -> None:
         """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
         if is_address(source):
-            self.source.setText(source)
+            self.source.setText(address_in(source))
             self.source.setFocus()
         else:
             self.deeds.import_files([Path(source)])
@@ -232,7 +232,8 @@ class ModelsPage(QWidget):
         dialog.open()
 
     def _download_source(self) -> None:
-        if source := self.source.text().strip():
+        if text := self.source.text().strip():
+            source = address_in(text) or text
             self.deeds.download(source, source, self.source.clear)
 
     def _expect(self, key: str) -> None:
@@ -258,5 +259,5 @@ def _files_in(data: QMimeData) -> list[Path]:
 
 def _address_in(data: QMimeData) -> str:
     """An address that a model could be downloaded from; empty if the data is something else."""
-    text = data.text().strip()
-    return text if is_address(text) and len(text.split()) == 1 else ""
+    address = address_in(data.text())
+    return address if len(address.split()) == 1 else ""

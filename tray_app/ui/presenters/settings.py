@@ -80,10 +80,9 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
             values[name] = parse_value(name, value) if isinstance(value, str) else value
         except SettingsError as exc:
             problems[name] = tr.said(exc.texts[1])
-    for name in ("engine", "models_folder"):
-        if problem := _path_problem(name, values.get(name, ""), tr):
-            problems[name] = problem
-            del values[name]
+    if problem := _engine_problem(values.get("engine", ""), tr):
+        problems["engine"] = problem
+        del values["engine"]
     return msgspec.structs.replace(base, **values), problems
 
 
@@ -175,9 +174,7 @@ def without_effect(new: Settings, plan: Plan | AppError | None, host: Host, tr: 
     return tr("Without effect on this engine: {settings}.").format(settings=titles) if titles else ""
 
 
-def _path_problem(name: str, text: str, tr: Translate) -> str:
-    if not text or (name == "engine" and text in ENGINES) or expanded(text).is_absolute():
+def _engine_problem(text: str, tr: Translate) -> str:
+    if not text or text in ENGINES or expanded(text).is_absolute():
         return ""
-    if name == "engine":
-        return tr("It must be auto, powerinfer, llama.cpp, remote or the full path of a program.")
-    return tr("It must be the full path of a folder, or empty for the usual one.")
+    return tr("It must be auto, powerinfer, llama.cpp, remote or the full path of a program.")

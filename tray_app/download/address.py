@@ -1,0 +1,198 @@
+"""Addresses of models as people write, copy and paste them: from browsers, chats and terminals. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+
+from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+HUGGING_FACE = "https://huggingface.co"
+HINT = "Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf."
+
+# These are known without https:// in front. Any other host could as well be a folder of this computer.
+_KNOWN_HOSTS = (
+    "huggingface.co",
+    "hf.co",
+    "hf-mirror.com",
+    "modelscope.cn",
+    "modelscope.ai",
+    "github.com",
+    "githubusercontent.com",
+    "civitai.com",
+    "registry.ollama.ai",
+)
+_LIKE_HUGGING_FACE = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "hf-mirror.com"})
+_HOST = rf"(?:[a-z0-9-]+\.)*(?:{'|'.join(map(re.escape, _KNOWN_HOSTS))})/"
+_START = re.compile(rf"https?:|hf:|{_HOST}", re.IGNORECASE)
+_WITHOUT_SCHEME = re.compile(_HOST, re.IGNORECASE)
+_SHORT = re.compile(r"hf:/{0,2}|hf\.co/", re.IGNORECASE)
+
+_COMMAND = re.compile(r"[$>]?\s*ollama\s+(?:run|pull)\s+(\S+).*", re.DOTALL)
+_MARKDOWN = re.compile(r"\[[^\]]*\]\((\S+)\)")
+_AROUND = "\"'`<>"
+"""Stands before and after an address in texts, besides brackets and quotation marks of every language."""
+_IN_ADDRESSES = ")/%&*@#\\"
+"""Punctuation that an address may end in."""
+
+_ROUTES = frozenset({"blob", "raw", "resolve", "tree"})
+_FILE = re.compile(r"(?P<repo>[^/@:]+/[^/@:]+)/(?P<path>[^@]*[^/@])(?:@(?P<revision>[^@]+))?")
+_REPOSITORY = re.compile(r"(?P<repo>[^/@:]+/[^/@:]+)(?::(?P<tag>[^/@]+))?(?:@(?P<revision>[^@]+))?")
+_BLOB_PAGE = re.compile(r"(/[^/]+/[^/]+)/blob/(.+)")
+_MODELSCOPE_PAGE = re.compile(r"(/models/[^/]+/[^/]+)/file/view/(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository of Hugging Face or a mirror, where no file of it is named."""
+
+    site: str
+    """As `https://huggingface.co`."""
+    name: str
+    """`owner/repository`."""
+    tag: str = ""
+    """The quantization that is wanted, as `Q4_K_M`, or a file's name; empty: nothing was said."""
+    revision: str = "main"
+    folder: str = ""
+    """Where in it the model is; empty: anywhere."""
+
+    def address(self, path: str) -> str:
+        """Where a file of it is downloaded from."""
+        revision = quote(self.revision, safe="")
+        return f"{self.site}/{quote(self.name)}/resolve/{revision}/{quote(path)}"
+
+
+def is_address(text: str) -> bool:
+    """Whether a person means something that is elsewhere, and no file or model of this computer."""
+    return _START.match(_bare(text)) is not None
+
+
+def address_in(text: str) -> str:
+    """The address that a text consists of, without quotes and the like around it; empty if it is none."""
+    bare = _bare(text)
+    return bare if _START.match(bare) else ""
+
+
+def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repository:
+    """The address of a file, or the repository that has it; DownloadError if `text` is neither.
+
+    `endpoint`: where `hf:` and `hf.co/` lead, Hugging Face or a mirror of it.
+    """
+    bare = _bare(text)
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in bare):
+        raise DownloadError(
+            "This is no address",
+            phrase("“{text}” has signs in it that no address can have.", text=ascii(bare)[1:-1]),
+            HINT,
+        )
+    site = endpoint.strip().rstrip("/")
+    if (short := _SHORT.match(bare)) and (found := _read_short(bare[short.end() :], site)):
+        return urlsplit(found) if isinstance(found, str) else found
+    if bare.lower().startswith("hf:"):
+        raise DownloadError(
+            "This is no file on Hugging Face", phrase("“{text}” is not understood.", text=bare), HINT
+        )
+    url = f"https://{bare}" if _WITHOUT_SCHEME.match(bare) else bare
+    return _behind_page(_checked(url, text), site)
+
+
+def _bare(text: str) -> str:
+    """What is left of a pasted text without what stands around an address in chats, mails and commands."""
+    for pattern in (_COMMAND, _MARKDOWN):
+        if found := pattern.fullmatch(text.strip()):
+            text = found[1]
+    start, end = 0, len(text)
+    while start < end and _leads_in(text[start]):
+        start += 1
+    while start < end and _leads_out(text[start:end]):
+        end -= 1
+    return text[start:end]
+
+
+def _leads_in(letter: str) -> bool:
+    return letter in _AROUND or unicodedata.category(letter) in {"Zs", "Cf", "Cc", "Ps", "Pi"}
+
+
+def _leads_out(text: str) -> bool:
+    """Whether the last letter does not belong to the address; a closing bracket does if it was opened."""
+    last = text[-1]
+    if last == ")":
+        return text.count(")") > text.count("(")
+    kinds = {"Zs", "Cf", "Cc", "Pe", "Pf", "Pi", "Po"}
+    return last in _AROUND or (unicodedata.category(last) in kinds and last not in _IN_ADDRESSES)
+
+
+def _read_short(text: str, site: str) -> str | Repository | None:
+    """`owner/repository/file@revision` as an address, `owner/repository:TAG` as a repository."""
+    if found := _REPOSITORY.fullmatch(text):
+        return Repository(site, found["repo"], _tag(found["tag"]), found["revision"] or "main")
+    found = _FILE.fullmatch(text)
+    if not found or found["path"].partition("/")[0] in _ROUTES or "?" in text:
+        return None
+    return Repository(site, found["repo"], revision=found["revision"] or "main").address(found["path"])
+
+
+def _tag(text: str | None) -> str:
+    return "" if text is None or text.lower() == "latest" else text
+
+
+def _checked(url: str, text: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port  # looked at here, so that a bad one fails here
+    except ValueError as exc:
+        raise DownloadError(
+            "This is no address", phrase("“{text}”: {reason}.", text=text, reason=exc), HINT
+        ) from exc
+    if parts.scheme not in {"http", "https"} or not host:
+        raise DownloadError(
+            "This is no address that can be downloaded",
+            phrase("“{text}” is not understood.", text=text),
+            HINT,
+        )
+    return parts._replace(fragment="")
+
+
+def _behind_page(parts: SplitResult, site: str) -> SplitResult | Repository:
+    """What is meant where the person copied the address of a page that shows it."""
+    host = parts.hostname or ""
+    if host in _LIKE_HUGGING_FACE or parts.netloc == urlsplit(site).netloc:
+        return _behind_hugging_face(parts)
+    if host.endswith((".modelscope.cn", ".modelscope.ai")) or host in {"modelscope.cn", "modelscope.ai"}:
+        found = _MODELSCOPE_PAGE.fullmatch(parts.path)
+        path = f"{found[1]}/resolve/{quote(unquote(found[2]))}" if found else parts.path
+        return parts._replace(path=path, query="" if found else parts.query)
+    route = "raw" if host == "github.com" else "resolve"
+    found = _BLOB_PAGE.fullmatch(parts.path)
+    return parts._replace(path=f"{found[1]}/{route}/{found[2]}") if found else parts
+
+
+def _behind_hugging_face(parts: SplitResult) -> SplitResult | Repository:
+    if parts.hostname == "hf.co":
+        parts = parts._replace(netloc="huggingface.co")
+    site = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    shown = parse_qs(parts.query).get("show_file_info")
+    match parts.path.strip("/").split("/"):
+        case [owner, repository, *route] if not route or (route[0] == "tree" and len(route) > 1):
+            name, _, tag = unquote(repository).partition(":")
+            found = Repository(
+                site,
+                f"{unquote(owner)}/{name}",
+                _tag(tag),
+                revision=unquote(route[1]) if route else "main",
+                folder="/".join(map(unquote, route[2:])),
+            )
+            return urlsplit(found.address(shown[0])) if shown else found
+        case [owner, repository, "blob" | "raw" | "resolve", revision, *path] if path:
+            file = "/".join((owner, repository, "resolve", revision, *path))
+            return parts._replace(path=f"/{file}")
+        case _:
+            return parts

@@ -1,0 +1,153 @@
+"""Finds the file of a model in a repository of Hugging Face, or of a mirror: by its quantization. Blocks.
+
+Any thread. Nobody is asked but the site that the repository is on.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+from urllib3.exceptions import HTTPError
+
+from tray_app.download.address import HUGGING_FACE, Repository, read_address
+from tray_app.download.faults import broken_body
+from tray_app.download.naming import names_a_model
+from tray_app.download.session import Session
+from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
+from tray_app.system.files import NOT_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_TIMEOUT_S = (10.0, 30.0)
+_LONGEST_LIST_BYTES = 32 << 20
+"""The largest repositories have some 100,000 files, each of which takes a line."""
+_MOST_NAMED = 40
+"""So many names still fit into a message."""
+
+_SPLIT = re.compile(r"-(\d{5})-of-\d{5}$")
+_QUANTIZATION = re.compile(r"(?:^|[-._/])((?:UD-)?(?:I?Q|TQ|BF|F|FP|MXFP|NVFP)\d\w*)$", re.IGNORECASE)
+_NO_MODEL = ("mmproj", "imatrix")
+"""In the names of files that go with a model."""
+
+
+class _File(msgspec.Struct):
+    rfilename: str
+
+
+class _Listing(msgspec.Struct):
+    """What Hugging Face's `/api/models/…` says of a repository, as far as it is used."""
+
+    siblings: tuple[_File, ...]
+
+
+def address_of_file(
+    text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE
+) -> str:
+    """`text` as it is if it names a file; if it names a repository, the address of the file that is meant.
+
+    DownloadError if it is no address, nobody answers, or it is not clear which file is meant: then its
+    message lists what there is.
+    """
+    found = read_address(text, endpoint)
+    if not isinstance(found, Repository):
+        return text
+    with session_factory() as session:
+        return found.address(choose(found, _paths(session, found)))
+
+
+def choose(repository: Repository, paths: Iterable[str]) -> str:
+    """Which of a repository's files is meant: the only one that fits. DownloadError names what there is."""
+    models = [path for path in paths if _is_model(path) and path.startswith(_prefix(repository))]
+    if not models:
+        raise DownloadError(
+            phrase("There is no GGUF model in {repository}", repository=repository.name),
+            "This app runs models in the GGUF format.",
+            "Look on Hugging Face for a repository of this model with GGUF in its name.",
+        )
+    fitting = [path for path in models if _fits(path, repository.tag)]
+    exact = [path for path in fitting if _label(path).upper() == repository.tag.upper()]
+    for candidates in (fitting, exact):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise _unclear(repository, fitting or models, known=bool(fitting))
+
+
+def _paths(session: Session, repository: Repository) -> list[str]:
+    url = f"{repository.site}/api/models/{quote(repository.name)}"
+    if repository.revision != "main":
+        url += f"/revision/{quote(repository.revision, safe='')}"
+    with closing(session.get_hops(url, {}, _TIMEOUT_S)[-1]) as answer:
+        try:
+            content = answer.raw.read(_LONGEST_LIST_BYTES, decode_content=False)
+        except HTTPError as exc:
+            raise broken_body(exc) from exc
+    try:
+        return [file.rfilename for file in msgspec.json.decode(content, type=_Listing).siblings]
+    except NOT_JSON as exc:
+        raise DownloadError(
+            phrase("The files of {repository} could not be listed", repository=repository.name),
+            phrase("{site} did not answer with a list of files.", site=repository.site),
+            "Give the address of the file itself.",
+        ) from exc
+
+
+def _prefix(repository: Repository) -> str:
+    return f"{repository.folder}/" if repository.folder else ""
+
+
+def _is_model(path: str) -> bool:
+    name = path.rpartition("/")[2].lower()
+    split = _SPLIT.search(_stem(name))
+    goes_with_one = any(word in name for word in _NO_MODEL)
+    return names_a_model(name) and not goes_with_one and (split is None or int(split[1]) == 1)
+
+
+def _fits(path: str, tag: str) -> bool:
+    """Whether a file is what a tag says: by the end of its name, by its folder, or by its whole name."""
+    if not tag:
+        return True
+    folder, _, name = path.rpartition("/")
+    if names_a_model(tag):
+        return name.lower() == tag.lower()
+    wanted = f"_{_plain(tag)}"
+    return any(f"_{_plain(text)}".endswith(wanted) for text in (_SPLIT.sub("", _stem(name)), folder))
+
+
+def _label(path: str) -> str:
+    """The quantization by the file's name, or else its folder's; empty if neither tells."""
+    folder, _, name = path.rpartition("/")
+    for text in (_SPLIT.sub("", _stem(name)), folder):
+        if found := _QUANTIZATION.search(text):
+            return found[1]
+    return ""
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.gguf$", "", name, flags=re.IGNORECASE)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[-./]", "_", text).upper()
+
+
+def _unclear(repository: Repository, models: list[str], *, known: bool) -> DownloadError:
+    labels = [_label(path) for path in models]
+    if not all(labels) or len(set(labels)) < len(labels):
+        labels = [path.rpartition("/")[2] for path in models]
+    named = ", ".join(labels[:_MOST_NAMED]) + (", …" if len(labels) > _MOST_NAMED else "")
+    title = (
+        phrase("{repository} has several models", repository=repository.name)
+        if known
+        else phrase("{repository} has no {tag}", repository=repository.name, tag=repository.tag)
+    )
+    return DownloadError(
+        title,
+        phrase("It has: {names}.", names=named),
+        phrase("Name one of them: {example}", example=f"hf.co/{repository.name}:{labels[0]}"),
+    )
