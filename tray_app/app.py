@@ -310,6 +310,8 @@ class App:
     def examine(self) -> Examination:
         """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
         status, complaints = self.status(), (self.store.problem, self.catalog_problem)
+        state, plan = status.engine.state, status.engine.plan
+        kind = plan.engine.kind if plan else None
         return examine(
             Patient(
                 paths=self.paths,
@@ -318,7 +320,7 @@ class App:
                 library=self.library,
                 finder=self._engines,
                 secrets=self._secrets,
-                running=RunningApp(os.getpid(), status.engine.state, status.serving, status.base_url),
+                running=RunningApp(os.getpid(), state, status.serving, status.base_url, engine=kind),
                 complaints=tuple(filter(None, complaints)),
             )
         )

@@ -82,6 +82,7 @@ _WAIT_S = 0.5 if sys.platform == "win32" else None
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code."""
     _write_utf8()
+    _end_by_ctrl_c()
     try:
         commands(args=arguments, prog_name="powerinfer-tray")
     except AppError as exc:
@@ -100,6 +101,11 @@ def _write_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")
+
+
+def _end_by_ctrl_c() -> None:
+    """Whoever starts us may ignore Ctrl-C, as scripts do for what runs behind them: that is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @commands.callback(invoke_without_command=True)
@@ -244,7 +250,7 @@ def selftest(*, as_json: Json = False) -> None:
     if as_json:
         print_json(report)
     else:
-        typer.echo("Everything works." if report.ok else "Something was left behind.")
+        typer.echo(report.verdict)
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -391,6 +397,8 @@ def _next(events: queue.SimpleQueue[T]) -> T:
 def _signals_to(handler: Any) -> Iterator[None]:
     """Let Ctrl-C, a termination and a closed terminal call `handler` in place of ending the process."""
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    if "SIGHUP" in names and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        names.remove("SIGHUP")  # started with nohup, to outlive its terminal
     before = {name: signal.signal(getattr(signal, name), lambda *_: handler()) for name in names}
     try:
         yield
