@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
-ONE_THREAD: Text = (
-    "With more than one thread, PowerInfer loses parts of a sparse model's sums and gives wrong answers. "
-    "So it always gets one thread."
-)
-"""Measured, see docs/decisions/0011-one-thread.md."""
+ONE_THREAD: Text = "PowerInfer computes sparse models wrongly with several threads, so they get one."
+"""Its threads add to one row at the same time, which loses parts of sums: docs/decisions/0011."""
 _ELSEWHERE: Text = "The server on the other machine decides this."
 _UNKNOWN: Text = "The engine that runs this model has no such option."
 _APPLE_SILICON: Text = "Apple Silicon shares its memory with the GPU, so there is no budget to set."

@@ -63,6 +63,7 @@ class TuneDialog(QDialog):
         self._lay_out()
         self._permit()
         if self._obstacle:
+            self.intro.hide()
             self.card.show_error(self._obstacle)
         self.resize(*_SIZE)
 
