@@ -1,6 +1,7 @@
 """The terminal commands: what they print, where, and how they end."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import requests
 
 from tests.fakes.models import HTML_PAGE, write_truncated_model
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
 from tray_app import __version__
 from tray_app.system.ports import free_port
 
@@ -280,3 +281,18 @@ def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
     assert second.returncode == 1
     assert f"Port {port} is used by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
     assert "is free" in second.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are inherited on POSIX systems")
+@pytest.mark.parametrize(("ignoring", "outlives"), [("HUP", True), ("INT TERM", False)])
+def test_serve_outlives_its_terminal_only_if_it_was_started_with_nohup(
+    ignoring: str, *, outlives: bool
+) -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port), ignoring=ignoring) as program:
+        program.line_with("Ready")
+        program.process.send_signal(signal.SIGHUP)
+        if outlives:
+            assert "dimensions" in powerinfer_tray("embed", "hello").stdout
+            program.interrupt()
+        assert program.process.wait(DEADLINE_S) == 0
