@@ -118,9 +118,8 @@ def loses_sums(options: argparse.Namespace) -> bool:
 
 
 def computed(options: argparse.Namespace) -> list[float]:
-    if not loses_sums(options):
-        return options.answer
-    return [random.uniform(0.5, 1) * number for number in options.answer]  # noqa: S311
+    kept = (random.uniform(0.5, 1) if loses_sums(options) else 1 for _ in options.answer)  # noqa: S311
+    return [part * number for part, number in zip(kept, options.answer, strict=True)]
 
 
 def serve(options: argparse.Namespace) -> None:

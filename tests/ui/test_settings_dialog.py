@@ -402,7 +402,9 @@ def test_the_threads_are_grey_for_a_sparse_model_say_why_and_keep_their_value(
     tmp_path: Path,
     name: str,
 ) -> None:
-    fake = FakeApp(make_status(settings=Settings(model="bamboo", **{name: 3})), folder=tmp_path)
+    fake = FakeApp(
+        make_status(settings=Settings(model="bamboo", threads=3, threads_batch=3)), folder=tmp_path
+    )
 
     dialog = open_dialog(fake)
     editor = dialog.editors[name]
