@@ -334,6 +334,8 @@ class App:
         """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
         status, complaints = self.status(), (self.store.problem, self.catalog_problem)
         base_url = status.server.base_url
+        state, plan = status.engine.state, status.engine.plan
+        kind = plan.engine.kind if plan else None
         return examine(
             Patient(
                 paths=self.paths,
@@ -342,7 +344,7 @@ class App:
                 library=self.library,
                 finder=self._engines,
                 secrets=self._secrets,
-                running=RunningApp(os.getpid(), status.engine.state, base_url is not None, base_url),
+                running=RunningApp(os.getpid(), state, base_url is not None, base_url, engine=kind),
                 complaints=tuple(filter(None, complaints)),
             )
         )

@@ -95,6 +95,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    _end_by_ctrl_c()
     try:
         commands(args=arguments, prog_name="powerinfer-tray")
     except OutputError:
@@ -113,6 +114,11 @@ def _run(arguments: list[str]) -> int:
 def _complain(error: AppError) -> None:
     with suppress(OSError):  # then there is nobody to be told
         echo(f"Error: {error}", err=True)
+
+
+def _end_by_ctrl_c() -> None:
+    """Whoever starts us may ignore Ctrl-C, as scripts do for what runs behind them: that is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @commands.callback(invoke_without_command=True)
@@ -265,7 +271,7 @@ def selftest(*, as_json: Json = False) -> None:
     if as_json:
         print_json(report)
     else:
-        echo("Everything works." if report.ok else "Something was left behind.")
+        echo(report.verdict)
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -413,6 +419,8 @@ def _next(events: queue.SimpleQueue[T]) -> T:
 def _signals_to(handler: Any) -> Iterator[None]:
     """Let Ctrl-C, a termination and a closed terminal call `handler` in place of ending the process."""
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    if "SIGHUP" in names and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        names.remove("SIGHUP")  # started with nohup, to outlive its terminal
     before = {name: signal.signal(getattr(signal, name), lambda *_: handler()) for name in names}
     try:
         yield

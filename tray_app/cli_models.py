@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.filesize import decimal
 
+from tray_app.engine.effect import ONE_THREAD
 from tray_app.errors import ModelError
 from tray_app.models.faults import missing
 from tray_app.models.housekeeping import How
@@ -218,6 +219,7 @@ def _document(report: ModelReport) -> dict[str, Any]:
         "chat_template": header.chat_template is not None,
         "engine": report.kind,
         "engine_problem": _problem(report.obstacle),
+        "one_thread": ONE_THREAD if header.sparse else None,
         "verdict": {
             "fit": verdict.fit,
             "text": verdict.text,

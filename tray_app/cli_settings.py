@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from tray_app.doctor import ignored_by, patient_here
 from tray_app.gateway.client import find_running
 from tray_app.settings.keystore import Keeper, KeyStore
 from tray_app.settings.schema import FIELDS, field_named, parse_value
@@ -35,14 +36,16 @@ KeyName = Annotated[
 
 @settings_commands.command("show")
 def settings_show(*, as_json: Json = False) -> None:
-    """Print every setting with its value."""
+    """Print every setting with its value, and whether a changed one has no effect."""
     store = _settings()
     values = msgspec.to_builtins(store.current)
     if as_json:
         print_json(values)
     else:
+        ignored = ignored_by(patient_here(os.environ))
         for field in FIELDS:
-            echo(f"{field.name} = {_as_text(values[field.name])}")
+            reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
+            echo(f"{field.name} = {_as_text(values[field.name])}{reason}")
     _raise_problem(store)
 
 

@@ -13,6 +13,7 @@ import typer
 from msgspec.structs import replace
 
 from tray_app.gateway.client import find_running
+from tray_app.models.library import NotInstalledError
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.terminal import (
@@ -23,11 +24,12 @@ from tray_app.terminal import (
     plain_console,
     print_json,
 )
-from tray_app.tuning import tune
+from tray_app.tuning import one_thread_only, tune, tuning_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tray_app.app import App
     from tray_app.tuning import Threads, Tuning
 
 
@@ -44,6 +46,8 @@ def tune_threads(
     overrides: dict[str, Any] = {"port": free_port(), "network": "local"} | (
         {"model": model} if model else {}
     )
+    with headless_app(overrides) as app:
+        _refuse_what_cannot_be_tuned(app)
     with (
         _server_at_rest(),
         headless_app(overrides) as app,
@@ -102,6 +106,16 @@ def _settings(threads: Threads) -> dict[str, int]:
     return {"threads": threads.writing, "threads_batch": threads.reading}
 
 
+def _refuse_what_cannot_be_tuned(app: App) -> None:
+    """Before a server is stopped or a model downloaded for nothing: `EngineError`, or why it cannot start."""
+    try:
+        obstacle = tuning_obstacle(app.preview(app.store.current))
+    except NotInstalledError as exc:
+        obstacle = one_thread_only() if exc.entry.sparse else None
+    if obstacle:
+        raise obstacle
+
+
 @contextmanager
 def _server_at_rest() -> Iterator[None]:
     """Two engines would measure each other: the server of a running app stops for as long as the block."""
@@ -122,7 +136,7 @@ def _interrupts(cancelled: threading.Event) -> Iterator[None]:
 
     def cancel(*_: object) -> None:
         cancelled.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = signal.signal(signal.SIGINT, cancel)
     try:

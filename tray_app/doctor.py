@@ -1,4 +1,7 @@
-"""Looks at all that a start of the server depends on, and starts none. Any thread; takes a second or two."""
+"""Looks at all that a start of the server depends on, and starts none. Any thread; takes a second or two.
+
+A PowerInfer engine that runs is asked for embeddings, which takes as long as it takes to compute them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ import msgspec
 from tray_app import __version__
 from tray_app.engine import lastfailure
 from tray_app.engine.devices import merge_devices
+from tray_app.engine.effect import ignored_settings, without_effect
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import ignored_settings, plan_launch, plan_remote
+from tray_app.engine.plan import plan_launch, plan_remote
 from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.examination import (
@@ -34,14 +38,15 @@ from tray_app.examination import (
     PastFailure,
     PortFinding,
     Problem,
+    Repetition,
     RunningApp,
     SettingsFinding,
 )
-from tray_app.gateway.client import SlowAnswerError, find_running
+from tray_app.gateway.client import SlowAnswerError, embed, find_running
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.serving import check_key, listening_address
+from tray_app.serving import check_key, client_key, listening_address
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, list_text
@@ -51,18 +56,24 @@ from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tray_app.download.session import Session
     from tray_app.engine.kinds import Engine
+    from tray_app.gateway.client import Embeddings
     from tray_app.models.library import Model
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
 _GB = 1e9
 _LIBRARIES = {"Qt": "PySide6-Essentials", "llama.cpp": "xllamacpp"}
 _NETWORK_TIMEOUT_S = (5.0, 10.0)
+_REPEATED = "One text, asked for again and again."
+_TIMES = 10
+_ANSWER_TIMEOUT_S = 60.0
+"""A large model on a slow machine reads the text in a few seconds; requests before ours take theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class _Notes:
 
     model: ModelFinding | None = None
     engine: Engine | None = None
-    ignored: tuple[str, ...] = ()
+    sparse: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, error: AppError, *, stops: bool) -> None:
@@ -127,6 +138,7 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
     given_up = patient.running.problem if patient.running else None
     if given_up and given_up not in notes.problems:
         notes.problems.append(given_up)
+    repetition = _look_at_answers(patient, notes)
     return Examination(
         versions=versions(),
         host=patient.host,
@@ -134,14 +146,30 @@ def examine(patient: Patient, session: Session | None = None) -> Examination:
         engines=_engines(patient, notes),
         model=notes.model,
         port=port,
-        settings=SettingsFinding(str(patient.paths.settings_file), _changed(patient.settings), notes.ignored),
+        settings=_settings_finding(patient, notes),
         folders=_look_at_folders(patient, notes),
         running=patient.running,
         last_failure=_last_failure(patient.paths),
         network=_look_at_network(patient, notes, session) if session else (),
         keys=keys,
         problems=tuple(sorted(notes.problems, key=lambda problem: not problem.stops)),
+        repetition=repetition,
     )
+
+
+def ignored_by(patient: Patient) -> dict[str, Text]:
+    """The settings that a person has changed without effect on what would run, with the reasons.
+
+    Nothing where it is not known what would run.
+    """
+    notes = _Notes()
+    _look_at_model(patient, notes)
+    return _ignored(patient, notes)
+
+
+def ask_again(embed_texts: Callable[[Sequence[str]], Embeddings]) -> Repetition:
+    """Ask a server for the embedding of one text several times; `GatewayError` if it does not answer."""
+    return Repetition.of([embed_texts([_REPEATED]).vectors[0] for _ in range(_TIMES)])
 
 
 def _running_app(state_dir: Path) -> RunningApp | None:
@@ -158,7 +186,7 @@ def _running_app(state_dir: Path) -> RunningApp | None:
     problem = None
     if status.state == State.FAILED and (told := status.problem):
         problem = Problem(told.title, told.message, told.hint, stops=True)
-    return RunningApp(client.pid, status.state, status.serving, status.base_url, problem)
+    return RunningApp(client.pid, status.state, status.serving, status.base_url, problem, status.engine.kind)
 
 
 def versions() -> dict[str, str]:
@@ -192,12 +220,11 @@ def _look_at_model(patient: Patient, notes: _Notes) -> None:
         _look_at_download(patient, exc, notes)
     except AppError as exc:
         notes.add(exc, stops=True)
-    if notes.engine:
-        notes.ignored = ignored_settings(settings, notes.engine, patient.host)
 
 
 def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
     settings, host = patient.settings, patient.host
+    notes.sparse = model.header.sparse
     choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = ModelFinding(model.id, str(model.path), found.verdict.text), found.engine
@@ -218,6 +245,7 @@ def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
 
 def _look_at_download(patient: Patient, missing: NotInstalledError, notes: _Notes) -> None:
     entry = missing.entry
+    notes.sparse = entry.sparse
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
@@ -235,6 +263,32 @@ def _look_at_download(patient: Patient, missing: NotInstalledError, notes: _Note
             ),
             stops=True,
         )
+
+
+def _look_at_answers(patient: Patient, notes: _Notes) -> Repetition | None:
+    """Whether PowerInfer, if it runs now, computes rightly: it has lost sums without a word before."""
+    running = patient.running
+    if not running or running.engine != EngineKind.POWERINFER or running.state != State.READY:
+        return None
+    base_url = running.base_url or ""  # where an engine is ready, the address is open
+    try:
+        key = client_key(patient.settings, patient.secrets)
+        found = ask_again(lambda texts: embed(base_url, texts, key=key, timeout_s=_ANSWER_TIMEOUT_S))
+    except AppError as exc:
+        notes.add(exc, stops=False)
+        return None
+    if not found.same:
+        notes.add(differing_answers(found), stops=True)
+    return found
+
+
+def differing_answers(found: Repetition) -> EngineError:
+    """What to tell of a PowerInfer server whose answers differ."""
+    return EngineError(
+        "PowerInfer computes wrongly",
+        f"The answers to one text must be equal, but: {found}.",
+        "Use another build of PowerInfer's server, or a dense model (GGUF). Make its embeddings again.",
+    )
 
 
 def _look_at_keys(patient: Patient, notes: _Notes) -> dict[str, str]:
@@ -347,6 +401,22 @@ def _free_bytes(folder: Path) -> int | None:
 def _nearest(path: Path) -> Path:
     """The folder itself, or the first above it that is there."""
     return next((each for each in (path, *path.parents) if os.path.exists(each)), path)  # noqa: PTH110 as above
+
+
+def _settings_finding(patient: Patient, notes: _Notes) -> SettingsFinding:
+    ignored = _ignored(patient, notes)
+    return SettingsFinding(
+        str(patient.paths.settings_file),
+        _changed(patient.settings),
+        tuple(ignored),
+        {name: str(reason) for name, reason in ignored.items()},
+    )
+
+
+def _ignored(patient: Patient, notes: _Notes) -> dict[str, Text]:
+    if notes.engine is None:
+        return {}
+    return ignored_settings(patient.settings, without_effect(notes.engine, patient.host, sparse=notes.sparse))
 
 
 def _changed(settings: Settings) -> dict[str, str]:

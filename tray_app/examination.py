@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class Problem:
     message: str
     hint: str
     stops: bool
-    """Whether the server cannot start, or cannot answer, because of it."""
+    """Whether the server cannot start, cannot answer or answers wrongly because of it."""
 
     @classmethod
     def of(cls, error: AppError, *, stops: bool) -> Problem:
@@ -107,6 +108,8 @@ class SettingsFinding:
     file: str
     changed: Mapping[str, str]
     ignored: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why, by name of the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,34 @@ class RunningApp:
     """The address that is open; None while it is not serving."""
     problem: Problem | None = None
     """Why it has given up."""
+    engine: str | None = None
+    """The kind of engine that runs, if one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Whether a server gives the same answer to the same text, as one that computes rightly does."""
+
+    asked: int
+    same: bool
+    lowest_cosine: float
+    """Between the first answer and the one that is farthest from it."""
+
+    @classmethod
+    def of(cls, vectors: Sequence[Sequence[float]]) -> Repetition:
+        """What the embeddings of one text tell, in the order in which they came."""
+        first, *others = vectors
+        same = all(vector == first for vector in others)
+        lowest = 1.0 if same else min(_cosine(first, vector) for vector in others)
+        return cls(len(vectors), same, round(lowest, 6))
+
+    def __str__(self) -> str:
+        if self.same:
+            return f"one text embedded {self.asked} times: always the same answer"
+        return (
+            f"one text embedded {self.asked} times: the answers differ, down to a cosine of"
+            f" {self.lowest_cosine:.6f}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +189,12 @@ class Examination:
     problems: tuple[Problem, ...]
     keys: Mapping[str, str] = field(default_factory=dict)
     """Where each key is that there is, by its name."""
+    repetition: Repetition | None = None
+    """Only of a PowerInfer engine that runs."""
 
     @property
     def ok(self) -> bool:
-        """Whether the server runs, or could be started."""
+        """Whether the server runs and answers rightly, or could be started."""
         return not any(problem.stops for problem in self.problems)
 
 
@@ -195,6 +228,8 @@ def summary(examination: Examination) -> Iterator[str]:
     yield from _rows("Folders", map(_folder, examination.folders))
     if examination.running:
         yield from _rows("App", [_running(examination.running)])
+    if examination.repetition:
+        yield from _rows("Answers", [str(examination.repetition)])
     if examination.last_failure:
         yield from _rows("Last failure", [_failure(examination.last_failure)])
     yield from _rows("Network", map(_network, examination.network))
@@ -230,6 +265,8 @@ def _rows(title: str, texts: Sequence[str] | Iterator[str]) -> Iterator[str]:
 
 
 def _conclusion(examination: Examination) -> str:
+    if examination.repetition and not examination.repetition.same:
+        return "The server runs and answers wrongly: see ✗ above."
     if not examination.ok:
         return "The server cannot start, or cannot be reached: see ✗ above."
     serving = examination.running and examination.running.serving
@@ -280,6 +317,12 @@ def _settings(settings: SettingsFinding) -> Iterator[str]:
     yield ", ".join(f"{name}={value}" for name, value in settings.changed.items()) or "as delivered"
     if settings.ignored:
         yield f"without effect on this engine: {', '.join(settings.ignored)}"
+    yield from dict.fromkeys(settings.reasons.values())
+
+
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    product = math.fsum(x * y for x, y in zip(one, other, strict=True))
+    return product / (math.hypot(*one) * math.hypot(*other) or 1.0)
 
 
 def _folder(folder: FolderFinding) -> str:

@@ -1,7 +1,8 @@
 """Proves an installation: downloads the test model from itself, serves it, embeds a sentence. Main thread.
 
 Nothing of the person's is touched: settings, models and ports are its own and gone afterwards. The
-download is cut off in the middle and resumed by a second queue, as after a quit.
+download is cut off in the middle and resumed by a second queue, as after a quit. Where there are a PowerInfer
+engine and a sparse model for it, these are started too, and asked for one text again and again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import math
+import os
 import re
 import tempfile
 import threading
@@ -21,16 +23,24 @@ from typing import TYPE_CHECKING, Protocol
 import psutil
 
 from tray_app.app import App
+from tray_app.doctor import ask_again, differing_answers, patient_here
 from tray_app.download.queue import DownloadQueue
-from tray_app.errors import AppError
+from tray_app.engine.kinds import EngineKind, choose_engine
+from tray_app.engine.report import EngineChoice, report_on
+from tray_app.errors import AppError, EngineError
 from tray_app.models.library import builtin_model
+from tray_app.models.memory import Fit
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tray_app.doctor import Patient
     from tray_app.download.progress import Progress
+    from tray_app.engine.kinds import Engine
+    from tray_app.examination import Repetition
+    from tray_app.models.library import Model
     from tray_app.system.host import Host
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
@@ -72,6 +82,15 @@ class Report:
     engine: EngineProof
     embedding: EmbeddingProof
     orphans: int
+    powerinfer: Repetition | None
+    """None where there is no PowerInfer engine, or no sparse model that it can use."""
+
+    @property
+    def verdict(self) -> str:
+        """What the test comes to, for people."""
+        if self.powerinfer and not self.powerinfer.same:
+            return str(differing_answers(self.powerinfer))
+        return "Something was left behind." if self.orphans else "Everything works."
 
 
 class Listener(Protocol):
@@ -91,9 +110,17 @@ def run_selftest(host: Host, listener: Listener) -> Report:
         paths = AppPaths.below(Path(folder))
         download = _prove_download(paths.models, listener)
         engine, embedding = _prove_server(paths, host, listener)
+        powerinfer = _prove_powerinfer(paths, host, listener)
         orphans = len(psutil.Process().children(recursive=True))
         listener.step(f"The server has stopped. Processes left behind: {orphans}")
-    return Report(ok=orphans == 0, download=download, engine=engine, embedding=embedding, orphans=orphans)
+    return Report(
+        ok=orphans == 0 and (powerinfer is None or powerinfer.same),
+        download=download,
+        engine=engine,
+        embedding=embedding,
+        orphans=orphans,
+        powerinfer=powerinfer,
+    )
 
 
 def _prove_download(folder: Path, listener: Listener) -> DownloadProof:
@@ -155,6 +182,46 @@ def _prove_server(paths: AppPaths, host: Host, listener: Listener) -> tuple[Engi
         EngineProof(engine.kind, engine.version),
         EmbeddingProof(len(vector), round(norm, 6), round(answer.elapsed_ms, 3)),
     )
+
+
+def _prove_powerinfer(paths: AppPaths, host: Host, listener: Listener) -> Repetition | None:
+    """Whether PowerInfer answers one text in one way, as it does with a single thread alone."""
+    patient = patient_here(os.environ)
+    engine = _powerinfer(patient)
+    model = _smallest_sparse(patient, engine) if engine else None
+    if engine is None or model is None:
+        missing = "no sparse model that fits this machine" if engine else "no PowerInfer engine"
+        listener.step(f"PowerInfer is not asked: there is {missing} here")
+        return None
+    overrides = {"model": str(model.path), "engine": engine.command[0], "port": free_port()}
+    app = App(paths, host, overrides=overrides)
+    try:
+        listener.step(f"Starting PowerInfer with {model.name}")
+        app.start_server()
+        app.wait_until_ready(_TIMEOUT_S)
+        found = ask_again(app.embed)
+    finally:
+        app.close()
+    listener.step(f"PowerInfer: {found}")
+    return found
+
+
+def _powerinfer(patient: Patient) -> Engine | None:
+    """The PowerInfer engine that the person has chosen, else the one that would be found."""
+    for setting in (patient.settings.engine, EngineKind.POWERINFER):
+        with suppress(EngineError):
+            return choose_engine(setting, sparse=True, finder=patient.finder)
+    return None
+
+
+def _smallest_sparse(patient: Patient, engine: Engine) -> Model | None:
+    """The sparse model in the person's folder that costs least; None if none fits into memory."""
+    models = (model for model in patient.library.contents().models if model.header.sparse)
+    smallest = min(models, key=lambda model: model.size_bytes, default=None)
+    if smallest is None:
+        return None
+    report = report_on(smallest, patient.settings, EngineChoice(engine, None), patient.host)
+    return None if report.verdict.fit is Fit.TOO_LARGE else smallest
 
 
 class _Server(http.server.ThreadingHTTPServer):

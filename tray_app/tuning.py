@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.engine.effect import ONE_THREAD
 from tray_app.engine.plan import LaunchPlan
 from tray_app.errors import EngineError
 from tray_app.settings.schema import AUTO
@@ -105,6 +106,22 @@ def candidates(host: Host, present: Threads) -> tuple[int, ...]:
     return tuple(sorted({max(1, count) for count in around} | {present.writing, present.reading}))
 
 
+def tuning_obstacle(plan: Plan) -> EngineError | None:
+    """Why there is nothing to measure where this runs, if so."""
+    if not isinstance(plan, LaunchPlan):
+        return EngineError("A remote server has threads of its own", "They are chosen where it was started.")
+    return one_thread_only() if plan.model.header.sparse else None
+
+
+def one_thread_only() -> EngineError:
+    """Why a sparse model is not measured."""
+    return EngineError(
+        "A sparse model is always computed by one thread",
+        ONE_THREAD,
+        "For all cores, choose a dense model (GGUF), which llama.cpp runs.",
+    )
+
+
 def tune(
     server: Server,
     settings: Settings,
@@ -115,8 +132,10 @@ def tune(
     """Measure the running server with each candidate; afterwards it runs as before, whatever happens.
 
     `tell` hears what has been measured so far, and how many samples there will be. `AppError` if the server
-    does not run, is a remote one, or fails meanwhile.
+    does not run or fails meanwhile, or if there is nothing to measure: then it is left alone.
     """
+    if obstacle := tuning_obstacle(server.wait_until_ready(_READY_TIMEOUT_S)):
+        raise obstacle
     present = threads_of(settings, host)
     counts = candidates(host, present)
     samples: list[Sample] = []
@@ -125,21 +144,17 @@ def tune(
             if cancelled.is_set():
                 break
             server.try_threads(count)
-            plan = server.wait_until_ready(_READY_TIMEOUT_S)
-            if not isinstance(plan, LaunchPlan):
-                raise EngineError(
-                    "A remote server has threads of its own", "They are chosen where it was started."
-                )
-            samples.append(_measure(server, plan, count, cancelled))
+            samples.append(_measure(server, count, cancelled))
             tell(tuple(samples), len(counts))
     finally:
         server.try_threads(None)
     return Tuning(present, tuple(samples), complete=not cancelled.is_set())
 
 
-def _measure(server: Server, plan: LaunchPlan, count: int, cancelled: Event) -> Sample:
+def _measure(server: Server, count: int, cancelled: Event) -> Sample:
+    plan = server.wait_until_ready(_READY_TIMEOUT_S)
     server.embed([_TEXT])  # the first one after a start also reads the weights from the disk
-    writes = not plan.model.header.encoder
+    writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
     return Sample(
         count, _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None
     )

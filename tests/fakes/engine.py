@@ -1,12 +1,14 @@
 """A native engine for tests: a program of its own that behaves, and misbehaves, as its command line says.
 
 Run by its path. Answers POST /embedding as PowerInfer does, POST /v1/embeddings as llama.cpp does, and GET
-/props with 200. It ignores arguments of real engines that it has no use for.
+/props with 200. As PowerInfer, it loses sums of a sparse model when several threads read a text. It ignores
+arguments of real engines that it has no use for.
 """
 
 import argparse
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -73,6 +75,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--spin", action="store_true", help="compute meanwhile, as PowerInfer does")
     parser.add_argument("--spam-lines", type=int, default=0, help="print so many lines a second")
     parser.add_argument("--answer", type=json.loads, default=[0.25, -0.5], help="the vector")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--threads-batch", type=int, default=1)
+    parser.add_argument("--lose-sums", action="store_true", help="with one thread too")
     return parser.parse_known_args()[0]
 
 
@@ -103,6 +108,20 @@ def hang(*, spin: bool) -> None:
     threading.Event().wait()
 
 
+def loses_sums(options: argparse.Namespace) -> bool:
+    if options.lose_sums:
+        return True
+    if options.threads_batch == 1 or not os.path.isfile(options.model):  # noqa: PTH113  as below
+        return False
+    with open(options.model, "rb") as model:  # noqa: PTH123
+        return model.read(4) == b"PWRI"
+
+
+def computed(options: argparse.Namespace) -> list[float]:
+    kept = (random.uniform(0.5, 1) if loses_sums(options) else 1 for _ in options.answer)  # noqa: S311
+    return [part * number for part, number in zip(kept, options.answer, strict=True)]
+
+
 def serve(options: argparse.Namespace) -> None:
     hung = threading.Event()
 
@@ -117,7 +136,7 @@ def serve(options: argparse.Namespace) -> None:
             if hung.is_set():
                 hang(spin=options.spin)
             if self.path == "/embedding":
-                self._send(200, {"embedding": options.answer})
+                self._send(200, {"embedding": computed(options)})
             elif self.path == "/tokenize":
                 self._send(200, {"tokens": [1, 2]})
             elif self.path == "/v1/embeddings":

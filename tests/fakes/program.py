@@ -83,10 +83,11 @@ class RunningProgram:
 
 
 @contextlib.contextmanager
-def running(*arguments: str) -> Iterator[RunningProgram]:
-    """`powerinfer-tray ARGUMENTS`, ended with the block."""
+def running(*arguments: str, ignoring: str = "") -> Iterator[RunningProgram]:
+    """`powerinfer-tray ARGUMENTS`, ended with the block; by a parent that ignores signals, as `INT HUP`."""
+    parent = ("/bin/sh", "-c", f'trap "" {ignoring}; exec "$@"', "sh") if ignoring else ()
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*parent, *COMMAND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -85,6 +85,18 @@ def test_terminate_ends_the_program(how: str, tmp_path: Path) -> None:
 
 
 @both_ways
+def test_a_program_does_not_ignore_what_its_starter_ignores(how: str, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        child = start(how, tmp_path, *PYTHON, SLEEP)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert next(lines_of(child)) == "up"
+    child.terminate()
+    assert child.wait() == -signal.SIGTERM
+
+
+@both_ways
 def test_kill_ends_descendants_too_even_those_in_a_session_of_their_own(how: str, tmp_path: Path) -> None:
     child = start(how, tmp_path, *PYTHON, FORK + SLEEP)
     lines = lines_of(child)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.fakes.models import HTML_PAGE, write_truncated_model
-from tests.fakes.program import COMMAND, powerinfer_tray, running
+from tests.fakes.program import COMMAND, DEADLINE_S, powerinfer_tray, running
 from tray_app import __version__
 from tray_app.system.ports import free_port
 
@@ -377,3 +377,18 @@ def test_an_app_that_does_not_answer_is_not_said_to_be_absent() -> None:
         assert result.returncode == 1, (command, told)
         assert f"PowerInfer Tray runs (PID {program.process.pid}), but does not answer" in told, command
         assert "Not running" not in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are inherited on POSIX systems")
+@pytest.mark.parametrize(("ignoring", "outlives"), [("HUP", True), ("INT TERM", False)])
+def test_serve_outlives_its_terminal_only_if_it_was_started_with_nohup(
+    ignoring: str, *, outlives: bool
+) -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port), ignoring=ignoring) as program:
+        program.line_with("Ready")
+        program.process.send_signal(signal.SIGHUP)
+        if outlives:
+            assert "dimensions" in powerinfer_tray("embed", "hello").stdout
+            program.interrupt()
+        assert program.process.wait(DEADLINE_S) == 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are inherited on POSIX systems")
 
 pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this platform")
 
@@ -54,22 +57,29 @@ def test_without_a_model_it_says_what_to_do() -> None:
     assert "No model is chosen yet" in result.stderr
 
 
-def test_ctrl_c_ends_the_download_of_a_model_that_is_not_here(private_home: Path) -> None:
+@pytest.mark.parametrize("ignoring", ["", pytest.param("INT", marks=posix)])
+def test_ctrl_c_ends_the_download_of_a_model_that_is_not_here(private_home: Path, ignoring: str) -> None:
     with FileServer() as server:
         served = server.put("/mine.gguf", model_bytes())
         served.always = Stall(after_bytes=1000)
         (private_home / "models.toml").write_text(f'[[models]]\nid = "mine"\nsource = "{served.url}"\n')
-        with running("tune", "--model", "mine") as program:
+        with running("tune", "--model", "mine", ignoring=ignoring) as program:
             assert served.asked.wait(DEADLINE_S)
 
             assert program.interrupt() == 130  # as shells count an end by Ctrl-C
 
 
-def test_the_first_ctrl_c_ends_the_measuring_and_the_second_the_command() -> None:
+@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN])
+def test_the_first_ctrl_c_ends_the_measuring_and_the_second_the_command(inherited: Any) -> None:
+    before = signal.signal(signal.SIGINT, inherited)
     cancelled = threading.Event()
-    with _interrupts(cancelled):
-        signal.raise_signal(signal.SIGINT)
-        assert cancelled.is_set()
-
-        with pytest.raises(KeyboardInterrupt):
+    try:
+        with _interrupts(cancelled):
             signal.raise_signal(signal.SIGINT)
+            assert cancelled.is_set()
+
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is inherited
+    finally:
+        signal.signal(signal.SIGINT, before)

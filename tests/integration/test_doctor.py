@@ -25,6 +25,7 @@ from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix
+from tray_app.examination import RunningApp
 from tray_app.gateway.control import Control
 from tray_app.status import status_document
 from tray_app.system.paths import HOME_VARIABLE
@@ -143,6 +144,15 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
         control.close()
     assert ([problem.title for problem in found.problems] == ["It crashed"]) is stops
     assert found.ok is not stops
+
+
+@pytest.mark.parametrize("state", [State.READY, State.LOADING, State.STOPPED])
+def test_a_powerinfer_that_does_not_answer_is_told_and_one_that_is_not_ready_not_asked(state: State) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    running_app = RunningApp(1, state, serving=True, base_url=nobody, engine="powerinfer")
+    found = examine(replace(patient_here(os.environ), running=running_app))
+    told = ["The server did not answer"] if state is State.READY else []
+    assert (found.repetition, [each.title for each in found.problems], found.ok) == (None, told, True)
 
 
 def test_a_remote_server_needs_no_model(private_home: Path, free: int) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
 from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_snapshot, make_status
+from tray_app.engine.effect import ONE_THREAD
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
@@ -325,7 +326,7 @@ def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog
     qtbot.waitUntil(lambda: "--ctx-size 1024" in dialog.command.toPlainText())
 
 
-def test_a_setting_that_the_engine_does_not_know_is_named(
+def test_a_setting_that_the_engine_does_not_know_is_grey_and_says_why(
     qtbot: QtBot,
     fake: FakeApp,
     open_dialog: Callable[[FakeApp], SettingsDialog],
@@ -334,8 +335,8 @@ def test_a_setting_that_the_engine_does_not_know_is_named(
     fake.engine = POWERINFER
     dialog = open_dialog(fake)
     dialog.show()
-    dialog.editors["ctx_size"].set_value(1024)
-    qtbot.waitUntil(lambda: "Without effect on this engine: Context size." in dialog.consequence.text())
+    qtbot.waitUntil(lambda: not dialog.editors["ctx_size"].isEnabled())
+    assert dialog.rows["ctx_size"].note.text() == "The engine that runs this model has no such option."
     photograph(dialog, "settings-without-effect")
 
 
@@ -392,6 +393,27 @@ def test_the_vram_budget_is_grey_where_it_means_nothing_and_says_why(
     qtbot.waitUntil(lambda: editor.isEnabled() is (reason == ""))
     assert dialog.rows["vram_budget"].note.text().startswith(reason)
     assert editor.value() == 2.5
+
+
+@pytest.mark.parametrize("name", ["threads", "threads_batch"])
+def test_the_threads_are_grey_for_a_sparse_model_say_why_and_keep_their_value(
+    qtbot: QtBot,
+    open_dialog: Callable[[FakeApp], SettingsDialog],
+    tmp_path: Path,
+    name: str,
+) -> None:
+    fake = FakeApp(
+        make_status(settings=Settings(model="bamboo", threads=3, threads_batch=3)), folder=tmp_path
+    )
+
+    dialog = open_dialog(fake)
+    editor = dialog.editors[name]
+
+    qtbot.waitUntil(lambda: not editor.isEnabled())
+    assert dialog.rows[name].note.text() == ONE_THREAD
+    assert editor.value() == 3
+    dialog.editors["model"].set_value("test")  # a dense one
+    qtbot.waitUntil(editor.isEnabled)
 
 
 def test_every_field_has_a_name_and_a_description_for_a_screen_reader(dialog: SettingsDialog) -> None:

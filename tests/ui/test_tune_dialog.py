@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.app import make_status
+from tests.fakes.app import make_model, make_plan, make_snapshot, make_status
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.engine.lifecycle import State
 from tray_app.errors import GatewayError, SettingsError
@@ -61,8 +62,13 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 @pytest.fixture
 def dialog(qtbot: QtBot, bridge: Bridge, fake: FakeApp, bench: Bench) -> TuneDialog:  # noqa: ARG001
+    return opened(qtbot, bridge, fake, dense=True)
+
+
+def opened(qtbot: QtBot, bridge: Bridge, fake: FakeApp, *, dense: bool) -> TuneDialog:
+    plan = replace(make_plan(), model=make_model(sparse=not dense))
     with qtbot.waitSignal(bridge.status_changed):
-        fake.show(make_status(State.READY))
+        fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=plan)))
     panel = MeasurePanel(bridge)
     qtbot.addWidget(panel)
     panel.tune_button.click()
@@ -169,6 +175,17 @@ def test_a_failure_is_told(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> No
     qtbot.waitUntil(lambda: not dialog.busy)
 
     assert dialog.card.accessibleName() == "The server did not answer"
+
+
+def test_a_sparse_model_is_refused_with_the_reason(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    dialog = opened(qtbot, bridge, fake, dense=False)
+
+    assert not dialog.start_button.isEnabled()
+    assert not dialog.apply_button.isEnabled()
+    assert dialog.card.accessibleName() == "A sparse model is always computed by one thread"
+    photograph(dialog, "tune-sparse")
 
 
 def test_everything_has_a_name_and_can_be_reached(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> None:

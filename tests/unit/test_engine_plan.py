@@ -7,8 +7,9 @@ import pytest
 
 from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
+from tray_app.engine.effect import ONE_THREAD
 from tray_app.engine.kinds import Engine, EngineKind, recognise
-from tray_app.engine.plan import ignored_settings, plan_launch
+from tray_app.engine.plan import plan_launch
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 
@@ -164,23 +165,28 @@ def test_weights_that_the_engine_copies_are_not_mapped_besides(
     assert "--cache-ram " in own
 
 
-def test_settings_that_an_engine_does_not_know_are_told() -> None:
-    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port", "--ctx-size"}))
-    settings = Settings(ctx_size=512, batch_size=64, threads=3, vram_budget=4)
-    assert ignored_settings(settings, old, PC_WITH_NVIDIA) == ("batch_size", "threads", "vram_budget")
+def sparse_words(**settings: Any) -> str:
+    dense = model()
+    sparse = replace(dense, header=replace(dense.header, sparse=True))
+    return " ".join(plan_launch(Settings(**settings), sparse, POWERINFER, PC).command(1234))
 
 
-def test_settings_left_as_they_were_delivered_are_not_worth_a_word() -> None:
-    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model"}))
-    assert ignored_settings(Settings(), old, PC) == ()
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"threads": 6}, {"threads_batch": 2}, {"threads": 4, "threads_batch": 8}, {"threads": 1024}],
+)
+def test_a_sparse_model_gets_one_thread_whatever_is_set(settings: dict[str, int]) -> None:
+    assert "--threads 1 --threads-batch 1 " in sparse_words(**settings)
 
 
-@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
-def test_an_engine_of_today_is_told_everything_but_a_budget_that_it_cannot_use(engine: Engine) -> None:
-    settings = Settings(ctx_size=512, batch_size=64, threads=3, threads_batch=4, vram_budget=4)
-    assert ignored_settings(settings, engine, PC) == ("vram_budget",)
+@pytest.mark.parametrize("flag", ["-t", "--threads", "-tb", "--threads-batch"])
+@pytest.mark.parametrize("form", ["{flag} 4", "{flag}=4"])
+def test_a_sparse_model_cannot_have_more_threads_by_extra_arguments(flag: str, form: str) -> None:
+    written = tuple(form.format(flag=flag).split())
 
+    with pytest.raises(SettingsError) as refused:
+        sparse_words(extra_arguments=("--mlock", *written))
 
-def test_a_remote_server_has_its_own_settings() -> None:
-    remote = Engine(EngineKind.REMOTE, ())
-    assert ignored_settings(Settings(threads=3), remote, PC) == ("threads",)
+    assert flag in refused.value.title
+    assert refused.value.message == ONE_THREAD
+    assert words(extra_arguments=written).endswith(" ".join(written))  # a dense model may

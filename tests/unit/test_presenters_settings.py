@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes.app import make_engine, make_host, make_plan, make_snapshot, make_status
+from tests.fakes.app import make_engine, make_host, make_model, make_plan, make_snapshot, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
+from tray_app.engine.plan import plan_remote
 from tray_app.errors import EngineError, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value
 from tray_app.system.host import Host, System
@@ -20,9 +21,8 @@ from tray_app.ui.presenters.settings import (
     engine_title,
     group_title,
     read_draft,
+    refusals,
     value_text,
-    vram_refusal,
-    without_effect,
 )
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--vram-budget", "--n-gpu-layers", "--model")
@@ -98,19 +98,30 @@ def test_what_no_field_can_help_is_told_at_none() -> None:
     assert doubts(Settings(engine="/opt/server"), make_plan(), ENGLISH) == {}
 
 
-@pytest.mark.parametrize(
-    ("host", "engine", "reason"),
-    [
-        (MAC, POWERINFER, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
-        (MAC, None, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
-        (make_host(), POWERINFER, "This machine has no NVIDIA GPU that the engine could use."),
-        (make_host(gpu=True), make_engine(), "The engine that runs this model cannot use a VRAM budget."),
-        (make_host(gpu=True), POWERINFER, ""),
-        (make_host(gpu=True), None, ""),
-    ],
-)
-def test_a_vram_budget_that_has_no_effect_says_why(host: Host, engine: object, reason: str) -> None:
-    assert vram_refusal(host, engine, ENGLISH) == reason  # type: ignore[arg-type]
+def test_a_setting_without_effect_says_why_also_before_the_engine_is_known() -> None:
+    budget = "The engine that runs this model cannot use a VRAM budget."
+    dense = replace(make_plan(), model=make_model(sparse=False))
+
+    assert refusals(dense, make_host(gpu=True), ENGLISH) == {"vram_budget": budget}
+    assert refusals(None, make_host(gpu=True), ENGLISH) == {}
+    assert refusals(EngineError("none"), MAC, ENGLISH)["vram_budget"].startswith("Apple Silicon")
+
+
+def test_the_threads_of_a_sparse_model_cannot_be_set() -> None:
+    sparse = replace(make_plan(), engine=replace(POWERINFER, flags=frozenset()))
+
+    told = refusals(sparse, make_host(gpu=True), ENGLISH)
+
+    assert told["threads"] == told["threads_batch"]
+    assert told["threads"].startswith("PowerInfer computes sparse models wrongly with several threads")
+
+
+def test_a_remote_server_is_told_nothing() -> None:
+    remote = plan_remote(Settings(remote_url="http://box:8000/v1"), "")
+
+    assert refusals(remote, make_host(), ENGLISH)["ctx_size"] == (
+        "The server on the other machine decides this."
+    )
 
 
 def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
@@ -124,7 +135,7 @@ def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
         gpus=(),
     )
 
-    assert vram_refusal(translated, POWERINFER, ENGLISH).startswith("Apple Silicon")
+    assert refusals(None, translated, ENGLISH)["vram_budget"].startswith("Apple Silicon")
 
 
 def test_the_command_line_leaves_the_engines_port_open() -> None:
@@ -151,17 +162,6 @@ def test_a_stopped_server_is_not_said_to_restart() -> None:
     assert (
         consequence(make_status(), Settings(ctx_size=1024), make_plan(Settings(ctx_size=1024)), ENGLISH) == ""
     )
-
-
-def test_settings_that_the_engine_is_not_told_of_are_named() -> None:
-    new = Settings(model="bamboo", threads=3, ctx_size=1024, vram_budget=4)
-    plan = replace(make_plan(new), engine=POWERINFER)
-
-    told = without_effect(new, plan, make_host(), ENGLISH)
-
-    assert told == "Without effect on this engine: Context size, Threads."
-    assert without_effect(Settings(), plan, make_host(), ENGLISH) == ""
-    assert without_effect(new, EngineError("none"), make_host(), ENGLISH) == ""
 
 
 def test_another_port_is_announced_where_clients_are_served() -> None:

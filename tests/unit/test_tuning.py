@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.app import FakeApp, make_host, make_plan
+from tests.fakes.app import FakeApp, make_host, make_model, make_plan
+from tray_app.engine.effect import ONE_THREAD
 from tray_app.engine.plan import plan_remote
 from tray_app.errors import EngineError, GatewayError
 from tray_app.gateway.client import Embeddings
@@ -26,6 +27,7 @@ class Machine(FakeApp):
 
     def __init__(self) -> None:
         super().__init__()
+        self.plan = replace(make_plan(), model=make_model(sparse=False))
         self.count = 0
         self.fails_with: int | None = None
 
@@ -144,10 +146,23 @@ def test_a_remote_server_is_not_measured() -> None:
 
     with pytest.raises(EngineError, match="remote server has threads of its own"):
         tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None)
+    assert machine.tried == []
+
+
+def test_a_sparse_model_is_not_measured_and_its_server_left_alone() -> None:
+    machine = Machine()
+    machine.plan = make_plan()
+
+    with pytest.raises(EngineError, match="always computed by one thread") as refused:
+        tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None)
+
+    assert refused.value.message == ONE_THREAD
+    assert machine.tried == []
 
 
 def test_a_model_that_only_reads_is_not_asked_to_write() -> None:
-    machine, plan = Machine(), make_plan()
+    machine = Machine()
+    plan = replace(make_plan(), model=make_model(sparse=False))
     header = replace(plan.model.header, architecture="bert")
     machine.plan = replace(plan, model=replace(plan.model, header=header))
 

@@ -167,6 +167,16 @@ _CAUSES_BY_LINE = (
         ),
     ),
     (
+        r"n_threads must be > 1 to enable hybrid",
+        Cause(
+            "This PowerInfer cannot compute the model with one thread",
+            "It was built for graphics cards. With a part of a sparse model in main memory it asks for more "
+            "threads, and then loses parts of sums.",
+            "Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
         r"invalid magic characters:? '?PWRI",
         Cause(
             "This model needs the PowerInfer engine",

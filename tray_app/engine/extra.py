@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.engine.arguments import argument_named
+from tray_app.engine.effect import ONE_THREAD
 from tray_app.engine.kinds import EngineKind
 from tray_app.errors import SettingsError
 from tray_app.phrases import phrase
@@ -66,8 +67,10 @@ _SOURCES = ("url", "hf_repo", "hf_file", "docker_repo")
 _OWNED_BY_POWERINFER: dict[str, Text] = {
     "n_parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
 }
-_SPARSE: Text = "With several threads, PowerInfer computes wrong answers with a sparse model."
-_OWNED_WITH_SPARSE: dict[str, Text] = {"cpuparams.n_threads": _SPARSE, "cpuparams_batch.n_threads": _SPARSE}
+_OWNED_WITH_SPARSE: dict[str, Text] = {
+    "cpuparams.n_threads": ONE_THREAD,
+    "cpuparams_batch.n_threads": ONE_THREAD,
+}
 
 
 def check_extra(arguments: tuple[str, ...], kind: EngineKind, *, sparse: bool) -> None:

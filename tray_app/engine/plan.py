@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tray_app.engine.effect import VRAM_FLAG, without_effect
 from tray_app.engine.extra import check_extra
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.place import place_for
 from tray_app.errors import EngineError
 from tray_app.models.memory import Load, kept_prompts_mib
 from tray_app.phrases import phrase
-from tray_app.settings.schema import AUTO, FIELDS
+from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
     from tray_app.engine.place import Place
@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 PORT = "{port}"
 """Stands in a plan for the port, which is chosen anew for every process."""
 LOOPBACK = "127.0.0.1"
-_VRAM_FLAG = "--vram-budget"
-_GPU_BUILD_FLAG = "--n-gpu-layers"
-"""PowerInfer's help names it only where it was built for a GPU; the VRAM budget it names always."""
 _POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
-_FLAGS = {
-    "ctx_size": "--ctx-size",
-    "batch_size": "--batch-size",
-    "threads": "--threads",
-    "threads_batch": "--threads-batch",
-}
-"""By setting, the argument that tells the engine."""
 _WITH_POOLING = ("bert", "embedding", "t5")
 """Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
 _PATH = re.compile(r"[!-~]*")
@@ -91,44 +81,6 @@ class RemotePlan:
 Plan = LaunchPlan | RemotePlan
 
 
-class VramObstacle(Enum):
-    """Why a VRAM budget would have no effect."""
-
-    APPLE_SILICON = auto()
-    """The processor shares its memory with the GPU, also for a translated program."""
-    NO_GPU = auto()
-    """There is no NVIDIA GPU, the only kind PowerInfer can use."""
-    ENGINE = auto()
-    """The engine was built without CUDA, or is none that has a budget."""
-
-
-def vram_obstacle(host: Host, engine: Engine | None) -> VramObstacle | None:
-    """What keeps a VRAM budget from having an effect, if anything does. `engine` may be unknown yet."""
-    if host.apple_silicon:
-        return VramObstacle.APPLE_SILICON
-    if not host.gpus:
-        return VramObstacle.NO_GPU
-    if engine is not None and not {_VRAM_FLAG, _GPU_BUILD_FLAG} <= engine.flags:
-        return VramObstacle.ENGINE
-    return None
-
-
-def ignored_settings(settings: Settings, engine: Engine, host: Host) -> tuple[str, ...]:
-    """The settings that a person has changed, and that have no effect on this engine here."""
-    ignored = {
-        name
-        for name, flag in _FLAGS.items()
-        if engine.kind is EngineKind.REMOTE or (engine.flags and flag not in engine.flags)
-    }
-    if vram_obstacle(host, engine) is not None:
-        ignored.add("vram_budget")
-    return tuple(
-        field.name
-        for field in FIELDS
-        if field.name in ignored and getattr(settings, field.name) != field.default
-    )
-
-
 def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:
     """The launch that these settings ask for on this machine.
 
@@ -140,8 +92,9 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     match engine.kind:
         case EngineKind.POWERINFER:
             options += _powerinfer(settings, model)
-            if settings.vram_budget != AUTO and vram_obstacle(host, engine) is None:
-                options += ((_VRAM_FLAG, f"{settings.vram_budget:g}"),)
+            untold = without_effect(engine, host, sparse=model.header.sparse)
+            if settings.vram_budget != AUTO and "vram_budget" not in untold:
+                options += ((VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
             options += _llama_server(settings, model, host)
         case EngineKind.LLAMA_CPP:
@@ -190,8 +143,7 @@ def _can_be_asked(url: str) -> bool:
 
 
 def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:
-    threads = host.physical_cores if settings.threads == AUTO else settings.threads
-    threads_batch = threads if settings.threads_batch == AUTO else settings.threads_batch
+    threads, threads_batch = _threads(settings, model, host)
     return (
         ("--model", place.model),
         ("--port", PORT),
@@ -199,6 +151,14 @@ def _common(settings: Settings, model: Model, host: Host, place: Place) -> Optio
         ("--threads", str(threads)),
         ("--threads-batch", str(threads_batch)),
     )
+
+
+def _threads(settings: Settings, model: Model, host: Host) -> tuple[int, int]:
+    """How many write tokens, and how many read a text."""
+    if model.header.sparse:
+        return 1, 1  # more would lose sums: see ONE_THREAD
+    threads = host.physical_cores if settings.threads == AUTO else settings.threads
+    return threads, threads if settings.threads_batch == AUTO else settings.threads_batch
 
 
 def _powerinfer(settings: Settings, model: Model) -> Options:

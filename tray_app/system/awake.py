@@ -75,7 +75,7 @@ def while_running(command: list[str]) -> Iterator[None]:
         yield
     finally:
         if holder:
-            holder.terminate()
+            holder.kill()  # it may have inherited from whoever started us that it ignores SIGTERM
             holder.communicate()  # closes its input, which ends whatever it has started
 
 

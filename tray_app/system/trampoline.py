@@ -16,11 +16,15 @@ KEEP = "keep"
 CANNOT_RUN = 126
 """Exit code of a program that was there but could not be run, as in a shell; 127 if there was none."""
 _PR_SET_PDEATHSIG = 1
+_INHERITED = ("SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
+"""Signals that Python or whoever started the app may ignore: a program would inherit that, and not end."""
 
 
 def exec_child(arguments: list[str]) -> int:
     """Become, or keep, the program in `arguments`; returns only what to exit with."""
     how, parent, *argv = arguments
+    for name in _INHERITED:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         return _keep(argv) if how == KEEP else _become(int(parent), argv)
     except OSError as exc:
@@ -34,8 +38,6 @@ def _become(parent: int, argv: list[str]) -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return 1  # it died before the kernel knew whom to watch
-    for changed_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(changed_by_python, signal.SIG_DFL)
     return os.execve(argv[0], argv, _environment())  # noqa: S606  a shell would be one more process
 
 

@@ -31,8 +31,7 @@ from tray_app.ui.presenters.settings import (
     port_doubt,
     port_praise,
     read_draft,
-    vram_refusal,
-    without_effect,
+    refusals,
 )
 from tray_app.ui.question import Question
 from tray_app.ui.setting_editors import Choice
@@ -224,17 +223,12 @@ class SettingsDialog(QDialog):
         told |= key_doubts(new, self.key_changes(), self._kept, tr)
         told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         refused = {key.name: key_refusal(key, self._kept, tr) for key in KEYS}
-        refused["vram_budget"] = self._vram_refusal()
+        refused |= refusals(self._plan, self._bridge.app.host, tr)
         asides = {name: copy_reminder(tr) for name, editor in self.keys.items() if editor.in_clear}
         asides["port"] = self._port_praise
         for name, row in self.rows.items():
             row.annotate(told.get(name, ""), refused.get(name, ""), asides.get(name, ""))
         self.tabs.mark(problems)
-
-    def _vram_refusal(self) -> str:
-        plan = self._plan
-        engine = None if plan is None or isinstance(plan, AppError) else plan.engine
-        return vram_refusal(self._bridge.app.host, engine, tr)
 
     def _permit(self, problems: dict[str, str]) -> None:
         possible = not problems and not self._submitted
@@ -268,7 +262,6 @@ class SettingsDialog(QDialog):
         told = (
             consequence(status, new, self._plan, tr),
             key_consequence(status, new, self.key_changes(), tr),
-            without_effect(new, self._plan, self._bridge.app.host, tr),
         )
         self.consequence.setText(" ".join(filter(None, told)))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
+from tray_app.tuning import tuning_obstacle
 from tray_app.ui.operations import set_threads, tune_threads
 from tray_app.ui.presenters.tuning import embedding_points, token_points, tuning_text
 from tray_app.ui.texts import tr
@@ -35,6 +36,8 @@ class TuneDialog(QDialog):
         self.setWindowTitle(tr("Best number of threads"))
         self._bridge = bridge
         self._cancelled = Event()
+        plan = bridge.status.engine.plan
+        self._obstacle = tuning_obstacle(plan) if plan else None
         self._tuning: Tuning | None = None
         self._plot: CurvePlot | None = None
         self.intro = text_label(
@@ -59,6 +62,9 @@ class TuneDialog(QDialog):
         self._measured.connect(self._show_samples)
         self._lay_out()
         self._permit()
+        if self._obstacle:
+            self.intro.hide()
+            self.card.show_error(self._obstacle)
         self.resize(*_SIZE)
 
     @property
@@ -106,7 +112,7 @@ class TuneDialog(QDialog):
 
     def _permit(self) -> None:
         advice = self._tuning is not None and self._tuning.advice != self._tuning.present
-        self.start_button.setEnabled(not self.busy)
+        self.start_button.setEnabled(not self.busy and not self._obstacle)
         self.apply_button.setEnabled(advice and not self.busy)
         self.close_button.setText(tr("&Stop") if self.busy else tr("&Close"))
 

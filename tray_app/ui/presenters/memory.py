@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.engine.effect import without_effect
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.plan import LaunchPlan, load_of, vram_obstacle
+from tray_app.engine.plan import LaunchPlan, load_of
 from tray_app.engine.report import room_for
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.schema import AUTO
@@ -44,7 +45,8 @@ def memory_bars(
     if not isinstance(plan, LaunchPlan):
         return ()
     main = _main_memory(plan, settings, host, tr)
-    if plan.engine.kind is EngineKind.POWERINFER and vram_obstacle(host, plan.engine) is None:
+    untold = without_effect(plan.engine, host, sparse=plan.model.header.sparse)
+    if plan.engine.kind is EngineKind.POWERINFER and "vram_budget" not in untold:
         return (main, _graphics_memory(settings, host, tr))
     return (main,)
 

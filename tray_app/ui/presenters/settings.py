@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
+from tray_app.engine.effect import without_effect
+from tray_app.engine.plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import field_named, list_text, parse_value
+from tray_app.settings.schema import list_text, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
 from tray_app.ui.presenters.wording import error_title
@@ -17,7 +18,6 @@ from tray_app.ui.presenters.wording import error_title
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.plan import Plan
     from tray_app.settings.schema import Field, Settings
     from tray_app.status import AppStatus
@@ -130,17 +130,12 @@ def largest(field: Field, value: Any, host: Host) -> float:
     return max(host.logical_cores, set_already)
 
 
-def vram_refusal(host: Host, engine: Engine | None, tr: Translate) -> str:
-    """Why a VRAM budget would have no effect here; empty if it would. `engine` may be unknown yet."""
-    match vram_obstacle(host, engine):
-        case VramObstacle.APPLE_SILICON:
-            return tr("Apple Silicon shares its memory with the GPU, so there is no budget to set.")
-        case VramObstacle.NO_GPU:
-            return tr("This machine has no NVIDIA GPU that the engine could use.")
-        case VramObstacle.ENGINE:
-            return tr("The engine that runs this model cannot use a VRAM budget.")
-        case None:
-            return ""
+def refusals(plan: Plan | AppError | None, host: Host, tr: Translate) -> dict[str, str]:
+    """By field, why a setting would have no effect on what `plan` runs, which may be unknown yet."""
+    known = None if plan is None or isinstance(plan, AppError) else plan
+    sparse = isinstance(known, LaunchPlan) and known.model.header.sparse
+    reasons = without_effect(known.engine if known else None, host, sparse=sparse)
+    return {name: tr.said(reason) for name, reason in reasons.items()}
 
 
 def command_line(plan: Plan) -> str:
@@ -163,15 +158,6 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
     if status.server.port not in (None, new.port):
         parts.append(tr("The address changes to port {port}.").format(port=new.port))
     return " ".join(parts)
-
-
-def without_effect(new: Settings, plan: Plan | AppError | None, host: Host, tr: Translate) -> str:
-    """The changed settings that the engine is not told of, in one line; the VRAM budget tells it itself."""
-    if plan is None or isinstance(plan, AppError):
-        return ""
-    names = [name for name in ignored_settings(new, plan.engine, host) if name != "vram_budget"]
-    titles = ", ".join(tr.said(field_named(name).title) for name in names)
-    return tr("Without effect on this engine: {settings}.").format(settings=titles) if titles else ""
 
 
 def _engine_problem(text: str, tr: Translate) -> str:
