@@ -42,6 +42,7 @@ from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
 from tray_app.serving import check_key, listening_address
+from tray_app.phrases import presentable
 from tray_app.settings.schema import FIELDS
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
@@ -192,7 +193,10 @@ def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
     settings, host = patient.settings, patient.host
     choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
-    notes.model, notes.engine = ModelFinding(model.id, str(model.path), found.verdict.text), found.engine
+    notes.model, notes.engine = (
+        ModelFinding(model.id, presentable(model.path), found.verdict.text),
+        found.engine,
+    )
     if found.obstacle:
         raise found.obstacle
     if found.engine:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tray_app.gateway.counters import Traffic
+from tray_app.phrases import presentable
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ def status_document(status: AppStatus) -> dict[str, Any]:
         "running": True,
         "state": status.engine.state,
         "model": status.model_name,
-        "chosen": {name: getattr(status.settings, name) for name in ("model", "port", "engine")},
+        "chosen": {
+            "model": presentable(status.settings.model),
+            "port": status.settings.port,
+            "engine": status.settings.engine,
+        },
         "base_url": status.base_url,
         "serving": status.serving,
         "asleep": status.asleep,

@@ -19,6 +19,8 @@ from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import Role
 from tray_app.models.library import Model
+from tray_app.models.naming import plain_id
+from tray_app.phrases import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +65,8 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
         raise faults.not_to_be_served(source.file_name, first.role)
     path = Path(source.file_name)
     return Model(
-        id=path.stem,
-        name=path.stem,
+        id=plain_id(path.name, ()),
+        name=presentable(path.stem),
         path=path,
         size_bytes=sum(size_bytes for _, size_bytes in files),
         header=replace(first, parameters=sum(header.parameters for header, _ in files)),

@@ -94,7 +94,11 @@ class AppLog:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._handler = RotatingFileHandler(
-                folder / "app.log", maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES, encoding="utf-8"
+                folder / "app.log",
+                maxBytes=_MAX_BYTES,
+                backupCount=_KEPT_FILES,
+                encoding="utf-8",
+                errors="backslashreplace",
             )
         except OSError as exc:
             raise unwritable(exc) from exc

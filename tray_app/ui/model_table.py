@@ -63,7 +63,9 @@ class ModelTable(QAbstractTableModel):
         """Show these rows. True if they are of other models than before: then nothing is selected."""
         if [row.key for row in rows] == [row.key for row in self.rows]:
             changed = [
-                number for number, (old, new) in enumerate(zip(self.rows, rows, strict=True)) if old != new
+                number
+                for number, (old, new) in enumerate(zip(self.rows, rows, strict=True))
+                if old is not new and old != new
             ]
             self.rows = rows
             for number in changed:
