@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from tray_app.models.housekeeping import import_model
 from tray_app.models.library import NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import is_address, peek
-from tray_app.models.removal import Removal, remove_model
+from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase
@@ -159,7 +160,7 @@ class ModelCare:
                 "The engine has the file open.",
                 "Stop the server first.",
             )
-        return remove_model(path, listed=library.lists(parts_of(path)[0]), trash=not for_good)
+        return remove_model(path, listed=self._is_listed(path), trash=not for_good)
 
     def is_served(self, path: Path) -> bool:
         """Whether a server has this model, or would load it for the next request."""
@@ -175,15 +176,20 @@ class ModelCare:
                 "The name is empty.",
                 "Give its id; this lists them: powerinfer-tray models list",
             )
-        partial = library.partial_named(reference)
-        try:
-            path = library.locate(reference)
-        except ModelError:
-            if partial is None:
-                raise
+        if partial := library.partial_named(reference):
             path = partial.path
-        if partial and not os.path.lexists(path):
-            return partial.path
+            with suppress(ModelError):  # nothing else is called so
+                path = library.locate(reference)
+            if path == partial.path or not os.path.lexists(path):
+                return partial.path
+        else:
+            path = library.locate(reference)
+        return self._permitted(path, anywhere=anywhere)
+
+    def _permitted(self, path: Path, *, anywhere: bool) -> Path:
+        """The path, if what is there may be removed; else `ModelError`."""
+        library = self._library()
+        require_model(path, listed=self._is_listed(path))
         if path.parent.resolve() / path.name == library.builtin.resolve():
             raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
         if not anywhere and not library.holds(path):
@@ -245,6 +251,9 @@ class ModelCare:
                 except OSError:  # the model is there and in order all the same
                     _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
 
+    def _is_listed(self, path: Path) -> bool:
+        return self._library().lists(parts_of(path)[0])
+
     def _peek(self, address: str) -> Model:
         return peek(address, self._session, self._settings().hf_endpoint)
 
@@ -252,6 +261,10 @@ class ModelCare:
 def _elsewhere(path: Path, folder: Path) -> ModelError:
     return ModelError(
         phrase("{name} is not in the models folder", name=path.name),
-        phrase("It is {path}, and the models folder is {folder}.", path=path.resolve(), folder=folder),
+        phrase(
+            "It is {path}, and the models folder is {folder}.",
+            path=path.parent.resolve() / path.name,
+            folder=folder,
+        ),
         "Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH",
     )

@@ -296,7 +296,9 @@ class FakeCare:
     def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
         self._app.note("quantize", reference, target, type_name)
         self._work(on_tensor)
-        self._app.library.models += (replace(make_model(target.stem, target.name, sparse=False), path=target),)
+        self._app.library.models += (
+            replace(make_model(target.stem, target.name, sparse=False), path=target),
+        )
         return target
 
     def discard_partial(self, final: Path) -> None:

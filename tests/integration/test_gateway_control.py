@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
-from tray_app.errors import EngineError, GatewayError
+from tray_app.errors import EngineError, GatewayError, ModelError
 from tray_app.gateway.client import complete, embed, find_running
-from tray_app.gateway.control import FILE_NAME, Control
+from tray_app.gateway.control import FILE_NAME, Control, Removed, Removing
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class Calls:
@@ -42,6 +43,12 @@ class Calls:
     def show(self, source: str) -> None:
         self.names.append(f"show {source}")
 
+    def remove(self, wish: Removing) -> Removed:
+        if wish.path.name == "thesis":
+            raise ModelError("thesis is not a model", "It is a folder.")
+        self.names.append(f"remove {wish.trash} {wish.anywhere}")
+        return Removed((wish.path,), (), wish.trash, stopped_server=True)
+
     def quit(self) -> None:
         self.names.append("quit")
 
@@ -59,7 +66,7 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "restart": calls.restart,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: {"state": "ready"}, actions, calls.show)
+    control = Control(tmp_path, lambda: {"state": "ready"}, actions, calls.show, calls.remove)
     control.open()
     yield control
     control.close()
@@ -192,3 +199,27 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path, control: Control, calls
 
     assert answer.status_code == 400
     assert calls.names == []
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize(
+    "name", [b"/m/a.gguf", "/m/日本語 100%.gguf".encode(), *((b"/m/\xff.gguf",) if os.name != "nt" else ())]
+)
+def test_a_model_to_remove_travels_whatever_its_name(tmp_path: Path, calls: Calls, name: bytes) -> None:
+    client = find_running(tmp_path)
+    assert client
+    path = Path(os.fsdecode(name))
+
+    removed = client.remove(Removing(path, trash=True, anywhere=False))
+
+    assert removed == Removed((path,), (), trashed=True, stopped_server=True)
+    assert calls.names == ["remove True False"]
+
+
+@pytest.mark.usefixtures("control")
+def test_what_the_app_will_not_remove_is_told_as_it_says_it(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+
+    with pytest.raises(GatewayError, match="thesis is not a model"):
+        client.remove(Removing(tmp_path / "thesis", trash=False, anywhere=True))

@@ -73,6 +73,11 @@ def remove_model(model: Path, *, listed: bool, trash: bool) -> Removal:
     return Removal(tuple(each.path for each in doomed), trash, tuple(path for path in kept if path.is_file()))
 
 
+def require_model(model: Path, *, listed: bool) -> None:
+    """`ModelError` that says what it is unless `remove_model` would take this away."""
+    _present_parts(model, listed=listed)
+
+
 def to_trash(path: Path) -> None:
     """Put a file or folder where the person can get it back from. `OSError` if there is no such place."""
     send2trash.send2trash(path)
@@ -99,16 +104,20 @@ def is_only_sparse_model(model: Path) -> bool:
 
 def _files_of(model: Path, *, listed: bool) -> list[_Doomed]:
     """All that goes with a model, looked at one by one. `ModelError` if any of it is no model's."""
-    parts = parts_of(model)
-    present = [each for each in map(_look, parts) if each]
+    present, first = _present_parts(model, listed=listed), parts_of(model)[0]
+    more = [*companions_of(first)]
+    if (activation := activation_of(first)) and _holds_statistics_of(first, activation):
+        more.append(activation)
+    return [*present, *(each for each in map(_look, more) if each)]
+
+
+def _present_parts(model: Path, *, listed: bool) -> list[_Doomed]:
+    present = [each for each in map(_look, parts_of(model)) if each]
     if not present:
         raise faults.missing(model.name, model)
     for part in present:
         _require_removable(part, listed=listed)
-    more = [*companions_of(parts[0])]
-    if (activation := activation_of(parts[0])) and _holds_statistics_of(parts[0], activation):
-        more.append(activation)
-    return [*present, *(each for each in map(_look, more) if each)]
+    return present
 
 
 def _look(path: Path) -> _Doomed | None:
