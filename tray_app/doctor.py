@@ -41,8 +41,8 @@ from tray_app.gateway.client import find_running
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.serving import check_key, listening_address
 from tray_app.phrases import presentable
+from tray_app.serving import check_key, listening_address
 from tray_app.settings.schema import FIELDS
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host

@@ -17,9 +17,10 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ModelError
 from tray_app.models.files import Partial
-from tray_app.models.housekeeping import How, NotDiscardedError
+from tray_app.models.housekeeping import How
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.removal import NotDiscardedError
 from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
 from tray_app.ui.download_dialog import DownloadDialog
@@ -622,8 +623,8 @@ def test_pictures_of_the_page(
 
     error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
     fake.library.unusable = (
-        Unusable(MODELS / "half.gguf", 2_000_000_000, error, arriving=False),
-        Unusable(MODELS / "arriving.gguf", 1_000_000_000, error, arriving=True),
+        Unusable("half", "half", MODELS / "half.gguf", 2_000_000_000, error, arriving=False),
+        Unusable("arriving", "arriving", MODELS / "arriving.gguf", 1_000_000_000, error, arriving=True),
     )
     fake.library.partials = (Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000),)
     fake.fit = Fit.TOO_LARGE

@@ -94,6 +94,6 @@ def test_names_for_people_have_a_folder_only_where_they_need_it() -> None:
 
 
 def test_names_that_cannot_be_told_apart_have_their_ids_added() -> None:
-    files = {"\udc93.gguf": "model-1", "\udc94.gguf": "model-2"}
+    files = dict(zip(("\udc93.gguf", "\udc94.gguf"), ("model-1", "model-2"), strict=True))
 
     assert sorted(names_of(files).values()) == ["�.gguf (model-1)", "�.gguf (model-2)"]

@@ -1,4 +1,4 @@
-"""Removing takes a model with what belongs to it, and nothing else: no folder, no text, nothing behind a link."""
+"""Removing takes a model with what belongs to it, and no folder, no text, nothing behind a link."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def remove(model: Path) -> Removal:
             "{desk}/nowhere",
             "a\0b",
             "./a\0b",
+            "a\0b/c",
             "a\0b/c",
         ),
         *("link-to-thesis", "./link-to-thesis", "./link-to-notes", "./dead-link", "/dev/null", "./pipe"),

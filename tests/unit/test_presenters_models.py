@@ -14,8 +14,16 @@ from tray_app.errors import DownloadError, EngineError, ModelError
 from tray_app.models.files import Partial
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
-from tray_app.ui.presenters.menu import model_choices
-from tray_app.ui.presenters.models import ModelAction, ModelFacts, Work, facts_key, model_rows, settled_rows
+from tray_app.ui.presenters.menu import MOST_CHOICES, model_choices
+from tray_app.ui.presenters.models import (
+    ModelAction,
+    ModelFacts,
+    Sort,
+    Work,
+    facts_key,
+    model_rows,
+    settled_rows,
+)
 
 if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
@@ -277,3 +285,43 @@ def test_the_folder_is_looked_at_again_when_something_happens_in_it() -> None:
 
     assert facts_key(status) == facts_key(replace(status, serving=True))
     assert facts_key(status) != facts_key(replace(status, folder_changes=1))
+
+
+def test_a_download_belongs_to_the_file_it_becomes_and_not_to_one_of_its_name_elsewhere() -> None:
+    other = replace(
+        make_model("owner/mine", "mine.gguf"), id="mine-1a2b3c", path=MODELS / "owner" / "mine.gguf"
+    )
+    facts = replace(FACTS, installed=(other,))
+
+    found = rows(facts, make_progress(name="mine.gguf"))
+
+    assert (found["mine-1a2b3c"].permille, found["mine.gguf"].permille) == (None, 430)
+
+
+def test_names_that_are_no_text_are_shown_in_the_table() -> None:
+    broken = Partial(MODELS / "a\udcff.gguf.part", MODELS / "a\udcff.gguf", 10)
+    twin = Partial(MODELS / "b" / "a\udcff.gguf.part", MODELS / "b" / "a\udcff.gguf", 10)
+    model = replace(make_model("gr�n"), id="gr-n-1a2b3c", path=MODELS / "gr\udcf6n.gguf")
+
+    found = rows(replace(FACTS, installed=(model,), partials=(broken, twin)))
+
+    assert [row.path for row in found.values() if row.sort is Sort.PARTIAL] == [broken.final, twin.final]
+    for row in found.values():
+        "".join((row.key, row.name, *row.details)).encode()
+
+
+def test_rows_that_are_settled_are_not_made_again() -> None:
+    settled = settled_rows(FACTS, ENGLISH)
+
+    first, again = (model_rows(settled, (), {}, ENGLISH) for _ in range(2))
+
+    assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+def test_a_menu_has_no_thousand_models_but_always_the_chosen_one() -> None:
+    many = tuple(make_model(str(number), f"{number}.gguf") for number in range(1000))
+
+    choices = model_choices(replace(FACTS, installed=many, chosen="777"), ENGLISH)
+
+    assert len(choices) == MOST_CHOICES + 1
+    assert [choice.name for choice in choices if choice.chosen] == ["777"]
