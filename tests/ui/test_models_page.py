@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence
+from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence, QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
@@ -637,3 +637,17 @@ def test_pictures_of_the_page(
     photograph(page, "models-trouble")
     fake.care.go_on.set()
     qtbot.waitUntil(lambda: not page.deeds.works.current)
+
+
+def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    fake.library.models = (make_model("<img src='x'> & [red]", "x.gguf"),)
+    page.deeds.folder_changed.emit()
+    qtbot.waitUntil(lambda: "<img src='x'> & [red]" in names(page))
+
+    tip = page.table.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+
+    shown = QTextDocument()
+    shown.setHtml(tip)
+    assert shown.toPlainText().startswith("<img src='x'> & [red]\n")

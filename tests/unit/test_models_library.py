@@ -540,9 +540,11 @@ def test_a_name_that_is_no_text_is_shown_and_found_by_its_id(folder: Path, libra
     models = {model.path: model for model in contents.models}
     assert models.keys() == {*files, library.builtin}
     assert models[files[1]].name == "gr\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}e"
-    for model in (*contents.models, *contents.unusable):
-        assert library.locate(model.id) == model.path
-        f"{model.id}{model.name}".encode()
+    told = [(model.id, model.name, model.path) for model in contents.models]
+    told += [(model.id, model.name, model.path) for model in contents.unusable]
+    for model_id, name, path in told:
+        assert library.locate(model_id) == path
+        f"{model_id}{name}".encode()
     str(contents.unusable[0].error).encode()
     assert contents.unusable[0].path == bad
     assert library.partial_named("new\N{REPLACEMENT CHARACTER}.gguf") == contents.partials[0]

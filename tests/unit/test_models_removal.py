@@ -14,6 +14,7 @@ from tray_app.errors import ModelError
 from tray_app.model_care import ModelCare
 from tray_app.models import removal
 from tray_app.models.catalog import CatalogEntry
+from tray_app.models.files import companions_of
 from tray_app.models.library import Library
 from tray_app.models.removal import NotDiscardedError, Removal, remove_model
 from tray_app.models.verify import note_checksum
@@ -298,15 +299,14 @@ def test_what_takes_a_models_place_after_the_look_stays(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = write_model(folder / "a.gguf")
-    companions = removal.companions_of
 
     def swap_then_list(path: Path) -> tuple[Path, ...]:
         model.unlink()
         (folder / "a.gguf").mkdir()
         (folder / "a.gguf" / "thesis.txt").write_text("years of work")
-        return companions(path)
+        return companions_of(path)
 
-    monkeypatch.setattr(removal, "companions_of", swap_then_list)
+    monkeypatch.setattr("tray_app.models.removal.companions_of", swap_then_list)
     with pytest.raises(ModelError, match="has just been replaced"):
         remove(model)
 
