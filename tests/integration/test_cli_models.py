@@ -8,6 +8,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 
 from tests.fakes.file_server import FileServer
@@ -259,3 +260,18 @@ def test_models_in_sub_folders_are_listed_with_ids_of_their_own(folder: Path) ->
     error = document("models", "remove", "same", code=1)["error"]
     assert error["title"] == "Several models are called same"
     assert all(model_id in error["message"] for name, model_id in listed.items() if "same" in name)
+
+
+def test_an_id_of_another_alphabet_travels_to_openais_client_and_back(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("日本語 7B.gguf", "中文.gguf"):
+        shutil.copy(builtin_model(), folder / name)
+    assert [model["id"] for model in document("models", "list")["models"]] == ["中文", "日本語-7B", "test"]
+    port = free_port()
+    with running("serve", "--model", "日本語-7B", "--port", str(port)) as program:
+        program.line_with("Ready")
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
+        (offered,) = client.models.list()
+        assert client.models.retrieve(offered.id).id == offered.id == "日本語-7B"
+        assert client.embeddings.create(model=offered.id, input="x").model == offered.id
+        assert client.completions.create(model=offered.id, prompt="x", max_tokens=1).model == offered.id

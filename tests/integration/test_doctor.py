@@ -136,7 +136,11 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
     failure = EngineError("It crashed", "It reached for memory.", "Verify it.", fix=Fix.VERIFY_MODEL)
     status = make_status(state, engine=make_snapshot(state, failure=failure))
     control = Control(
-        private_home / "state", lambda: status_document(status), {}, lambda _: None, lambda _: pytest.fail()
+        private_home / "state",
+        lambda: status_document(status),
+        {},
+        lambda _: None,
+        lambda _: pytest.fail("nothing is removed here"),
     )
     control.open()
     try:

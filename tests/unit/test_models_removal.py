@@ -146,6 +146,20 @@ def test_what_a_link_of_the_models_folder_leads_into_is_elsewhere(
     assert model.exists()
 
 
+@POSIX
+def test_a_models_folder_that_is_a_link_itself_is_the_models_folder(
+    care: ModelCare, folder: Path, tmp_path: Path
+) -> None:
+    folder.rmdir()
+    (tmp_path / "disk").mkdir()
+    folder.symlink_to(tmp_path / "disk")
+    write_model(tmp_path / "disk" / "o" / "mine.gguf")
+
+    care.remove_model("mine", for_good=True)
+
+    assert everything(tmp_path / "disk") == {"o"}
+
+
 @pytest.mark.parametrize("name", ["mine", "mine.gguf", "{folder}/mine.gguf", "MINE"])
 def test_a_model_is_removed_by_what_it_is_called(
     care: ModelCare, folder: Path, desk: Path, name: str

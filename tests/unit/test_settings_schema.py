@@ -70,3 +70,10 @@ def test_a_value_that_cannot_be_says_what_it_must_be(name: str, text: str, expec
 def test_a_misspelt_name_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(SettingsError, match="Did you mean ctx_size"):
         field_named("ctxsize")
+
+
+@pytest.mark.parametrize("name", ["model", "models_folder", "extra_arguments"])
+def test_bytes_that_are_no_letters_are_refused_in_words(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"The setting {name} cannot be") as refused:
+        parse_value(name, "gr\udcf6n.gguf")
+    str(refused.value).encode()
