@@ -5,10 +5,12 @@ User interfaces call `App` and show `AppStatus`; nothing else in the app knows m
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -29,7 +31,7 @@ from tray_app.engine.vitals import vitals_of
 from tray_app.errors import AppError, DownloadError, GatewayError, ModelError
 from tray_app.examination import RunningApp
 from tray_app.gateway.client import complete, embed
-from tray_app.gateway.control import Control
+from tray_app.gateway.control import Control, Removed
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_all
 from tray_app.models.files import parts_of
@@ -61,7 +63,9 @@ if TYPE_CHECKING:
     from tray_app.engine.vitals import Vitals
     from tray_app.examination import Examination
     from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.control import Removing
     from tray_app.models.library import Model
+    from tray_app.models.removal import Removal
     from tray_app.serving import Delays
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeptKeys
@@ -304,16 +308,17 @@ class App:
             for part in all_parts(address)
         )
 
-    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
+    def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
         """Put a model into the trash or delete it, see `ModelCare`; what is gone.
 
-        A server that has it open is stopped first. `AppError`.
+        A server that has it, or would load it for the next request, is stopped first. `AppError`.
         """
-        path = self.library.locate(reference)
-        if self._served_path() == parts_of(path)[0]:
+        stops = self.care.is_served(self.care.to_remove(reference, anywhere=anywhere))
+        if stops:
             self.stop_server()
             self._supervisor.wait_for({State.STOPPED, State.FAILED}, _STOP_TIMEOUT_S)
-        return self.care.remove_model(reference, for_good=for_good)
+        removal = self.care.remove_model(reference, for_good=for_good, anywhere=anywhere)
+        return dataclasses.replace(removal, stopped_server=stops)
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         """Who keeps the public address from having this port; nobody if it is free or ours.
@@ -380,6 +385,7 @@ class App:
                 "quit": quit_app,
             },
             show=show_window or _no_window,
+            remove=self._remove_for_terminal,
         )
         self._control.open()
 
@@ -464,8 +470,19 @@ class App:
         return Library(folder, self._catalog, builtin_model())
 
     def _served_path(self) -> Path | None:
-        engine = self._supervisor.glance()
-        return engine.plan.model.path if isinstance(engine.plan, LaunchPlan) and engine.pid else None
+        """The model that an engine has open, or that the open server would load; its first file."""
+        server, engine = self._serving.look()
+        if isinstance(engine.plan, LaunchPlan) and engine.pid:
+            return engine.plan.model.path
+        settings = self.store.current
+        if server.base_url and settings.engine != EngineKind.REMOTE:
+            with suppress(ModelError):  # none is chosen, or it is not here
+                return parts_of(self.library.locate(settings.model))[0]
+        return None
+
+    def _remove_for_terminal(self, wish: Removing) -> Removed:
+        removal = self.remove_model(str(wish.path), for_good=not wish.trash, anywhere=wish.anywhere)
+        return Removed(removal.paths, removal.kept, removal.trashed, removal.stopped_server)
 
     def _folder_changed(self) -> None:
         self._folder_changes += 1

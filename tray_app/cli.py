@@ -35,6 +35,7 @@ from tray_app.examination import document, report
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.gateway.control import StatusDocument
+from tray_app.phrases import presentable
 from tray_app.selftest import run_selftest
 from tray_app.serving import client_key
 from tray_app.settings.keystore import KeyStore
@@ -345,6 +346,8 @@ def _means_the_same(asked: object, chosen: object) -> bool:
     """Whether two values of a setting are equal, or two ways to write one path."""
     if asked == chosen or not isinstance(asked, str) or not isinstance(chosen, str):
         return asked == chosen
+    if presentable(asked) == chosen:  # the running app tells it so
+        return True
     paths = [expanded(word).absolute() for word in (asked, chosen)]
     return paths[0] == paths[1]
 

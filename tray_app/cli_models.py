@@ -10,9 +10,11 @@ from rich.filesize import decimal
 
 from tray_app.engine.effect import ONE_THREAD
 from tray_app.errors import ModelError
-from tray_app.models.faults import missing
+from tray_app.gateway.client import find_running
+from tray_app.gateway.control import Removing
 from tray_app.models.housekeeping import How
 from tray_app.models.verify import Check
+from tray_app.phrases import presentable
 from tray_app.terminal import (
     Json,  # noqa: TC001 - typer reads it at run time
     TakesTexts,
@@ -26,7 +28,9 @@ from tray_app.terminal import (
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
+    from tray_app.gateway.control import Removed
     from tray_app.models.library import Library, Model
+    from tray_app.models.removal import Removal
 
 models_commands = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 
@@ -37,20 +41,21 @@ Reference = Annotated[str, typer.Argument(help="An id, a file of the models fold
 def models_list(*, as_json: Json = False) -> None:
     """List the models that are here, unfinished downloads, files of no use, and what is on offer."""
     with headless_app() as app:
-        contents = app.library.contents()
-        present = {model.path.name for model in contents.models}
-        offers = [entry for entry in app.library.catalog if entry.file_name not in present]
+        contents, folder = app.library.contents(), app.library.folder
+        present = {model.id for model in contents.models}
+        offers = [entry for entry in app.library.catalog if entry.id not in present]
     if as_json:
         print_json(
             {
                 "models": [_summary(model) for model in contents.models],
                 "partials": [
-                    {"path": str(partial.path), "held_bytes": partial.held_bytes}
+                    {"path": presentable(partial.path), "held_bytes": partial.held_bytes}
                     for partial in contents.partials
                 ],
                 "unusable": [
                     {
-                        "path": str(each.path),
+                        "id": each.id,
+                        "path": presentable(each.path),
                         "size_bytes": each.size_bytes,
                         "arriving": each.arriving,
                         "problem": _problem(each.error),
@@ -70,10 +75,10 @@ def models_list(*, as_json: Json = False) -> None:
             f"{model.size_bytes:,} bytes"
         )
     for partial in contents.partials:
-        echo(f"unfinished: {partial.final.name}, {partial.held_bytes:,} bytes")
+        echo(f"unfinished: {presentable(_below(partial.final, folder))}, {partial.held_bytes:,} bytes")
     for each in contents.unusable:
         why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
-        echo(f"cannot be used: {each.path.name}: {why}")
+        echo(f"cannot be used: {presentable(_below(each.path, folder))}: {why}")
     for entry in offers:
         size = f", {decimal(entry.size_bytes)}" if entry.size_bytes else ""  # people's own lists may not know
         echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
@@ -108,13 +113,16 @@ def models_import(
     as_json: Json = False,
 ) -> None:
     """Bring a model file into the models folder, with all that belongs to it."""
-    with headless_app() as app, WorkBar(plain_console(stderr=True), f"Importing {path.name}") as bar:
+    with (
+        headless_app() as app,
+        WorkBar(plain_console(stderr=True), f"Importing {presentable(path.name)}") as bar,
+    ):
         imported = app.care.import_model(path, how, bar.show)
         model = app.library.find(str(imported[0]))
     if as_json:
-        print_json({**_summary(model), "files": [str(each) for each in imported]})
+        print_json({**_summary(model), "files": [presentable(each) for each in imported]})
     else:
-        echo(f"Imported {model.id} to {model.path}")
+        echo(f"Imported {model.id} to {presentable(model.path)}")
 
 
 @models_commands.command("verify", cls=TakesTexts)
@@ -126,7 +134,7 @@ def models_verify(
     """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
     results: list[dict[str, Any]] = []
     with headless_app() as app, WorkBar(plain_console(stderr=True), "Verifying") as bar:
-        chosen = [(each, each) for each in references] if references else _all_files(app.library)
+        chosen = [(presentable(each), each) for each in references] if references else _all_files(app.library)
         for name, reference in chosen:
             try:
                 checked = app.care.verify_model(reference, bar.show)
@@ -149,19 +157,37 @@ def models_remove(
     reference: Reference,
     *,
     for_good: Annotated[bool, typer.Option(help="Delete it, rather than put it into the trash.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also if it is not in the models folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove a model with all that belongs to it: to the trash, unless told otherwise."""
+    """Remove a model with all that belongs to it: to the trash, unless told otherwise.
+
+    A server of the running app that has it is stopped first.
+    """
     with headless_app() as app:
-        removed = app.care.remove_model(reference, for_good=for_good)
-        if not removed:
-            path = app.library.locate(reference)
-            raise missing(path.name, path)
+        path = app.care.to_remove(
+            reference, anywhere=yes
+        )  # here, for a path is one of this terminal's folder
+        if running := find_running(app.paths.state):
+            removal: Removal | Removed = running.remove(Removing(path, trash=not for_good, anywhere=yes))
+        else:
+            removal = app.remove_model(str(path), for_good=for_good, anywhere=yes)
     if as_json:
-        print_json({"removed": [str(path) for path in removed], "trashed": not for_good})
-    else:
-        for path in removed:
-            echo(f"{'Deleted' if for_good else 'Moved to the trash:'} {path}")
+        print_json(
+            {
+                "removed": [presentable(path) for path in removal.paths],
+                "trashed": removal.trashed,
+                "kept": [presentable(path) for path in removal.kept],
+                "stopped_server": removal.stopped_server,
+            }
+        )
+        return
+    if removal.stopped_server:
+        echo("The server was stopped: it had this model.")
+    for path in removal.paths:
+        echo(f"{'Moved to the trash:' if removal.trashed else 'Deleted'} {presentable(path)}")
+    for path in removal.kept:
+        echo(f"That was a link; what it led to stays: {presentable(path)}")
 
 
 def quantize(
@@ -172,13 +198,16 @@ def quantize(
     as_json: Json = False,
 ) -> None:
     """Make a smaller model of a large one, with the engine's own program."""
-    with headless_app() as app, WorkBar(plain_console(stderr=True), f"Quantizing to {target.name}") as bar:
+    with (
+        headless_app() as app,
+        WorkBar(plain_console(stderr=True), f"Quantizing to {presentable(target.name)}") as bar,
+    ):
         path = app.care.quantize(source, target, type_name, bar.show)
         size_bytes = path.stat().st_size
     if as_json:
-        print_json({"path": str(path), "bytes": size_bytes})
+        print_json({"path": presentable(path), "bytes": size_bytes})
     else:
-        echo(f"Saved {path} ({size_bytes:,} bytes)")
+        echo(f"Saved {presentable(path)} ({size_bytes:,} bytes)")
 
 
 def _all_files(library: Library) -> list[tuple[str, str]]:
@@ -186,8 +215,17 @@ def _all_files(library: Library) -> list[tuple[str, str]]:
     contents = library.contents()
     return [
         *((model.id, str(model.path)) for model in contents.models),
-        *((each.path.name, str(each.path)) for each in contents.unusable if not each.arriving),
+        *(
+            (presentable(_below(each.path, library.folder)), str(each.path))
+            for each in contents.unusable
+            if not each.arriving
+        ),
     ]
+
+
+def _below(path: Path, folder: Path) -> Path:
+    """A file's name with its sub-folders of the models folder."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _summary(model: Model) -> dict[str, Any]:
@@ -195,7 +233,7 @@ def _summary(model: Model) -> dict[str, Any]:
     return {
         "id": model.id,
         "name": model.name,
-        "path": str(model.path),
+        "path": presentable(model.path),
         "size_bytes": model.size_bytes,
         "kind": header.kind,
         "architecture": header.architecture,

@@ -46,6 +46,7 @@ from tray_app.gateway.client import SlowAnswerError, embed, find_running
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
+from tray_app.phrases import presentable
 from tray_app.serving import check_key, client_key, listening_address
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.keystore import KeyStore
@@ -227,7 +228,10 @@ def _look_at_file(patient: Patient, model: Model, notes: _Notes) -> None:
     notes.sparse = model.header.sparse
     choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
-    notes.model, notes.engine = ModelFinding(model.id, str(model.path), found.verdict.text), found.engine
+    notes.model, notes.engine = (
+        ModelFinding(model.id, presentable(model.path), found.verdict.text),
+        found.engine,
+    )
     if found.obstacle:
         raise found.obstacle
     if found.engine:

@@ -6,6 +6,8 @@ Everything here reads or writes large files and may take long; a thread that dra
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +21,11 @@ from tray_app.download.source import Source
 from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
-from tray_app.models.housekeeping import for_good as delete
-from tray_app.models.housekeeping import import_model, remove_model, to_trash
+from tray_app.models.housekeeping import import_model
 from tray_app.models.library import NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import peek
+from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.models.verify import note_checksum, verify_model
 from tray_app.phrases import phrase
@@ -74,7 +76,7 @@ class ModelCare:
     """Looks after the models in the folder that is chosen now.
 
     `library` and `settings` give those in force, `session` makes what headers are fetched with, and `served`
-    gives the path of the model that an engine has open.
+    gives the path of the model that an engine has open or would open for a request.
     """
 
     def __init__(
@@ -142,18 +144,58 @@ class ModelCare:
         """Look again whether a model is what once arrived. `ModelError` says why it is not."""
         return verify_model(self._library().locate(reference), on_bytes)
 
-    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
-        """Put a model and what belongs to it into the trash, or delete it; what is gone. `ModelError`."""
-        path = self._library().locate(reference)
-        if path == self._library().builtin:
-            raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
-        if (served := self._served()) and served == parts_of(path)[0]:
+    def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
+        """Put a model and what belongs to it into the trash, or delete it; what is gone. `ModelError`.
+
+        Also what an unfinished download has left, which is always deleted. Outside of the models folder
+        nothing is removed but with `anywhere`, and nowhere anything that is no model.
+        """
+        library = self._library()
+        path = self.to_remove(reference, anywhere=anywhere)
+        if (partial := library.partial_named(reference)) and path == partial.path:
+            self.discard_partial(partial.final)
+            return Removal((partial.path,), trashed=False)
+        if self.is_served(path):
             raise ModelError(
                 phrase("{name} is being served", name=path.name),
                 "The engine has the file open.",
                 "Stop the server first.",
             )
-        return remove_model(path, delete if for_good else to_trash)
+        return remove_model(path, listed=self._is_listed(path), trash=not for_good)
+
+    def is_served(self, path: Path) -> bool:
+        """Whether a server has this model, or would load it for the next request."""
+        served = self._served()
+        return served is not None and served.resolve() == parts_of(path)[0].resolve()
+
+    def to_remove(self, reference: str, *, anywhere: bool = False) -> Path:
+        """The file that `remove_model` would remove. `ModelError` if there is none, or it must stay."""
+        library = self._library()
+        if not reference.strip():
+            raise ModelError(
+                "No model is named",
+                "The name is empty.",
+                "Give its id; this lists them: powerinfer-tray models list",
+            )
+        if partial := library.partial_named(reference):
+            path = partial.path
+            with suppress(ModelError):  # nothing else is called so
+                path = library.locate(reference)
+            if path == partial.path or not os.path.lexists(path):
+                return partial.path
+        else:
+            path = library.locate(reference)
+        return self._permitted(path, anywhere=anywhere)
+
+    def _permitted(self, path: Path, *, anywhere: bool) -> Path:
+        """The path, if what is there may be removed; else `ModelError`."""
+        library = self._library()
+        require_model(path, listed=self._is_listed(path))
+        if path.parent.resolve() / path.name == library.builtin.resolve():
+            raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
+        if not anywhere and not library.holds(path):
+            raise _elsewhere(path, library.folder)
+        return path
 
     def discard_partial(self, final: Path) -> None:
         """Delete what an unfinished download has left, for good; that nobody has queued. `AppError`."""
@@ -162,6 +204,11 @@ class ModelCare:
                 PartFile(final, Source("", final.name)).discard()
         except OSError as exc:
             raise disk_fault(exc, final) from exc
+
+    def discard_arrived(self, model: Path) -> None:
+        """Delete, for good, the files of a split model that a download has brought already. `ModelError`."""
+        if any(os.path.lexists(part) for part in parts_of(model)):
+            remove_model(model, listed=True, trash=False)
 
     def quantizer(self) -> Quantizer:
         """The program that makes smaller models; `ModelError` if there is none on this machine."""
@@ -206,5 +253,20 @@ class ModelCare:
                 except OSError:  # the model is there and in order all the same
                     _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
 
+    def _is_listed(self, path: Path) -> bool:
+        return self._library().lists(parts_of(path)[0])
+
     def _peek(self, address: str) -> Model:
         return peek(address, self._session, self._settings().hf_endpoint)
+
+
+def _elsewhere(path: Path, folder: Path) -> ModelError:
+    return ModelError(
+        phrase("{name} is not in the models folder", name=path.name),
+        phrase(
+            "It is {path}, and the models folder is {folder}.",
+            path=path.parent.resolve() / path.name,
+            folder=folder,
+        ),
+        "Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH",
+    )

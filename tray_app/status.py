@@ -15,6 +15,7 @@ from tray_app.gateway.control import (
     StatusDocument,
 )
 from tray_app.gateway.counters import Traffic
+from tray_app.phrases import presentable
 from tray_app.server_status import ServerState
 from tray_app.system.autostart import Login
 
@@ -95,7 +96,7 @@ def status_document(status: AppStatus) -> StatusDocument:
         state=status.engine.state,
         server=status.server.state,
         model=status.model_name,
-        chosen=Chosen(settings.model, settings.port, settings.engine),
+        chosen=Chosen(presentable(settings.model), settings.port, settings.engine),
         base_url=status.server.base_url,
         serving=status.server.base_url is not None,
         asleep=status.server.state is ServerState.ASLEEP,

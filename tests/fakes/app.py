@@ -30,6 +30,7 @@ from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.library import Contents, Model, NotInstalledError
 from tray_app.models.memory import Fit, Need, Room, Verdict
+from tray_app.models.removal import Removal
 from tray_app.models.verify import Check
 from tray_app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
 from tray_app.settings.keystore import Keeper, KeptKeys, Place
@@ -233,7 +234,7 @@ class FakeLibrary:
 
     def find(self, reference: str) -> Model:
         for model in self.models:
-            if model.id == reference:
+            if reference in (model.id, str(model.path)):
                 return model
         raise NotInstalledError(next(entry for entry in CATALOG if entry.id == reference))
 
@@ -307,10 +308,16 @@ class FakeCare:
     def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
         self._app.note("quantize", reference, target, type_name)
         self._work(on_tensor)
+        self._app.library.models += (
+            replace(make_model(target.stem, target.name, sparse=False), path=target),
+        )
         return target
 
     def discard_partial(self, final: Path) -> None:
         self._app.note("discard_partial", final)
+
+    def discard_arrived(self, model: Path) -> None:
+        self._app.note("discard_arrived", model)
 
     def _work(self, tell: OnProgress) -> None:
         tell(1, 2)
@@ -450,10 +457,10 @@ class FakeApp:
         verdict = Verdict(self.fit, need, Room(16 * 2**30), 4096, 2048 if self.fit is Fit.TOO_LARGE else None)
         return ModelReport(model, self.engine.kind, self.engine, self.obstacle, verdict)
 
-    def remove_model(self, reference: str, *, for_good: bool = False) -> tuple[Path, ...]:
+    def remove_model(self, reference: str, *, for_good: bool = False) -> Removal:
         self.note("remove_model", reference, for_good)
         self.library.models = tuple(model for model in self.library.models if str(model.path) != reference)
-        return (Path(reference),)
+        return Removal((Path(reference),), trashed=not for_good)
 
     def download(self, source: str) -> tuple[int, ...]:
         self.note("download", source)

@@ -251,11 +251,49 @@ def test_a_model_that_is_served_is_removed_after_its_server_was_stopped(app: App
     with pytest.raises(ModelError, match="is being served"):
         app.care.remove_model("mine.gguf")
 
-    app.remove_model("mine.gguf", for_good=True)
+    removal = app.remove_model("mine.gguf", for_good=True)
 
+    assert removal.stopped_server
     assert not path.exists()
     assert app.status().engine.pid is None
     assert not app.status().server.base_url
+
+
+@pytest.mark.parametrize("state", ["asleep", "standing by", "loading"])
+def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, state: str) -> None:
+    app.paths.models.mkdir(parents=True)
+    path = app.paths.models / "mine.gguf"
+    shutil.copy(resources() / "test-model" / "test.gguf", path)
+    app.apply(replace(app.store.current, model="mine"))
+    if state == "standing by":
+        app._serving.stand_by()
+    elif state == "loading":
+        app.start_server()
+    else:
+        started(app)
+        app._serving.rest()
+        app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
+    with pytest.raises(ModelError, match="is being served"):
+        app.care.remove_model("mine")
+
+    assert app.remove_model("mine", for_good=True).stopped_server
+    assert not path.exists()
+    assert app.status().server.base_url is None
+
+
+def test_a_server_goes_on_when_what_shall_go_is_refused_or_another(app: App, tmp_path: Path) -> None:
+    app.paths.models.mkdir(parents=True)
+    model = resources() / "test-model" / "test.gguf"
+    for name in ("mine.gguf", "other.gguf"):
+        shutil.copy(model, app.paths.models / name)
+    app.apply(replace(app.store.current, model="mine"))
+    started(app)
+
+    assert not app.remove_model("other", for_good=True).stopped_server
+    with pytest.raises(ModelError, match="is not in the models folder"):
+        app.remove_model(str(shutil.copy(model, tmp_path / "elsewhere.gguf")))
+
+    assert app.status().server.base_url
 
 
 def test_a_change_of_the_models_folder_is_announced(app: App) -> None:
@@ -507,7 +545,7 @@ def test_a_model_is_not_removed_while_it_is_served(app: App, private_home: Path)
     app.stop_server()
     app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
 
-    assert app.care.remove_model("mine", for_good=True) == (path,)
+    assert app.care.remove_model("mine", for_good=True).paths == (path,)
 
 
 def test_a_wrong_list_of_own_models_leaves_the_app_of_use(private_home: Path) -> None:

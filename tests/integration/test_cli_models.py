@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 
 from tests.fakes.file_server import FileServer
 from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_split_model, write_truncated_model
-from tests.fakes.program import powerinfer_tray
+from tests.fakes.program import powerinfer_tray, running
+from tray_app.models.library import builtin_model
+from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +91,12 @@ def test_a_model_is_imported_listed_verified_and_removed(folder: Path, tmp_path:
     assert [model["id"] for model in listed["models"]] == ["my-model", "test"]
     assert {"bge-small-en", "bamboo-7b-q4"} <= {entry["id"] for entry in listed["catalog"]}
     assert verified == {"ok": True, "models": [{"model": "my-model", "ok": True, "checked": "header"}]}
-    assert removed == {"removed": [str(folder / "my model.gguf")], "trashed": False}
+    assert removed == {
+        "removed": [str(folder / "my model.gguf")],
+        "trashed": False,
+        "kept": [],
+        "stopped_server": False,
+    }
     assert list(folder.iterdir()) == []
 
 
@@ -173,3 +183,95 @@ def test_unfinished_downloads_are_listed_with_the_space_they_hold(folder: Path) 
 
     assert partial["path"] == str(folder / "a.gguf.part")
     assert partial["held_bytes"] > 0
+
+
+def test_a_folder_is_never_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    thesis = tmp_path / "Documents" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    monkeypatch.chdir(tmp_path)
+
+    for reference in (".", "Documents", "./Documents", "Documents/", str(thesis), "./Documents/thesis.txt"):
+        for more in ((), ("--yes",)):
+            result = powerinfer_tray("models", "remove", reference, "--for-good", *more)
+            assert (result.returncode, result.stdout) == (1, "")
+            assert "Traceback" not in result.stderr
+    assert thesis.read_text() == "years of work"
+    assert not folder.exists()
+
+
+def test_a_model_outside_of_the_models_folder_is_removed_with_yes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_model(tmp_path / "mine.gguf")
+    monkeypatch.chdir(tmp_path)
+
+    refused = powerinfer_tray("models", "remove", "./mine.gguf", "--for-good")
+    assert (refused.returncode, model.exists()) == (1, True)
+    assert "--yes" in refused.stderr
+    assert document("models", "remove", "./mine.gguf", "--for-good", "--yes")["removed"] == [str(model)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_listed_looked_at_served_and_removed_by_its_id(folder: Path) -> None:
+    folder.mkdir()
+    model = folder / os.fsdecode(b"\x93\xfa\x96{\x8c\xea.gguf")
+    shutil.copy(builtin_model(), model)
+    write_model(folder / "good.gguf")
+    os.utime(write_truncated_model(folder / os.fsdecode(b"half\xff.gguf")), (1, 1))
+    write_model(folder / os.fsdecode(b"new\xff.gguf.part"))
+
+    listed = document("models", "list")
+    assert powerinfer_tray("models", "list").returncode == 0
+    bad = next(each["id"] for each in listed["models"] if each["id"] not in ("good", "test"))
+    assert len(listed["unusable"]) == len(listed["partials"]) == 1
+    assert document("models", "info", bad)["path"] == str(folder / "\ufffd\ufffd\ufffd{\ufffd\ufffd.gguf")
+    assert document("models", "verify", bad)["ok"]
+    with running("serve", "--model", bad, "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        assert document("status")["model"] == bad
+        removed = powerinfer_tray("models", "remove", bad, "--for-good")
+        assert document("status")["state"] == "stopped"
+    assert "The server was stopped: it had this model." in removed.stdout
+    assert not model.exists()
+
+
+def test_what_a_running_app_serves_is_removed_by_that_app(folder: Path) -> None:
+    folder.mkdir()
+    shutil.copy(builtin_model(), folder / "mine.gguf")
+    with running("serve", "--model", "mine", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        removed = document("models", "remove", "mine", "--for-good")
+        status = document("status")
+
+    assert removed["stopped_server"]
+    assert (status["serving"], status["engine"]["pid"]) == (False, None)
+    assert not (folder / "mine.gguf").exists()
+
+
+def test_models_in_sub_folders_are_listed_with_ids_of_their_own(folder: Path) -> None:
+    for owner in ("a", "b"):
+        write_model(folder / owner / "repo" / "same.gguf")
+
+    listed = {model["name"]: model["id"] for model in document("models", "list")["models"]}
+
+    assert listed.keys() == {"a/repo/same", "b/repo/same", "Built-in test model"}
+    assert document("models", "info", listed["a/repo/same"])["path"] == str(folder / "a/repo/same.gguf")
+    error = document("models", "remove", "same", code=1)["error"]
+    assert error["title"] == "Several models are called same"
+    assert all(model_id in error["message"] for name, model_id in listed.items() if "same" in name)
+
+
+def test_an_id_of_another_alphabet_travels_to_openais_client_and_back(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("日本語 7B.gguf", "中文.gguf"):
+        shutil.copy(builtin_model(), folder / name)
+    assert [model["id"] for model in document("models", "list")["models"]] == ["中文", "日本語-7B", "test"]
+    port = free_port()
+    with running("serve", "--model", "日本語-7B", "--port", str(port)) as program:
+        program.line_with("Ready")
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
+        (offered,) = client.models.list()
+        assert client.models.retrieve(offered.id).id == offered.id == "日本語-7B"
+        assert client.embeddings.create(model=offered.id, input="x").model == offered.id
+        assert client.completions.create(model=offered.id, prompt="x", max_tokens=1).model == offered.id

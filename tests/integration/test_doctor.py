@@ -136,7 +136,13 @@ def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
 def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
     failure = EngineError("It crashed", "It reached for memory.", "Verify it.", fix=Fix.VERIFY_MODEL)
     status = make_status(state, engine=make_snapshot(state, failure=failure))
-    control = Control(private_home / "state", lambda: status_document(status), {}, show=lambda _: None)
+    control = Control(
+        private_home / "state",
+        lambda: status_document(status),
+        {},
+        lambda _: None,
+        lambda _: pytest.fail("nothing is removed here"),
+    )
     control.open()
     try:
         found = examine(patient_here(os.environ))

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,14 +17,20 @@ import pytest
 
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
-from tray_app.errors import EngineError, GatewayError
+from tray_app.errors import EngineError, GatewayError, ModelError
 from tray_app.gateway.client import SlowAnswerError, complete, embed, find_running
-from tray_app.gateway.control import FILE_NAME, Control, ControlFile, StatusDocument
+from tray_app.gateway.control import (
+    FILE_NAME,
+    Control,
+    ControlFile,
+    Removed,
+    Removing,
+    StatusDocument,
+)
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
@@ -49,6 +56,12 @@ class Calls:
     def show(self, source: str) -> None:
         self.names.append(f"show {source}")
 
+    def remove(self, wish: Removing) -> Removed:
+        if wish.path.name == "thesis":
+            raise ModelError("thesis is not a model", "It is a folder.")
+        self.names.append(f"remove {wish.trash} {wish.anywhere}")
+        return Removed((wish.path,), (), wish.trash, stopped_server=True)
+
     def quit(self) -> None:
         self.names.append("quit")
 
@@ -66,7 +79,7 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "restart": calls.restart,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: READY, actions, calls.show)
+    control = Control(tmp_path, lambda: READY, actions, calls.show, calls.remove)
     control.open()
     yield control
     control.close()
@@ -128,14 +141,14 @@ def test_another_program_behind_the_port_is_not_taken_for_the_app(tmp_path: Path
     assert find_running(tmp_path) is None
 
 
-def test_an_app_that_is_slow_is_there(tmp_path: Path) -> None:
+def test_an_app_that_is_slow_is_there(tmp_path: Path, calls: Calls) -> None:
     go_on = threading.Event()
 
     def slow_status() -> StatusDocument:
         go_on.wait(3)
         return READY
 
-    control = Control(tmp_path, slow_status, {}, lambda _: None)
+    control = Control(tmp_path, slow_status, {}, calls.show, calls.remove)
     control.open()
     try:
         with pytest.raises(SlowAnswerError, match=f"runs \\(PID {os.getpid()}\\), but does not answer"):
@@ -229,3 +242,27 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path, control: Control, calls
 
     assert answer.status_code == 400
     assert calls.names == []
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize(
+    "name", [b"/m/a.gguf", "/m/日本語 100%.gguf".encode(), *((b"/m/\xff.gguf",) if os.name != "nt" else ())]
+)
+def test_a_model_to_remove_travels_whatever_its_name(tmp_path: Path, calls: Calls, name: bytes) -> None:
+    client = find_running(tmp_path)
+    assert client
+    path = Path(os.fsdecode(name))
+
+    removed = client.remove(Removing(path, trash=True, anywhere=False))
+
+    assert removed == Removed((path,), (), trashed=True, stopped_server=True)
+    assert calls.names == ["remove True False"]
+
+
+@pytest.mark.usefixtures("control")
+def test_what_the_app_will_not_remove_is_told_as_it_says_it(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+
+    with pytest.raises(GatewayError, match="thesis is not a model"):
+        client.remove(Removing(tmp_path / "thesis", trash=False, anywhere=True))

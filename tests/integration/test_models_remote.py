@@ -35,7 +35,7 @@ def test_a_model_is_known_before_it_is_downloaded(server: FileServer) -> None:
 
     model = peek(served.url)
 
-    assert (model.id, str(model.path), model.size_bytes) == ("my model", "my model.gguf", len(content))
+    assert (model.id, str(model.path), model.size_bytes) == ("my-model", "my model.gguf", len(content))
     assert (model.header.kind, model.header.quantization) == ("sparse", "F16")
 
 

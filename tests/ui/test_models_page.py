@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence
+from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence, QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
@@ -17,9 +17,10 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ModelError
 from tray_app.models.files import Partial
-from tray_app.models.housekeeping import How, NotDiscardedError
+from tray_app.models.housekeeping import How
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.removal import NotDiscardedError
 from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
 from tray_app.ui.download_dialog import DownloadDialog
@@ -622,8 +623,8 @@ def test_pictures_of_the_page(
 
     error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
     fake.library.unusable = (
-        Unusable(MODELS / "half.gguf", 2_000_000_000, error, arriving=False),
-        Unusable(MODELS / "arriving.gguf", 1_000_000_000, error, arriving=True),
+        Unusable("half", "half", MODELS / "half.gguf", 2_000_000_000, error, arriving=False),
+        Unusable("arriving", "arriving", MODELS / "arriving.gguf", 1_000_000_000, error, arriving=True),
     )
     fake.library.partials = (Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000),)
     fake.fit = Fit.TOO_LARGE
@@ -636,3 +637,17 @@ def test_pictures_of_the_page(
     photograph(page, "models-trouble")
     fake.care.go_on.set()
     qtbot.waitUntil(lambda: not page.deeds.works.current)
+
+
+def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    fake.library.models = (make_model("<img src='x'> & [red]", "x.gguf"),)
+    page.deeds.folder_changed.emit()
+    qtbot.waitUntil(lambda: "<img src='x'> & [red]" in names(page))
+
+    tip = page.table.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+
+    shown = QTextDocument()
+    shown.setHtml(tip)
+    assert shown.toPlainText().startswith("<img src='x'> & [red]\n")

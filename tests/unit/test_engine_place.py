@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.models import write_split_model
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.place import Place, place_for, settle
 from tray_app.errors import EngineError
@@ -54,6 +57,39 @@ def test_a_file_that_it_could_not_name_gets_another_name(name: str) -> None:
     assert place.model.isascii()
     assert place.model.startswith(".powerinfer-")
     assert place == place_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
+
+
+BROKEN = Path("/models", "gr\udcf6n.gguf")
+
+
+@pytest.mark.parametrize("kind", [EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER, EngineKind.POWERINFER])
+@pytest.mark.parametrize("path", [BROKEN, Path("/mod\udcffels", "a.gguf")])
+def test_a_path_that_is_no_text_gets_plain_names(kind: EngineKind, path: Path) -> None:
+    assert place_for(path, kind, System.LINUX) == Place("model.gguf", linked=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_all_that_an_engine_opens_has_a_plain_name_for_the_run(run: RunFolder, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    parts = write_split_model(folder, os.fsdecode(b"gr\xf6n"), 2)
+    (folder / "activation").mkdir()
+    index = parts[0].with_name(f"{parts[0].name}.generated.gpuidx")
+    index.touch()
+
+    place = place_for(parts[0], EngineKind.POWERINFER, System.LINUX)
+    assert settle(place, parts[0], run) == run.path
+
+    assert place.model == "model-00001-of-00002.gguf"
+    for link, target in {
+        place.model: parts[0],
+        "model-00002-of-00002.gguf": parts[1],
+        f"{place.model}.generated.gpuidx": index,
+        "activation": folder / "activation",
+    }.items():
+        assert (run.path / link).samefile(target)
+    run.remove()
+    assert (folder / "activation").is_dir()
+    assert all(part.exists() for part in parts)
 
 
 def test_usually_an_engine_runs_in_the_folder_of_its_run(run: RunFolder, model: Path) -> None:

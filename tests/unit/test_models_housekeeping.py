@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes.models import write_model, write_split_model, write_truncated_model
 from tray_app.errors import ModelError
-from tray_app.models.housekeeping import How, for_good, import_model, remove_model
+from tray_app.models.housekeeping import How, import_model
 from tray_app.models.library import Library, builtin_model
 from tray_app.models.space import free_bytes
 from tray_app.models.verify import Check, note_checksum, verify_model
@@ -298,53 +298,6 @@ def test_a_disk_that_does_not_answer_is_named(folder: Path, monkeypatch: pytest.
     with pytest.raises(ModelError, match="cannot be read") as caught:
         free_bytes(folder)
     assert str(folder) in caught.value.message
-
-
-def test_removing_a_model_takes_what_belongs_to_it_alone(folder: Path) -> None:
-    model = write_sparse_with_statistics(folder)
-    note_checksum(model, "0" * 64)
-    write_model(folder / "dense.gguf")
-    (folder / "notes.txt").write_text("mine")
-
-    gone = remove_model(model, for_good)
-
-    assert names(folder) == {"dense.gguf", "notes.txt"}
-    assert len(gone) == 4
-
-
-def test_statistics_stay_while_another_sparse_model_is_beside_them(folder: Path) -> None:
-    model = write_sparse_with_statistics(folder)
-    write_model(folder / "other.gguf", sparse=True)
-
-    remove_model(model, for_good)
-
-    assert names(folder) == {"other.gguf", "activation"}
-
-
-def test_a_damaged_model_can_be_removed(folder: Path) -> None:
-    remove_model(write_truncated_model(folder / "half.gguf"), for_good)
-
-    assert names(folder) == set()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
-def test_removing_a_linked_model_spares_what_it_points_to(folder: Path, outside: Path) -> None:
-    original = write_model(outside / "a.gguf")
-    folder.mkdir()
-    (folder / "a.gguf").symlink_to(original)
-
-    remove_model(folder / "a.gguf", for_good)
-
-    assert original.exists()
-
-
-def test_what_cannot_be_removed_is_named(folder: Path) -> None:
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    with pytest.raises(ModelError, match=r"a\.gguf could not be removed") as caught:
-        remove_model(write_model(folder / "a.gguf"), refuse)
-    assert "Permission denied" in caught.value.message
 
 
 def test_without_a_known_digest_header_and_size_are_checked(folder: Path) -> None:

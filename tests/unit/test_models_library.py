@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -89,8 +91,8 @@ def test_another_file_of_the_folder_answers_to_its_name_and_its_id(
     ("file_name", "expected"),
     [
         ("a:b.gguf", "a-b"),
-        ("größe 7B.GGUF", "gr-e-7B"),
-        ("模型.gguf", "model"),
+        ("größe 7B.GGUF", "größe-7B"),
+        ("模型.gguf", "模型"),
         ("test.gguf", "test.gguf"),
         ("bamboo-7b-q4.gguf", "bamboo-7b-q4.gguf"),
     ],
@@ -121,8 +123,19 @@ def test_a_path_may_be_absolute_relative_or_below_home(
         "~/elsewhere/mine",
     ):
         assert library.find(reference).path == path
+
+
+def test_a_single_word_never_means_a_file_of_the_current_folder(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_model(tmp_path / "elsewhere" / "mine.gguf")
     monkeypatch.chdir(path.parent)
-    assert library.find("mine").path == path
+
+    for word in ("mine", "mine.gguf"):
+        with pytest.raises(ModelError, match="There is no model mine") as caught:
+            library.find(word)
+        assert caught.value.hint == f"If you mean the file in the current folder, write ./{word}"
+    assert library.find("./mine").path == path
 
 
 @pytest.mark.parametrize(
@@ -391,8 +404,175 @@ def test_a_split_model_of_which_a_file_is_missing_is_of_no_use(folder: Path, lib
     assert "big-00002-of-00003.gguf does not exist" in big.error.title
 
 
-def test_two_files_that_would_have_one_id_are_found_by_their_names(folder: Path, library: Library) -> None:
-    first, second = (write_model(folder / name) for name in ("my model.gguf", "my-model.gguf"))
+def test_two_files_that_would_have_one_id_have_two_and_are_found_by_each(
+    folder: Path, library: Library
+) -> None:
+    files = [write_model(folder / name) for name in ("my model.gguf", "my-model.gguf", "my@model.gguf")]
 
-    assert library.find("my model.gguf").path == first
-    assert library.find("my-model.gguf").path == second
+    models = {model.path: model for model in library.installed()}
+
+    assert models[files[1]].id == "my-model"
+    assert len({model.id for model in models.values()}) == len(models)
+    for path in files:
+        for reference in (models[path].id, path.name, str(path), models[path].name):
+            assert library.find(reference).path == path
+
+
+def test_a_name_that_fits_two_is_refused_with_both(folder: Path, library: Library) -> None:
+    for name in ("my model.gguf", "my@model.gguf"):
+        write_model(folder / name)
+
+    with pytest.raises(ModelError, match="Several models are called my-model") as caught:
+        library.find("my-model")
+
+    for model in library.installed()[:2]:
+        assert f"{model.id} ({model.path})" in caught.value.message
+
+
+def test_an_id_of_an_earlier_version_still_means_its_model(folder: Path, library: Library) -> None:
+    path = write_model(folder / "größe 7B.gguf")
+    write_model(folder / "模型.gguf")
+
+    assert library.find("gr-e-7B").path == path
+    assert library.find("model").name == "模型"
+
+
+def test_a_file_called_like_a_catalogue_model_elsewhere_does_not_get_its_id(
+    folder: Path, library: Library, tmp_path: Path
+) -> None:
+    below = write_model(folder / "owner" / "repo" / BAMBOO.file_name)
+    outside = write_model(tmp_path / "other" / "bamboo-7b-q4.gguf")
+
+    assert library.find(BAMBOO.file_name).path == below
+    assert library.find(str(below)).id == "bamboo.Q4_0"
+    assert library.find(str(outside)).id == "bamboo-7b-q4.gguf"
+    with pytest.raises(NotInstalledError):
+        library.find(BAMBOO.id)
+
+
+def test_a_file_elsewhere_has_no_id_of_one_in_the_folder(
+    folder: Path, library: Library, tmp_path: Path
+) -> None:
+    write_model(folder / "mine.gguf")
+
+    assert library.find("mine").id == "mine"
+    assert library.find(str(write_model(tmp_path / "mine.gguf"))).id.startswith("mine-")
+
+
+def test_models_in_sub_folders_are_listed_and_found_by_name_path_and_id(
+    folder: Path, library: Library
+) -> None:
+    one = write_model(folder / "lmstudio-community" / "Tiny-GGUF" / "Tiny-Q4_0.gguf")
+    two = write_model(folder / "bartowski" / "Tiny-GGUF" / "Tiny-Q4_0.gguf")
+    alone = write_model(folder / "models--o--r" / "snapshots" / "abc" / "alone.gguf")
+
+    models = {model.path: model for model in library.installed()}
+
+    assert models.keys() == {one, two, alone, library.builtin}
+    assert models[one].name == "lmstudio-community/Tiny-GGUF/Tiny-Q4_0"
+    assert (models[alone].name, models[alone].id) == ("alone", "alone")
+    for path in (one, two, alone):
+        below = path.relative_to(folder).as_posix()
+        for reference in (models[path].id, below, below.removesuffix(".gguf"), str(path)):
+            assert library.find(reference).path == path
+    with pytest.raises(ModelError, match="Several models"):
+        library.find("Tiny-Q4_0.gguf")
+
+
+def test_below_the_models_folder_goes_before_the_current_one(
+    folder: Path, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = (write_model(base / "owner" / "x.gguf") for base in (tmp_path, folder))
+    monkeypatch.chdir(tmp_path)
+
+    assert library.find("owner/x.gguf").path == there
+    assert library.find("./owner/x.gguf").path == here
+
+
+def test_what_is_too_deep_hidden_or_statistics_is_not_listed(folder: Path, library: Library) -> None:
+    for place in ("a/b/c/d/e/f", ".hidden", "activation", "a/.cache"):
+        write_model(folder / place / "x.gguf")
+    deepest = write_model(folder / "a" / "b" / "c" / "d" / "e" / "y.gguf")
+
+    assert [model.path for model in library.installed()] == [deepest, library.builtin]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+def test_links_are_followed_once_and_never_in_a_circle(
+    folder: Path, library: Library, tmp_path: Path
+) -> None:
+    real = write_model(folder / "zoo" / "a.gguf")
+    (folder / "alias").symlink_to(folder / "zoo")
+    (folder / "zoo" / "up").symlink_to(folder)
+    (folder / "self").symlink_to("self")
+    linked = write_model(tmp_path / "blobs" / "b.gguf")
+    (folder / "elsewhere").symlink_to(linked.parent)
+    (folder / "file.gguf").symlink_to(linked)
+
+    assert {model.path for model in library.installed()} == {
+        real,
+        folder / "elsewhere" / "b.gguf",
+        folder / "file.gguf",
+        library.builtin,
+    }
+
+
+def test_split_models_and_downloads_in_sub_folders_are_seen(folder: Path, library: Library) -> None:
+    parts = write_split_model(folder / "o" / "r", "big", 2)
+    write_model(folder / "o" / "r" / "new.gguf.part")
+
+    contents = library.contents()
+
+    assert contents.models[0].path == parts[0]
+    assert library.find("big").path == parts[0]
+    assert [partial.final for partial in contents.partials] == [folder / "o" / "r" / "new.gguf"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_shown_and_found_by_its_id(folder: Path, library: Library) -> None:
+    names = [b"\x93\xfa\x96{\x8c\xea.gguf", b"gr\xf6\xdfe.gguf", b"\xff/x.gguf", b"good.gguf"]
+    files = [write_model(folder / os.fsdecode(name)) for name in names]
+    bad = write_truncated_model(folder / os.fsdecode(b"half\xff.gguf"))
+    write_model(folder / os.fsdecode(b"new\xff.gguf.part"))
+
+    contents = library.contents()
+
+    models = {model.path: model for model in contents.models}
+    assert models.keys() == {*files, library.builtin}
+    assert models[files[1]].name == "gr\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}e"
+    told = [(model.id, model.name, model.path) for model in contents.models]
+    told += [(model.id, model.name, model.path) for model in contents.unusable]
+    for model_id, name, path in told:
+        assert library.locate(model_id) == path
+        f"{model_id}{name}".encode()
+    str(contents.unusable[0].error).encode()
+    assert contents.unusable[0].path == bad
+    assert library.partial_named("new\N{REPLACEMENT CHARACTER}.gguf") == contents.partials[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_cannot_write_lines_colours_or_backwards(folder: Path, library: Library) -> None:
+    write_model(folder / "a\n\x1b[31mb\u202efgg.gguf")
+
+    model = library.installed()[0]
+
+    assert model.name == "a��[31mb�fgg"
+    assert model.id == "a-31mbfgg"
+
+
+def test_ten_thousand_models_are_looked_at_in_passing(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    for number in range(100):
+        (folder / f"owner{number}").mkdir(parents=True)
+        for file in range(100):
+            (folder / f"owner{number}" / f"{file}.gguf").touch()
+    library = Library(folder, (), write_model(tmp_path / "test.gguf"))
+    library.partials()
+
+    began_s = time.thread_time()
+    library.locate("owner7/7.gguf")
+    first_s = time.thread_time() - began_s
+    library.locate("owner7/8.gguf")
+
+    assert first_s < 2.0
+    assert time.thread_time() - began_s - first_s < 0.3

@@ -110,6 +110,31 @@ def test_a_folder_that_is_not_there_is_no_empty_one(tmp_path: Path) -> None:
     assert picture(tmp_path / "nowhere", LATER_S) is None
 
 
+def test_what_happens_in_a_sub_folder_is_told(watched: Watched) -> None:
+    path = watched.folder / "owner" / "repo" / "a.gguf"
+
+    path.parent.mkdir(parents=True)
+    watched.after(lambda: write_model(path))
+    watched.after(lambda: path.parent.rename(path.parent.with_name("other")))
+    watched.after(lambda: shutil.rmtree(watched.folder / "owner"))
+
+
+def test_a_look_that_takes_long_comes_more_rarely(tmp_path: Path) -> None:
+    looks: list[float] = []
+
+    def slow() -> Path:
+        looks.append(time.monotonic())
+        time.sleep(0.05)  # a disk that takes so long
+        return tmp_path
+
+    watch = FolderWatch(slow, lambda: None, interval_s=0.01)
+    watch.start()
+    time.sleep(1.0)  # what must not happen meanwhile can only be waited for
+    watch.close(DEADLINE_S)
+
+    assert len(looks) <= 3
+
+
 def test_looking_costs_next_to_nothing(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / f"{number}.gguf").touch()

@@ -15,27 +15,35 @@ from tray_app.models.files import Partial
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
 from tray_app.server_status import ServerState, ServerStatus
-from tray_app.ui.presenters.menu import model_choices
-from tray_app.ui.presenters.models import ModelAction, ModelFacts, Work, facts_key, model_rows
+from tray_app.ui.presenters.menu import MOST_CHOICES, model_choices
+from tray_app.ui.presenters.models import (
+    ModelAction,
+    ModelFacts,
+    Sort,
+    Work,
+    facts_key,
+    model_rows,
+    settled_rows,
+)
 
 if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 BAMBOO = make_model()
 ON_DISK = frozenset({ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL, ModelAction.REMOVE})
-FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo.gguf")
+FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo")
 
 
 def rows(facts: ModelFacts = FACTS, *downloads: object, works: object = None) -> dict[str, ModelRow]:
-    return {row.key: row for row in model_rows(facts, downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
+    return {row.key: row for row in model_rows(settled_rows(facts, ENGLISH), downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
 
 
 def test_installed_models_stand_before_what_is_on_offer() -> None:
-    assert list(rows()) == ["bamboo.gguf", "test", "tiny.gguf"]
+    assert list(rows()) == ["bamboo", "test", "tiny"]
 
 
 def test_an_installed_model_says_what_it_is() -> None:
-    row = rows()["bamboo.gguf"]
+    row = rows()["bamboo"]
 
     assert (row.name, row.kind, row.quantization, row.context, row.size) == (
         "Bamboo 7B Q4_0",
@@ -44,25 +52,25 @@ def test_an_installed_model_says_what_it_is() -> None:
         "4096",
         "4.68 GB",
     )
-    assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo.gguf"].kind == "Dense"
+    assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo"].kind == "Dense"
 
 
 def test_the_chosen_model_cannot_be_chosen_again() -> None:
-    row = rows()["bamboo.gguf"]
+    row = rows()["bamboo"]
 
     assert (row.state, row.chosen) == ("Chosen", True)
     assert row.actions == ON_DISK
 
 
 def test_another_installed_model_can_be_used() -> None:
-    row = rows(replace(FACTS, chosen=None))["bamboo.gguf"]
+    row = rows(replace(FACTS, chosen=None))["bamboo"]
 
     assert (row.state, row.chosen, row.actions) == ("Installed", False, ON_DISK | {ModelAction.USE})
     assert row.reference == "bamboo"
 
 
 def test_a_model_of_the_catalogue_can_be_downloaded() -> None:
-    row = rows()["tiny.gguf"]
+    row = rows()["tiny"]
 
     assert (row.state, row.size, row.actions) == (
         "Not downloaded",
@@ -73,7 +81,7 @@ def test_a_model_of_the_catalogue_can_be_downloaded() -> None:
 
 
 def test_a_chosen_model_that_is_not_here_says_so() -> None:
-    row = rows(replace(FACTS, chosen="tiny.gguf"))["tiny.gguf"]
+    row = rows(replace(FACTS, chosen="tiny"))["tiny"]
 
     assert (row.state, row.chosen) == ("Chosen, not downloaded", True)
 
@@ -81,7 +89,7 @@ def test_a_chosen_model_that_is_not_here_says_so() -> None:
 def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
     rough = tuple(msgspec.structs.replace(entry, size_is_approximate=True) for entry in CATALOG)
 
-    assert rows(replace(FACTS, catalog=rough))["tiny.gguf"].size == "≈ 900 MB"
+    assert rows(replace(FACTS, catalog=rough))["tiny"].size == "≈ 900 MB"
 
 
 @pytest.mark.parametrize(
@@ -98,11 +106,11 @@ def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
     ],
 )
 def test_a_download_can_be_steered_as_its_phase_allows(phase: Phase, actions: set[ModelAction]) -> None:
-    assert rows(FACTS, make_progress(phase, error=DownloadError("x")))["tiny.gguf"].actions == actions
+    assert rows(FACTS, make_progress(phase, error=DownloadError("x")))["tiny"].actions == actions
 
 
 def test_a_download_takes_the_row_of_what_the_catalogue_offers() -> None:
-    row = rows(FACTS, make_progress(number=7))["tiny.gguf"]
+    row = rows(FACTS, make_progress(number=7))["tiny"]
 
     assert (row.name, row.permille, row.downloads) == ("Tiny", 430, (7,))
     assert row.state == "43 % · 12.3 MB/s · 3 min left"
@@ -117,19 +125,19 @@ def test_a_download_from_an_address_has_a_row_of_its_own() -> None:
 def test_a_finished_download_gives_way_to_what_is_in_the_folder() -> None:
     done = make_progress(Phase.DONE, number=3)
 
-    assert rows(FACTS, done)["tiny.gguf"].state == "Downloaded"
+    assert rows(FACTS, done)["tiny"].state == "Downloaded"
     installed = replace(FACTS, installed=(BAMBOO, make_model("Tiny", "tiny.gguf")), finished=frozenset({3}))
-    assert rows(installed, done)["tiny.gguf"].state == "Installed"
+    assert rows(installed, done)["tiny"].state == "Installed"
     removed = replace(FACTS, finished=frozenset({3}))
-    assert rows(removed, done)["tiny.gguf"].state == "Not downloaded"
+    assert rows(removed, done)["tiny"].state == "Not downloaded"
 
 
 def test_a_model_that_is_fetched_again_shows_its_progress() -> None:
-    assert rows(FACTS, make_progress(name="bamboo.gguf"))["bamboo.gguf"].permille == 430
+    assert rows(FACTS, make_progress(name="bamboo.gguf"))["bamboo"].permille == 430
 
 
 def test_a_cancelled_download_of_which_nothing_is_here_leaves_no_trace() -> None:
-    row = rows(FACTS, make_progress(Phase.CANCELLED, received_bytes=0))["tiny.gguf"]
+    row = rows(FACTS, make_progress(Phase.CANCELLED, received_bytes=0))["tiny"]
 
     assert row.state == "Not downloaded"
     assert "x.gguf" not in rows(FACTS, make_progress(Phase.CANCELLED, name="x.gguf", received_bytes=0))
@@ -138,7 +146,7 @@ def test_a_cancelled_download_of_which_nothing_is_here_leaves_no_trace() -> None
 def test_what_went_wrong_with_a_download_is_told_in_full() -> None:
     error = DownloadError("No way", "The server refuses.", "Ask its owner.")
 
-    row = rows(FACTS, make_progress(Phase.FAILED, error=error))["tiny.gguf"]
+    row = rows(FACTS, make_progress(Phase.FAILED, error=error))["tiny"]
 
     assert row.details[:2] == ("No way. The server refuses. Ask its owner.", "2.01 GB have arrived.")
 
@@ -181,7 +189,7 @@ def test_of_a_split_download_that_fails_the_cause_is_told() -> None:
 def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> None:
     builtin = replace(make_model("Built-in test model", "test.gguf"), path=Path("/app/test.gguf"))
     own = replace(make_model("test", "test.gguf"), id="test.gguf")
-    twins = [replace(make_model("same", f"my{sign}model.gguf"), id="my-model") for sign in " -"]
+    twins = [make_model("same", name) for name in ("my-model-1a2b3c.gguf", "my-model.gguf")]
 
     facts = replace(FACTS, installed=(own, builtin, *twins), chosen="test")
 
@@ -190,16 +198,16 @@ def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> No
     assert {row.reference for row in found.values()} == {
         "test",
         "test.gguf",
-        "my model.gguf",
-        "my-model.gguf",
+        "my-model-1a2b3c",
+        "my-model",
         "bamboo",
         "tiny",
     }
     assert [(choice.reference, choice.chosen) for choice in model_choices(facts, ENGLISH)] == [
         ("test.gguf", False),
         ("test", True),
-        ("my model.gguf", False),
-        ("my-model.gguf", False),
+        ("my-model-1a2b3c", False),
+        ("my-model", False),
     ]
 
 
@@ -212,9 +220,9 @@ def test_the_model_that_comes_with_the_app_is_not_removed() -> None:
 @pytest.mark.parametrize("arriving", [False, True])
 def test_a_file_of_no_use_says_why(*, arriving: bool) -> None:
     error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
-    unusable = Unusable(MODELS / "a.gguf", 10, error, arriving)
+    unusable = Unusable("a", "a", MODELS / "a.gguf", 10, error, arriving)
 
-    row = rows(replace(FACTS, unusable=(unusable,)))["a.gguf"]
+    row = rows(replace(FACTS, unusable=(unusable,)))["a"]
 
     assert (row.name, row.size, row.permille) == ("a", "10 B", None)
     if arriving:
@@ -236,7 +244,7 @@ def test_what_an_unknown_download_has_left_is_listed_with_the_space_it_holds() -
 
 
 def test_work_on_a_file_shows_in_its_row_and_nothing_else_can_be_done_meanwhile() -> None:
-    row = rows(works={"bamboo.gguf": Work("Verifying", 1, 4)})["bamboo.gguf"]
+    row = rows(works={"bamboo": Work("Verifying", 1, 4)})["bamboo"]
 
     assert (row.state, row.permille) == ("Verifying 25 %", 250)
     assert row.actions == {ModelAction.CANCEL, ModelAction.REVEAL}
@@ -257,7 +265,7 @@ def test_whether_a_model_fits_is_told_by_word_shape_and_reason(
     fake = FakeApp()
     fake.fit = fit
 
-    row = rows(replace(FACTS, reports={"bamboo.gguf": fake.report(BAMBOO)}))["bamboo.gguf"]
+    row = rows(replace(FACTS, reports={"bamboo": fake.report(BAMBOO)}))["bamboo"]
 
     assert (row.fit_shape, row.fit) == (shape, word)
     assert any(sentence.endswith(reason) for sentence in row.details)
@@ -267,7 +275,7 @@ def test_a_model_without_an_engine_says_what_helps() -> None:
     fake = FakeApp()
     fake.obstacle = EngineError("There is no PowerInfer engine", "None is here.", "Install one.")
 
-    row = rows(replace(FACTS, reports={"tiny.gguf": fake.report(BAMBOO)}))["tiny.gguf"]
+    row = rows(replace(FACTS, reports={"tiny": fake.report(BAMBOO)}))["tiny"]
 
     assert (row.fit_shape, row.fit) == ("✕", "No engine")
     assert "There is no PowerInfer engine. Install one." in row.details
@@ -278,3 +286,43 @@ def test_the_folder_is_looked_at_again_when_something_happens_in_it() -> None:
 
     assert facts_key(status) == facts_key(replace(status, server=ServerStatus(ServerState.PREPARING)))
     assert facts_key(status) != facts_key(replace(status, folder_changes=1))
+
+
+def test_a_download_belongs_to_the_file_it_becomes_and_not_to_one_of_its_name_elsewhere() -> None:
+    other = replace(
+        make_model("owner/mine", "mine.gguf"), id="mine-1a2b3c", path=MODELS / "owner" / "mine.gguf"
+    )
+    facts = replace(FACTS, installed=(other,))
+
+    found = rows(facts, make_progress(name="mine.gguf"))
+
+    assert (found["mine-1a2b3c"].permille, found["mine.gguf"].permille) == (None, 430)
+
+
+def test_names_that_are_no_text_are_shown_in_the_table() -> None:
+    broken = Partial(MODELS / "a\udcff.gguf.part", MODELS / "a\udcff.gguf", 10)
+    twin = Partial(MODELS / "b" / "a\udcff.gguf.part", MODELS / "b" / "a\udcff.gguf", 10)
+    model = replace(make_model("gr�n"), id="gr-n-1a2b3c", path=MODELS / "gr\udcf6n.gguf")
+
+    found = rows(replace(FACTS, installed=(model,), partials=(broken, twin)))
+
+    assert [row.path for row in found.values() if row.sort is Sort.PARTIAL] == [broken.final, twin.final]
+    for row in found.values():
+        "".join((row.key, row.name, *row.details)).encode()
+
+
+def test_rows_that_are_settled_are_not_made_again() -> None:
+    settled = settled_rows(FACTS, ENGLISH)
+
+    first, again = (model_rows(settled, (), {}, ENGLISH) for _ in range(2))
+
+    assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+def test_a_menu_has_no_thousand_models_but_always_the_chosen_one() -> None:
+    many = tuple(make_model(str(number), f"{number}.gguf") for number in range(1000))
+
+    choices = model_choices(replace(FACTS, installed=many, chosen="777"), ENGLISH)
+
+    assert len(choices) == MOST_CHOICES + 1
+    assert [choice.name for choice in choices if choice.chosen] == ["777"]

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import psutil
 import requests
 
 from tray_app.errors import GatewayError
-from tray_app.gateway.control import FILE_NAME, ControlFile, Fault, StatusDocument
+from tray_app.gateway.control import (
+    FILE_NAME,
+    ControlFile,
+    Fault,
+    Removed,
+    StatusDocument,
+    path_from_json,
+    path_to_json,
+)
 from tray_app.gateway.openai import Usage
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from threading import Event
+
+    from tray_app.gateway.control import Removing
 
 _STATUS_S = 10.0
 
@@ -166,12 +176,18 @@ class ControlClient:
         """Ask the app to end; returns when it has heard."""
         self._act("quit", timeout_s)
 
-    def _act(self, name: str, timeout_s: float | None, body: object = None) -> None:
+    def remove(self, wish: Removing, timeout_s: float | None = None) -> Removed:
+        """Have the app remove a model, which stops its server if that has it; what is gone."""
+        answer = self._act("remove", timeout_s, msgspec.to_builtins(wish, enc_hook=path_to_json))
+        return _decode(answer, Removed, path_from_json)
+
+    def _act(self, name: str, timeout_s: float | None, body: object = None) -> requests.Response:
         with _session(self._headers) as session:
             response = _send(session, "POST", f"{self._url}/{name}", timeout_s, body)
         if not response.ok:
             fault = _decode(response, Fault)
             raise GatewayError(fault.title, fault.message, fault.hint)
+        return response
 
 
 def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClient | None:
@@ -244,9 +260,11 @@ def _send(
         ) from exc
 
 
-def _decode(response: requests.Response, kind: type[Answer]) -> Answer:
+def _decode(
+    response: requests.Response, kind: type[Answer], hook: Callable[[type, Any], Any] | None = None
+) -> Answer:
     try:
-        return msgspec.json.decode(response.content, type=kind)
+        return msgspec.json.decode(response.content, type=kind, dec_hook=hook)
     except NOT_JSON as exc:
         raise GatewayError(
             "The server's answer makes no sense",

@@ -11,7 +11,9 @@ import asyncio
 import os
 import secrets
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 from aiohttp import web
@@ -25,7 +27,6 @@ from tray_app.system.files import NOT_JSON, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from pathlib import Path
 
     from tray_app.gateway.guard import Handler
 
@@ -45,6 +46,25 @@ class Showing(msgspec.Struct, frozen=True):
 
     source: str = ""
     """A model that somebody wants to have: an address or the path of a file; empty for none."""
+
+
+class Removing(msgspec.Struct, frozen=True):
+    """A model that somebody wants to be rid of."""
+
+    path: Path
+    trash: bool
+    """Whether it goes to the trash, and not for good."""
+    anywhere: bool
+    """Whether it may be outside of the models folder."""
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What is gone; see `models.removal.Removal`."""
+
+    paths: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    trashed: bool
+    stopped_server: bool
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -116,7 +136,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
 
 
 class Control:
-    """Answers GET /status with `status()` as JSON, POST /NAME with `actions[NAME]`, POST /show with `show`.
+    """Answers GET /status with `status()` as JSON, POST /NAME with `actions[NAME]`, POST /show with `show`,
+    POST /remove with `remove`.
 
     All are called on worker threads, so they may block. An action must not close this object: `quit` only
     asks for the end, or its own answer would wait for itself.
@@ -128,11 +149,13 @@ class Control:
         status: Callable[[], StatusDocument],
         actions: Mapping[str, Callable[[], None]],
         show: Callable[[str], None],
+        remove: Callable[[Removing], Removed],
     ) -> None:
         self._path = state_dir / FILE_NAME
         self._status = status
         self._actions = dict(actions)
         self._show = show
+        self._remove = remove
         self._token = secrets.token_urlsafe(32)
         self._listener = Listener("control", self._application)
 
@@ -156,6 +179,7 @@ class Control:
         for name, action in self._actions.items():
             application.router.add_post(f"/{name}", _calling(action))
         application.router.add_post("/show", self._answer_show)
+        application.router.add_post("/remove", self._answer_remove)
         yield application
 
     @web.middleware
@@ -170,18 +194,40 @@ class Control:
             raise ApiError(400, f"This cannot be shown: {exc}", code="invalid_request") from exc
         return await _calling(lambda: self._show(wanted.source))(request)
 
+    async def _answer_remove(self, request: web.Request) -> web.StreamResponse:
+        try:
+            wish = msgspec.json.decode(await request.read(), type=Removing, dec_hook=path_from_json)
+        except NOT_JSON as exc:
+            raise ApiError(400, f"This cannot be removed: {exc}", code="invalid_request") from exc
+        return await _calling(lambda: self._remove(wish))(request)
+
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)
         return web.Response(body=msgspec.json.encode(status), content_type="application/json")
 
 
-def _calling(action: Callable[[], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def path_to_json(path: object) -> str:
+    """A path in percent signs: JSON has no place for names whose bytes are no letters. For `enc_hook`."""
+    if not isinstance(path, Path):
+        raise NotImplementedError
+    return quote_from_bytes(os.fsencode(path))
+
+
+def path_from_json(_type: type, text: object) -> Path:
+    """The path that `path_to_json` has written. For `dec_hook`."""
+    return Path(os.fsdecode(unquote_to_bytes(str(text))))
+
+
+def _calling(action: Callable[[], object]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(_request: web.Request) -> web.Response:
         try:
-            await asyncio.to_thread(action)
+            answer = await asyncio.to_thread(action)
         except AppError as error:
             fault = Fault(error.title, error.message, error.hint)
             return web.Response(status=409, body=msgspec.json.encode(fault), content_type="application/json")
-        return web.Response(status=204)
+        if answer is None:
+            return web.Response(status=204)
+        body = msgspec.json.encode(answer, enc_hook=path_to_json)
+        return web.Response(body=body, content_type="application/json")
 
     return handler

@@ -52,6 +52,15 @@ def missing(name: str, path: Path) -> ModelError:
     )
 
 
+def no_folder(name: str) -> ModelError:
+    """Its path ends with a slash, and there is no folder."""
+    return ModelError(
+        phrase("There is no folder {name}", name=name),
+        "The slash at its end is for folders, and a model is a file.",
+        "Leave the slash out, or check the name.",
+    )
+
+
 def unreadable(path: Path, name: str, why: Text) -> ModelError:
     """The system does not give it out."""
     return ModelError(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.part import PART_ENDING
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import os
+    from pathlib import Path, PurePath
 
 SUFFIX = ".gguf"
 ACTIVATION = "activation"
@@ -61,14 +57,14 @@ def split_of(stem: str) -> Split | None:
     return Split(found["stem"], number, count) if 1 <= number <= count <= MAX_PARTS else None
 
 
-def stem_of(model: Path) -> str:
+def stem_of(model: PurePath) -> str:
     """What a model is called by its file: without its suffix, and without what the split has added."""
     stem = without_suffix(model)
     split = split_of(stem)
     return split.stem if split else stem
 
 
-def without_suffix(model: Path) -> str:
+def without_suffix(model: PurePath) -> str:
     """The name of a model's file without its suffix, if it has that of models."""
     return model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
 
@@ -99,23 +95,6 @@ def activation_of(model: Path) -> Path | None:
     """
     folder = model.with_name(ACTIVATION)
     return folder if folder.is_dir() else None
-
-
-def partials_in(folder: Path) -> tuple[Partial, ...]:
-    """What unfinished downloads hold in a folder, by name; nothing if it is not there or cannot be listed."""
-    return tuple(sorted(_partials(folder), key=lambda partial: partial.path.name))
-
-
-def _partials(folder: Path) -> Iterator[Partial]:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(PART_ENDING) and entry.is_file(follow_symlinks=False):
-                try:
-                    info = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:  # the download has just ended
-                    continue
-                path = folder / entry.name
-                yield Partial(path, path.with_suffix(""), held_bytes(info))
 
 
 def is_fresh(modified_s: float, now_s: float) -> bool:

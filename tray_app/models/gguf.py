@@ -34,6 +34,8 @@ MAX_KEYS = 10_000
 MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 4
 MAX_KEPT_NUMBERS = 4096  # per layer, as some models give their heads; vocabularies are not kept
+MAGICS = (b"GGUF", b"PWRI")
+"""The first bytes of a model file."""
 FIRST_READ_BYTES = 256 << 10
 
 _U32 = struct.Struct("<I")
@@ -104,7 +106,7 @@ def parse_header(data: bytes, name: str) -> ModelHeader:
 
     `NeedMoreBytesError` if it does not end within `data`, `ModelError` if it is not one.
     """
-    if data[:4] not in (b"GGUF", b"PWRI"):
+    if data[:4] not in MAGICS:
         raise faults.foreign(data, name)
     cursor = _Cursor(data, name)
     _check_version(cursor.take(_U32), name)

@@ -1,4 +1,4 @@
-"""Brings models of the person's own into the models folder, and takes models away. Any thread; slow."""
+"""Brings models of the person's own into the models folder. Any thread; slow."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from contextlib import ExitStack, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import send2trash
-
 from tray_app.download.faults import is_too_large
 from tray_app.download.naming import names_a_model, safe_name
 from tray_app.errors import ModelError
@@ -20,6 +18,7 @@ from tray_app.models import faults
 from tray_app.models.files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
+from tray_app.models.removal import for_good, is_only_sparse_model
 from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 
@@ -35,10 +34,6 @@ _BLOCK_BYTES = 1 << 20
 _EMPTY_NAMES = frozenset({"model", "models", "hf", "tmp", "output", "unknown", "none", "gguf"})
 _LONGEST_NAME = 100
 _NO_SPACE = "Free some space, or link the model in place of copying it."
-
-
-class NotDiscardedError(ModelError):
-    """The system would not take a file away: there may be no trash for its disk."""
 
 
 class How(StrEnum):
@@ -88,40 +83,6 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     return tuple(targets)
 
 
-def remove_model(model: Path, discard: Callable[[Path], None]) -> tuple[Path, ...]:
-    """Take away a model with all that belongs to it alone, by `discard`; what is gone.
-
-    `discard` is `to_trash` or `for_good`. `ModelError` if it cannot.
-    """
-    first = parts_of(model)[0]
-    doomed = [part for part in parts_of(first) if _exists(part)] + list(companions_of(first))
-    if (activation := activation_of(first)) and _is_only_sparse_model(first):
-        doomed.append(activation)
-    for path in doomed:
-        try:
-            discard(path)
-        except OSError as exc:
-            raise NotDiscardedError(
-                phrase("{name} could not be removed", name=path.name),
-                phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
-                "Check its permissions; where there is no trash, delete it for good.",
-            ) from exc
-    return tuple(doomed)
-
-
-def to_trash(path: Path) -> None:
-    """Put a file or folder where the person can get it back from. `OSError` if there is no such place."""
-    send2trash.send2trash(path)
-
-
-def for_good(path: Path) -> None:
-    """Delete a file, a link or a folder. `OSError`."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
 def _advice(exc: OSError, how: How) -> str:
     if is_too_large(exc):
         return (
@@ -167,7 +128,7 @@ def _activation_to_bring(model: Path, folder: Path, how: How) -> Path | None:
     activation = activation_of(model)
     if activation is None or _exists(folder / activation.name):
         return None
-    return activation if how is not How.MOVE or _is_only_sparse_model(model) else None
+    return activation if how is not How.MOVE or is_only_sparse_model(model) else None
 
 
 class _Bringer:
@@ -261,17 +222,6 @@ def _link(source: Path, target: Path) -> None:
 
 def _symlink(source: Path, target: Path) -> None:
     target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
-
-
-def _is_only_sparse_model(model: Path) -> bool:
-    """Whether the folder with statistics beside this model can belong to no other."""
-    sparse = []
-    for path in model.parent.iterdir():
-        if path.suffix.lower() == SUFFIX:
-            with suppress(ModelError):  # a damaged file has no statistics
-                if read_header(path).sparse:
-                    sparse.append(path)
-    return sparse == [model]
 
 
 def _size_bytes(path: Path) -> int:

@@ -8,35 +8,34 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.download.address import is_address
+from tray_app.download.part import PART_ENDING
 from tray_app.errors import ModelError
 from tray_app.models import faults
-from tray_app.models.files import (
-    SUFFIX,
-    is_fresh,
-    partials_in,
-    parts_of,
-    split_of,
-    stem_of,
-    without_suffix,
-)
+from tray_app.models.files import SUFFIX, Partial, held_bytes, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Role
-from tray_app.phrases import phrase
+from tray_app.models.index import Index
+from tray_app.models.tree import files_below
+from tray_app.phrases import joined, phrase, presentable
 from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.files import Partial
     from tray_app.models.header import ModelHeader
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.paths import AppPaths
+
+_MOST_NAMED = 5
+"""Of the models that a name may mean, so many are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class Model:
     """A whole model file on this computer."""
 
     id: str
-    """What clients call it: letters, digits, ".", "_" and "-"; stays while the file keeps its name."""
+    """What programs call it, and no other: letters and digits of every alphabet, ".", "_" and "-"."""
     name: str
-    """What people call it."""
+    """What people call it, fit to be shown."""
     path: Path
     """Its file; the first of them where it is split."""
     size_bytes: int
@@ -58,6 +57,10 @@ class Model:
 class Unusable:
     """A file that has the name of a model and cannot be served."""
 
+    id: str
+    """As that of a model."""
+    name: str
+    """As that of a model."""
     path: Path
     """The first file, where it is split."""
     size_bytes: int
@@ -69,7 +72,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Everything in the models folder that has to do with models."""
+    """Everything in the models folder and below that has to do with models."""
 
     models: tuple[Model, ...]
     """As `Library.installed`."""
@@ -114,34 +117,45 @@ class Library:
         self.builtin = builtin
         self._clock = clock
         self._headers: dict[Path, tuple[_Stamp, ModelHeader]] = {}
+        self._indexed: tuple[list[str], Index] | None = None
 
     def find(self, reference: str) -> Model:
         """The model that is meant by an id, a file name in the folder, or a path; `.gguf` may be left out.
 
         `NotInstalledError` if it is one of the catalogue that is not here yet, other `ModelError`s if it is
-        unknown or its file is not a whole model.
+        unknown, if several are called so, or if its file is not a whole model.
         """
-        return self._model(self.locate(reference))
+        index = self._index()
+        return self._model(self._located(reference, index), index)
 
     def locate(self, reference: str) -> Path:
-        """Where the file is that is meant, whole or not; the errors of `find` if there is none."""
-        if not reference:
-            raise ModelError(
-                "No model is chosen",
-                "The setting «model» is empty.",
-                "Choose one, or try the built-in one: test",
-            )
-        entry = self._entry_named(reference)
-        path = self._path_of(entry) if entry else self._path_named(reference)
-        if path:
-            return path
-        if entry:
-            raise NotInstalledError(entry)
-        raise ModelError(
-            phrase("There is no model {reference}", reference=reference),
-            phrase("It is no id of the catalogue and no file in {folder}.", folder=self.folder),
-            "Check the name, give the path of a file, or download a model.",
-        )
+        """Where the file is that is meant, whole or not; the errors of `find` if there is none.
+
+        What fits exactly goes first: an id, a file's name below the folder, a path. A single word never means
+        a file of the current folder, which is another one for each program: that takes a path, `./word`.
+        """
+        return self._located(reference, self._index())
+
+    def lists(self, path: Path) -> bool:
+        """Whether a file is one of the folder's that `contents` tells of."""
+        return path in self._index()
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is really in the folder or below, and not only reached through a link from there."""
+        try:
+            return path.parent.resolve().is_relative_to(self.folder.resolve())
+        except (OSError, RuntimeError):  # RuntimeError: links that lead round in a circle
+            return False
+
+    def partial_named(self, reference: str) -> Partial | None:
+        """What an unfinished download of this name or path has left, if it has."""
+        given = _absolute(reference)
+        for partial in self.partials():
+            name = partial.final.relative_to(self.folder).as_posix()
+            words = (name, f"{name}{PART_ENDING}", partial.final.name, partial.path.name)
+            if given in (partial.final, partial.path) or reference in {*words, *map(presentable, words)}:
+                return partial
+        return None
 
     def installed(self) -> tuple[Model, ...]:
         """The whole models of the folder by name, then the one that comes with the app."""
@@ -149,22 +163,71 @@ class Library:
 
     def contents(self) -> Contents:
         """What is in the folder, good or bad; and the model that comes with the app."""
+        names, partials = self._look()
+        index = self._index_of(names)
         models, unusable = [], []
-        for path in (*self._files(), self.builtin):
+        for path in (*index.files, self.builtin):
             try:
-                models.append(self._model(path))
+                models.append(self._model(path, index))
             except ModelError as exc:
-                unusable.append(self._unusable(path, exc))
-        return Contents(tuple(models), tuple(unusable), self.partials())
+                unusable.append(self._unusable(path, index, exc))
+        return Contents(tuple(models), tuple(unusable), partials)
 
     def partials(self) -> tuple[Partial, ...]:
         """Downloads into the folder that have not ended, and the disk they hold."""
-        return partials_in(self.folder)
+        return self._look()[1]
 
     def name_of(self, reference: str) -> str:
         """What people call the model, without looking whether it is here."""
         entry = self._entry_named(reference)
-        return entry.name if entry else stem_of(Path(reference))
+        return entry.name if entry else presentable(stem_of(Path(reference)))
+
+    def _look(self) -> tuple[list[str], tuple[Partial, ...]]:
+        """The names of what may be models, of split ones the first file's, and what downloads have left."""
+        names: list[str] = []
+        partials: list[Partial] = []
+        with suppress(OSError):  # there is no folder, or it cannot be listed
+            for found in files_below(self.folder):
+                if found.partial:
+                    partials += _partial(self.folder / found.name, found.entry)
+                elif (split := split_of(found.name[: -len(SUFFIX)])) is None or split.number == 1:
+                    names.append(found.name)
+        return names, tuple(sorted(partials, key=lambda partial: partial.path))
+
+    def _index(self) -> Index:
+        return self._index_of(self._look()[0])
+
+    def _index_of(self, names: list[str]) -> Index:
+        """An index of these names: the last one, if it was of the same."""
+        names.sort()
+        known = self._indexed
+        if known is None or known[0] != names:
+            known = self._indexed = (names, Index(self.folder, names, self.catalog, self.builtin))
+        return known[1]
+
+    def _located(self, reference: str, index: Index) -> Path:
+        if not reference:
+            raise ModelError(
+                "No model is chosen",
+                "The setting «model» is empty.",
+                "Choose one, or try the built-in one: test",
+            )
+        entry = self._entry_named(reference)
+        if entry and (path := self._path_of(entry)):
+            return path
+        if entry is None or reference == entry.file_name:
+            if path := index.with_id(reference) or self._path_named(reference):
+                return path
+            match index.resembling(reference):
+                case (path,):
+                    return path
+                case (_, _, *_) as several:
+                    raise _ambiguous(reference, several, index)
+        if entry:
+            raise NotInstalledError(entry)
+        if _is_path(reference) and not _is_address(reference):
+            return _absolute(reference)  # reading it will say what is wrong
+        raise self._unknown(reference)
 
     def _entry_named(self, reference: str) -> CatalogEntry | None:
         for entry in self.catalog:
@@ -173,13 +236,8 @@ class Library:
                 return entry
         return None
 
-    def _entry_of(self, path: Path) -> CatalogEntry | None:
-        for entry in self.catalog:
-            if (path == self.builtin) if entry.builtin else (path.name == entry.file_name):
-                return entry
-        return None
-
     def _path_of(self, entry: CatalogEntry) -> Path | None:
+        """Where a model of the catalogue is: in the folder itself, not below. None if it is not here."""
         if entry.builtin:
             return self.builtin
         path = self.folder / entry.file_name
@@ -192,39 +250,35 @@ class Library:
         return path
 
     def _path_named(self, reference: str) -> Path | None:
-        """The file that is meant; for what can only be a path, that path even if nothing is there."""
+        """The file of this name below the folder, else that of this path; its suffix may be left out."""
+        if reference.endswith(("/", os.sep)):  # a file's path would lose the slash on the way
+            return None
+        inside = [] if _is_path_alone(reference) else [self.folder / reference]
+        elsewhere = [_absolute(reference)] if _is_path(reference) else []
+        for path in (*inside, *elsewhere):
+            for candidate in (path, Path(f"{path}{SUFFIX}")):
+                if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
+                    return candidate
+        return None
+
+    def _unknown(self, reference: str) -> ModelError:
+        """What is said of a name that nothing here has."""
         if is_address(reference):
-            raise ModelError(
+            return ModelError(
                 phrase("{name} has not been downloaded yet", name=reference),
                 "It is an address, and not a model on this computer.",
                 phrase("Download it: powerinfer-tray download {source}", source=reference),
             )
-        given = expanded(reference).absolute()
-        is_path = Path(reference).name != reference
-        for path in (given,) if is_path else (self.folder / reference, given):
-            for candidate in (path, Path(f"{path}{SUFFIX}")):
-                if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
-                    return candidate
-        if is_path:
-            return given
-        return next((path for path in (*self._files(), self.builtin) if self._id(path) == reference), None)
+        hint: Text = "Check the name, give the path of a file, or download a model."
+        if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as above
+            hint = phrase("If you mean the file in the current folder, write ./{name}", name=reference)
+        return ModelError(
+            phrase("There is no model {reference}", reference=reference),
+            phrase("It is no id of the catalogue and no file in {folder}.", folder=self.folder),
+            hint,
+        )
 
-    def _files(self) -> list[Path]:
-        """What may be models in the folder, of split ones the first file; none if there is no folder.
-
-        Hidden files are none: macOS puts a `._name` beside each file on foreign drives.
-        """
-        try:
-            paths = sorted(
-                path
-                for path in self.folder.iterdir()
-                if path.suffix.lower() == SUFFIX and not path.name.startswith(".")
-            )
-        except OSError:
-            return []
-        return [path for path in paths if (split := split_of(path.stem)) is None or split.number == 1]
-
-    def _model(self, path: Path) -> Model:
+    def _model(self, path: Path, index: Index) -> Model:
         parts = parts_of(path)
         path = parts[0]
         stamps = [_stamp(part) for part in parts]
@@ -232,33 +286,31 @@ class Library:
         header = replace(headers[0], parameters=sum(each.parameters for each in headers))
         if header.role is not Role.MODEL:
             raise faults.not_to_be_served(path.name, header.role)
-        entry = self._entry_of(path)
         return Model(
-            id=self._id(path),
-            name=entry.name if entry else stem_of(path),
+            id=index.id_of(path),
+            name=index.name_of(path),
             path=path,
             size_bytes=sum(stamp.size_bytes for stamp in stamps),
             header=header,
         )
 
-    def _unusable(self, path: Path, error: ModelError) -> Unusable:
+    def _unusable(self, path: Path, index: Index, error: ModelError) -> Unusable:
         stamps = [_stamp(part) for part in parts_of(path)]
         newest_s = max(stamp.modified_ns for stamp in stamps) / 1e9
-        size_bytes = sum(stamp.size_bytes for stamp in stamps)
-        return Unusable(path, size_bytes, error, arriving=is_fresh(newest_s, self._clock()))
+        return Unusable(
+            id=index.id_of(path),
+            name=index.name_of(path),
+            path=path,
+            size_bytes=sum(stamp.size_bytes for stamp in stamps),
+            error=error,
+            arriving=is_fresh(newest_s, self._clock()),
+        )
 
     def _header(self, path: Path, stamp: _Stamp) -> ModelHeader:
         known = self._headers.get(path)
         if known is None or known[0] != stamp:
             known = self._headers[path] = (stamp, read_header(path))
         return known[1]
-
-    def _id(self, path: Path) -> str:
-        if entry := self._entry_of(path):
-            return entry.id
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", without_suffix(path)).strip("-") or "model"
-        taken = any(entry.id == name for entry in self.catalog)
-        return name + SUFFIX if taken else name
 
 
 class _Stamp(NamedTuple):
@@ -274,3 +326,43 @@ def _stamp(path: Path) -> _Stamp:
     except (OSError, ValueError):  # reading the header will say what is wrong
         return _Stamp(0, 0)
     return _Stamp(info.st_mtime_ns, info.st_size)
+
+
+def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:
+    """What a download has left; nothing if it has just ended, or if a link was made there."""
+    with suppress(OSError):
+        if entry.is_file(follow_symlinks=False):
+            yield Partial(path, path.with_suffix(""), held_bytes(entry.stat(follow_symlinks=False)))
+
+
+def _is_address(reference: str) -> bool:
+    return re.match(r"hf:|https?://", reference) is not None
+
+
+def _is_path(reference: str) -> bool:
+    """Whether a reference can be read as a path: a single word is none."""
+    return Path(reference).name != reference
+
+
+def _is_path_alone(reference: str) -> bool:
+    """Whether a reference can only be a path, and no name below the models folder."""
+    path = expanded(reference)
+    begins_here = reference.startswith(("./", f".{os.sep}"))
+    return path.is_absolute() or bool(path.drive) or begins_here or ".." in path.parts
+
+
+def _absolute(reference: str) -> Path:
+    """The path that a reference is; one that ends like a folder's stays different from a file's."""
+    path = expanded(reference).absolute()
+    if reference.endswith(("/", os.sep)) and not path.is_dir():
+        raise faults.no_folder(reference)
+    return path
+
+
+def _ambiguous(reference: str, paths: Sequence[Path], index: Index) -> ModelError:
+    shown = [phrase("{id} ({path})", id=index.id_of(path), path=path) for path in paths[:_MOST_NAMED]]
+    return ModelError(
+        phrase("Several models are called {reference}", reference=reference),
+        phrase("{models}.", models=joined(", ", shown)),
+        "Name one of them by its id.",
+    )

@@ -22,6 +22,8 @@ from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import Role
 from tray_app.models.library import Model
+from tray_app.models.naming import plain_id
+from tray_app.phrases import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +64,8 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
     if first.role is not Role.MODEL:
         raise faults.not_to_be_served(path.name, first.role)
     return Model(
-        id=path.stem,
-        name=path.stem,
+        id=plain_id(path.name, ()),
+        name=presentable(path.stem),
         path=path,
         size_bytes=sum(file.size_bytes for file in files),
         header=replace(first, parameters=sum(file.header.parameters for file in files)),

@@ -376,6 +376,7 @@ def parse_value(name: str, text: str) -> Any:
     """The value that a person typed for a setting; `SettingsError` if it is none."""
     field = field_named(name)
     try:
+        text.encode()  # the file cannot hold bytes that are no letters
         return field.check(_from_text(field, text))
     except ValueError as exc:  # int, float or shlex could not read it
         raise field.refusal(text) from exc

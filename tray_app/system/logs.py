@@ -125,7 +125,11 @@ class AppLog:
         try:
             private_folder(folder)
             self._handler = PrivateLogFile(
-                folder / "app.log", maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES, encoding="utf-8"
+                folder / "app.log",
+                maxBytes=_MAX_BYTES,
+                backupCount=_KEPT_FILES,
+                encoding="utf-8",
+                errors="backslashreplace",
             )
         except OSError as exc:
             raise unwritable(exc) from exc

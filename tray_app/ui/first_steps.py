@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.ui.presenters.models import entry_key, offer_size
+from tray_app.ui.presenters.models import offer_size
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import text_label
@@ -36,7 +36,7 @@ class FirstSteps(QWidget):
     def offer(self, facts: ModelFacts) -> None:
         """Make the cards, and make them anew when another engine or setting changes what fits."""
         offered = {
-            entry: _fit_text(facts.reports.get(entry_key(entry)))
+            entry: _fit_text(facts.reports.get(entry.id))
             for entry in facts.catalog
             if entry.builtin or entry.recommended
         }

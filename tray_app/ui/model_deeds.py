@@ -8,12 +8,19 @@ from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from tray_app.engine.plan import LaunchPlan
-from tray_app.models.housekeeping import NotDiscardedError
+from tray_app.models.removal import NotDiscardedError
 from tray_app.models.verify import Check
 from tray_app.ui.download_dialog import DownloadDialog
 from tray_app.ui.import_dialog import ImportDialog
 from tray_app.ui.model_questions import ask_to_cancel, ask_to_remove
-from tray_app.ui.operations import choose, discard_downloads, import_file, remove, steer
+from tray_app.ui.operations import (
+    choose,
+    discard_downloads,
+    import_file,
+    make_smaller,
+    remove,
+    steer,
+)
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.quantize_dialog import QuantizeDialog
 from tray_app.ui.texts import tr
@@ -72,7 +79,7 @@ class ModelDeeds(QObject):
             case ModelAction.REVEAL if row.path:
                 QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.path.parent)))
             case ModelAction.REMOVE:
-                served = row.path is not None and row.path == self._served()
+                served = row.path is not None and (row.path == self._served() or self._would_be_served(row))
                 self.dialog = ask_to_remove(self._window, row, lambda: self._remove(row), served=served)
 
     def download(self, name: str, source: str, success: Callable[[], object] = lambda: None) -> None:
@@ -109,7 +116,7 @@ class ModelDeeds(QObject):
             file.name,
             tr("Importing"),
             lambda tell: import_file(self._app, file, how, tell),
-            lambda path: self.expected.emit(path.name),
+            self.expected.emit,
             self._tell,
         )
 
@@ -152,8 +159,8 @@ class ModelDeeds(QObject):
         self.works.begin(
             target.name,
             tr("Quantizing"),
-            lambda tell: self._app.care.quantize(row.reference, target, type_name, tell),
-            lambda path: self.expected.emit(path.name),
+            lambda tell: make_smaller(self._app, row, target, type_name, tell),
+            self.expected.emit,
             self._tell,
         )
         self.expected.emit(target.name)  # where its progress shows
@@ -165,6 +172,10 @@ class ModelDeeds(QObject):
         """The file that the engine has open now."""
         engine = self._bridge.status.engine
         return engine.plan.model.path if engine.pid and isinstance(engine.plan, LaunchPlan) else None
+
+    def _would_be_served(self, row: ModelRow) -> bool:
+        """Whether the open server loads it for the next request."""
+        return row.chosen and self._bridge.status.server.base_url is not None
 
     def _remove(self, row: ModelRow, *, for_good: bool = False) -> None:
         self._card.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt
@@ -20,6 +21,8 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets import SPACING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from PySide6.QtGui import QPainter
     from PySide6.QtWidgets import (
         QStyleOptionViewItem,
@@ -33,6 +36,8 @@ PERMILLE_ROLE = Qt.ItemDataRole.UserRole
 _AIR = 14
 _GAP = "\N{EN SPACE}"
 """Between a number, which ends at the right of its cell, and the text of the next one."""
+_MEASURED_ROWS = 50
+"""So many rows say how wide a column must be: to ask all of thousands would hold up the window."""
 _TOP = QModelIndex()
 
 
@@ -63,7 +68,9 @@ class ModelTable(QAbstractTableModel):
         """Show these rows. True if they are of other models than before: then nothing is selected."""
         if [row.key for row in rows] == [row.key for row in self.rows]:
             changed = [
-                number for number, (old, new) in enumerate(zip(self.rows, rows, strict=True)) if old != new
+                number
+                for number, (old, new) in enumerate(zip(self.rows, rows, strict=True))
+                if old is not new and old != new
             ]
             self.rows = rows
             for number in changed:
@@ -103,7 +110,7 @@ class ModelTable(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:  # what the shape says, the word says too
                 return row.fit if index.column() == Column.FIT else _cells(row)[index.column()].strip()
             case Qt.ItemDataRole.ToolTipRole:
-                return "\n".join((row.name, row.state, *row.details))
+                return _literal((row.name, row.state, *row.details))
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(index.column())
             case Qt.ItemDataRole.FontRole if row.chosen:
@@ -111,6 +118,11 @@ class ModelTable(QAbstractTableModel):
                 font.setBold(True)
                 return font
         return row.permille if role == PERMILLE_ROLE else None
+
+
+def _literal(lines: Iterable[str]) -> str:
+    """Lines for a tooltip, which would take a file's name that looks like HTML for such."""
+    return f"<qt>{'<br>'.join(map(escape, lines))}</qt>"
 
 
 def _headings() -> tuple[str, ...]:
@@ -153,6 +165,7 @@ def make_table(model: ModelTable) -> QTableView:
     header = table.horizontalHeader()
     header.setHighlightSections(False)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setResizeContentsPrecision(_MEASURED_ROWS)
     for column, characters in _WIDTHS_CHARACTERS.items():
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
         header.resizeSection(column, table.fontMetrics().averageCharWidth() * characters)

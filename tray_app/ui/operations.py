@@ -25,7 +25,7 @@ from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
-from tray_app.ui.presenters.models import ModelFacts, Sort, entry_key, finished_downloads, key_of
+from tray_app.ui.presenters.models import ModelFacts, Sort, finished_downloads
 from tray_app.ui.presenters.tray import current_parts
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def read_facts(app: App) -> ModelFacts:
     """What is on disk and in the catalogue, and which of it is chosen."""
     library, reference = app.library, app.store.current.model
     try:
-        chosen = key_of(library.find(reference), library.catalog) if reference else None
+        chosen = library.find(reference).id if reference else None
     except NotInstalledError as exc:
-        chosen = entry_key(exc.entry)
+        chosen = exc.entry.id
     except ModelError:
         chosen = None  # the status page says what is wrong with it, when it is started
     finished = finished_downloads(app.downloads.snapshot())  # before the folder is read, which then has them
@@ -75,14 +75,17 @@ def survey(app: App) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
     here, on_offer = app.care.survey(facts.installed, facts.catalog)
-    reports = {entry_key(entry): on_offer[entry.id] for entry in facts.catalog if entry.id in on_offer}
-    reports |= {key_of(model, facts.catalog): here[model.path] for model in facts.installed}
-    return replace(facts, reports=reports)
+    return replace(facts, reports=on_offer | {model.id: here[model.path] for model in facts.installed})
 
 
-def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> Path:
-    """Bring a model into the models folder; its first file there."""
-    return app.care.import_model(path, how, on_bytes)[0]
+def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> str:
+    """Bring a model into the models folder; its id there."""
+    return app.library.find(str(app.care.import_model(path, how, on_bytes)[0])).id
+
+
+def make_smaller(app: App, row: ModelRow, target: Path, type_name: str, on_tensor: OnProgress) -> str:
+    """Quantize the model of a row to a file of the models folder; the id of what came of it."""
+    return app.library.find(str(app.care.quantize(row.reference, target, type_name, on_tensor))).id
 
 
 def steer(deed: Callable[[int], None], downloads: Iterable[int]) -> None:
@@ -95,7 +98,7 @@ def discard_downloads(app: App, row: ModelRow) -> None:
     """Stop a download and delete what has arrived; of a split model also the files that are complete."""
     steer(app.downloads.discard, row.downloads)
     if row.path and len(parts_of(row.path)) > 1:
-        app.care.remove_model(str(row.path), for_good=True)
+        app.care.discard_arrived(row.path)
 
 
 def remove(app: App, row: ModelRow, *, for_good: bool) -> None:

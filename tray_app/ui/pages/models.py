@@ -10,12 +10,13 @@ from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.download.address import address_in, is_address
+from tray_app.phrases import presentable
 from tray_app.ui.first_steps import FirstSteps
 from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_deeds import ModelDeeds
 from tray_app.ui.model_table import ModelTable, make_table
 from tray_app.ui.operations import choose, survey
-from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows
+from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows, settled_rows
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.status import AppStatus
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.models import ModelAction, ModelRow
+    from tray_app.ui.presenters.models import ModelAction, ModelRow, SettledRows
 
 _DETAIL_LINES = 4
 """Of which there is always room, so that the table does not move when another model is selected."""
@@ -43,7 +44,7 @@ class ModelsPage(QWidget):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._facts = ModelFacts()
+        self._settled = settled_rows(ModelFacts(), tr)
         self._facts_of: object = None
         self._wanted_key = ""
         self._looking = self._look_again = False
@@ -163,7 +164,9 @@ class ModelsPage(QWidget):
         self._look_again = self._looking
         if not self._looking:
             self._looking = True
-            self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._fail_to_look)
+            self._bridge.run(
+                lambda: settled_rows(survey(self._bridge.app), tr), self._adopt_rows, self._fail_to_look
+            )
 
     def _fail_to_look(self, error: AppError) -> None:
         self._end_look()
@@ -174,9 +177,9 @@ class ModelsPage(QWidget):
         if self._look_again:
             self._refresh_facts()
 
-    def _adopt_facts(self, facts: ModelFacts) -> None:
+    def _adopt_rows(self, settled: SettledRows) -> None:
         self._end_look()
-        self._facts = facts
+        self._settled, facts = settled, settled.facts
         self.first_steps.offer(facts)
         self.first_steps.show_if(wanted=not self._bridge.status.settings.model)
         if facts.missing_folder:
@@ -184,7 +187,7 @@ class ModelsPage(QWidget):
                 tr("The models folder is not there"),
                 tr(
                     "{folder} cannot be found. Connect its drive, or choose another folder in the settings."
-                ).format(folder=facts.missing_folder),
+                ).format(folder=presentable(facts.missing_folder)),
             )
         else:
             self.folder_card.clear()
@@ -192,7 +195,7 @@ class ModelsPage(QWidget):
 
     def _fill(self) -> None:
         selected = self._selected()
-        rows = model_rows(self._facts, self._bridge.status.downloads, self.deeds.works.current, tr)
+        rows = model_rows(self._settled, self._bridge.status.downloads, self.deeds.works.current, tr)
         anew = self._model.show_rows(rows)
         keys = [row.key for row in rows]
         if self._wanted_key in keys:

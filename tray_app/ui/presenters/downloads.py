@@ -10,6 +10,7 @@ from tray_app.ui.presenters.wording import permille, progress_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from tray_app.ui.presenters import Translate
 
@@ -26,13 +27,13 @@ _BY_WEIGHT = (
 """What is said of the whole is what the first of these is, that holds for a part."""
 
 
-def of_one_model(downloads: Iterable[Progress]) -> dict[str, tuple[Progress, ...]]:
-    """The downloads by the name of their model's first file; of each file only the latest."""
+def of_one_model(downloads: Iterable[Progress]) -> dict[Path, tuple[Progress, ...]]:
+    """The downloads by their model's first file; of each file only the latest."""
     latest = {progress.path: progress for progress in downloads}
-    models: dict[str, list[Progress]] = {}
+    models: dict[Path, list[Progress]] = {}
     for path, progress in latest.items():
-        models.setdefault(parts_of(path)[0].name, []).append(progress)
-    return {name: tuple(sorted(parts, key=lambda part: part.path.name)) for name, parts in models.items()}
+        models.setdefault(parts_of(path)[0], []).append(progress)
+    return {path: tuple(sorted(parts, key=lambda part: part.path.name)) for path, parts in models.items()}
 
 
 def merged(parts: tuple[Progress, ...]) -> Progress:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 from tray_app.server_status import ServerState
 from tray_app.system.autostart import Login
-from tray_app.ui.presenters.models import key_of, reference_of
 
 if TYPE_CHECKING:
     from tray_app.download.progress import Progress
@@ -58,6 +57,9 @@ MENU: tuple[tuple[Command | Submenu, ...], ...] = (
 
 COPIES = (Command.COPY_URL, Command.COPY_CURL, Command.COPY_PYTHON, Command.COPY_4D)
 """The submenu Copy, from the top."""
+
+MOST_CHOICES = 50
+"""Models in the submenu: more would not fit a screen, and each goes over D-Bus. The page has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +123,11 @@ def submenu_title(submenu: Submenu, tr: Translate) -> str:
 
 
 def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
-    """The installed models, as the submenu lists them."""
+    """The installed models, as the submenu lists them: as many as can be, the chosen one among them."""
+    shown = facts.installed[:MOST_CHOICES]
+    shown += tuple(model for model in facts.installed[MOST_CHOICES:] if model.id == facts.chosen)
     return tuple(
-        ModelChoice(
-            tr.said(model.name),
-            reference_of(model, facts),
-            chosen=key_of(model, facts.catalog) == facts.chosen,
-        )
-        for model in facts.installed
+        ModelChoice(tr.said(model.name), model.id, chosen=model.id == facts.chosen) for model in shown
     )
 
 

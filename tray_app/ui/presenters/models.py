@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.models.files import stem_of
+from tray_app.phrases import presentable
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 from tray_app.ui.presenters.wording import error_lines, size_text
@@ -58,7 +59,7 @@ class ModelRow:
     """One model: on disk, on its way, or on offer."""
 
     key: str
-    """What the row is recognised by, see `key_of`."""
+    """What the row is recognised by: the model's id; the file's name while it has none."""
     name: str
     sort: Sort
     kind: str = ""
@@ -104,11 +105,11 @@ class ModelFacts:
     installed: tuple[Model, ...] = ()
     catalog: tuple[CatalogEntry, ...] = ()
     chosen: str | None = None
-    """The key of the chosen model, where the setting names one that is known."""
+    """The id of the chosen model, where the setting names one that is known."""
     unusable: tuple[Unusable, ...] = ()
     partials: tuple[Partial, ...] = ()
     reports: Mapping[str, ModelReport] = field(default_factory=dict)
-    """By key, where something can be said."""
+    """By id, where something can be said."""
     missing_folder: Path | None = None
     """The folder that was chosen for models, while it is not there."""
     finished: frozenset[int] = frozenset()
@@ -126,24 +127,6 @@ def finished_downloads(downloads: Iterable[Progress]) -> frozenset[int]:
     return frozenset(progress.id for progress in downloads if progress.phase is Phase.DONE)
 
 
-def key_of(model: Model, catalog: Iterable[CatalogEntry]) -> str:
-    """What a model is told apart by: its (first) file's name. The one that comes with the app has another
-    folder, where a person's file may have the same name.
-    """
-    return model.id if any(entry.builtin and entry.id == model.id for entry in catalog) else model.path.name
-
-
-def entry_key(entry: CatalogEntry) -> str:
-    """The key of the model that an entry would become."""
-    return entry.id if entry.builtin else entry.file_name
-
-
-def reference_of(model: Model, facts: ModelFacts) -> str:
-    """What the setting `model` must be to mean this very one: ids made of file names may be alike."""
-    known = {entry.id for entry in facts.catalog}
-    return model.id if model.id in known else model.path.name
-
-
 _RUNNING = frozenset({ModelAction.PAUSE, ModelAction.CANCEL})
 _RESTING = frozenset({ModelAction.RESUME, ModelAction.CANCEL, ModelAction.REVEAL})
 _ACTIONS = {
@@ -159,25 +142,50 @@ _ACTIONS = {
 _AT_WORK = frozenset({ModelAction.CANCEL, ModelAction.REVEAL})
 
 
+@dataclass(frozen=True, slots=True)
+class SettledRows:
+    """The rows of what lies in the folder and of what is on offer: they change with the facts alone."""
+
+    facts: ModelFacts
+    found: Mapping[str, ModelRow]
+    """Of models that are here, and of files of no use; by id."""
+    partials: Mapping[Path, ModelRow]
+    """Of what downloads have left, by the file that it would become."""
+    offers: Mapping[str, ModelRow]
+    """Of what the catalogue has, here or not; by id."""
+
+
+def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
+    """With thousands of models this takes its time: not for a thread that draws."""
+    return SettledRows(
+        facts,
+        found={model.id: _installed_row(model, facts, tr) for model in facts.installed}
+        | {unusable.id: _unusable_row(unusable, tr) for unusable in facts.unusable},
+        partials={partial.final: _partial_row(partial, tr) for partial in facts.partials},
+        offers={entry.id: _offer_row(entry, facts, tr) for entry in facts.catalog},
+    )
+
+
 def model_rows(
-    facts: ModelFacts, downloads: Iterable[Progress], works: Mapping[str, Work], tr: Translate
+    settled: SettledRows, downloads: Iterable[Progress], works: Mapping[str, Work], tr: Translate
 ) -> tuple[ModelRow, ...]:
     """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
-    rows = {key_of(model, facts.catalog): _installed_row(model, facts, tr) for model in facts.installed}
-    offers = {entry_key(entry): _offer_row(entry, facts, tr) for entry in facts.catalog}
-    fetched: set[str] = set()
-    for name, parts in of_one_model(downloads).items():
-        fetched |= {part.path.name for part in parts}
-        if _is_news(merged(parts), facts):
-            rows[name] = _download_row(name, parts, offers.get(name), tr)
-    for unusable in facts.unusable:
-        rows.setdefault(unusable.path.name, _unusable_row(unusable, tr))
-    for partial in facts.partials:
-        if partial.final.name not in fetched:
-            rows.setdefault(partial.final.name, _partial_row(partial, tr))
-    rows |= {name: row for name, row in offers.items() if name not in rows}
-    for name, work in works.items():
-        rows[name] = _at_work(rows.get(name) or ModelRow(name, name, Sort.WORK), work, tr)
+    rows = dict(settled.found)
+    keys = {row.path: key for key, row in rows.items()}
+    offered = {entry.file_name: entry.id for entry in settled.facts.catalog}
+    fetched: set[Path] = set()
+    for path, parts in of_one_model(downloads).items():
+        fetched |= {part.path for part in parts}
+        if _is_news(merged(parts), settled.facts):
+            key = keys.get(path) or offered.get(path.name) or presentable(path.name)
+            rows[key] = _download_row(key, path, parts, settled.offers.get(key), tr)
+    for path, row in settled.partials.items():
+        if path not in fetched and path not in keys:
+            key = row.key if row.key not in rows else presentable(path)
+            rows[key] = replace(row, key=key)
+    rows |= {key: row for key, row in settled.offers.items() if key not in rows}
+    for key, work in works.items():
+        rows[key] = _at_work(rows.get(key) or ModelRow(key, presentable(key), Sort.WORK), work, tr)
     return tuple(rows.values())
 
 
@@ -205,18 +213,17 @@ def kind_text(tr: Translate, *, sparse: bool) -> str:
 
 
 def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
-    key = key_of(model, facts.catalog)
-    chosen = key == facts.chosen
-    entry = next((each for each in facts.catalog if entry_key(each) == key), None)
+    chosen = model.id == facts.chosen
+    entry = next((each for each in facts.catalog if each.id == model.id), None)
     comes_with_app = entry is not None and entry.builtin
-    report = facts.reports.get(key)
+    report = facts.reports.get(model.id)
     context = model.header.context_length
     needs = tr("A sparse model runs on PowerInfer alone.") if model.header.sparse else ""
     permitted = {ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
     permitted |= set() if chosen else {ModelAction.USE}
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
     return ModelRow(
-        key=key,
+        key=model.id,
         name=tr.said(model.name),
         sort=Sort.INSTALLED,
         kind=kind_text(tr, sparse=model.header.sparse),
@@ -226,21 +233,23 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         fit=fit_word(report, tr) if report else "",
         fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen") if chosen else tr("Installed"),
-        details=_sentences(tr.said(entry.note) if entry else "", report, needs, str(model.path), tr=tr),
+        details=_sentences(
+            tr.said(entry.note) if entry else "", report, needs, presentable(model.path), tr=tr
+        ),
         chosen=chosen,
         actions=frozenset(permitted),
-        reference=reference_of(model, facts),
+        reference=model.id,
         path=model.path,
     )
 
 
 def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRow:
-    chosen = entry_key(entry) == facts.chosen
-    report = facts.reports.get(entry_key(entry))
+    chosen = entry.id == facts.chosen
+    report = facts.reports.get(entry.id)
     terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
     licence = tr("Licence: {licence}.").format(licence=entry.license) if entry.license else ""
     return ModelRow(
-        key=entry_key(entry),
+        key=entry.id,
         name=tr.said(entry.name),
         sort=Sort.OFFER,
         kind=kind_text(tr, sparse=entry.sparse),
@@ -256,14 +265,16 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     )
 
 
-def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None, tr: Translate) -> ModelRow:
+def _download_row(
+    key: str, path: Path, parts: tuple[Progress, ...], offer: ModelRow | None, tr: Translate
+) -> ModelRow:
     whole = merged(parts)
     finished = whole.phase is Phase.DONE
     error = whole.error
     held = tr("{size} have arrived.").format(size=size_text(whole.received_bytes, tr))
     return ModelRow(
-        key=name,
-        name=offer.name if offer else stem_of(parts[0].path),
+        key=key,
+        name=offer.name if offer else presentable(stem_of(path)),
         sort=Sort.DOWNLOAD,
         kind=offer.kind if offer else "",
         size=size_text(whole.total_bytes, tr) if whole.total_bytes else offer.size if offer else "",
@@ -278,8 +289,8 @@ def _download_row(name: str, parts: tuple[Progress, ...], offer: ModelRow | None
         permille=None if finished else merged_permille(parts),
         chosen=offer.chosen if offer else False,
         actions=_ACTIONS[whole.phase],
-        reference=offer.reference if offer else name,
-        path=parts[0].path.with_name(name),
+        reference=offer.reference if offer else presentable(path.name),
+        path=path,
         downloads=tuple(part.id for part in parts),
     )
 
@@ -293,12 +304,12 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
         state, words = tr("Cannot be used"), error_lines(unusable.error, tr)
         permitted = {ModelAction.REVEAL, ModelAction.REMOVE}
     return ModelRow(
-        key=unusable.path.name,
-        name=stem_of(unusable.path),
+        key=unusable.id,
+        name=unusable.name,
         sort=Sort.UNUSABLE,
         size=size_text(unusable.size_bytes, tr),
         state=state,
-        details=(*words, str(unusable.path)),
+        details=(*words, presentable(unusable.path)),
         actions=frozenset(permitted),
         path=unusable.path,
     )
@@ -306,14 +317,14 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
 
 def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     return ModelRow(
-        key=partial.final.name,
-        name=stem_of(partial.final),
+        key=presentable(partial.final.name),
+        name=presentable(stem_of(partial.final)),
         sort=Sort.PARTIAL,
         size=size_text(partial.held_bytes, tr),
         state=tr("Left by a download"),
         details=(
             tr("Nothing tells where it came from: download it again, or remove it to free the space."),
-            str(partial.path),
+            presentable(partial.path),
         ),
         actions=frozenset({ModelAction.REMOVE, ModelAction.REVEAL}),
         path=partial.final,

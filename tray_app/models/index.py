@@ -1,0 +1,100 @@
+"""Which file of the models folder is meant by what a person or a program calls it. Pure.
+
+Made of the files' names alone, so that it costs no look into them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from tray_app.models.files import SUFFIX, stem_of, without_suffix
+from tray_app.models.naming import earlier_id, free_id, ids_of, names_of, plain_id
+from tray_app.phrases import presentable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tray_app.models.catalog import CatalogEntry
+
+
+class Index:
+    """The files of a models folder and the model that comes with the app, by all that they may be called.
+
+    `names` are the files below `folder`, with "/" between the parts; of a split model the first one alone.
+    """
+
+    def __init__(
+        self, folder: Path, names: Sequence[str], catalog: Sequence[CatalogEntry], builtin: Path
+    ) -> None:
+        self._reserved = frozenset(entry.id for entry in catalog)
+        of_catalog = {entry.file_name: entry for entry in catalog if not entry.builtin}
+        known = {name: of_catalog[name] for name in names if name in of_catalog}
+        ids = ids_of(names, {name: entry.id for name, entry in known.items()}, self._reserved)
+        shown = names_of(ids) | {name: entry.name for name, entry in known.items()}
+        self._names = {folder / name: name for name in sorted(names)}
+        self._ids = {path: ids[name] for path, name in self._names.items()}
+        self._shown = {path: shown[name] for path, name in self._names.items()}
+        for entry in catalog:
+            if entry.builtin:
+                self._ids[builtin], self._shown[builtin] = entry.id, entry.name
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the folder, by name."""
+        return tuple(self._names)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._names
+
+    def id_of(self, path: Path) -> str:
+        """What programs call a file: no other here is called so. Also of one that is elsewhere."""
+        if known := self._ids.get(path):
+            return known
+        wanted = plain_id(path.name, self._reserved)
+        taken = {*self._ids.values(), *self._reserved}
+        return free_id(str(path), wanted, taken) if wanted in taken else wanted
+
+    def name_of(self, path: Path) -> str:
+        """What people call it."""
+        return self._shown.get(path) or presentable(stem_of(path))
+
+    def with_id(self, reference: str) -> Path | None:
+        """The file of this id."""
+        return next((path for path, known in self._ids.items() if known == reference), None)
+
+    def resembling(self, reference: str) -> tuple[Path, ...]:
+        """The files that are called so in a way that need not be unique; none if there is none.
+
+        The ways are tried one after the other, the nearest first, see `_ways`; then again without regard to
+        upper and lower case.
+        """
+        for fold in (_composed, _caseless):
+            wanted = fold(reference)
+            for way in range(_WAYS):
+                fitting = [path for path in self._names if wanted in map(fold, self._ways(path)[way])]
+                if fitting:
+                    return tuple(fitting)
+        return ()
+
+    def _ways(self, path: Path) -> tuple[tuple[str, ...], ...]:
+        """What a file may be called: by its name; as people see it; by the ids that it had or would have."""
+        name = PurePosixPath(self._names[path])
+        return (
+            (str(name), str(name)[: -len(SUFFIX)], name.name, without_suffix(name), stem_of(name)),
+            (self._shown[path], presentable(name), presentable(name.name), self._ids[path]),
+            (plain_id(name.name, self._reserved), earlier_id(name.name)),
+        )
+
+
+_WAYS = 3
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _caseless(text: str) -> str:
+    return _composed(text).casefold()

@@ -1,0 +1,202 @@
+"""Takes models away, and nothing else: a model's files, the links to them, and its statistics. Any thread."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import send2trash
+
+from tray_app.errors import ModelError
+from tray_app.models import faults
+from tray_app.models.files import SUFFIX, activation_of, companions_of, parts_of
+from tray_app.models.gguf import MAGICS, read_header
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tray_app.phrases import Text
+
+_STATISTICS = re.compile(r"activation_\d+\.pt")
+"""What PowerInfer's own tools write, one file for each layer."""
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
+_SORTS = (
+    (stat.S_ISDIR, phrase("It is a folder.")),
+    (stat.S_ISFIFO, phrase("It is a pipe between programs.")),
+    (stat.S_ISSOCK, phrase("It is a socket of a program.")),
+    (stat.S_ISBLK, phrase("It is a device.")),
+    (stat.S_ISCHR, phrase("It is a device.")),
+)
+
+
+class NotDiscardedError(ModelError):
+    """The system would not take a file away: there may be no trash for its disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What has been taken away."""
+
+    paths: tuple[Path, ...]
+    trashed: bool
+    """Whether a person can get it back from the trash; links are always deleted."""
+    kept: tuple[Path, ...] = ()
+    """What links among `paths` led to: it stays where it is."""
+    stopped_server: bool = False
+    """Whether a server had the model, and was stopped first."""
+
+
+class _Doomed(NamedTuple):
+    path: Path
+    seen: os.stat_result
+    """What was there when it was looked at."""
+
+
+def remove_model(model: Path, *, listed: bool, trash: bool) -> Removal:
+    """Take away a model with all that belongs to it alone; what is gone.
+
+    `model` is one that the models folder `listed`, or any other file that begins like a model; of a split one
+    any file stands for all. Of links only the link goes. `ModelError` if it is something else, or cannot be
+    taken away.
+    """
+    doomed = _files_of(model, listed=listed)
+    kept = tuple(each.path.resolve() for each in doomed if stat.S_ISLNK(each.seen.st_mode))
+    for each in doomed:
+        _take_away(each, to_trash if trash else for_good)
+    return Removal(tuple(each.path for each in doomed), trash, tuple(path for path in kept if path.is_file()))
+
+
+def require_model(model: Path, *, listed: bool) -> None:
+    """`ModelError` that says what it is unless `remove_model` would take this away."""
+    _present_parts(model, listed=listed)
+
+
+def to_trash(path: Path) -> None:
+    """Put a file or folder where the person can get it back from. `OSError` if there is no such place."""
+    send2trash.send2trash(path)
+
+
+def for_good(path: Path) -> None:
+    """Delete a file, a link or a folder. `OSError`."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def is_only_sparse_model(model: Path) -> bool:
+    """Whether the folder with statistics beside this model can belong to no other."""
+    sparse = []
+    for path in model.parent.iterdir():
+        if path.suffix.lower() == SUFFIX:
+            with suppress(ModelError):  # a damaged file has no statistics
+                if read_header(path).sparse:
+                    sparse.append(path)
+    return sparse == [model]
+
+
+def _files_of(model: Path, *, listed: bool) -> list[_Doomed]:
+    """All that goes with a model, looked at one by one. `ModelError` if any of it is no model's."""
+    present, first = _present_parts(model, listed=listed), parts_of(model)[0]
+    more = [*companions_of(first)]
+    if (activation := activation_of(first)) and _holds_statistics_of(first, activation):
+        more.append(activation)
+    return [*present, *(each for each in map(_look, more) if each)]
+
+
+def _present_parts(model: Path, *, listed: bool) -> list[_Doomed]:
+    present = [each for each in map(_look, parts_of(model)) if each]
+    if not present:
+        raise faults.missing(model.name, model)
+    for part in present:
+        _require_removable(part, listed=listed)
+    return present
+
+
+def _look(path: Path) -> _Doomed | None:
+    try:
+        return _Doomed(path, path.lstat())
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which no path can have
+        return None
+    except OSError as exc:
+        raise faults.unreadable(path, path.name, exc.strerror or str(exc)) from exc
+
+
+def _require_removable(part: _Doomed, *, listed: bool) -> None:
+    """`ModelError` unless it is a file, or a link to one, that is listed or begins like a model."""
+    path, mode = part.path, part.seen.st_mode
+    if stat.S_ISLNK(mode) and not path.is_dir():
+        if listed or (path.is_file() and _begins_like_a_model(part)):
+            return
+    elif stat.S_ISREG(mode) and (listed or _begins_like_a_model(part)):
+        return
+    why: Text = "It does not begin as a model does."
+    with suppress(OSError):  # of a link that leads nowhere, no more can be said
+        target = path.stat().st_mode
+        why = next((words for is_such, words in _SORTS if is_such(target)), why)
+    raise ModelError(
+        phrase("{name} is not a model", name=path.name or path),
+        why,
+        "Only models are removed here. What there is says: powerinfer-tray models list",
+    )
+
+
+def _begins_like_a_model(part: _Doomed) -> bool:
+    try:
+        # Should a pipe have taken its place meanwhile, nobody waits for a writer.
+        with os.fdopen(os.open(part.path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
+            if not stat.S_ISLNK(part.seen.st_mode) and _has_changed(part.seen, os.fstat(file.fileno())):
+                raise _changed(part.path)
+            return file.read(len(MAGICS[0])) in MAGICS
+    except OSError as exc:
+        raise faults.unreadable(part.path, part.path.name, exc.strerror or str(exc)) from exc
+
+
+def _holds_statistics_of(model: Path, folder: Path) -> bool:
+    """Whether a folder has the statistics of this model and nothing besides; a link to one is only a link."""
+    try:
+        if not is_only_sparse_model(model):
+            return False
+        return folder.is_symlink() or all(
+            _STATISTICS.fullmatch(inner.name) and not inner.is_dir() for inner in folder.iterdir()
+        )
+    except OSError:  # who may not look into it does not delete it
+        return False
+
+
+def _take_away(doomed: _Doomed, discard: Callable[[Path], None]) -> None:
+    path = doomed.path
+    try:
+        if _has_changed(doomed.seen, path.lstat()):
+            raise _changed(path)
+        (for_good if path.is_symlink() else discard)(path)
+    except OSError as exc:
+        raise NotDiscardedError(
+            phrase("{name} could not be removed", name=path.name),
+            phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
+            "Check its permissions; where there is no trash, delete it for good.",
+        ) from exc
+
+
+def _has_changed(before: os.stat_result, now: os.stat_result) -> bool:
+    """Whether something else is there now than what was looked at."""
+
+    def identity(info: os.stat_result) -> tuple[int, int, int]:
+        return info.st_dev, info.st_ino, stat.S_IFMT(info.st_mode)
+
+    return identity(before) != identity(now)
+
+
+def _changed(path: Path) -> ModelError:
+    return ModelError(
+        phrase("{name} has just been replaced", name=path.name),
+        "Something else is in its place now than what was looked at, so it was left alone.",
+        "Look at the list of models, and try again.",
+    )

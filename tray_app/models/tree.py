@@ -1,0 +1,122 @@
+"""Finds the files of models in a folder and its sub-folders. Any thread; reads folders, opens no file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from tray_app.download.part import PART_ENDING
+from tray_app.models.files import ACTIVATION, SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEPTH = 5
+"""Sub-folders within one another: LM Studio has two (publisher/repository), the cache of Hugging Face three
+(models--owner--repository/snapshots/revision), a repository with a folder for each quantization one more; the
+fifth is for a models folder that is one above."""
+MOST_FOLDERS = 5000
+"""A limit for a models folder that is a whole disk: to look at so many takes about 0.1 s."""
+
+
+class Found(NamedTuple):
+    """A file that belongs to a model."""
+
+    name: str
+    """Where it is below the folder, with "/" between the parts."""
+    entry: os.DirEntry[str]
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is what an unfinished download holds."""
+        return self.name.endswith(PART_ENDING)
+
+
+class _Folder(NamedTuple):
+    path: str
+    prefix: str
+    """What the names of its files begin with."""
+    depth: int
+
+
+def files_below(folder: Path) -> Iterator[Found]:
+    """Models and unfinished downloads in a folder and its sub-folders, in no order.
+
+    Links count as what they lead to. A folder that is reached in several ways counts once, by its own place
+    rather than by a link. Hidden files and folders are passed over (macOS puts a `._name` beside each file on
+    foreign drives), so are folders with statistics. `OSError` if the folder itself cannot be listed; what
+    cannot be listed below it is passed over.
+    """
+    seen = {_identity(folder.stat())}
+    folders, links = deque([_Folder(str(folder), "", 0)]), deque[_Folder]()
+    for _ in range(MOST_FOLDERS):
+        here = folders.popleft() if folders else _first_new(links, seen)
+        if here is None:
+            return
+        for entry in _entries(here):
+            if _is_folder(entry):
+                _note(entry, here, folders, links, seen)
+            elif _belongs_to_a_model(entry.name):
+                yield Found(here.prefix + entry.name, entry)
+
+
+def _entries(folder: _Folder) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder.path) as entries:
+            yield from entries
+    except OSError:
+        if folder.depth == 0:
+            raise
+
+
+def _note(
+    entry: os.DirEntry[str],
+    parent: _Folder,
+    folders: deque[_Folder],
+    links: deque[_Folder],
+    seen: set[tuple[int, int]],
+) -> None:
+    """Put a sub-folder where it waits for its turn, if it is to be looked into."""
+    if parent.depth == DEPTH or entry.name.startswith(".") or entry.name == ACTIVATION:
+        return
+    found = _Folder(entry.path, f"{parent.prefix}{entry.name}/", parent.depth + 1)
+    if entry.is_symlink():
+        links.append(found)
+    elif _is_new(found, seen):
+        folders.append(found)
+
+
+def _first_new(links: deque[_Folder], seen: set[tuple[int, int]]) -> _Folder | None:
+    while links:
+        if _is_new(found := links.popleft(), seen):
+            return found
+    return None
+
+
+def _is_new(found: _Folder, seen: set[tuple[int, int]]) -> bool:
+    try:
+        identity = _identity(os.stat(found.path))  # noqa: PTH116 a Path would cost more than the look
+    except OSError:  # gone meanwhile
+        return False
+    new = identity not in seen
+    seen.add(identity)
+    return new
+
+
+def _identity(info: os.stat_result) -> tuple[int, int]:
+    return info.st_dev, info.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
+def _belongs_to_a_model(name: str) -> bool:
+    if name.endswith(PART_ENDING):
+        return True
+    return name.lower().endswith(SUFFIX) and not name.startswith(".")
