@@ -37,8 +37,8 @@ from tray_app.examination import document, report
 from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.gateway.control import StatusDocument
+from tray_app.public_address import client_key
 from tray_app.selftest import run_selftest
-from tray_app.serving import client_key
 from tray_app.settings.store import SettingsStore
 from tray_app.starting import StartCalledOffError
 from tray_app.system.drives import DriveGoneError

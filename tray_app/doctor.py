@@ -41,7 +41,7 @@ from tray_app.gateway.client import SlowAnswerError, find_running
 from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.serving import check_key, listening_address
+from tray_app.public_address import check_key, listening_address
 from tray_app.settings.schema import FIELDS
 from tray_app.settings.store import SettingsStore
 from tray_app.system.host import detect_host
