@@ -238,16 +238,13 @@ class Serving:
 
     def _look(self) -> tuple[ServerStatus, EngineSnapshot]:
         """With the lock held."""
-        told = (
-            self._told is not None and not self._supervisor.has_heard
-        )  # asked before the engine is looked at
-        engine = self._supervisor.glance()
         wishes = Wishes(
             asleep=self._asleep,
             starting=self._job is not None and self._job.wakes,
-            told=told,
+            told=self._told is not None and not self._supervisor.has_heard,
             awaits_drive=self._return is not None,
         )
+        engine = self._supervisor.glance()  # after the question whether it has heard
         base_url = self._address.base_url
         state = server_state(engine, wishes, is_open=base_url is not None)
         return ServerStatus(state, base_url), engine
