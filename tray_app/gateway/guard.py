@@ -20,6 +20,7 @@ from tray_app.gateway.rules import Rules
 
 MAX_BODY_BYTES = 32 * 2**20
 BODY_TIMEOUT_S = 60.0
+_ENCODINGS = ("gzip", "deflate", "identity")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -67,6 +68,7 @@ class Guard:
         if rules.key:
             check_key(rules.key, request)
         if request.can_read_body:
+            _check_encoding(request)
             await self._read(request)
         return await handler(request)
 
@@ -90,10 +92,20 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     """An error as clients read it."""
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if error.final:
+        headers["x-should-retry"] = "false"  # OpenAI's clients and AI Kit would ask twice more
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         status=error.status, body=error.body(), content_type="application/json", headers=headers
+    )
+
+
+def unknown_encoding() -> ApiError:
+    """The refusal of a body that is compressed in a way that nothing here can undo."""
+    return ApiError(
+        415,
+        f"The body's 'Content-Encoding' is not known here, but {', '.join(_ENCODINGS)}. Send it as it is.",
     )
 
 
@@ -118,6 +130,12 @@ def _check_sender(rules: Rules, request: web.Request) -> None:
         raise ApiError(
             403, "Web pages may use this server only if its owner allows them.", code="origin_not_allowed"
         )
+
+
+def _check_encoding(request: web.Request) -> None:
+    """Refuse a body that is compressed in a way that would be taken for JSON as it is."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in _ENCODINGS:
+        raise unknown_encoding()
 
 
 def _permission(request: web.Request) -> web.Response:

@@ -18,6 +18,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tray_app.gateway.wire import JsonErrorsRunner
+
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
 GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
@@ -113,7 +115,7 @@ class Listener:
         async with self._build() as application:
             # handler_cancellation: a client that leaves ends its request, and with it the engine's work.
             # No access log: request lines are nobody's business.
-            runner = web.AppRunner(
+            runner = JsonErrorsRunner(
                 application,
                 access_log=None,
                 logger=_DiscreetLogger(log),

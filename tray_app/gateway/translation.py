@@ -33,6 +33,8 @@ from tray_app.gateway.openai import (
     check_dimensions,
     decode,
     embedding_texts,
+    stop_words,
+    wanted_dimensions,
 )
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
@@ -84,16 +86,21 @@ class Translation:
         """POST /v1/embeddings: one upstream request for each text, in order."""
         body = decode(await request.read(), EmbeddingsBody)
         texts = embedding_texts(body.input)
+        wanted = wanted_dimensions(body.dimensions)
         data: list[Embedding] = []
+        cut: list[int] = []
         tokens = 0
         for index, text in enumerate(texts):
-            vector = await self._engine.embed(upstream, text)
-            check_dimensions(body.dimensions, len(vector.values))
+            vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
+            check_dimensions(wanted, len(vector.values))
             tokens += vector.tokens
             self._counters.tokens(vector.tokens, 0)
+            if vector.is_cut:
+                cut.append(index)
             values = vector.unit()
             data.append(Embedding(index, as_base64(values) if body.encoding_format == "base64" else values))
-        return _json(EmbeddingsAnswer(data, upstream.told_name(body.model), Usage(tokens, tokens)))
+        usage = Usage(tokens, tokens, truncated=cut if body.truncate else UNSET)
+        return _json(EmbeddingsAnswer(data, upstream.told_name(body.model), usage))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -103,7 +110,7 @@ class Translation:
             _one_prompt(body),
             body.max_tokens,
             self._sampling(body),
-            _stops(body),
+            stop_words(body.stop),
             chat=False,
         )
         return await self._answer(request, upstream, body, job)
@@ -117,7 +124,7 @@ class Translation:
             style.prompt(body.messages),
             body.max_completion_tokens or body.max_tokens,
             self._sampling(body),
-            (*style.stops, *_stops(body)),
+            (*style.stops, *stop_words(body.stop)),
             chat=True,
         )
         return await self._answer(request, upstream, body, job)
@@ -244,13 +251,3 @@ def _one_prompt(body: CompletionBody) -> str:
             return prompt
         case _:
             raise ApiError(400, "This engine takes one prompt, as a text that is not empty.", param="prompt")
-
-
-def _stops(body: SamplingBody) -> tuple[str, ...]:
-    match body.stop:
-        case None:
-            return ()
-        case str(word):
-            return (word,)
-        case words:
-            return tuple(words)
