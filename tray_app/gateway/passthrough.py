@@ -61,6 +61,8 @@ _COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
 """What fails there, fails because of what was sent."""
 _READS_A_CHAT = "/apply-template"
 """Has llama.cpp read a chat as a request for an answer does, and compute nothing."""
+_OPENING_BYTES = 200
+"""Where an answer says that it is an error, if it is one."""
 _PLAIN_CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -174,7 +176,7 @@ class Passthrough:
 
     async def _whole(self, upstream: Upstream, fields: Fields) -> bytes:
         async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
-            return await answer.read()
+            return await _result(answer)
 
     async def _completed(
         self, request: web.Request, upstream: Upstream, fields: Fields
@@ -186,10 +188,7 @@ class Passthrough:
             if answer.content_type == EVENT_STREAM:
                 events = self._events(answer.content, told)
                 return await write_events(request, self._explained(events, upstream, request.path, fields))
-            body = await answer.read()
-            whole = decode_answer(body, Fields)
-            if "error" in whole and whole["error"] != NULL:  # LM Studio refuses with 200
-                raise _RefusedError(read_refusal(HTTPStatus.BAD_GATEWAY, answer.headers, body))
+            whole = decode_answer(await _result(answer), Fields)
             self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
             return _json(_with_model(whole, told))
 
@@ -330,6 +329,14 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     except NOT_JSON:
         return None
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
+
+
+async def _result(answer: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it."""
+    body = await answer.read()
+    if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
+        raise _RefusedError(read_error_event(body))
+    return body
 
 
 def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
