@@ -80,6 +80,7 @@ def encoder_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (with_arguments(""), "messages", "tool_calls[0].function.arguments must be"),
         (with_arguments("{"), "messages", "tool_calls[0].function.arguments must be"),
         ({"tools": [{"type": "custom", "name": "x"}]}, "tools", "tools[0].type is 'custom'"),
+        ({"tools": [{"type": "", "function": {"name": "x"}}]}, "tools", "tools[0].type is ''"),
         ({"tools": [TOOL, {"type": "web_search"}]}, "tools", "tools[1].type is 'web_search'"),
         ({"tools": [{"type": "function", "name": "x"}]}, "tools", "tools[0] has no 'function'"),
         ({"tools": {"a": TOOL}}, "tools", "must be a list"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,17 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SMALL = {"width": 64, "layers": 1, "heads": 2, "kv_heads": 2, "feed_forward": 64, "vocabulary": 400}
-
-
-def shape(**more: Any) -> Shape:
-    return Shape(**SMALL, context=512, **more)
+SMALL = Shape(width=64, layers=1, heads=2, kv_heads=2, feed_forward=64, vocabulary=400, context=512)
 
 
 @pytest.fixture(scope="module")
 def broken_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real engine with a model that makes NaN of every text with a z."""
-    model = write_llama(tmp_path_factory.mktemp("models") / "broken.gguf", shape(broken_letter="z"))
+    shape = dataclasses.replace(SMALL, broken_letter="z")
+    model = write_llama(tmp_path_factory.mktemp("models") / "broken.gguf", shape)
     with llamacpp(model) as engine, gateway_to(engine, native_routes=True) as url:
         yield url
 
@@ -57,7 +55,7 @@ def test_the_engines_own_route_is_no_way_around(broken_url: str) -> None:
 
 @pytest.mark.parametrize("form", ["float", "base64"])
 def test_a_model_that_is_silent_is_told_of(tmp_path: Path, form: str) -> None:
-    model = write_llama(tmp_path / "silent.gguf", shape(silent=True))
+    model = write_llama(tmp_path / "silent.gguf", dataclasses.replace(SMALL, silent=True))
     with llamacpp(model) as engine, gateway_to(engine) as url:
         response = post(f"{url}/embeddings", {"input": ["a", "b"], "encoding_format": form})
     error = response.json()["error"]

@@ -148,7 +148,7 @@ def _in_words(place: str, problem: str) -> str:
     place += found["path"] or ""
     if found["missing"]:
         return f"{place} has no '{found['missing']}'."
-    if found["value"]:
+    if found["value"] is not None:
         return f"{place} is '{found['value']}', which is not known here."
     wanted = " or ".join(_KINDS.get(kind, kind) for kind in found["wanted"].split(" | ") if kind != "null")
     return f"{place} must be {wanted}, but is {_KINDS.get(found['got'], found['got'])}."

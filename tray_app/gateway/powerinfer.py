@@ -183,10 +183,12 @@ class PowerInfer:
         max_tokens: int | None,
         sampling: Sampling,
         stops: Sequence[str],
+        param: str = "prompt",
     ) -> AsyncGenerator[str | Finished]:
         """Pieces of text as they are made, then how it ended. Leaving early ends the engine's work.
 
-        At most `max_tokens`, and never so many that the context is full. ApiError as `embed`.
+        At most `max_tokens`, and never so many that the context is full. ApiError as `embed`; `param`: the
+        field that the prompt comes from.
         """
         async with self._turn:
             prompt_tokens = await self._prompt_tokens(upstream, prompt)
@@ -194,7 +196,7 @@ class PowerInfer:
             if room < LEAST_TOKENS:
                 room_for_prompt = upstream.context_size - 1 - LEAST_TOKENS
                 limit_of_prompt = Limit(prompt_tokens, room_for_prompt, upstream.context_size)
-                raise too_long_error(upstream, limit_of_prompt, {0: prompt_tokens}, "prompt")
+                raise too_long_error(upstream, limit_of_prompt, {}, param)
             limit = min(max_tokens or room, room)
             scanner = StopScanner(stops)
             made = 0

@@ -45,9 +45,9 @@ class Tally:
         usage = event.pop("usage", None)
         choices = event.get("choices") or []
         if usage:
-            prompt = choices[0]["index"] // self._each if choices else 0  # a chat has one
-            self._prompts[prompt] = usage["prompt_tokens"]
-            self._made += usage["completion_tokens"]
+            prompt = choices[0].get("index", 0) // self._each if choices else 0  # a chat has one
+            self._prompts[prompt] = usage.get("prompt_tokens", 0)
+            self._made += usage.get("completion_tokens", 0)
         return event if choices else None
 
     def usage(self) -> dict[str, int]:

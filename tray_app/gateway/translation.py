@@ -195,7 +195,10 @@ class Translation:
     async def _pieces(self, upstream: Upstream, job: _Job) -> AsyncGenerator[str | Finished]:
         """What is generated, without empty pieces; a chat's answer without the blank at its beginning."""
         leading = job.chat
-        generated = self._engine.generate(upstream, job.prompt, job.max_tokens, job.sampling, job.stops)
+        param = "messages" if job.chat else "prompt"
+        generated = self._engine.generate(
+            upstream, job.prompt, job.max_tokens, job.sampling, job.stops, param
+        )
         counted = 0
         async with aclosing(generated) as pieces:
             async for piece in pieces:
