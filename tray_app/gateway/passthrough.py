@@ -55,7 +55,8 @@ NATIVE_ROUTES = frozenset(
 
 _MISSING = ("echo", "suffix", "best_of")
 """What llama.cpp takes no notice of, and an answer would be wrong without."""
-_EMBEDDINGS, _CHAT = "/v1/embeddings", "/v1/chat/completions"
+_EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
+_CHATS_PARTS = (None, "messages", "tools")
 _NATIVE_EMBEDDINGS = ("/embedding", "/embeddings")
 _COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
 """What fails there, fails because of what was sent."""
@@ -121,22 +122,25 @@ class Passthrough:
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
+        return await self._completion(request, upstream, _COMPLETIONS)
+
+    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """POST /v1/chat/completions."""
+        return await self._completion(request, upstream, _CHAT)
+
+    async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         fields = without_nulls(decode(await request.read(), Fields))
         if not upstream.is_remote:
             check_abilities(fields, _MISSING)
-        if bytes(fields.get("messages", NULL)).replace(b" ", b"") == b"[]":
+        if path == _CHAT and not bytes(fields.get("messages", NULL)).strip(b"[] \t\r\n"):
             raise ApiError(400, "'messages' must have one message at least.", param="messages")
         fields = with_stops(fields, _value(fields, "stop"))
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
         try:
-            return await self._completed(request, upstream, fields)
+            return await self._completed(request, upstream, path, fields)
         except _RefusedError as refused:
-            raise await self._refused(refused.refusal, upstream, request.path, fields) from refused
-
-    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/chat/completions."""
-        return await self.completions(request, upstream)
+            raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST to one of llama.cpp's own routes: a JSON object there, whatever JSON it answers back."""
@@ -179,29 +183,29 @@ class Passthrough:
             return await _result(answer)
 
     async def _completed(
-        self, request: web.Request, upstream: Upstream, fields: Fields
+        self, request: web.Request, upstream: Upstream, path: str, fields: Fields
     ) -> web.StreamResponse:
         told = upstream.told_name(_value(fields, "model"))
         if not upstream.is_remote and (number := number_of_answers(fields)) > 1:
-            return await self._several(request, upstream, fields, number, told)
-        async with self._asked(upstream, request.path, fields) as answer:
+            return await self._several(request, upstream, path, fields, number)
+        async with self._asked(upstream, path, fields) as answer:
             if answer.content_type == EVENT_STREAM:
                 events = self._events(answer.content, told)
-                return await write_events(request, self._explained(events, upstream, request.path, fields))
+                return await write_events(request, self._explained(events, upstream, path, fields))
             whole = decode_answer(await _result(answer), Fields)
             self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
             return _json(_with_model(whole, told))
 
     async def _several(
-        self, request: web.Request, upstream: Upstream, fields: Fields, number: int, told: str
+        self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
     ) -> web.StreamResponse:
         tally = Tally(number // max(1, len(prompts_of(fields))))
-        async with self._asked(upstream, request.path, asked_as_stream(fields)) as answer:
-            events = self._counted(answer.content, tally, told)
+        async with self._asked(upstream, path, asked_as_stream(fields)) as answer:
+            events = self._counted(answer.content, tally, upstream.told_name(_value(fields, "model")))
             if _value(fields, "stream") is True:
                 usage = "stream_options" in fields and _tells_usage(fields)
                 payloads = _as_payloads(events, tally, usage=usage)
-                return await write_events(request, self._explained(payloads, upstream, request.path, fields))
+                return await write_events(request, self._explained(payloads, upstream, path, fields))
             whole = Whole()
             async with aclosing(events):
                 async for event in events:
@@ -250,7 +254,7 @@ class Passthrough:
             found = await too_long_prompts(self._tokenizer, upstream, prompts, limit)
             return too_long_error(upstream, limit, found, param, can_truncate=path == _EMBEDDINGS)
         error = local_error(refusal, fields)
-        if path != _CHAT or error.code is not None or not refusal.reason:
+        if path != _CHAT or error.code or error.param not in _CHATS_PARTS or not refusal.reason:
             return error
         if fault := chat_fault(fields):
             return clients_error(refusal, fields, fault.words, fault.param)
