@@ -347,6 +347,7 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
         context_size=plan.context_size,
         chat_template=plan.model.header.chat_template,
         run=engine.run,
+        purpose=plan.purpose,
     )
 
 

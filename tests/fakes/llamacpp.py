@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 30.0
 POLL_S = 0.02
 CONTEXT_SIZE = 512
+_SLOTS = 4
 
 
 @contextmanager
@@ -31,7 +32,8 @@ def llamacpp() -> Iterator[Upstream]:
     options = {
         "--model": builtin_model(),
         "--port": port,
-        "--ctx-size": CONTEXT_SIZE,
+        "--ctx-size": CONTEXT_SIZE * _SLOTS,
+        "--n-parallel": _SLOTS,
         "--pooling": "last",
         "--threads": 1,
     }

@@ -10,6 +10,7 @@ from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import Engine, EngineKind, recognise
 from tray_app.engine.plan import ignored_settings, plan_launch
 from tray_app.errors import SettingsError
+from tray_app.models.header import Pooling
 from tray_app.settings.schema import Settings
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
@@ -32,8 +33,9 @@ def test_powerinfer_gets_the_documented_arguments() -> None:
 
 def test_the_embedded_engine_gets_what_its_child_knows() -> None:
     assert words(LLAMA_CPP) == (
-        "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 2048 --threads 6"
-        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --cache-ram-mib 0"
+        "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 16384 --threads 6"
+        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --n-parallel 4"
+        " --kv-unified-per-slot 4096 --cache-ram-mib 0"
     )
 
 
@@ -41,7 +43,7 @@ def test_a_llama_server_listens_on_loopback_and_makes_embeddings() -> None:
     line = words(LLAMA_SERVER)
     assert "--host 127.0.0.1" in line
     assert "--embedding --no-webui" in line
-    assert "--batch-size 2048 --pooling last --ubatch-size 2048" in line
+    assert "--batch-size 2048 --pooling last --parallel 4 --ubatch-size 2048" in line
 
 
 @pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
@@ -60,9 +62,10 @@ def test_powerinfer_batches_are_at_most_512() -> None:
 
 
 def test_the_context_is_at_most_what_the_model_was_trained_with() -> None:
-    assert "--ctx-size 512 " in words(LLAMA_CPP, context=512)
-    assert "--batch-size 512 " in words(LLAMA_CPP, context=512)
-    assert "--ctx-size 2048 " in words(LLAMA_CPP, context=None)
+    assert "--ctx-size 512 " in words(POWERINFER, context=512, ctx_size=1024)
+    assert "--ctx-size 2048 " in words(LLAMA_CPP, context=512, ctx_size=1024)  # four slots
+    assert "--batch-size 512 " in words(LLAMA_CPP, context=512, ctx_size=1024)
+    assert "--ctx-size 2048 " in words(POWERINFER, context=None, ctx_size=2048)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,7 @@ def test_a_llama_server_may_work_on_several_requests() -> None:
 
 def test_a_model_made_for_embeddings_pools_in_its_own_way_and_gets_its_texts_whole() -> None:
     bert = model(architecture="nomic-bert", context=2048)
+    bert = replace(bert, header=replace(bert.header, pooling=Pooling.CLS))
     argv = plan_launch(Settings(batch_size=512), bert, LLAMA_CPP, PC).argv
     assert "--pooling" not in argv
     assert argv[argv.index("--batch-size") + 1] == "2048"

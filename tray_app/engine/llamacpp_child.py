@@ -13,8 +13,6 @@ from typing import Any
 
 import xllamacpp
 
-_PARALLEL_REQUESTS = 4
-
 
 class UsageError(Exception):
     """An argument that cannot be used."""
@@ -42,8 +40,6 @@ def default_params() -> Any:
     params = xllamacpp.CommonParams()
     params.hostnames = ["127.0.0.1"]
     params.embedding = True
-    params.n_parallel = _PARALLEL_REQUESTS
-    params.kv_unified = True  # each request may use the whole context
     params.sse_ping_interval = 0  # comments in a stream stop some clients
     params.cors_origins = ""  # no web page may read an answer
     params.ui = False

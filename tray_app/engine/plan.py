@@ -11,14 +11,17 @@ from urllib.parse import urlsplit
 
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.place import place_for
+from tray_app.engine.sizing import load_of, missing_pooling, purpose_of, room_for
 from tray_app.errors import EngineError, SettingsError
-from tray_app.models.memory import Load, kept_prompts_mib
+from tray_app.models.header import Purpose
+from tray_app.models.memory import kept_prompts_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO, FIELDS
 
 if TYPE_CHECKING:
     from tray_app.engine.place import Place
     from tray_app.models.library import Model
+    from tray_app.models.memory import Load
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -29,7 +32,6 @@ LOOPBACK = "127.0.0.1"
 _VRAM_FLAG = "--vram-budget"
 _GPU_BUILD_FLAG = "--n-gpu-layers"
 """PowerInfer's help names it only where it was built for a GPU; the VRAM budget it names always."""
-_POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
 _FLAGS = {
     "ctx_size": "--ctx-size",
     "batch_size": "--batch-size",
@@ -37,8 +39,6 @@ _FLAGS = {
     "threads_batch": "--threads-batch",
 }
 """By setting, the argument that tells the engine."""
-_WITH_POOLING = ("bert", "embedding", "t5")
-"""Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
 _PATH = re.compile(r"[!-~]*")
 """What a request can have as its path: letters beyond ASCII and blanks cannot be sent."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
@@ -75,6 +75,8 @@ class LaunchPlan:
     """How many tokens a request and its answer may have; what the gateway tells clients."""
     place: Place
     """Where it runs."""
+    purpose: Purpose = Purpose.CHAT
+    """What programs can ask of it."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command line for a process that listens on `port`."""
@@ -154,20 +156,22 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     """
     _check_extra(settings.extra_arguments, engine.kind)
     place = place_for(model.path.absolute(), engine.kind, host.system)
-    options = _common(settings, model, host, place)
+    load = load_of(settings, model, engine.kind, room_for(engine.kind, host, engine.devices))
+    options = _common(settings, load, host, place)
     match engine.kind:
         case EngineKind.POWERINFER:
-            options += _powerinfer(settings, model)
+            options += _powerinfer(load)
             if settings.vram_budget != AUTO and vram_obstacle(host, engine) is None:
                 options += ((_VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
-            options += _llama_server(settings, model, host)
+            options += _llama_server(settings, model, host, load)
         case EngineKind.LLAMA_CPP:
-            options += _embedded(settings, model, host)
+            options += _embedded(settings, model, host, load)
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
-    return LaunchPlan(engine, model, argv, _context(settings, model), place)
+    purpose = purpose_of(settings, model, engine.kind)
+    return LaunchPlan(engine, model, argv, load.context_size, place, purpose)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -218,50 +222,51 @@ def _check_extra(arguments: tuple[str, ...], kind: EngineKind) -> None:
             )
 
 
-def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:
+def _common(settings: Settings, load: Load, host: Host, place: Place) -> Options:
     threads = host.physical_cores if settings.threads == AUTO else settings.threads
     threads_batch = threads if settings.threads_batch == AUTO else settings.threads_batch
     return (
         ("--model", place.model),
         ("--port", PORT),
-        ("--ctx-size", str(_context(settings, model))),
+        ("--ctx-size", str(load.all_contexts_size)),
         ("--threads", str(threads)),
         ("--threads-batch", str(threads_batch)),
     )
 
 
-def _powerinfer(settings: Settings, model: Model) -> Options:
+def _powerinfer(load: Load) -> Options:
     # Never --temp, which it does not know: the temperature is a field of each request.
     return (
         ("--host", LOOPBACK),
-        ("--batch-size", str(min(settings.batch_size, _context(settings, model), _POWERINFER_MAX_BATCH))),
+        ("--batch-size", str(load.batch_size)),
         ("--embedding",),
     )
 
 
-def _llama_server(settings: Settings, model: Model, host: Host) -> Options:
+def _llama_server(settings: Settings, model: Model, host: Host, load: Load) -> Options:
     return (
         ("--host", LOOPBACK),
-        *_llama_cpp(settings, model),
-        ("--cache-ram", _kept_prompts_mib(settings, model)),
+        *_llama_cpp(settings, model, load),
+        ("--parallel", str(load.slots)),
+        ("--no-kv-unified",),
+        ("--kv-unified-per-slot", str(load.context_size)),
+        ("--cache-ram", str(kept_prompts_mib(model.header, load))),
         *((("--no-mmap",),) if _is_rearranged(model, host) else ()),
-        ("--ubatch-size", str(_batch(settings, model))),
+        ("--ubatch-size", str(load.batch_size)),
         ("--embedding",),
         ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
         ("--no-webui",),
     )
 
 
-def _embedded(settings: Settings, model: Model, host: Host) -> Options:
+def _embedded(settings: Settings, model: Model, host: Host, load: Load) -> Options:
     return (
-        *_llama_cpp(settings, model),
-        ("--cache-ram-mib", _kept_prompts_mib(settings, model)),
+        *_llama_cpp(settings, model, load),
+        ("--n-parallel", str(load.slots)),
+        ("--kv-unified-per-slot", str(load.context_size)),
+        ("--cache-ram-mib", str(kept_prompts_mib(model.header, load))),
         *((("--load-mode", "none"),) if _is_rearranged(model, host) else ()),
     )
-
-
-def _kept_prompts_mib(settings: Settings, model: Model) -> str:
-    return str(kept_prompts_mib(model.header, load_of(settings, model, EngineKind.LLAMA_CPP)))
 
 
 def _is_rearranged(model: Model, host: Host) -> bool:
@@ -273,28 +278,7 @@ def _is_rearranged(model: Model, host: Host) -> bool:
     return not host.apple_silicon and model.header.quantization.startswith(_REARRANGED)
 
 
-def _llama_cpp(settings: Settings, model: Model) -> Options:
-    pooling = () if _pools(model) else (("--pooling", "last"),)  # without any, there are no embeddings
-    return (("--alias", model.id), ("--batch-size", str(_batch(settings, model))), *pooling)
-
-
-def _context(settings: Settings, model: Model) -> int:
-    return min(settings.ctx_size, model.header.context_length or settings.ctx_size)
-
-
-def _batch(settings: Settings, model: Model) -> int:
-    # A model that pools over all tokens needs a text's tokens in one batch; others take it in pieces.
-    context = _context(settings, model)
-    return context if _pools(model) else min(settings.batch_size, context)
-
-
-def _pools(model: Model) -> bool:
-    return any(part in model.header.architecture for part in _WITH_POOLING)
-
-
-def load_of(settings: Settings, model: Model, kind: EngineKind) -> Load:
-    """What an engine of this kind would have to hold in memory."""
-    context, batch = _context(settings, model), _batch(settings, model)
-    if kind is EngineKind.POWERINFER:
-        return Load(context, min(batch, _POWERINFER_MAX_BATCH), fused_attention=False)
-    return Load(context, batch)
+def _llama_cpp(settings: Settings, model: Model, load: Load) -> Options:
+    pooling = missing_pooling(settings, model)
+    told = (("--pooling", pooling.value),) if pooling else ()
+    return (("--alias", model.id), ("--batch-size", str(load.batch_size)), *told)

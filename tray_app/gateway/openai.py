@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from tray_app.models.header import Purpose
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_TEXTS = 2048  # as OpenAI
 NULL = Raw(b"null")
+LONGER_CONTEXT = "Shorten it, or raise the setting «Context size» (ctx_size)."
 
 Fields = dict[str, Raw]
 """A body whose values nobody has looked at."""
@@ -245,6 +247,17 @@ def embedding_texts(value: object) -> list[str]:
     if "" in texts:
         raise ApiError(400, "'input' must not have an empty text.", param="input")
     return texts
+
+
+def check_embeds(purpose: Purpose) -> None:
+    """Refuse to embed with a model that gives scores: what the engine would answer is no vector."""
+    if purpose is Purpose.RERANK:
+        raise ApiError(
+            400,
+            "This model ranks documents and makes no embeddings. Choose a model for embeddings.",
+            param="model",
+            code="model_not_supported",
+        )
 
 
 def check_dimensions(wanted: int | None, native: int) -> None:

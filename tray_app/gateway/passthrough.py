@@ -21,11 +21,13 @@ from msgspec import Meta, Raw, Struct
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
 from tray_app.gateway.openai import (
+    LONGER_CONTEXT,
     NULL,
     ApiError,
     Fields,
     check_abilities,
     check_dimensions,
+    check_embeds,
     decode,
     embedding_texts,
 )
@@ -100,6 +102,7 @@ class Passthrough:
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
+        check_embeds(upstream.purpose)
         data = await request.read()
         fields = decode(data, Fields)
         embedding_texts(_value(fields, "input"))
@@ -146,7 +149,7 @@ class Passthrough:
         with engine_faults():
             async with self._asked(upstream.url(request.path), body, headers, fields) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await answer.read())
+                    raise _refusal(answer.status, await answer.read(), remote=upstream.is_remote)
                 if answer.content_type == EVENT_STREAM:
                     return await write_events(request, self._events(answer.content, told))
                 whole = decode_answer(await answer.read(), Fields)
@@ -222,12 +225,14 @@ def _native_dimensions(answer: web.StreamResponse) -> int:
     return len(b64decode(first)) // _FLOAT32_BYTES if isinstance(first, str) else len(first)
 
 
-def _refusal(status: int, answer: bytes) -> ApiError:
+def _refusal(status: int, answer: bytes, *, remote: bool = False) -> ApiError:
     refusal = decode_answer(answer, _EngineRefusal)
     message = refusal.error.message if refusal.error else refusal.message
     if message is None:
         return ApiError(502, f"The engine answered with status {status}.", code="engine_answer")
     code = "context_length_exceeded" if refusal.error and refusal.error.type == _TOO_LONG else None
+    if code and not remote:
+        message = f"{message}. {LONGER_CONTEXT}"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return ApiError(status, message, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)
     if status in _GATEWAY_FAULTS:  # the client's own key is not at fault

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from tray_app.gateway.events import EventSplitter
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.openai import LONGER_CONTEXT, ApiError
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.stops import StopScanner
 
@@ -265,6 +265,6 @@ def _too_long(tokens: int, most: int, upstream: Upstream) -> ApiError:
     return ApiError(
         400,
         f"The text has {tokens} tokens; at most {most} fit into the context of {upstream.context_size}. "
-        "Shorten it, or raise the setting ctx_size.",
+        + LONGER_CONTEXT,
         code="context_length_exceeded",
     )

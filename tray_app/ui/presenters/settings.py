@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import PORT, VramObstacle, ignored_settings, vram_obstacle
+from tray_app.engine.plan import PORT, LaunchPlan, VramObstacle, ignored_settings, vram_obstacle
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import field_named, parse_value
+from tray_app.settings.schema import AUTO, field_named, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
 from tray_app.ui.presenters.wording import error_title
@@ -124,6 +124,13 @@ def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
     if status.serving and port == status.settings.port:
         return tr("This server has it.")
     return tr("It is free.")
+
+
+def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
+    """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
+    if new.ctx_size != AUTO or not isinstance(plan, LaunchPlan):
+        return ""
+    return tr("Automatic: {size} tokens for this model.").format(size=tr.number(plan.context_size))
 
 
 def largest(field: Field, value: Any, host: Host) -> float:
