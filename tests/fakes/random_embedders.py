@@ -66,7 +66,7 @@ def write_embedder(path: Path, kind: Kind) -> Path:
     random = np.random.default_rng(7)
     for name, size in _tensors(kind).items():
         is_norm = "norm" in name and name.endswith("weight")
-        weights = np.ones(size) if is_norm else random.standard_normal(size) * 0.2
+        weights = np.ones(size) if is_norm else random.standard_normal(size) * 0.1
         writer.add_tensor(name, weights.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -35,7 +35,7 @@ def test_the_embedded_engine_gets_what_its_child_knows() -> None:
     assert words(LLAMA_CPP) == (
         "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 16384 --threads 6"
         " --threads-batch 6 --alias some --batch-size 2048 --pooling last --n-parallel 4"
-        " --kv-unified-per-slot 4096 --cache-ram-mib 0"
+        " --kv-unified true --kv-unified-per-slot 4096 --cache-ram-mib 0"
     )
 
 
@@ -188,3 +188,26 @@ def test_an_engine_of_today_is_told_everything_but_a_budget_that_it_cannot_use(e
 def test_a_remote_server_has_its_own_settings() -> None:
     remote = Engine(EngineKind.REMOTE, ())
     assert ignored_settings(Settings(threads=3), remote, PC) == ("threads",)
+
+
+@pytest.mark.parametrize(
+    ("known", "pooling", "expected"),
+    [
+        ({"--kv-unified", "--no-kv-unified", "--kv-unified-per-slot"}, None, "--kv-unified --kv-unified-per-slot 1024"),
+        ({"--kv-unified", "--no-kv-unified"}, None, "--no-kv-unified"),
+        ({"--kv-unified", "--no-kv-unified"}, Pooling.MEAN, "--kv-unified"),
+        (set(), None, ""),
+    ],
+)
+def test_the_slots_of_a_llama_server_share_a_cache_where_none_can_take_more_than_its_part(
+    known: set[str], pooling: Pooling | None, expected: str
+) -> None:
+    plain = model()
+    chosen = replace(plain, header=replace(plain.header, pooling=pooling))
+    server = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | known)
+
+    argv = plan_launch(Settings(ctx_size=1024, batch_size=512), chosen, server, PC).argv
+
+    told = argv[argv.index("--parallel") + 2 : argv.index("--ubatch-size")]
+    assert " ".join(told) == expected
+    assert argv[argv.index("--ctx-size") + 1] == "4096"

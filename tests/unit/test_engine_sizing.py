@@ -206,3 +206,21 @@ def test_the_same_machine_gives_the_same_load_whatever_is_free_now() -> None:
 
     assert room == room_for(EngineKind.LLAMA_SERVER, PC_WITH_NVIDIA)
     assert load(large(), room_for(LLAMA_CPP, PC)) == load(large(), room_for(LLAMA_CPP, PC))
+
+
+@pytest.mark.parametrize(
+    ("of", "extra", "expected"),
+    [
+        (made(pooling=Pooling.LAST, causal=False), (), (1, 1024)),
+        (made("llama-embed", pooling=Pooling.LAST), (), (1, 1024)),
+        (made(pooling=Pooling.LAST, causal=False), ("-np", "3"), (3, 3072)),
+        (made(pooling=Pooling.MEAN, causal=False), (), (4, 1024)),
+        (made("bert", pooling=Pooling.LAST), (), (4, 1024)),
+    ],
+)
+def test_no_batch_ends_within_a_text_that_is_read_in_both_directions(
+    of: Model, extra: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    chosen = load(of, ctx_size=1024, batch_size=64, extra_arguments=extra)
+
+    assert (chosen.slots, chosen.batch_size) == expected

@@ -39,6 +39,8 @@ _FLAGS = {
     "threads_batch": "--threads-batch",
 }
 """By setting, the argument that tells the engine."""
+_CAP = "--kv-unified-per-slot"
+"""Keeps each slot to its share of a cache that all of them use. Older servers lack it."""
 _PATH = re.compile(r"[!-~]*")
 """What a request can have as its path: letters beyond ASCII and blanks cannot be sent."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
@@ -164,7 +166,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
             if settings.vram_budget != AUTO and vram_obstacle(host, engine) is None:
                 options += ((_VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
-            options += _llama_server(settings, model, host, load)
+            options += _llama_server(settings, model, host, load, engine.flags)
         case EngineKind.LLAMA_CPP:
             options += _embedded(settings, model, host, load)
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
@@ -243,13 +245,15 @@ def _powerinfer(load: Load) -> Options:
     )
 
 
-def _llama_server(settings: Settings, model: Model, host: Host, load: Load) -> Options:
+def _llama_server(
+    settings: Settings, model: Model, host: Host, load: Load, flags: frozenset[str]
+) -> Options:
     return (
         ("--host", LOOPBACK),
         *_llama_cpp(settings, model, load),
         ("--parallel", str(load.slots)),
-        ("--no-kv-unified",),
-        ("--kv-unified-per-slot", str(load.context_size)),
+        ("--kv-unified",) if _shares_cache(load, flags) else ("--no-kv-unified",),
+        (_CAP, str(load.context_size)),
         ("--cache-ram", str(kept_prompts_mib(model.header, load))),
         *((("--no-mmap",),) if _is_rearranged(model, host) else ()),
         ("--ubatch-size", str(load.batch_size)),
@@ -259,11 +263,22 @@ def _llama_server(settings: Settings, model: Model, host: Host, load: Load) -> O
     )
 
 
+def _shares_cache(load: Load, flags: frozenset[str]) -> bool:
+    """Whether all slots have one cache, which is right wherever a slot cannot take more of it than its share.
+
+    With a cache for each, llama.cpp cuts texts of unequal length into pieces and pools each piece alone: the
+    vectors of a list are wrong, unless it is the last token's that counts.
+    """
+    takes_whole_texts = load.batch_size == load.context_size
+    return _CAP in flags or takes_whole_texts
+
+
 def _embedded(settings: Settings, model: Model, host: Host, load: Load) -> Options:
     return (
         *_llama_cpp(settings, model, load),
         ("--n-parallel", str(load.slots)),
-        ("--kv-unified-per-slot", str(load.context_size)),
+        ("--kv-unified", "true"),
+        (_CAP, str(load.context_size)),
         ("--cache-ram-mib", str(kept_prompts_mib(model.header, load))),
         *((("--load-mode", "none"),) if _is_rearranged(model, host) else ()),
     )

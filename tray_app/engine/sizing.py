@@ -6,6 +6,7 @@ is not asked: equal settings must give equal plans, or a server would restart be
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray_app.engine.devices import merge_devices
@@ -71,7 +72,11 @@ def load_of(settings: Settings, model: Model, kind: EngineKind, room: Room) -> L
     load = _first_that_fits(tuple(_loads(settings, model, kind)), model, room)
     if kind is EngineKind.POWERINFER:
         return load
-    if wanted := _given_slots(settings):
+    wanted = _given_slots(settings)
+    if _is_cut_wrongly(settings, model):
+        # All of what is worked on at once in one batch; by itself the app then works on one text at a time.
+        return replace(load.with_slots(wanted or 1), batch_size=load.batch_size * (wanted or 1))
+    if wanted:
         return load.with_slots(wanted)
     for slots in range(MOST_SLOTS, 1, -1):
         if fit_of(model.header, model.size_bytes, load.with_slots(slots), room) is Fit.FITS:
@@ -112,6 +117,14 @@ def _needs_whole_text(settings: Settings, model: Model) -> bool:
     both_directions = (_given(settings, _ATTENTION) or "").replace("_", "-") == "non-causal"
     pooled_over_all = pooling_of(settings, model) is not Pooling.LAST
     return pooled_over_all or both_directions or model.header.needs_whole_text
+
+
+def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
+    """Whether llama.cpp would begin a text in one batch and end it in the next, as it does for the last token's
+    pooling, although its tokens must see those after them. Without a cache it never cuts a text.
+    """
+    last = pooling_of(settings, model) is Pooling.LAST
+    return last and _needs_whole_text(settings, model) and not model.header.encoder
 
 
 def _first_that_fits(loads: tuple[Load, ...], model: Model, room: Room) -> Load:

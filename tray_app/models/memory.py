@@ -192,7 +192,7 @@ def _cache_bytes(header: ModelHeader, load: Load) -> int:
     """Layers that look only at the last tokens (a sliding window) need less; this is the upper bound."""
     if header.encoder or header.heads is None:
         return 0
-    tokens = -(-load.context_size // _CACHE_STEP) * _CACHE_STEP * load.slots
+    tokens = -(-load.all_contexts_size // _CACHE_STEP) * _CACHE_STEP
     numbers = header.heads.kv_in_all_layers * (header.heads.key_length + header.heads.value_length)
     return tokens * numbers * _CACHE_NUMBER_BYTES
 
@@ -208,7 +208,7 @@ def _compute_bytes(header: ModelHeader, load: Load) -> int:
         mask_number_bytes = _NUMBER_BYTES
         widest = max(widest, load.context_size * (header.heads.query if header.heads else 0))
     residuals = _RESIDUALS * (header.embedding_length or 0)
-    mask_bytes = load.context_size * load.batch_size * mask_number_bytes
+    mask_bytes = load.all_contexts_size * load.batch_size * mask_number_bytes
     return load.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
 
 
