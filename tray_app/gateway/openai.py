@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_TEXTS = 2048  # as OpenAI
 NULL = Raw(b"null")
-LONGER_CONTEXT = "Shorten it, or raise the setting «Context size» (ctx_size)."
+LONGER_CONTEXT = "Shorten the text, or raise the setting «Context size» (ctx_size)."
 
 Fields = dict[str, Raw]
 """A body whose values nobody has looked at."""
