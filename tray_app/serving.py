@@ -393,6 +393,7 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
         chat_template=plan.model.header.chat_template,
         run=engine.run,
         trained_context=plan.model.header.context_length or 0,
+        purpose=plan.purpose,
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 30.0
 POLL_S = 0.02
 CONTEXT_SIZE = 512
+_SLOTS = 4
 
 
 @contextmanager
@@ -34,7 +35,8 @@ def llamacpp(
     options = {
         "--model": model or builtin_model(),
         "--port": port,
-        "--ctx-size": context_size,
+        "--ctx-size": context_size * _SLOTS,
+        "--n-parallel": _SLOTS,
         "--threads": 1,
         **{f"--{name.replace('_', '-')}": value for name, value in {"pooling": "last", **more}.items()},
     }

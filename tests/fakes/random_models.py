@@ -51,7 +51,7 @@ def write_llama(path: Path, shape: Shape) -> Path:
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_rope_dimension_count(shape.width // shape.heads)
     writer.add_layer_norm_rms_eps(1e-5)
-    _add_vocabulary(writer, shape.vocabulary)
+    add_vocabulary(writer, shape.vocabulary)
     for name, size in _tensors(shape):
         weights = _weights(size)
         if name == "token_embd.weight" and shape.broken_letter:
@@ -129,7 +129,8 @@ def _encoder_tensors(vocabulary: int, width: int, context: int) -> list[tuple[st
     ]
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+def add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+    """Made-up words, after the tokens that every such vocabulary has."""
     control, byte, normal = gguf.TokenType.CONTROL, gguf.TokenType.BYTE, gguf.TokenType.NORMAL
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{number:02X}>" for number in range(256))]
     types = [gguf.TokenType.UNKNOWN, control, control, *[byte] * 256]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from tray_app.models.header import Purpose
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_TEXTS = 2048  # as OpenAI
 NULL = Raw(b"null")
-
 Fields = dict[str, Raw]
 """A body whose values nobody has looked at."""
 
@@ -285,6 +285,17 @@ def wanted_dimensions(value: object) -> int | None:
             param="dimensions",
         )
     return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def check_embeds(purpose: Purpose) -> None:
+    """Refuse to embed with a model that gives scores: what the engine would answer is no vector."""
+    if purpose is Purpose.RERANK:
+        raise ApiError(
+            400,
+            "This model ranks documents and makes no embeddings. Choose a model for embeddings.",
+            param="model",
+            code="model_not_supported",
+        )
 
 
 def check_dimensions(wanted: int | None, native: int) -> None:

@@ -28,6 +28,7 @@ from tray_app.gateway.openai import (
     StreamOptions,
     check_abilities,
     check_dimensions,
+    check_embeds,
     decode,
     embedding_texts,
     wanted_dimensions,
@@ -102,6 +103,7 @@ class Passthrough:
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
+        check_embeds(upstream.purpose)
         data = await request.read()
         fields = without_nulls(decode(data, Fields))
         texts = embedding_texts(_value(fields, "input"))
