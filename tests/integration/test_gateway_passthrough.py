@@ -205,5 +205,5 @@ def test_what_is_too_long_is_told_with_numbers_and_the_setting(
 
     error = refused.json()["error"]
     assert (refused.status_code, error["code"]) == (400, "context_length_exceeded")
-    assert f"({CONTEXT_SIZE} tokens)" in error["message"]
+    assert f"the context of {CONTEXT_SIZE}" in error["message"]
     assert "«Context size» (ctx_size)" in error["message"]

@@ -36,7 +36,7 @@ def test_the_embedded_engine_gets_what_its_child_knows() -> None:
     assert words(LLAMA_CPP) == (
         "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 16384 --threads 6"
         " --threads-batch 6 --alias some --batch-size 2048 --pooling last --n-parallel 4"
-        " --kv-unified true --kv-unified-per-slot 4096 --cache-ram-mib 0"
+        " --kv-unified --kv-unified-per-slot 4096 --cache-ram-mib 0"
     )
 
 

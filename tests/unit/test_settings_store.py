@@ -232,37 +232,41 @@ def test_of_eight_programs_that_change_the_settings_at_once_none_loses_a_change(
     assert {name: getattr(saved.current, name) - first for name, first in FIRST.items()} == dict.fromkeys(
         FIRST, 19
     )
-    assert {path.name for path in file.parent.iterdir()} == {"settings.toml", "settings.toml.bak"}
+    assert {path.name for path in file.parent.iterdir()} == {
+        "settings.toml",
+        "settings.toml.bak",
+        "settings.toml.v1",
+    }
 
 
 def test_a_lock_that_is_never_given_back_is_told_and_changes_nothing(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "_LOCK_TIMEOUT_S", 0.1)
-    store = written(file, "port = 9000\n")
+    store = written(file, "version = 2\nport = 9000\n")
     with FileLock(file.with_name(".settings.toml.lock")), pytest.raises(SettingsError) as caught:
         store.replace(replace(store.current, port=9001))
     assert "being changed by another program" in caught.value.title
     assert ".settings.toml.lock" in caught.value.message
-    assert (store.current.port, file.read_text()) == (9000, "port = 9000\n")
+    assert (store.current.port, file.read_text()) == (9000, "version = 2\nport = 9000\n")
 
     store.replace(replace(store.current, port=9001))
-    assert file.read_text() == "port = 9001\n"
+    assert file.read_text() == "version = 2\nport = 9001\n"
 
 
 def test_a_lock_that_a_program_has_left_behind_is_nobodys(file: Path) -> None:
-    store = written(file, "port = 9000\n")
+    store = written(file, "version = 2\nport = 9000\n")
     file.with_name(".settings.toml.lock").touch()
     store.replace(replace(store.current, port=9001))
-    assert file.read_text() == "port = 9001\n"
+    assert file.read_text() == "version = 2\nport = 9001\n"
 
 
 @pytest.mark.parametrize("folder", ["models", "./models", "~nobody-here/models"])
 def test_a_folder_in_the_file_that_depends_on_where_one_is_is_reported(file: Path, folder: str) -> None:
-    store = written(file, f"port = 9000\nmodels_folder = '{folder}'\n")
+    store = written(file, f"version = 2\nport = 9000\nmodels_folder = '{folder}'\n")
     assert store.current == Settings(port=9000)
     assert store.problem
-    assert "line 2" in store.problem.message
+    assert "line 3" in store.problem.message
     assert "full path of a folder" in store.problem.message
 
 
