@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tomllib
 from dataclasses import dataclass
@@ -117,6 +118,8 @@ def fetch(name: str, pins: tuple[Pin, ...], into: Path) -> Path:
     if pin is None:
         raise PackagingError(f"engines.toml has no {name} for this platform")
     folder = into / pin.sha256[:12]  # another version is another file
+    if (kept := folder / name).is_file() and _sha256(kept) == pin.sha256:
+        return kept
     queue = DownloadQueue()
     try:
         return queue.wait(queue.add(pin.url, folder, sha256=pin.sha256))
@@ -124,3 +127,8 @@ def fetch(name: str, pins: tuple[Pin, ...], into: Path) -> Path:
         raise PackagingError(f"{name} cannot be had from {pin.url}: {exc}") from exc
     finally:
         queue.close(timeout_s=5)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
