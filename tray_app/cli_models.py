@@ -63,7 +63,8 @@ def models_list(*, as_json: Json = False) -> None:
         return
     for model in contents.models:
         typer.echo(
-            f"{model.id}: {model.name}, {model.header.purpose}, {model.header.kind} {model.header.quantization}, "
+            f"{model.id}: {model.name}, {model.header.purpose}, "
+            f"{model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes"
         )
     for partial in contents.partials:

@@ -1,4 +1,4 @@
-"""Writes tiny models of random weights, of the architectures that people embed and rank with, for llama.cpp."""
+"""Writes tiny models of random weights for llama.cpp, of the kinds that people embed and rank with."""
 
 from __future__ import annotations
 
@@ -154,4 +154,8 @@ def _of_decoder(architecture: str) -> Sizes:
     sizes: Sizes = {"token_embd.weight": (_VOCABULARY, WIDTH), "output_norm.weight": (WIDTH,)}
     if architecture != "gemma-embedding":
         sizes["output.weight"] = (_VOCABULARY, WIDTH)
-    return sizes | {f"blk.{layer}.{name}": size for layer in range(_layers(architecture)) for name, size in of_layer.items()}
+    return sizes | {
+        f"blk.{layer}.{name}": size
+        for layer in range(_layers(architecture))
+        for name, size in of_layer.items()
+    }

@@ -110,9 +110,18 @@ def cosine(one: list[float], other: list[float]) -> float:
 DECODERS = [
     Kind(architecture, pooling, causal)
     for architecture in ("llama", "qwen2", "qwen3")
-    for pooling, causal in [(MEAN, None), (MEAN, False), (CLS, None), (CLS, False), (LAST, None), (LAST, False)]
+    for pooling, causal in [
+        (MEAN, None),
+        (MEAN, False),
+        (CLS, None),
+        (CLS, False),
+        (LAST, None),
+        (LAST, False),
+    ]
 ]
-READERS = [Kind(name, pooling, False) for name in ("bert", "gemma-embedding") for pooling in (MEAN, CLS, LAST)]
+READERS = [
+    Kind(name, pooling, False) for name in ("bert", "gemma-embedding") for pooling in (MEAN, CLS, LAST)
+]
 
 
 @pytest.mark.parametrize("kind", [*DECODERS, *READERS], ids=str)
@@ -195,12 +204,16 @@ def test_each_slot_has_just_the_context_of_the_settings(supervisor: Supervisor, 
 
     slots = requests.get(f"{snapshot.base_url}/slots", timeout=TIMEOUT_S).json()
     assert [slot["n_ctx"] for slot in slots] == [600] * 4
-    refused = requests.post(f"{snapshot.base_url}/v1/embeddings", json={"input": [[5] * 601]}, timeout=TIMEOUT_S)
+    refused = requests.post(
+        f"{snapshot.base_url}/v1/embeddings", json={"input": [[5] * 601]}, timeout=TIMEOUT_S
+    )
     assert refused.json()["error"]["n_ctx"] == 600
 
 
 @pytest.mark.parametrize("flag", ["--n-parallel", "--n_parallel"])
-def test_more_slots_by_hand_make_no_context_smaller(supervisor: Supervisor, tmp_path: Path, flag: str) -> None:
+def test_more_slots_by_hand_make_no_context_smaller(
+    supervisor: Supervisor, tmp_path: Path, flag: str
+) -> None:
     path = write_embedder(tmp_path / "random.gguf", Kind("llama"))
 
     snapshot = run(supervisor, path, ctx_size=512, extra_arguments=(flag, "6"))

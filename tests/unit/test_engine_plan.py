@@ -193,7 +193,11 @@ def test_a_remote_server_has_its_own_settings() -> None:
 @pytest.mark.parametrize(
     ("known", "pooling", "expected"),
     [
-        ({"--kv-unified", "--no-kv-unified", "--kv-unified-per-slot"}, None, "--kv-unified --kv-unified-per-slot 1024"),
+        (
+            {"--kv-unified", "--no-kv-unified", "--kv-unified-per-slot"},
+            None,
+            "--kv-unified --kv-unified-per-slot 1024",
+        ),
         ({"--kv-unified", "--no-kv-unified"}, None, "--no-kv-unified"),
         ({"--kv-unified", "--no-kv-unified"}, Pooling.MEAN, "--kv-unified"),
         (set(), None, ""),

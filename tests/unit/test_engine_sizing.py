@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.sizing import load_of, missing_pooling, pooling_of, purpose_of, room_for
-from tray_app.models.header import Heads, ModelHeader, Pooling, Purpose
-from tray_app.models.library import Model
+from tray_app.models.header import Heads, Pooling, Purpose
 from tray_app.models.memory import GIB, Fit, Load, Room, fit_of
 from tray_app.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from tray_app.models.header import ModelHeader
+    from tray_app.models.library import Model
 
 LLAMA_CPP, POWERINFER = EngineKind.LLAMA_CPP, EngineKind.POWERINFER
 PLENTY = Room(256 * GIB)
@@ -144,7 +147,8 @@ def test_the_context_of_auto_is_settled_first_then_the_slots(
 
 
 @pytest.mark.parametrize(
-    ("trained", "expected"), [(512, 512), (2048, 2048), (6000, 6000), (131_072, 8192), (None, 8192), (300, 300)]
+    ("trained", "expected"),
+    [(512, 512), (2048, 2048), (6000, 6000), (131_072, 8192), (None, 8192), (300, 300)],
 )
 def test_auto_is_never_more_than_the_model_was_trained_for(trained: int | None, expected: int) -> None:
     assert load(made(context=trained)).context_size == expected

@@ -33,7 +33,9 @@ def machine(root: Path, files: dict[str, str]) -> Path:
 
 def under_v2(root: Path, own: str, files: dict[str, str], mounts: str = V2) -> GroupLimits:
     kernel = {"proc/self/cgroup": f"0::{own}\n", "proc/self/mountinfo": mounts}
-    return group_limits(machine(root, kernel | {f"sys/fs/cgroup/{name}": text for name, text in files.items()}))
+    return group_limits(
+        machine(root, kernel | {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,8 @@ def test_a_quota_counts_as_whole_cores(tmp_path: Path, cpu_max: str, cores: int 
 
 
 @pytest.mark.parametrize(
-    ("memory_max", "limit"), [("max\n", None), (f"{4 * GIB}\n", 4 * GIB), ("", None), ("4G\n", None), ("0\n", None)]
+    ("memory_max", "limit"),
+    [("max\n", None), (f"{4 * GIB}\n", 4 * GIB), ("", None), ("4G\n", None), ("0\n", None)],
 )
 def test_a_limit_of_memory_is_read(tmp_path: Path, memory_max: str, limit: int | None) -> None:
     assert under_v2(tmp_path, "/app", {"app/memory.max": memory_max}).memory_bytes == limit
@@ -80,7 +83,9 @@ def test_the_narrowest_group_on_the_way_up_counts(tmp_path: Path) -> None:
     ("own", "mounts"),
     [
         pytest.param("/", V2, id="a name space of its own"),
-        pytest.param("/docker/abc", V2.replace(" / /sys", " /docker/abc /sys"), id="none, as with --cgroupns=host"),
+        pytest.param(
+            "/docker/abc", V2.replace(" / /sys", " /docker/abc /sys"), id="none, as with --cgroupns=host"
+        ),
         pytest.param("/../../elsewhere", V2, id="moved out of its name space"),
     ],
 )
@@ -114,7 +119,10 @@ def test_version_1_has_a_tree_for_each_controller(tmp_path: Path) -> None:
     [
         {},
         {"proc/self/cgroup": "0::/app\n"},
-        {"proc/self/cgroup": "nonsense\n::\n0::\n", "proc/self/mountinfo": "nonsense\n - \n1 2 - cgroup2\n" + V2},
+        {
+            "proc/self/cgroup": "nonsense\n::\n0::\n",
+            "proc/self/mountinfo": "nonsense\n - \n1 2 - cgroup2\n" + V2,
+        },
     ],
 )
 def test_what_cannot_be_understood_limits_nothing(tmp_path: Path, files: dict[str, str]) -> None:
@@ -123,7 +131,9 @@ def test_what_cannot_be_understood_limits_nothing(tmp_path: Path, files: dict[st
 
 def topology(root: Path, siblings: dict[int, str], name: str = "core_cpus_list") -> Path:
     folder = "sys/devices/system/cpu"
-    return machine(root, {f"{folder}/cpu{cpu}/topology/{name}": f"{text}\n" for cpu, text in siblings.items()})
+    return machine(
+        root, {f"{folder}/cpu{cpu}/topology/{name}": f"{text}\n" for cpu, text in siblings.items()}
+    )
 
 
 @pytest.mark.parametrize("name", ["core_cpus_list", "thread_siblings_list"])
@@ -146,7 +156,10 @@ def test_affinity_quota_and_memory_come_together(tmp_path: Path) -> None:
     assert usable_part(WHOLE, everything, root) == WHOLE
     assert usable_part(WHOLE, {0, 8}, root) == Part(1, 2, 64 * GIB)
 
-    machine(root, kernel | {"sys/fs/cgroup/a/cpu.max": "250000 100000\n", "sys/fs/cgroup/a/memory.max": f"{GIB}\n"})
+    machine(
+        root,
+        kernel | {"sys/fs/cgroup/a/cpu.max": "250000 100000\n", "sys/fs/cgroup/a/memory.max": f"{GIB}\n"},
+    )
     assert usable_part(WHOLE, everything, root) == Part(3, 3, GIB)
     assert usable_part(WHOLE, {0}, root) == Part(1, 1, GIB)
 

@@ -245,9 +245,7 @@ def _powerinfer(load: Load) -> Options:
     )
 
 
-def _llama_server(
-    settings: Settings, model: Model, host: Host, load: Load, flags: frozenset[str]
-) -> Options:
+def _llama_server(settings: Settings, model: Model, host: Host, load: Load, flags: frozenset[str]) -> Options:
     return (
         ("--host", LOOPBACK),
         *_llama_cpp(settings, model, load),

@@ -132,7 +132,9 @@ class ModelHeader:
         if self.pooling is Pooling.RANK:
             return Purpose.RERANK
         told = self.pooling not in (None, Pooling.NONE)
-        return Purpose.EMBEDDING if told or self.encoder or self.architecture == "llama-embed" else Purpose.CHAT
+        return (
+            Purpose.EMBEDDING if told or self.encoder or self.architecture == "llama-embed" else Purpose.CHAT
+        )
 
 
 def describe(

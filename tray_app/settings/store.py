@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from tray_app.phrases import Text
 
-
 VERSION = 2
-"""Of what a settings file means, told by its key `version`; files of before there was one are of version 1."""
+"""Of what a settings file means, told by its key `version`; a file without one is of version 1."""
 _VERSION_KEY = "version"
 _CONTEXT_IN_1 = 2048
 
@@ -141,7 +140,9 @@ def _read(path: Path) -> _Content:
     values = {name: value for name, value in unsaid.items() if name != _VERSION_KEY} | values
     newer = _newer(path, plain)
     problem = newer or (_unusable(path, joined("\n", faults.values())) if faults else None)
-    return _Content(text, document, Settings(**values), frozenset(faults), problem, unsaid, bool(unsaid), newer)
+    return _Content(
+        text, document, Settings(**values), frozenset(faults), problem, unsaid, bool(unsaid), newer
+    )
 
 
 def _version(plain: Mapping[str, Any]) -> int:
