@@ -94,6 +94,7 @@ def models_info(
         if value is not None and not isinstance(value, dict):
             typer.echo(f"{name.replace('_', ' ')}: {value}")
     typer.echo(f"memory: {report.verdict.text}")
+    typer.echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:
         typer.echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
 

@@ -7,10 +7,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gguf import PoolingType
 
 from tests.fakes.file_server import FileServer
 from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_split_model, write_truncated_model
 from tests.fakes.program import powerinfer_tray
+from tests.fakes.random_embedders import Kind, write_embedder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,3 +175,19 @@ def test_unfinished_downloads_are_listed_with_the_space_they_hold(folder: Path) 
 
     assert partial["path"] == str(folder / "a.gguf.part")
     assert partial["held_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("pooling", "purpose"), [(None, "chat"), (PoolingType.LAST, "embedding"), (PoolingType.RANK, "rerank")]
+)
+def test_list_and_info_say_what_a_model_is_for(
+    folder: Path, pooling: PoolingType | None, purpose: str
+) -> None:
+    folder.mkdir(exist_ok=True)
+    path = write_embedder(folder / "mine.gguf", Kind("llama", pooling))
+
+    listed = json.loads(powerinfer_tray("models", "list", "--json").stdout)["models"]
+    assert next(each for each in listed if each["path"] == str(path))["purpose"] == purpose
+    told = powerinfer_tray("models", "info", str(path)).stdout
+    assert f"purpose: {purpose}\n" in told
+    assert "context: 1024 tokens for each of " in told

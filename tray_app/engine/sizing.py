@@ -122,8 +122,8 @@ def _needs_whole_text(settings: Settings, model: Model) -> bool:
 
 
 def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
-    """Whether llama.cpp would begin a text in one batch and end it in the next, as it does for the last token's
-    pooling, although its tokens must see those after them. Without a cache it never cuts a text.
+    """Whether llama.cpp would begin a text in one batch and end it in the next, although its tokens see those
+    after them. It does so where the last token is pooled, but never without a cache.
     """
     last = pooling_of(settings, model) is Pooling.LAST
     return last and _needs_whole_text(settings, model) and not model.header.encoder
