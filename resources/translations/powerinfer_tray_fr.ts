@@ -210,6 +210,11 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
+            <source>Ask whoever runs the proxy, or use another source.</source>
+            <translation>Demandez à la personne qui gère le proxy, ou utilisez une autre source.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
             <source>The proxy wants a login</source>
             <translation>Le proxy demande une authentification</translation>
         </message>
@@ -302,6 +307,16 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>What has arrived is kept. Press Resume to go on from there.</source>
             <translation>Ce qui est arrivé est conservé. Appuyez sur Reprendre pour continuer à partir de là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file has changed on the server</source>
+            <translation>Le fichier a changé sur le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Download it again, from its start.</source>
+            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -557,6 +572,21 @@
             <location filename="../../tray_app/download/transfer.py" />
             <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
             <translation>Il manque encore {missing:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The address gives a web page, not a file</source>
+            <translation>L’adresse donne une page web, pas un fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.</source>
+            <translation>Le serveur a répondu en HTML : une page de connexion, un avis du réseau ou une page qui décrit le fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Open the address in a browser, then copy the address of its download button.</source>
+            <translation>Ouvrez l’adresse dans un navigateur, puis copiez l’adresse de son bouton de téléchargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -1370,6 +1400,26 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
+            <source>It answers with HTTP status {status}.</source>
+            <translation>Il répond avec le statut HTTP {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answer cannot be understood.</source>
+            <translation>Sa réponse est incompréhensible.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain values that are no numbers.</source>
+            <translation>Ses réponses contiennent des valeurs qui ne sont pas des nombres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain nothing but zeros.</source>
+            <translation>Ses réponses ne contiennent que des zéros.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
             <source>Choose another model or another engine.</source>
             <translation>Choisissez un autre modèle ou un autre moteur.</translation>
         </message>
@@ -1597,16 +1647,6 @@
             <location filename="../../tray_app/gateway/results.py" />
             <source>Choose another folder.</source>
             <translation>Choisissez un autre dossier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/vectors.py" />
-            <source>has numbers that are not finite (NaN or infinity)</source>
-            <translation>contient des nombres qui ne sont pas finis (NaN ou infini)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/vectors.py" />
-            <source>is all zeros</source>
-            <translation>ne contient que des zéros</translation>
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
@@ -1987,6 +2027,21 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>{reason} ({path}).</source>
             <translation>{reason} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
+            <translation>Ce disque n’accepte pas de fichier aussi volumineux (FAT32 : 4 Go) : choisissez un dossier des modèles sur un autre disque, ou liez le modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that you may write there; where links cannot be made, copy or move it.</source>
+            <translation>Vérifiez que vous avez le droit d’y écrire ; là où il n’est pas possible de créer des liens, copiez-le ou déplacez-le.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that there is space, and that you may write there.</source>
+            <translation>Vérifiez qu’il y a de la place et que vous pouvez y écrire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />

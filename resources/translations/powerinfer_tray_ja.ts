@@ -210,6 +210,11 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
+            <source>Ask whoever runs the proxy, or use another source.</source>
+            <translation>プロキシの管理者に問い合わせるか、別の配布元を使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
             <source>The proxy wants a login</source>
             <translation>プロキシが認証を要求しています</translation>
         </message>
@@ -302,6 +307,16 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>What has arrived is kept. Press Resume to go on from there.</source>
             <translation>受信した分は保存されています。［再開］を押すと続きから再開します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file has changed on the server</source>
+            <translation>サーバー上のファイルが変更されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Download it again, from its start.</source>
+            <translation>最初からダウンロードし直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -557,6 +572,21 @@
             <location filename="../../tray_app/download/transfer.py" />
             <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
             <translation>あと {missing:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The address gives a web page, not a file</source>
+            <translation>アドレスの先はファイルではなく Web ページです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.</source>
+            <translation>サーバーが HTML を返しました。サインインページ、ネットワークからの通知、またはファイルの説明ページです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Open the address in a browser, then copy the address of its download button.</source>
+            <translation>アドレスをブラウザーで開き、ダウンロードボタンのアドレスをコピーしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -1370,6 +1400,26 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
+            <source>It answers with HTTP status {status}.</source>
+            <translation>HTTP ステータス {status} を返しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answer cannot be understood.</source>
+            <translation>応答を解釈できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain values that are no numbers.</source>
+            <translation>応答に数値ではない値が含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain nothing but zeros.</source>
+            <translation>応答がすべてゼロです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
             <source>Choose another model or another engine.</source>
             <translation>別のモデルまたは別のエンジンを選択してください。</translation>
         </message>
@@ -1597,16 +1647,6 @@
             <location filename="../../tray_app/gateway/results.py" />
             <source>Choose another folder.</source>
             <translation>別のフォルダーを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/vectors.py" />
-            <source>has numbers that are not finite (NaN or infinity)</source>
-            <translation>有限でない数値 (NaN または無限大) を含んでいます</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/vectors.py" />
-            <source>is all zeros</source>
-            <translation>すべて 0 です</translation>
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
@@ -1987,6 +2027,21 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>{reason} ({path}).</source>
             <translation>{reason} ({path})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
+            <translation>このディスクには、この大きさのファイルを保存できません (FAT32 は 4 GB まで)。別のディスクのモデルフォルダーを選択するか、リンクしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that you may write there; where links cannot be made, copy or move it.</source>
+            <translation>そこに書き込めるか確認してください。リンクを作れない場所では、コピーまたは移動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
+            <source>Check that there is space, and that you may write there.</source>
+            <translation>空き容量があること、書き込めることを確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
