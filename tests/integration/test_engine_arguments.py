@@ -251,6 +251,8 @@ OWNED = [
     "--hf-repo-draft",
     "--ctx-size",
     "--kv-unified-per-slot",
+    "--kv-unified",
+    "--no-kv-unified",
     "--port",
     "--host",
     "--path",

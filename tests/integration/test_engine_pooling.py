@@ -216,3 +216,22 @@ def test_more_slots_by_hand_make_no_context_smaller(
 
     slots = requests.get(f"{snapshot.base_url}/slots", timeout=TIMEOUT_S).json()
     assert [slot["n_ctx"] for slot in slots] == [512] * 6
+
+
+@pytest.mark.parametrize("kind", [Kind("bert", MEAN, causal=False), Kind("llama", MEAN)], ids=str)
+def test_a_context_that_is_no_multiple_of_the_slots_serves_means(
+    supervisor: Supervisor, tmp_path: Path, kind: Kind
+) -> None:
+    path = write_embedder(tmp_path / "random.gguf", kind)
+    with direct(path) as url:
+        expected = [vectors(url, [text])[0] for text in TEXTS]
+
+    snapshot = run(supervisor, path, ctx_size=1022)
+    assert snapshot.state is State.READY, snapshot.failure
+
+    found = vectors(snapshot.base_url, TEXTS)
+    assert min(map(cosine, found, expected)) >= LEAST_COSINE
+    too_long = requests.post(
+        f"{snapshot.base_url}/v1/embeddings", json={"input": [[5] * 1023]}, timeout=TIMEOUT_S
+    )
+    assert "1022" in too_long.json()["error"]["message"]

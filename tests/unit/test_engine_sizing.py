@@ -228,3 +228,21 @@ def test_no_batch_ends_within_a_text_that_is_read_in_both_directions(
     chosen = load(of, ctx_size=1024, batch_size=64, extra_arguments=extra)
 
     assert (chosen.slots, chosen.batch_size) == expected
+
+
+@pytest.mark.parametrize(
+    ("of", "context", "extra", "expected"),
+    [
+        (made(pooling=Pooling.MEAN), 514, (), (4, 516)),
+        (made("bert", context=514), 8192, (), (4, 516)),
+        (made(pooling=Pooling.MEAN), 512, ("-np", "3"), (3, 513)),
+        (made(pooling=Pooling.MEAN), 512, (), (4, 512)),
+        (made(pooling=Pooling.CLS), 514, (), (4, 514)),
+    ],
+)
+def test_a_batch_of_which_a_mean_is_made_can_be_shared_alike_by_all_slots(
+    of: Model, context: int, extra: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    chosen = load(of, ctx_size=context, extra_arguments=extra)
+
+    assert (chosen.slots, chosen.batch_size) == expected

@@ -74,6 +74,12 @@ _VALUE = Cause(
     NAMED,
 )
 
+_GAVE_UP = Cause(
+    "The engine gave up",
+    "It came upon something that must not be, and ended itself.",
+    "Its last lines say more. If it happens again, choose another model or engine.",
+    permanent=False,
+)
 _CAUSES_BY_LINE = (
     (
         r"^error: (?:unknown|invalid) argument:\s*(\S*)",
@@ -234,6 +240,7 @@ _CAUSES_BY_LINE = (
             "extra_arguments",
         ),
     ),
+    (r"GGML_ASSERT(?:\(|: )", _GAVE_UP),  # a debugger's account of it may follow, and is long
 )
 # The first row that fits any line wins: causes stand before the consequences that engines print after them.
 CAUSES_BY_LINE = tuple((re.compile(pattern, re.IGNORECASE), cause) for pattern, cause in _CAUSES_BY_LINE)
@@ -256,12 +263,6 @@ _UNREADABLE = Cause(
     "Its file was cut short, or its drive went away, while the engine used it.",
     "Connect the drive again, or download the model again.",
     Fix.VERIFY_MODEL,
-    permanent=False,
-)
-_GAVE_UP = Cause(
-    "The engine gave up",
-    "It came upon something that must not be, and ended itself.",
-    "Its last lines say more. If it happens again, choose another model or engine.",
     permanent=False,
 )
 _ENDED = Cause(

@@ -198,7 +198,7 @@ def _shares_cache(load: Load, flags: frozenset[str]) -> bool:
     With a cache for each, llama.cpp cuts texts of unequal length into pieces and pools each piece alone: the
     vectors of a list are wrong, unless it is the last token's that counts.
     """
-    takes_whole_texts = load.batch_size == load.context_size
+    takes_whole_texts = load.batch_size >= load.context_size
     return _CAP in flags or takes_whole_texts
 
 

@@ -72,6 +72,12 @@ def load_of(settings: Settings, model: Model, kind: EngineKind, room: Room) -> L
     load = _first_that_fits(tuple(_loads(settings, model, kind)), model, room)
     if kind is EngineKind.POWERINFER:
         return load
+    load = _with_slots(settings, model, load, room)
+    return _in_equal_shares(load) if pooling_of(settings, model) is Pooling.MEAN else load
+
+
+def _with_slots(settings: Settings, model: Model, load: Load, room: Room) -> Load:
+    """The same with as many slots as a person asks for, or else as fit."""
     wanted = _given_slots(settings)
     if _is_cut_wrongly(settings, model):
         # All of what is worked on at once in one batch; by itself the app then works on one text at a time.
@@ -127,6 +133,13 @@ def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
     """
     last = pooling_of(settings, model) is Pooling.LAST
     return last and _needs_whole_text(settings, model) and not model.header.encoder
+
+
+def _in_equal_shares(load: Load) -> Load:
+    """The same with a batch that all slots can share alike. llama.cpp tries that at its start, and where a mean
+    is computed it dies of a batch that does not come out even.
+    """
+    return replace(load, batch_size=-(-load.batch_size // load.slots) * load.slots)
 
 
 def _first_that_fits(loads: tuple[Load, ...], model: Model, room: Room) -> Load:
