@@ -336,7 +336,7 @@ def is_this_computer(host: str) -> bool:
 
 TARGETS = (
     Target("requests", REQUESTS, openai_ready, 250),
-    Target("powerinfer", REQUESTS, powerinfer_ready, 150),
+    Target("powerinfer", REQUESTS, powerinfer_ready, 250),
     Target("answers", edited(ANSWERS, ANSWER_WORDS), answers_ready, 100),
     Target("hosts", SENDER_INPUTS, hosts_ready, 200),
 )
