@@ -39,7 +39,8 @@ from tray_app.models.library import Library, NotInstalledError, builtin_model, m
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
-from tray_app.serving import Serving, listening_address
+from tray_app.public_address import listening_address
+from tray_app.serving import Serving
 from tray_app.settings.keys import REMOTE, token_hosts
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import AUTO

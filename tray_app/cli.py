@@ -36,8 +36,9 @@ from tray_app.gateway.client import embed as embed_at
 from tray_app.gateway.client import find_running
 from tray_app.gateway.control import StatusDocument
 from tray_app.phrases import presentable
+from tray_app.public_address import client_key
 from tray_app.selftest import run_selftest
-from tray_app.serving import client_key
+from tray_app.server_status import ServerState
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.store import SettingsStore
 from tray_app.starting import StartCalledOffError
@@ -80,6 +81,8 @@ commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
 commands.command(cls=TakesTexts)(quantize)
 commands.command("tune")(tune_threads)
+
+_NOT_RUNNING = StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
 
 # A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
 _WAIT_S = 0.5 if sys.platform == "win32" else None
@@ -215,7 +218,7 @@ def embed(
 def status(*, as_json: Json = False) -> None:
     """Say what the running app does."""
     running = find_running(_paths().state)
-    told = running.status() if running else StatusDocument(running=False, state=State.STOPPED)
+    told = running.status() if running else _NOT_RUNNING
     if as_json:
         print_json(told)
     elif running:

@@ -71,7 +71,7 @@ def models_list(*, as_json: Json = False) -> None:
         return
     for model in contents.models:
         echo(
-            f"{model.id}: {model.name}, {model.header.kind} {model.header.quantization}, "
+            f"{model.id}: {model.name}, {model.header.purpose}, {model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes"
         )
     for partial in contents.partials:
@@ -236,6 +236,7 @@ def _summary(model: Model) -> dict[str, Any]:
         "path": presentable(model.path),
         "size_bytes": model.size_bytes,
         "kind": header.kind,
+        "purpose": header.purpose,
         "architecture": header.architecture,
         "quantization": header.quantization,
     }
@@ -262,6 +263,7 @@ def _document(report: ModelReport) -> dict[str, Any]:
             "fit": verdict.fit,
             "text": verdict.text,
             "context_size": verdict.context_size,
+            "slots": verdict.slots,
             "better_context": verdict.better_context,
             "needed_bytes": verdict.need.total_bytes,
             "weights_bytes": verdict.need.weights_bytes,

@@ -47,7 +47,7 @@ from tray_app.models.catalog import load_all
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
 from tray_app.phrases import presentable
-from tray_app.serving import check_key, client_key, listening_address
+from tray_app.public_address import check_key, client_key, listening_address
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, list_text

@@ -82,7 +82,7 @@ class ServerStatus:
     @property
     def port(self) -> int | None:
         """The port that is bound; None while no address is open."""
-        return urlsplit(self.base_url).port if self.base_url else None
+        return port_of(self.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,11 @@ def server_state(engine: EngineSnapshot, wishes: Wishes, *, is_open: bool) -> Se
     if wishes.asleep:
         return ServerState.ASLEEP if is_open else ServerState.STOPPED
     return ServerState.WAITING if wishes.awaits_drive else _OF_ENGINE[engine.state]
+
+
+def port_of(base_url: str | None) -> int | None:
+    """The port of an address; None without one."""
+    return urlsplit(base_url).port if base_url else None
 
 
 def planned_url(settings: Settings) -> str:

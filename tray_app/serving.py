@@ -13,7 +13,6 @@ stop wins: it closes the address, so that no request can start anything.
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from concurrent.futures import Future
@@ -24,17 +23,12 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan, RemotePlan
-from tray_app.errors import AppError, EngineError, Fix, GatewayError, SettingsError
-from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
-from tray_app.gateway.rules import Rules
-from tray_app.gateway.server import Gateway
+from tray_app.errors import AppError, EngineError
 from tray_app.gateway.upstream import Unavailable, Upstream, offered_id
-from tray_app.phrases import phrase
+from tray_app.public_address import PublicAddress
 from tray_app.server_status import ServerState, ServerStatus, Wishes, server_state
-from tray_app.settings.keys import GATEWAY
 from tray_app.starting import StartCalledOffError, StartJob
 from tray_app.system.drives import DriveGoneError, Return
-from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +38,6 @@ if TYPE_CHECKING:
     from tray_app.gateway.counters import Traffic
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
-    from tray_app.system.ports import PortError
 
 _RETRY_AFTER_S = 2
 _SETTLED = (State.READY, State.WAITING, State.FAILED, State.STOPPED)
@@ -71,15 +64,6 @@ class Delays:
     look_for_drive_s: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the address is bound, and what holds for who asks there."""
-
-    port: int
-    host: str
-    rules: Rules
-
-
 class Serving:
     """The engine behind its public address.
 
@@ -98,13 +82,10 @@ class Serving:
     ) -> None:
         self._supervisor = supervisor
         self._settings = settings
-        self._secrets = secrets
         self._plan = plan
         self._announce = announce
         self._delays = delays or Delays()
-        self._gateway = Gateway(self, lambda: self._rules)
-        self._rules = Rules()
-        self._binding = threading.Lock()  # held while the address is opened or closed; taken before `_lock`
+        self._address = PublicAddress(self, settings, secrets, self._delays.idle_minute_s)
         self._lock = threading.Lock()  # guards the wishes below, and is held for moments only
         self._wanted = False
         self._asleep = False
@@ -128,15 +109,11 @@ class Serving:
 
     def access(self) -> tuple[str, str]:
         """The address that is bound, and the key that clients must show there. `GatewayError` without one."""
-        rules = self._rules  # looked at first: a key of now never goes to an address of before
-        base_url = self._gateway.base_url
-        if base_url is None:
-            raise GatewayError("The server is not running", "No address is open.", "Start the server.")
-        return base_url, rules.key
+        return self._address.access()
 
     def traffic(self) -> Traffic:
         """What clients have asked for."""
-        return self._gateway.traffic()
+        return self._address.traffic()
 
     def start(self) -> None:
         """Offer what the settings ask for; the engine goes on if it runs with that already.
@@ -168,7 +145,8 @@ class Serving:
             if self._job:
                 self._job.end.set_exception(StartCalledOffError())
                 self._job = None
-        self._close_unless_wanted(timeout_s)
+            self._answer(self._waiting, StartCalledOffError())
+        self._address.close_if(self._is_unwanted, timeout_s)
         self._announce()
 
     def restart(self) -> None:
@@ -189,7 +167,7 @@ class Serving:
             waking = self._job is not None and self._job.wakes
             job = self._begin(wakes=waking or not self._asleep) if self._wanted else None
         if job is None:
-            self._current_rules()
+            self._address.check()
             return
         with suppress(StartCalledOffError):  # the settings are adopted, and the server is stopped
             self._perform(job)
@@ -238,9 +216,10 @@ class Serving:
         waiting: Future[None] = Future()
         with self._lock:
             alone = not self._waiting
-            self._waiting = [each for each in self._waiting if not each.cancelled()] + [waiting]
+            self._waiting[:] = [each for each in self._waiting if not each.cancelled()] + [waiting]
+            together = self._waiting
         if alone:
-            threading.Thread(target=self._wake, name="wake", daemon=True).start()
+            threading.Thread(target=self._wake, args=(together,), name="wake", daemon=True).start()
         return waiting
 
     def suspect(self, run: int) -> None:
@@ -259,17 +238,14 @@ class Serving:
 
     def _look(self) -> tuple[ServerStatus, EngineSnapshot]:
         """With the lock held."""
-        told = (
-            self._told is not None and not self._supervisor.has_heard
-        )  # asked before the engine is looked at
-        engine = self._supervisor.glance()
         wishes = Wishes(
             asleep=self._asleep,
             starting=self._job is not None and self._job.wakes,
-            told=told,
+            told=self._told is not None and not self._supervisor.has_heard,
             awaits_drive=self._return is not None,
         )
-        base_url = self._gateway.base_url
+        engine = self._supervisor.glance()  # after the question whether it has heard
+        base_url = self._address.base_url
         state = server_state(engine, wishes, is_open=base_url is not None)
         return ServerStatus(state, base_url), engine
 
@@ -285,7 +261,8 @@ class Serving:
     def _perform(self, job: StartJob) -> None:
         """Do what a start is to do, as long as it is the newest wish; returns when that one is fulfilled."""
         try:
-            self._open(job)
+            if self._address.open(unless=lambda: job.is_over):
+                self._announce()
             if not job.is_over:
                 self._carry_out(job)
         except AppError as exc:
@@ -307,7 +284,7 @@ class Serving:
                 return
             self._job, self._asleep = None, False
             self._told = plan
-            self._gateway.stay_awake()
+            self._address.stay_awake()
             self._supervisor.ensure(plan)
         job.end.set_result(None)
         self._announce()
@@ -333,15 +310,17 @@ class Serving:
                 return
             self._job = None
             self._problem = error
+            if self._address.base_url is None:
+                self._stop_engine()  # nobody can ask it any more
             if isinstance(error, DriveGoneError):
                 self._return = Return(
                     "drive-return", error.place, self._start_again, self._delays.look_for_drive_s
                 )
-        self._close_unless_wanted()
+        self._address.close_if(self._is_unwanted)
         job.end.set_exception(error)
         self._announce()
 
-    def _wake(self) -> None:
+    def _wake(self, waiting: list[Future[None]]) -> None:
         error: Exception | None = None
         try:
             if job := self._job_to_wake():
@@ -350,10 +329,15 @@ class Serving:
         except Exception as exc:  # noqa: BLE001 - the top of a thread: whoever waits must hear of it
             error = exc
         with self._lock:
-            waiting, self._waiting = self._waiting, []
+            self._answer(waiting, error)
+
+    def _answer(self, waiting: list[Future[None]], error: Exception | None) -> None:
+        """Tell requests that wait how it ended; those that come from now on wait anew. With the lock held."""
+        if self._waiting is waiting:
+            self._waiting = []
         for each in waiting:
-            if not each.set_running_or_notify_cancel():
-                continue  # its client has left
+            if each.done() or not each.set_running_or_notify_cancel():
+                continue  # it has been told already, or its client has left
             if error:
                 each.set_exception(error)
             else:
@@ -387,105 +371,12 @@ class Serving:
     def _begin_to_idle(self, engine: EngineSnapshot) -> None:
         """Loading may take longer than an engine may be idle: the time begins when it is ready."""
         if engine.state is State.READY:
-            self._gateway.stay_awake()
+            self._address.stay_awake()
 
-    def _open(self, job: StartJob) -> None:
-        """Bind the address that the settings ask for, where it is not; the old one stays if that fails."""
-        settings = self._settings()
-        place = _Place(settings.port, listening_address(settings), self._current_rules())
-        with self._binding:
-            if job.is_over:
-                return
-            old = self._bound()
-            if old and (old.port, old.host) == (place.port, place.host):
-                self._rules = place.rules
-                return
-            if not (old and old.port == place.port) and (obstacle := port_obstacle(place.port, place.host)):
-                raise obstacle
-            self._gateway.close()
-            try:
-                self._bind(place)
-            except OSError as exc:
-                self._bind_again(old)
-                raise _refused(place.port, place.host) from exc
-        self._announce()
-
-    def _bound(self) -> _Place | None:
-        status = ServerStatus(base_url=self._gateway.base_url)
-        host = self._gateway.host
-        return _Place(status.port, host, self._rules) if status.port and host else None
-
-    def _bind(self, place: _Place) -> None:
-        # Not before the old one is closed: an address in the network must not lose its key while it is open.
-        self._rules = place.rules
-        self._gateway.open(place.port, place.host)
-
-    def _bind_again(self, place: _Place | None) -> None:
-        """Take an address back. If somebody else has it by now, an engine is of no use to anybody."""
-        if place is None:
-            return
-        try:
-            self._bind(place)
-        except OSError:
-            _logger.exception("The address of before cannot be had again either")
-            with self._lock:
-                self._stop_engine()
-
-    def _close_unless_wanted(self, timeout_s: float = 5.0) -> None:
-        """Close an address behind which there is no engine, nor will be one by anybody's present wish."""
-        with self._binding:
-            with self._lock:
-                if self._wanted and (self._asleep or self._told or self._job):
-                    return
-            self._gateway.close(timeout_s)
-
-    def _current_rules(self) -> Rules:
-        settings = self._settings()
-        network = settings.network == "lan"
-        key = check_key(settings, self._secrets)
-        return Rules(
-            temperature=settings.temperature,
-            key=key,
-            origins=settings.allowed_origins,
-            network=network,
-            names=_names_of_this_computer(),
-            native_routes=settings.native_routes,
-            metrics=settings.metrics,
-            idle_after_s=self._delays.idle_minute_s * settings.idle_minutes or None,
-        )
-
-
-def _refused(port: int, host: str) -> PortError:
-    """Why a port could not be had just now, even if whoever took it has gone again."""
-    return port_obstacle(port, host) or PortInUseError(port, (), nearest_free_port(port))
-
-
-def listening_address(settings: Settings) -> str:
-    """The address of this machine that the server listens on."""
-    return EVERYWHERE if settings.network == "lan" else LOOPBACK
-
-
-def client_key(settings: Settings, secrets: KeyStore) -> str:
-    """What clients must show; empty where none is asked for. `AppError` if it cannot be told."""
-    return (secrets.get(GATEWAY.name) or "") if settings.network == "lan" else ""
-
-
-def check_key(settings: Settings, secrets: KeyStore) -> str:
-    """As `client_key`; `SettingsError` if one is needed and there is none."""
-    key = client_key(settings, secrets)
-    if settings.network == "lan" and not key:
-        raise SettingsError(
-            "The local network needs an API key",
-            "Without one, everybody in the network could use this server.",
-            phrase(
-                "Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a "
-                "machine without a keychain, add --file to this, or set the environment variable {variable}.",
-                variable=GATEWAY.variables[0],
-            ),
-            fix=Fix.SETTING,
-            setting=GATEWAY.name,
-        )
-    return key
+    def _is_unwanted(self) -> bool:
+        """Whether no engine is behind the address, nor will be one by anybody's present wish."""
+        with self._lock:
+            return not (self._wanted and (self._asleep or self._told or self._job))
 
 
 def _models_of(plan: Plan) -> tuple[str, ...]:
@@ -501,6 +392,8 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
         context_size=plan.context_size,
         chat_template=plan.model.header.chat_template,
         run=engine.run,
+        trained_context=plan.model.header.context_length or 0,
+        purpose=plan.purpose,
     )
 
 
@@ -516,10 +409,3 @@ def _remote(engine: EngineSnapshot, plan: RemotePlan) -> Upstream:
         key=plan.key,
         run=engine.run,
     )
-
-
-def _names_of_this_computer() -> tuple[str, ...]:
-    """What other computers call this one: its name, and that of multicast DNS."""
-    full = socket.gethostname().lower()
-    short = full.partition(".")[0]
-    return tuple({full, short, f"{short}.local"}) if short else ()

@@ -27,9 +27,10 @@ from tests.benchmarks.results import Result
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.output import EngineOutput
-from tray_app.engine.probe import gives_embedding
+from tray_app.engine.probe import gives_answer, question_for
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError
+from tray_app.models.header import Purpose
 from tray_app.system.child import Launch, launcher_for
 from tray_app.system.host import detect_system
 
@@ -159,7 +160,7 @@ def ready_delay_ms(plan: LaunchPlan, folder: Path) -> float:
 
 def answers(kind: EngineKind, port: int) -> bool:
     try:
-        return gives_embedding(kind, port)
+        return gives_answer(question_for(kind, Purpose.CHAT), port)
     except EngineError:
         return False
 

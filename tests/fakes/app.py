@@ -454,7 +454,9 @@ class FakeApp:
     def report(self, model: Model) -> ModelReport:
         """Of any model, with the verdict that the test has chosen."""
         need = Need(model.size_bytes, 0, 0)
-        verdict = Verdict(self.fit, need, Room(16 * 2**30), 4096, 2048 if self.fit is Fit.TOO_LARGE else None)
+        verdict = Verdict(
+            self.fit, need, Room(16 * 2**30), 4096, 4, 2048 if self.fit is Fit.TOO_LARGE else None
+        )
         return ModelReport(model, self.engine.kind, self.engine, self.obstacle, verdict)
 
     def remove_model(self, reference: str, *, for_good: bool = False) -> Removal:

@@ -43,6 +43,7 @@ options:
 -c,    --ctx-size N                     size of the prompt context (default: 0, 0 = loaded from model)
 -b,    --batch-size N                   logical maximum batch size (default: 2048)
 -ub,   --ubatch-size N                  physical maximum batch size (default: 512)
+-np,   --parallel N                     number of server slots (default: -1, -1 = auto)
 -m,    --model FNAME                    model path
 
 ----- server-specific params -----

@@ -18,22 +18,27 @@ from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENCE_S = 30.0
 POLL_S = 0.02
 CONTEXT_SIZE = 512
+_SLOTS = 4
 
 
 @contextmanager
-def llamacpp() -> Iterator[Upstream]:
-    """llama.cpp, ready, as the gateway sees it."""
+def llamacpp(
+    model: Path | None = None, *, context_size: int = CONTEXT_SIZE, **more: object
+) -> Iterator[Upstream]:
+    """llama.cpp, ready, as the gateway sees it. `more`: further options, with their values."""
     port = free_port()
     options = {
-        "--model": builtin_model(),
+        "--model": model or builtin_model(),
         "--port": port,
-        "--ctx-size": CONTEXT_SIZE,
-        "--pooling": "last",
+        "--ctx-size": context_size * _SLOTS,
+        "--n-parallel": _SLOTS,
         "--threads": 1,
+        **{f"--{name.replace('_', '-')}": value for name, value in {"pooling": "last", **more}.items()},
     }
     command = [
         sys.executable,
@@ -45,7 +50,7 @@ def llamacpp() -> Iterator[Upstream]:
             base_url = f"http://127.0.0.1:{port}"
             _wait_until_ready(base_url, process)
             yield Upstream(
-                base_url, speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=CONTEXT_SIZE
+                base_url, speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=context_size
             )
         finally:
             process.kill()

@@ -23,13 +23,19 @@ class RemoteServer:
     prefix: str = "/v1"
     names: tuple[str, ...] = NAMES
     url: str = ""
+    refusal: tuple[int, str] | None = None
+    """A status and a body that it answers everything with, but the question for its models."""
+    retry_after: str = ""
+    has_models: bool = True
     seen: list[tuple[str, Any]] = field(default_factory=list)
 
     def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, object]:
         if authorization != f"Bearer {KEY}":
             return 401, {"error": {"message": "Incorrect key", "type": "auth"}}
+        if method == "POST" and self.refusal:
+            return self.refusal
         match method, path.removeprefix(self.prefix):
-            case "GET", "/models":
+            case "GET", "/models" if self.has_models:
                 return 200, {"object": "list", "data": [{"id": name} for name in self.names]}
             case "POST", "/embeddings":
                 self.seen.append((path, body))
@@ -55,9 +61,11 @@ def remote_server(prefix: str = "/v1", port: int = 0) -> Iterator[RemoteServer]:
         def _answer(self, body: Any) -> None:
             authorization = self.headers.get("Authorization", "")
             status, answer = remote.answer(self.command, self.path, authorization, body)
-            content = json.dumps(answer).encode()
+            content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if remote.retry_after:
+                self.send_header("Retry-After", remote.retry_after)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -373,6 +373,22 @@ def test_what_a_person_must_mend_at_a_remote_server_fails_at_once(
         assert failure_title(supervisor.wait_for(SETTLED, TIMEOUT_S)) == title
 
 
+def test_a_remote_server_without_a_list_of_models_is_used_with_the_model_of_the_settings() -> None:
+    with remote_server() as server:
+        server.has_models = False
+        assert offered_models(remote_plan(server, "gpt-9")) == ("gpt-9",)
+        with pytest.raises(EngineError, match="offers no models") as refused:
+            offered_models(remote_plan(server))
+    assert "Remote model" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("body", [{"data": []}, {"models": [{"name": "x"}]}, [], "no JSON"])
+def test_so_is_one_whose_list_cannot_be_read(body: object) -> None:
+    with remote_server() as server:
+        server.answer = lambda *_: (200, body)  # type: ignore[method-assign]
+        assert offered_models(remote_plan(server, "gpt-9")) == ("gpt-9",)
+
+
 def test_a_refused_key_leads_to_its_field() -> None:
     with remote_server() as server, pytest.raises(EngineError) as refused:
         offered_models(remote_plan(server, key="wrong"))

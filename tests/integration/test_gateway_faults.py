@@ -119,13 +119,34 @@ def test_who_finds_the_house_full_is_told_when_to_come_back() -> None:
     assert refused.value.retry_after_s
 
 
-@pytest.mark.parametrize("vector", [[], [0.0] * 8, [None] * 8, [math.nan] * 8, [math.inf] * 8, "x", None])
+@pytest.mark.parametrize("vector", [[], "x", None])
 def test_a_vector_that_is_none_is_an_error_not_an_answer(
     engine: PowerInferServer, url: str, vector: object
 ) -> None:
     engine.vector = lambda _: vector
     response = post(f"{url}/embeddings", {"input": "x"})
     assert (response.status_code, error_of(response)["code"]) == (502, "engine_answer")
+
+
+@pytest.mark.parametrize(
+    ("vector", "code"),
+    [
+        ([0.0] * 8, "embedding_all_zeros"),
+        ([None] * 8, "embedding_not_finite"),
+        ([0.5, None], "embedding_not_finite"),
+        ([math.nan] * 8, "embedding_not_finite"),
+        ([0.5, -math.inf], "embedding_not_finite"),
+    ],
+)
+@pytest.mark.parametrize("form", ["float", "base64"])
+def test_numbers_that_are_none_never_leave_the_gateway(
+    engine: PowerInferServer, url: str, vector: list[float], code: str, form: str
+) -> None:
+    engine.vector = lambda text: vector if text == "zebra" else [0.5, 0.5]
+    response = post(f"{url}/embeddings", {"input": ["a dog", "zebra"], "encoding_format": form})
+    assert (response.status_code, error_of(response)["code"]) == (502, code)
+    assert "index 1" in error_of(response)["message"]
+    assert response.headers["x-should-retry"] == "false"
 
 
 def test_an_engine_that_dies_is_a_reason_to_try_again(engine: PowerInferServer, url: str) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.llamacpp import CONTEXT_SIZE, llamacpp
+from tray_app.models.header import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,8 +125,7 @@ def test_no_body_makes_the_gateway_fail(url: str) -> None:
     )
     def attempt(path: str, fields: dict[str, object]) -> None:
         body = {"input": "x", "prompt": "x", **CHAT, **fields}
-        # 502: what llama.cpp calls its own failure, a body whose fields it did not expect.
-        assert post(f"{url}/{path}", body).status_code in {200, 400, 502}
+        assert post(f"{url}/{path}", body).status_code in {200, 400}
 
     attempt()
     assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
@@ -176,3 +177,33 @@ def test_the_settings_temperature_is_for_requests_that_name_none(engine: Upstrea
         assert text(hot, temperature=0.0) == greedy
         assert text(hot) != greedy
         assert text(cold, temperature=2.0) != greedy
+
+
+def test_a_model_that_ranks_is_asked_for_no_embedding(engine: Upstream) -> None:
+    nowhere = replace(engine, base_url="http://127.0.0.1:9", purpose=Purpose.RERANK)
+    with gateway_to(nowhere) as base_url:
+        refused = post(f"{base_url}/embeddings", {"input": "Hello"})
+
+    assert refused.status_code == 400  # 503 had it been asked
+    error = refused.json()["error"]
+    assert (error["param"], error["code"]) == ("model", "model_not_supported")
+    assert "ranks documents" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("embeddings", {"input": "hello " * CONTEXT_SIZE}),
+        ("completions", {"prompt": "hello " * CONTEXT_SIZE}),
+        ("chat/completions", {"messages": [{"role": "user", "content": "hello " * CONTEXT_SIZE}]}),
+    ],
+)
+def test_what_is_too_long_is_told_with_numbers_and_the_setting(
+    url: str, path: str, body: dict[str, object]
+) -> None:
+    refused = post(f"{url}/{path}", body)
+
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (400, "context_length_exceeded")
+    assert f"the context of {CONTEXT_SIZE}" in error["message"]
+    assert "«Context size» (ctx_size)" in error["message"]

@@ -42,7 +42,10 @@ def start(path: Path, load: Load, *extra: tuple[str, str]) -> subprocess.Popen[s
     settings = {
         "--model": str(path),
         "--port": "0",
-        "--ctx-size": str(load.context_size),
+        "--ctx-size": str(load.all_contexts_size),
+        "--n-parallel": str(load.slots),
+        "--kv-unified": "true",
+        "--kv-unified-per-slot": str(load.context_size),
         "--batch-size": str(load.batch_size),
         "--threads": "2",
         "--pooling": "last",
@@ -70,7 +73,7 @@ def read_until_ready(engine: subprocess.Popen[str]) -> tuple[Need, str]:
     raise AssertionError("the engine has ended")
 
 
-@pytest.mark.parametrize("load", [Load(2048, 2048), Load(8192, 512)])
+@pytest.mark.parametrize("load", [Load(2048, 2048), Load(8192, 512), Load(2048, 512, slots=4)])
 @pytest.mark.parametrize("shape", [NARROW, WIDE], ids=["narrow", "wide"])
 def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
     tmp_path: Path, shape: Shape, load: Load
@@ -92,14 +95,14 @@ def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
 def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_long_texts(
     tmp_path: Path, *, quantized: bool
 ) -> None:
-    shape, load = replace(DEEP, quantized=quantized), Load(1024, 512)
+    shape, load = replace(DEEP, quantized=quantized), Load(1024, 512, slots=4)
     model = library_model(write_llama(tmp_path / "random.gguf", shape))
     with start(model.path, load, *memory_options(model)) as engine:
         _, address = read_until_ready(engine)
         draining = threading.Thread(target=lambda: list(engine.stderr or ()), name="engine-log")
         draining.start()
         ask(address, "embeddings", {"input": [1] + [300] * (load.batch_size - 2)})
-        for word in range(400, 403):  # more than may be kept
+        for word in range(400, 403 + 3 * load.slots):  # more than the slots hold and may be kept
             ask(address, "completions", {"prompt": [1] + [word] * 700, "max_tokens": 1})
         used_bytes = psutil.Process(engine.pid).memory_info().rss
         engine.kill()

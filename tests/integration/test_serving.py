@@ -229,7 +229,7 @@ def test_a_public_port_that_is_taken_between_look_and_use_is_told(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         app = make(port=other.getsockname()[1])
-        monkeypatch.setattr("tray_app.serving.port_obstacle", lambda *_: None)
+        monkeypatch.setattr("tray_app.public_address.port_obstacle", lambda *_: None)
         with pytest.raises(PortInUseError) as refused:
             app.start_server()
     assert refused.value.fix is Fix.FREE_PORT

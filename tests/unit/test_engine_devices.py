@@ -5,7 +5,7 @@ import pytest
 from tests.fakes.launches import PC
 from tray_app.engine.devices import Device, EngineDevice, merge_devices, parse_devices
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.report import room_for
+from tray_app.engine.sizing import room_for
 from tray_app.system.host import Gpu
 
 LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:

@@ -11,6 +11,7 @@ from tray_app.engine.effect import ONE_THREAD
 from tray_app.engine.kinds import Engine, EngineKind, recognise
 from tray_app.engine.plan import plan_launch
 from tray_app.errors import SettingsError
+from tray_app.models.header import Pooling
 from tray_app.settings.schema import Settings
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
@@ -33,8 +34,9 @@ def test_powerinfer_gets_the_documented_arguments() -> None:
 
 def test_the_embedded_engine_gets_what_its_child_knows() -> None:
     assert words(LLAMA_CPP) == (
-        "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 2048 --threads 6"
-        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --cache-ram-mib 0"
+        "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 16384 --threads 6"
+        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --n-parallel 4"
+        " --kv-unified --kv-unified-per-slot 4096 --cache-ram-mib 0"
     )
 
 
@@ -42,7 +44,7 @@ def test_a_llama_server_listens_on_loopback_and_makes_embeddings() -> None:
     line = words(LLAMA_SERVER)
     assert "--host 127.0.0.1" in line
     assert "--embedding --no-webui" in line
-    assert "--batch-size 2048 --pooling last --ubatch-size 2048" in line
+    assert "--batch-size 2048 --pooling last --parallel 4 --ubatch-size 2048" in line
 
 
 @pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
@@ -61,9 +63,10 @@ def test_powerinfer_batches_are_at_most_512() -> None:
 
 
 def test_the_context_is_at_most_what_the_model_was_trained_with() -> None:
-    assert "--ctx-size 512 " in words(LLAMA_CPP, context=512)
-    assert "--batch-size 512 " in words(LLAMA_CPP, context=512)
-    assert "--ctx-size 2048 " in words(LLAMA_CPP, context=None)
+    assert "--ctx-size 512 " in words(POWERINFER, context=512, ctx_size=1024)
+    assert "--ctx-size 2048 " in words(LLAMA_CPP, context=512, ctx_size=1024)  # four slots
+    assert "--batch-size 512 " in words(LLAMA_CPP, context=512, ctx_size=1024)
+    assert "--ctx-size 2048 " in words(POWERINFER, context=None, ctx_size=2048)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +123,7 @@ def test_a_llama_server_may_work_on_several_requests() -> None:
 
 def test_a_model_made_for_embeddings_pools_in_its_own_way_and_gets_its_texts_whole() -> None:
     bert = model(architecture="nomic-bert", context=2048)
+    bert = replace(bert, header=replace(bert.header, pooling=Pooling.CLS))
     argv = plan_launch(Settings(batch_size=512), bert, LLAMA_CPP, PC).argv
     assert "--pooling" not in argv
     assert argv[argv.index("--batch-size") + 1] == "2048"
@@ -190,3 +194,30 @@ def test_a_sparse_model_cannot_have_more_threads_by_extra_arguments(flag: str, f
     assert flag in refused.value.title
     assert refused.value.message == ONE_THREAD
     assert words(extra_arguments=written).endswith(" ".join(written))  # a dense model may
+
+
+@pytest.mark.parametrize(
+    ("known", "pooling", "expected"),
+    [
+        (
+            {"--kv-unified", "--no-kv-unified", "--kv-unified-per-slot"},
+            None,
+            "--kv-unified --kv-unified-per-slot 1024",
+        ),
+        ({"--kv-unified", "--no-kv-unified"}, None, "--no-kv-unified"),
+        ({"--kv-unified", "--no-kv-unified"}, Pooling.MEAN, "--kv-unified"),
+        (set(), None, ""),
+    ],
+)
+def test_the_slots_of_a_llama_server_share_a_cache_where_none_can_take_more_than_its_part(
+    known: set[str], pooling: Pooling | None, expected: str
+) -> None:
+    plain = model()
+    chosen = replace(plain, header=replace(plain.header, pooling=pooling))
+    server = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | known)
+
+    argv = plan_launch(Settings(ctx_size=1024, batch_size=512), chosen, server, PC).argv
+
+    told = argv[argv.index("--parallel") + 2 : argv.index("--ubatch-size")]
+    assert " ".join(told) == expected
+    assert argv[argv.index("--ctx-size") + 1] == "4096"

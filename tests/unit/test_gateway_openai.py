@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import struct
 
@@ -21,6 +22,8 @@ from tray_app.gateway.openai import (
     check_dimensions,
     decode,
     embedding_texts,
+    stop_words,
+    wanted_dimensions,
 )
 
 
@@ -74,7 +77,50 @@ def test_texts_are_taken_alone_or_in_a_list(value: object, texts: list[str]) -> 
     assert embedding_texts(value) == texts
 
 
-@pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3]], ["a", 1], 5])
+@pytest.mark.parametrize("value", [5, 5.5])
+def test_a_single_number_is_told_to_be_one(value: object) -> None:
+    with pytest.raises(ApiError, match="is a number") as refused:
+        embedding_texts(value)
+    assert (refused.value.status, refused.value.param) == (400, "input")
+
+
+@pytest.mark.parametrize(("value", "index"), [(["a", ""], 1), (["a", "b", None], 2), ([True], 0)])
+def test_a_text_that_is_none_is_named_by_its_index(value: object, index: int) -> None:
+    with pytest.raises(ApiError, match=f"at index {index} is "):
+        embedding_texts(value)
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(None, None), (64, 64), (64.0, 64)])
+def test_a_whole_number_of_dimensions_may_be_written_in_any_way(value: object, wanted: object) -> None:
+    assert wanted_dimensions(value) == wanted
+
+
+@pytest.mark.parametrize("value", [0, -1, 64.5, "64", True, [64]])
+def test_what_is_no_number_of_dimensions_is_refused(value: object) -> None:
+    with pytest.raises(ApiError, match="whole number from 1 on") as refused:
+        wanted_dimensions(value)
+    assert (refused.value.status, refused.value.param) == (400, "dimensions")
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"), [(None, ()), ("", ()), (["", "a"], ("a",)), ("a", ("a",)), ([""], ())]
+)
+def test_an_empty_stop_text_is_none(stop: str | list[str] | None, words: tuple[str, ...]) -> None:
+    assert stop_words(stop) == words
+
+
+def test_a_mark_before_the_json_is_left_out() -> None:
+    assert decode(codecs.BOM_UTF8 + b'{"input":"x"}', EmbeddingsBody).input == "x"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_unicode_is_named(encoding: str) -> None:
+    with pytest.raises(ApiError, match="UTF-8") as refused:
+        decode('{"input":"x"}'.encode(encoding), EmbeddingsBody)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3]], ["a", 1]])
 def test_token_numbers_are_refused_with_the_option_that_helps(value: object) -> None:
     with pytest.raises(ApiError, match="check_embedding_ctx_length=False") as refused:
         embedding_texts(value)

@@ -26,7 +26,7 @@ from tray_app.models.gguf import (
     parse_header,
     read_header,
 )
-from tray_app.models.header import Heads, Role
+from tray_app.models.header import Heads, Pooling, Role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -312,3 +312,13 @@ def test_weights_of_astronomic_size_are_merely_missing(tmp_path: Path) -> None:
     content = header_bytes(LLAMA, [Tensor(shape=((1 << 64) - 1,) * 4, type_number=2)])
 
     assert "are missing" in error_of_bytes(tmp_path, content).message
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_pooling_and_direction_are_those_of_the_file(number: int) -> None:
+    facts: dict[str, Value] = {**LLAMA, "llama.pooling_type": number, "llama.attention.causal": False}
+    header = parse_header(header_bytes(facts), "x")
+
+    assert header.pooling is list(Pooling)[number]
+    assert header.causal is False
+    assert header.needs_whole_text

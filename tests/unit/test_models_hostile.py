@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.models import model_bytes
+from tests.fakes.models import header_bytes, model_bytes
 from tray_app.errors import ModelError
-from tray_app.models.gguf import MAX_HEADER_BYTES, read_growing, read_header
+from tray_app.models.gguf import MAX_HEADER_BYTES, parse_header, read_growing, read_header
+from tray_app.models.header import Pooling
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fakes.models import Value
 
 
 def test_no_more_is_fetched_than_a_header_may_be_long() -> None:
@@ -61,3 +64,22 @@ def test_reading_a_header_does_not_read_the_weights(tmp_path: Path) -> None:
         tracemalloc.stop()
 
     assert peak_bytes < 2 << 20
+
+
+@pytest.mark.parametrize("value", [0, 1, 5, 2**31, -1, True, 1.0, "mean", [1], [1, 2, 3]])
+def test_a_pooling_of_any_kind_has_an_outcome(value: Value) -> None:
+    facts: dict[str, Value] = {"general.architecture": "bert", "bert.pooling_type": value}
+    header = parse_header(header_bytes(facts), "x")
+
+    expected = {0: Pooling.NONE, 1: Pooling.MEAN}.get(value) if type(value) is int else None
+    assert header.pooling is expected
+    assert header.usual_pooling is Pooling.MEAN
+
+
+@pytest.mark.parametrize("value", [0, 1, 2**31, "false", [0], 0.0])
+def test_what_is_no_truth_says_nothing_of_the_direction_of_reading(value: Value) -> None:
+    facts: dict[str, Value] = {"general.architecture": "llama", "llama.attention.causal": value}
+    header = parse_header(header_bytes(facts), "x")
+
+    assert header.causal is None
+    assert not header.needs_whole_text

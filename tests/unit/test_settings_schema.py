@@ -50,7 +50,7 @@ def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch
     [
         ("port", "0", "a whole number from 1 to 65535"),
         ("port", "80.5", "a whole number from 1 to 65535"),
-        ("ctx_size", "511", "a whole number from 512 to 1048576"),
+        ("ctx_size", "511", 'a whole number from 512 to 1048576, or "auto"'),
         ("threads", "many", 'a whole number from 1 to 1024, or "auto"'),
         ("temperature", "nan", "a number from 0 to 2"),
         ("launch_at_login", "perhaps", "true or false"),

@@ -19,7 +19,6 @@ if __name__ == "__main__":
 
 from tray_app.engine.parameters import UsageError, apply_arguments
 
-_PARALLEL_REQUESTS = 4
 _AS_THE_BATCH = 0
 """Embeddings that take a text in one batch need both sizes alike."""
 
@@ -47,8 +46,6 @@ def default_params() -> Any:
     params = xllamacpp.CommonParams()
     params.hostnames = ["127.0.0.1"]
     params.embedding = True
-    params.n_parallel = _PARALLEL_REQUESTS
-    params.kv_unified = True  # each request may use the whole context
     params.sse_ping_interval = 0  # comments in a stream stop some clients
     params.cors_origins = ""  # no web page may read an answer
     params.ui = False

@@ -12,23 +12,25 @@ from tray_app.engine.effect import VRAM_FLAG, without_effect
 from tray_app.engine.extra import check_extra
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.place import place_for
+from tray_app.engine.sizing import load_of, missing_pooling, purpose_of, room_for
 from tray_app.errors import EngineError
-from tray_app.models.memory import Load, kept_prompts_mib
+from tray_app.models.header import Purpose
+from tray_app.models.memory import kept_prompts_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
     from tray_app.engine.place import Place
     from tray_app.models.library import Model
+    from tray_app.models.memory import Load
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
 PORT = "{port}"
 """Stands in a plan for the port, which is chosen anew for every process."""
 LOOPBACK = "127.0.0.1"
-_POWERINFER_MAX_BATCH = 512  # larger ones it would clamp silently
-_WITH_POOLING = ("bert", "embedding", "t5")
-"""Parts of the names of architectures that were made for embeddings, whose files say how to pool."""
+_CAP = "--kv-unified-per-slot"
+"""Keeps each slot to its share of a cache that all of them use. Older servers lack it."""
 _PATH = re.compile(r"[!-~]*")
 """What a request can have as its path: letters beyond ASCII and blanks cannot be sent."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
@@ -47,6 +49,8 @@ class LaunchPlan:
     """How many tokens a request and its answer may have; what the gateway tells clients."""
     place: Place
     """Where it runs."""
+    purpose: Purpose = Purpose.CHAT
+    """What programs can ask of it."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The command line for a process that listens on `port`."""
@@ -88,21 +92,23 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     """
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     place = place_for(model.path.absolute(), engine.kind, host.system)
-    options = _common(settings, model, host, place)
+    load = load_of(settings, model, engine.kind, room_for(engine.kind, host, engine.devices))
+    options = _common(settings, model, load, host, place)
     match engine.kind:
         case EngineKind.POWERINFER:
-            options += _powerinfer(settings, model)
+            options += _powerinfer(load)
             untold = without_effect(engine, host, sparse=model.header.sparse)
             if settings.vram_budget != AUTO and "vram_budget" not in untold:
                 options += ((VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
-            options += _llama_server(settings, model, host)
+            options += _llama_server(settings, model, host, load, engine.flags)
         case EngineKind.LLAMA_CPP:
-            options += _embedded(settings, model, host)
+            options += _embedded(settings, model, host, load)
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
-    return LaunchPlan(engine, model, argv, _context(settings, model), place)
+    purpose = purpose_of(settings, model, engine.kind)
+    return LaunchPlan(engine, model, argv, load.context_size, place, purpose)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -142,12 +148,12 @@ def _can_be_asked(url: str) -> bool:
     )
 
 
-def _common(settings: Settings, model: Model, host: Host, place: Place) -> Options:
+def _common(settings: Settings, model: Model, load: Load, host: Host, place: Place) -> Options:
     threads, threads_batch = _threads(settings, model, host)
     return (
         ("--model", place.model),
         ("--port", PORT),
-        ("--ctx-size", str(_context(settings, model))),
+        ("--ctx-size", str(load.all_contexts_size)),
         ("--threads", str(threads)),
         ("--threads-batch", str(threads_batch)),
     )
@@ -161,38 +167,50 @@ def _threads(settings: Settings, model: Model, host: Host) -> tuple[int, int]:
     return threads, threads if settings.threads_batch == AUTO else settings.threads_batch
 
 
-def _powerinfer(settings: Settings, model: Model) -> Options:
+def _powerinfer(load: Load) -> Options:
     # Never --temp, which it does not know: the temperature is a field of each request.
     return (
         ("--host", LOOPBACK),
-        ("--batch-size", str(min(settings.batch_size, _context(settings, model), _POWERINFER_MAX_BATCH))),
+        ("--batch-size", str(load.batch_size)),
         ("--embedding",),
     )
 
 
-def _llama_server(settings: Settings, model: Model, host: Host) -> Options:
+def _llama_server(settings: Settings, model: Model, host: Host, load: Load, flags: frozenset[str]) -> Options:
     return (
         ("--host", LOOPBACK),
-        *_llama_cpp(settings, model),
-        ("--cache-ram", _kept_prompts_mib(settings, model)),
+        *_llama_cpp(settings, model, load),
+        ("--parallel", str(load.slots)),
+        ("--kv-unified",) if _shares_cache(load, flags) else ("--no-kv-unified",),
+        (_CAP, str(load.context_size)),
+        ("--cache-ram", str(kept_prompts_mib(model.header, load))),
         *((("--no-mmap",),) if _is_rearranged(model, host) else ()),
-        ("--ubatch-size", str(_batch(settings, model))),
+        ("--ubatch-size", str(load.batch_size)),
         ("--embedding",),
         ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
         ("--no-webui",),
     )
 
 
-def _embedded(settings: Settings, model: Model, host: Host) -> Options:
+def _shares_cache(load: Load, flags: frozenset[str]) -> bool:
+    """Whether all slots have one cache, which is right wherever a slot cannot take more of it than its share.
+
+    With a cache for each, llama.cpp cuts texts of unequal length into pieces and pools each piece alone: the
+    vectors of a list are wrong, unless it is the last token's that counts.
+    """
+    takes_whole_texts = load.batch_size == load.context_size
+    return _CAP in flags or takes_whole_texts
+
+
+def _embedded(settings: Settings, model: Model, host: Host, load: Load) -> Options:
     return (
-        *_llama_cpp(settings, model),
-        ("--cache-ram-mib", _kept_prompts_mib(settings, model)),
+        *_llama_cpp(settings, model, load),
+        ("--n-parallel", str(load.slots)),
+        ("--kv-unified",),
+        (_CAP, str(load.context_size)),
+        ("--cache-ram-mib", str(kept_prompts_mib(model.header, load))),
         *((("--load-mode", "none"),) if _is_rearranged(model, host) else ()),
     )
-
-
-def _kept_prompts_mib(settings: Settings, model: Model) -> str:
-    return str(kept_prompts_mib(model.header, load_of(settings, model, EngineKind.LLAMA_CPP)))
 
 
 def _is_rearranged(model: Model, host: Host) -> bool:
@@ -204,28 +222,7 @@ def _is_rearranged(model: Model, host: Host) -> bool:
     return not host.apple_silicon and model.header.quantization.startswith(_REARRANGED)
 
 
-def _llama_cpp(settings: Settings, model: Model) -> Options:
-    pooling = () if _pools(model) else (("--pooling", "last"),)  # without any, there are no embeddings
-    return (("--alias", model.id), ("--batch-size", str(_batch(settings, model))), *pooling)
-
-
-def _context(settings: Settings, model: Model) -> int:
-    return min(settings.ctx_size, model.header.context_length or settings.ctx_size)
-
-
-def _batch(settings: Settings, model: Model) -> int:
-    # A model that pools over all tokens needs a text's tokens in one batch; others take it in pieces.
-    context = _context(settings, model)
-    return context if _pools(model) else min(settings.batch_size, context)
-
-
-def _pools(model: Model) -> bool:
-    return any(part in model.header.architecture for part in _WITH_POOLING)
-
-
-def load_of(settings: Settings, model: Model, kind: EngineKind) -> Load:
-    """What an engine of this kind would have to hold in memory."""
-    context, batch = _context(settings, model), _batch(settings, model)
-    if kind is EngineKind.POWERINFER:
-        return Load(context, min(batch, _POWERINFER_MAX_BATCH), fused_attention=False)
-    return Load(context, batch)
+def _llama_cpp(settings: Settings, model: Model, load: Load) -> Options:
+    pooling = missing_pooling(settings, model)
+    told = (("--pooling", pooling.value),) if pooling else ()
+    return (("--alias", model.id), ("--batch-size", str(load.batch_size)), *told)

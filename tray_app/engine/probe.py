@@ -12,13 +12,18 @@ import msgspec
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.plan import LOOPBACK
 from tray_app.errors import EngineError
+from tray_app.models.header import Purpose
 from tray_app.system.files import NOT_JSON
 from tray_app.system.process import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from tray_app.phrases import Text
 
 _TEXT = "Hello"
+_NO_VECTOR: Text = "The engine cannot make embeddings with this model"
+_NO_SCORE: Text = "The engine cannot rank with this model"
 _TIMEOUT_S = 30.0
 _BUSY_SHARE = 0.05
 """Of a core: PowerInfer takes a little all the time, also when it hangs."""
@@ -32,6 +37,14 @@ class _Vectors(msgspec.Struct):
     data: list[_Vector] = []
 
 
+class _Score(msgspec.Struct):
+    relevance_score: float | None = None
+
+
+class _Scores(msgspec.Struct):
+    results: list[_Score] = []
+
+
 class _Message(msgspec.Struct):
     message: str = ""
 
@@ -40,62 +53,86 @@ class _Refusal(msgspec.Struct):
     error: _Message
 
 
-def gives_embedding(kind: EngineKind, port: int) -> bool:
-    """Whether the engine on a port answers a short text with an embedding by now.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an engine is asked to show that it works: the shortest thing that programs will ask it for."""
+
+    path: str
+    body: dict[str, object]
+    numbers: Callable[[bytes], Sequence[float | None] | None]
+    """The numbers in its answer; None if it has none now."""
+    title: Text
+    """What is wrong if it cannot answer."""
+
+
+def question_for(kind: EngineKind, purpose: Purpose) -> Question:
+    """The question for an engine of this kind, on a model of this purpose."""
+    if kind is EngineKind.POWERINFER:
+        return Question("/embedding", {"content": _TEXT}, _vector, _NO_VECTOR)
+    if purpose is Purpose.RERANK:
+        return Question("/v1/rerank", {"query": _TEXT, "documents": [_TEXT]}, _scores, _NO_SCORE)
+    return Question("/v1/embeddings", {"input": _TEXT}, _first_vector, _NO_VECTOR)
+
+
+def gives_answer(question: Question, port: int) -> bool:
+    """Whether the engine on a port answers the question by now.
 
     `EngineError` if it answers with something else, and will not do better.
     """
     try:
-        status, body = _post(kind, port)
+        status, body = _post(question, port)
     except (OSError, http.client.HTTPException):
         return False
-    if status == http.HTTPStatus.OK:
-        vector = _parse(kind, body)
-        return vector is not None and _checked(vector)
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         return False  # llama.cpp while it loads
-    raise _useless(_reason(body) or f"It answers with HTTP status {status}.")
-
-
-def answers(kind: EngineKind, port: int, timeout_s: float) -> bool:
-    """Whether the engine says anything to a short text, if only that it is busy."""
+    if status != http.HTTPStatus.OK:
+        raise _useless(question, _reason(body) or f"It answers with HTTP status {status}.")
     try:
-        _post(kind, port, timeout_s)
+        numbers = question.numbers(body)
+    except NOT_JSON as exc:
+        raise _useless(question, "Its answer cannot be understood.") from exc
+    return numbers is not None and _checked(question, numbers)
+
+
+def answers(question: Question, port: int, timeout_s: float) -> bool:
+    """Whether the engine says anything to the question, if only that it is busy."""
+    try:
+        _post(question, port, timeout_s)
     except (OSError, http.client.HTTPException):
         return False
     return True
 
 
-def _post(kind: EngineKind, port: int, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
-    powerinfer = kind is EngineKind.POWERINFER
-    path, field = ("/embedding", "content") if powerinfer else ("/v1/embeddings", "input")
+def _post(question: Question, port: int, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
     try:
         # Kept alive, PowerInfer would take 44 ms longer: its answer comes in two writes.
         headers = {"Content-Type": "application/json", "Connection": "close"}
-        connection.request("POST", path, msgspec.json.encode({field: _TEXT}), headers)
+        connection.request("POST", question.path, msgspec.json.encode(question.body), headers)
         response = connection.getresponse()
         return response.status, response.read()
     finally:
         connection.close()
 
 
-def _parse(kind: EngineKind, body: bytes) -> Sequence[float | None] | None:
-    try:
-        if kind is EngineKind.POWERINFER:
-            # Absent when it is busy with another request.
-            return msgspec.json.decode(body, type=_Vector).embedding
-        data = msgspec.json.decode(body, type=_Vectors).data
-    except NOT_JSON as exc:
-        raise _useless("Its answer cannot be understood.") from exc
+def _vector(body: bytes) -> Sequence[float | None] | None:
+    return msgspec.json.decode(body, type=_Vector).embedding  # absent when it is busy with another request
+
+
+def _first_vector(body: bytes) -> Sequence[float | None] | None:
+    data = msgspec.json.decode(body, type=_Vectors).data
     return data[0].embedding if data else None
 
 
-def _checked(vector: Sequence[float | None]) -> bool:
-    if any(number is None or not math.isfinite(number) for number in vector):
-        raise _useless("Its answers contain values that are no numbers.")
-    if not any(vector):
-        raise _useless("Its answers contain nothing but zeros.")
+def _scores(body: bytes) -> Sequence[float | None]:
+    return [each.relevance_score for each in msgspec.json.decode(body, type=_Scores).results]
+
+
+def _checked(question: Question, numbers: Sequence[float | None]) -> bool:
+    if any(number is None or not math.isfinite(number) for number in numbers):
+        raise _useless(question, "Its answers contain values that are no numbers.")
+    if not any(numbers):
+        raise _useless(question, "Its answers contain nothing but zeros.")
     return True
 
 
@@ -106,10 +143,8 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _useless(reason: str) -> EngineError:
-    return EngineError(
-        "The engine cannot make embeddings with this model", reason, "Choose another model or another engine."
-    )
+def _useless(question: Question, reason: str) -> EngineError:
+    return EngineError(question.title, reason, "Choose another model or another engine.")
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """A server that runs somewhere else, watched as if it were an engine of ours. One thread for each run.
 
 It offers OpenAI's routes (vLLM, llama-server with workers on other machines, another PowerInfer Tray).
-Whether it answers is asked at `/models`, which costs it nothing and says what it offers.
+Whether it answers is asked at `/models`, which costs it nothing and says what it offers; where a server has
+no such list, the model that the settings name is taken as it is.
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
     except NOT_JSON:
         offered = ()
     if status != HTTPStatus.OK or not offered:
+        if plan.model and not HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            return (plan.model,)  # some servers have no list of models
         raise EngineError(
             "The remote server offers no models",
             phrase(
@@ -134,7 +137,8 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
                 url=plan.url,
                 status=status,
             ),
-            "Check the address: the base URL of such a server mostly ends in /v1.",
+            "Check the address: the base URL of such a server mostly ends in /v1. "
+            "If it has no list of models, enter its model under «Remote model».",
         )
     if plan.model and plan.model not in offered:
         raise EngineError(

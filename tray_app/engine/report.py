@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineKind, choose_engine
-from tray_app.engine.plan import load_of
+from tray_app.engine.sizing import load_of, room_for
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model
-from tray_app.models.memory import Room, judge
+from tray_app.models.memory import judge
 
 if TYPE_CHECKING:
-    from tray_app.engine.devices import EngineDevice
     from tray_app.engine.kinds import Engine, Finder
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.memory import Verdict
@@ -56,9 +54,9 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     """Everything that can be said of a model before it is started or even downloaded."""
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
-    load = load_of(settings, model, kind)
-    devices = choice.engine.devices if choice.engine else None
-    verdict = judge(model.header, model.size_bytes, load, room_for(kind, host, devices))
+    room = room_for(kind, host, choice.engine.devices if choice.engine else None)
+    load = load_of(settings, model, kind, room)
+    verdict = judge(model.header, model.size_bytes, load, room)
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)
 
 
@@ -68,19 +66,3 @@ def foreseen(entry: CatalogEntry) -> Model:
     """
     header = ModelHeader(sparse=entry.sparse)
     return Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)
-
-
-def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> Room:
-    """The memory that an engine of this kind can use. `devices` are the cards that it says it can use.
-
-    PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
-    llama.cpp uses no card but Apple's.
-    """
-    # Not those that the engine alone can see: many a processor's graphics have no memory of their own.
-    known = merge_devices(host.gpus, devices)[: len(host.gpus)]
-    cards = known if kind is EngineKind.LLAMA_SERVER else ()
-    return Room(
-        memory_bytes=host.memory_bytes,
-        graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
-        unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
-    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.diagnosis import Failure, diagnose, gone, hung, will_not_recover
 from tray_app.engine.lifecycle import Answered, Exited
-from tray_app.engine.probe import QuietWatch, answers, gives_embedding
+from tray_app.engine.probe import QuietWatch, answers, gives_answer, question_for
 from tray_app.errors import EngineError
 from tray_app.system.drives import device_of, missing_place
 from tray_app.system.process import usage
@@ -56,7 +56,7 @@ class Run:
         self.number = number
         self.port = port
         self.child = child
-        self._kind = plan.engine.kind
+        self._question = question_for(plan.engine.kind, plan.purpose)
         self._model = plan.model.path
         self._device = device_of(self._model)
         self._output = output
@@ -116,7 +116,7 @@ class Run:
         look_at_s = clock() + patience.look_every_s
         while not self._ended.wait(patience.ask_every_s):
             try:
-                if gives_embedding(self._kind, self.port):
+                if gives_answer(self._question, self.port):
                     report(Answered(self.number))
                     return
             except EngineError as exc:
@@ -132,7 +132,7 @@ class Run:
     def _end_if_hung(self, clock: Callable[[], float], patience: Patience) -> None:
         pid = self.child.pid
         watch = QuietWatch(patience.hang_limit_s, clock(), usage(pid), self._output.count)
-        while not answers(self._kind, self.port, patience.probe_timeout_s):
+        while not answers(self._question, self.port, patience.probe_timeout_s):
             quiet = watch.exceeded(usage(pid), self._output.count, clock())
             lost = will_not_recover(self._output.since(self._first_line))
             limit_s = patience.hang_limit_s if lost else patience.slow_limit_s

@@ -27,6 +27,8 @@ CLIENT_PATIENCE_S = 60.0
 """A client that takes nothing for so long is given up: it would keep others from the engine for ever."""
 
 _FIELD, _DATA = b"data:", b"data: "
+_NOTHING = (b"", b"null")
+"""llama.cpp begins the stream of several prompts with null."""
 
 
 class _ClientLeftError(Exception):
@@ -45,7 +47,17 @@ class EventSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads that `chunk` completes."""
         *lines, self._pending = (self._pending + chunk).split(b"\n")
-        return [line.removeprefix(_FIELD).strip(b" \r") for line in lines if line.startswith(_FIELD)]
+        return _payloads(lines)
+
+    def end(self) -> list[bytes]:
+        """What the last line holds, if the engine ended it without a newline."""
+        return _payloads([self._pending])
+
+
+def _payloads(lines: list[bytes]) -> list[bytes]:
+    """What is no data is left out: comments, and events that only keep a connection alive."""
+    found = (line.removeprefix(_FIELD).strip(b" \t\r") for line in lines if line.startswith(_FIELD))
+    return [payload for payload in found if payload not in _NOTHING]
 
 
 async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) -> web.StreamResponse:

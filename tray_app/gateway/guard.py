@@ -21,6 +21,7 @@ from tray_app.settings.origins import OPAQUE, can_be_allowed
 
 MAX_BODY_BYTES = 32 * 2**20
 BODY_TIMEOUT_S = 60.0
+_ENCODINGS = ("gzip", "deflate", "identity")
 _MOST_QUOTED = 200
 """So many characters of a header are repeated in an error."""
 
@@ -72,6 +73,7 @@ class Guard:
             check_key(rules.key, request)
         _check_origin(rules, request, told=rules.origins)
         if request.can_read_body:
+            _check_encoding(request)
             await self._read(request)
         return await handler(request)
 
@@ -95,10 +97,20 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     """An error as clients read it."""
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if error.final:
+        headers["x-should-retry"] = "false"  # OpenAI's clients and AI Kit would ask twice more
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         status=error.status, body=error.body(), content_type="application/json", headers=headers
+    )
+
+
+def unknown_encoding() -> ApiError:
+    """The refusal of a body that is compressed in a way that nothing here can undo."""
+    return ApiError(
+        415,
+        f"The body's 'Content-Encoding' is not known here, but {', '.join(_ENCODINGS)}. Send it as it is.",
     )
 
 
@@ -150,6 +162,12 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
 def _quoted(text: str) -> str:
     """What a sender has sent, fit to be shown."""
     return repr(text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…")
+
+
+def _check_encoding(request: web.Request) -> None:
+    """Refuse a body that is compressed in a way that would be taken for JSON as it is."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in _ENCODINGS:
+        raise unknown_encoding()
 
 
 def _permission(request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tray_app.gateway.wire import JsonErrorsRunner
 from tray_app.system.ports import listen
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Listener:
         async with self._build() as application:
             # handler_cancellation: a client that leaves ends its request, and with it the engine's work.
             # No access log: request lines are nobody's business.
-            runner = web.AppRunner(
+            runner = JsonErrorsRunner(
                 application,
                 access_log=None,
                 logger=_DiscreetLogger(log),

@@ -7,6 +7,7 @@ many clients send every option they know.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import struct
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from tray_app.models.header import Purpose
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_TEXTS = 2048  # as OpenAI
 NULL = Raw(b"null")
-
 Fields = dict[str, Raw]
 """A body whose values nobody has looked at."""
 
@@ -35,7 +36,10 @@ FinishReason = Literal["stop", "length"]
 
 
 class ApiError(Exception):
-    """An answer that is no success: a status, a message and, where it helps, what is at fault."""
+    """An answer that is no success: a status, a message and, where it helps, what is at fault.
+
+    `final`: the same request would fail again, which clients do not expect of a status from 500 on.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after_s: int | None = None,
+        final: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -52,6 +57,7 @@ class ApiError(Exception):
         self.param = param
         self.code = code
         self.retry_after_s = retry_after_s
+        self.final = final
 
     def body(self) -> bytes:
         """The JSON that OpenAI's clients expect."""
@@ -73,12 +79,16 @@ class ApiError(Exception):
 
 
 class EmbeddingsBody(Struct, frozen=True):
-    """POST /v1/embeddings. `embedding_texts` checks the input: its messages say more than a type error."""
+    """POST /v1/embeddings. `embedding_texts` and `wanted_dimensions` say more than a type error would.
+
+    `truncate`: cut a text that is too long, in place of an error.
+    """
 
     model: Any = None
     input: Any = None
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Annotated[int, Meta(ge=1)] | None = None
+    dimensions: Any = None
+    truncate: bool | None = None
 
 
 class StreamOptions(Struct, frozen=True):
@@ -135,6 +145,8 @@ class Usage(Struct, frozen=True):
     prompt_tokens: int
     total_tokens: int
     completion_tokens: int | UnsetType = UNSET
+    truncated: list[int] | UnsetType = UNSET
+    """Which texts were cut, by their index; only where a client asked for that."""
 
 
 class Embedding(Struct, frozen=True):
@@ -208,12 +220,17 @@ def decode(data: bytes, kind: type[Body]) -> Body:
         400, for what is no JSON (or nested beyond reason) or has a field of the wrong type.
 
     """
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as exc:
         found = re.search(r"`\$\.(\w+)", str(exc))
         raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc
     except NOT_JSON as exc:
+        if b"\0" in data[:4]:  # JSON begins with two characters of ASCII at least, and has no NUL
+            raise ApiError(400, "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8.") from exc
+        if isinstance(exc, UnicodeDecodeError):
+            raise ApiError(400, "The body is not encoded in UTF-8.") from exc
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
 
 
@@ -232,25 +249,65 @@ def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
 
 def embedding_texts(value: object) -> list[str]:
     """The texts of an embeddings request's `input`; 400 for anything that is not text."""
+    if value is None:
+        raise ApiError(400, "'input' must be a text or a list of texts; it is missing.", param="input")
+    if _is_number(value):
+        raise ApiError(400, "'input' is a number. Send it as a text, in quotes.", param="input")
     texts: list[Any] = value if isinstance(value, list) else [value]
-    if any(isinstance(text, int | list) for text in texts):
+    if any(_is_number(text) or isinstance(text, list) for text in texts):
         raise ApiError(
             400,
             "Lists of token numbers cannot be embedded: they belong to another model's vocabulary. "
             "Send texts. In LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False).",
             param="input",
         )
-    if not texts or len(texts) > MAX_TEXTS or not all(isinstance(text, str) for text in texts):
+    if not 0 < len(texts) <= MAX_TEXTS:
         raise ApiError(400, f"'input' must be a text or a list of 1 to {MAX_TEXTS} texts.", param="input")
-    if "" in texts:
-        raise ApiError(400, "'input' must not have an empty text.", param="input")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str) or not text:
+            what = "is empty" if text == "" else "is no text"
+            raise ApiError(400, f"'input' must be texts: what is at index {index} {what}.", param="input")
     return texts
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def wanted_dimensions(value: object) -> int | None:
+    """How many numbers a client wants in each vector; None if it leaves that to the model."""
+    if value is None:
+        return None
+    if not _is_number(value) or value % 1 or value < 1:  # type: ignore[operator]
+        raise ApiError(
+            400,
+            "'dimensions' must be a whole number from 1 on. Leave it out for the model's own.",
+            param="dimensions",
+        )
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def check_embeds(purpose: Purpose) -> None:
+    """Refuse to embed with a model that gives scores: what the engine would answer is no vector."""
+    if purpose is Purpose.RERANK:
+        raise ApiError(
+            400,
+            "This model ranks documents and makes no embeddings. Choose a model for embeddings.",
+            param="model",
+            code="model_not_supported",
+        )
 
 
 def check_dimensions(wanted: int | None, native: int) -> None:
     """Refuse any number of dimensions but the model's own."""
     if wanted not in (None, native):
         raise ApiError(400, f"This model's vectors have {native} dimensions, no others.", param="dimensions")
+
+
+def stop_words(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The texts at which a generation ends. An empty one is none: many clients send an empty field."""
+    words = (value,) if isinstance(value, str) else value or ()
+    return tuple(filter(None, words))
 
 
 def as_base64(vector: Sequence[float]) -> str:

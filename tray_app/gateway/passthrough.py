@@ -7,34 +7,43 @@ errors in one shape, and events that every client can read.
 
 from __future__ import annotations
 
-from base64 import b64decode
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
 from aiohttp import web
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
+from tray_app.gateway.bodies import chat_fault, with_stops, without_nulls
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
-from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
+from tray_app.gateway.faults import decode_answer, engine_faults
+from tray_app.gateway.lengths import Tokenizer, cut_texts, prompts_of, too_long_error, too_long_prompts
 from tray_app.gateway.openai import (
     NULL,
     ApiError,
     Fields,
+    StreamOptions,
     check_abilities,
     check_dimensions,
+    check_embeds,
     decode,
     embedding_texts,
+    wanted_dimensions,
 )
+from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
+from tray_app.gateway.several import Tally, Whole, asked_as_stream, number_of_answers
+from tray_app.gateway.vectors import check_embeddings, check_native_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from tray_app.gateway.counters import Counters
+    from tray_app.gateway.lengths import Prompt
+    from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.upstream import Upstream
 
 NATIVE_ROUTES = frozenset(
@@ -47,40 +56,33 @@ NATIVE_ROUTES = frozenset(
 
 _MISSING = ("echo", "suffix", "best_of")
 """What llama.cpp takes no notice of, and an answer would be wrong without."""
-_FLOAT32_BYTES = 4
-_TOO_LONG = "exceed_context_size_error"
-_GATEWAY_FAULTS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
+_CHATS_PARTS = (None, "messages", "tools")
+_NATIVE_EMBEDDINGS = ("/embedding", "/embeddings")
+_COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
+"""What fails there, fails because of what was sent."""
+_READS_A_CHAT = "/apply-template"
+"""Has llama.cpp read a chat as a request for an answer does, and compute nothing."""
+_OPENING_BYTES = 200
+"""Where an answer says that it is an error, if it is one."""
+_PLAIN_CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
-class _EngineFault(Struct, frozen=True):
-    """What llama.cpp says in `error`; its code repeats the status."""
+class _RefusedError(Exception):
+    """The engine gave no result."""
 
-    message: str
-    type: str | None = None
-
-
-class _EngineRefusal(Struct, frozen=True):
-    """llama.cpp has `error`; older servers of others have the message alone."""
-
-    error: _EngineFault | None = None
-    message: str | None = None
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
 
 
-class _Dimensions(Struct, frozen=True):
-    dimensions: Annotated[int, Meta(ge=1)] | None = None
+class _Truncate(Struct, frozen=True):
+    truncate: bool | None = None
 
 
 class _Usage(Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-
-
-class _Vector(Struct, frozen=True):
-    embedding: list[float] | str
-
-
-class _Vectors(Struct, frozen=True):
-    data: Annotated[list[_Vector], Meta(min_length=1)]
 
 
 class Passthrough:
@@ -97,81 +99,209 @@ class Passthrough:
         self._fresh = fresh
         self._temperature = temperature
         self._counters = counters
+        self._tokenizer = Tokenizer(kept)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
+        check_embeds(upstream.purpose)
         data = await request.read()
-        fields = decode(data, Fields)
-        embedding_texts(_value(fields, "input"))
-        wanted = decode(data, _Dimensions).dimensions if "dimensions" in fields else None
-        if not upstream.is_remote:  # llama.cpp has one number of dimensions and takes no notice of others
+        fields = without_nulls(decode(data, Fields))
+        texts = embedding_texts(_value(fields, "input"))
+        wanted = wanted_dimensions(_value(fields, "dimensions"))
+        truncate = bool(decode(data, _Truncate).truncate)
+        if not upstream.is_remote:  # llama.cpp has one number of dimensions, and takes no notice of either
             fields.pop("dimensions", None)
-        answer = await self._forward(request, upstream, fields)
-        if wanted is not None:
-            check_dimensions(wanted, _native_dimensions(answer))
-        return answer
+            fields.pop("truncate", None)
+        elif wanted is not None:
+            fields["dimensions"] = Raw(b"%d" % wanted)
+        answer, cut = await self._embedded(upstream, fields, texts, truncate=truncate)
+        check_dimensions(wanted, check_embeddings(answer))
+        whole = decode_answer(answer, Fields)
+        self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
+        if truncate and not upstream.is_remote:
+            whole["usage"] = _usage_with(whole, cut)
+        return _json(_with_model(whole, upstream.told_name(_value(fields, "model"))))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
-        fields = decode(await request.read(), Fields)
-        if not upstream.is_remote:
-            check_abilities(fields, _MISSING)
-        if _value(fields, "temperature") is None:
-            fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
-        return await self._forward(request, upstream, fields)
+        return await self._completion(request, upstream, _COMPLETIONS)
 
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
-        return await self.completions(request, upstream)
+        return await self._completion(request, upstream, _CHAT)
+
+    async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
+        fields = without_nulls(decode(await request.read(), Fields))
+        if not upstream.is_remote:
+            check_abilities(fields, _MISSING)
+        if path == _CHAT and not bytes(fields.get("messages", NULL)).strip(b"[] \t\r\n"):
+            raise ApiError(400, "'messages' must have one message at least.", param="messages")
+        fields = with_stops(fields, _value(fields, "stop"))
+        if "temperature" not in fields:
+            fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
+        try:
+            return await self._completed(request, upstream, path, fields)
+        except _RefusedError as refused:
+            raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST to one of llama.cpp's own routes: a JSON object there, whatever JSON it answers back."""
         if request.path not in NATIVE_ROUTES or upstream.is_remote:
             raise web.HTTPNotFound
-        body = msgspec.json.encode(decode(await request.read(), Fields))
+        fields = decode(await request.read(), Fields)
         with engine_faults():
+            body = msgspec.json.encode(fields)
             async with self._fresh.post(upstream.url(request.path), data=body) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await answer.read())
+                    refusal = read_refusal(answer.status, answer.headers, await answer.read())
+                    raise _native_error(refusal, upstream, request.path, fields)
                 if answer.content_type == EVENT_STREAM:
                     return await write_events(request, _payloads(answer.content))
-                whole = bytes(decode_answer(await answer.read(), Raw))
-                return web.Response(body=whole, content_type="application/json")
+                whole = await answer.read()
+                if request.path in _NATIVE_EMBEDDINGS:
+                    check_native_embeddings(whole)
+                return _json(bytes(decode_answer(whole, Raw)))
 
-    async def _forward(self, request: web.Request, upstream: Upstream, fields: Fields) -> web.StreamResponse:
-        asked = _value(fields, "model")
-        body = _with_model(fields, upstream.own_name(asked))
-        headers = {"Authorization": f"Bearer {upstream.key}"} if upstream.key else {}
-        told = upstream.told_name(asked)
+    async def _embedded(
+        self, upstream: Upstream, fields: Fields, texts: Sequence[str], *, truncate: bool
+    ) -> tuple[bytes, list[int]]:
+        """The engine's answer, and which texts were cut for it."""
+        cut: list[int] = []
+        try:
+            try:
+                return await self._whole(upstream, fields), cut
+            except _RefusedError as refused:
+                limit = None if upstream.is_remote else refused.refusal.limit
+                if limit is None or not truncate:
+                    raise
+                prompts, cut = await cut_texts(self._tokenizer, upstream, texts, limit.most)
+                shorter = {**fields, "input": Raw(msgspec.json.encode(prompts))}
+                return await self._whole(upstream, shorter), cut
+        except _RefusedError as refused:
+            raise await self._refused(refused.refusal, upstream, _EMBEDDINGS, fields) from refused
+
+    async def _whole(self, upstream: Upstream, fields: Fields) -> bytes:
+        async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
+            return await _result(answer)
+
+    async def _completed(
+        self, request: web.Request, upstream: Upstream, path: str, fields: Fields
+    ) -> web.StreamResponse:
+        told = upstream.told_name(_value(fields, "model"))
+        if not upstream.is_remote and (number := number_of_answers(fields)) > 1:
+            return await self._several(request, upstream, path, fields, number)
+        async with self._asked(upstream, path, fields) as answer:
+            if answer.content_type == EVENT_STREAM:
+                events = self._events(answer.content, told)
+                return await write_events(request, self._explained(events, upstream, path, fields))
+            whole = decode_answer(await _result(answer), Fields)
+            self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
+            return _json(_with_model(whole, told))
+
+    async def _several(
+        self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
+    ) -> web.StreamResponse:
+        tally = Tally(number // max(1, len(prompts_of(fields))))
+        async with self._asked(upstream, path, asked_as_stream(fields)) as answer:
+            events = self._counted(answer.content, tally, upstream.told_name(_value(fields, "model")))
+            if _value(fields, "stream") is True:
+                usage = "stream_options" in fields and _tells_usage(fields)
+                payloads = _as_payloads(events, tally, usage=usage)
+                return await write_events(request, self._explained(payloads, upstream, path, fields))
+            whole = Whole()
+            async with aclosing(events):
+                async for event in events:
+                    whole.add(event)
+            return _json(msgspec.json.encode(whole.answer(tally.usage())))
+
+    async def _counted(
+        self, content: aiohttp.StreamReader, tally: Tally, told: str
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The engine's events with the model's told name, without their usage."""
+        async with aclosing(_payloads(content)) as payloads:
+            async for payload in payloads:
+                if payload == DONE:
+                    continue
+                event = decode_answer(payload, dict[str, Any])
+                if event.get("error"):
+                    raise _RefusedError(read_error_event(payload))
+                before = tally.usage()
+                left = tally.take(event)
+                now = tally.usage()
+                self._counters.tokens(
+                    now["prompt_tokens"] - before["prompt_tokens"],
+                    now["completion_tokens"] - before["completion_tokens"],
+                )
+                if left:
+                    yield {**left, "model": told}
+
+    async def _explained(
+        self, payloads: AsyncGenerator[bytes], upstream: Upstream, path: str, fields: Fields
+    ) -> AsyncGenerator[bytes]:
+        """The same payloads, with an error of the engine among them told as one before them would be."""
+        try:
+            async with aclosing(payloads):
+                async for payload in payloads:
+                    yield payload
+        except _RefusedError as refused:
+            raise await self._refused(refused.refusal, upstream, path, fields) from refused
+
+    async def _refused(self, refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
+        """What a client is told of a refusal: of its own fault with 400, of the engine's with 502 or 503."""
+        if upstream.is_remote:
+            return remote_error(refusal)
+        param = {_EMBEDDINGS: "input", _CHAT: "messages"}.get(path, "prompt")
+        if limit := refusal.limit:
+            prompts = [] if path == _CHAT else _prompts(fields, param)
+            found = await too_long_prompts(self._tokenizer, upstream, prompts, limit)
+            return too_long_error(upstream, limit, found, param, can_truncate=path == _EMBEDDINGS)
+        error = local_error(refusal, fields)
+        if path != _CHAT or error.code or error.param not in _CHATS_PARTS or not refusal.reason:
+            return error
+        if fault := chat_fault(fields):
+            return clients_error(refusal, fields, fault.words, fault.param)
+        if error.status == HTTPStatus.BAD_GATEWAY and await self._cannot_read(upstream, fields):
+            return clients_error(refusal, fields)
+        return error
+
+    async def _cannot_read(self, upstream: Upstream, fields: Fields) -> bool:
+        """Whether the engine cannot even read this chat, though it can read others."""
+        return not await self._reads(upstream, fields) and await self._reads(upstream, _PLAIN_CHAT)
+
+    async def _reads(self, upstream: Upstream, chat: object) -> bool:
         with engine_faults():
-            async with self._asked(upstream.url(request.path), body, headers, fields) as answer:
-                if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await answer.read())
-                if answer.content_type == EVENT_STREAM:
-                    return await write_events(request, self._events(answer.content, told))
-                whole = decode_answer(await answer.read(), Fields)
-                self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
-                return web.Response(body=_with_model(whole, told), content_type="application/json")
+            body = msgspec.json.encode(chat)
+            async with self._fresh.post(upstream.url(_READS_A_CHAT), data=body) as answer:
+                return answer.status == HTTPStatus.OK
 
     @asynccontextmanager
     async def _asked(
-        self, url: str, body: bytes, headers: dict[str, str], fields: Fields
+        self, upstream: Upstream, path: str, fields: Fields
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The engine's answer, over a kept connection where that is safe."""
+        """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
         kept = _value(fields, "stream") is not True
         # Not to where it may point: what a client asks is for the server that a person has chosen.
-        post = partial(aiohttp.ClientSession.post, url=url, data=body, headers=headers, allow_redirects=False)
-        try:
-            answer = await post(self._kept if kept else self._fresh)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not kept:
-                raise
-            # Perhaps only the kept connection had ended. A second time would not do harm: nothing is changed
-            # by an answer that nobody got.
-            answer = await post(self._fresh)
-        async with answer:
-            yield answer
+        post = partial(
+            aiohttp.ClientSession.post,
+            url=upstream.url(path),
+            data=_with_model(fields, upstream.own_name(_value(fields, "model"))),
+            headers={"Authorization": f"Bearer {upstream.key}"} if upstream.key else {},
+            allow_redirects=False,
+        )
+        with engine_faults():
+            try:
+                answer = await post(self._kept if kept else self._fresh)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not kept:
+                    raise
+                # Perhaps only the kept connection had ended. A second time would not do harm: nothing is
+                # changed by an answer that nobody got.
+                answer = await post(self._fresh)
+            async with answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _RefusedError(read_refusal(answer.status, answer.headers, await answer.read()))
+                yield answer
 
     async def _events(self, content: aiohttp.StreamReader, told: str) -> AsyncGenerator[bytes]:
         """The engine's events with the model's told name. Each counts as a token until usage is told."""
@@ -183,7 +313,7 @@ class Passthrough:
                     continue
                 event = decode_answer(payload, Fields)
                 if event.get("error", NULL) != NULL:
-                    raise _refusal(HTTPStatus.BAD_GATEWAY, payload)
+                    raise _RefusedError(read_error_event(payload))
                 read_now, made_now = _told_tokens(event) or (read, made + 1)
                 self._counters.tokens(read_now - read, made_now - made)
                 read, made = read_now, made_now
@@ -207,31 +337,58 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
+async def _result(answer: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it."""
+    body = await answer.read()
+    if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
+        raise _RefusedError(read_error_event(body))
+    return body
+
+
+def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
+    if limit := refusal.limit:
+        return too_long_error(upstream, limit, {}, "content" if path in _NATIVE_EMBEDDINGS else "prompt")
+    if refusal.reason and path in _COMPUTES_NOTHING:
+        return clients_error(refusal, fields)
+    return local_error(refusal, fields)
+
+
+def _usage_with(answer: Fields, truncated: list[int]) -> Raw:
+    usage = decode_answer(bytes(answer.get("usage", b"{}")), Fields)
+    return Raw(msgspec.json.encode({**usage, "truncated": truncated}))
+
+
+def _prompts(fields: Fields, param: str) -> Sequence[Prompt]:
+    return embedding_texts(_value(fields, param)) if param == "input" else prompts_of(fields)
+
+
+def _tells_usage(fields: Fields) -> bool:
+    return bool(decode(bytes(fields["stream_options"]), StreamOptions).include_usage)
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _as_payloads(
+    events: AsyncGenerator[dict[str, Any]], tally: Tally, *, usage: bool
+) -> AsyncGenerator[bytes]:
+    """Events as they are written, those that tell the tokens last."""
+    last: dict[str, Any] = {}
+    async with aclosing(events):
+        async for event in events:
+            last = event
+            yield msgspec.json.encode(event)
+    if usage:
+        yield msgspec.json.encode({**last, "choices": [], "usage": tally.usage()})
+    yield DONE
+
+
 async def _payloads(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
     splitter = EventSplitter()
     with engine_faults():
         async for chunk in content.iter_any():
             for payload in splitter.feed(chunk):
                 yield payload
-
-
-def _native_dimensions(answer: web.StreamResponse) -> int:
-    """How many numbers the vectors of an embeddings answer have."""
-    body = answer.body if isinstance(answer, web.Response) else None
-    first = decode_answer(body if isinstance(body, bytes) else b"", _Vectors).data[0].embedding
-    return len(b64decode(first)) // _FLOAT32_BYTES if isinstance(first, str) else len(first)
-
-
-def _refusal(status: int, answer: bytes) -> ApiError:
-    refusal = decode_answer(answer, _EngineRefusal)
-    message = refusal.error.message if refusal.error else refusal.message
-    if message is None:
-        return ApiError(502, f"The engine answered with status {status}.", code="engine_answer")
-    code = "context_length_exceeded" if refusal.error and refusal.error.type == _TOO_LONG else None
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return ApiError(status, message, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)
-    if status in _GATEWAY_FAULTS:  # the client's own key is not at fault
-        return ApiError(502, f"The remote server refuses this app: {message}", code="engine_answer")
-    # A 500 would be ours to mend; this one is the engine's. What is no error has no answer either.
-    is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return ApiError(status if is_clients else 502, message, code=code)
+    for payload in splitter.end():
+        yield payload

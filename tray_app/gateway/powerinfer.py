@@ -21,9 +21,12 @@ from msgspec import Struct
 
 from tray_app.gateway.events import EventSplitter
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
+from tray_app.gateway.lengths import too_long_error
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.refusals import Limit
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.stops import StopScanner
+from tray_app.gateway.vectors import check_vector, decode_numbers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -61,7 +64,7 @@ class _Tokens(Struct, frozen=True):
 
 
 class _Embedding(Struct, frozen=True):
-    embedding: list[float] = []
+    embedding: list[float | None] = []
     content: str = ""
 
 
@@ -84,10 +87,14 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """An embedding as the engine gives it, and the number of tokens that it was made from."""
+    """An embedding as the engine gives it, and the number of tokens that it was made from.
 
-    values: list[float]
+    `is_cut`: of a text that was too long.
+    """
+
+    values: Sequence[float]
     tokens: int
+    is_cut: bool = False
 
     def unit(self) -> list[float]:
         """The same direction with length 1."""
@@ -131,8 +138,8 @@ class PowerInfer:
         answer = await self._post(upstream, "/tokenize", msgspec.json.encode(_Content(text)))
         return decode_answer(answer, _Tokens).tokens
 
-    async def embed(self, upstream: Upstream, text: str) -> Vector:
-        """The embedding of one text.
+    async def embed(self, upstream: Upstream, text: str, index: int = 0, *, truncate: bool = False) -> Vector:
+        """The embedding of one text, the one at `index` of its request. `truncate`: cut it if it is too long.
 
         Raises
         ------
@@ -141,17 +148,33 @@ class PowerInfer:
             engine.
 
         """
+        most = upstream.context_size - 1
         async with self._turn:
-            tokens = await self._prompt_tokens(upstream, text)
-            if tokens >= upstream.context_size:
-                raise _too_long(tokens, upstream.context_size - 1, upstream)
-            body = msgspec.json.encode(_Content(text))
+            tokens, kept = await self._prompt_tokens(upstream, text), text
+            if tokens > most:
+                if not truncate:
+                    limit = Limit(tokens, most, upstream.context_size)
+                    raise too_long_error(upstream, limit, {index: tokens}, "input", can_truncate=True)
+                kept = await self._cut(upstream, text, most)
+                tokens = await self._prompt_tokens(upstream, kept)
+            body = msgspec.json.encode(_Content(kept))
             give_up_s = time.monotonic() + self._busy_limit_s
             while True:
-                answer = decode_answer(await self._post(upstream, "/embedding", body), _Embedding)
+                answer = decode_numbers(await self._post(upstream, "/embedding", body), _Embedding)
                 if answer.content != BUSY:
-                    return Vector(_checked(answer.embedding), tokens)
+                    return Vector(check_vector(answer.embedding, index), tokens, is_cut=kept is not text)
                 await _pause(give_up_s)
+
+    async def _cut(self, upstream: Upstream, text: str, most: int) -> str:
+        """As much of the beginning of a text as fits, found with the engine's own count of tokens."""
+        fits, too_long = 0, len(text)
+        while too_long - fits > 1:
+            middle = (fits + too_long) // 2
+            if await self._prompt_tokens(upstream, text[:middle]) <= most:
+                fits = middle
+            else:
+                too_long = middle
+        return text[:fits]
 
     async def generate(
         self,
@@ -160,16 +183,20 @@ class PowerInfer:
         max_tokens: int | None,
         sampling: Sampling,
         stops: Sequence[str],
+        param: str = "prompt",
     ) -> AsyncGenerator[str | Finished]:
         """Pieces of text as they are made, then how it ended. Leaving early ends the engine's work.
 
-        At most `max_tokens`, and never so many that the context is full. ApiError as `embed`.
+        At most `max_tokens`, and never so many that the context is full. ApiError as `embed`; `param`: the
+        field that the prompt comes from.
         """
         async with self._turn:
             prompt_tokens = await self._prompt_tokens(upstream, prompt)
             room = upstream.context_size - prompt_tokens - 1
             if room < LEAST_TOKENS:
-                raise _too_long(prompt_tokens, upstream.context_size - 1 - LEAST_TOKENS, upstream)
+                room_for_prompt = upstream.context_size - 1 - LEAST_TOKENS
+                limit_of_prompt = Limit(prompt_tokens, room_for_prompt, upstream.context_size)
+                raise too_long_error(upstream, limit_of_prompt, {}, param)
             limit = min(max_tokens or room, room)
             scanner = StopScanner(stops)
             made = 0
@@ -247,24 +274,8 @@ def _check(answer: aiohttp.ClientResponse) -> None:
         raise ApiError(502, f"The engine answered with status {answer.status}.", code="engine_answer")
 
 
-def _checked(values: list[float]) -> list[float]:
-    norm = math.hypot(*values)  # 0 for no values
-    if not math.isfinite(norm) or norm == 0.0:
-        raise ApiError(502, "The engine's vector is all zeros or not finite.", code="engine_answer")
-    return values
-
-
 def _finished(event: _Event, prompt_tokens: int) -> Finished:
     """`tokens_predicted` counts from 0 at the first token; an end-of-text token is no part of the text."""
     if event.stopped_eos:
         return Finished("stop", prompt_tokens, event.tokens_predicted)
     return Finished("length", prompt_tokens, event.tokens_predicted + 1)
-
-
-def _too_long(tokens: int, most: int, upstream: Upstream) -> ApiError:
-    return ApiError(
-        400,
-        f"The text has {tokens} tokens; at most {most} fit into the context of {upstream.context_size}. "
-        "Shorten it, or raise the setting ctx_size.",
-        code="context_length_exceeded",
-    )

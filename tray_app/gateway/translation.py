@@ -33,6 +33,8 @@ from tray_app.gateway.openai import (
     check_dimensions,
     decode,
     embedding_texts,
+    stop_words,
+    wanted_dimensions,
 )
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
@@ -89,16 +91,21 @@ class Translation:
         """POST /v1/embeddings: one upstream request for each text, in order."""
         body = decode(await request.read(), EmbeddingsBody)
         texts = embedding_texts(body.input)
+        wanted = wanted_dimensions(body.dimensions)
         data: list[Embedding] = []
+        cut: list[int] = []
         tokens = 0
         for index, text in enumerate(texts):
-            vector = await self._engine.embed(upstream, text)
-            check_dimensions(body.dimensions, len(vector.values))
+            vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
+            check_dimensions(wanted, len(vector.values))
             tokens += vector.tokens
             self._counters.tokens(vector.tokens, 0)
+            if vector.is_cut:
+                cut.append(index)
             values = vector.unit()
             data.append(Embedding(index, as_base64(values) if body.encoding_format == "base64" else values))
-        return _json(EmbeddingsAnswer(data, upstream.told_name(body.model), Usage(tokens, tokens)))
+        usage = Usage(tokens, tokens, truncated=cut if body.truncate else UNSET)
+        return _json(EmbeddingsAnswer(data, upstream.told_name(body.model), usage))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -108,7 +115,7 @@ class Translation:
             _one_prompt(body),
             body.max_tokens,
             self._sampling(body),
-            _stops(body),
+            stop_words(body.stop),
             chat=False,
         )
         return await self._answer(request, upstream, body, job)
@@ -122,7 +129,7 @@ class Translation:
             prompt,
             body.max_completion_tokens or body.max_tokens,
             self._sampling(body),
-            (*stops, *_stops(body)),
+            (*stops, *stop_words(body.stop)),
             chat=True,
         )
         return await self._answer(request, upstream, body, job)
@@ -204,7 +211,10 @@ class Translation:
     async def _pieces(self, upstream: Upstream, job: _Job) -> AsyncGenerator[str | Finished]:
         """What is generated, without empty pieces; a chat's answer without the blank at its beginning."""
         leading = job.chat
-        generated = self._engine.generate(upstream, job.prompt, job.max_tokens, job.sampling, job.stops)
+        param = "messages" if job.chat else "prompt"
+        generated = self._engine.generate(
+            upstream, job.prompt, job.max_tokens, job.sampling, job.stops, param
+        )
         counted = 0
         async with aclosing(generated) as pieces:
             async for piece in pieces:
@@ -250,13 +260,3 @@ def _one_prompt(body: CompletionBody) -> str:
             return prompt
         case _:
             raise ApiError(400, "This engine takes one prompt, as a text that is not empty.", param="prompt")
-
-
-def _stops(body: SamplingBody) -> tuple[str, ...]:
-    match body.stop:
-        case None:
-            return ()
-        case str(word):
-            return (word,)
-        case words:
-            return tuple(words)

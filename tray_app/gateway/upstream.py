@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.models.header import Purpose
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -18,8 +20,9 @@ class Upstream:
 
     `base_url` ends without a slash; OpenAI's routes are below it at `api_path`. `model_id` is what clients
     are told; `model_name` is for people and tells the model's family. `context_size` is the number of tokens
-    that the engine was started with, 0 where it is not known. `models` are a remote server's own names, `key`
-    is what it asks for, and `run` tells one process from the next.
+    that the engine was started with, `trained_context` what the model was made for; 0 where one is not known.
+    `models` are a remote server's own names, `key` is what it asks for, and `run` tells one process from the
+    next. `purpose` is what the model was made for.
     """
 
     base_url: str
@@ -32,6 +35,8 @@ class Upstream:
     models: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
     run: int = 0
+    trained_context: int = 0
+    purpose: Purpose = Purpose.CHAT
 
     @property
     def is_remote(self) -> bool:

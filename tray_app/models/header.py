@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _GUESSED_FILE_TYPE = 1024  # llama.cpp's flag for a file type that it has worked out by itself
 
+_BOTH_DIRECTIONS = ("llama-embed", "t5", "dream", "llada", "llada-moe", "rnd1")
+"""Architectures that llama.cpp computes so without a word of it in the file; encoders do besides."""
+
 Metadata = dict[str, Any]
 """Numbers, texts, and tuples of a few whole numbers."""
 
@@ -28,6 +31,27 @@ class Role(StrEnum):
     """Changes a model (LoRA, control vectors)."""
     OTHER = "supplement"
     """Importance matrices, vocabularies."""
+
+
+class Pooling(StrEnum):
+    """How one answer is made of the vectors of a text's tokens, in llama.cpp's words."""
+
+    NONE = "none"
+    MEAN = "mean"
+    CLS = "cls"
+    """The first token's."""
+    LAST = "last"
+    RANK = "rank"
+    """No vector, but a score: how well a document answers a question."""
+
+
+class Purpose(StrEnum):
+    """What programs can ask a model for."""
+
+    CHAT = "chat"
+    """It writes: conversations, completions. Embeddings can be made with it, too."""
+    EMBEDDING = "embedding"
+    RERANK = "rerank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,9 @@ class ModelHeader:
     tokenizer: str | None = None
     """`llama`, `gpt2`, `bert`, …"""
     vocabulary_size: int | None = None
+    pooling: Pooling | None = None
+    causal: bool | None = None
+    """Whether a token sees only those before it; False where a text is read in both directions."""
 
     @property
     def kind(self) -> str:
@@ -83,7 +110,33 @@ class ModelHeader:
     @property
     def encoder(self) -> bool:
         """Whether it only reads: no cache, no next token."""
-        return "bert" in self.architecture or self.architecture.endswith("encoder")
+        return (
+            "bert" in self.architecture
+            or self.architecture.endswith("encoder")
+            or self.architecture.startswith("gemma-embedding")
+        )
+
+    @property
+    def needs_whole_text(self) -> bool:
+        """Whether a text must be read in one piece, because its tokens also see those after them."""
+        return self.causal is False or self.encoder or self.architecture in _BOTH_DIRECTIONS
+
+    @property
+    def usual_pooling(self) -> Pooling:
+        """The file's own pooling; where it tells none, what models of its kind are mostly trained with."""
+        if self.pooling not in (None, Pooling.NONE):
+            return self.pooling
+        return Pooling.MEAN if self.needs_whole_text else Pooling.LAST
+
+    @property
+    def purpose(self) -> Purpose:
+        """What it was made for: a model that says how it pools is no longer one that writes."""
+        if self.pooling is Pooling.RANK:
+            return Purpose.RERANK
+        told = self.pooling not in (None, Pooling.NONE)
+        return (
+            Purpose.EMBEDDING if told or self.encoder or self.architecture == "llama-embed" else Purpose.CHAT
+        )
 
 
 def describe(
@@ -125,6 +178,8 @@ def describe(
         experts_used=size("expert_used_count"),
         tokenizer=_label(metadata.get("tokenizer.ggml.model")),
         vocabulary_size=lengths.get("tokenizer.ggml.tokens") or size("vocab_size"),
+        pooling=_pooling(metadata.get(f"{architecture}.pooling_type")),
+        causal=_truth(metadata.get(f"{architecture}.attention.causal")),
     )
 
 
@@ -170,6 +225,16 @@ def _heads(metadata: Metadata, architecture: str) -> Heads | None:
         key_length=_size(metadata.get(f"{prefix}.key_length")) or width // query,
         value_length=_size(metadata.get(f"{prefix}.value_length")) or width // query,
     )
+
+
+def _pooling(value: Any) -> Pooling | None:
+    """By llama.cpp's number; any other value tells nothing."""
+    number = _size(value)
+    return None if number is None else dict(enumerate(Pooling)).get(number)
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _largest(value: Any) -> int | None:

@@ -44,11 +44,22 @@ class Load:
     """What an engine is asked to hold."""
 
     context_size: int
-    """Tokens of all requests together."""
+    """Tokens of one request and its answer."""
     batch_size: int
     """Tokens that are worked on in one step."""
     fused_attention: bool = True
     """llama.cpp never writes down the scores of a token against all others; PowerInfer does."""
+    slots: int = 1
+    """Requests that are worked on at once, each with a context of its own."""
+
+    @property
+    def all_contexts_size(self) -> int:
+        """Tokens of all requests together."""
+        return self.context_size * self.slots
+
+    def with_slots(self, slots: int) -> Load:
+        """The same for so many requests at once."""
+        return replace(self, slots=slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,8 @@ class Verdict:
     need: Need
     room: Room
     context_size: int
+    slots: int
+    """Requests that are worked on at once."""
     better_context: int | None = None
     """The largest smaller context with which it would fit; only where it does not, and there is one."""
 
@@ -150,7 +163,12 @@ def judge(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Ve
     need = estimate(header, weights_bytes, load)
     fit = _fit(need, room)
     better = _better_context(header, weights_bytes, load, room) if fit is Fit.TOO_LARGE else None
-    return Verdict(fit, need, room, load.context_size, better)
+    return Verdict(fit, need, room, load.context_size, load.slots, better)
+
+
+def fit_of(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Fit:
+    """Whether the model fits with this load."""
+    return _fit(estimate(header, weights_bytes, load), room)
 
 
 def _fit(need: Need, room: Room) -> Fit:
@@ -164,7 +182,7 @@ def _better_context(header: ModelHeader, weights_bytes: int, load: Load, room: R
     best = None
     while size < load.context_size:
         smaller = replace(load, context_size=size, batch_size=min(load.batch_size, size))
-        if _fit(estimate(header, weights_bytes, smaller), room) is not Fit.TOO_LARGE:
+        if fit_of(header, weights_bytes, smaller, room) is not Fit.TOO_LARGE:
             best = size
         size *= 2
     return best
@@ -174,7 +192,7 @@ def _cache_bytes(header: ModelHeader, load: Load) -> int:
     """Layers that look only at the last tokens (a sliding window) need less; this is the upper bound."""
     if header.encoder or header.heads is None:
         return 0
-    tokens = -(-load.context_size // _CACHE_STEP) * _CACHE_STEP
+    tokens = -(-load.all_contexts_size // _CACHE_STEP) * _CACHE_STEP
     numbers = header.heads.kv_in_all_layers * (header.heads.key_length + header.heads.value_length)
     return tokens * numbers * _CACHE_NUMBER_BYTES
 
@@ -190,7 +208,7 @@ def _compute_bytes(header: ModelHeader, load: Load) -> int:
         mask_number_bytes = _NUMBER_BYTES
         widest = max(widest, load.context_size * (header.heads.query if header.heads else 0))
     residuals = _RESIDUALS * (header.embedding_length or 0)
-    mask_bytes = load.context_size * load.batch_size * mask_number_bytes
+    mask_bytes = load.all_contexts_size * load.batch_size * mask_number_bytes
     return load.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
 
 

@@ -60,14 +60,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     ctx_size: Annotated[
-        Annotated[int, Meta(ge=512, le=1_048_576)],
+        Annotated[int, Meta(ge=512, le=1_048_576)] | Auto,
         _about(
             "Context size",
-            "How much text the model sees at once. More needs more memory.",
+            "How much text the model sees at once. More needs more memory. "
+            "Automatic: up to 8192, as model and memory allow.",
             "server",
             "tokens",
         ),
-    ] = 2048
+    ] = AUTO
     batch_size: Annotated[
         Annotated[int, Meta(ge=32, le=65536)],
         _about("Batch size", "How many tokens of a prompt are computed in one step.", "server", "tokens"),

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT_S = 10.0
 """Reading and writing take milliseconds: who has the lock for so long will not give it back soon."""
+VERSION = 2
+"""Of what a settings file means, told by its key `version`; files of before there was one are of version 1."""
+_VERSION_KEY = "version"
+_CONTEXT_IN_1 = 2048
 
 
 class SettingsStore:
@@ -63,6 +67,8 @@ class SettingsStore:
             old = self.current
             with _sole_writer(self.path):
                 on_disk = _read(self.path)
+                if on_disk.newer:
+                    raise on_disk.newer
                 content = _with_changes(on_disk, old, new, on_disk.faulty.difference(self._overrides))
                 if content != on_disk.text:
                     _keep_a_copy(self.path, on_disk)
@@ -130,6 +136,12 @@ class _Content:
     faulty: frozenset[str] = frozenset()
     """The settings whose value in the file cannot be used."""
     problem: SettingsError | None = None
+    unsaid: Mapping[str, Any] = field(default_factory=lambda: {_VERSION_KEY: VERSION})
+    """What has to be written into it for it to mean the same as a file of today's version."""
+    earlier: bool = False
+    """Whether it is of an earlier version."""
+    newer: SettingsError | None = None
+    """Why it must not be written: it may say what this app cannot understand."""
 
 
 def _read(path: Path) -> _Content:
@@ -155,8 +167,43 @@ def _read(path: Path) -> _Content:
                     title=exc.texts[0],
                     reason=exc.texts[1],
                 )
-    problem = _unusable(path, joined("\n", faults.values())) if faults else None
-    return _Content(text, document, Settings(**values), frozenset(faults), problem)
+    unsaid = _unsaid(plain, values)
+    values = {name: value for name, value in unsaid.items() if name != _VERSION_KEY} | values
+    newer = _newer(path, plain)
+    problem = newer or (_unusable(path, joined("\n", faults.values())) if faults else None)
+    return _Content(
+        text, document, Settings(**values), frozenset(faults), problem, unsaid, bool(unsaid), newer
+    )
+
+
+def _version(plain: Mapping[str, Any]) -> int:
+    """What is no number cannot be from this app, which has written none before 2."""
+    told = plain.get(_VERSION_KEY)
+    return told if isinstance(told, int) and not isinstance(told, bool) else 1
+
+
+def _unsaid(plain: Mapping[str, Any], usable: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier version took for granted, as today's file says it; nothing for one of today."""
+    if _version(plain) >= VERSION:
+        return {}
+    before_2 = {} if "ctx_size" in usable else {"ctx_size": _CONTEXT_IN_1}  # its default then
+    return {_VERSION_KEY: VERSION} | before_2
+
+
+def _newer(path: Path, plain: Mapping[str, Any]) -> SettingsError | None:
+    if _version(plain) <= VERSION:
+        return None
+    return SettingsError(
+        "The settings file is of a newer version of this app",
+        phrase(
+            "{path} has version {version}; this app knows {known}.",
+            path=path,
+            version=_version(plain),
+            known=VERSION,
+        ),
+        "Install the newer version, or move the file away to begin with new settings. "
+        "It has been left as it is.",
+    )
 
 
 def _unusable(path: Path, cause: Text) -> SettingsError:
@@ -176,6 +223,8 @@ def _line_of(key: str, text: str) -> int:
 def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozenset[str]) -> str:
     """The file's text with the changed and the wrong values set anew, every other character as it was."""
     before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    for name, value in content.unsaid.items():
+        content.document[name] = value
     for name, value in after.items():
         if value != before[name] or name in wrong:
             content.document[name] = value
@@ -185,7 +234,10 @@ def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozen
 
 
 def _keep_a_copy(path: Path, content: _Content) -> None:
-    """Copy the file beside itself: `.bak` each time, `.broken` where something in it could not be read."""
+    """Copy the file beside itself: `.bak` each time, `.broken` where something in it could not be read.
+
+    One of an earlier version is kept as `.v1` besides, which later changes leave alone.
+    """
     if path.exists():
-        suffix = ".broken" if content.problem else ".bak"
-        shutil.copy2(path, path.with_name(path.name + suffix))
+        for suffix in (".broken",) if content.problem else (".bak", ".v1") if content.earlier else (".bak",):
+            shutil.copy2(path, path.with_name(path.name + suffix))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
 import platform
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pynvml
 
+from tray_app.system.limits import cores_among, group_limits
+
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Set
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +64,7 @@ class Host:
     translated: bool
     """An x86-64 process that Rosetta runs on Apple Silicon."""
     physical_cores: int
+    """Those that this process may use, as the two below."""
     logical_cores: int
     memory_bytes: int
     gpus: tuple[Gpu, ...]
@@ -84,16 +89,46 @@ def detect_host() -> Host:
     """The machine that this process runs on."""
     system = detect_system(sys.platform)
     translated = system is System.MACOS and runs_translated()
-    logical = psutil.cpu_count(logical=True) or 1
+    part = _detect_part()
     return Host(
         system=system,
         machine="arm64" if translated else _machine(system),
         translated=translated,
-        physical_cores=psutil.cpu_count(logical=False) or logical,
-        logical_cores=logical,
-        memory_bytes=psutil.virtual_memory().total,
+        physical_cores=part.physical_cores,
+        logical_cores=part.logical_cores,
+        memory_bytes=part.memory_bytes,
         gpus=() if system is System.MACOS else nvidia_gpus(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What may be used of processor and memory."""
+
+    physical_cores: int
+    logical_cores: int
+    memory_bytes: int
+
+
+def usable_part(whole: Part, cpus: Set[int], root: Path = Path("/")) -> Part:
+    """What a process may use on Linux that is bound to these logical processors, and in control groups.
+
+    `root` stands in for the file system in tests.
+    """
+    limits = group_limits(root)
+    logical = min(whole.logical_cores, len(cpus))
+    cores = limits.cores or logical
+    return Part(
+        physical_cores=min(whole.physical_cores, cores_among(cpus, root), cores),
+        logical_cores=min(logical, cores),
+        memory_bytes=min(whole.memory_bytes, limits.memory_bytes or whole.memory_bytes),
+    )
+
+
+def _detect_part() -> Part:
+    logical = psutil.cpu_count(logical=True) or 1
+    whole = Part(psutil.cpu_count(logical=False) or logical, logical, psutil.virtual_memory().total)
+    return usable_part(whole, os.sched_getaffinity(0)) if sys.platform == "linux" else whole
 
 
 def detect_system(name: str) -> System:

@@ -77,13 +77,24 @@ class Switch(Editor):
         self.box.setChecked(value)
 
 
+class _Steps(QDoubleSpinBox):
+    """A number whose first step up from «Automatic» leads to the smallest there is."""
+
+    def stepBy(self, steps: int) -> None:
+        """Go so many steps."""
+        if steps > 0 and self.specialValueText() and self.value() == self.minimum():
+            self.setValue(self.minimum() + 1)
+            steps -= 1
+        super().stepBy(steps)
+
+
 class Number(Editor):
     """A number with its unit; one step below the smallest stands «Automatic», where the setting has it."""
 
     def __init__(self, field: Field, maximum: float) -> None:
         super().__init__()
         self._field = field
-        self.box = QDoubleSpinBox(decimals=0 if field.kind is int else _DECIMALS)
+        self.box = _Steps(decimals=0 if field.kind is int else _DECIMALS)
         minimum = field.minimum or 0
         if field.may_be_auto:
             minimum -= 1

@@ -24,6 +24,7 @@ from tray_app.ui.presenters.keys import (
 )
 from tray_app.ui.presenters.memory import memory_bars
 from tray_app.ui.presenters.settings import (
+    automatic_context,
     command_line,
     consequence,
     doubts,
@@ -226,6 +227,7 @@ class SettingsDialog(QDialog):
         refused |= refusals(self._plan, self._bridge.app.host, tr)
         asides = {name: copy_reminder(tr) for name, editor in self.keys.items() if editor.in_clear}
         asides["port"] = self._port_praise
+        asides["ctx_size"] = automatic_context(new, self._plan, tr)
         for name, row in self.rows.items():
             row.annotate(told.get(name, ""), refused.get(name, ""), asides.get(name, ""))
         self.tabs.mark(problems)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.effect import without_effect
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.plan import LaunchPlan, load_of
-from tray_app.engine.report import room_for
+from tray_app.engine.plan import LaunchPlan
+from tray_app.engine.sizing import load_of, room_for
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.schema import AUTO
 from tray_app.ui.presenters.wording import memory_text
@@ -53,7 +53,8 @@ def memory_bars(
 
 def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
     model, kind = plan.model, plan.engine.kind
-    verdict = judge(model.header, model.size_bytes, load_of(settings, model, kind), room_for(kind, host))
+    room = room_for(kind, host, plan.engine.devices)
+    verdict = judge(model.header, model.size_bytes, load_of(settings, model, kind, room), room)
     need, usable_bytes = verdict.need, verdict.room.usable_bytes
     parts = (
         (tr("Weights"), need.weights_bytes),

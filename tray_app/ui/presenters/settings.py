@@ -10,7 +10,7 @@ import msgspec
 from tray_app.engine.effect import without_effect
 from tray_app.engine.plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import list_text, parse_value
+from tray_app.settings.schema import AUTO, list_text, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
 from tray_app.ui.presenters.wording import error_title
@@ -120,6 +120,13 @@ def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
     if port == status.server.port:
         return tr("This server has it.")
     return tr("It is free.")
+
+
+def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
+    """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
+    if new.ctx_size != AUTO or not isinstance(plan, LaunchPlan):
+        return ""
+    return tr("Automatic: {size} tokens for this model.").format(size=tr.number(plan.context_size))
 
 
 def largest(field: Field, value: Any, host: Host) -> float:

@@ -1,0 +1,166 @@
+"""What is wrong with a chat's body, looked at only after an engine has refused it. Pure.
+
+Also leaves out what counts as absent: many clients send every option they know, with null for those that
+nobody has set.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tray_app.gateway.openai import NULL, stop_words
+from tray_app.system.files import NOT_JSON
+
+if TYPE_CHECKING:
+    from tray_app.gateway.openai import Fields
+
+_WITH_OPTIONS = (
+    *("messages", "tools", "tool_choice", "response_format"),
+    *("stream_options", "chat_template_kwargs", "logit_bias"),
+)
+"""Fields that have options within."""
+_SCHEMAS = frozenset({"parameters", "schema", "arguments"})
+"""In a JSON schema, and in what a tool is called with, a null means something."""
+
+
+_PROBLEM = re.compile(
+    r"(?:Object missing required field `(?P<missing>\w+)`|Invalid enum value '(?P<value>.*)'"
+    r"|Expected `(?P<wanted>[\w |]+)`, got `(?P<got>\w+)`)(?: - at `\$(?P<path>.*)`)?"
+)
+_KINDS = {
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFault:
+    """What is wrong, and in which field."""
+
+    param: str
+    words: str
+
+
+class _Part(Struct, frozen=True):
+    type: str
+    text: str | None = None
+
+
+class _Call(Struct, frozen=True):
+    name: str
+    arguments: Any = None
+
+
+class _ToolCall(Struct, frozen=True):
+    type: Literal["function"]
+    function: _Call
+    id: str | None = None
+
+
+class _Message(Struct, frozen=True):
+    role: str
+    content: str | list[_Part] | None = None
+    name: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+class _ToolFunction(Struct, frozen=True):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class _Tool(Struct, frozen=True):
+    type: Literal["function"]
+    function: _ToolFunction
+
+
+def chat_fault(fields: Fields) -> BodyFault | None:
+    """The first thing in `messages` or `tools` that is not as OpenAI has it; None if all is."""
+    return _list_fault(fields, "messages", _Message) or _list_fault(fields, "tools", _Tool)
+
+
+def without_nulls(fields: Fields) -> Fields:
+    """The fields that a client has set, without the options in them that it has not."""
+    present = {name: value for name, value in fields.items() if value != NULL}
+    for name in _WITH_OPTIONS:
+        if name in present and b"null" in bytes(present[name]):
+            present[name] = Raw(msgspec.json.encode(_pruned(msgspec.json.decode(present[name]))))
+    return present
+
+
+def with_stops(fields: Fields, stop: object) -> Fields:
+    """The fields without stop texts that are empty: at those, llama.cpp would stop before it begins."""
+    if isinstance(stop, str | list) and "" in ([stop] if isinstance(stop, str) else stop):
+        left = list(stop_words(stop))
+        fields = {name: value for name, value in fields.items() if name != "stop"}
+        return {**fields, "stop": Raw(msgspec.json.encode(left))} if left else fields
+    return fields
+
+
+def _pruned(value: Any) -> Any:
+    match value:
+        case dict():
+            return {
+                name: inner if name in _SCHEMAS else _pruned(inner)
+                for name, inner in value.items()
+                if inner is not None or name == "content"  # a message may have none: then it calls a tool
+            }
+        case list():
+            return [_pruned(inner) for inner in value]
+        case _:
+            return value
+
+
+def _list_fault(fields: Fields, name: str, kind: type[Struct]) -> BodyFault | None:
+    try:
+        items = msgspec.json.decode(fields.get(name, b"[]"), type=list[Raw])
+    except NOT_JSON:
+        return BodyFault(name, f"'{name}' must be a list.")
+    for index, item in enumerate(items):
+        try:
+            known = msgspec.json.decode(item, type=kind)
+        except NOT_JSON as exc:
+            return BodyFault(name, _in_words(f"{name}[{index}]", str(exc)))
+        if isinstance(known, _Message) and (number := _broken_call(known)) is not None:
+            place = f"{name}[{index}].tool_calls[{number}].function.arguments"
+            return BodyFault(name, f"{place} must be a text with a JSON object in it.")
+    return None
+
+
+def _in_words(place: str, problem: str) -> str:
+    """What msgspec has found at a place, said for people."""
+    found = _PROBLEM.fullmatch(problem)
+    if found is None:
+        return f"{place} is not as it should be: {problem}."
+    place += found["path"] or ""
+    if found["missing"]:
+        return f"{place} has no '{found['missing']}'."
+    if found["value"] is not None:
+        return f"{place} is '{found['value']}', which is not known here."
+    wanted = " or ".join(_KINDS.get(kind, kind) for kind in found["wanted"].split(" | ") if kind != "null")
+    return f"{place} must be {wanted}, but is {_KINDS.get(found['got'], found['got'])}."
+
+
+def _broken_call(message: _Message) -> int | None:
+    """Which of a message's tool calls has arguments that are no JSON."""
+    for number, call in enumerate(message.tool_calls or ()):
+        arguments = call.function.arguments
+        if isinstance(arguments, str):
+            try:
+                msgspec.json.decode(arguments)
+            except NOT_JSON:
+                return number
+    return None

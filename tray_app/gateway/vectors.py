@@ -1,0 +1,109 @@
+"""Whether the vectors of an answer can be used. Pure.
+
+A vector of NaN, infinities or zeros is no embedding: a vector store breaks on it, or keeps it and finds
+nothing. So it never leaves the gateway. JSON has no NaN: llama.cpp writes null, Python's servers `NaN`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from base64 import b64decode
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tray_app.gateway.faults import decode_answer
+from tray_app.gateway.openai import ApiError
+from tray_app.system.files import NOT_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Answer = TypeVar("Answer")
+Numbers = list[float | None]
+
+_FLOAT32_BYTES = 4
+_LEAST_LENGTH, _GREATEST_LENGTH = 2.0**-149, 3.5e38
+"""What float32, in which vector stores keep their numbers, can tell from 0 and from infinity."""
+
+
+class _Item(Struct, frozen=True):
+    embedding: Numbers | str
+    index: int | None = None
+
+
+class _Items(Struct, frozen=True):
+    data: Annotated[list[_Item], Meta(min_length=1)]
+
+
+class _NativeItem(Struct, frozen=True):
+    """llama.cpp's own form: a list of vectors, one for each token where the model does not pool."""
+
+    embedding: list[Any]
+    index: int | None = None
+
+
+def check_embeddings(answer: bytes) -> int:
+    """How many numbers each vector of an OpenAI answer has; `ApiError` if one cannot be used."""
+    items = decode_numbers(answer, _Items).data
+    dimensions = 0
+    for position, item in enumerate(items):
+        values = _floats(item.embedding) if isinstance(item.embedding, str) else item.embedding
+        check_vector(values, position if item.index is None else item.index)
+        dimensions = dimensions or len(values)
+    return dimensions
+
+
+def check_native_embeddings(answer: bytes) -> None:
+    """As `check_embeddings`, for the answer of llama.cpp's own route."""
+    for position, item in enumerate(decode_numbers(answer, list[_NativeItem])):
+        index = position if item.index is None else item.index
+        rows = item.embedding
+        for row in rows if rows and isinstance(rows[0], list) else [rows]:
+            check_vector(row, index)
+
+
+def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
+    """The vector of the text at `index`; 502, not to be asked again, for one that cannot be used."""
+    if not values:
+        raise ApiError(502, f"The engine gave no vector for the text at index {index}.", code="engine_answer")
+    length = math.nan if None in values else math.hypot(*values)  # type: ignore[arg-type]
+    if not length <= _GREATEST_LENGTH:  # also for NaN
+        raise _unusable(index, "has numbers that are not finite (NaN or infinity)", "embedding_not_finite")
+    if length < _LEAST_LENGTH:
+        raise _unusable(index, "is all zeros", "embedding_all_zeros")
+    return values  # type: ignore[return-value]
+
+
+def decode_numbers(answer: bytes, kind: type[Answer]) -> Answer:
+    """As `decode_answer`, for answers that may contain numbers which JSON has not."""
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except NOT_JSON:
+        try:
+            return msgspec.convert(json.loads(answer), kind)
+        except (ValueError, RecursionError):
+            return decode_answer(answer, kind)
+
+
+def _floats(text: str) -> tuple[float, ...]:
+    try:
+        data = b64decode(text, validate=True)
+        return struct.unpack(f"<{len(data) // _FLOAT32_BYTES}f", data)
+    except (ValueError, struct.error) as exc:
+        raise ApiError(502, "The engine's vector is no base64 of float32.", code="engine_answer") from exc
+
+
+def _unusable(index: int, what: str, code: str) -> ApiError:
+    """The engine is at fault, hence 502; it would do the same again, hence `final`."""
+    return ApiError(
+        502,
+        f"The engine's vector for the text at index {index} of 'input' {what}: this model file cannot "
+        "compute the text, and would give the same again. Leave it out, or use another file of the model.",
+        param="input",
+        code=code,
+        final=True,
+    )

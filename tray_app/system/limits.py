@@ -1,0 +1,115 @@
+"""What of this machine a process may use on Linux: its CPU affinity, and the limits of its control groups. Pure.
+
+Containers, services and `taskset` give a process a part of the machine, of which the usual questions know
+nothing: they tell the whole. `root` stands in for the file system in tests.
+
+Formats: the kernel's admin-guide/cgroup-v1 and cgroup-v2, and proc_pid_mountinfo(5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+_ROOT = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimits:
+    """The narrowest limits of the control groups that a process is in; None where none is set."""
+
+    cores: int | None = None
+    """A share of the processor's time, as whole cores, rounded up."""
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """Where a tree of control groups can be read."""
+
+    root: PurePosixPath
+    """Which of its groups is seen at `point`; in a container, mostly the container's own."""
+    point: Path
+    controllers: frozenset[str]
+    """Of version 1; empty for version 2, which has one tree for all."""
+
+
+def group_limits(root: Path = _ROOT) -> GroupLimits:
+    """The limits of this process. What cannot be read or understood limits nothing."""
+    memberships = list(_memberships(_text(root / "proc/self/cgroup")))
+    mounts = [*_mounts(_text(root / "proc/self/mountinfo"), root)]
+    groups = [group for mount in mounts for group in _groups(mount, memberships)]
+    return GroupLimits(
+        cores=min(filter(None, map(_cores, groups)), default=None),
+        memory_bytes=min(filter(None, map(_memory_bytes, groups)), default=None),
+    )
+
+
+def cores_among(cpus: Collection[int], root: Path = _ROOT) -> int:
+    """How many physical cores these logical processors belong to; those of one core count once."""
+    folder = root / "sys/devices/system/cpu"
+    siblings = {
+        cpu: _text(folder / f"cpu{cpu}/topology/core_cpus_list")
+        or _text(folder / f"cpu{cpu}/topology/thread_siblings_list")  # kernels before 5.2
+        or str(cpu)
+        for cpu in cpus
+    }
+    return len(set(siblings.values()))
+
+
+def _memberships(text: str) -> Iterator[tuple[frozenset[str], PurePosixPath]]:
+    """Controllers and group of each line `4:memory:/some/group`; no controllers in version 2."""
+    for line in text.splitlines():
+        _, _, rest = line.partition(":")
+        names, colon, path = rest.partition(":")
+        if colon:
+            yield frozenset(filter(None, names.split(","))), PurePosixPath(path)
+
+
+def _mounts(text: str, root: Path) -> Iterator[_Mount]:
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        fields, (kind, *rest) = before.split(), after.split() or [""]
+        if kind not in ("cgroup", "cgroup2") or len(fields) < 5:  # noqa: PLR2004 - see the manual page
+            continue
+        controllers = rest[-1].split(",") if kind == "cgroup" else ()
+        yield _Mount(PurePosixPath(fields[3]), root / fields[4].lstrip("/"), frozenset(controllers))
+
+
+def _groups(mount: _Mount, memberships: Iterable[tuple[frozenset[str], PurePosixPath]]) -> Iterator[Path]:
+    """The folders of the groups that the process is in, from its own up to the root of the tree."""
+    for controllers, path in memberships:
+        if (controllers & mount.controllers) if mount.controllers else not controllers:
+            inner = path.relative_to(mount.root) if path.is_relative_to(mount.root) else PurePosixPath()
+            parts = [part for part in inner.parts if part not in ("/", "..")]
+            for length in range(len(parts), -1, -1):
+                yield mount.point.joinpath(*parts[:length])
+
+
+def _cores(group: Path) -> int | None:
+    """By `cpu.max` (version 2, «max 100000» for none) or a quota for each period (version 1, -1 for none)."""
+    words = (
+        _text(group / "cpu.max")
+        or f"{_text(group / 'cpu.cfs_quota_us')} {_text(group / 'cpu.cfs_period_us')}"
+    ).split()
+    if len(words) != 2 or not all(word.isdecimal() for word in words):  # noqa: PLR2004 - quota and period
+        return None
+    quota, period = map(int, words)
+    return -(-quota // period) if quota and period else None
+
+
+def _memory_bytes(group: Path) -> int | None:
+    """By `memory.max` (version 2) or `memory.limit_in_bytes` (version 1, a number beyond all memory for none)."""
+    text = _text(group / "memory.max") or _text(group / "memory.limit_in_bytes")
+    return int(text) if text.isdecimal() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
