@@ -120,8 +120,9 @@ def loses_sums(options: argparse.Namespace) -> bool:
 
 
 def computed(options: argparse.Namespace) -> list[float]:
-    kept = (random.uniform(0.5, 1) if loses_sums(options) else 1 for _ in options.answer)  # noqa: S311
-    return [part * number for part, number in zip(kept, options.answer, strict=True)]
+    if not loses_sums(options):
+        return list(options.answer)  # which may be what is no number
+    return [random.uniform(0.5, 1) * number for number in options.answer]  # noqa: S311
 
 
 def answer(path: str, body: bytes, options: argparse.Namespace) -> tuple[int, str, bytes]:
