@@ -35,7 +35,7 @@ from tray_app.engine import llamacpp_child
 _BUFFER = re.compile(r"(model|KV|compute) buffer size = +([\d.]+) MiB")
 _ADDRESS = re.compile(r"serving on (http://[\d.:]+)")
 NARROW = Shape()
-DEEP = Shape(width=768, layers=12, heads=12, kv_heads=12, feed_forward=2048, vocabulary=16_000)
+DEEP = Shape(width=768, layers=8, heads=12, kv_heads=12, feed_forward=2048, vocabulary=16_000)
 WIDE = Shape(width=768, layers=3, heads=12, kv_heads=12, feed_forward=4096, vocabulary=4000)
 
 
@@ -101,7 +101,7 @@ def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
 def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_long_texts(
     tmp_path: Path, *, quantized: bool
 ) -> None:
-    shape, load = replace(DEEP, quantized=quantized), Load(1024, 512, slots=4)
+    shape, load = replace(DEEP, quantized=quantized), Load(512, 512, slots=2)
     model = library_model(write_llama(tmp_path / "random.gguf", shape))
     with start(model.path, load, *memory_options(model)) as engine:
         _, address = read_until_ready(engine)
@@ -109,7 +109,7 @@ def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_long_tex
         draining.start()
         ask(address, "embeddings", {"input": [1] + [300] * (load.batch_size - 2)})
         for word in range(400, 403 + load.slots):  # more than the slots hold and may be kept
-            ask(address, "completions", {"prompt": [1] + [word] * 700, "max_tokens": 1})
+            ask(address, "completions", {"prompt": [1] + [word] * 350, "max_tokens": 1})
         used_bytes = psutil.Process(engine.pid).memory_info().rss
         engine.kill()
         draining.join()
@@ -124,7 +124,7 @@ def library_model(path: Path) -> Model:
 
 def memory_options(model: Model) -> list[tuple[str, str]]:
     """What the app tells the engine of memory."""
-    settings = Settings(ctx_size=1024, batch_size=512)
+    settings = Settings(ctx_size=512, batch_size=512)
     plan = plan_launch(settings, model, Engine(EngineKind.LLAMA_CPP, ("x",)), make_host())
     return [pair for pair in itertools.pairwise(plan.argv) if pair[0] in ("--cache-ram-mib", "--load-mode")]
 
