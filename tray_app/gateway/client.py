@@ -26,7 +26,7 @@ from tray_app.gateway.proof import (
     Welcome,
     new_nonce,
 )
-from tray_app.phrases import phrase
+from tray_app.phrases import one_line, phrase
 from tray_app.system.files import NOT_JSON
 from tray_app.system.ports import port_owners
 from tray_app.system.programs import THIS_APP, program_name
@@ -334,7 +334,7 @@ def _piece(payload: bytes) -> str:
             "The server's answer makes no sense", "An event is not the JSON of this app."
         ) from exc
     if event.error:
-        raise GatewayError("The answer broke off", event.error.message)
+        raise GatewayError("The answer broke off", one_line(event.error.message))
     return "".join(choice.text for choice in event.choices)
 
 

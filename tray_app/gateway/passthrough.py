@@ -29,6 +29,7 @@ from tray_app.gateway.openai import (
     decode,
     embedding_texts,
 )
+from tray_app.phrases import one_line
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ def _refusal(status: int, answer: bytes) -> ApiError:
     message = refusal.error.message if refusal.error else refusal.message
     if message is None:
         return ApiError(502, f"The engine answered with status {status}.", code="engine_answer")
+    message = one_line(message)
     code = "context_length_exceeded" if refusal.error and refusal.error.type == _TOO_LONG else None
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return ApiError(status, message, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)

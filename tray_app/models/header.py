@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tray_app.models.ggml import FILE_TYPES, TENSOR_TYPES
+from tray_app.phrases import one_line
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -178,9 +179,8 @@ def _largest(value: Any) -> int | None:
 
 
 def _label(value: Any) -> str | None:
-    """A text to be shown: without the control characters that could trick a terminal."""
-    text = "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
-    return text or None
+    """A text to be shown."""
+    return (one_line(value) if isinstance(value, str) else "") or None
 
 
 def _size(value: Any) -> int | None:

@@ -14,6 +14,7 @@ from tray_app.ui import icons
 from tray_app.ui.presenters.menu import COPIES, MENU, Command, Submenu, submenu_title
 from tray_app.ui.presenters.tray import Shape, tray_view
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ class Tray(QObject):
     def __init__(self, status: AppStatus, *, template: bool, over_dbus: bool) -> None:
         super().__init__()
         self._literal = _for_dbus if over_dbus else _for_widget
+        self._plain = _without_markup if over_dbus else str
         self._status = status
         self._template = template
         self._step = 0
@@ -93,7 +95,7 @@ class Tray(QObject):
         kind = (
             QSystemTrayIcon.MessageIcon.Warning if notice.failed else QSystemTrayIcon.MessageIcon.Information
         )
-        self.icon.showMessage(notice.title, notice.text, kind)
+        self.icon.showMessage(self._plain(notice.title), self._plain(notice.text), kind)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The menu hears of a change between light and dark; the icon, which is no widget, does not."""
@@ -172,7 +174,7 @@ class Tray(QObject):
         self.menu.setWindowTitle(tr("Tray menu"))
         for submenu, menu in self._submenus.items():
             menu.setTitle(submenu_title(submenu, tr))
-        self.icon.setToolTip(view.headline)
+        self.icon.setToolTip(self._plain(view.headline))
         self._headline.setText(self._literal(view.headline))
         self._download.setText(self._literal(view.download_line))
         self._download.setVisible(bool(view.download_line))
@@ -181,7 +183,7 @@ class Tray(QObject):
             action.setText(entry.text)
             action.setVisible(entry.visible)
             action.setEnabled(entry.enabled)
-            action.setToolTip(entry.reason)
+            action.setToolTip(literal(entry.reason))
             action.setCheckable(entry.checked is not None)
             action.setChecked(bool(entry.checked))
 
@@ -222,3 +224,11 @@ def _for_dbus(text: str) -> str:
     panels would show «Q4_0» as «Q40», and there is no way to write `&`.
     """
     return text.replace("_", "__").replace("&", "\N{FULLWIDTH AMPERSAND}")
+
+
+def _without_markup(text: str) -> str:
+    """A text for a panel, which may take what looks like HTML in tooltips and notifications for such.
+
+    Others show it as it is, so it cannot be escaped: it gets a sign in which nothing begins.
+    """
+    return text.replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
