@@ -46,7 +46,8 @@ _SIGNS = (
     "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u3164\ufeff\uffa0"  # not to be seen
     "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd"  # reach over what follows
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
-    "\ufdd0-\ufdef\ufffe\uffff"  # no characters: D-Bus and XML refuse them
+    "\ufdd0-\ufdef"  # no characters, as the last two of each plane: D-Bus and XML refuse them
+    + "".join(f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 )
 _WITHIN_WORDS = f"[^{_SIGNS}\x00-\x7f\u200c\u200d]"
 _HARMFUL = re.compile(

@@ -22,4 +22,5 @@ def _harms(text: str, at: int) -> bool:
     sign = text[at]
     if sign in "\u200c\u200d":
         return any(beside == "" or beside.isascii() for beside in (text[at - 1 : at], text[at + 1 : at + 2]))
-    return unicodedata.category(sign) in _STEERING or sign in INVISIBLE
+    no_character = 0xFDD0 <= ord(sign) <= 0xFDEF or ord(sign) & 0xFFFE == 0xFFFE
+    return no_character or unicodedata.category(sign) in _STEERING or sign in INVISIBLE

@@ -14,7 +14,6 @@ from tray_app.ui import icons
 from tray_app.ui.presenters.menu import COPIES, MENU, Command, Submenu, submenu_title
 from tray_app.ui.presenters.tray import Shape, tray_view
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +182,7 @@ class Tray(QObject):
             action.setText(entry.text)
             action.setVisible(entry.visible)
             action.setEnabled(entry.enabled)
-            action.setToolTip(literal(entry.reason))
+            action.setToolTip(entry.reason)
             action.setCheckable(entry.checked is not None)
             action.setChecked(bool(entry.checked))
 

@@ -27,7 +27,7 @@ from tray_app.ui.presenters.tray import (
 )
 from tray_app.ui.texts import tr
 from tray_app.ui.vitals_panel import VitalsPanel
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, literal, text_label
+from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
@@ -211,4 +211,4 @@ def _engine_text(status: AppStatus) -> str:
 
 def _permit(button: QPushButton, refusal: str) -> None:
     button.setEnabled(not refusal)
-    button.setToolTip(literal(refusal))
+    button.setToolTip(refusal)
