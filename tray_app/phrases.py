@@ -49,14 +49,13 @@ _SIGNS = (
     "\ufdd0-\ufdef"  # no characters, as the last two of each plane: D-Bus and XML refuse them
     + "".join(f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 )
-_WITHIN_WORDS = f"[^{_SIGNS}\x00-\x7f\u200c\u200d]"
-_HARMFUL = re.compile(
-    f"[{_SIGNS}]"
-    # Languages and emoji are written with joiners; elsewhere these only make two names look alike.
-    f"|(?<!{_WITHIN_WORDS})[\u200c\u200d]|[\u200c\u200d](?!{_WITHIN_WORDS})"
-)
+_JOINERS = "\u200c\u200d"
+_HARMFUL = re.compile(f"[{_SIGNS}{_JOINERS}]")
 """What no text of a stranger (a server, an engine, a file's name, a model) may bring along: it steers a
-terminal, ends a line, turns the direction of writing, or hides. All else stays as it is."""
+terminal, ends a line, turns the direction of writing, or hides. All else stays as it is.
+
+Joiners are among them, and looked at one by one."""
+_WITHIN_WORDS = re.compile(f"[^{_SIGNS}{_JOINERS}\x00-\x7f]")
 
 
 def presentable(name: object) -> str:
@@ -68,11 +67,27 @@ def presentable(name: object) -> str:
     return rewritten(text, lambda _: _REPLACEMENT)
 
 
-def rewritten(text: str, rewrite: Callable[[str], str]) -> str:
-    """A stranger's text with what `rewrite` gives for each harmful character."""
-    if text.isascii() and text.isprintable():  # most are
+def rewritten(text: str, rewrite: Callable[[str], str], kept: str = "") -> str:
+    """A stranger's text with what `rewrite` gives for each harmful character that is not `kept`."""
+    there = set(text).difference(kept)  # engines print much, of few different characters
+    if not (harmful := _HARMFUL.findall("".join(there))):
         return text
-    return _HARMFUL.sub(lambda found: rewrite(found[0]), text)
+    found_here = re.compile(f"[{re.escape(''.join(harmful))}]")
+    return found_here.sub(lambda found: found[0] if _joins(found) else rewrite(found[0]), text)
+
+
+def _joins(found: re.Match[str]) -> bool:
+    """Whether it is a joiner between letters or signs that are written with such, as emoji are.
+
+    Elsewhere, a joiner only makes two names look alike.
+    """
+    if found[0] not in _JOINERS:
+        return False
+    before, after = (
+        found.string[max(0, found.start() - 1) : found.start()],
+        found.string[found.end() : found.end() + 1],
+    )
+    return all(map(_WITHIN_WORDS.match, (before, after)))
 
 
 def one_line(text: object) -> str:
@@ -87,7 +102,7 @@ def visible(text: str, kept: str = "\n\t") -> str:
 
     `kept` are characters that may do here what they do.
     """
-    return rewritten(text, lambda sign: sign if sign in kept else _escaped(sign))
+    return rewritten(text, _escaped, kept)
 
 
 def json_text(value: object) -> str:
