@@ -30,7 +30,7 @@ from tray_app.engine.supervisor import Supervisor
 from tray_app.engine.vitals import vitals_of
 from tray_app.errors import AppError, DownloadError, GatewayError, ModelError
 from tray_app.examination import RunningApp
-from tray_app.gateway.client import complete, embed
+from tray_app.gateway.client import SlowAnswerError, complete, embed, find_running
 from tray_app.gateway.control import Control, Removed
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_all
@@ -51,7 +51,6 @@ from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
-from tray_app.system.instance import Role
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
@@ -141,7 +140,6 @@ class App:
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
-        self._asked = Role(paths.state, "control")
         self.downloads.changed.connect(self.care.note_checksums)
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
@@ -370,12 +368,12 @@ class App:
     ) -> None:
         """Let terminal commands and a second start ask this app, unless they ask another one already.
 
+        `AppError` if another program, or another user, has the lock of the app that is asked.
+
         `quit_app` and `show_window` are called when they say so, on a thread of the control listener;
         `show_window` with a model that somebody wants to have, or an empty text.
         """
-        if not self._asked.take():
-            return
-        self._control = Control(
+        control = Control(
             self.paths.state,
             status=lambda: status_document(self.status()),
             actions={
@@ -388,7 +386,10 @@ class App:
             show=show_window or _no_window,
             remove=self._remove_for_terminal,
         )
-        self._control.open()
+        while not control.open():
+            if self._another_is_asked():
+                return
+        self._control = control
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the engine and every download (they go on next time) and free everything."""
@@ -402,9 +403,15 @@ class App:
         self.downloads.close(rest_s())  # before the control address, where a start may wait for one
         if self._control:
             self._control.close(rest_s())
-        self._asked.give_back()
         self._supervisor.close(rest_s())
         self._log.close()
+
+    def _another_is_asked(self) -> bool:
+        """Whether another app answers; if not, the lock is free again: it was only looked at."""
+        try:
+            return find_running(self.paths.state) is not None
+        except SlowAnswerError:
+            return True
 
     def _take_up(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:

@@ -111,10 +111,10 @@ def patient_here(environ: Mapping[str, str]) -> Patient:
     paths, host = AppPaths.from_environment(environ), detect_host()
     store = SettingsStore(paths.settings_file)
     catalog, catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
-    silent: SlowAnswerError | None = None
+    silent: AppError | None = None
     try:
         running = _running_app(paths.state)
-    except SlowAnswerError as exc:
+    except AppError as exc:
         running, silent = None, exc
     return Patient(
         paths=paths,

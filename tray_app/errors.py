@@ -13,6 +13,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tray_app.phrases import one_line, visible
+
 if TYPE_CHECKING:
     from tray_app.phrases import Text
 
@@ -36,7 +38,7 @@ class AppError(Exception):
     `title` says what happened, `message` why, `hint` what to press or type. All are plain English without a
     trailing newline; `texts` are the same three as they were given, for a user interface that translates.
     `fix` is what a program can do about it, `setting` the name of the setting that is to blame, `evidence`
-    the lines of a log that show the cause.
+    the lines of a log that show the cause. What strangers wrote into any of them does no harm.
     """
 
     def __init__(
@@ -49,16 +51,20 @@ class AppError(Exception):
         setting: str = "",
         evidence: tuple[str, ...] = (),
     ) -> None:
-        self.texts = (title, message, hint)
+        self.texts = (_harmless(title), _harmless(message), _harmless(hint))
         self.title, self.message, self.hint = map(str, self.texts)
         super().__init__(self.title, self.message, self.hint)
         self.fix = fix
         self.setting = setting
-        self.evidence = evidence
+        self.evidence = tuple(map(one_line, evidence))
 
     def __str__(self) -> str:
         parts = (self.title, self.message, *(f"  {line}" for line in self.evidence), self.hint)
         return "\n".join(part for part in parts if part)
+
+
+def _harmless(text: Text) -> Text:
+    return visible(text) if isinstance(text, str) else text
 
 
 class SettingsError(AppError):

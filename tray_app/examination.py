@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tray_app.phrases import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -212,7 +214,7 @@ def report(examination: Examination, home: Path) -> str:
         lines += [f"  {line}" for line in problem.message.splitlines()]
         lines += [f"  → {problem.hint}"] if problem.hint else []
     lines += [_conclusion(examination)]
-    return redact("\n".join(lines), home)
+    return visible(redact("\n".join(lines), home))
 
 
 def summary(examination: Examination) -> Iterator[str]:

@@ -1,18 +1,20 @@
 """English texts that a user interface may say in another language, with the values they speak of. Pure.
 
 What a person may read is written where it is known, far below any window. A `Phrase` keeps its words apart
-from its values, so that the words can be translated later; `str()` of it is the English text.
+from its values, so that the words can be translated later; `str()` of it is the English text. What strangers
+say (servers, engines, models, names of files) is made harmless here, and nowhere else.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import unicodedata
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +35,97 @@ Text = str | Phrase
 """What a person may read. A `str` is translated if it stands in the sources as it is, else shown as it is."""
 
 
+LINE_LIMIT = 200
+"""So many characters of what a stranger says are repeated in a message: about two lines of a window."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_NOT_SHOWN = ("Cs", "Cc", "Cf", "Zl", "Zp")
-"""Unicode's classes of what no screen shows: halves of characters, controls, formatting, ends of lines."""
-_JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
-"""Formatting that languages and emoji are written with."""
+_SIGNS = (
+    "\x00-\x1f\x7f-\x9f"  # controls: they steer terminals, and end lines
+    "\u2028\u2029"  # ends of lines and paragraphs
+    "\ud800-\udfff"  # halves of characters: what Python keeps of bytes that are no letters
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # the direction of writing
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u3164\ufeff\uffa0"  # not to be seen
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd"  # reach over what follows
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    "\ufdd0-\ufdef"  # no characters, as the last two of each plane: D-Bus and XML refuse them
+    + "".join(f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+)
+_JOINERS = "\u200c\u200d"
+_HARMFUL = re.compile(f"[{_SIGNS}{_JOINERS}]")
+"""What no text of a stranger (a server, an engine, a file's name, a model) may bring along: it steers a
+terminal, ends a line, turns the direction of writing, or hides. All else stays as it is.
+
+Joiners are among them, and looked at one by one."""
+_WITHIN_WORDS = re.compile(f"[^{_SIGNS}{_JOINERS}\x00-\x7f]")
 
 
 def presentable(name: object) -> str:
-    """The name of a file, or a path, in one line that every screen, log and JSON takes.
+    """A stranger's text, such as a file's name or path, in one line that every screen, log and JSON takes.
 
-    Bytes that are no letters of UTF-8 (Python keeps them as surrogates), control characters, ends of lines
-    and what turns the direction of writing become "�"; all else stays. What it gives is for reading: it may
-    name no file any more.
+    What is harmful becomes "�". What it gives is for reading: it may name no file any more.
     """
     text = os.fspath(name) if isinstance(name, os.PathLike) else str(name)
-    if text.isprintable():
+    return rewritten(text, lambda _: _REPLACEMENT)
+
+
+def rewritten(text: str, rewrite: Callable[[str], str], kept: str = "") -> str:
+    """A stranger's text with what `rewrite` gives for each harmful character that is not `kept`."""
+    there = set(text).difference(kept)  # engines print much, of few different characters
+    if not (harmful := _HARMFUL.findall("".join(there))):
         return text
-    return "".join(_REPLACEMENT if _is_not_shown(sign) else sign for sign in text)
+    found_here = re.compile(f"[{re.escape(''.join(harmful))}]")
+    return found_here.sub(lambda found: found[0] if _joins(found) else rewrite(found[0]), text)
 
 
-def _is_not_shown(sign: str) -> bool:
-    return unicodedata.category(sign) in _NOT_SHOWN and sign not in _JOINERS
+def _joins(found: re.Match[str]) -> bool:
+    """Whether it is a joiner between letters or signs that are written with such, as emoji are.
+
+    Elsewhere, a joiner only makes two names look alike.
+    """
+    if found[0] not in _JOINERS:
+        return False
+    before, after = (
+        found.string[max(0, found.start() - 1) : found.start()],
+        found.string[found.end() : found.end() + 1],
+    )
+    return all(map(_WITHIN_WORDS.match, (before, after)))
+
+
+def one_line(text: object) -> str:
+    """What a stranger says, as a part of a message: one line of at most LINE_LIMIT characters."""
+    words = str(text)[: 10 * LINE_LIMIT].split()
+    line = presentable(" ".join(words))
+    return line if len(line) <= LINE_LIMIT else f"{line[: LINE_LIMIT - 1]}…"
+
+
+def visible(text: str, kept: str = "\n\t") -> str:
+    r"""A text of several lines, with escapes such as `\x1b` in place of what is harmful in it.
+
+    `kept` are characters that may do here what they do.
+    """
+    return rewritten(text, _escaped, kept)
+
+
+def json_text(value: object) -> str:
+    """JSON for people, that says the same with escapes in place of what is harmful in it."""
+    return rewritten(json.dumps(value, ensure_ascii=False), _escaped_for_json)
+
+
+def _escaped_for_json(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
 
 
 def phrase(template: str, **values: object) -> Phrase:
     """A phrase. `template` is a literal: `dev.py translate` collects these calls.
 
-    Paths and texts among the values are made `presentable`.
+    All values but numbers and phrases are made `presentable`.
     """
     shown = {
-        key: presentable(value) if isinstance(value, str | os.PathLike) else value
+        key: value if isinstance(value, Phrase | int | float) else presentable(value)
         for key, value in values.items()
     }
     return Phrase(template, shown)

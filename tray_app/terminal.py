@@ -12,7 +12,6 @@ import json
 import os
 import re
 import sys
-import unicodedata
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -35,7 +34,7 @@ from typer.core import TyperCommand
 from tray_app.app import App
 from tray_app.download.progress import Phase
 from tray_app.errors import AppError
-from tray_app.phrases import phrase
+from tray_app.phrases import phrase, visible
 from tray_app.selftest import SENTENCE
 from tray_app.server_status import ServerState
 
@@ -72,29 +71,11 @@ class TakesTexts(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-_NOT_SEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Categories of letters that steer a terminal, turn the direction of a line, or are no letters at all."""
-_HARMLESS = "\n\t\u200c\u200d"
-"""Of these: ends of lines, and what joins the letters of some languages."""
-
-
 class OutputError(AppError):
     """The terminal, the pipe or the file that the output goes to does not take it."""
 
     def __init__(self, exc: OSError) -> None:
         super().__init__(phrase("The output could not be written: {reason}", reason=exc.strerror or exc))
-
-
-def visible(text: str) -> str:
-    r"""`text` with escapes as `\x1b` in place of letters that a terminal would act on or not show."""
-    if text.isprintable():
-        return text
-    return "".join(_escaped(letter) for letter in text)
-
-
-def _escaped(letter: str) -> str:
-    steers = unicodedata.category(letter) in _NOT_SEEN and letter not in _HARMLESS
-    return letter.encode("unicode_escape").decode() if steers else letter
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Targets that are the control address: requests with its token, and files that say where it is."""
+"""Targets that are the control address: requests with a proof, and files that say where it is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from tests.fuzz.harness import Target, edited
 from tests.fuzz.wire import REFUSALS, check_shape, check_success, send
 from tray_app.errors import GatewayError
 from tray_app.gateway.client import find_running
-from tray_app.gateway.control import FILE_NAME, Control, ControlFile, Removed, Removing, StatusDocument
+from tray_app.gateway.control import Control, Removed, StatusDocument
+from tray_app.gateway.controlfile import FILE_NAME, read_control_file
+from tray_app.gateway.proof import CHALLENGE_PATH, PROOF_OF_REQUEST, Challenge, Exchange, Welcome, new_nonce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tray_app.gateway.control import Removing
+    from tray_app.gateway.controlfile import ControlFile
 
 
 CONTROL_REQUESTS = [
@@ -53,15 +56,24 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
         )
         control.open()
         try:
-            file = msgspec.json.decode((Path(folder) / FILE_NAME).read_bytes(), type=ControlFile)
+            file = read_control_file(Path(folder))
+            assert file
             yield partial(check_control, file)
         finally:
             control.close()
 
 
 def check_control(file: ControlFile, data: bytes) -> None:
-    """A success or a refusal; nothing at all without the token."""
-    answer = send(file.port, data, {"Authorization": f"Bearer {file.token}"})
+    """A success or a refusal; nothing at all without a proof."""
+
+    def sign(method: str, path: str, body: bytes) -> dict[str, str]:
+        nonce = new_nonce()
+        challenge = f"POST {CHALLENGE_PATH}\n\n".encode() + msgspec.json.encode(Challenge(nonce))
+        welcome = msgspec.json.decode(send(file.port, challenge).body, type=Welcome)
+        exchange = Exchange(file.token, nonce, welcome.nonce)
+        return {PROOF_OF_REQUEST: exchange.header(exchange.of_request(method, path, body))}
+
+    answer = send(file.port, data, sign)
     check_shape(answer, frozenset((200, 204)))
     check_success(answer)
     assert send(file.port, data).status in REFUSALS

@@ -9,6 +9,10 @@ import http.client
 import json
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TIMEOUT_S = 15.0
 LONGEST_ANSWER = 1 << 20
@@ -26,16 +30,21 @@ class Answer:
     body: bytes
 
 
-def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answer:
-    """The answer to a request, whose head is put right just so far that it is HTTP."""
+def send(port: int, data: bytes, sign: Callable[[str, str, bytes], dict[str, str]] | None = None) -> Answer:
+    """The answer to a request, whose head is put right just so far that it is HTTP.
+
+    `sign` gives further headers for its method, path and body.
+    """
     head, _, body = data.partition(b"\n\n")
     first, *lines = head.decode("latin-1").split("\n")
-    method, _, path = first.partition(" ")
+    word, _, rest = first.partition(" ")
+    method = word if word in METHODS else "POST"
+    path = "/" + re.sub(r"[^\x21-\x7e]", "_", rest.removeprefix("/"))[:LONGEST_LINE]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         connection.putrequest(
-            method if method in METHODS else "POST",
-            "/" + re.sub(r"[^\x21-\x7e]", "_", path.removeprefix("/"))[:LONGEST_LINE],
+            method,
+            path,
             skip_host=any(line.lower().startswith("host:") for line in lines),
         )
         sent = set(FRAMING)
@@ -45,7 +54,7 @@ def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answe
                 connection.putheader(
                     name, re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", value.strip()).encode("latin-1")
                 )
-        for name, value in (headers or {}).items():
+        for name, value in (sign(method, path, body) if sign else {}).items():
             connection.putheader(name, value)
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)

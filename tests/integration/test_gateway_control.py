@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import stat
-import subprocess
 import sys
 import threading
+import time
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
 
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
-from tray_app.errors import EngineError, GatewayError, ModelError
-from tray_app.gateway.client import SlowAnswerError, complete, embed, find_running
-from tray_app.gateway.control import (
-    FILE_NAME,
-    Control,
-    ControlFile,
-    Removed,
-    Removing,
-    StatusDocument,
-)
+from tests.fakes.relay import relay
+from tray_app.errors import AppError, EngineError, GatewayError, ModelError
+from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, embed, find_running
+from tray_app.gateway.control import Control, Removed, Removing, StatusDocument
+from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
@@ -64,6 +60,41 @@ class Calls:
 
     def quit(self) -> None:
         self.names.append("quit")
+
+
+def file_of(folder: Path) -> ControlFile:
+    """What the running app tells those who can read its file."""
+    file = read_control_file(folder)
+    assert file
+    return file
+
+
+def replayed(port: int, request: bytes) -> int:
+    """The status with which a request is answered that is sent as it was recorded."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        return int(connection.recv(4096).split()[1])
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+SPOILT: list[Callable[[Path], object]] = [
+    lambda path: path.mkdir(),
+    lambda path: path.write_bytes(b"[" * 100_000),
+    lambda path: path.write_text('{"port":9,"token":"é日","pid":1}', encoding="utf-8"),
+    lambda path: path.write_bytes(b'{"port":9,"token":"\\ud800","pid":1}'),
+    lambda path: path.write_bytes(b'{"port":99999,"token":"x","pid":1}'),
+    lambda path: path.write_bytes(b'{"port":80,"token":"x","pid":99999999999999999999}'),
+    *([os.mkfifo, _endless, _huge] if sys.platform != "win32" else []),
+]
+"""What may be in the place of the app's file."""
 
 
 @pytest.fixture
@@ -123,10 +154,14 @@ def test_an_action_that_fails_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("control")
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer wrong", "Bearer é", "Basic eDp5"])
-def test_without_the_token_nothing_is_told_or_done(tmp_path: Path, calls: Calls, authorization: str) -> None:
-    url = f"http://127.0.0.1:{json.loads((tmp_path / FILE_NAME).read_text())['port']}"
-    headers = {"Authorization": authorization.encode().decode("latin-1")}
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "HMAC-SHA256", "HMAC-SHA256 00 00 00", "HMAC-SHA256 x y z", "HMAC-SHA256 é", "Bearer {token}"],
+)
+def test_without_a_proof_nothing_is_told_or_done(tmp_path: Path, calls: Calls, authorization: str) -> None:
+    file = file_of(tmp_path)
+    url = f"http://127.0.0.1:{file.port}"
+    headers = {"Authorization": authorization.format(token=file.token).encode().decode("latin-1")}
     assert get(f"{url}/status", **headers).status_code == 401
     assert post(f"{url}/stop", {}, **headers).status_code == 401
     assert get(f"{url}/nothing", **headers).status_code == 401
@@ -134,10 +169,139 @@ def test_without_the_token_nothing_is_told_or_done(tmp_path: Path, calls: Calls,
 
 
 @pytest.mark.usefixtures("control")
-def test_another_program_behind_the_port_is_not_taken_for_the_app(tmp_path: Path) -> None:
-    file = tmp_path / FILE_NAME
-    content = json.loads(file.read_text())
-    file.write_text(json.dumps({**content, "token": "of an app that died"}))
+def test_what_is_no_challenge_is_refused(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{file_of(tmp_path).port}/challenge"
+    assert post(url, {"nonce": 7}).status_code == 400
+    assert post(url, {"nonce": "A" * 2**17}).status_code == 413
+
+
+@pytest.mark.usefixtures("control")
+def test_the_secret_is_not_among_what_is_sent(tmp_path: Path) -> None:
+    file = file_of(tmp_path)
+    with relay(file.port) as between:
+        client = ControlClient(ControlFile(between.port, file.token, file.pid))
+        assert client.status() == READY
+        client.show("hf:owner/repo/tiny.gguf")
+    wire = b"".join((*between.from_clients, *between.from_server))
+    assert b"tiny.gguf" in wire
+    for spelt in (file.token.encode(), b64encode(file.token.encode()), file.token.encode().hex().encode()):
+        assert spelt not in wire
+
+
+@pytest.mark.usefixtures("control")
+def test_a_request_that_somebody_recorded_is_of_no_use(tmp_path: Path, calls: Calls) -> None:
+    file = file_of(tmp_path)
+    with relay(file.port) as between:
+        ControlClient(ControlFile(between.port, file.token, file.pid)).quit()
+    said = between.from_clients[0]
+    recorded = said[said.index(b"POST /quit") :]
+    other = recorded.replace(b"/quit", b"/stop")  # a proof is for one wish
+
+    assert [replayed(file.port, wish) for wish in (recorded, recorded, other)] == [401, 401, 401]
+    assert calls.names == ["quit"]
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize(
+    ("told", "forged"), [(b"8080", b"6666"), (b" 200 ", b" 204 "), (b"Authentication-Info", b"Nothing")]
+)
+def test_an_answer_that_was_changed_on_its_way_is_not_believed(
+    tmp_path: Path, told: bytes, forged: bytes
+) -> None:
+    file = file_of(tmp_path)
+
+    def change(said: bytes) -> bytes:
+        return said.replace(told, forged) if b"base_url" in said else said
+
+    with relay(file.port, change) as between:
+        client = ControlClient(ControlFile(between.port, file.token, file.pid))
+        with pytest.raises(GatewayError, match="Another program answers in its place"):
+            client.status()
+
+
+@pytest.mark.usefixtures("control")
+def test_who_has_the_port_but_not_the_secret_is_told_nothing(tmp_path: Path, calls: Calls) -> None:
+    file = file_of(tmp_path)
+    with relay(file.port) as between:
+        client = ControlClient(ControlFile(between.port, "another secret", file.pid))
+        with pytest.raises(GatewayError, match="Another program answers in its place"):
+            client.show("/home/somebody/thesis.gguf")
+    assert b"thesis" not in between.from_clients[0]
+    assert calls.names == []
+
+
+def test_a_stale_file_is_removed_and_its_port_not_even_asked(tmp_path: Path) -> None:
+    with relay() as impostor:
+        stale = ControlFile(impostor.port, "secret", os.getpid())
+        (tmp_path / FILE_NAME).write_bytes(msgspec.json.encode(stale))
+        assert find_running(tmp_path) is None
+        assert impostor.from_clients == []
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_where_a_program_only_holds_the_lock_this_is_said(tmp_path: Path) -> None:
+    holder = ControlPlace(tmp_path)
+    assert holder.take()
+    with relay() as impostor:
+        for file in (None, ControlFile(impostor.port, "secret", os.getpid()), ControlFile(9, "é日", 1)):
+            if file:
+                (tmp_path / FILE_NAME).write_bytes(msgspec.json.encode(file))
+            with pytest.raises(GatewayError, match=r"A program holds .*control\.lock") as said:
+                find_running(tmp_path, patience_s=0.2)
+            assert "delete this file" in said.value.hint
+    holder.give_back()
+    assert find_running(tmp_path) is None
+
+
+def test_an_app_that_comes_up_is_waited_for(tmp_path: Path, calls: Calls) -> None:
+    holder = ControlPlace(tmp_path)
+    assert holder.take()
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    assert not control.open()
+    with ThreadPoolExecutor(1) as people:
+        finding = people.submit(find_running, tmp_path)
+        holder.give_back()
+        while not control.open():  # while somebody only looks
+            pass
+        try:
+            finding.result(10)
+            assert find_running(tmp_path)
+        finally:
+            control.close()
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_what_is_no_file_of_ours_is_no_running_app_and_hinders_none(
+    tmp_path: Path, calls: Calls, spoil: Callable[[Path], object]
+) -> None:
+    spoil(tmp_path / FILE_NAME)
+    began_s = time.monotonic()
+    assert find_running(tmp_path) is None
+    assert time.monotonic() - began_s < 5
+    spoil(tmp_path / FILE_NAME)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    assert control.open()
+    assert find_running(tmp_path)
+    control.close()
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_a_file_that_was_spoilt_while_the_app_runs_is_said_and_does_not_disturb_its_end(
+    tmp_path: Path, control: Control, spoil: Callable[[Path], object]
+) -> None:
+    (tmp_path / FILE_NAME).unlink()
+    spoil(tmp_path / FILE_NAME)
+    with pytest.raises(GatewayError, match="cannot be reached"):
+        find_running(tmp_path, patience_s=0.2)
+    control.close()
+    assert find_running(tmp_path) is None
+
+
+def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path, calls: Calls) -> None:
+    (tmp_path / FILE_NAME / "something").mkdir(parents=True)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    with pytest.raises(AppError, match=r"control\.json: Is a directory"):
+        control.open()
     assert find_running(tmp_path) is None
 
 
@@ -162,20 +326,18 @@ def test_an_app_that_is_slow_is_there(tmp_path: Path, calls: Calls) -> None:
         control.close()
 
 
-def test_a_silent_program_behind_the_port_of_a_dead_app_is_no_app(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
+def test_a_silent_program_behind_the_port_of_a_dead_app_is_no_app() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        file = ControlFile(silent.getsockname()[1], "token", ended.pid)
-        (tmp_path / FILE_NAME).write_bytes(msgspec.json.encode(file))
-        assert find_running(tmp_path, patience_s=0.2) is None
+        client = ControlClient(ControlFile(silent.getsockname()[1], "token", os.getpid()))
+        with pytest.raises(GatewayError, match="Another program answers in its place"):
+            client.status(timeout_s=0.2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes; the folder is the user's own")
 @pytest.mark.usefixtures("control")
 def test_only_this_user_can_read_the_token(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME, "control.lock"]
 
 
 def test_the_file_is_gone_with_the_app(tmp_path: Path, control: Control) -> None:
@@ -232,15 +394,12 @@ def test_embed_says_that_nobody_answers() -> None:
         embed("http://127.0.0.1:9/v1", ["x"])
 
 
-def test_what_cannot_be_shown_is_refused(tmp_path: Path, control: Control, calls: Calls) -> None:
-    assert control
-    file = json.loads((tmp_path / FILE_NAME).read_text())
-
-    answer = post(
-        f"http://127.0.0.1:{file['port']}/show", {"source": 7}, Authorization=f"Bearer {file['token']}"
-    )
-
-    assert answer.status_code == 400
+@pytest.mark.usefixtures("control")
+def test_what_cannot_be_shown_is_refused(tmp_path: Path, calls: Calls) -> None:
+    client = find_running(tmp_path)
+    assert client
+    with pytest.raises(GatewayError):
+        client.show(cast("str", 7))
     assert calls.names == []
 
 

@@ -73,5 +73,5 @@ def test_what_the_app_logs_is_in_memory_with_its_level_until_it_is_closed(tmp_pa
     found = log.lines.since(0)
     assert (found[0].level, found[0].text) == (logging.INFO, "fine")
     assert (found[1].level, found[1].text) == (logging.ERROR, "broken")
-    assert found[-1].text == "ValueError: no"
+    assert found[-1].text == "  ValueError: no"
     assert "unheard" not in texts(log.lines)

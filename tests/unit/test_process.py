@@ -101,6 +101,18 @@ def test_output_comes_as_lines_of_clean_text() -> None:
     assert lines(b"\x1b[1;31mred\x1b[0m \r\n\xff\n\n\x1b]0;title\x07rest") == ["red", "\ufffd", "", "rest"]
 
 
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [
+        (b"10 %\r50 %\rdone\r\nnext\r\n", ["10 %", "50 %", "done", "next"]),
+        (b"\x1bPq\x9b31m\x07\n", ["\\x1bPq\ufffd31m\\x07"]),
+        ("fugg.\u202egnp \u2028 \x9d\tx\n".encode(), ["fugg.\\u202egnp \\u2028 \\x9d\tx"]),
+    ],
+)
+def test_what_an_engine_prints_steers_no_terminal(printed: bytes, read: list[str]) -> None:
+    assert lines(printed) == read
+
+
 def test_a_line_that_comes_in_pieces_is_one() -> None:
     assert lines("モデ".encode()[:4], "モデ".encode()[4:] + b"l\n", b"next\n") == ["モデl", "next"]
 

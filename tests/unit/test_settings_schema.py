@@ -1,5 +1,6 @@
 """What a setting may be, and what a person reads when it may not."""
 
+import re
 import shlex
 import sys
 
@@ -110,3 +111,32 @@ def test_bytes_that_are_no_letters_are_refused_in_words(name: str) -> None:
     with pytest.raises(SettingsError, match=f"The setting {name} cannot be") as refused:
         parse_value(name, "gr\udcf6n.gguf")
     str(refused.value).encode()
+
+
+@pytest.mark.parametrize("name", ["remote_url", "hf_endpoint"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://bob:s3cret@box:8000/v1",
+        "https://s3cret@box/v1",
+        "HTTP://bob:s3cret@box",
+        "bob:s3cret@box:8000/v1",
+        "//bob:s3cret@box/v1",
+        "http://bob:s3c/ret@box/v1",
+        "http://bob:s3c?ret@box/v1",
+        "http://bob:s3c#ret@box/v1",
+        "http://bob:%73ecret@box/v1",
+        " http://bob:s3cret@box/v1",
+        "http://box/v1?key=s3cret",
+        "http://box/v1#s3cret",
+    ],
+)
+def test_an_address_with_a_login_or_key_is_refused_and_not_repeated(name: str, address: str) -> None:
+    with pytest.raises(SettingsError, match="keys belong in the keychain") as refused:
+        parse_value(name, address)
+    assert not re.search("s3c|ecret|bob", str(refused.value))
+
+
+@pytest.mark.parametrize("address", ["http://box:8000/v1", "https://[::1]:80/v1", "http://box/v1/@cf/model"])
+def test_an_address_without_one_is_taken(address: str) -> None:
+    assert parse_value("remote_url", address) == address

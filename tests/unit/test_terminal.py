@@ -13,7 +13,8 @@ from rich.console import Console
 
 from tray_app import cli
 from tray_app.download.progress import Phase, Progress
-from tray_app.terminal import ProgressBars, WorkBar, echo, plain_console, visible
+from tray_app.phrases import visible
+from tray_app.terminal import ProgressBars, WorkBar, echo, plain_console
 
 NAME = "[red]a[/] [link=http://x]:smile:[/link].gguf"
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tray_app.errors import DownloadError, Fix
-from tray_app.phrases import phrase
+from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import HUGGING_FACE
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
         "{host} answered {status}: {reason}",
         host=host,
         status=status,
-        reason=headers.get("X-Error-Message", phrase("the file is gated")),
+        reason=one_line(headers.get("X-Error-Message", "")) or phrase("the file is gated"),
     )
     keeper = _keeper(host)
     if keeper == HUGGING_FACE.name:
@@ -232,7 +232,9 @@ def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
                 "Check the connection to the internet and the address.",
             )
         case _:
-            return DownloadError("This address cannot be used", str(exc), "Check the address in a browser.")
+            return DownloadError(
+                "This address cannot be used", one_line(exc), "Check the address in a browser."
+            )
 
 
 def broken_transfer(reason: Text) -> TransientError:
@@ -323,4 +325,4 @@ def _words(exc: BaseException) -> Text:
     cause = _innermost(exc)
     if isinstance(cause, TimeoutError):
         return phrase("No answer in time")
-    return getattr(cause, "strerror", None) or str(cause)
+    return one_line(getattr(cause, "strerror", None) or cause)

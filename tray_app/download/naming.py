@@ -14,6 +14,8 @@ from email.header import decode_header, make_header
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
+from tray_app.phrases import rewritten
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,10 +27,6 @@ _LONGEST_HEADER = 4096
 """Nobody's name takes more, and reading more takes long."""
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Categories of letters that cannot be seen, some of which turn the direction of what follows."""
-_JOINERS = "\u200c\u200d"
-"""Hidden, too, but some languages and pictures cannot be written without them."""
 _WINDOWS_DEVICES = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE
 )
@@ -96,17 +94,16 @@ def safe_name(name: str) -> str:
 
     Nothing in it is hidden, and neither is the file, which a dot in front would do.
     """
-    name = "".join(_seen(letter) for letter in unicodedata.normalize("NFC", name))
+    name = rewritten(unicodedata.normalize("NFC", name), _seen)
     name = _UNSAFE.sub("_", name).strip(". ")
     if _WINDOWS_DEVICES.fullmatch(name):
         name = f"_{name}"
     return _shortened(name).strip(". ") or "model"
 
 
-def _seen(letter: str) -> str:
-    if unicodedata.category(letter) not in _HIDDEN or letter in _JOINERS:
-        return letter
-    return "_" if unicodedata.category(letter) in {"Cc", "Cs"} else ""
+def _seen(harmful: str) -> str:
+    """What stands for a character that no name may have: nothing, if nobody could see it."""
+    return "_" if unicodedata.category(harmful) in {"Cc", "Cs"} else ""
 
 
 def _in_query(url: str) -> Iterator[str]:

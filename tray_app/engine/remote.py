@@ -20,7 +20,7 @@ import truststore
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.errors import EngineError, Fix
-from tray_app.phrases import phrase
+from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import REMOTE
 from tray_app.system.files import NOT_JSON
 
@@ -143,7 +143,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
     if plan.model and plan.model not in offered:
         raise EngineError(
             phrase("The remote server has no model «{model}»", model=plan.model),
-            phrase("It offers {names}.", names=", ".join(offered)),
+            phrase("It offers {names}.", names=one_line(", ".join(offered))),
             "Choose one of these, or leave the setting «Remote model» empty.",
         )
     return tuple(sorted(offered, key=lambda name: name != plan.model))  # stable: the others keep their order
@@ -179,4 +179,4 @@ def _unreachable(plan: RemotePlan, exc: OSError) -> Failure:
 
 
 def _reason(exc: OSError) -> str:
-    return exc.strerror or str(exc) or type(exc).__name__
+    return one_line(exc.strerror or exc) or type(exc).__name__

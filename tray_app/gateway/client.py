@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import psutil
 import requests
 
 from tray_app.errors import GatewayError
-from tray_app.gateway.control import (
-    FILE_NAME,
-    ControlFile,
-    Fault,
-    Removed,
-    StatusDocument,
-    path_from_json,
-    path_to_json,
-)
+from tray_app.gateway.control import Fault, Removed, StatusDocument, path_from_json, path_to_json
+from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
 from tray_app.gateway.openai import Usage
-from tray_app.phrases import phrase
+from tray_app.gateway.proof import (
+    CHALLENGE_PATH,
+    PROOF_OF_ANSWER,
+    PROOF_OF_REQUEST,
+    Challenge,
+    Exchange,
+    Welcome,
+    new_nonce,
+)
+from tray_app.phrases import one_line, phrase
 from tray_app.system.files import NOT_JSON
+from tray_app.system.ports import port_owners
+from tray_app.system.programs import THIS_APP, program_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,14 +37,32 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tray_app.gateway.control import Removing
+    from tray_app.gateway.controlfile import ControlFile
 
 _STATUS_S = 10.0
+_MOST_WELCOME_BYTES = 4096
+_MOST_ANSWER_BYTES = 64 * 2**20
+"""Of the app, which tells 200 bytes of each download, and names of what it has removed."""
+_COMING_UP_S = 5.0
+"""So long an app may need from having the lock to being found, and from leaving to giving it back."""
+_LOOK_S = 0.1
 
 Answer = TypeVar("Answer")
 
 
 class SlowAnswerError(GatewayError):
     """Somebody is there, but has not answered in time."""
+
+
+class _StrangerError(GatewayError):
+    """Who answers at the app's port does not know its secret."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The app did not answer",
+            "Another program answers in its place, and was told nothing.",
+            "Start PowerInfer Tray again.",
+        )
 
 
 class _Vector(msgspec.Struct):
@@ -89,11 +114,11 @@ def embed(base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: floa
     body = {"input": list(texts), "model": "", "encoding_format": "float"}
     with _session(_bearer(key)) as session:
         began_s = time.perf_counter()
-        response = _send(session, "POST", f"{base_url}/embeddings", timeout_s, body)
+        response = _send(session, "POST", f"{base_url}/embeddings", timeout_s, json=body)
         elapsed_ms = (time.perf_counter() - began_s) * 1000
     if not response.ok:
-        raise GatewayError("The server refused the text", _decode(response, _Refusal).error.message)
-    answer = _decode(response, _Vectors)
+        raise _refusal(response)
+    answer = _decode(response.status_code, response.content, _Vectors)
     vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
     dimensions = len(vectors[0]) if vectors else 0
     return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
@@ -119,9 +144,9 @@ def complete(
     body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}
     with _session(_bearer(key)) as session:
         session.stream = True  # hands over each piece when it is there
-        response = _send(session, "POST", f"{base_url}/completions", timeout_s, body)
+        response = _send(session, "POST", f"{base_url}/completions", timeout_s, json=body)
         if not response.ok:
-            raise GatewayError("The server refused the text", _decode(response, _Refusal).error.message)
+            raise _refusal(response)
         try:
             # Leaving closes the connection, by which the engine hears that nobody waits any more.
             for line in response.iter_lines():
@@ -133,24 +158,33 @@ def complete(
             raise GatewayError("The answer broke off", "The server closed the connection.") from exc
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    content: bytes
+
+
 class ControlClient:
-    """Speaks to a running app. Every method raises GatewayError if the app is gone or refuses."""
+    """Speaks to a running app. Every method raises GatewayError if the app is gone or refuses.
+
+    Nothing but a random number is sent before the app has proven who it is, and no answer is believed that
+    does not prove it: see `proof`.
+    """
 
     def __init__(self, file: ControlFile) -> None:
         self.pid = file.pid
+        self._file = file
         self._url = f"http://127.0.0.1:{file.port}"
-        self._headers = _bearer(file.token)
 
     def status(self, timeout_s: float = _STATUS_S) -> StatusDocument:
         """What the app says of itself. `SlowAnswerError` if it is there and takes longer."""
-        with _session(self._headers) as session:
-            response = _send(session, "GET", f"{self._url}/status", timeout_s)
-        if not response.ok:
+        answer = self._ask("GET", "/status", timeout_s)
+        if answer.status != HTTPStatus.OK:
             raise GatewayError(
                 "The running app refused",
-                phrase("It answered with status {status}.", status=response.status_code),
+                phrase("It answered with status {status}.", status=answer.status),
             )
-        return _decode(response, StatusDocument)
+        return _decode(answer.status, answer.content, StatusDocument)
 
     def start(self, timeout_s: float | None = None) -> None:
         """Start the server; returns when the engine has been told, which may come after a download."""
@@ -179,15 +213,58 @@ class ControlClient:
     def remove(self, wish: Removing, timeout_s: float | None = None) -> Removed:
         """Have the app remove a model, which stops its server if that has it; what is gone."""
         answer = self._act("remove", timeout_s, msgspec.to_builtins(wish, enc_hook=path_to_json))
-        return _decode(answer, Removed, path_from_json)
+        return _decode(answer.status, answer.content, Removed, path_from_json)
 
-    def _act(self, name: str, timeout_s: float | None, body: object = None) -> requests.Response:
-        with _session(self._headers) as session:
-            response = _send(session, "POST", f"{self._url}/{name}", timeout_s, body)
-        if not response.ok:
-            fault = _decode(response, Fault)
+    def _act(self, name: str, timeout_s: float | None, body: object = None) -> _Answer:
+        answer = self._ask("POST", f"/{name}", timeout_s, b"" if body is None else json.dumps(body).encode())
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            fault = _decode(answer.status, answer.content, Fault)
             raise GatewayError(fault.title, fault.message, fault.hint)
-        return response
+        return answer
+
+    def _ask(self, method: str, path: str, timeout_s: float | None, body: bytes = b"") -> _Answer:
+        with _session({}) as session:
+            session.stream = True  # an answer is read as far as it can be one of ours
+            exchange = self._meet(session, min(timeout_s or _STATUS_S, _STATUS_S))
+            header = exchange.header(exchange.of_request(method, path, body))
+            try:
+                proven = {PROOF_OF_REQUEST: header}
+                response = _send(session, method, self._url + path, timeout_s, data=body, headers=proven)
+                answer = _Answer(response.status_code, _content(response, _MOST_ANSWER_BYTES))
+            except SlowAnswerError as exc:
+                raise self._busy(timeout_s) from exc
+        proof = exchange.of_answer(answer.status, answer.content).hex()
+        if not hmac.compare_digest(proof.encode(), response.headers.get(PROOF_OF_ANSWER, "").encode()):
+            raise _StrangerError
+        return answer
+
+    def _meet(self, session: requests.Session, timeout_s: float) -> Exchange:
+        """Have whoever listens prove that it is the app; its exchange with us."""
+        nonce = new_nonce()
+        challenge = msgspec.json.encode(Challenge(nonce))
+        try:
+            response = _send(session, "POST", self._url + CHALLENGE_PATH, timeout_s, data=challenge)
+            welcome = msgspec.json.decode(_content(response, _MOST_WELCOME_BYTES), type=Welcome)
+        except SlowAnswerError as exc:
+            raise (self._busy(timeout_s) if self._looks_like_the_app() else _StrangerError()) from exc
+        except NOT_JSON as exc:
+            raise _StrangerError from exc
+        exchange = Exchange(self._file.token, nonce, welcome.nonce)
+        if not hmac.compare_digest(welcome.proof, exchange.of_app()):
+            raise _StrangerError
+        return exchange
+
+    def _looks_like_the_app(self) -> bool:
+        """Whether the system says that the process of the file is this app, and has its port."""
+        owners = {owner.pid for owner in port_owners(self._file.port)}
+        return program_name(self.pid) == THIS_APP and not owners.isdisjoint({self.pid, None})
+
+    def _busy(self, timeout_s: float | None) -> SlowAnswerError:
+        return SlowAnswerError(
+            phrase("PowerInfer Tray runs (PID {pid}), but does not answer", pid=self.pid),
+            phrase("It was asked and has said nothing for {seconds:.0f} s.", seconds=timeout_s or 0.0),
+            "It may be busy: try again in a moment. If it stays so, end that process.",
+        )
 
 
 def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClient | None:
@@ -197,24 +274,44 @@ def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClien
     ------
     SlowAnswerError
         If one is there that does not answer within `patience_s`: busy, or stopped by the system.
+    AppError
+        If it cannot be known: another program, or another user, has the app's lock.
 
     """
+    deadline_s, wait_s = time.monotonic() + min(patience_s, _COMING_UP_S), 0.0
+    while not nobody_runs(state_dir, wait_s):
+        if client := _answering(state_dir, patience_s):
+            return client
+        if time.monotonic() > deadline_s:
+            raise GatewayError(
+                "PowerInfer Tray cannot be reached",
+                phrase(
+                    "A program holds {path}, as a running PowerInfer Tray does, but none answers.",
+                    path=lock_path(state_dir),
+                ),
+                "If one runs, end it and start it again. If not, delete this file.",
+            )
+        wait_s = _LOOK_S
+    return None
+
+
+def _answering(state_dir: Path, patience_s: float) -> ControlClient | None:
+    """The app that the file names; None if nobody proves to be it."""
+    if (file := read_control_file(state_dir)) is None:
+        return None
+    client = ControlClient(file)
     try:
-        client = ControlClient(msgspec.json.decode((state_dir / FILE_NAME).read_bytes(), type=ControlFile))
         client.status(patience_s)
-    except SlowAnswerError as exc:
-        if not psutil.pid_exists(client.pid):  # another program has the port of an app that died
-            return None
-        raise SlowAnswerError(
-            phrase("PowerInfer Tray runs (PID {pid}), but does not answer", pid=client.pid),
-            phrase(
-                "It was asked for its status and has said nothing for {seconds:.0f} s.", seconds=patience_s
-            ),
-            "It may be busy: try again in a moment. If it stays so, end that process.",
-        ) from exc
-    except (OSError, *NOT_JSON, GatewayError):
+    except SlowAnswerError:
+        raise
+    except GatewayError:
         return None
     return client
+
+
+def _refusal(response: requests.Response) -> GatewayError:
+    reason = _decode(response.status_code, response.content, _Refusal).error.message
+    return GatewayError("The server refused the text", reason)
 
 
 def _bearer(key: str) -> dict[str, str]:
@@ -237,15 +334,28 @@ def _piece(payload: bytes) -> str:
             "The server's answer makes no sense", "An event is not the JSON of this app."
         ) from exc
     if event.error:
-        raise GatewayError("The answer broke off", event.error.message)
+        raise GatewayError("The answer broke off", one_line(event.error.message))
     return "".join(choice.text for choice in event.choices)
 
 
 def _send(
-    session: requests.Session, method: str, url: str, timeout_s: float | None, body: object = None
+    session: requests.Session, method: str, url: str, timeout_s: float | None, **content: Any
 ) -> requests.Response:
+    with _faults(url, timeout_s):
+        # None of ours sends us elsewhere, and where we would be sent, nobody has proven who he is.
+        return session.request(method, url, timeout=timeout_s, allow_redirects=False, **content)
+
+
+def _content(response: requests.Response, most_bytes: int) -> bytes:
+    """The body of an answer, or its beginning, which then is no answer of ours."""
+    with _faults(response.url, None):
+        return next(response.iter_content(most_bytes), b"")
+
+
+@contextmanager
+def _faults(url: str, timeout_s: float | None) -> Iterator[None]:
     try:
-        return session.request(method, url, json=body, timeout=timeout_s)
+        yield
     except requests.Timeout as exc:
         raise SlowAnswerError(
             "The server did not answer in time",
@@ -261,12 +371,12 @@ def _send(
 
 
 def _decode(
-    response: requests.Response, kind: type[Answer], hook: Callable[[type, Any], Any] | None = None
+    status: int, content: bytes, kind: type[Answer], hook: Callable[[type, Any], Any] | None = None
 ) -> Answer:
     try:
-        return msgspec.json.decode(response.content, type=kind, dec_hook=hook)
+        return msgspec.json.decode(content, type=kind, dec_hook=hook)
     except NOT_JSON as exc:
         raise GatewayError(
             "The server's answer makes no sense",
-            phrase("Status {status}, not the JSON of this app.", status=response.status_code),
+            phrase("Status {status}, not the JSON of this app.", status=status),
         ) from exc

@@ -1,44 +1,49 @@
 """The private address through which the terminal speaks to the running app. Thread: "control".
 
-A port that nobody knows and a token in a file that only this user can read: `control.json` in the state
-folder, there while the app runs. It is a listener of its own, because it stays while the public address comes
-and goes.
+A port of its own, and a secret in a file that only this user can read (`controlfile.py`). Whoever asks proves
+to know the secret, and so does every answer (`proof.py`). It is a listener of its own, because it stays while
+the public address comes and goes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
-import secrets
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError
+from tray_app.gateway.controlfile import ControlPlace
 from tray_app.gateway.counters import Traffic
-from tray_app.gateway.guard import check_key, local_only, openai_errors
+from tray_app.gateway.guard import local_only, openai_errors
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
-from tray_app.system.files import NOT_JSON, write_atomically
+from tray_app.gateway.proof import (
+    CHALLENGE_PATH,
+    PROOF_OF_ANSWER,
+    PROOF_OF_REQUEST,
+    Challenge,
+    Exchange,
+    Nonces,
+    Welcome,
+    from_header,
+)
+from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from tray_app.gateway.guard import Handler
 
-FILE_NAME = "control.json"
-
-
-class ControlFile(msgspec.Struct, frozen=True):
-    """Where a running app can be spoken to, and the word that opens it."""
-
-    port: int
-    token: str
-    pid: int
+_MOST_BODY_BYTES = 64 * 2**10
+"""A path has at most 4 KiB on every system, and three times that in percent signs."""
+_BODY_TIMEOUT_S = 5.0
 
 
 class Showing(msgspec.Struct, frozen=True):
@@ -151,30 +156,42 @@ class Control:
         show: Callable[[str], None],
         remove: Callable[[Removing], Removed],
     ) -> None:
-        self._path = state_dir / FILE_NAME
+        self._place = ControlPlace(state_dir)
         self._status = status
         self._actions = dict(actions)
         self._show = show
         self._remove = remove
-        self._token = secrets.token_urlsafe(32)
+        self._nonces = Nonces()
         self._listener = Listener("control", self._application)
 
-    def open(self) -> None:
-        """Listen on a free loopback port and write the file."""
-        self._listener.open(0)
-        if self._listener.port is not None:
-            content = ControlFile(self._listener.port, self._token, os.getpid())
-            write_atomically(self._path, msgspec.json.encode(content))
+    def open(self) -> bool:
+        """Listen on a free loopback port and say where; False if another program has the lock.
+
+        `AppError` if lock or file cannot be written.
+        """
+        if not self._place.take():
+            return False
+        try:
+            self._listener.open(0)
+            self._place.tell(self._listener.port or 0)
+        except BaseException:
+            self.close()
+            raise
+        return True
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Remove the file, stop listening, join the thread."""
         if self._listener.port is not None:
-            self._path.unlink(missing_ok=True)
+            self._place.forget()
         self._listener.close(timeout_s)
+        self._place.give_back()
 
     @asynccontextmanager
     async def _application(self) -> AsyncIterator[web.Application]:
-        application = web.Application(middlewares=[openai_errors, local_only, self._only_with_token])
+        application = web.Application(
+            middlewares=[openai_errors, local_only, self._proven], client_max_size=_MOST_BODY_BYTES
+        )
+        application.router.add_post(CHALLENGE_PATH, self._answer_challenge)
         application.router.add_get("/status", self._answer_status)
         for name, action in self._actions.items():
             application.router.add_post(f"/{name}", _calling(action))
@@ -183,9 +200,36 @@ class Control:
         yield application
 
     @web.middleware
-    async def _only_with_token(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        check_key(self._token, request)
-        return await handler(request)
+    async def _proven(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Ask nobody's wish without a proof, and answer with one."""
+        if request.path == CHALLENGE_PATH:
+            return await handler(request)
+        exchange = await self._exchange_of(request)
+        answer = cast("web.Response", await openai_errors(request, handler))
+        proof = exchange.of_answer(answer.status, cast("bytes | None", answer.body) or b"")
+        answer.headers[PROOF_OF_ANSWER] = proof.hex()
+        return answer
+
+    async def _exchange_of(self, request: web.Request) -> Exchange:
+        """What the request is part of; 401 unless it is proven, and asked for the first time."""
+        refusal = ApiError(401, "This address is for the commands of PowerInfer Tray.", code="not_proven")
+        try:
+            exchange, proof = from_header(self._place.secret, request.headers.get(PROOF_OF_REQUEST, ""))
+        except ValueError as exc:
+            raise refusal from exc
+        right = exchange.of_request(request.method, request.raw_path, await _body(request))
+        if not hmac.compare_digest(proof, right) or not self._nonces.spend(exchange.app_nonce):
+            raise refusal
+        return exchange
+
+    async def _answer_challenge(self, request: web.Request) -> web.Response:
+        try:
+            challenge = msgspec.json.decode(await _body(request), type=Challenge)
+        except NOT_JSON as exc:
+            raise ApiError(400, "This is no challenge.", code="invalid_request") from exc
+        exchange = Exchange(self._place.secret, challenge.nonce, self._nonces.new())
+        body = msgspec.json.encode(Welcome(exchange.app_nonce, exchange.of_app()))
+        return web.Response(body=body, content_type="application/json")
 
     async def _answer_show(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -204,6 +248,14 @@ class Control:
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)
         return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError as exc:
+        raise ApiError(408, f"The body did not arrive within {_BODY_TIMEOUT_S:g} s.") from exc
 
 
 def path_to_json(path: object) -> str:

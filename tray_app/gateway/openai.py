@@ -19,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from tray_app.models.header import Purpose
+from tray_app.phrases import visible
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ class ApiError(Exception):
 
     def body(self) -> bytes:
         """The JSON that OpenAI's clients expect."""
-        fault = {"message": self.message, "type": self._type(), "param": self.param, "code": self.code}
+        fault = {
+            "message": visible(self.message),
+            "type": self._type(),
+            "param": self.param,
+            "code": self.code,
+        }
         return msgspec.json.encode({"error": fault})
 
     def _type(self) -> str:

@@ -21,6 +21,7 @@ import msgspec
 
 from tray_app.gateway.faults import RETRY_AFTER_S
 from tray_app.gateway.openai import ApiError
+from tray_app.phrases import one_line, visible
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def remote_error(refusal: Refusal) -> ApiError:
     But its 401 and 403 speak of our key, not of the client's.
     """
     status = refusal.status
-    reason = refusal.reason or f"The remote server answered with status {status}."
+    reason = one_line(refusal.reason or f"The remote server answered with status {status}.")
     if status in _OF_OUR_KEY:
         return ApiError(502, f"The remote server refuses this app: {reason}", code="engine_answer")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -205,7 +206,7 @@ def _param(reason: str, names: Iterable[str]) -> str | None:
 
 
 def _short(reason: str) -> str:
-    plain = _JSON_EXCEPTION.sub("", reason)
+    plain = visible(_JSON_EXCEPTION.sub("", reason), kept="")
     return plain if len(plain) <= _LONGEST_REASON else f"{plain[:_LONGEST_REASON]} …"
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tray_app.models.ggml import FILE_TYPES, TENSOR_TYPES
+from tray_app.phrases import one_line, rewritten
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -243,9 +244,8 @@ def _largest(value: Any) -> int | None:
 
 
 def _label(value: Any) -> str | None:
-    """A text to be shown: without the control characters that could trick a terminal."""
-    text = "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
-    return text or None
+    """A text to be shown, and for names of files: what is harmful is left out."""
+    return one_line(rewritten(value, lambda _: "")) or None if isinstance(value, str) else None
 
 
 def _size(value: Any) -> int | None:

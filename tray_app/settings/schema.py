@@ -41,6 +41,12 @@ _READERS: dict[str, Callable[[str], str]] = {"allowed_origins": read_origin}
 """How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
 
 
+_ADDRESSES = {"remote_url": "remote", "hf_endpoint": "HOST"}
+"""Settings that are the address of a server, and the key that is kept for it."""
+_WITH_SECRET = re.compile(r"^(?:[^/]*//)?[^/?#]*@|://[^@]*:[^@]*@|[?#]")
+"""A login, also where its password has signs in it that end the name of a host; a query, for `?key=…`."""
+
+
 def _about(title: Text, help_text: Text, group: str, unit: Text = "", *, folder: bool = False) -> Meta:
     extra = {"group": group, "unit": unit, "folder": folder}
     return Meta(title=str(title), description=str(help_text), extra=extra)
@@ -275,11 +281,24 @@ class Field:
             checked = msgspec.convert(value, self.annotation)
         except msgspec.ValidationError as exc:
             raise self.refusal(value) from exc
+        if self.name in _ADDRESSES and _WITH_SECRET.search(checked):
+            raise self._refusal_of_secret()
         if self.is_folder and not checked.strip():
             return ""
         if self.is_folder and not expanded(checked).is_absolute():  # another one in every terminal
             raise self.refusal(value)
         return checked
+
+    def _refusal_of_secret(self) -> SettingsError:
+        """As `refusal`, without the value: it is shown and logged wherever the address is."""
+        return SettingsError(
+            phrase("The setting {name} cannot have a login or a key in its address", name=self.name),
+            phrase(
+                "Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}",
+                key=_ADDRESSES[self.name],
+            ),
+            "Leave out what stands before an @ and after a ?, and these signs.",
+        )
 
     @property
     def read_entry(self) -> Callable[[str], str] | None:

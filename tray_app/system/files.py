@@ -6,6 +6,7 @@ models, addresses and what went wrong. On Windows the folders of a profile are p
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -66,6 +67,24 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE) -> None
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """What is in a file of at most so many bytes; `OSError` if it has more, or is a device, pipe or folder.
+
+    Such files are often put where a program reads: it would wait, or read, for ever.
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "It is not a regular file", str(path))
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"It has more than {most_bytes:,} bytes", str(path))
+    return content
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for a writer
 
 
 def unwritable(exc: OSError) -> AppError:

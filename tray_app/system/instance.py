@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -23,7 +24,8 @@ class Role:
             private_folder(state_dir)
         except OSError as exc:
             raise unwritable(exc) from exc
-        self._lock = FileLock(state_dir / f"{name}.lock", thread_local=False, mode=PRIVATE)
+        self._path = state_dir / f"{name}.lock"
+        self._lock = FileLock(self._path, thread_local=False, mode=PRIVATE)
 
     def take(self, timeout_s: float = 0) -> bool:
         """Have the role from now on; False if another program has it all this time."""
@@ -33,6 +35,8 @@ class Role:
             return False
         except OSError as exc:
             raise unwritable(exc) from exc
+        with suppress(OSError):  # an earlier version made it readable for all, who then could hold it
+            self._path.chmod(PRIVATE)
         return True
 
     def give_back(self) -> None:

@@ -11,10 +11,11 @@ import time
 from collections import deque
 from itertools import islice
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
+from tray_app.phrases import visible
 from tray_app.system.files import open_private, private_folder, unwritable
 
 if TYPE_CHECKING:
@@ -115,6 +116,29 @@ class PrivateLogFile(RotatingFileHandler):
         return cast("TextIOWrapper", file)  # what a mode for text gives
 
 
+class _Formatter(logging.Formatter):
+    """Writes one line for each record, whatever strangers say in it; what follows of a traceback is indented.
+
+    So nobody but the app begins a line.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """As in `logging`."""
+        return visible(super().formatMessage(record), kept="\t")
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """As in `logging`."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        """As in `logging`."""
+        return _indented(super().formatStack(stack_info))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in visible(text).split("\n"))
+
+
 class AppLog:
     """Sends what the app logs to `folder/app.log`, rotated, until it is closed.
 
@@ -133,7 +157,7 @@ class AppLog:
             )
         except OSError as exc:
             raise unwritable(exc) from exc
-        self._handler.setFormatter(logging.Formatter(_FORMAT))
+        self._handler.setFormatter(_Formatter(_FORMAT))
         self.lines = Lines(_KEPT_LINES)
         self._memory = _Memory(self.lines)
         self._logger = logging.getLogger("tray_app")
@@ -154,7 +178,8 @@ class _Memory(logging.Handler):
     def __init__(self, lines: Lines) -> None:
         super().__init__()
         self._lines = lines
+        self.setFormatter(_Formatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        for text in self.format(record).splitlines():
+        for text in self.format(record).split("\n"):
             self._lines.add(text, record.levelno)

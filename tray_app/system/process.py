@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tray_app.phrases import visible
 from tray_app.system.environment import bundle_folder, child_environment, system_libraries
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _READ_BYTES = 65_536
 _MOST_ANSWER_BYTES = 1_000_000
 """llama-server's help, the longest of those that are asked for, has 60,000."""
 _LONGEST_LINE_BYTES = 16_384
+_RETURNS = re.compile(r"\r+\n?")
+"""Ends of lines, and what bars of progress write over themselves with."""
 _ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\n\x07\x1b]*(?:\x07|\x1b\\)?)")
 
 
@@ -39,7 +42,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a program has printed, and how it ended: negative for a signal, as `subprocess` has it."""
+    """What a program has printed, without what is harmful, and how it ended.
+
+    Negative for a signal, as `subprocess` has it.
+    """
 
     exit_code: int
     text: str
@@ -75,7 +81,7 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
             process.kill()
             process.wait()
             raise
-    return Answer(exit_code, text.decode("utf-8", "replace"))
+    return Answer(exit_code, _clean(bytes(text)))
 
 
 def _read_beginning(process: subprocess.Popen[bytes], text: bytearray) -> None:
@@ -93,7 +99,8 @@ def _read_beginning(process: subprocess.Popen[bytes], text: bytearray) -> None:
 def read_batches(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:
     """What a process prints, as lines of text, as many at once as have come, until it closes its output.
 
-    Without escape codes and line ends; what is no UTF-8 is replaced, a line that is too long comes in pieces.
+    Without escape codes and line ends; what is no UTF-8 is replaced, what is harmful made visible (see
+    `phrases`), a line that is too long comes in pieces.
     A process that floods its output must not wait for us, so nothing is done line by line that can be done
     for all of them.
     """
@@ -113,10 +120,16 @@ def read_batches(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:
 
 
 def _as_text(lines: list[bytes]) -> list[str]:
-    text = b"\n".join(lines).decode("utf-8", "replace")
+    return [line.rstrip() for line in _clean(b"\n".join(lines)).split("\n")]
+
+
+def _clean(printed: bytes) -> str:
+    text = printed.decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ESCAPE_CODES.sub("", text)
-    return [line.rstrip() for line in text.split("\n")]
+    if "\r" in text:
+        text = _RETURNS.sub("\n", text.rstrip("\r"))
+    return visible(text)
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -84,6 +84,7 @@ def show_failure(error: AppError) -> None:
     languages = Languages()
     languages.use(AUTO)
     box = QMessageBox(QMessageBox.Icon.Critical, "PowerInfer Tray", tr.said(error.texts[0]))
+    box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(error_text(error, tr))
     box.exec()
 

@@ -63,7 +63,7 @@ class EmbeddingResults(QWidget):
         self.save_button.clicked.connect(self._choose_file)
         self.table = self._make_table()
         self.tabs = QTabWidget()
-        self.hover = QLabel()
+        self.hover = QLabel(textFormat=Qt.TextFormat.PlainText)
         self.tabs.currentChanged.connect(self.hover.clear)  # it spoke of the other plot
         self.picture_button = QPushButton(tr("Save &Picture…"))
         self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))

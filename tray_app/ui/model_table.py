@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt
@@ -18,11 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import SPACING
+from tray_app.ui.widgets import SPACING, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from PySide6.QtGui import QPainter
     from PySide6.QtWidgets import (
         QStyleOptionViewItem,
@@ -110,7 +107,7 @@ class ModelTable(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:  # what the shape says, the word says too
                 return row.fit if index.column() == Column.FIT else _cells(row)[index.column()].strip()
             case Qt.ItemDataRole.ToolTipRole:
-                return _literal((row.name, row.state, *row.details))
+                return literal("\n".join((row.name, row.state, *row.details)))
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(index.column())
             case Qt.ItemDataRole.FontRole if row.chosen:
@@ -118,11 +115,6 @@ class ModelTable(QAbstractTableModel):
                 font.setBold(True)
                 return font
         return row.permille if role == PERMILLE_ROLE else None
-
-
-def _literal(lines: Iterable[str]) -> str:
-    """Lines for a tooltip, which would take a file's name that looks like HTML for such."""
-    return f"<qt>{'<br>'.join(map(escape, lines))}</qt>"
 
 
 def _headings() -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class Tray(QObject):
     def __init__(self, status: AppStatus, *, template: bool, over_dbus: bool) -> None:
         super().__init__()
         self._literal = _for_dbus if over_dbus else _for_widget
+        self._plain = _without_markup if over_dbus else str
         self._status = status
         self._template = template
         self._step = 0
@@ -93,7 +94,7 @@ class Tray(QObject):
         kind = (
             QSystemTrayIcon.MessageIcon.Warning if notice.failed else QSystemTrayIcon.MessageIcon.Information
         )
-        self.icon.showMessage(notice.title, notice.text, kind)
+        self.icon.showMessage(self._plain(notice.title), self._plain(notice.text), kind)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The menu hears of a change between light and dark; the icon, which is no widget, does not."""
@@ -172,7 +173,7 @@ class Tray(QObject):
         self.menu.setWindowTitle(tr("Tray menu"))
         for submenu, menu in self._submenus.items():
             menu.setTitle(submenu_title(submenu, tr))
-        self.icon.setToolTip(view.headline)
+        self.icon.setToolTip(self._plain(view.headline))
         self._headline.setText(self._literal(view.headline))
         self._download.setText(self._literal(view.download_line))
         self._download.setVisible(bool(view.download_line))
@@ -222,3 +223,11 @@ def _for_dbus(text: str) -> str:
     panels would show «Q4_0» as «Q40», and there is no way to write `&`.
     """
     return text.replace("_", "__").replace("&", "\N{FULLWIDTH AMPERSAND}")
+
+
+def _without_markup(text: str) -> str:
+    """A text for a panel, which may take what looks like HTML in tooltips and notifications for such.
+
+    Others show it as it is, so it cannot be escaped: it gets a sign in which nothing begins.
+    """
+    return text.replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -129,6 +130,11 @@ class MessageCard(QFrame):
         self.show()
         if news:
             announce(self, "\n".join(filter(None, (title, *texts))))
+
+
+def literal(text: str) -> str:
+    """A text for a tooltip, which would take what looks like HTML for such, and open what that names."""
+    return f"<qt>{'<br>'.join(map(escape, text.splitlines()))}</qt>" if text else ""
 
 
 def announce(widget: QWidget, words: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import TYPE_CHECKING
 
 from tray_app.engine.plan import LaunchPlan, RemotePlan
+from tray_app.phrases import json_text
 from tray_app.ui.presenters.menu import Command
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def copied_text(command: Command, status: AppStatus) -> str:
 
 def curl_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) -> str:
     """A command for a POSIX shell."""
-    body = json.dumps({"model": model, "input": _input(texts)}, ensure_ascii=False)
+    body = json_text({"model": model, "input": _input(texts)})
     return (
         f"curl {base_url}/embeddings -H 'Content-Type: application/json' \\\n  --data-raw {shlex.quote(body)}"
     )
@@ -70,12 +70,12 @@ def python_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) ->
 
 def fourd_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) -> str:
     """4D code for the component AI Kit; 4D writes texts as JSON does, and lists with semicolons."""
-    words = [json.dumps(text, ensure_ascii=False) for text in texts]
+    words = [json_text(text) for text in texts]
     texts_4d = words[0] if len(words) == 1 else f"[{'; '.join(words)}]"
     return "\n".join(
         (
             f'var $client:=cs.AIKit.OpenAI.new({{apiKey: "none"; baseURL: "{base_url}"}})',
-            f"var $result:=$client.embeddings.create({texts_4d}; {json.dumps(model, ensure_ascii=False)})",
+            f"var $result:=$client.embeddings.create({texts_4d}; {json_text(model)})",
             "var $embeddings:=$result.embeddings",
         )
     )
