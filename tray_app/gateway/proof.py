@@ -9,7 +9,7 @@ number (a nonce), and all that follows carries an HMAC-SHA256 over both nonces a
 4. app → client: the answer, with a proof over status and body.
 
 This is the mutual authentication in three passes of ISO/IEC 9798-4, with the request as the text of the third
-pass. Decision 13 says why it is this one.
+pass. Decision 14 says why it is this one.
 """
 
 from __future__ import annotations
