@@ -21,6 +21,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.llamacpp_child import default_params
 from tray_app.engine.parameters import UsageError, apply_arguments
 from tray_app.errors import SettingsError
+from tray_app.phrases import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +139,7 @@ def check_output(data: bytes) -> None:
     will_not_recover(lines)
     assert failure.error.title
     assert failure.error.message
-    assert set(failure.error.evidence) <= set(lines)
+    assert set(failure.error.evidence) <= set(map(one_line, lines))
 
 
 TARGETS = (
