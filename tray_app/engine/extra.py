@@ -33,7 +33,7 @@ _OWNED: dict[str, Text] = {
     "hf_token": _DOWNLOAD,
     "n_ctx": _CONTEXT,
     "kv_unified_per_slot": _CONTEXT,
-    "kv_unified": "The engine pools texts of a list wrongly if their caches are apart. This app decides that.",
+    "kv_unified": "With caches of their own, texts that come together would get wrong vectors.",
     "port": "The engine gets a free port of its own; programs use the setting «Port».",
     "hostnames": _ADDRESS,
     "reuse_port": _ADDRESS,

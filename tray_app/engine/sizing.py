@@ -136,8 +136,8 @@ def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
 
 
 def _in_equal_shares(load: Load) -> Load:
-    """The same with a batch that all slots can share alike. llama.cpp tries that at its start, and where a mean
-    is computed it dies of a batch that does not come out even.
+    """The same with a batch that all slots can share alike. llama.cpp tries that at its start, and dies of
+    a batch that does not come out even where a mean is computed.
     """
     return replace(load, batch_size=-(-load.batch_size // load.slots) * load.slots)
 
