@@ -3,6 +3,7 @@
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
+    python3 dev.py fuzz MINUTES [TARGET]  random inputs for all that strangers write
     python3 dev.py check          format, lint, types, import contracts, workflows, translations
     python3 dev.py translate      bring the translations to what the sources say
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
@@ -55,29 +56,34 @@ PACKAGE_TOOLS = "binutils dpkg-dev".split()
 # What makes, signs and runs the Windows package without Windows.
 WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis openssl osslsigncode wine wine64".split()
 
+DESKTOP = [*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP]
+MODULES: dict[str, tuple[list[str], list[str]]] = {
+    "test": (["pytest"], DESKTOP),
+    "fuzz": (["tests.fuzz"], ENGINE_LIBRARIES),
+    "translate": (["tools.translations", "update"], []),
+    "bench": (["tests.benchmarks"], [*DESKTOP, *RIVALS]),
+    "screenshots": (["tests.screenshots"], DESKTOP),
+}
+"""Commands that are a module, with the packages of the system that it needs."""
+
 Command = Sequence[str | Path]
 
 
 def main(arguments: list[str]) -> int:
     """Do what the command line says; the exit code."""
-    desktop = [*ENGINE_LIBRARIES, *QT_LIBRARIES, *TEST_DESKTOP]
     match arguments:
         case ["run", *rest]:
             prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
             run_app(rest)
-        case ["test", *rest]:
-            code = run_module("pytest", *rest, packages=desktop)
+        case [name, *rest] if name in MODULES:
+            module, packages = MODULES[name]
+            prepare(packages=packages, lock=DEV_LOCK)
+            code = call([PYTHON, "-m", *module, *rest])
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
             code = check()
-        case ["translate"]:
-            code = run_module("tools.translations", "update", packages=[])
         case ["package", *rest]:
             code = package(rest)
-        case ["bench", *rest]:
-            code = run_module("tests.benchmarks", *rest, packages=[*desktop, *RIVALS])
-        case ["screenshots"]:
-            code = run_module("tests.screenshots", packages=desktop)
         case ["audit"]:
             prepare(packages=[], lock=DEV_LOCK)
             audit: list[str | Path] = [tool("pip-audit"), "--strict", "--disable-pip", "--require-hashes"]
@@ -89,12 +95,6 @@ def main(arguments: list[str]) -> int:
             print(__doc__, file=sys.stderr)
             code = 2
     return code
-
-
-def run_module(name: str, *arguments: str, packages: list[str]) -> int:
-    """Run a module of the development packages or of the tests; its exit code."""
-    prepare(packages=packages, lock=DEV_LOCK)
-    return call([PYTHON, "-m", name, *arguments])
 
 
 def run_app(arguments: list[str]) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return home
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    """Fail a test that leaves one of the app's threads running."""
+@contextmanager
+def ending_its_threads() -> Iterator[None]:
+    """Fail if one of the app's threads goes on after the block."""
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before]
@@ -33,3 +34,10 @@ def no_thread_is_left() -> Iterator[None]:
         thread.join(_GRACE_S)
     names = [thread.name for thread in left if thread.is_alive() and not thread.name.startswith("Dummy")]
     assert not names, f"threads left behind: {names}"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Fail a test that leaves one of the app's threads running."""
+    with ending_its_threads():
+        yield

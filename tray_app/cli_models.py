@@ -71,7 +71,8 @@ def models_list(*, as_json: Json = False) -> None:
         return
     for model in contents.models:
         echo(
-            f"{model.id}: {model.name}, {model.header.purpose}, {model.header.kind} {model.header.quantization}, "
+            f"{model.id}: {model.name}, {model.header.purpose}, "
+            f"{model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes"
         )
     for partial in contents.partials:
@@ -101,6 +102,7 @@ def models_info(
         if value is not None and not isinstance(value, dict):
             echo(f"{name.replace('_', ' ')}: {value}")
     echo(f"memory: {report.verdict.text}")
+    echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:
         echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
 

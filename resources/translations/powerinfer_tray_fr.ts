@@ -39,6 +39,41 @@
             <translation>L’application fonctionne dans un terminal.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
+            <translation>Indiquez l’adresse d’un fichier (https://…/model.gguf) ou hf:owner/repository/file.gguf.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>This is no address</source>
+            <translation>Ce n’est pas une adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}” has signs in it that no address can have.</source>
+            <translation>« {text} » contient des caractères qu’aucune adresse ne peut comporter.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>This is no file on Hugging Face</source>
+            <translation>Ce n’est pas un fichier de Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}” is not understood.</source>
+            <translation>« {text} » n’est pas reconnu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}”: {reason}.</source>
+            <translation>« {text} » : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>This is no address that can be downloaded</source>
+            <translation>Cette adresse ne peut pas être téléchargée</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/adopt.py" />
             <source>Another file of this name is there</source>
             <translation>Un autre fichier de ce nom existe</translation>
@@ -150,6 +185,51 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
+            <source>There is no such repository</source>
+            <translation>Ce dépôt n’existe pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: it knows none of this name.</source>
+            <translation>{host} a répondu {status} : il ne connaît aucun dépôt de ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
+            <translation>Vérifiez le propriétaire et le dépôt, en respectant les majuscules. S’il est privé, il faut un jeton d’accès : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy does not let us through</source>
+            <translation>Le proxy ne nous laisse pas passer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>For {host}, it answered {status}.</source>
+            <translation>Pour {host}, il a répondu {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Ask whoever runs the proxy, or use another source.</source>
+            <translation>Demandez à la personne qui gère le proxy, ou utilisez une autre source.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy wants a login</source>
+            <translation>Le proxy demande une authentification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
+            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il ne laisse passer que les utilisateurs authentifiés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
+            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, en écrivant %40, %3A pour les caractères tels que @ ou : du mot de passe, puis redémarrez cette application. Si des identifiants y figurent déjà, ils ne sont pas corrects.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
             <source>The publisher wants you to accept terms first</source>
             <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
         </message>
@@ -235,13 +315,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>What the server offers as {name} is not the file that was begun.</source>
-            <translation>Ce que le serveur propose sous le nom {name} n’est pas le fichier commencé.</translation>
+            <source>Download it again, from its start.</source>
+            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>Download it again, from its start.</source>
-            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
+            <source>What the server offers as {name} is not the file that was begun.</source>
+            <translation>Ce que le serveur propose sous le nom {name} n’est pas le fichier commencé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -252,6 +332,21 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>The server ended it in the middle of the file.</source>
             <translation>Le serveur a coupé au milieu du fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>This disk cannot keep files that large</source>
+            <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
+            <translation>{name} est devenu trop volumineux pour le disque de {folder}. FAT32, utilisé par de nombreuses clés USB, accepte des fichiers de 4 Go au plus ; un quota peut fixer une autre limite.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
+            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui est arrivé est conservé : déplacez-y ses fichiers (.part, .part.json), et le téléchargement se poursuivra.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -309,6 +404,21 @@
             <translation>Attendez qu’il soit là, ou arrêtez l’autre téléchargement.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/part.py" />
+            <source>Another download has this name</source>
+            <translation>Un autre téléchargement porte ce nom</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part.py" />
+            <source>{path} is being downloaded from another address.</source>
+            <translation>{path} est en cours de téléchargement depuis une autre adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part.py" />
+            <source>Let that one end, or cancel it. Then download this one again.</source>
+            <translation>Attendez la fin de cet autre téléchargement, ou annulez-le. Puis relancez celui-ci.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/queue.py" />
             <source>The download is paused</source>
             <translation>Le téléchargement est en pause</translation>
@@ -332,6 +442,56 @@
             <location filename="../../tray_app/download/queue.py" />
             <source>The download failed unexpectedly</source>
             <translation>Le téléchargement a échoué de façon inattendue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>There is no GGUF model in {repository}</source>
+            <translation>Il n’y a pas de modèle GGUF dans {repository}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>This app runs models in the GGUF format.</source>
+            <translation>Cette application exécute les modèles au format GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>Look on Hugging Face for a repository of this model with GGUF in its name.</source>
+            <translation>Cherchez sur Hugging Face un dépôt de ce modèle dont le nom contient GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>The files of {repository} could not be listed</source>
+            <translation>Les fichiers de {repository} n’ont pas pu être listés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>{site} did not answer with a list of files.</source>
+            <translation>{site} n’a pas répondu par une liste de fichiers.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>Give the address of the file itself.</source>
+            <translation>Indiquez l’adresse du fichier lui-même.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>{repository} has several models</source>
+            <translation>{repository} contient plusieurs modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>{repository} has no {tag}</source>
+            <translation>{repository} n’a pas de {tag}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>It has: {names}.</source>
+            <translation>Il contient : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>Name one of them: {example}</source>
+            <translation>Indiquez l’un d’eux : {example}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -365,33 +525,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
-            <translation>Indiquez l’adresse d’un fichier (https://…/model.gguf) ou hf:owner/repository/file.gguf.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>This is no address</source>
-            <translation>Ce n’est pas une adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>“{text}”: {reason}.</source>
-            <translation>« {text} » : {reason}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>This is no address that can be downloaded</source>
-            <translation>Cette adresse ne peut pas être téléchargée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>“{text}” is not understood.</source>
-            <translation>« {text} » n’est pas reconnu.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
             <source>The address names no file</source>
             <translation>L’adresse ne désigne aucun fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>{repository} is a repository, which may have many.</source>
+            <translation>{repository} est un dépôt, qui peut contenir de nombreux fichiers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -407,11 +547,6 @@
             <location filename="../../tray_app/download/source.py" />
             <source>“{text}” should be 64 characters of 0-9 and a-f.</source>
             <translation>« {text} » devrait comporter 64 caractères de 0 à 9 et de a à f.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>This is no file on Hugging Face</source>
-            <translation>Ce n’est pas un fichier de Hugging Face</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/throttle.py" />
@@ -437,6 +572,21 @@
             <location filename="../../tray_app/download/transfer.py" />
             <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
             <translation>Il manque encore {missing:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The address gives a web page, not a file</source>
+            <translation>L’adresse donne une page web, pas un fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.</source>
+            <translation>Le serveur a répondu en HTML : une page de connexion, un avis du réseau ou une page qui décrit le fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Open the address in a browser, then copy the address of its download button.</source>
+            <translation>Ouvrez l’adresse dans un navigateur, puis copiez l’adresse de son bouton de téléchargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -575,6 +725,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation>Le moteur n’accepte pas la valeur de {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with a value that it cannot use, or without one.</source>
+            <translation>Il a été démarré avec une valeur qu’il ne peut pas utiliser, ou sans valeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
+            <translation>Corrigez-la dans les paramètres. Elle se trouve peut-être dans « Arguments supplémentaires ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine does not know the argument {named}</source>
             <translation>Le moteur ne connaît pas l’argument {named}</translation>
         </message>
@@ -585,23 +750,53 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>Remove it from «Extra arguments» in the settings.</source>
-            <translation>Retirez-le de « Arguments supplémentaires » dans les paramètres.</translation>
+            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
+            <translation>Retirez-le de « Arguments supplémentaires » dans les paramètres, ou corrigez-y son nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not accept the value of {named}</source>
-            <translation>Le moteur n’accepte pas la valeur de {named}</translation>
+            <source>The built-in engine does not have the argument {named}</source>
+            <translation>Le moteur intégré n’a pas l’argument {named}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with a value that it cannot use.</source>
-            <translation>Il a été démarré avec une valeur qu’il ne peut pas utiliser.</translation>
+            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
+            <translation>C’est un argument de llama-server qui ne peut pas être transmis à la bibliothèque llama.cpp de cette application.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct it in the settings.</source>
-            <translation>Corrigez-la dans les paramètres.</translation>
+            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
+            <translation>Retirez-le de « Arguments supplémentaires », ou indiquez dans « Moteur » votre propre llama-server.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot read what {named} names</source>
+            <translation>Le moteur ne peut pas lire ce que {named} désigne</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is no such file or folder, or it may not be read.</source>
+            <translation>Ce fichier ou dossier n’existe pas, ou ne peut pas être lu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
+            <translation>Corrigez « Arguments supplémentaires » dans les paramètres. Les chemins doivent y être complets.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot use the file {named}</source>
+            <translation>Le moteur ne peut pas utiliser le fichier {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
+            <translation>Il n’est pas du type qu’exige l’argument supplémentaire, ou a été créé pour un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation>Corrigez « Arguments supplémentaires » dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -612,11 +807,6 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>It was started with something that is no number where it needs one.</source>
             <translation>Il a été démarré avec autre chose qu’un nombre là où il en faut un.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct «Extra arguments» in the settings.</source>
-            <translation>Corrigez « Arguments supplémentaires » dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -667,6 +857,21 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
             <translation>Choisissez un moteur compilé sans CUDA, ou installez le pilote de NVIDIA.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This PowerInfer cannot compute the model with one thread</source>
+            <translation>Ce PowerInfer ne peut pas calculer le modèle avec un seul thread</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
+            <translation>Il a été compilé pour les cartes graphiques. Quand une partie d’un modèle creux est en mémoire principale, il exige plusieurs threads, et perd alors des parties de sommes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
+            <translation>Choisissez un serveur PowerInfer compilé sans CUDA, ou un modèle qui tient dans la mémoire graphique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -732,6 +937,21 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Choose another model, or another engine in the settings.</source>
             <translation>Choisissez un autre modèle, ou un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot work with these settings</source>
+            <translation>Le moteur ne peut pas fonctionner avec ces réglages</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It says: {named}.</source>
+            <translation>Il indique : {named}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct the settings. It may stand in «Extra arguments».</source>
+            <translation>Corrigez les paramètres. La cause se trouve peut-être dans « Arguments supplémentaires ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -879,6 +1099,106 @@
             <translation>Le journal du moteur en dit plus.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>PowerInfer computes sparse models wrongly with several threads, so they get one.</source>
+            <translation>Avec plusieurs threads, PowerInfer calcule mal les modèles creux : il n’en utilise qu’un.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>The server on the other machine decides this.</source>
+            <translation>C’est le serveur sur l’autre machine qui en décide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>The engine that runs this model has no such option.</source>
+            <translation>Le moteur qui exécute ce modèle n’a pas cette option.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
+            <translation>Les puces Apple Silicon partagent leur mémoire avec le GPU : il n’y a pas de budget à régler.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>This machine has no NVIDIA GPU that the engine could use.</source>
+            <translation>Cette machine n’a pas de GPU NVIDIA que le moteur pourrait utiliser.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>The engine that runs this model cannot use a VRAM budget.</source>
+            <translation>Le moteur qui exécute ce modèle ne peut pas utiliser de budget VRAM.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Set «Model» instead.</source>
+            <translation>Réglez plutôt « Modèle ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine would download by itself. Download with this app, and set «Model».</source>
+            <translation>Le moteur téléchargerait de lui-même. Téléchargez avec cette application, et réglez « Modèle ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine answers to this app alone; programs use the gateway's address.</source>
+            <translation>Le moteur ne répond qu’à cette application ; les programmes utilisent l’adresse de la passerelle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
+            <translation>Seule cette application interroge le moteur. Pour une clé destinée aux programmes : powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
+            <translation>Le moteur ne répond qu’à cette application, et n’exécute rien pour des pages web ou des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
+            <translation>Le moteur fournit toujours des embeddings et du texte, selon ce qui lui est demandé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
+            <translation>Le moteur reçoit un port libre qui lui est propre ; les programmes utilisent le réglage « Port ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Comments in a stream stop some programs.</source>
+            <translation>Des commentaires dans un flux bloquent certains programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Set «Stop when idle» instead.</source>
+            <translation>Réglez plutôt « Arrêter en cas d’inactivité ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>With it, an engine prints something and ends.</source>
+            <translation>Avec lui, un moteur affiche un texte et se termine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
+            <translation>PowerInfer confond les requêtes qu’il traite en même temps, et s’arrête à cause de cela.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>«Extra arguments» cannot have {flag}</source>
+            <translation>« Arguments supplémentaires » ne peut pas contenir {flag}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Remove it there.</source>
+            <translation>Retirez-le de ce champ.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/inspection.py" />
             <source>Choose a PowerInfer server or a llama-server program.</source>
             <translation>Choisissez un serveur PowerInfer ou un programme llama-server.</translation>
@@ -1005,6 +1325,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/place.py" />
+            <source>The engine cannot open a file with the name {name}</source>
+            <translation>Le moteur ne peut pas ouvrir un fichier nommé {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>It takes letters of UTF-8 only, and a link cannot be made: {reason}.</source>
+            <translation>Il n’accepte que les noms en UTF-8, et un lien ne peut pas être créé : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>Rename the file so that its name has letters only.</source>
+            <translation>Renommez le fichier pour que son nom ne contienne que des caractères valides.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
             <source>PowerInfer cannot open a file with the name {name}</source>
             <translation>PowerInfer ne peut pas ouvrir un fichier nommé {name}</translation>
         </message>
@@ -1017,31 +1352,6 @@
             <location filename="../../tray_app/engine/place.py" />
             <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
             <translation>Renommez le fichier avec seulement des lettres de a à z et des chiffres, ou déplacez-le sur un disque NTFS.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
-            <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>Set «Model» instead.</source>
-            <translation>Réglez plutôt « Modèle ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
-            <translation>Le moteur reçoit un port libre qui lui est propre ; les programmes utilisent le réglage « Port ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>The engine answers to this app alone; programs use the gateway's address.</source>
-            <translation>Le moteur ne répond qu’à cette application ; les programmes utilisent l’adresse de la passerelle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer confond les requêtes qu’il traite en même temps, et s’arrête à cause de cela.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/plan.py" />
@@ -1079,19 +1389,34 @@
             <translation>Indiquez l’adresse de l’autre machine.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>«Extra arguments» cannot have {flag}</source>
-            <translation>« Arguments supplémentaires » ne peut pas contenir {flag}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>Remove it there.</source>
-            <translation>Retirez-le de ce champ.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/engine/probe.py" />
             <source>The engine cannot make embeddings with this model</source>
             <translation>Le moteur ne peut pas calculer d’embeddings avec ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>The engine cannot rank with this model</source>
+            <translation>Le moteur ne peut pas faire de classement avec ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>It answers with HTTP status {status}.</source>
+            <translation>Il répond avec le statut HTTP {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answer cannot be understood.</source>
+            <translation>Sa réponse est incompréhensible.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain values that are no numbers.</source>
+            <translation>Ses réponses contiennent des valeurs qui ne sont pas des nombres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain nothing but zeros.</source>
+            <translation>Ses réponses ne contiennent que des zéros.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
@@ -1130,8 +1455,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
-            <source>Check the address: the base URL of such a server mostly ends in /v1.</source>
-            <translation>Vérifiez l’adresse : l’URL de base d’un tel serveur se termine le plus souvent par /v1.</translation>
+            <source>Check the address: the base URL of such a server mostly ends in /v1. If it has no list of models, enter its model under «Remote model».</source>
+            <translation>Vérifiez l’adresse : l’URL de base d’un tel serveur se termine le plus souvent par /v1. S’il n’a pas de liste de modèles, saisissez son modèle sous « Modèle distant ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
@@ -1205,6 +1530,21 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
+            <source>PowerInfer Tray runs (PID {pid}), but does not answer</source>
+            <translation>PowerInfer Tray est en cours d’exécution (PID {pid}), mais ne répond pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It was asked for its status and has said nothing for {seconds:.0f} s.</source>
+            <translation>Son état lui a été demandé, et il n’a rien dit depuis {seconds:.0f} s.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
+            <translation>Il est peut-être occupé : réessayez dans un instant. Si cela persiste, terminez ce processus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
             <source>The server's answer makes no sense</source>
             <translation>La réponse du serveur n’a pas de sens</translation>
         </message>
@@ -1212,6 +1552,21 @@
             <location filename="../../tray_app/gateway/client.py" />
             <source>An event is not the JSON of this app.</source>
             <translation>Un événement n’est pas le JSON de cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server did not answer in time</source>
+            <translation>Le serveur n’a pas répondu à temps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>{url} has said nothing for {seconds:.0f} s.</source>
+            <translation>{url} n’a rien dit depuis {seconds:.0f} s.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Try again later, or look at its log.</source>
+            <translation>Réessayez plus tard, ou consultez son journal.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1295,11 +1650,6 @@
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
-            <source>It cannot be removed.</source>
-            <translation>Il ne peut pas être supprimé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
             <source>{name} is being served</source>
             <translation>{name} est utilisé par le serveur</translation>
         </message>
@@ -1315,6 +1665,26 @@
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
+            <source>No model is named</source>
+            <translation>Aucun modèle n’est indiqué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>The name is empty.</source>
+            <translation>Le nom est vide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Give its id; this lists them: powerinfer-tray models list</source>
+            <translation>Donnez son identifiant ; cette commande les affiche : powerinfer-tray models list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>It cannot be removed.</source>
+            <translation>Il ne peut pas être supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
             <source>There is no program that quantizes</source>
             <translation>Aucun programme ne permet de quantifier</translation>
         </message>
@@ -1325,13 +1695,38 @@
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
-            <source>Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>Placez-y « quantize » de PowerInfer ; pour les modèles denses, « llama-quantize » de llama.cpp.</translation>
+            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
+            <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom powerinfer-quantize ; pour les modèles denses, « llama-quantize » de llama.cpp.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} n’est pas dans le dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>It is {path}, and the models folder is {folder}.</source>
+            <translation>Son chemin est {path}, et le dossier des modèles est {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
+            <translation>Supprimez-le là où il est ; ou, si c’est un modèle, avec : powerinfer-tray models remove --yes PATH</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>De votre propre liste.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>The address names no model</source>
+            <translation>L’adresse ne désigne aucun modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>“{source}” does not tell the name of a .gguf file.</source>
+            <translation>« {source} » n’indique pas le nom d’un fichier .gguf.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -1437,6 +1832,21 @@
             <location filename="../../tray_app/models/faults.py" />
             <source>Choose or download a model.</source>
             <translation>Choisissez ou téléchargez un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>There is no folder {name}</source>
+            <translation>Il n’y a pas de dossier {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The slash at its end is for folders, and a model is a file.</source>
+            <translation>La barre oblique finale désigne un dossier, et un modèle est un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Leave the slash out, or check the name.</source>
+            <translation>Retirez la barre oblique, ou vérifiez le nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/faults.py" />
@@ -1620,23 +2030,18 @@
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
+            <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
+            <translation>Ce disque n’accepte pas de fichier aussi volumineux (FAT32 : 4 Go) : choisissez un dossier des modèles sur un autre disque, ou liez le modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
             <source>Check that you may write there; where links cannot be made, copy or move it.</source>
-            <translation>Vérifiez que vous avez le droit d’y écrire ; là où il n’est pas possible de créer des liens, copiez-le ou déplacez-le.</translation>
+            <translation>Vérifiez que vous avez le droit d’y écrire ; là où il n’est pas possible de créer des liens, copiez-le ou déplacez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>Check that there is space, and that you may write there.</source>
             <translation>Vérifiez qu’il y a de la place et que vous pouvez y écrire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>{name} could not be removed</source>
-            <translation>{name} n’a pas pu être supprimé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>Check its permissions; where there is no trash, delete it for good.</source>
-            <translation>Vérifiez ses droits d’accès ; s’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
@@ -1685,6 +2090,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
+            <source>It is an address, and not a model on this computer.</source>
+            <translation>C’est une adresse, et non un modèle sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Check the name, give the path of a file, or download a model.</source>
+            <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>If you mean the file in the current folder, write ./{name}</source>
+            <translation>Si vous voulez dire le fichier du dossier actuel, écrivez ./{name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
             <source>There is no model {reference}</source>
             <translation>Il n’y a pas de modèle {reference}</translation>
         </message>
@@ -1695,13 +2115,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>Check the name, give the path of a file, or download a model.</source>
-            <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
+            <source>{id} ({path})</source>
+            <translation>{id} ({path})</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>It is an address, and not a model on this computer.</source>
-            <translation>C’est une adresse, et non un modèle sur cet ordinateur.</translation>
+            <source>Several models are called {reference}</source>
+            <translation>Plusieurs modèles s’appellent {reference}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{models}.</source>
+            <translation>{models}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Name one of them by its id.</source>
+            <translation>Indiquez l’un d’eux par son identifiant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -1794,6 +2224,56 @@
             <translation>il n’a rien dit.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It is a pipe between programs.</source>
+            <translation>C’est un tube entre programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It is a socket of a program.</source>
+            <translation>C’est un socket d’un programme.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It is a device.</source>
+            <translation>C’est un périphérique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It does not begin as a model does.</source>
+            <translation>Il ne commence pas comme un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Only models are removed here. What there is says: powerinfer-tray models list</source>
+            <translation>Seuls les modèles se suppriment ici. Pour les afficher : powerinfer-tray models list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>{name} could not be removed</source>
+            <translation>{name} n’a pas pu être supprimé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Check its permissions; where there is no trash, delete it for good.</source>
+            <translation>Vérifiez ses droits d’accès ; s’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>{name} has just been replaced</source>
+            <translation>{name} vient d’être remplacé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Something else is in its place now than what was looked at, so it was left alone.</source>
+            <translation>Ce qui se trouve maintenant à sa place n’est plus ce qui a été examiné, et n’a donc pas été touché.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Look at the list of models, and try again.</source>
+            <translation>Consultez la liste des modèles, et réessayez.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/space.py" />
             <source>{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.</source>
             <translation>Il faut {needed:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
@@ -1804,29 +2284,49 @@
             <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>The server is not running</source>
+            <translation>Le serveur ne fonctionne pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>No address is open.</source>
+            <translation>Aucune adresse n’est ouverte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>Start the server.</source>
+            <translation>Démarrez le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>The local network needs an API key</source>
+            <translation>Le réseau local exige une clé d’API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>Without one, everybody in the network could use this server.</source>
+            <translation>Sans clé, tout le monde sur le réseau pourrait utiliser ce serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
+            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway. Sur une machine sans trousseau, ajoutez --file à cette commande, ou définissez la variable d’environnement {variable}.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/serving.py" />
             <source>The server is not ready</source>
             <translation>Le serveur n’est pas prêt</translation>
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>It was stopped, or did not get ready in time.</source>
-            <translation>Il a été arrêté, ou n’a pas été prêt à temps.</translation>
+            <source>It did not get ready in time.</source>
+            <translation>Il n’a pas été prêt à temps.</translation>
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>The local network needs an API key</source>
-            <translation>Le réseau local exige une clé d’API</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>Without one, everybody in the network could use this server.</source>
-            <translation>Sans clé, tout le monde sur le réseau pourrait utiliser ce serveur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway</source>
-            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway</translation>
+            <source>It was stopped.</source>
+            <translation>Il a été arrêté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -1879,6 +2379,111 @@
             <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>in the environment variable {name}</source>
+            <translation>dans la variable d’environnement {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>in the system's keychain</source>
+            <translation>dans le trousseau du système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>in the file {path}</source>
+            <translation>dans le fichier {path}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>Type: powerinfer-tray key set {name} --file</source>
+            <translation>Tapez : powerinfer-tray key set {name} --file</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>{command}, or set the environment variable {variable}.</source>
+            <translation>{command}, ou définissez la variable d’environnement {variable}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>There is no key {place}</source>
+            <translation>Ce qui se trouve {place} n’est pas une clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>Set it again, or remove it.</source>
+            <translation>Définissez-la à nouveau, ou supprimez-la.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} has a character that cannot be seen.</source>
+            <translation>{entry} contient un caractère invisible.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>An empty entry means no page.</source>
+            <translation>Une entrée vide ne désigne aucune page.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} has no scheme. Write it as browsers send it: https://{host}, or http://{host}.</source>
+            <translation>{entry} n’a pas de schéma. Écrivez-le comme les navigateurs l’envoient : https://{host}, ou http://{host}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>A * cannot stand in the scheme {scheme}: name each, as https://*.</source>
+            <translation>Le schéma {scheme} ne peut pas contenir de * : indiquez chaque schéma, par exemple https://*.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{scheme} is not a scheme, as https is one.</source>
+            <translation>{scheme} n’est pas un schéma tel que https.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>No web page has the scheme {scheme}: write https or http.</source>
+            <translation>Aucune page web n’a le schéma {scheme} : écrivez https ou http.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>Browsers send no path: write {origin} in place of {entry}.</source>
+            <translation>Les navigateurs n’envoient pas de chemin : écrivez {origin} au lieu de {entry}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} names no host: write it, or * for each.</source>
+            <translation>{entry} n’indique aucun hôte : écrivez-le, ou * pour tous.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>In {entry}, a * can only be the whole host, stand before its first point or be the port: https://*.example.org, http://localhost:*.</source>
+            <translation>Dans {entry}, un * ne peut être que l’hôte entier, précéder le premier point de l’hôte ou tenir lieu de port : https://*.example.org, http://localhost:*.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>Browsers send no user name: leave out what is before the @.</source>
+            <translation>Les navigateurs n’envoient pas de nom d’utilisateur : retirez ce qui précède le @.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>Write {name} in ASCII, as browsers send it: it begins with xn--.</source>
+            <translation>Écrivez {name} en ASCII, comme les navigateurs l’envoient : cela commence par xn--.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{port} is not a port: write a number up to 65535, or *.</source>
+            <translation>{port} n’est pas un port : écrivez un nombre jusqu’à 65535, ou *.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{name} is not the name of a host.</source>
+            <translation>{name} n’est pas un nom d’hôte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} can match no web page</source>
+            <translation>{entry} ne peut correspondre à aucune page web</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Port</source>
             <translation>Port</translation>
@@ -1905,8 +2510,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>How much text the model sees at once. More needs more memory.</source>
-            <translation>Quantité de texte que le modèle voit à la fois. Plus il y en a, plus il faut de mémoire.</translation>
+            <source>How much text the model sees at once. More needs more memory. Automatic: up to 8192, as model and memory allow.</source>
+            <translation>Quantité de texte que le modèle voit à la fois. Plus il y en a, plus il faut de mémoire. Automatique : jusqu’à 8192, selon le modèle et la mémoire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2050,8 +2655,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Web pages that may use the server, each as https://example.org. Others are refused.</source>
-            <translation>Pages web qui peuvent utiliser le serveur, chacune sous la forme https://example.org. Les autres sont refusées.</translation>
+            <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
+            <translation>Pages web qui peuvent utiliser le serveur, par exemple https://example.org, http://localhost:* ou app://*. Avec *, toute page que vous visitez peut l’utiliser.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2160,6 +2765,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>The setting {name} has entries that it cannot have</source>
+            <translation>Le réglage {name} contient des entrées non valables</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be the full path of a folder, or empty for the usual one.</source>
+            <translation>Il faut le chemin complet d’un dossier, ou rien pour l’emplacement habituel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>It must be one of: {choices}.</source>
             <translation>Valeurs possibles : {choices}.</translation>
         </message>
@@ -2190,13 +2805,13 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a text.</source>
-            <translation>Il faut un texte.</translation>
+            <source>It must be a text without control characters.</source>
+            <translation>Il faut un texte sans caractères de contrôle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a list of texts.</source>
-            <translation>Il faut une liste de textes.</translation>
+            <source>It must be a list of texts without control characters.</source>
+            <translation>Il faut une liste de textes sans caractères de contrôle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2230,6 +2845,21 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
+            <source>The settings are being changed by another program</source>
+            <translation>Les paramètres sont en cours de modification par un autre programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>{path} has been locked for {seconds:.0f} seconds.</source>
+            <translation>{path} est verrouillé depuis {seconds:.0f} secondes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Try again. If it stays so, end the other PowerInfer Tray, which may hang.</source>
+            <translation>Réessayez. Si cela persiste, quittez l’autre PowerInfer Tray, qui est peut-être bloqué.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
             <source>The settings could not be saved</source>
             <translation>Les paramètres n’ont pas pu être enregistrés</translation>
         </message>
@@ -2245,6 +2875,21 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
+            <source>The settings file is of a newer version of this app</source>
+            <translation>Le fichier des paramètres provient d’une version plus récente de cette application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>{path} has version {version}; this app knows {known}.</source>
+            <translation>{path} est en version {version} ; cette application connaît la version {known}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Install the newer version, or move the file away to begin with new settings. It has been left as it is.</source>
+            <translation>Installez la version plus récente, ou déplacez le fichier ailleurs pour repartir de nouveaux paramètres. Il est resté tel quel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
             <source>The settings file has an error; defaults are used for what cannot be read</source>
             <translation>Le fichier des paramètres contient une erreur ; ce qui est illisible garde sa valeur par défaut</translation>
         </message>
@@ -2257,6 +2902,16 @@
             <location filename="../../tray_app/settings/store.py" />
             <source>Correct the file, or choose these settings again. The file has been left as it is.</source>
             <translation>Corrigez le fichier, ou choisissez à nouveau ces réglages. Le fichier est resté tel quel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/starting.py" />
+            <source>The start was called off</source>
+            <translation>Le démarrage a été annulé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/starting.py" />
+            <source>The server was stopped before it had started.</source>
+            <translation>Le serveur a été arrêté avant d’avoir démarré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/autostart.py" />
@@ -2305,13 +2960,8 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
-            <source>Keys and tokens are kept in the system's keychain, and none was found.</source>
-            <translation>Les clés et les jetons sont conservés dans le trousseau du système, et aucun n’a été trouvé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/system/keychain.py" />
-            <source>On Linux, install and unlock GNOME Keyring or KWallet.</source>
-            <translation>Sous Linux, installez et déverrouillez GNOME Keyring ou KWallet.</translation>
+            <source>Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.</source>
+            <translation>C’est là que sont conservées les clés (sous Linux, dans GNOME Keyring ou KWallet), et aucun trousseau n’a été trouvé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
@@ -2322,6 +2972,51 @@
             <location filename="../../tray_app/system/keychain.py" />
             <source>Unlock the system's keychain and try again.</source>
             <translation>Déverrouillez le trousseau du système et réessayez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key file {path} cannot be read</source>
+            <translation>Le fichier de clé {path} ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>{reason}</source>
+            <translation>{reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Remove it, or give yourself the right to read it.</source>
+            <translation>Supprimez-le, ou accordez-vous le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key file {path} is not a file</source>
+            <translation>Le fichier de clé {path} n’est pas un fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Something else has its name.</source>
+            <translation>Autre chose porte ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key file {path} is open to others</source>
+            <translation>Le fichier de clé {path} est accessible à d’autres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Others on this computer could read the key, so it is not used.</source>
+            <translation>D’autres utilisateurs de cet ordinateur pourraient lire la clé : elle n’est donc pas utilisée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.</source>
+            <translation>Tapez : chmod 600 "{path}". Quiconque a lu la clé la connaît toujours : choisissez-en une nouvelle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key could not be kept in a file, or removed from it</source>
+            <translation>La clé n’a pas pu être enregistrée dans un fichier, ou en être supprimée</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -2419,6 +3114,16 @@
             <translation>Leur nombre se choisit là où il a été démarré.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>A sparse model is always computed by one thread</source>
+            <translation>Un modèle creux est toujours calculé par un seul thread</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
+            <translation>Pour utiliser tous les cœurs, choisissez un modèle dense (GGUF), que llama.cpp exécute.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>À propos de PowerInfer Tray</translation>
@@ -2442,6 +3147,16 @@
             <location filename="../../tray_app/ui/about.py" />
             <source>Licence: MIT</source>
             <translation>Licence : MIT</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
+            <translation>Qt est utilisé sous la licence GNU LGPL, version 3 : vous pouvez le remplacer par votre propre version compilée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>The licences of all parts: {file}</source>
+            <translation>Licences de tous les composants : {file}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/application.py" />
@@ -3275,6 +3990,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server is asleep. Start it first.</source>
+            <translation>Le serveur est en veille. Démarrez-le d’abord.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>The model is being loaded …</source>
             <translation>Chargement du modèle…</translation>
         </message>
@@ -3364,6 +4084,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Kept in a file</source>
+            <translation>Dans un fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Set in the environment</source>
+            <translation>Dans l’environnement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
             <source>None</source>
             <translation>Rien d’enregistré</translation>
         </message>
@@ -3376,6 +4106,11 @@
             <location filename="../../tray_app/ui/presenters/keys.py" />
             <source>Copy it now: once applied, it is not shown again.</source>
             <translation>Copiez-la maintenant : une fois appliquée, elle n’est plus affichée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The environment variable {name} gives this key, and is used before any other.</source>
+            <translation>La variable d’environnement {name} fournit cette clé, et a priorité sur toute autre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -3604,6 +4339,11 @@
             <translation>Le serveur ne fonctionne pas.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is asleep.</source>
+            <translation>Le serveur est en veille.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>≈ {size}</source>
             <translation>≈ {size}</translation>
@@ -3780,18 +4520,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
-            <translation>Les puces Apple Silicon partagent leur mémoire avec le GPU : il n’y a pas de budget à régler.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This machine has no NVIDIA GPU that the engine could use.</source>
-            <translation>Cette machine n’a pas de GPU NVIDIA que le moteur pourrait utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The engine that runs this model cannot use a VRAM budget.</source>
-            <translation>Le moteur qui exécute ce modèle ne peut pas utiliser de budget VRAM.</translation>
+            <source>Automatic: {size} tokens for this model.</source>
+            <translation>Pour ce modèle : {size} tokens.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -3810,23 +4540,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Without effect on this engine: {settings}.</source>
-            <translation>Sans effet sur ce moteur : {settings}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
             <translation>Il faut auto, powerinfer, llama.cpp, remote ou le chemin complet d’un programme.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It must be the full path of a folder, or empty for the usual one.</source>
-            <translation>Il faut le chemin complet d’un dossier, ou rien pour l’emplacement habituel.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>{state} · {address}</source>
             <translation>{state} · {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Restarting: {cause}</source>
+            <translation>Redémarrage : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Waiting: {cause}</source>
+            <translation>En attente : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped: {cause}</source>
+            <translation>Arrêté : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{address}, once the server is started</source>
+            <translation>{address}, une fois le serveur démarré</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
@@ -3850,21 +4590,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Restarting: {cause}</source>
-            <translation>Redémarrage : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Waiting: {cause}</source>
-            <translation>En attente : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Stopped: {cause}</source>
-            <translation>Arrêté : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>The log says why.</source>
             <translation>Le journal dit pourquoi.</translation>
         </message>
@@ -3875,6 +4600,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Preparing the start …</source>
+            <translation>Préparation du démarrage…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>Stopped — {model}</source>
             <translation>Arrêté — {model}</translation>
         </message>
@@ -3882,6 +4612,21 @@
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>No model yet — choose one</source>
             <translation>Aucun modèle — choisissez-en un</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Asleep: {cause}</source>
+            <translation>En veille : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Asleep: a request starts it</source>
+            <translation>En veille : une requête le démarre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Asleep: start it here</source>
+            <translation>En veille : démarrez-le ici</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />

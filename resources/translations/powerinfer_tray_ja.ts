@@ -39,6 +39,41 @@
             <translation>アプリは端末で実行されています。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
+            <translation>ファイルのアドレス (https://…/model.gguf) または hf:owner/repository/file.gguf を入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>This is no address</source>
+            <translation>これはアドレスではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}” has signs in it that no address can have.</source>
+            <translation>「{text}」に、アドレスには使用できない文字が含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>This is no file on Hugging Face</source>
+            <translation>これは Hugging Face のファイルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}” is not understood.</source>
+            <translation>「{text}」を解釈できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}”: {reason}.</source>
+            <translation>「{text}」: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>This is no address that can be downloaded</source>
+            <translation>このアドレスからはダウンロードできません</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/adopt.py" />
             <source>Another file of this name is there</source>
             <translation>同じ名前の別のファイルがあります</translation>
@@ -150,6 +185,51 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
+            <source>There is no such repository</source>
+            <translation>そのリポジトリはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{host} answered {status}: it knows none of this name.</source>
+            <translation>{host} の応答は {status} です。その名前のリポジトリはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
+            <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy does not let us through</source>
+            <translation>プロキシが接続を許可しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>For {host}, it answered {status}.</source>
+            <translation>{host} への接続に対する応答は {status} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Ask whoever runs the proxy, or use another source.</source>
+            <translation>プロキシの管理者に問い合わせるか、別の配布元を使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy wants a login</source>
+            <translation>プロキシが認証を要求しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
+            <translation>このコンピューターと {host} の間のプロキシの応答は 407 です。認証されたユーザーのみ接続できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
+            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し (パスワードの @ や : などの記号は %40、%3A と書きます)、このアプリを起動し直してください。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
             <source>The publisher wants you to accept terms first</source>
             <translation>先に公開者の利用条件への同意が必要です</translation>
         </message>
@@ -235,13 +315,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>What the server offers as {name} is not the file that was begun.</source>
-            <translation>サーバーが {name} として提供しているのは、ダウンロードを始めたときのファイルではありません。</translation>
+            <source>Download it again, from its start.</source>
+            <translation>最初からダウンロードし直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
-            <source>Download it again, from its start.</source>
-            <translation>最初からダウンロードし直してください。</translation>
+            <source>What the server offers as {name} is not the file that was begun.</source>
+            <translation>サーバーが {name} として提供しているのは、ダウンロードを始めたときのファイルではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -252,6 +332,21 @@
             <location filename="../../tray_app/download/faults.py" />
             <source>The server ended it in the middle of the file.</source>
             <translation>サーバーがファイルの途中で送信を終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>This disk cannot keep files that large</source>
+            <translation>このディスクには、この大きさのファイルを保存できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
+            <translation>{name} は、{folder} のディスクに保存できる大きさを超えました。USB メモリに多い FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
+            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。受信した分は保存されています。そのファイル (.part、.part.json) を新しいフォルダーに移すと、ダウンロードを続けられます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -309,6 +404,21 @@
             <translation>完了するまで待つか、もう一方のダウンロードを停止してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/part.py" />
+            <source>Another download has this name</source>
+            <translation>同じ名前の別のダウンロードがあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part.py" />
+            <source>{path} is being downloaded from another address.</source>
+            <translation>{path} は別のアドレスからダウンロード中です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part.py" />
+            <source>Let that one end, or cancel it. Then download this one again.</source>
+            <translation>そのダウンロードの完了を待つか、キャンセルしてから、こちらをもう一度ダウンロードしてください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/queue.py" />
             <source>The download is paused</source>
             <translation>ダウンロードは一時停止中です</translation>
@@ -332,6 +442,56 @@
             <location filename="../../tray_app/download/queue.py" />
             <source>The download failed unexpectedly</source>
             <translation>ダウンロードが予期せず失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>There is no GGUF model in {repository}</source>
+            <translation>{repository} に GGUF モデルがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>This app runs models in the GGUF format.</source>
+            <translation>このアプリが実行できるのは GGUF 形式のモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>Look on Hugging Face for a repository of this model with GGUF in its name.</source>
+            <translation>Hugging Face で、このモデルのリポジトリのうち名前に GGUF を含むものを探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>The files of {repository} could not be listed</source>
+            <translation>{repository} のファイルの一覧を取得できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>{site} did not answer with a list of files.</source>
+            <translation>{site} の応答はファイルの一覧ではありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>Give the address of the file itself.</source>
+            <translation>ファイル自体のアドレスを入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>{repository} has several models</source>
+            <translation>{repository} には複数のモデルがあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>{repository} has no {tag}</source>
+            <translation>{repository} に {tag} はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>It has: {names}.</source>
+            <translation>含まれているもの: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/repository.py" />
+            <source>Name one of them: {example}</source>
+            <translation>次のように 1 つを指定してください: {example}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -365,33 +525,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
-            <translation>ファイルのアドレス (https://…/model.gguf) または hf:owner/repository/file.gguf を入力してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>This is no address</source>
-            <translation>これはアドレスではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>“{text}”: {reason}.</source>
-            <translation>「{text}」: {reason}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>This is no address that can be downloaded</source>
-            <translation>このアドレスからはダウンロードできません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>“{text}” is not understood.</source>
-            <translation>「{text}」を解釈できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
             <source>The address names no file</source>
             <translation>アドレスにファイル名がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>{repository} is a repository, which may have many.</source>
+            <translation>{repository} はリポジトリで、複数のファイルが含まれている可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -407,11 +547,6 @@
             <location filename="../../tray_app/download/source.py" />
             <source>“{text}” should be 64 characters of 0-9 and a-f.</source>
             <translation>「{text}」は 0～9 と a～f の 64 文字である必要があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/source.py" />
-            <source>This is no file on Hugging Face</source>
-            <translation>これは Hugging Face のファイルではありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/throttle.py" />
@@ -437,6 +572,21 @@
             <location filename="../../tray_app/download/transfer.py" />
             <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
             <translation>あと {missing:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The address gives a web page, not a file</source>
+            <translation>アドレスの先はファイルではなく Web ページです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.</source>
+            <translation>サーバーが HTML を返しました。サインインページ、ネットワークからの通知、またはファイルの説明ページです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/verify.py" />
+            <source>Open the address in a browser, then copy the address of its download button.</source>
+            <translation>アドレスをブラウザーで開き、ダウンロードボタンのアドレスをコピーしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -575,6 +725,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation>エンジンは {named} の値を受け付けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was started with a value that it cannot use, or without one.</source>
+            <translation>使用できない値を付けて、または値を付けずに起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
+            <translation>設定で修正してください。「追加の引数」に含まれている可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine does not know the argument {named}</source>
             <translation>エンジンは引数 {named} を認識しません</translation>
         </message>
@@ -585,23 +750,53 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>Remove it from «Extra arguments» in the settings.</source>
-            <translation>設定の「追加の引数」から削除してください。</translation>
+            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
+            <translation>設定の「追加の引数」から削除するか、名前を修正してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not accept the value of {named}</source>
-            <translation>エンジンは {named} の値を受け付けません</translation>
+            <source>The built-in engine does not have the argument {named}</source>
+            <translation>組み込みのエンジンに引数 {named} はありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with a value that it cannot use.</source>
-            <translation>使用できない値を付けて起動されました。</translation>
+            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
+            <translation>llama-server の引数ですが、このアプリの llama.cpp ライブラリには指定できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct it in the settings.</source>
-            <translation>設定で修正してください。</translation>
+            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
+            <translation>「追加の引数」から削除するか、「エンジン」に独自の llama-server を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot read what {named} names</source>
+            <translation>エンジンは {named} に指定されたものを読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>There is no such file or folder, or it may not be read.</source>
+            <translation>そのファイルまたはフォルダーがないか、読み取りが許可されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
+            <translation>設定の「追加の引数」を修正してください。パスはフルパスで指定する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot use the file {named}</source>
+            <translation>エンジンはファイル {named} を使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
+            <translation>追加の引数に必要な種類のファイルではないか、別のモデル用に作られています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation>設定の「追加の引数」を修正してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -612,11 +807,6 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>It was started with something that is no number where it needs one.</source>
             <translation>数値が必要なところに、数値でないものを指定して起動されました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct «Extra arguments» in the settings.</source>
-            <translation>設定の「追加の引数」を修正してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -667,6 +857,21 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
             <translation>CUDA を使用しないエンジンを選択するか、NVIDIA のドライバーをインストールしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>This PowerInfer cannot compute the model with one thread</source>
+            <translation>この PowerInfer は、1 スレッドではこのモデルを計算できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
+            <translation>グラフィックスカード用に作られています。スパースモデルの一部がメインメモリにあると複数のスレッドを要求し、その場合は合計の一部が失われます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
+            <translation>CUDA を使用しない PowerInfer サーバーを選択するか、グラフィックスメモリに収まるモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -732,6 +937,21 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Choose another model, or another engine in the settings.</source>
             <translation>別のモデルを選択するか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine cannot work with these settings</source>
+            <translation>エンジンはこの設定では動作できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It says: {named}.</source>
+            <translation>エンジンのメッセージ: {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Correct the settings. It may stand in «Extra arguments».</source>
+            <translation>設定を修正してください。「追加の引数」に原因がある可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -879,6 +1099,106 @@
             <translation>詳細はエンジンのログにあります。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>PowerInfer computes sparse models wrongly with several threads, so they get one.</source>
+            <translation>PowerInfer は複数のスレッドではスパースモデルを正しく計算できないため、1 スレッドで実行されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>The server on the other machine decides this.</source>
+            <translation>別のコンピューター上のサーバーで決まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>The engine that runs this model has no such option.</source>
+            <translation>このモデルを実行するエンジンには、このオプションがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
+            <translation>Apple Silicon はメモリを GPU と共有するため、上限の設定は必要ありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>This machine has no NVIDIA GPU that the engine could use.</source>
+            <translation>このコンピューターには、エンジンが使用できる NVIDIA の GPU がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/effect.py" />
+            <source>The engine that runs this model cannot use a VRAM budget.</source>
+            <translation>このモデルを実行するエンジンでは、VRAM の上限を使用できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Set «Model» instead.</source>
+            <translation>代わりに「モデル」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine would download by itself. Download with this app, and set «Model».</source>
+            <translation>エンジンが独自にダウンロードしてしまいます。このアプリでダウンロードし、「モデル」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine answers to this app alone; programs use the gateway's address.</source>
+            <translation>エンジンはこのアプリだけに応答します。プログラムはゲートウェイのアドレスを使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
+            <translation>エンジンに接続するのはこのアプリだけです。プログラム用のキーは次のように設定します: powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
+            <translation>エンジンはこのアプリだけに応答し、Web ページやモデルのために何かを実行することはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
+            <translation>エンジンは、要求に応じて常に埋め込みとテキストの両方を返します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
+            <translation>エンジンには専用の空きポートが割り当てられます。プログラムは設定の「ポート」を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Comments in a stream stop some programs.</source>
+            <translation>ストリームにコメントがあると、一部のプログラムが動作しなくなります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Set «Stop when idle» instead.</source>
+            <translation>代わりに「アイドル時に停止」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>With it, an engine prints something and ends.</source>
+            <translation>これを付けると、エンジンは情報を表示するだけで終了します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
+            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>«Extra arguments» cannot have {flag}</source>
+            <translation>「追加の引数」に {flag} は指定できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>Remove it there.</source>
+            <translation>そこから削除してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/inspection.py" />
             <source>Choose a PowerInfer server or a llama-server program.</source>
             <translation>PowerInfer サーバーまたは llama-server プログラムを選択してください。</translation>
@@ -1005,6 +1325,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/place.py" />
+            <source>The engine cannot open a file with the name {name}</source>
+            <translation>エンジンは {name} という名前のファイルを開けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>It takes letters of UTF-8 only, and a link cannot be made: {reason}.</source>
+            <translation>エンジンは UTF-8 の名前しか扱えず、リンクも作成できません: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
+            <source>Rename the file so that its name has letters only.</source>
+            <translation>正しい文字だけの名前にファイル名を変更してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/place.py" />
             <source>PowerInfer cannot open a file with the name {name}</source>
             <translation>PowerInfer は {name} という名前のファイルを開けません</translation>
         </message>
@@ -1017,31 +1352,6 @@
             <location filename="../../tray_app/engine/place.py" />
             <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
             <translation>a～z の文字と数字だけの名前に変更するか、NTFS のディスクに移動してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
-            <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>Set «Model» instead.</source>
-            <translation>代わりに「モデル」を設定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
-            <translation>エンジンには専用の空きポートが割り当てられます。プログラムは設定の「ポート」を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>The engine answers to this app alone; programs use the gateway's address.</source>
-            <translation>エンジンはこのアプリだけに応答します。プログラムはゲートウェイのアドレスを使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/plan.py" />
@@ -1079,19 +1389,34 @@
             <translation>別のコンピューターのアドレスを指定してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>«Extra arguments» cannot have {flag}</source>
-            <translation>「追加の引数」に {flag} は指定できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/plan.py" />
-            <source>Remove it there.</source>
-            <translation>そこから削除してください。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/engine/probe.py" />
             <source>The engine cannot make embeddings with this model</source>
             <translation>エンジンはこのモデルで埋め込みを作成できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>The engine cannot rank with this model</source>
+            <translation>エンジンはこのモデルでランク付けを行えません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>It answers with HTTP status {status}.</source>
+            <translation>HTTP ステータス {status} を返しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answer cannot be understood.</source>
+            <translation>応答を解釈できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain values that are no numbers.</source>
+            <translation>応答に数値ではない値が含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
+            <source>Its answers contain nothing but zeros.</source>
+            <translation>応答がすべてゼロです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
@@ -1130,8 +1455,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
-            <source>Check the address: the base URL of such a server mostly ends in /v1.</source>
-            <translation>アドレスを確認してください。このようなサーバーのベース URL は、ほとんどの場合 /v1 で終わります。</translation>
+            <source>Check the address: the base URL of such a server mostly ends in /v1. If it has no list of models, enter its model under «Remote model».</source>
+            <translation>アドレスを確認してください。このようなサーバーのベース URL は、ほとんどの場合 /v1 で終わります。モデルの一覧がないサーバーの場合は、「リモートモデル」にモデルを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote.py" />
@@ -1205,6 +1530,21 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
+            <source>PowerInfer Tray runs (PID {pid}), but does not answer</source>
+            <translation>PowerInfer Tray は実行中 (PID {pid}) ですが、応答しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It was asked for its status and has said nothing for {seconds:.0f} s.</source>
+            <translation>状態を問い合わせましたが、{seconds:.0f} 秒間応答がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
+            <translation>処理中の可能性があります。少し待ってからもう一度お試しください。それでも応答しない場合は、そのプロセスを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
             <source>The server's answer makes no sense</source>
             <translation>サーバーの応答を解釈できません</translation>
         </message>
@@ -1212,6 +1552,21 @@
             <location filename="../../tray_app/gateway/client.py" />
             <source>An event is not the JSON of this app.</source>
             <translation>イベントがこのアプリの JSON ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server did not answer in time</source>
+            <translation>サーバーが時間内に応答しませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>{url} has said nothing for {seconds:.0f} s.</source>
+            <translation>{url} から {seconds:.0f} 秒間応答がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Try again later, or look at its log.</source>
+            <translation>後でもう一度試すか、サーバーのログを確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1295,11 +1650,6 @@
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
-            <source>It cannot be removed.</source>
-            <translation>削除できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
             <source>{name} is being served</source>
             <translation>{name} はサーバーで使用中です</translation>
         </message>
@@ -1315,6 +1665,26 @@
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
+            <source>No model is named</source>
+            <translation>モデルが指定されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>The name is empty.</source>
+            <translation>名前が空です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Give its id; this lists them: powerinfer-tray models list</source>
+            <translation>モデルの ID を指定してください。ID は次のコマンドで表示できます: powerinfer-tray models list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>It cannot be removed.</source>
+            <translation>削除できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
             <source>There is no program that quantizes</source>
             <translation>量子化を行うプログラムがありません</translation>
         </message>
@@ -1325,13 +1695,38 @@
         </message>
         <message>
             <location filename="../../tray_app/model_care.py" />
-            <source>Put PowerInfer's «quantize» there; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>そこに PowerInfer の「quantize」を置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
+            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
+            <translation>PowerInfer の「quantize」をサーバーの隣に置くか、powerinfer-quantize という名前で PATH に置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} はモデルフォルダーにありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>It is {path}, and the models folder is {folder}.</source>
+            <translation>場所は {path} で、モデルフォルダーは {folder} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/model_care.py" />
+            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
+            <translation>その場所で削除するか、モデルであれば次のコマンドで削除してください: powerinfer-tray models remove --yes PATH</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>独自のリストのモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>The address names no model</source>
+            <translation>アドレスがモデルを示していません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/catalog.py" />
+            <source>“{source}” does not tell the name of a .gguf file.</source>
+            <translation>「{source}」からは .gguf ファイルの名前がわかりません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -1437,6 +1832,21 @@
             <location filename="../../tray_app/models/faults.py" />
             <source>Choose or download a model.</source>
             <translation>モデルを選択するかダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>There is no folder {name}</source>
+            <translation>{name} というフォルダーはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>The slash at its end is for folders, and a model is a file.</source>
+            <translation>末尾のスラッシュはフォルダーを表しますが、モデルはファイルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/faults.py" />
+            <source>Leave the slash out, or check the name.</source>
+            <translation>スラッシュを取り除くか、名前を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/faults.py" />
@@ -1620,6 +2030,11 @@
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
+            <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
+            <translation>このディスクには、この大きさのファイルを保存できません (FAT32 は 4 GB まで)。別のディスクのモデルフォルダーを選択するか、リンクしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/housekeeping.py" />
             <source>Check that you may write there; where links cannot be made, copy or move it.</source>
             <translation>そこに書き込めるか確認してください。リンクを作れない場所では、コピーまたは移動してください。</translation>
         </message>
@@ -1627,16 +2042,6 @@
             <location filename="../../tray_app/models/housekeeping.py" />
             <source>Check that there is space, and that you may write there.</source>
             <translation>空き容量があること、書き込めることを確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>{name} could not be removed</source>
-            <translation>{name} を削除できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
-            <source>Check its permissions; where there is no trash, delete it for good.</source>
-            <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/housekeeping.py" />
@@ -1685,6 +2090,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
+            <source>It is an address, and not a model on this computer.</source>
+            <translation>これはアドレスで、このコンピューター上のモデルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Check the name, give the path of a file, or download a model.</source>
+            <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>If you mean the file in the current folder, write ./{name}</source>
+            <translation>現在のフォルダーのファイルを指定する場合は、次のように書いてください: ./{name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
             <source>There is no model {reference}</source>
             <translation>{reference} というモデルはありません</translation>
         </message>
@@ -1695,13 +2115,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>Check the name, give the path of a file, or download a model.</source>
-            <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
+            <source>{id} ({path})</source>
+            <translation>{id} ({path})</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>It is an address, and not a model on this computer.</source>
-            <translation>これはアドレスで、このコンピューター上のモデルではありません。</translation>
+            <source>Several models are called {reference}</source>
+            <translation>{reference} という名前のモデルが複数あります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{models}.</source>
+            <translation>{models}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Name one of them by its id.</source>
+            <translation>ID で 1 つを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -1794,6 +2224,56 @@
             <translation>出力はありませんでした。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It is a pipe between programs.</source>
+            <translation>これはプログラム間のパイプです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It is a socket of a program.</source>
+            <translation>これはプログラムのソケットです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It is a device.</source>
+            <translation>これはデバイスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>It does not begin as a model does.</source>
+            <translation>先頭がモデルのものではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Only models are removed here. What there is says: powerinfer-tray models list</source>
+            <translation>ここで削除できるのはモデルだけです。次のコマンドで一覧を表示できます: powerinfer-tray models list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>{name} could not be removed</source>
+            <translation>{name} を削除できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Check its permissions; where there is no trash, delete it for good.</source>
+            <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>{name} has just been replaced</source>
+            <translation>{name} は、たった今置き換えられました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Something else is in its place now than what was looked at, so it was left alone.</source>
+            <translation>確認したものとは別のものに置き換わっているため、そのまま残しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/removal.py" />
+            <source>Look at the list of models, and try again.</source>
+            <translation>モデルの一覧を確認して、もう一度お試しください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/space.py" />
             <source>{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.</source>
             <translation>{needed:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
@@ -1804,29 +2284,49 @@
             <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>The server is not running</source>
+            <translation>サーバーは実行されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>No address is open.</source>
+            <translation>開いているアドレスがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>Start the server.</source>
+            <translation>サーバーを起動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>The local network needs an API key</source>
+            <translation>ローカルネットワークには API キーが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>Without one, everybody in the network could use this server.</source>
+            <translation>キーがないと、ネットワーク上の誰でもこのサーバーを使用できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/public_address.py" />
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
+            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/serving.py" />
             <source>The server is not ready</source>
             <translation>サーバーの準備ができていません</translation>
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>It was stopped, or did not get ready in time.</source>
-            <translation>停止されたか、時間内に準備が完了しませんでした。</translation>
+            <source>It did not get ready in time.</source>
+            <translation>時間内に準備が完了しませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/serving.py" />
-            <source>The local network needs an API key</source>
-            <translation>ローカルネットワークには API キーが必要です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>Without one, everybody in the network could use this server.</source>
-            <translation>キーがないと、ネットワーク上の誰でもこのサーバーを使用できます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway</source>
-            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。</translation>
+            <source>It was stopped.</source>
+            <translation>停止されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -1879,6 +2379,111 @@
             <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>in the environment variable {name}</source>
+            <translation>環境変数 {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>in the system's keychain</source>
+            <translation>システムのキーチェーン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>in the file {path}</source>
+            <translation>ファイル {path}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>Type: powerinfer-tray key set {name} --file</source>
+            <translation>次のように入力してください: powerinfer-tray key set {name} --file</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>{command}, or set the environment variable {variable}.</source>
+            <translation>{command} (または、環境変数 {variable} を設定してください)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>There is no key {place}</source>
+            <translation>{place} の内容はキーではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keystore.py" />
+            <source>Set it again, or remove it.</source>
+            <translation>設定し直すか、削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} has a character that cannot be seen.</source>
+            <translation>{entry} に目に見えない文字が含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>An empty entry means no page.</source>
+            <translation>空の項目はどのページも表しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} has no scheme. Write it as browsers send it: https://{host}, or http://{host}.</source>
+            <translation>{entry} にスキームがありません。ブラウザーが送信する形式で書いてください: https://{host} または http://{host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>A * cannot stand in the scheme {scheme}: name each, as https://*.</source>
+            <translation>スキーム {scheme} に * は使用できません。https://* のように、スキームを 1 つずつ指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{scheme} is not a scheme, as https is one.</source>
+            <translation>{scheme} は https のようなスキームではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>No web page has the scheme {scheme}: write https or http.</source>
+            <translation>スキームが {scheme} の Web ページはありません。https または http と書いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>Browsers send no path: write {origin} in place of {entry}.</source>
+            <translation>ブラウザーはパスを送信しません。{entry} の代わりに {origin} と書いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} names no host: write it, or * for each.</source>
+            <translation>{entry} にホストがありません。ホストを書くか、すべてのホストを表す * を書いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>In {entry}, a * can only be the whole host, stand before its first point or be the port: https://*.example.org, http://localhost:*.</source>
+            <translation>{entry} で * を使用できるのは、ホスト全体、ホストの最初のドットの前、またはポートとしてだけです: https://*.example.org、http://localhost:*</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>Browsers send no user name: leave out what is before the @.</source>
+            <translation>ブラウザーはユーザー名を送信しません。@ より前を取り除いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>Write {name} in ASCII, as browsers send it: it begins with xn--.</source>
+            <translation>{name} を、ブラウザーが送信する ASCII の形式で書いてください。xn-- で始まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{port} is not a port: write a number up to 65535, or *.</source>
+            <translation>{port} はポートではありません。65535 までの数値、または * を書いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{name} is not the name of a host.</source>
+            <translation>{name} はホスト名ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/origins.py" />
+            <source>{entry} can match no web page</source>
+            <translation>{entry} に一致する Web ページはありません</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Port</source>
             <translation>ポート</translation>
@@ -1905,8 +2510,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>How much text the model sees at once. More needs more memory.</source>
-            <translation>モデルが一度に参照するテキストの量です。大きいほどメモリを使用します。</translation>
+            <source>How much text the model sees at once. More needs more memory. Automatic: up to 8192, as model and memory allow.</source>
+            <translation>モデルが一度に参照するテキストの量です。大きいほどメモリを使用します。自動: モデルとメモリに応じて 8192 まで。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2050,8 +2655,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Web pages that may use the server, each as https://example.org. Others are refused.</source>
-            <translation>サーバーを使用できる Web ページです。https://example.org の形式で指定します。ほかは拒否されます。</translation>
+            <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
+            <translation>サーバーを使用できる Web ページです (例: https://example.org、http://localhost:*、app://*)。* を指定すると、表示したすべてのページが使用できます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2160,6 +2765,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>The setting {name} has entries that it cannot have</source>
+            <translation>設定 {name} に指定できない項目が含まれています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be the full path of a folder, or empty for the usual one.</source>
+            <translation>フォルダーのフルパスを指定してください。空にすると既定の場所になります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>It must be one of: {choices}.</source>
             <translation>次のいずれかを指定してください: {choices}</translation>
         </message>
@@ -2190,13 +2805,13 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a text.</source>
-            <translation>テキストを指定してください。</translation>
+            <source>It must be a text without control characters.</source>
+            <translation>制御文字を含まないテキストを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a list of texts.</source>
-            <translation>テキストのリストを指定してください。</translation>
+            <source>It must be a list of texts without control characters.</source>
+            <translation>制御文字を含まないテキストのリストを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2230,6 +2845,21 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
+            <source>The settings are being changed by another program</source>
+            <translation>別のプログラムが設定を変更しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>{path} has been locked for {seconds:.0f} seconds.</source>
+            <translation>{path} が {seconds:.0f} 秒間ロックされています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Try again. If it stays so, end the other PowerInfer Tray, which may hang.</source>
+            <translation>もう一度お試しください。解決しない場合は、応答していない可能性のある、もう一方の PowerInfer Tray を終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
             <source>The settings could not be saved</source>
             <translation>設定を保存できませんでした</translation>
         </message>
@@ -2245,6 +2875,21 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
+            <source>The settings file is of a newer version of this app</source>
+            <translation>設定ファイルは、このアプリの新しいバージョンのものです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>{path} has version {version}; this app knows {known}.</source>
+            <translation>{path} のバージョンは {version} ですが、このアプリが対応しているのは {known} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>Install the newer version, or move the file away to begin with new settings. It has been left as it is.</source>
+            <translation>新しいバージョンをインストールするか、ファイルを別の場所に移して新しい設定で始めてください。ファイルはそのまま残してあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
             <source>The settings file has an error; defaults are used for what cannot be read</source>
             <translation>設定ファイルにエラーがあります。読み込めない項目には既定値を使用します</translation>
         </message>
@@ -2257,6 +2902,16 @@
             <location filename="../../tray_app/settings/store.py" />
             <source>Correct the file, or choose these settings again. The file has been left as it is.</source>
             <translation>ファイルを修正するか、設定し直してください。ファイルはそのまま残してあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/starting.py" />
+            <source>The start was called off</source>
+            <translation>起動はキャンセルされました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/starting.py" />
+            <source>The server was stopped before it had started.</source>
+            <translation>起動が完了する前にサーバーが停止されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/autostart.py" />
@@ -2305,13 +2960,8 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
-            <source>Keys and tokens are kept in the system's keychain, and none was found.</source>
-            <translation>キーとトークンはシステムのキーチェーンに保存されますが、見つかりませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/system/keychain.py" />
-            <source>On Linux, install and unlock GNOME Keyring or KWallet.</source>
-            <translation>Linux では、GNOME Keyring または KWallet をインストールしてロックを解除してください。</translation>
+            <source>Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.</source>
+            <translation>キーはキーチェーン (Linux では GNOME Keyring または KWallet) に保存されますが、見つかりませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
@@ -2322,6 +2972,51 @@
             <location filename="../../tray_app/system/keychain.py" />
             <source>Unlock the system's keychain and try again.</source>
             <translation>システムのキーチェーンのロックを解除して、もう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key file {path} cannot be read</source>
+            <translation>キーファイル {path} を読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>{reason}</source>
+            <translation>{reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Remove it, or give yourself the right to read it.</source>
+            <translation>削除するか、読み取り権限を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key file {path} is not a file</source>
+            <translation>キーファイル {path} はファイルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Something else has its name.</source>
+            <translation>同じ名前の別のものがあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key file {path} is open to others</source>
+            <translation>キーファイル {path} にほかのユーザーがアクセスできます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Others on this computer could read the key, so it is not used.</source>
+            <translation>このコンピューターのほかのユーザーがキーを読み取れるため、使用しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.</source>
+            <translation>次のように入力してください: chmod 600 "{path}"。キーがすでに読み取られている可能性があるため、新しいキーに替えてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/keyfiles.py" />
+            <source>The key could not be kept in a file, or removed from it</source>
+            <translation>キーをファイルに保存、またはファイルから削除できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -2419,6 +3114,16 @@
             <translation>スレッド数は、サーバーを起動した側で設定します。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>A sparse model is always computed by one thread</source>
+            <translation>スパースモデルは常に 1 スレッドで計算されます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/tuning.py" />
+            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
+            <translation>すべてのコアを使用するには、llama.cpp で実行されるデンスモデル (GGUF) を選択してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>PowerInfer Tray について</translation>
@@ -2442,6 +3147,16 @@
             <location filename="../../tray_app/ui/about.py" />
             <source>Licence: MIT</source>
             <translation>ライセンス: MIT</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
+            <translation>Qt は GNU LGPL バージョン 3 に基づいて使用しています。ご自身でビルドしたものに置き換えることができます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/about.py" />
+            <source>The licences of all parts: {file}</source>
+            <translation>すべての構成要素のライセンス: {file}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/application.py" />
@@ -3275,6 +3990,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>The server is asleep. Start it first.</source>
+            <translation>サーバーは休止中です。先に起動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>The model is being loaded …</source>
             <translation>モデルを読み込んでいます…</translation>
         </message>
@@ -3361,6 +4081,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Kept in a file</source>
+            <translation>ファイルに保存済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>Set in the environment</source>
+            <translation>環境変数で設定済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
             <source>None</source>
             <translation>なし</translation>
         </message>
@@ -3373,6 +4103,11 @@
             <location filename="../../tray_app/ui/presenters/keys.py" />
             <source>Copy it now: once applied, it is not shown again.</source>
             <translation>今のうちにコピーしてください。適用後は二度と表示されません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/keys.py" />
+            <source>The environment variable {name} gives this key, and is used before any other.</source>
+            <translation>このキーは環境変数 {name} で指定されていて、ほかのキーより優先されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -3599,6 +4334,11 @@
             <translation>サーバーは実行されていません。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>The server is asleep.</source>
+            <translation>サーバーは休止中です。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>≈ {size}</source>
             <translation>約 {size}</translation>
@@ -3775,18 +4515,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
-            <translation>Apple Silicon はメモリを GPU と共有するため、上限の設定は必要ありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This machine has no NVIDIA GPU that the engine could use.</source>
-            <translation>このコンピューターには、エンジンが使用できる NVIDIA の GPU がありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The engine that runs this model cannot use a VRAM budget.</source>
-            <translation>このモデルを実行するエンジンでは、VRAM の上限を使用できません。</translation>
+            <source>Automatic: {size} tokens for this model.</source>
+            <translation>このモデルでは {size} トークンです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -3805,23 +4535,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Without effect on this engine: {settings}.</source>
-            <translation>このエンジンでは効果のない設定: {settings}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
             <translation>auto、powerinfer、llama.cpp、remote、またはプログラムのフルパスを指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It must be the full path of a folder, or empty for the usual one.</source>
-            <translation>フォルダーのフルパスを指定してください。空にすると既定の場所になります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>{state} · {address}</source>
             <translation>{state} · {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Restarting: {cause}</source>
+            <translation>再起動中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Waiting: {cause}</source>
+            <translation>待機中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Stopped: {cause}</source>
+            <translation>停止: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{address}, once the server is started</source>
+            <translation>{address} (サーバーの起動後)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
@@ -3845,21 +4585,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Restarting: {cause}</source>
-            <translation>再起動中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Waiting: {cause}</source>
-            <translation>待機中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Stopped: {cause}</source>
-            <translation>停止: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>The log says why.</source>
             <translation>理由はログにあります。</translation>
         </message>
@@ -3870,6 +4595,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Preparing the start …</source>
+            <translation>起動を準備しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>Stopped — {model}</source>
             <translation>停止中 — {model}</translation>
         </message>
@@ -3877,6 +4607,21 @@
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>No model yet — choose one</source>
             <translation>モデルがありません — 選択してください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Asleep: {cause}</source>
+            <translation>休止中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Asleep: a request starts it</source>
+            <translation>休止中: リクエストを受けると起動します</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>Asleep: start it here</source>
+            <translation>休止中: ここから起動できます</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.soak --minutes N [--seed S]
 
-Engines are llama.cpp, with the built-in test model, and the fake engine as somebody's own program. From time
-to time all is stopped and counted: processes left over, threads, handles, memory. Beside that, whole apps are
-started and killed with SIGKILL. Prints what it did and found; exit code 1 if something was left behind.
+Engines are llama.cpp, with the built-in test model, and the fake engine as somebody's own program. Clients
+ask for embeddings, texts and streams all the while. From time to time all is stopped and counted: processes
+left over, threads, handles (descriptors), memory. Beside that, whole apps are started and killed with
+SIGKILL. Prints what it did and found; exit code 1 if something was left behind or an answer was lost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import contextlib
 import os
 import random
-import re
 import shutil
 import statistics
 import sys
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from msgspec.structs import replace
 
+from tests.benchmarks.soak_clients import ANSWERED, Clients, Server
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.processes import processes_with
 from tests.fakes.program import running
@@ -39,12 +40,11 @@ from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tray_app.status import AppStatus
 
 STATE_TIMEOUT_S = 60.0
-CLIENT_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.5
 OPERATIONS_BETWEEN_CENSUSES = 15
 APP_LIVES_S = 2.5  # from the start of Python to some time after READY
@@ -74,6 +74,8 @@ class Tally:
     operations: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    """Answers that never came, though the address stayed open."""
     restarts: int = 0
     runs: int = 0
     app_orphans: int = 0
@@ -100,13 +102,12 @@ class Soak:
         self.tally = Tally()
         self._last = State.STOPPED
         self.app.changed.connect(self._note)
-        self._over = threading.Event()
-        self._asking = threading.Lock()  # held while a request is under way, or counted
-        self._client = threading.Thread(target=self._ask, name="client")
+        self._closings, self._is_closing = 0, False
+        self._clients = Clients(self._server)
 
     def run(self, minutes: float) -> None:
         """Live through it."""
-        self._client.start()
+        self._clients.start()
         end_s = time.monotonic() + 60 * minutes
         try:
             while time.monotonic() < end_s:
@@ -116,9 +117,9 @@ class Soak:
                 self._take_census()
             self._serve_once_more()
         finally:
-            self._over.set()
-            self._client.join()
+            self._clients.close()
             self.app.close()
+        self.tally.requests, self.tally.lost = self._clients.requests, self._clients.lost
         self.tally.censuses.append(self._count())
 
     def _operate(self) -> None:
@@ -146,15 +147,17 @@ class Soak:
         self.app.start_server()
 
     def stop(self) -> None:
-        self.app.stop_server()
+        with self._closing():
+            self.app.stop_server()
 
     def restart(self) -> None:
-        self.app.restart_server()
+        with self._closing():
+            self.app.restart_server()
 
     def stop_a_start(self) -> None:
         self.app.start_server()
         time.sleep(self.random.uniform(0, 0.3))
-        self.app.stop_server()
+        self.stop()
 
     def change_a_setting(self) -> None:
         changes: list[dict[str, Any]] = [
@@ -167,7 +170,8 @@ class Soak:
         self.app.apply(replace(self.app.store.current, **self.random.choice(changes)))
 
     def change_the_port(self) -> None:
-        self.app.apply(replace(self.app.store.current, port=free_port()))
+        with self._closing():
+            self.app.apply(replace(self.app.store.current, port=free_port()))
 
     def kill_the_engine(self) -> None:
         if engine := self._engine():
@@ -217,17 +221,18 @@ class Soak:
         self.tally.runs = max(self.tally.runs, status.engine.run)
         self._last = state
 
-    def _ask(self) -> None:
-        while not self._over.wait(CLIENT_PAUSE_S):
-            with self._asking:
-                self.tally.requests[self._answer()] += 1
-
-    def _answer(self) -> str:
+    @contextlib.contextmanager
+    def _closing(self) -> Iterator[None]:
+        """What is under way while an address closes ends with it."""
+        self._closings, self._is_closing = self._closings + 1, True
         try:
-            self.app.embed(["Hello"])
-        except AppError as exc:
-            return re.sub(r"http\S+", "its address", f"{exc.title}: {exc.message}")
-        return "answered"
+            yield
+        finally:
+            self._is_closing = False
+
+    def _server(self) -> Server:
+        closings, is_closing = self._closings, self._is_closing
+        return Server(self.app.status().server.base_url, closings, is_closing)
 
     def _serve_once_more(self) -> None:
         """After all that, a start still leads to answers."""
@@ -237,12 +242,12 @@ class Soak:
         self.app.embed(["Hello"])
 
     def _take_census(self) -> None:
-        self.app.stop_server()
+        self.stop()
         stopped = self.app._supervisor.wait_for({State.STOPPED}, STATE_TIMEOUT_S)
         if stopped.state is not State.STOPPED:
             self.tally.stuck.append(stopped.state)
         _await(lambda: not any(thread.name.startswith("engine-") for thread in threading.enumerate()))
-        with self._asking:
+        with self._clients.paused():
             self.tally.censuses.append(self._count())
 
     def _count(self) -> Census:
@@ -276,26 +281,30 @@ def report(tally: Tally) -> bool:
     leaked = {name for census in steady for name in census.threads if name not in usual}
     handles = [census.handles for census in steady]
     faults = {
-        "orphans": sum(len(census.orphans) for census in tally.censuses) + tally.app_orphans,
+        "processes left": sum(len(census.orphans) for census in tally.censuses) + tally.app_orphans,
         "leaked threads": len(leaked) + len(set(after_close.threads) - {"MainThread"}),
         "leaked handles": max(0, handles[-1] - handles[0]),
         "stuck stops": len(tally.stuck),
         "memory grew": int(last_mb - first_mb > MEMORY_SLACK_MB),
+        "lost answers": tally.lost.total(),
     }
     for what, counts in (("operations", tally.operations), ("refusals", tally.refusals)):
         print(f"{what}: {counts.total()}")
         for name, count in counts.most_common():
             print(f"  {count:6} {name}")
-    print(f"requests: {tally.requests.total()}")
+    print(f"requests: {tally.requests.total()}, of which {tally.requests[ANSWERED]} were answered")
     for name, count in tally.requests.most_common():
         print(f"  {count:6} {name}")
     print(f"engine runs: {tally.runs}, restarts after an end of its own: {tally.restarts}")
+    print(f"threads: {len(steady[0].threads)} at first, {len(steady[-1].threads)} at last")
     print(f"memory: {first_mb:.1f} MB in the first third, {last_mb:.1f} MB in the last")
     print(f"handles: {handles[0]} at first, {handles[-1]} at last, {min(handles)} to {max(handles)} between")
     for name, count in faults.items():
         print(f"{name}: {count}")
-    if leaked:
-        print(f"threads: {sorted(leaked)}")
+    for name in sorted(leaked):
+        print(f"a thread: {name}")
+    for name, count in tally.lost.most_common():
+        print(f"an answer, {count} times: {name}")
     return not any(faults.values())
 
 

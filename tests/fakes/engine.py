@@ -1,8 +1,8 @@
 """A native engine for tests: a program of its own that behaves, and misbehaves, as its command line says.
 
-Run by its path. Answers POST /embedding as PowerInfer does, POST /v1/embeddings as llama.cpp does, and GET
-/props with 200. As PowerInfer, it loses sums of a sparse model when several threads read a text. It ignores
-arguments of real engines that it has no use for.
+Run by its path. Answers POST /embedding as PowerInfer does, POST /v1/embeddings and completions as llama.cpp
+does, and GET /props with 200. As PowerInfer, it loses sums of a sparse model when several threads read a
+text. It ignores arguments of real engines that it has no use for.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 SPAM = "\x1b[2mslot update_slots: id  0 | task 12 | prompt processing progress, n_tokens = 512\x1b[0m\n"
 SPAM_EVERY_S = 0.005
@@ -119,8 +120,34 @@ def loses_sums(options: argparse.Namespace) -> bool:
 
 
 def computed(options: argparse.Namespace) -> list[float]:
-    kept = (random.uniform(0.5, 1) if loses_sums(options) else 1 for _ in options.answer)  # noqa: S311
-    return [part * number for part, number in zip(kept, options.answer, strict=True)]
+    if not loses_sums(options):
+        return list(options.answer)  # which may be what is no number
+    return [random.uniform(0.5, 1) * number for number in options.answer]  # noqa: S311
+
+
+def answer(path: str, body: bytes, options: argparse.Namespace) -> tuple[int, str, bytes]:
+    """Status, content type and content of what a POST gets."""
+    status = 200
+    document: dict[str, Any] = {}
+    if path == "/embedding":
+        document = {"embedding": computed(options)}
+    elif path == "/tokenize":
+        document = {"tokens": [1, 2]}
+    elif path == "/v1/embeddings":
+        texts = json.loads(body).get("input")
+        count = len(texts) if isinstance(texts, list) else 1
+        vector = {"object": "embedding", "embedding": options.answer}
+        vectors = [{**vector, "index": index} for index in range(count)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        document = {"object": "list", "model": "fake", "data": vectors, "usage": usage}
+    elif path in ("/v1/completions", "/v1/chat/completions"):
+        document = {"object": "text_completion", "model": "fake", "choices": [{"index": 0, "text": " a"}]}
+        if json.loads(body).get("stream"):
+            events = f"data: {json.dumps(document)}\n\ndata: [DONE]\n\n"
+            return status, "text/event-stream", events.encode()
+    else:
+        status, document = 404, {"error": {"message": "File Not Found"}}
+    return status, "application/json", json.dumps(document).encode()
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -128,7 +155,7 @@ def serve(options: argparse.Namespace) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._send(200 if self.path == "/props" else 404, {})
+            self._send(200 if self.path == "/props" else 404, "application/json", b"{}")
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -136,21 +163,11 @@ def serve(options: argparse.Namespace) -> None:
                 hung.set()
             if hung.is_set():
                 hang(spin=options.spin)
-            if self.path == "/embedding":
-                self._send(200, {"embedding": computed(options)})
-            elif self.path == "/tokenize":
-                self._send(200, {"tokens": [1, 2]})
-            elif self.path == "/v1/embeddings":
-                vector = {"object": "embedding", "index": 0, "embedding": options.answer}
-                usage = {"prompt_tokens": 1, "total_tokens": 1}
-                answer = {"object": "list", "model": "fake", "data": [vector], "usage": usage}
-                self._send(200, answer)
-            else:
-                self._send(404, {"error": {"message": "File Not Found"}})
+            self._send(*answer(self.path, body, options))
 
-        def _send(self, status: int, body: object) -> None:
-            content = json.dumps(body).encode()
+        def _send(self, status: int, content_type: str, content: bytes) -> None:
             self.send_response(status)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -1,4 +1,4 @@
-"""Writes tiny models of random weights, of the architectures that people embed and rank with, for llama.cpp."""
+"""Writes tiny models of random weights for llama.cpp, of the kinds that people embed and rank with."""
 
 from __future__ import annotations
 

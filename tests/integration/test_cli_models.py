@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from gguf import PoolingType
 
 from tests.fakes.file_server import FileServer
 from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_split_model, write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.random_embedders import Kind, write_embedder
 from tray_app.models.library import builtin_model
 from tray_app.system.ports import free_port
 
@@ -275,3 +277,19 @@ def test_an_id_of_another_alphabet_travels_to_openais_client_and_back(folder: Pa
         assert client.models.retrieve(offered.id).id == offered.id == "日本語-7B"
         assert client.embeddings.create(model=offered.id, input="x").model == offered.id
         assert client.completions.create(model=offered.id, prompt="x", max_tokens=1).model == offered.id
+
+
+@pytest.mark.parametrize(
+    ("pooling", "purpose"), [(None, "chat"), (PoolingType.LAST, "embedding"), (PoolingType.RANK, "rerank")]
+)
+def test_list_and_info_say_what_a_model_is_for(
+    folder: Path, pooling: PoolingType | None, purpose: str
+) -> None:
+    folder.mkdir(exist_ok=True)
+    path = write_embedder(folder / "mine.gguf", Kind("llama", pooling))
+
+    listed = json.loads(powerinfer_tray("models", "list", "--json").stdout)["models"]
+    assert next(each for each in listed if each["path"] == str(path))["purpose"] == purpose
+    told = powerinfer_tray("models", "info", str(path)).stdout
+    assert f"purpose: {purpose}\n" in told
+    assert "context: 1024 tokens for each of " in told

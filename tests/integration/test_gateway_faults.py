@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
@@ -231,56 +229,3 @@ def test_closing_the_gateway_ends_what_is_under_way(engine: PowerInferServer) ->
         gateway.close()
         assert isinstance(asked.exception(PATIENCE_S), requests.ConnectionError)
     assert engine.client_left.wait(PATIENCE_S)
-
-
-FIELDS = (
-    *("input", "encoding_format", "dimensions", "prompt", "messages", "temperature", "top_p", "n", "stop"),
-    *("max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "stream"),
-    *("stream_options", "model", "user", "grammar", "system_prompt", "n_predict", "content"),
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-VALID = {
-    "input": "x",
-    "prompt": "x",
-    "content": "x",
-    "messages": [{"role": "user", "content": "x"}],
-    "max_tokens": 5,
-}
-PATHS = (
-    *("/v1/embeddings", "/v1/completions", "/v1/chat/completions"),
-    *("/completion", "/embedding", "/tokenize"),
-)
-
-
-def test_no_body_harms_the_engine_or_makes_the_gateway_fail(engine: PowerInferServer) -> None:
-    @settings(max_examples=300, deadline=None)
-    @given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4))
-    def attempt(path: str, fields: dict[str, object]) -> None:
-        assert post(root + path, {**VALID, **fields}).status_code in {200, 400}
-
-    @settings(max_examples=100, deadline=None)
-    @given(st.sampled_from(PATHS), VALUES | st.binary(max_size=40))
-    def attempt_other(path: str, body: object) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        assert requests.post(root + path, data=data, timeout=30).status_code == 400
-
-    with gateway_to(behind(engine), native_routes=True) as url:
-        root = url.removesuffix("/v1")
-        attempt()
-        attempt_other()
-    assert not engine.dead.is_set()
-    assert not engine.hung
-    for sent in engine.bodies("/completion"):
-        assert isinstance(sent.pop("prompt"), str)
-        assert sent.pop("stream") is True
-        assert isinstance(sent.pop("n_predict"), int)
-        assert all(isinstance(value, float) for value in sent.values())
-        assert set(sent) <= {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
-    for path in ("/embedding", "/tokenize"):
-        assert engine.bodies(path)
-        assert all(set(sent) == {"content"} for sent in engine.bodies(path))
-        assert all(isinstance(sent["content"], str) for sent in engine.bodies(path))

@@ -53,7 +53,7 @@ def llamacpp(tmp_path: Path) -> Iterator[Upstream]:
 
 
 def words(count: int, seed: int) -> str:
-    chosen = random.Random(seed)
+    chosen = random.Random(seed)  # noqa: S311 - no secret
     return " ".join(chosen.choice(["the", "quick", "brown", "fox", "hello", "a", "of"]) for _ in range(count))
 
 
@@ -64,13 +64,12 @@ def vectors(url: str, texts: list[str]) -> list[list[float]]:
 
 
 def distance(one: list[float], other: list[float]) -> float:
-    return 1 - math.fsum(a * b for a, b in zip(one, other, strict=True)) / math.hypot(*one) / math.hypot(
-        *other
-    )
+    product = math.fsum(a * b for a, b in zip(one, other, strict=True))
+    return 1 - product / math.hypot(*one) / math.hypot(*other)
 
 
 def work_of(texts: list[str], alone: list[list[float]]) -> Iterator[Callable[[str], None]]:
-    """What clients ask for in turn: lists of texts, which must have their vectors, and three kinds of writing."""
+    """What clients ask for in turn: the vectors of a list, and three ways to write."""
 
     def embed(url: str) -> None:
         for found, expected in zip(vectors(url, texts), alone, strict=True):
@@ -107,7 +106,7 @@ def all_at_once(url: str, texts: list[str]) -> None:
 
 
 def test_llama_cpp_breaks_no_request_over_another(llamacpp: Upstream) -> None:
-    """Together they need many times the context of one; four alone would have been too many for a shared one."""
+    """Together they need many times the context of one."""
     with gateway_to(llamacpp) as url:
         all_at_once(url, [words(count, count) for count in (3, 30, 130, 140, 120)])
 

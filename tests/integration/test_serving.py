@@ -263,7 +263,7 @@ def test_where_a_key_cannot_be_kept_nothing_is(make: MakeApp, keys: dict[str, st
     app = make()
     with pytest.raises(SettingsError):
         app.apply(replace(app.store.current, ctx_size=1024), keys)
-    assert app.store.current.ctx_size == 2048
+    assert app.store.current.ctx_size == "auto"
     assert not app.kept_keys().places
 
 

@@ -124,6 +124,25 @@ def test_a_value_that_is_automatic_says_so(dialog: SettingsDialog) -> None:
     assert threads.value() == 1
 
 
+def test_an_automatic_context_says_what_it_comes_to_and_steps_in_round_numbers(
+    qtbot: QtBot, dialog: SettingsDialog
+) -> None:
+    context = dialog.editors["ctx_size"]
+    note = dialog.rows["ctx_size"].note
+    assert isinstance(context, Number)
+    assert context.box.text() == "Automatic"
+    qtbot.waitUntil(lambda: note.text().endswith("Automatic: 4096 tokens for this model."))
+
+    context.box.stepUp()
+    assert context.value() == 512
+    context.box.stepUp()
+    assert context.value() == 1024
+    assert "for this model" not in note.text()
+    context.box.stepDown()
+    context.box.stepDown()
+    assert context.value() == "auto"
+
+
 def test_models_are_offered_by_name(dialog: SettingsDialog) -> None:
     box = model_editor(dialog).box
 
@@ -319,11 +338,11 @@ def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
 
 
 def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog) -> None:
-    assert "--ctx-size 2048" in dialog.command.toPlainText()
+    assert "--ctx-size 16384" in dialog.command.toPlainText()  # four slots of 4096
 
     dialog.editors["ctx_size"].set_value(1024)
 
-    qtbot.waitUntil(lambda: "--ctx-size 1024" in dialog.command.toPlainText())
+    qtbot.waitUntil(lambda: "--ctx-size 4096" in dialog.command.toPlainText())
 
 
 def test_a_setting_that_the_engine_does_not_know_is_grey_and_says_why(
@@ -350,7 +369,7 @@ def test_a_restart_is_announced(
     dialog.editors["ctx_size"].set_value(1024)
     qtbot.waitUntil(lambda: dialog.consequence.text() == "The server restarts.")
 
-    dialog.editors["ctx_size"].set_value(2048)
+    dialog.editors["ctx_size"].set_value("auto")
     dialog.editors["temperature"].set_value(0.1)
     qtbot.waitUntil(lambda: dialog.consequence.text() == "")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.sizing import load_of, missing_pooling, pooling_of, purpose_of, room_for
-from tray_app.models.header import Heads, ModelHeader, Pooling, Purpose
-from tray_app.models.library import Model
+from tray_app.models.header import Heads, Pooling, Purpose
 from tray_app.models.memory import GIB, Fit, Load, Room, fit_of
 from tray_app.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from tray_app.models.header import ModelHeader
+    from tray_app.models.library import Model
 
 LLAMA_CPP, POWERINFER = EngineKind.LLAMA_CPP, EngineKind.POWERINFER
 PLENTY = Room(256 * GIB)

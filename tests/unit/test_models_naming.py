@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tray_app.models.naming import ids_of, names_of, plain_id
 
@@ -71,20 +69,6 @@ def test_no_id_is_the_name_of_another_file() -> None:
 
     assert found["x.gguf"] == "x"
     assert found["x.gguf.gguf"].startswith("x.gguf-")
-
-
-@given(st.sets(st.text(st.sampled_from("aé :-.\udc93(日/"), min_size=1, max_size=6), max_size=12))
-def test_ids_are_unique_and_depend_on_no_file_of_another_name(stems: set[str]) -> None:
-    files = [f"{stem}.gguf" for stem in stems]
-    found = ids(*files)
-
-    assert len(set(found.values())) == len(files)
-    assert found == ids(*reversed(files))
-    assert found == {name: each for name, each in ids(*files, "unrelated.gguf").items() if name in found}
-    for each in found.values():
-        each.encode()
-        assert not set(each) & set(' :/%?#{}"\\')
-        assert each not in ("", ".", "..", "test")
 
 
 def test_names_for_people_have_a_folder_only_where_they_need_it() -> None:

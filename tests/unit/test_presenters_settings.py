@@ -15,6 +15,7 @@ from tray_app.system.host import Host, System
 from tray_app.ui.presenters.settings import (
     ENGINES,
     GROUPS,
+    automatic_context,
     command_line,
     consequence,
     doubts,
@@ -176,3 +177,12 @@ def test_an_engine_that_could_not_start_again_is_announced() -> None:
     told = consequence(make_status(State.READY), Settings(model="bamboo"), error, ENGLISH)
 
     assert told == "The server cannot be started with these settings: There is no engine at /nowhere"
+
+
+def test_a_context_of_auto_is_shown_with_what_it_comes_to() -> None:
+    plan = make_plan(Settings())
+
+    assert automatic_context(Settings(), plan, ENGLISH) == "Automatic: 4096 tokens for this model."
+    assert automatic_context(Settings(ctx_size=1024), plan, ENGLISH) == ""
+    assert automatic_context(Settings(), EngineError("None"), ENGLISH) == ""
+    assert automatic_context(Settings(), None, ENGLISH) == ""

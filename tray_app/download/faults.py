@@ -155,7 +155,7 @@ def _no_tunnel(status: int, host: str) -> DownloadError:
         return _proxy_login(host)
     title: Text = "The proxy does not let us through"
     cause = phrase("For {host}, it answered {status}.", host=host, status=status)
-    hint = "Ask whoever runs the proxy, or use another source."
+    hint: Text = "Ask whoever runs the proxy, or use another source."
     if status in _TRANSIENT:
         return UnreachableError(title, cause, hint)
     return DownloadError(title, cause, hint)
@@ -244,11 +244,10 @@ def broken_transfer(reason: Text) -> TransientError:
 
 def changed(file_name: str, kind: type[ChangedError] = ChangedError) -> ChangedError:
     """An answer belongs to another file than those before it."""
-    return kind(
-        "The file has changed on the server",
-        phrase("What the server offers as {name} is not the file that was begun.", name=file_name),
-        "Download it again, from its start.",
-    )
+    title: Text = "The file has changed on the server"
+    hint: Text = "Download it again, from its start."
+    cause = phrase("What the server offers as {name} is not the file that was begun.", name=file_name)
+    return kind(title, cause, hint)
 
 
 def broken_body(exc: HTTPError) -> TransientError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.download.plan import Plan
+    from tray_app.phrases import Text
 
 HEAD_BYTES = 512
 """So many bytes tell what a file is."""
@@ -33,11 +34,12 @@ class ForeignContentError(DownloadError):
 
 def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
     """A server gave a page for people where a file was expected."""
-    return kind(
-        "The address gives a web page, not a file",
-        "The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.",
-        "Open the address in a browser, then copy the address of its download button.",
+    title: Text = "The address gives a web page, not a file"
+    cause: Text = (
+        "The server answered with HTML: a sign-in page, a notice of the network, or a page about the file."
     )
+    hint: Text = "Open the address in a browser, then copy the address of its download button."
+    return kind(title, cause, hint)
 
 
 def begins_as_model(head: bytes) -> bool:

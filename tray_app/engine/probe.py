@@ -13,6 +13,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.plan import LOOPBACK
 from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
+from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
 from tray_app.system.process import Usage
 
@@ -86,7 +87,9 @@ def gives_answer(question: Question, port: int) -> bool:
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         return False  # llama.cpp while it loads
     if status != http.HTTPStatus.OK:
-        raise _useless(question, _reason(body) or f"It answers with HTTP status {status}.")
+        raise _useless(
+            question, _reason(body) or phrase("It answers with HTTP status {status}.", status=status)
+        )
     try:
         numbers = question.numbers(body)
     except NOT_JSON as exc:
@@ -143,7 +146,7 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _useless(question: Question, reason: str) -> EngineError:
+def _useless(question: Question, reason: Text) -> EngineError:
     return EngineError(question.title, reason, "Choose another model or another engine.")
 
 

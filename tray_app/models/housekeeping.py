@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.models.header import ModelHeader
+    from tray_app.phrases import Text
 
     OnProgress = Callable[[int, int], object]
 
@@ -83,7 +84,7 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     return tuple(targets)
 
 
-def _advice(exc: OSError, how: How) -> str:
+def _advice(exc: OSError, how: How) -> Text:
     if is_too_large(exc):
         return (
             "This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it."

@@ -379,7 +379,7 @@ def parse_value(name: str, text: str) -> Any:
     try:
         text.encode()  # the file cannot hold bytes that are no letters
         return field.check(_from_text(field, text))
-    except ValueError as exc:  # int, float or shlex could not read it
+    except (ValueError, RecursionError) as exc:  # int, float, shlex or a reader of lists could not read it
         raise field.refusal(text) from exc
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LOCK_TIMEOUT_S = 10.0
 """Reading and writing take milliseconds: who has the lock for so long will not give it back soon."""
 VERSION = 2
-"""Of what a settings file means, told by its key `version`; files of before there was one are of version 1."""
+"""Of what a settings file means, told by its key `version`; a file without one is of version 1."""
 _VERSION_KEY = "version"
 _CONTEXT_IN_1 = 2048
 

@@ -19,7 +19,7 @@ import pynvml
 from tray_app.system.limits import cores_among, group_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Set
+    from collections.abc import Collection, Container
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Part:
     memory_bytes: int
 
 
-def usable_part(whole: Part, cpus: Set[int], root: Path = Path("/")) -> Part:
+def usable_part(whole: Part, cpus: Collection[int], root: Path = Path("/")) -> Part:
     """What a process may use on Linux that is bound to these logical processors, and in control groups.
 
     `root` stands in for the file system in tests.

@@ -1,4 +1,4 @@
-"""What of this machine a process may use on Linux: its CPU affinity, and the limits of its control groups. Pure.
+"""What of this machine a process may use on Linux: limits of its control groups, cores of its processors.
 
 Containers, services and `taskset` give a process a part of the machine, of which the usual questions know
 nothing: they tell the whole. `root` stands in for the file system in tests.
@@ -103,7 +103,7 @@ def _cores(group: Path) -> int | None:
 
 
 def _memory_bytes(group: Path) -> int | None:
-    """By `memory.max` (version 2) or `memory.limit_in_bytes` (version 1, a number beyond all memory for none)."""
+    """By `memory.max` (version 2, «max» for none) or `memory.limit_in_bytes` (version 1, a huge number)."""
     text = _text(group / "memory.max") or _text(group / "memory.limit_in_bytes")
     return int(text) if text.isdecimal() else None
 

@@ -36,7 +36,7 @@ PERMILLE_ROLE = Qt.ItemDataRole.UserRole
 _AIR = 14
 _GAP = "\N{EN SPACE}"
 """Between a number, which ends at the right of its cell, and the text of the next one."""
-_MEASURED_ROWS = 50
+_MEASURED_ROWS = 200
 """So many rows say how wide a column must be: to ask all of thousands would hold up the window."""
 _TOP = QModelIndex()
 

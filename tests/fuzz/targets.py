@@ -1,0 +1,14 @@
+"""All targets."""
+
+from __future__ import annotations
+
+from tests.fuzz import control, downloads, engines, gateway, models, settings
+
+TARGETS = (
+    *models.TARGETS,
+    *settings.TARGETS,
+    *downloads.TARGETS,
+    *engines.TARGETS,
+    *gateway.TARGETS,
+    *control.TARGETS,
+)
