@@ -33,11 +33,7 @@ _OWNED: dict[str, Text] = {
     "hf_token": _DOWNLOAD,
     "n_ctx": _CONTEXT,
     "kv_unified_per_slot": _CONTEXT,
-<<<<<<< HEAD
-    "kv_unified": "With caches of their own, texts that come together would get wrong vectors.",
-=======
     "kv_unified": "With a cache for each, the engine pools the texts of a list wrongly: this app decides.",
->>>>>>> origin/main
     "port": "The engine gets a free port of its own; programs use the setting «Port».",
     "hostnames": _ADDRESS,
     "reuse_port": _ADDRESS,

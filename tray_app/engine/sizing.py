@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 MOST_SLOTS = 4
-"""So many requests are worked on at once, each with a context of its own; more would only make each slower."""
+"""So many requests are worked on at once, each with a context of its own; more would make each slower."""
 POWERINFER_MAX_BATCH = 512
 """Larger ones it would clamp silently."""
 AUTOMATIC_CONTEXTS = (8192, 4096, 2048, 1024, 512)
-"""What is tried for a context of `auto`. More than the first is for a person to ask for: few texts are so long,
-every slot would pay for it in memory, and a processor reads so much for minutes."""
+"""What is tried for a context of `auto`. More than the first is for a person to ask for: few texts are so
+long, every slot would pay for it in memory, and a processor reads so much for minutes."""
 _LEAST_COMFORTABLE = 4096
 """Down to here a context is made smaller to leave room for other programs; below, only if it must be."""
 
@@ -40,7 +40,7 @@ _RERANKING = ("--rerank", "--reranking")
 
 
 def pooling_of(settings: Settings, model: Model) -> Pooling:
-    """How vectors are made of tokens: as a person says in the extra arguments, else as the model's file does."""
+    """How vectors are made of tokens: as a person says in the extra arguments, else as the file does."""
     if any(_plain(word) in _RERANKING for word in settings.extra_arguments):
         return Pooling.RANK
     given = _given(settings, _POOLING)
@@ -50,15 +50,15 @@ def pooling_of(settings: Settings, model: Model) -> Pooling:
 def missing_pooling(settings: Settings, model: Model) -> Pooling | None:
     """The pooling that the engine must be told: none where the file or the person says it.
 
-    Without any there would be no embeddings. Of one that ranks, llama.cpp reads in the file how it is computed,
-    and not that it is to be offered.
+    Without any there would be no embeddings. That a model ranks, llama.cpp reads in its file, but does not
+    offer it unless it is told.
     """
     by_file = model.header.pooling in (Pooling.MEAN, Pooling.CLS, Pooling.LAST)
     return None if by_file or _given(settings, _POOLING) is not None else pooling_of(settings, model)
 
 
 def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
-    """What programs can ask of the model on this engine; PowerInfer knows no pooling but that of the last token."""
+    """What programs can ask of the model on this engine. PowerInfer always pools by the last token."""
     if kind is not EngineKind.POWERINFER and pooling_of(settings, model) is Pooling.RANK:
         return Purpose.RERANK
     return model.header.purpose
@@ -67,7 +67,7 @@ def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
 def load_of(settings: Settings, model: Model, kind: EngineKind, room: Room) -> Load:
     """What an engine of this kind is asked to hold: contexts, slots and batch, as memory allows.
 
-    A context of `auto` is settled first, with one slot; then there are as many slots as fit comfortably besides.
+    A context of `auto` is settled first, with one slot; then there are as many slots as fit comfortably.
     """
     load = _first_that_fits(tuple(_loads(settings, model, kind)), model, room)
     if kind is EngineKind.POWERINFER:
@@ -128,22 +128,22 @@ def _needs_whole_text(settings: Settings, model: Model) -> bool:
 
 
 def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
-    """Whether llama.cpp would begin a text in one batch and end it in the next, as it does for the last token's
-    pooling, although its tokens must see those after them. Without a cache it never cuts a text.
+    """Whether llama.cpp would begin a text in one batch and end it in the next, although its tokens see those
+    after them. It does so where the last token is pooled, but never without a cache.
     """
     last = pooling_of(settings, model) is Pooling.LAST
     return last and _needs_whole_text(settings, model) and not model.header.encoder
 
 
 def _in_equal_shares(load: Load) -> Load:
-    """The same with a batch that all slots can share alike. llama.cpp tries that at its start, and dies of
-    a batch that does not come out even where a mean is computed.
+    """The same with a batch that all slots can share alike: llama.cpp tries that at its start, and where a
+    mean is computed it dies of a batch that does not come out even.
     """
     return replace(load, batch_size=-(-load.batch_size // load.slots) * load.slots)
 
 
 def _first_that_fits(loads: tuple[Load, ...], model: Model, room: Room) -> Load:
-    """The largest that fits comfortably, if that is not too small; else the largest that fits; else the smallest."""
+    """The largest that fits comfortably, if it is no small one; else the largest that fits; else the last."""
 
     def fit(load: Load) -> Fit:
         return fit_of(model.header, model.size_bytes, load, room)
@@ -155,7 +155,7 @@ def _first_that_fits(loads: tuple[Load, ...], model: Model, room: Room) -> Load:
 
 
 def _given_slots(settings: Settings) -> int | None:
-    """How many slots a person asks for in the extra arguments; `-1` lets llama.cpp choose, which takes four."""
+    """How many slots a person asks for in the extra arguments; of -1, llama.cpp makes four."""
     try:
         wanted = int(_given(settings, _SLOTS) or "")
     except ValueError:
@@ -164,7 +164,7 @@ def _given_slots(settings: Settings) -> int | None:
 
 
 def _given(settings: Settings, names: tuple[str, ...]) -> str | None:
-    """The value that a person gives an option in the extra arguments; the last one counts, as for the engines."""
+    """The value that a person gives an option in the extra arguments; the last one counts."""
     value = None
     words = settings.extra_arguments
     for word, following in zip(words, (*words, "")[1:], strict=True):
