@@ -66,7 +66,6 @@ def test_a_debuggers_account_does_not_hide_what_the_engine_died_of() -> None:
     lines = ["loading", died, *(f"#{number} 0x55 in main ()" for number in range(90)), "(detached)"]
     error = diagnose(-6, lines).error
     assert (error.title, died in error.evidence) == ("The engine gave up", True)
-    assert diagnose(-11, lines[3:]).error.evidence == ("four", "five")
 
 
 def test_what_was_said_long_before_the_end_is_no_cause() -> None:

@@ -120,6 +120,16 @@ def test_another_unicode_is_named(encoding: str) -> None:
     assert refused.value.status == 400
 
 
+@pytest.mark.parametrize(
+    "text", [r"a\ud83d", r"a\uD83D b", r"\ude00 a", r"\ud83d\ud83d\ude00", r"a\ud83da\ude00"]
+)
+def test_half_a_character_is_named(text: str) -> None:
+    with pytest.raises(ApiError, match="half of a character") as refused:
+        decode(f'{{"input":"{text}"}}'.encode(), Fields)
+    assert refused.value.status == 400
+    assert decode(rb'{"input":"\ud83d\ude00 \\ud83d"}', EmbeddingsBody).input == "\U0001f600 \\ud83d"
+
+
 @pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3]], ["a", 1]])
 def test_token_numbers_are_refused_with_the_option_that_helps(value: object) -> None:
     with pytest.raises(ApiError, match="check_embedding_ctx_length=False") as refused:

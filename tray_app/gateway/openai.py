@@ -32,6 +32,11 @@ Fields = dict[str, Raw]
 
 _ASKS_FOR_NOTHING = {"n": 1, "best_of": 1, "response_format": {"type": "text"}, "modalities": ["text"]}
 
+_HALF_A_CHARACTER = re.compile(
+    rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]\w\w"
+)
+"""One of two surrogates without the other. JavaScript writes so what it has cut within an emoji."""
+
 Body = TypeVar("Body")
 FinishReason = Literal["stop", "length"]
 
@@ -237,6 +242,12 @@ def decode(data: bytes, kind: type[Body]) -> Body:
             raise ApiError(400, "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8.") from exc
         if isinstance(exc, UnicodeDecodeError):
             raise ApiError(400, "The body is not encoded in UTF-8.") from exc
+        if half := _HALF_A_CHARACTER.search(data):
+            raise ApiError(
+                400,
+                f"The body is not valid: {half[0].decode()} at byte {half.start()} is half of a character, "
+                "as is left of one in which a text was cut. Cut texts between characters.",
+            ) from exc
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
 
 

@@ -62,6 +62,12 @@ _OWN_WORDS = (
         "unsupported_model",
     ),
     (
+        re.compile(r"does not support reranking"),
+        "The model that runs here ranks no documents. Choose a reranker.",
+        "model",
+        "unsupported_model",
+    ),
+    (
         re.compile(r"does not support embeddings|Pooling type 'none'"),
         "The engine was not started for embeddings of this kind.",
         "model",
