@@ -63,6 +63,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--help", action="store_true")
     parser.add_argument("--like", choices=HELP, default="powerinfer")
     parser.add_argument("--port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--load-delay", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--crash-after", type=float, help="seconds after it listens")
     parser.add_argument("--fail", action="store_true", help="end in place of listening")
@@ -120,7 +121,7 @@ def loses_sums(options: argparse.Namespace) -> bool:
 
 def computed(options: argparse.Namespace) -> list[float]:
     kept = (random.uniform(0.5, 1) if loses_sums(options) else 1 for _ in options.answer)  # noqa: S311
-    return [part * number for part, number in zip(kept, options.answer, strict=True)]
+    return [number and part * number for part, number in zip(kept, options.answer, strict=True)]
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -157,7 +158,7 @@ def serve(options: argparse.Namespace) -> None:
 
     if options.crash_after is not None:
         threading.Timer(options.crash_after, end, [options.exit_code]).start()
-    with ThreadingHTTPServer(("127.0.0.1", options.port), Handler) as server:
+    with ThreadingHTTPServer((options.host, options.port), Handler) as server:
         server.serve_forever()
 
 

@@ -65,7 +65,8 @@ def test_an_engine_is_ready_when_it_answers(make: MakeSupervisor, kind: EngineKi
     assert snapshot.base_url
     assert requests.get(f"{snapshot.base_url}/props", timeout=5).status_code == 200
     assert "loading" in snapshot.log
-    assert any(f"--port {snapshot.port}" in line for line in snapshot.log)
+    assert snapshot.address
+    assert any(f"--port {snapshot.address.port}" in line for line in snapshot.log)
 
 
 def test_every_change_is_announced(make: MakeSupervisor) -> None:
