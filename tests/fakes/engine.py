@@ -1,8 +1,9 @@
 """A native engine for tests: a program of its own that behaves, and misbehaves, as its command line says.
 
 Run by its path. Answers POST /embedding as PowerInfer does, POST /v1/embeddings as llama.cpp does, and GET
-/props with 200. As PowerInfer, it loses sums of a sparse model when several threads read a text. It ignores
-arguments of real engines that it has no use for.
+/props with 200. With LLAMA_API_KEY in its environment, it answers only who has that, save at /health. As
+PowerInfer, it loses sums of a sparse model when several threads read a text. It ignores arguments of real
+engines that it has no use for.
 """
 
 import argparse
@@ -124,10 +125,23 @@ def computed(options: argparse.Namespace) -> list[float]:
     return [number and part * number for part, number in zip(kept, options.answer, strict=True)]
 
 
-def serve(options: argparse.Namespace) -> None:
+def permits(path: str, said: str | None) -> bool:
+    key = os.environ.get("LLAMA_API_KEY")
+    return not key or path == "/health" or said == f"Bearer {key}"
+
+
+def serve(options: argparse.Namespace) -> None:  # noqa: C901  one handler
     hung = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            if permits(self.path, self.headers["Authorization"]):
+                return True
+            self._send(401, {"error": {"message": "Invalid API Key"}})
+            return False
+
         def do_GET(self) -> None:
             self._send(200 if self.path == "/props" else 404, {})
 

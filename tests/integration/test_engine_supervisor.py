@@ -63,9 +63,10 @@ def test_an_engine_is_ready_when_it_answers(make: MakeSupervisor, kind: EngineKi
     snapshot = run(make(), fake_plan("--load-delay", "0.3", kind=kind))
     assert snapshot.state is State.READY
     assert snapshot.base_url
-    assert requests.get(f"{snapshot.base_url}/props", timeout=5).status_code == 200
-    assert "loading" in snapshot.log
     assert snapshot.address
+    props = requests.get(f"{snapshot.base_url}/props", headers=snapshot.address.headers, timeout=5)
+    assert props.status_code == 200
+    assert "loading" in snapshot.log
     assert any(f"--port {snapshot.address.port}" in line for line in snapshot.log)
 
 

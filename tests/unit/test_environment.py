@@ -14,6 +14,7 @@ from tray_app.system.environment import (
     system_libraries,
     without_keys,
 )
+from tray_app.system.process import ask
 
 BUNDLE = Path("/opt/powerinfer-tray/_internal")
 
@@ -115,3 +116,45 @@ def test_a_frozen_apps_trampoline_hands_its_own_libraries_to_nobody(tmp_path: Pa
         seen = keeper.stdout.read().splitlines()
     assert "LD_LIBRARY_PATH=/cuda" in seen
     assert not any(str(tmp_path) in line for line in seen)
+
+
+def test_an_engine_gets_what_it_has_a_use_for_and_nobodys_keys() -> None:
+    needed = {
+        "PATH": "/bin",
+        "HOME": "/home/a",
+        "LANG": "C",
+        "LC_ALL": "C",
+        "TMPDIR": "/t",
+        "SYSTEMROOT": "C:",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "GGML_VK_VISIBLE_DEVICES": "0",
+        "OMP_NUM_THREADS": "4",
+        "LD_LIBRARY_PATH": "/cuda",
+        "ROCR_VISIBLE_DEVICES": "0",
+        "HIP_VISIBLE_DEVICES": "0",
+    }
+    others = {
+        "HF_TOKEN": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "OPENAI_API_KEY": "x",
+        "SSH_AUTH_SOCK": "x",
+        "POWERINFER_TRAY_KEY_GATEWAY": "x",
+        "LLAMA_API_KEY": "x",
+        "LLAMA_ARG_CTX_SIZE": "x",
+        "NVIDIA_API_KEY": "x",
+        "LC_SECRET": "x",
+        "GGML_TOKEN": "x",
+        "HTTPS_PROXY": "http://a:pw@b",
+        "PYTHONPATH": "x",
+        "LD_PRELOAD": "x",
+        "AIP_MODE": "PREDICTION",
+        "DBUS_SESSION_BUS_ADDRESS": "x",
+    }
+    assert for_engines(needed | others) == needed
+
+
+def test_a_program_that_is_asked_what_it_is_gets_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    command = (sys.executable, "-I", "-c", "import os; print(sorted(os.environ.values()))")
+    assert "secret" not in ask(command, 30).text

@@ -30,8 +30,8 @@ _SILENT_WITH_CARDS_S = 900.0
 _SILENT_S_PER_GIB = 20.0
 """For each GiB of the model: weights are put into another order and used once, by a slow core at 50 MB/s."""
 
-_SPIN_SHARE = 0.5
-"""Of a core: a template that never ends takes a whole one."""
+_SPIN_SHARE = 0.05
+"""Of a core: an idle llama.cpp takes none, and on a busy machine one that computes gets little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class SpinWatch:
     usage: Usage
     began_bytes: int = 0
     spun_s: float = 0
+    """Of computing; several cores at once count as one."""
 
     def __post_init__(self) -> None:
         self.began_bytes = self.usage.memory_bytes
@@ -99,8 +100,9 @@ class SpinWatch:
     def look(self, usage: Usage, now_s: float) -> bool:
         """Take a look at an engine that works on nothing: whether it has computed meanwhile all the same."""
         elapsed_s = now_s - self.seen_at_s
-        busy = usage.cpu_s - self.usage.cpu_s > _SPIN_SHARE * elapsed_s
-        self.spun_s = self.spun_s + min(elapsed_s, self.limit_s / 2) if busy else 0
+        computed_s = usage.cpu_s - self.usage.cpu_s
+        busy = computed_s > _SPIN_SHARE * elapsed_s
+        self.spun_s += min(computed_s, elapsed_s)
         self.seen_at_s, self.usage = now_s, usage
         return busy
 

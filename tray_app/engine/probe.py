@@ -26,6 +26,7 @@ _TEXT = "Hello"
 _NO_VECTOR: Text = "The engine cannot make embeddings with this model"
 _NO_SCORE: Text = "The engine cannot rank with this model"
 _TIMEOUT_S = 30.0
+_NO_TASK = -1
 _BUSY_SHARE = 0.05
 """Of a core: PowerInfer takes a little all the time, also when it hangs."""
 
@@ -48,7 +49,8 @@ class _Scores(msgspec.Struct):
 
 class _Slot(msgspec.Struct):
     is_processing: bool
-    id_task: int | None = None
+    id_task: int = _NO_TASK
+    """Also of one that is done; older servers tell none then."""
 
 
 class _Message(msgspec.Struct):
@@ -118,14 +120,14 @@ def gives_sign(question: Question, kind: EngineKind, address: Address, timeout_s
     return True
 
 
-def last_tasks(address: Address, timeout_s: float) -> tuple[int | None, ...] | None:
+def last_tasks(address: Address, timeout_s: float) -> tuple[int, ...] | None:
     """The last task of each slot of a llama.cpp; None if one works on something now, or it does not tell."""
     try:
         status, body = _ask("GET", "/slots", None, address, timeout_s)
         slots = msgspec.json.decode(body, type=list[_Slot]) if status == http.HTTPStatus.OK else []
     except (OSError, http.client.HTTPException, *NOT_JSON):
         return None  # it works on a long text, and answers when that is done
-    if not slots or any(slot.is_processing for slot in slots):
+    if any(slot.is_processing for slot in slots) or not any(slot.id_task >= 0 for slot in slots):
         return None
     return tuple(slot.id_task for slot in slots)
 

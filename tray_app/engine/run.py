@@ -6,6 +6,7 @@ answer, another finds out whether the engine hangs (see docs/decisions/0004-hung
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from dataclasses import dataclass
@@ -101,10 +102,16 @@ class Run:
         self.child.kill()
 
     def watch(self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience) -> None:
-        """Start the threads; they end with the process."""
-        reader = self._thread("output", self._read)
-        self._thread("exit", lambda: self._await_exit(reader, report))
-        self._thread("probe", lambda: self._await_answer(report, clock, patience))
+        """Start the threads; they end with the process. `OSError` if there can be none: then it is ended."""
+        try:
+            reader = self._thread("output", self._read)
+            self._thread("probe", lambda: self._await_answer(report, clock, patience))
+            self._thread("exit", lambda: self._await_exit(reader, report))
+        except RuntimeError as exc:
+            self._ended.set()
+            self.child.kill()
+            self.child.wait()
+            raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def check(self, clock: Callable[[], float], patience: Patience) -> None:
         """Find out whether the engine hangs, and end it if so. For one caller, which does not wait."""

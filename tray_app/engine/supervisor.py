@@ -8,7 +8,6 @@ happens next is decided in `lifecycle.py`; here it is done.
 
 from __future__ import annotations
 
-import errno
 import logging
 import queue
 import random
@@ -321,24 +320,13 @@ class Supervisor:
             command = plan.command(address.port, address.host)
             env = {**self._environ, **address.environment}
             child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
+            self._record = self._remember(child, address.port)
+            self._run = Run(number, plan, address, child, self._output)
+            self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
-        self._record = self._remember(child, address.port)
-        self._run = Run(number, plan, address, child, self._output)
-        return self._watch(self._run)
-
-    def _watch(self, run: Run) -> Event:
-        try:
-            run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
-        except (
-            RuntimeError
-        ) as exc:  # the system gives no more threads; nobody would notice how the engine fares
-            run.kill()
-            run.child.wait()
-            self._forget_run()
-            return Exited(run.number, failure_to_start(OSError(errno.EAGAIN, str(exc))))
-        return Spawned(run.number)
+        return Spawned(number)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
         """Make the folder that a run has of its own; where the run takes place, mostly there."""
