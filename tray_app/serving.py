@@ -13,6 +13,7 @@ stop wins: it closes the address, so that no request can start anything.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from concurrent.futures import Future
@@ -62,6 +63,8 @@ class Delays:
     idle_minute_s: float = 60.0
     """How long a minute of the setting `idle_minutes` is."""
     look_for_drive_s: float = 1.0
+    try_again_s: float = 60.0
+    """An engine that was given up is tried again for a request that comes so long afterwards."""
 
 
 class Serving:
@@ -201,10 +204,11 @@ class Serving:
             case ServerState.ASLEEP, _:
                 hint = "Send a request to start it." if on_demand else "Start it in the app."
                 return Unavailable(f"The server sleeps. {hint}", held=on_demand, models=self._offered)
-            case (ServerState.WAITING | ServerState.FAILED) as state, _:
-                why = engine.failure.title if engine.failure else state
-                held = on_demand and state is ServerState.WAITING
-                return Unavailable(f"The model is not ready ({why}).", held=held)
+            case ServerState.WAITING, _:
+                return Unavailable(_not_ready(engine, server), held=on_demand)
+            case ServerState.FAILED, _:
+                rest_s = math.ceil(self._rest_s(engine)) if engine.gave_up else None
+                return Unavailable(_not_ready(engine, server), rest_s or None, held=rest_s == 0)
             case state, _:
                 held = state.gets_ready
                 return Unavailable(
@@ -346,9 +350,19 @@ class Serving:
     def _job_to_wake(self) -> StartJob | None:
         """A start for requests; None where the engine comes by itself, or a person has stopped the server."""
         with self._lock:
-            server, _ = self._look()
-            wakes = self._wanted and server.state in (ServerState.ASLEEP, ServerState.WAITING)
+            server, engine = self._look()
+            match server.state:
+                case ServerState.ASLEEP | ServerState.WAITING:
+                    wakes = self._wanted
+                case ServerState.FAILED:
+                    wakes = self._wanted and engine.gave_up and not self._rest_s(engine)
+                case _:
+                    wakes = False
             return self._begin(wakes=True) if wakes else None
+
+    def _rest_s(self, engine: EngineSnapshot) -> float:
+        """How long an engine that was given up is left alone still; people may start it at once."""
+        return max(0.0, engine.since_s + self._delays.try_again_s - time.time())
 
     def _start_again(self) -> None:
         with self._lock:
@@ -379,6 +393,11 @@ class Serving:
             return not (self._wanted and (self._asleep or self._told or self._job))
 
 
+def _not_ready(engine: EngineSnapshot, server: ServerStatus) -> str:
+    why = engine.failure.title if engine.failure else server.state
+    return f"The model is not ready ({why})."
+
+
 def _models_of(plan: Plan) -> tuple[str, ...]:
     return (plan.model.id,) if isinstance(plan, LaunchPlan) else ()
 
@@ -386,6 +405,7 @@ def _models_of(plan: Plan) -> tuple[str, ...]:
 def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
     return Upstream(
         base_url=engine.base_url or "",
+        key=engine.address.key if engine.address else "",
         speaks_openai=plan.engine.kind is not EngineKind.POWERINFER,
         model_id=plan.model.id,
         model_name=plan.model.name,

@@ -37,6 +37,7 @@ from tray_app.system.host import detect_system
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tray_app.engine.access import Address
     from tray_app.engine.kinds import EngineKind
     from tray_app.engine.plan import LaunchPlan
     from tray_app.engine.supervisor import EngineSnapshot
@@ -139,14 +140,14 @@ def ready_delay_ms(plan: LaunchPlan, folder: Path) -> float:
     watchers: list[threading.Thread] = []
 
     def listen(snapshot: EngineSnapshot) -> None:
-        if snapshot.state is State.LOADING and snapshot.port:
-            watchers.append(threading.Thread(target=watch, args=[snapshot.port]))
+        if snapshot.state is State.LOADING and snapshot.address:
+            watchers.append(threading.Thread(target=watch, args=[snapshot.address]))
             watchers[0].start()
         elif snapshot.state is State.READY:
             announced.append(time.perf_counter())
 
-    def watch(port: int) -> None:
-        while not answers(plan.engine.kind, port):
+    def watch(address: Address) -> None:
+        while not answers(plan.engine.kind, address):
             time.sleep(0.002)
         first.append(time.perf_counter())
 
@@ -158,9 +159,9 @@ def ready_delay_ms(plan: LaunchPlan, folder: Path) -> float:
     return max(0.0, 1000 * (announced[0] - first[0]))
 
 
-def answers(kind: EngineKind, port: int) -> bool:
+def answers(kind: EngineKind, address: Address) -> bool:
     try:
-        return gives_answer(question_for(kind, Purpose.CHAT), port)
+        return gives_answer(question_for(kind, Purpose.CHAT), address)
     except EngineError:
         return False
 

@@ -16,6 +16,7 @@ import msgspec
 from psygnal import Signal
 
 from tray_app.download.progress import Phase, Progress
+from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.lifecycle import State
@@ -105,7 +106,7 @@ def make_snapshot(
         state=state,
         plan=plan or (None if state in (State.STOPPED, State.STOPPING) else make_plan()),
         run=1,
-        port=45678 if lives else None,
+        address=Address("127.0.0.1", 45678, "a-key") if lives else None,
         pid=4711 if lives else None,
         since_s=since_s,
         restarts=restarts,

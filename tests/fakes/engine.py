@@ -1,8 +1,9 @@
 """A native engine for tests: a program of its own that behaves, and misbehaves, as its command line says.
 
 Run by its path. Answers POST /embedding as PowerInfer does, POST /v1/embeddings and completions as llama.cpp
-does, and GET /props with 200. As PowerInfer, it loses sums of a sparse model when several threads read a
-text. It ignores arguments of real engines that it has no use for.
+does, and GET /props with 200. With LLAMA_API_KEY in its environment, it answers only who has that, save at
+/health. As PowerInfer, it loses sums of a sparse model when several threads read a text. It ignores arguments
+of real engines that it has no use for.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--help", action="store_true")
     parser.add_argument("--like", choices=HELP, default="powerinfer")
     parser.add_argument("--port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--load-delay", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--crash-after", type=float, help="seconds after it listens")
     parser.add_argument("--fail", action="store_true", help="end in place of listening")
@@ -150,10 +152,23 @@ def answer(path: str, body: bytes, options: argparse.Namespace) -> tuple[int, st
     return status, "application/json", json.dumps(document).encode()
 
 
+def permits(path: str, said: str | None) -> bool:
+    key = os.environ.get("LLAMA_API_KEY")
+    return not key or path == "/health" or said == f"Bearer {key}"
+
+
 def serve(options: argparse.Namespace) -> None:
     hung = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            if permits(self.path, self.headers["Authorization"]):
+                return True
+            self._send(401, "application/json", b'{"error":{"message":"Invalid API Key"}}')
+            return False
+
         def do_GET(self) -> None:
             self._send(200 if self.path == "/props" else 404, "application/json", b"{}")
 
@@ -174,7 +189,7 @@ def serve(options: argparse.Namespace) -> None:
 
     if options.crash_after is not None:
         threading.Timer(options.crash_after, end, [options.exit_code]).start()
-    with ThreadingHTTPServer(("127.0.0.1", options.port), Handler) as server:
+    with ThreadingHTTPServer((options.host, options.port), Handler) as server:
         server.serve_forever()
 
 

@@ -5,18 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.fakes.gateways import FixedBackend
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy
 from tray_app.engine.run import Patience
 from tray_app.engine.supervisor import Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
-from tray_app.system.child import launcher_for
+from tray_app.system.child import Launcher, launcher_for
 from tray_app.system.host import detect_system
 
 QUICK = Policy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
 
 
 def quick_supervisor(
-    folder: Path, policy: Policy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
+    folder: Path,
+    policy: Policy = QUICK,
+    quiet_limit_s: float = 120,
+    launcher: Launcher | None = None,
+    **clocks: Callable[[], float],
 ) -> Supervisor:
     """A supervisor with its state and logs below `folder`; whoever asks for it closes it."""
     patience = Patience(
@@ -24,13 +29,14 @@ def quick_supervisor(
         quiet_limit_s=quiet_limit_s,
         hang_limit_s=0.5,
         probe_timeout_s=0.2,
+        spin_limit_s=0.5,
         return_look_s=0.05,
         remote_every_s=0.05,
         remote_again_s=0.05,
         remote_limit_s=0.3,
     )
     timing = Timing(policy, patience, look_for_sleep_s=0.05, **clocks)
-    launcher = launcher_for(detect_system(sys.platform))
+    launcher = launcher or launcher_for(detect_system(sys.platform))
     return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
 
 
@@ -47,11 +53,12 @@ class SupervisedEngine(FixedBackend):
             return Unavailable("The model is not ready.", retry_after_s=2)
         return Upstream(
             engine.base_url,
-            speaks_openai=False,
+            speaks_openai=bool(engine.plan and engine.plan.engine.kind is not EngineKind.POWERINFER),
             model_id="m",
             model_name="M",
             context_size=512,
             run=engine.run,
+            key=engine.address.key if engine.address else "",
         )
 
     def suspect(self, run: int) -> None:

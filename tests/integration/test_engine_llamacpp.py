@@ -17,6 +17,7 @@ import requests
 
 from tests.fakes.launches import llamacpp_plan
 from tray_app.engine import llamacpp_child
+from tray_app.engine.access import Address
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import LaunchPlan
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
@@ -43,62 +44,70 @@ def run(supervisor: Supervisor, wanted: LaunchPlan) -> EngineSnapshot:
 
 
 @pytest.fixture
-def url(supervisor: Supervisor) -> str:
-    snapshot = run(supervisor, llamacpp_plan(batch_size=32))
-    assert snapshot.base_url, snapshot
-    return snapshot.base_url
+def engine(supervisor: Supervisor) -> Address:
+    return address_of(run(supervisor, llamacpp_plan(batch_size=32)))
 
 
-def post(url: str, body: dict[str, object], **options: Any) -> requests.Response:
-    return requests.post(url, json=body, timeout=TIMEOUT_S, **options)
+def address_of(snapshot: EngineSnapshot) -> Address:
+    assert snapshot.address, snapshot
+    return snapshot.address
 
 
-def test_embeddings_are_normalised_and_steady(url: str) -> None:
-    answers = [post(f"{url}/v1/embeddings", {"input": "The quick brown fox"}).json() for _ in range(2)]
+def post(engine: Address, path: str, body: dict[str, object], **options: Any) -> requests.Response:
+    url, headers = engine.base_url + path, engine.headers
+    return requests.post(url, json=body, headers=headers, timeout=TIMEOUT_S, **options)
+
+
+def get(engine: Address, path: str, **headers: str) -> requests.Response:
+    return requests.get(engine.base_url + path, headers=engine.headers | headers, timeout=TIMEOUT_S)
+
+
+def test_embeddings_are_normalised_and_steady(engine: Address) -> None:
+    answers = [post(engine, "/v1/embeddings", {"input": "The quick brown fox"}).json() for _ in range(2)]
     vectors = [answer["data"][0]["embedding"] for answer in answers]
     assert math.isclose(math.hypot(*vectors[0]), 1, abs_tol=1e-3)
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-4)
     assert answers[0]["model"] == "test"
 
 
-def test_a_text_longer_than_a_batch_has_an_embedding(url: str) -> None:
-    answer = post(f"{url}/v1/embeddings", {"input": "hello " * 50}).json()
+def test_a_text_longer_than_a_batch_has_an_embedding(engine: Address) -> None:
+    answer = post(engine, "/v1/embeddings", {"input": "hello " * 50}).json()
     assert answer["usage"]["prompt_tokens"] > 32
     assert len(answer["data"][0]["embedding"]) > 0
 
 
-def test_many_texts_have_as_many_embeddings(url: str) -> None:
-    answer = post(f"{url}/v1/embeddings", {"input": ["a", "b", "c", "d", "e", "f"]}).json()
+def test_many_texts_have_as_many_embeddings(engine: Address) -> None:
+    answer = post(engine, "/v1/embeddings", {"input": ["a", "b", "c", "d", "e", "f"]}).json()
     assert [one["index"] for one in answer["data"]] == list(range(6))
 
 
-def test_the_same_server_completes_and_chats(url: str) -> None:
-    done = post(f"{url}/v1/completions", {"prompt": "hello", "max_tokens": 4}).json()
+def test_the_same_server_completes_and_chats(engine: Address) -> None:
+    done = post(engine, "/v1/completions", {"prompt": "hello", "max_tokens": 4}).json()
     assert done["usage"]["completion_tokens"] == 4
     messages = [{"role": "user", "content": "hi"}]
-    chat = post(f"{url}/v1/chat/completions", {"messages": messages, "max_tokens": 4}).json()
+    chat = post(engine, "/v1/chat/completions", {"messages": messages, "max_tokens": 4}).json()
     assert chat["choices"][0]["message"]["role"] == "assistant"
 
 
-def test_a_stream_consists_of_data_alone(url: str) -> None:
+def test_a_stream_consists_of_data_alone(engine: Address) -> None:
     body: dict[str, object] = {"prompt": "hello", "max_tokens": 4, "stream": True}
-    with post(f"{url}/v1/completions", body, stream=True) as answer:
+    with post(engine, "/v1/completions", body, stream=True) as answer:
         lines = [line for line in answer.iter_lines(decode_unicode=True) if line]
     assert lines[-1] == "data: [DONE]"
     assert all(json.loads(line.removeprefix("data: ")) for line in lines[:-1])
 
 
-def test_no_web_page_may_read_answers_and_there_is_no_page(url: str) -> None:
-    answer = requests.get(f"{url}/health", headers={"Origin": "http://evil.example"}, timeout=TIMEOUT_S)
+def test_no_web_page_may_read_answers_and_there_is_no_page(engine: Address) -> None:
+    answer = get(engine, "/health", Origin="http://evil.example")
     assert answer.headers.get("Access-Control-Allow-Origin", "") == ""
-    assert requests.get(url, timeout=TIMEOUT_S).status_code == 404
+    assert get(engine, "/").status_code == 404
 
 
 def test_a_plain_parameter_of_llama_cpp_can_be_set(supervisor: Supervisor) -> None:
     snapshot = run(
         supervisor, llamacpp_plan(extra_arguments=("--endpoint-metrics", "true", "--n-gpu-layers", "0"))
     )
-    assert requests.get(f"{snapshot.base_url}/metrics", timeout=TIMEOUT_S).status_code == 200
+    assert get(address_of(snapshot), "/metrics").status_code == 200
 
 
 def test_a_path_with_spaces_and_foreign_letters_works(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -114,13 +123,13 @@ def test_llama_servers_own_arguments_arrive(supervisor: Supervisor) -> None:
         " --rope-scaling linear --top-k 7 --repeat-penalty 1.5 --seed 42 --metrics --verbosity 4"
     )
     snapshot = run(supervisor, llamacpp_plan(extra_arguments=tuple(line.split())))
-    url = snapshot.base_url
-    props = requests.get(f"{url}/props", timeout=TIMEOUT_S).json()
+    engine = address_of(snapshot)
+    props = get(engine, "/props").json()
     defaults = props["default_generation_settings"]["params"]
     assert (defaults["top_k"], defaults["seed"]) == (7, 42)
     assert defaults["repeat_penalty"] == pytest.approx(1.5)
-    assert len(requests.get(f"{url}/slots", timeout=TIMEOUT_S).json()) == 2
-    assert requests.get(f"{url}/metrics", timeout=TIMEOUT_S).status_code == 200
+    assert len(get(engine, "/slots").json()) == 2
+    assert get(engine, "/metrics").status_code == 200
     log = "\n".join(line.text for line in supervisor.lines.since(0))
     assert re.search(r"n_ubatch += 64\b", log)
     assert re.search(r"flash_attn += disabled", log)

@@ -15,6 +15,7 @@ import requests
 
 from tests.fakes.launches import PC
 from tests.fakes.random_embedders import CONTEXT, Kind, write_embedder
+from tray_app.engine.access import Address
 from tray_app.engine.kinds import EngineFinder, choose_engine
 from tray_app.engine.lifecycle import State
 from tray_app.engine.plan import plan_launch
@@ -72,32 +73,40 @@ def run(supervisor: Supervisor, path: Path, **settings: Any) -> EngineSnapshot:
 
 
 @contextmanager
-def direct(path: Path, *pooling: str) -> Iterator[str]:
+def direct(path: Path, *pooling: str) -> Iterator[Address]:
     """llama.cpp's server without the app; its pooling is the file's own unless it is told another."""
     port = free_port()
     command = [sys.executable, "-P", "-c", DIRECT, str(path), str(port), str(CONTEXT), *pooling]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            yield _when_ready(f"http://127.0.0.1:{port}", process)
+            yield _when_ready(Address("127.0.0.1", port), process)
         finally:
             process.kill()
 
 
-def _when_ready(url: str, process: subprocess.Popen[bytes]) -> str:
+def _when_ready(address: Address, process: subprocess.Popen[bytes]) -> Address:
     deadline_s = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline_s:
         assert process.poll() is None, "llama.cpp has ended"
         try:
-            if requests.get(f"{url}/health", timeout=TIMEOUT_S).ok:
-                return url
+            if get(address, "/health").ok:
+                return address
         except requests.ConnectionError:
             pass
         time.sleep(0.02)  # it tells nobody when it has loaded
     raise AssertionError("llama.cpp does not answer")
 
 
-def vectors(url: str | None, texts: list[str]) -> list[list[float]]:
-    answer = requests.post(f"{url}/v1/embeddings", json={"input": texts}, timeout=TIMEOUT_S)
+def get(address: Address, path: str) -> requests.Response:
+    return requests.get(address.base_url + path, headers=address.headers, timeout=TIMEOUT_S)
+
+
+def post(address: Address, path: str, body: object) -> requests.Response:
+    return requests.post(address.base_url + path, json=body, headers=address.headers, timeout=TIMEOUT_S)
+
+
+def vectors(address: Address, texts: list[str]) -> list[list[float]]:
+    answer = post(address, "/v1/embeddings", {"input": texts})
     assert answer.ok, answer.text
     return [each["embedding"] for each in answer.json()["data"]]
 
@@ -125,14 +134,14 @@ def test_vectors_are_those_of_llama_cpp_asked_directly(
     supervisor: Supervisor, tmp_path: Path, kind: Kind
 ) -> None:
     path = write_embedder(tmp_path / "random.gguf", kind)
-    with direct(path) as url:
-        expected = [vectors(url, [text])[0] for text in TEXTS]
+    with direct(path) as address:
+        expected = [vectors(address, [text])[0] for text in TEXTS]
 
     snapshot = run(supervisor, path, batch_size=64)
-    assert snapshot.state is State.READY, snapshot.failure
+    assert snapshot.address, snapshot.failure
 
-    alone = [vectors(snapshot.base_url, [text])[0] for text in TEXTS]
-    together = vectors(snapshot.base_url, TEXTS)
+    alone = [vectors(snapshot.address, [text])[0] for text in TEXTS]
+    together = vectors(snapshot.address, TEXTS)
     for found in (alone, together):
         assert min(map(cosine, found, expected)) >= LEAST_COSINE
 
@@ -153,25 +162,26 @@ def test_a_file_that_does_not_say_how_to_pool_gets_a_default_and_starts(
     supervisor: Supervisor, tmp_path: Path, kind: Kind, pooling: str
 ) -> None:
     path = write_embedder(tmp_path / "random.gguf", kind)
-    with direct(path, pooling) as url:
-        expected = vectors(url, [LONG])
+    with direct(path, pooling) as address:
+        expected = vectors(address, [LONG])
 
     snapshot = run(supervisor, path, batch_size=64)
-    assert snapshot.state is State.READY, snapshot.failure
+    assert snapshot.address, snapshot.failure
 
-    assert cosine(vectors(snapshot.base_url, [LONG])[0], expected[0]) >= LEAST_COSINE
+    assert cosine(vectors(snapshot.address, [LONG])[0], expected[0]) >= LEAST_COSINE
 
 
 def test_pooling_by_hand_wins_also_for_a_text_longer_than_a_batch(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
     path = write_embedder(tmp_path / "random.gguf", Kind("llama", LAST))
-    with direct(path, "MEAN") as url:
-        expected = vectors(url, [LONG])
+    with direct(path, "MEAN") as address:
+        expected = vectors(address, [LONG])
 
     snapshot = run(supervisor, path, batch_size=64, extra_arguments=("--pooling", "mean"))
+    assert snapshot.address, snapshot.failure
 
-    assert cosine(vectors(snapshot.base_url, [LONG])[0], expected[0]) >= LEAST_COSINE
+    assert cosine(vectors(snapshot.address, [LONG])[0], expected[0]) >= LEAST_COSINE
 
 
 @pytest.mark.parametrize("kind", [Kind("bert", RANK, causal=False), Kind("qwen3", RANK)], ids=str)
@@ -179,17 +189,17 @@ def test_a_reranker_starts_and_gives_scores(supervisor: Supervisor, tmp_path: Pa
     path = write_embedder(tmp_path / "random.gguf", kind)
     body = {"query": "word1", "documents": ["word2 word3", "word4"]}
 
-    def scores(url: str | None) -> list[float]:
-        results = requests.post(f"{url}/v1/rerank", json=body, timeout=TIMEOUT_S).json()["results"]
+    def scores(address: Address) -> list[float]:
+        results = post(address, "/v1/rerank", body).json()["results"]
         return [each["relevance_score"] for each in sorted(results, key=lambda each: each["index"])]
 
-    with direct(path, "RANK") as url:
-        expected = scores(url)
+    with direct(path, "RANK") as address:
+        expected = scores(address)
 
     snapshot = run(supervisor, path)
-    assert snapshot.state is State.READY, snapshot.failure
+    assert snapshot.address, snapshot.failure
 
-    assert scores(snapshot.base_url) == pytest.approx(expected, abs=1e-4)
+    assert scores(snapshot.address) == pytest.approx(expected, abs=1e-4)
 
 
 def test_each_slot_has_just_the_context_of_the_settings(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -197,12 +207,11 @@ def test_each_slot_has_just_the_context_of_the_settings(supervisor: Supervisor, 
     path = write_embedder(tmp_path / "random.gguf", Kind("llama"))
 
     snapshot = run(supervisor, path, ctx_size=600)
+    assert snapshot.address, snapshot.failure
 
-    slots = requests.get(f"{snapshot.base_url}/slots", timeout=TIMEOUT_S).json()
+    slots = get(snapshot.address, "/slots").json()
     assert [slot["n_ctx"] for slot in slots] == [600] * 4
-    refused = requests.post(
-        f"{snapshot.base_url}/v1/embeddings", json={"input": [[5] * 601]}, timeout=TIMEOUT_S
-    )
+    refused = post(snapshot.address, "/v1/embeddings", {"input": [[5] * 601]})
     assert refused.json()["error"]["n_ctx"] == 600
 
 
@@ -213,8 +222,9 @@ def test_more_slots_by_hand_make_no_context_smaller(
     path = write_embedder(tmp_path / "random.gguf", Kind("llama"))
 
     snapshot = run(supervisor, path, ctx_size=512, extra_arguments=(flag, "6"))
+    assert snapshot.address, snapshot.failure
 
-    slots = requests.get(f"{snapshot.base_url}/slots", timeout=TIMEOUT_S).json()
+    slots = get(snapshot.address, "/slots").json()
     assert [slot["n_ctx"] for slot in slots] == [512] * 6
 
 
@@ -229,9 +239,8 @@ def test_a_context_that_is_no_multiple_of_the_slots_serves_means(
     snapshot = run(supervisor, path, ctx_size=1022)
     assert snapshot.state is State.READY, snapshot.failure
 
-    found = vectors(snapshot.base_url, TEXTS)
+    assert snapshot.address
+    found = vectors(snapshot.address, TEXTS)
     assert min(map(cosine, found, expected)) >= LEAST_COSINE
-    too_long = requests.post(
-        f"{snapshot.base_url}/v1/embeddings", json={"input": [[5] * 1023]}, timeout=TIMEOUT_S
-    )
+    too_long = post(snapshot.address, "/v1/embeddings", {"input": [[5] * 1023]})
     assert "1022" in too_long.json()["error"]["message"]

@@ -39,7 +39,7 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     def make_supervisor(
         policy: Policy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
     ) -> Supervisor:
-        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, **clocks))
+        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, None, **clocks))
         return made[-1]
 
     yield make_supervisor
@@ -63,9 +63,11 @@ def test_an_engine_is_ready_when_it_answers(make: MakeSupervisor, kind: EngineKi
     snapshot = run(make(), fake_plan("--load-delay", "0.3", kind=kind))
     assert snapshot.state is State.READY
     assert snapshot.base_url
-    assert requests.get(f"{snapshot.base_url}/props", timeout=5).status_code == 200
+    assert snapshot.address
+    props = requests.get(f"{snapshot.base_url}/props", headers=snapshot.address.headers, timeout=5)
+    assert props.status_code == 200
     assert "loading" in snapshot.log
-    assert any(f"--port {snapshot.port}" in line for line in snapshot.log)
+    assert any(f"--port {snapshot.address.port}" in line for line in snapshot.log)
 
 
 def test_every_change_is_announced(make: MakeSupervisor) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.fakes.scripted_engine import engine_that_answers
+from tray_app.engine.access import Address
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.probe import QuietWatch, gives_answer, question_for
 from tray_app.errors import EngineError
@@ -11,8 +12,8 @@ from tray_app.system.process import Usage
 IDLE = Usage(0, 0)
 
 
-def port_of(engine: Upstream) -> int:
-    return int(engine.base_url.rpartition(":")[2])
+def address_of(engine: Upstream) -> Address:
+    return Address("127.0.0.1", int(engine.base_url.rpartition(":")[2]))
 
 
 def test_an_engine_that_does_nothing_is_quiet_for_too_long_at_the_limit() -> None:
@@ -56,7 +57,7 @@ def test_the_sleep_of_the_machine_is_not_the_engines() -> None:
 )
 def test_an_answer_that_is_no_embedding_is_told(status: int, body: bytes, reason: str) -> None:
     with engine_that_answers(body, status=status) as engine, pytest.raises(EngineError) as refused:
-        gives_answer(question_for(EngineKind.LLAMA_SERVER, Purpose.CHAT), port_of(engine))
+        gives_answer(question_for(EngineKind.LLAMA_SERVER, Purpose.CHAT), address_of(engine))
     assert refused.value.message == reason
 
 
@@ -64,7 +65,7 @@ def test_an_answer_that_is_no_embedding_is_told(status: int, body: bytes, reason
 def test_a_model_that_ranks_is_asked_for_a_score(score: bytes) -> None:
     body = b'{"results": [{"index": 0, "relevance_score": ' + score + b"}]}"
     with engine_that_answers(body) as engine:
-        assert gives_answer(question_for(EngineKind.LLAMA_CPP, Purpose.RERANK), port_of(engine))
+        assert gives_answer(question_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))
 
 
 def test_scores_that_are_no_numbers_are_told() -> None:
@@ -72,4 +73,4 @@ def test_scores_that_are_no_numbers_are_told() -> None:
         engine_that_answers(b'{"results": [{"relevance_score": null}]}') as engine,
         pytest.raises(EngineError, match="cannot rank"),
     ):
-        gives_answer(question_for(EngineKind.LLAMA_CPP, Purpose.RERANK), port_of(engine))
+        gives_answer(question_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))

@@ -10,8 +10,11 @@ from tray_app.system.environment import (
     bundle_folder,
     child_environment,
     clean_environment,
+    for_engines,
     system_libraries,
+    without_keys,
 )
+from tray_app.system.process import ask
 
 BUNDLE = Path("/opt/powerinfer-tray/_internal")
 
@@ -20,7 +23,7 @@ def test_what_is_not_frozen_passes_its_environment_on() -> None:
     env = {"LD_LIBRARY_PATH": "/mine", "_PYI_SPLASH_IPC": "0", "PATH": "/bin"}
     assert clean_environment(env, None) == env
     assert bundle_folder() is None
-    assert child_environment() == dict(os.environ)
+    assert child_environment() == without_keys(os.environ)
 
 
 @pytest.mark.parametrize("name", ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"])
@@ -113,3 +116,45 @@ def test_a_frozen_apps_trampoline_hands_its_own_libraries_to_nobody(tmp_path: Pa
         seen = keeper.stdout.read().splitlines()
     assert "LD_LIBRARY_PATH=/cuda" in seen
     assert not any(str(tmp_path) in line for line in seen)
+
+
+def test_an_engine_gets_what_it_has_a_use_for_and_nobodys_keys() -> None:
+    needed = {
+        "PATH": "/bin",
+        "HOME": "/home/a",
+        "LANG": "C",
+        "LC_ALL": "C",
+        "TMPDIR": "/t",
+        "SYSTEMROOT": "C:",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "GGML_VK_VISIBLE_DEVICES": "0",
+        "OMP_NUM_THREADS": "4",
+        "LD_LIBRARY_PATH": "/cuda",
+        "ROCR_VISIBLE_DEVICES": "0",
+        "HIP_VISIBLE_DEVICES": "0",
+    }
+    others = {
+        "HF_TOKEN": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "OPENAI_API_KEY": "x",
+        "SSH_AUTH_SOCK": "x",
+        "POWERINFER_TRAY_KEY_GATEWAY": "x",
+        "LLAMA_API_KEY": "x",
+        "LLAMA_ARG_CTX_SIZE": "x",
+        "NVIDIA_API_KEY": "x",
+        "LC_SECRET": "x",
+        "GGML_TOKEN": "x",
+        "HTTPS_PROXY": "http://a:pw@b",
+        "PYTHONPATH": "x",
+        "LD_PRELOAD": "x",
+        "AIP_MODE": "PREDICTION",
+        "DBUS_SESSION_BUS_ADDRESS": "x",
+    }
+    assert for_engines(needed | others) == needed
+
+
+def test_a_program_that_is_asked_what_it_is_gets_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    command = (sys.executable, "-I", "-c", "import os; print(sorted(os.environ.values()))")
+    assert "secret" not in ask(command, 30).text

@@ -53,6 +53,18 @@ _NOT_STARTED = Cause(
     "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
     Fix.CHOOSE_ENGINE,
 )
+PORT_TAKEN = Cause(
+    "The engine's port was taken by another program",
+    "Somebody else took the free port that was chosen for it.",
+    "It is started again with another port.",
+    permanent=False,
+)
+_NOT_NOW = Cause(
+    "The system cannot start the engine just now",
+    "It is short of memory, processes or open files, or the program is being written: {named}.",
+    "It is tried again. If it goes on, close other programs.",
+    permanent=False,
+)
 _NO_MEMORY = Cause(
     "There is not enough memory for this model",
     "The engine asked for more than the machine could give.",
@@ -134,6 +146,7 @@ _CAUSES_BY_LINE = (
             "extra_arguments",
         ),
     ),
+    (r"^exec-child: cannot now run (.+)", _NOT_NOW),
     (r"^exec-child: cannot run (.+)", _NOT_STARTED),
     (
         # Not of the debugger that PowerInfer calls when a check of its own fails.
@@ -156,12 +169,7 @@ _CAUSES_BY_LINE = (
     ),
     (
         r"couldn't bind (?:to|HTTP) server socket",
-        Cause(
-            "The engine's port was taken by another program",
-            "Somebody else took the free port that was chosen for it.",
-            "It is started again with another port.",
-            permanent=False,
-        ),
+        PORT_TAKEN,
     ),
     (
         r"CUDA error.*(?:no CUDA-capable device|driver version is insufficient)",

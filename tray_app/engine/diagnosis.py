@@ -6,17 +6,19 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE
+from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
 from tray_app.settings.schema import FIELDS
 from tray_app.system.drives import title_of
+from tray_app.system.shortage import passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from tray_app.engine.causes import Cause
+    from tray_app.phrases import Text
 
 LOOKED_AT_LINES = 2000
 """Of the end of an engine's output: what it died of stands there, and old complaints do not."""
@@ -35,6 +37,17 @@ class Failure:
     permanent: bool
     absent: Path | None = None
     """The file that must be there again before another start can help."""
+
+
+class ShortageError(EngineError):
+    """The system is short of something just now: what was tried may succeed a little later."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(
+            "The system cannot start the engine just now",
+            phrase("It says: {reason}.", reason=reason.strerror or str(reason)),
+            "It is tried again. If it goes on, close other programs.",
+        )
 
 
 def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
@@ -58,7 +71,9 @@ def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
 def failure_to_start(reason: OSError | EngineError) -> Failure:
     """The failure of an engine that was not even run."""
     if isinstance(reason, EngineError):
-        return Failure(reason, permanent=True)
+        return Failure(reason, permanent=not isinstance(reason, ShortageError))
+    if passes(reason):
+        return Failure(ShortageError(reason), permanent=False)
     error = EngineError(
         "The engine could not be started",
         reason.strerror or str(reason),
@@ -84,6 +99,33 @@ def hung(silent_s: float) -> Failure:
         "If it happens again, choose another model or engine.",
     )
     return Failure(error, permanent=False)
+
+
+def beyond_allowance(reason: Text) -> Failure:
+    """The failure of an engine that was ended because it took too much while it loaded."""
+    error = EngineError(
+        "This model's file makes the engine use more than it should",
+        reason,
+        "The chat template in the file can do that. Choose another model, or get this one from its maker.",
+        fix=Fix.SETTING,
+        setting="model",
+    )
+    return Failure(error, permanent=True)
+
+
+def burdened(spun_s: float) -> Failure:
+    """The failure of an engine that was ended because it computed over a request that it never came to."""
+    error = EngineError(
+        "A request makes the engine use more than it should",
+        phrase("For {seconds:.0f} seconds it has computed and worked on nothing.", seconds=spun_s),
+        "The chat template in the model's file can do that. If it happens again, choose another model.",
+    )
+    return Failure(error, permanent=False)
+
+
+def port_taken() -> Failure:
+    """The failure of an engine that somebody else would have answered for."""
+    return Failure(PORT_TAKEN.error("", "", ()), PORT_TAKEN.permanent)
 
 
 def gone(model: Path, place: Path) -> Failure:

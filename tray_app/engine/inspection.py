@@ -6,11 +6,12 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from tray_app.engine.diagnosis import diagnose
+from tray_app.engine.diagnosis import ShortageError, diagnose
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
 from tray_app.system.executable import is_quarantined, read_executable
 from tray_app.system.process import ask
+from tray_app.system.shortage import passes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,7 @@ def stat(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except (OSError, ValueError) as exc:  # ValueError: what can be no path
+        _raise_if_it_passes(exc)
         why = exc.strerror if isinstance(exc, OSError) else None
         raise UnusableEngineError(
             phrase("There is no engine at {path}", path=path), why or str(exc), CHOOSE
@@ -87,14 +89,19 @@ def ask_for_help(path: Path) -> Answer:
             CHOOSE,
         ) from exc
     except OSError as exc:  # a text file, or a format that was not recognised
+        _raise_if_it_passes(exc)
         raise _no_program(path, exc.strerror or str(exc)) from exc
 
 
 def ask_for_devices(path: Path) -> str:
-    """What a program says of the graphics cards that it can use; nothing if it does not say."""
+    """What a program says of the graphics cards that it can use; nothing if it does not say.
+
+    `ShortageError` if it could not be asked.
+    """
     try:
         return ask((str(path), "--list-devices"), _ANSWER_TIMEOUT_S).text
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        _raise_if_it_passes(exc)
         return ""
 
 
@@ -118,5 +125,12 @@ def _no_program(path: Path, why: Text) -> EngineError:
 def _read(path: Path) -> Executable | None:
     try:
         return read_executable(path)
-    except OSError:  # a program may be run by those who may not read it
+    except OSError as exc:  # a program may be run by those who may not read it
+        _raise_if_it_passes(exc)
         return None
+
+
+def _raise_if_it_passes(exc: Exception) -> None:
+    """Do not take for a fault of the program that the system is short of something."""
+    if isinstance(exc, OSError) and passes(exc):
+        raise ShortageError(exc) from exc

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.devices import parse_devices
+from tray_app.engine.diagnosis import ShortageError
 from tray_app.engine.inspection import (
     CHOOSE,
     UnusableEngineError,
@@ -55,6 +56,11 @@ class EngineKind(StrEnum):
     POWERINFER = "powerinfer"
     REMOTE = "remote"
     """A server somewhere else, that somebody else starts and stops."""
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether it answers only who has the key of its run."""
+        return self in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,8 @@ class EngineFinder:
         for path in self.candidates():
             try:
                 engine = self.probe(path)
+            except ShortageError:
+                raise
             except EngineError as exc:
                 _log.info("%s is not used: %s", path, exc.title)
                 continue

@@ -1,11 +1,12 @@
 """Runs llama.cpp's HTTP server in a process of its own, so that a crash in native code leaves the app alone.
 
 Started by its path, so that it runs from any folder, installed or not; in a frozen app as `llamacpp-child`.
-Of this app it imports only what reads its command line. Only this machine reaches it. Like a native engine it
-takes llama-server's arguments, says `error: …` and exits with 1 if one is of no use, and ends at once on
-SIGTERM: nothing needs to be saved.
+Of this app it imports only what reads its command line. Only this machine reaches it, with the key that it is
+given. Like a native engine it takes llama-server's arguments and its variable for the key, says `error: …`
+and exits with 1 if one is of no use, and ends at once on SIGTERM: nothing needs to be saved.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ import xllamacpp
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parents[2]))
 
+from tray_app.engine.access import KEY_VARIABLE
 from tray_app.engine.parameters import UsageError, apply_arguments
 
 _AS_THE_BATCH = 0
@@ -49,6 +51,8 @@ def default_params() -> Any:
     params.sse_ping_interval = 0  # comments in a stream stop some clients
     params.cors_origins = ""  # no web page may read an answer
     params.ui = False
+    if key := os.environ.pop(KEY_VARIABLE, ""):
+        params.api_keys = [key]
     params.n_ubatch = _AS_THE_BATCH
     return params
 

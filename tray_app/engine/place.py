@@ -18,6 +18,7 @@ from tray_app.errors import EngineError
 from tray_app.models.files import ACTIVATION, GPU_INDEX, SUFFIX, parts_of, split_of
 from tray_app.phrases import phrase
 from tray_app.system.host import System
+from tray_app.system.shortage import passes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,8 @@ def _link_files(model: Path, folder: Path) -> None:
             if target.exists():
                 link.symlink_to(target, target_is_directory=target.is_dir())
     except OSError as exc:
+        if passes(exc):
+            raise
         raise EngineError(
             phrase("The engine cannot open a file with the name {name}", name=model.name),
             phrase(
@@ -102,6 +105,8 @@ def _make_link(link: Path, model: Path) -> None:
         link.unlink(missing_ok=True)
         os.link(model, link)
     except OSError as exc:
+        if passes(exc):
+            raise
         raise EngineError(
             phrase("PowerInfer cannot open a file with the name {name}", name=model.name),
             phrase(

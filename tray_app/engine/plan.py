@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tray_app.engine.allowance import Allowance, allowance_for
 from tray_app.engine.effect import VRAM_FLAG, without_effect
 from tray_app.engine.extra import check_extra
 from tray_app.engine.kinds import Engine, EngineKind
@@ -15,7 +16,7 @@ from tray_app.engine.place import place_for
 from tray_app.engine.sizing import load_of, missing_pooling, purpose_of, room_for
 from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
-from tray_app.models.memory import kept_prompts_mib
+from tray_app.models.memory import estimate, kept_prompts_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 PORT = "{port}"
 """Stands in a plan for the port, which is chosen anew for every process."""
+HOST = "{host}"
+"""The same for a loopback address of its own, of an engine that would answer everybody at the usual one."""
 LOOPBACK = "127.0.0.1"
 _CAP = "--kv-unified-per-slot"
 """Keeps each slot to its share of a cache that all of them use. Older servers lack it."""
@@ -51,14 +54,17 @@ class LaunchPlan:
     """Where it runs."""
     purpose: Purpose = Purpose.CHAT
     """What programs can ask of it."""
+    allowance: Allowance = Allowance()  # noqa: RUF009  immutable
+    """What it may use while it loads."""
 
-    def command(self, port: int) -> tuple[str, ...]:
-        """The command line for a process that listens on `port`."""
-        return tuple(str(port) if word == PORT else word for word in self.argv)
+    def command(self, port: int, host: str = LOOPBACK) -> tuple[str, ...]:
+        """The command line for a process that listens on `port` of `host`."""
+        chosen = {PORT: str(port), HOST: host}
+        return tuple(chosen.get(word, word) for word in self.argv)
 
-    def display(self, port: int) -> str:
+    def display(self, port: int, host: str = LOOPBACK) -> str:
         """The command line for people, as a shell would take it."""
-        return shlex.join(self.command(port))
+        return shlex.join(self.command(port, host))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,12 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     place = place_for(model.path.absolute(), engine.kind, host.system)
     load = load_of(settings, model, engine.kind, room_for(engine.kind, host, engine.devices))
+    allowance = allowance_for(
+        estimate(model.header, model.size_bytes, load).total_bytes,
+        host.memory_bytes,
+        may_use_cards=engine.kind is not EngineKind.LLAMA_CPP,
+        has_extras=bool(settings.extra_arguments),
+    )
     options = _common(settings, model, load, host, place)
     match engine.kind:
         case EngineKind.POWERINFER:
@@ -108,7 +120,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    return LaunchPlan(engine, model, argv, load.context_size, place, purpose)
+    return LaunchPlan(engine, model, argv, load.context_size, place, purpose, allowance)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -170,7 +182,7 @@ def _threads(settings: Settings, model: Model, host: Host) -> tuple[int, int]:
 def _powerinfer(load: Load) -> Options:
     # Never --temp, which it does not know: the temperature is a field of each request.
     return (
-        ("--host", LOOPBACK),
+        ("--host", HOST),
         ("--batch-size", str(load.batch_size)),
         ("--embedding",),
     )
@@ -189,6 +201,7 @@ def _llama_server(settings: Settings, model: Model, host: Host, load: Load, flag
         ("--embedding",),
         ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
         ("--no-webui",),
+        ("--cors-origins", ""),  # no web page may read an answer
     )
 
 

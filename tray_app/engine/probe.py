@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.plan import LOOPBACK
 from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
 from tray_app.system.process import Usage
+from tray_app.system.shortage import passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tray_app.engine.access import Address
     from tray_app.phrases import Text
 
 _TEXT = "Hello"
 _NO_VECTOR: Text = "The engine cannot make embeddings with this model"
 _NO_SCORE: Text = "The engine cannot rank with this model"
 _TIMEOUT_S = 30.0
+_NO_TASK = -1
 _BUSY_SHARE = 0.05
 """Of a core: PowerInfer takes a little all the time, also when it hangs."""
 
@@ -44,6 +46,12 @@ class _Score(msgspec.Struct):
 
 class _Scores(msgspec.Struct):
     results: list[_Score] = []
+
+
+class _Slot(msgspec.Struct):
+    is_processing: bool
+    id_task: int = _NO_TASK
+    """Also of one that is done; older servers tell none then."""
 
 
 class _Message(msgspec.Struct):
@@ -75,13 +83,13 @@ def question_for(kind: EngineKind, purpose: Purpose) -> Question:
     return Question("/v1/embeddings", {"input": _TEXT}, _first_vector, _NO_VECTOR)
 
 
-def gives_answer(question: Question, port: int) -> bool:
-    """Whether the engine on a port answers the question by now.
+def gives_answer(question: Question, address: Address) -> bool:
+    """Whether the engine answers the question by now.
 
     `EngineError` if it answers with something else, and will not do better.
     """
     try:
-        status, body = _post(question, port)
+        status, body = _post(question, address, _TIMEOUT_S)
     except (OSError, http.client.HTTPException):
         return False
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
@@ -97,21 +105,46 @@ def gives_answer(question: Question, port: int) -> bool:
     return numbers is not None and _checked(question, numbers)
 
 
-def answers(question: Question, port: int, timeout_s: float) -> bool:
-    """Whether the engine says anything to the question, if only that it is busy."""
+def gives_sign(question: Question, kind: EngineKind, address: Address, timeout_s: float) -> bool:
+    """Whether the engine says anything at all, if only that it is busy.
+
+    llama.cpp has threads of its own for saying so. A PowerInfer that hangs has them too, so it must be asked
+    for what it hangs over.
+    """
     try:
-        _post(question, port, timeout_s)
-    except (OSError, http.client.HTTPException):
+        if kind is EngineKind.POWERINFER:
+            _post(question, address, timeout_s)
+        else:
+            _ask("GET", "/health", None, address, timeout_s)
+    except OSError as exc:
+        return passes(exc)  # then it is this app that cannot ask
+    except http.client.HTTPException:
         return False
     return True
 
 
-def _post(question: Question, port: int, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
+def last_tasks(address: Address, timeout_s: float) -> tuple[int, ...] | None:
+    """The last task of each slot of a llama.cpp; None if one works on something now, or it does not tell."""
+    try:
+        status, body = _ask("GET", "/slots", None, address, timeout_s)
+        slots = msgspec.json.decode(body, type=list[_Slot]) if status == http.HTTPStatus.OK else []
+    except (OSError, http.client.HTTPException, *NOT_JSON):
+        return None  # it works on a long text, and answers when that is done
+    if any(slot.is_processing for slot in slots) or not any(slot.id_task >= 0 for slot in slots):
+        return None
+    return tuple(slot.id_task for slot in slots)
+
+
+def _post(question: Question, address: Address, timeout_s: float) -> tuple[int, bytes]:
+    return _ask("POST", question.path, msgspec.json.encode(question.body), address, timeout_s)
+
+
+def _ask(method: str, path: str, body: bytes | None, address: Address, timeout_s: float) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
     try:
         # Kept alive, PowerInfer would take 44 ms longer: its answer comes in two writes.
-        headers = {"Content-Type": "application/json", "Connection": "close"}
-        connection.request("POST", question.path, msgspec.json.encode(question.body), headers)
+        headers = {"Content-Type": "application/json", "Connection": "close", **address.headers}
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         return response.status, response.read()
     finally:

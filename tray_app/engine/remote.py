@@ -51,7 +51,7 @@ class _Models(msgspec.Struct):
 class RemoteRun:
     """The time from the wish to use a remote server until it cannot be reached or is not wanted any more."""
 
-    port: None = None
+    address: None = None
     pid: None = None
 
     def __init__(self, number: int, plan: RemotePlan, output: EngineOutput) -> None:

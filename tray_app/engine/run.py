@@ -1,30 +1,46 @@
 """One process of an engine and the threads around it, which only report: the supervisor decides.
 
 One reads what it prints, one waits for its end, one asks until it answers. Later, while a request gets no
-answer, another finds out whether the engine hangs: PowerInfer's can, and then still answers /props.
+answer, another finds out whether the engine hangs (see docs/decisions/0004-hung-engine.md).
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.diagnosis import Failure, diagnose, gone, hung, will_not_recover
+from tray_app.engine.allowance import LoadWatch, SpinWatch
+from tray_app.engine.diagnosis import (
+    Failure,
+    beyond_allowance,
+    burdened,
+    diagnose,
+    gone,
+    hung,
+    port_taken,
+    will_not_recover,
+)
+from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Answered, Exited
-from tray_app.engine.probe import QuietWatch, answers, gives_answer, question_for
+from tray_app.engine.probe import QuietWatch, gives_answer, gives_sign, last_tasks, question_for
 from tray_app.errors import EngineError
 from tray_app.system.drives import device_of, missing_place
-from tray_app.system.process import usage
+from tray_app.system.process import listens, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tray_app.engine.access import Address
     from tray_app.engine.lifecycle import Event
     from tray_app.engine.output import EngineOutput
     from tray_app.engine.plan import LaunchPlan
     from tray_app.system.child import Child
+    from tray_app.system.process import Usage
 
+_logger = logging.getLogger(__name__)
 _LAST_LINES_S = 1.0
 
 
@@ -41,6 +57,8 @@ class Patience:
     slow_limit_s: float = 180.0
     """An engine that computes but answers no probe may be slow: a long prompt is one step for it."""
     probe_timeout_s: float = 5.0
+    spin_limit_s: float = 60.0
+    """An engine that computes for so long and works on no request was given one that has no end."""
     return_look_s: float = 1.0
     """So often it is looked whether a model that is gone with its drive is back."""
     remote_every_s: float = 10.0
@@ -52,10 +70,14 @@ class Patience:
 class Run:
     """A spawned engine. `report` takes what happens to it, from any thread."""
 
-    def __init__(self, number: int, plan: LaunchPlan, port: int, child: Child, output: EngineOutput) -> None:
+    def __init__(
+        self, number: int, plan: LaunchPlan, address: Address, child: Child, output: EngineOutput
+    ) -> None:
         self.number = number
-        self.port = port
+        self.address = address
         self.child = child
+        self._kind = plan.engine.kind
+        self._allowance = plan.allowance
         self._question = question_for(plan.engine.kind, plan.purpose)
         self._model = plan.model.path
         self._device = device_of(self._model)
@@ -80,15 +102,21 @@ class Run:
         self.child.kill()
 
     def watch(self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience) -> None:
-        """Start the threads; they end with the process."""
-        reader = self._thread("output", self._read)
-        self._thread("exit", lambda: self._await_exit(reader, report))
-        self._thread("probe", lambda: self._await_answer(report, clock, patience))
+        """Start the threads; they end with the process. `OSError` if there can be none: then it is ended."""
+        try:
+            reader = self._thread("output", self._read)
+            self._thread("probe", lambda: self._await_answer(report, clock, patience))
+            self._thread("exit", lambda: self._await_exit(reader, report))
+        except RuntimeError as exc:
+            self._ended.set()
+            self.child.kill()
+            self.child.wait()
+            raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def check(self, clock: Callable[[], float], patience: Patience) -> None:
         """Find out whether the engine hangs, and end it if so. For one caller, which does not wait."""
         if self._check is None or not self._check.is_alive():
-            self._check = self._thread("check", lambda: self._end_if_hung(clock, patience))
+            self._check = self._thread("check", lambda: self._find_out(clock, patience))
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.number}-{what}", daemon=True)
@@ -112,12 +140,13 @@ class Run:
     def _await_answer(
         self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience
     ) -> None:
-        watch = QuietWatch(patience.quiet_limit_s, clock())
+        quiet = QuietWatch(patience.quiet_limit_s, clock())
+        load = LoadWatch(self._allowance, clock())
         look_at_s = clock() + patience.look_every_s
         while not self._ended.wait(patience.ask_every_s):
             try:
-                if gives_answer(self._question, self.port):
-                    report(Answered(self.number))
+                if gives_answer(self._question, self.address):
+                    self._report_answer(report)
                     return
             except EngineError as exc:
                 self._end(Failure(exc, permanent=True))
@@ -125,22 +154,56 @@ class Run:
             now_s = clock()
             if now_s >= look_at_s:
                 look_at_s = now_s + patience.look_every_s
-                if watch.exceeded(usage(self.child.pid), self._output.count, now_s):
+                used = self._used()
+                if reason := load.excess(used, self._output.count, now_s):
+                    self._end(beyond_allowance(reason))
+                    return
+                if quiet.exceeded(used, self._output.count, now_s):
                     self._end(hung(patience.quiet_limit_s))
                     return
 
-    def _end_if_hung(self, clock: Callable[[], float], patience: Patience) -> None:
-        pid = self.child.pid
-        watch = QuietWatch(patience.hang_limit_s, clock(), usage(pid), self._output.count)
-        while not answers(self._question, self.port, patience.probe_timeout_s):
-            quiet = watch.exceeded(usage(pid), self._output.count, clock())
+    def _report_answer(self, report: Callable[[Event], None]) -> None:
+        """Say that it has answered, unless it was somebody else who has taken the port that was free."""
+        if listens(self.child.pid, self.address.host, self.address.port):
+            report(Answered(self.number))
+        else:
+            self._end(port_taken())
+
+    def _find_out(self, clock: Callable[[], float], patience: Patience) -> None:
+        if self._is_there(clock, patience) and self._kind is not EngineKind.POWERINFER:
+            self._end_if_spinning(clock, patience)
+
+    def _is_there(self, clock: Callable[[], float], patience: Patience) -> bool:
+        """Wait for a sign of life; if there is none, the engine is ended."""
+        watch = QuietWatch(patience.hang_limit_s, clock(), self._used(), self._output.count)
+        while not gives_sign(self._question, self._kind, self.address, patience.probe_timeout_s):
+            if not watch.watched_s:
+                _logger.warning("Run %d does not answer", self.number)
+            quiet = watch.exceeded(self._used(), self._output.count, clock())
             lost = will_not_recover(self._output.since(self._first_line))
             limit_s = patience.hang_limit_s if lost else patience.slow_limit_s
             if quiet or watch.watched_s >= limit_s:
                 self._end(hung(watch.watched_s))
-                return
+                return False
             if self._ended.wait(patience.ask_every_s):
+                return False
+        return True
+
+    def _end_if_spinning(self, clock: Callable[[], float], patience: Patience) -> None:
+        """End a llama.cpp that computes and computes, and works on nothing: it will not come to a request."""
+        tasks = last_tasks(self.address, patience.probe_timeout_s)
+        watch = SpinWatch(patience.spin_limit_s, clock(), self._used())
+        while tasks is not None and not self._ended.wait(patience.look_every_s):
+            if not watch.look(self._used(), clock()):
                 return
+            if watch.exceeded:
+                self._end(burdened(watch.spun_s))
+                return
+            if last_tasks(self.address, patience.probe_timeout_s) != tasks:
+                return  # it works on others
+
+    def _used(self) -> Usage:
+        return usage(self.child.pid)
 
     def _end(self, why: Failure) -> None:
         self._ended_by_us = why

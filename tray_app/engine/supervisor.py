@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
+from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.lifecycle import (
     Await,
@@ -38,7 +39,7 @@ from tray_app.engine.lifecycle import (
 )
 from tray_app.engine.output import EngineOutput
 from tray_app.engine.place import settle
-from tray_app.engine.plan import LOOPBACK, RemotePlan
+from tray_app.engine.plan import HOST, LOOPBACK, RemotePlan
 from tray_app.engine.remote import RemoteRun
 from tray_app.engine.run import Patience, Run
 from tray_app.errors import EngineError
@@ -46,10 +47,11 @@ from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import Return
-from tray_app.system.environment import child_environment
+from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
-from tray_app.system.ports import free_port
+from tray_app.system.ports import free_port, own_loopback
 from tray_app.system.runfolder import RunFolder
+from tray_app.system.shortage import passes
 from tray_app.system.sleep import SleepWatch, wall_clock_s
 
 if TYPE_CHECKING:
@@ -75,7 +77,8 @@ class EngineSnapshot:
     state: State
     plan: Plan | None
     run: int
-    port: int | None
+    address: Address | None
+    """Where the engine's process listens, once it has loaded; None if there is none here."""
     pid: int | None
     since_s: float
     """When it got into this state, as `time.time`."""
@@ -87,11 +90,18 @@ class EngineSnapshot:
     """The last lines that engines have printed."""
     models: tuple[str, ...] = ()
     """What the engine calls the models that it offers."""
+    gave_up: bool = False
+    """It has failed by ending too often, for no reason that would stay: a later start may help."""
 
     @property
     def base_url(self) -> str | None:
         """Where the engine's process answers; None unless it is ready, or if it has no process here."""
-        return f"http://{LOOPBACK}:{self.port}" if self.state is State.READY and self.port else None
+        return self.address.base_url if self.state is State.READY and self.address else None
+
+
+def _address_for(plan: LaunchPlan) -> Address:
+    key = new_key() if plan.engine.kind.takes_key else ""
+    return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
 
 def _spread(delay_s: float) -> float:
@@ -135,7 +145,7 @@ class Supervisor:
     ) -> None:
         self._launcher = launcher
         self._state_dir = state_dir
-        self._environ = child_environment()
+        self._environ = engine_environment()
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
         self._machine = Machine(self._timing.policy)
@@ -264,7 +274,6 @@ class Supervisor:
 
     def _check(self, run: int) -> None:
         if self._run and self._run.number == run and self._machine.state is State.READY:
-            _logger.warning("Run %d does not answer a request: is it still there?", run)
             self._run.check(self._timing.clock, self._timing.patience)
 
     def _advance(self, event: Event) -> None:
@@ -306,15 +315,17 @@ class Supervisor:
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
         try:
-            port = free_port()
-            self._output.add(f"[run {number}] {plan.display(port)}")
-            child = self._launcher.launch(Launch(plan.command(port), self._environ, self._make_folder(plan)))
+            address = _address_for(plan)
+            self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
+            command = plan.command(address.port, address.host)
+            env = {**self._environ, **address.environment}
+            child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
+            self._record = self._remember(child, address.port)
+            self._run = Run(number, plan, address, child, self._output)
+            self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
-        self._record = self._remember(child, port)
-        self._run = Run(number, plan, port, child, self._output)
-        self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         return Spawned(number)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
@@ -324,6 +335,8 @@ class Supervisor:
             self._folder = RunFolder.make(parent)
             return settle(plan.place, plan.model.path, self._folder)
         except OSError as exc:
+            if passes(exc):
+                raise
             raise EngineError(*unwritable(exc).texts) from exc
 
     def _remember(self, child: Child, port: int) -> Path | None:
@@ -349,13 +362,14 @@ class Supervisor:
             state=machine.state,
             plan=machine.plan,
             run=machine.run,
-            port=self._run.port if self._run else None,
+            address=self._run.address if self._run else None,
             pid=self._run.pid if self._run else None,
             since_s=before.since_s if machine.state is before.state else time.time(),
             restarts=len(machine.restarts_s),
             failure=machine.failure.error if machine.failure else None,
             log=(),
             models=self._run.models if self._run and machine.state is State.READY else (),
+            gave_up=machine.state is State.FAILED and not (machine.failure and machine.failure.permanent),
         )
 
     def _publish(self, snapshot: EngineSnapshot) -> None:

@@ -61,7 +61,9 @@ class Tokenizer:
     async def _tokens(self, upstream: Upstream, text: str, *, add_special: bool = True) -> list[int]:
         body = msgspec.json.encode(_Content(text, add_special))
         with engine_faults():
-            async with self._session.post(upstream.url("/tokenize"), data=body) as answer:
+            async with self._session.post(
+                upstream.url("/tokenize"), data=body, headers=upstream.headers
+            ) as answer:
                 return decode_answer(await answer.read(), _Tokens).tokens
 
 

@@ -151,7 +151,9 @@ class Passthrough:
         fields = decode(await request.read(), Fields)
         with engine_faults():
             body = msgspec.json.encode(fields)
-            async with self._fresh.post(upstream.url(request.path), data=body) as answer:
+            async with self._fresh.post(
+                upstream.url(request.path), data=body, headers=upstream.headers
+            ) as answer:
                 if answer.status != HTTPStatus.OK:
                     refusal = read_refusal(answer.status, answer.headers, await answer.read())
                     raise _native_error(refusal, upstream, request.path, fields)
@@ -271,7 +273,9 @@ class Passthrough:
     async def _reads(self, upstream: Upstream, chat: object) -> bool:
         with engine_faults():
             body = msgspec.json.encode(chat)
-            async with self._fresh.post(upstream.url(_READS_A_CHAT), data=body) as answer:
+            async with self._fresh.post(
+                upstream.url(_READS_A_CHAT), data=body, headers=upstream.headers
+            ) as answer:
                 return answer.status == HTTPStatus.OK
 
     @asynccontextmanager
@@ -286,7 +290,7 @@ class Passthrough:
             aiohttp.ClientSession.post,
             url=upstream.url(path),
             data=_with_model(fields, upstream.own_name(_value(fields, "model"))),
-            headers={"Authorization": f"Bearer {upstream.key}"} if upstream.key else {},
+            headers=upstream.headers,
             allow_redirects=False,
         )
         with engine_faults():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,12 +24,14 @@ from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import NATIVE_ROUTES, Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.routing import Router
+from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.guard import Handler
@@ -66,8 +68,8 @@ class Dialect(Protocol):
 class Gateway:
     """Offers the engine of `backend` at one address, as `rules` permit.
 
-    Both are asked on the gateway's thread, for each request, and must answer at once. A PowerInfer server
-    that says nothing over a request for `silence_limit_s` is suspected.
+    Both are asked on the gateway's thread, for each request, and must answer at once. After
+    `silence_limit_s` of a request, a llama.cpp is suspected; a PowerInfer server, if it was silent so long.
     """
 
     def __init__(
@@ -117,13 +119,15 @@ class Gateway:
         ):
             templates = TemplateRenderer()
             engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
+            speaking = Passthrough(kept, fresh, self._temperature, self._counters)
+            translated = Translation(engine, templates, self._temperature, self._counters)
             routes = _Routes(
                 self._backend,
                 self._rules,
                 self._counters,
                 fresh,
-                speaking=Passthrough(kept, fresh, self._temperature, self._counters),
-                translated=Translation(engine, templates, self._temperature, self._counters),
+                self._silence_limit_s,
+                lambda upstream: speaking if upstream.speaks_openai else translated,
             )
             guard, router = Guard(self._rules), routes.router()
             application = web.Application(
@@ -172,16 +176,15 @@ class _Routes:
         rules: Callable[[], Rules],
         counters: Counters,
         session: ClientSession,
-        *,
-        speaking: Dialect,
-        translated: Dialect,
+        silence_limit_s: float,
+        dialect_of: Callable[[Upstream], Dialect],
     ) -> None:
         self._backend = backend
         self._rules = rules
         self._counters = counters
         self._session = session
-        self._speaking = speaking
-        self._translated = translated
+        self._silence_limit_s = silence_limit_s
+        self._dialect_of = dialect_of
         self._admission = Admission()
 
     def router(self) -> Router:
@@ -224,8 +227,8 @@ class _Routes:
             try:
                 with self._admission.place():
                     upstream = await self._ready()
-                    dialect = self._speaking if upstream.speaks_openai else self._translated
-                    answer = await pick(dialect)(request, upstream)
+                    with self._watched(upstream):
+                        answer = await pick(self._dialect_of(upstream))(request, upstream)
                 status = HTTPStatus.BAD_GATEWAY if BROKEN in request else answer.status
             except (ApiError, web.HTTPException) as error:
                 status = error.status
@@ -258,11 +261,20 @@ class _Routes:
         """The engine's answer, without its leave for every web page to read it."""
         if upstream.is_remote:
             raise web.HTTPNotFound
-        with engine_faults():
-            async with self._session.get(upstream.url(request.path)) as answer:
+        with engine_faults(), self._watched(upstream):
+            async with self._session.get(upstream.url(request.path), headers=upstream.headers) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise web.HTTPNotFound
                 return web.Response(body=await answer.read(), content_type=answer.content_type)
+
+    def _watched(self, upstream: Upstream) -> AbstractContextManager[object]:
+        """Around a request that a llama.cpp answers: it says soon whether it is still there, however busy.
+
+        The translation watches PowerInfer, which does not, and knows when it has said something.
+        """
+        if upstream.is_remote or not upstream.speaks_openai:
+            return nullcontext()
+        return Silence(self._silence_limit_s, lambda: self._backend.suspect(upstream.run))
 
     async def _read_page(self, request: web.Request) -> web.Response:
         if self._rules().native_routes:

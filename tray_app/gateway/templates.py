@@ -20,7 +20,7 @@ import psutil
 
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.prompts import text_of
-from tray_app.system.environment import bundle_folder, child_environment, system_libraries
+from tray_app.system.environment import bundle_folder, engine_environment, system_libraries
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class TemplateRenderer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=child_environment(),
+                env=engine_environment(),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
 

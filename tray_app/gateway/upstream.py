@@ -21,8 +21,8 @@ class Upstream:
     `base_url` ends without a slash; OpenAI's routes are below it at `api_path`. `model_id` is what clients
     are told; `model_name` is for people and tells the model's family. `context_size` is the number of tokens
     that the engine was started with, `trained_context` what the model was made for; 0 where one is not known.
-    `models` are a remote server's own names, `key` is what it asks for, and `run` tells one process from the
-    next. `purpose` is what the model was made for.
+    `models` are a remote server's own names, `key` is what it or the run of an engine asks for, and `run`
+    tells one process from the next. `purpose` is what the model was made for.
     """
 
     base_url: str
@@ -37,6 +37,11 @@ class Upstream:
     run: int = 0
     trained_context: int = 0
     purpose: Purpose = Purpose.CHAT
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to it must have."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     @property
     def is_remote(self) -> bool:

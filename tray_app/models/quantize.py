@@ -17,7 +17,7 @@ from tray_app.models.header import Role
 from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 from tray_app.system.child import Launch, lines_of
-from tray_app.system.environment import child_environment
+from tray_app.system.environment import engine_environment
 from tray_app.system.executable import find_on_path
 from tray_app.system.process import ask
 
@@ -86,7 +86,7 @@ def quantize(
     argv = (str(quantizer.program), str(source.absolute()), str(partial.absolute()), type_name)
     try:
         with tempfile.TemporaryDirectory() as folder:  # it leaves logs where it runs
-            child = launcher.launch(Launch(argv, child_environment(), Path(folder)))
+            child = launcher.launch(Launch(argv, engine_environment(), Path(folder)))
             _watch(child, source.name, on_tensor)
         if read_header(partial).sparse is not header.sparse:
             raise ModelError(

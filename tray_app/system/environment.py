@@ -2,12 +2,15 @@
 
 PyInstaller lets a frozen app find its bundled libraries through variables that children inherit. A native
 engine, or `xdg-open`, would then load libraries that were made for another program.
+
+An engine reads strangers' files: it is given the variables that it has a use for, and nobody's keys.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -21,6 +24,36 @@ _SAVED = "_ORIG"
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
 _OF_THE_STARTER = ("_PYI_", "_MEIPASS2")
 
+_FOR_ENGINES = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "TZ", "LANG", "LANGUAGE", "TMPDIR", "TEMP", "TMP"),
+        *_LIBRARY_PATHS,
+        # Where drivers of graphics cards look for their parts, and keep what they have compiled.
+        *(
+            "DYLD_FALLBACK_LIBRARY_PATH",
+            "XDG_DATA_HOME",
+            "XDG_DATA_DIRS",
+            "XDG_CONFIG_HOME",
+            "XDG_CONFIG_DIRS",
+        ),
+        *("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GPU_DEVICE_ORDINAL"),
+        # Windows: its own libraries fail without some of these.
+        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "USERNAME", "PUBLIC"),
+        *("HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE"),
+        *("PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMW6432", "COMMONPROGRAMFILES", "COMMONPROGRAMW6432"),
+        *("COMMONPROGRAMFILES(X86)", "NUMBER_OF_PROCESSORS", "OS"),
+    )
+)
+_FAMILIES_FOR_ENGINES = (
+    "LC_",
+    *("CUDA_", "NVIDIA_", "HIP_", "ROCR_", "ROCM_", "HSA_", "VK_", "MESA_", "RADV_", "MTL_", "METAL_"),
+    *("SYCL_", "ONEAPI_", "ZE_", "ZES_", "MUSA_", "GGML_", "PROCESSOR_"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_"),
+)
+"""Graphics cards, libraries for computing, and the processor. Not `LLAMA_`: `LLAMA_ARG_…` would contradict
+the arguments that this app gives."""
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
+"""NVIDIA_API_KEY is of such a family, and a secret all the same."""
 
 KEY_VARIABLE = "POWERINFER_TRAY_KEY_"
 """What the names of the variables begin with that give this app its keys."""
@@ -53,8 +86,27 @@ def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, 
 
 
 def child_environment() -> dict[str, str]:
-    """The environment for a program that this process starts: a clean one, without the keys of this app."""
-    return without_keys(clean_environment(os.environ, bundle_folder()))
+    """The environment for a program of the system: a clean one, without the keys of this app."""
+    return without_keys(inherited_environment())
+
+
+def engine_environment() -> dict[str, str]:
+    """The environment for an engine, or any program that reads models: what it has a use for, no secrets."""
+    return for_engines(inherited_environment())
+
+
+def inherited_environment() -> dict[str, str]:
+    """What this process was started with, without what the starter of a frozen app has put into it."""
+    return clean_environment(os.environ, bundle_folder())
+
+
+def for_engines(env: Mapping[str, str]) -> dict[str, str]:
+    """Those variables of `env` that engines, their libraries and the drivers of graphics cards read."""
+    return {
+        name: value
+        for name, value in env.items()
+        if (name in _FOR_ENGINES or name.startswith(_FAMILIES_FOR_ENGINES)) and not _SECRET.search(name)
+    }
 
 
 def without_keys(env: Mapping[str, str]) -> dict[str, str]:

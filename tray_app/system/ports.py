@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -173,6 +174,20 @@ def free_port() -> int:
             port: int = probe.getsockname()[1]
         if next(_refusals(port), None) is None:
             return port
+
+
+def own_loopback() -> str:
+    """A loopback address that other programs neither use nor guess; 127.0.0.1 where the system has no other.
+
+    Linux and Windows have all of 127.0.0.0/8.
+    """
+    host = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return _LOOPBACK
+    return host
 
 
 def listen(port: int, host: str, backlog: int) -> tuple[socket.socket, ...]:

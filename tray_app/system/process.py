@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tray_app.phrases import visible
-from tray_app.system.environment import bundle_folder, child_environment, system_libraries
+from tray_app.system.environment import bundle_folder, engine_environment, system_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
             process = subprocess.Popen(
                 argv,
                 cwd=folder,
-                env=child_environment(),
+                env=engine_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -143,15 +143,25 @@ def descendants(pid: int) -> list[psutil.Process]:
 def usage(pid: int) -> Usage:
     """What a process and its descendants have used; nothing for one that has ended."""
     cpu_s, read_bytes, memory_bytes = 0.0, 0, 0
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(psutil.Error, OSError):  # OSError: too many files are open to look
         for process in (psutil.Process(pid), *descendants(pid)):
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error, OSError):
                 times = process.cpu_times()
                 cpu_s += times.user + times.system
                 memory_bytes += process.memory_info().rss
                 if hasattr(process, "io_counters"):  # not on macOS
                     read_bytes += process.io_counters().read_bytes
     return Usage(cpu_s, read_bytes, memory_bytes)
+
+
+def listens(pid: int, host: str, port: int) -> bool:
+    """Whether a process or one that it has started listens there; also if the system does not tell."""
+    try:
+        family = (psutil.Process(pid), *descendants(pid))
+        sockets = [each for process in family for each in process.net_connections("tcp4")]
+    except (OSError, psutil.Error):
+        return True
+    return any(each.status == psutil.CONN_LISTEN and tuple(each.laddr) == (host, port) for each in sockets)
 
 
 def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]:

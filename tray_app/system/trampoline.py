@@ -4,6 +4,7 @@ Started as `exec-child HOW PARENT PROGRAM ARGUMENT…` by `child.py`. Every star
 file, so it imports little, and only from the standard library.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -15,7 +16,10 @@ KEEP = "keep"
 
 CANNOT_RUN = 126
 """Exit code of a program that was there but could not be run, as in a shell; 127 if there was none."""
+_FIRST_TO_GO = b"1000"
 _PR_SET_PDEATHSIG = 1
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ETXTBSY)
+"""As in `shortage.py`, which this file does not import."""
 _INHERITED = ("SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
 """Signals that Python or whoever started the app may ignore: a program would inherit that, and not end."""
 
@@ -28,17 +32,33 @@ def exec_child(arguments: list[str]) -> int:
     try:
         return _keep(argv) if how == KEEP else _become(int(parent), argv)
     except OSError as exc:
-        sys.stderr.write(f"exec-child: cannot run {argv[0]}: {exc.strerror}\n")
+        verb = "cannot now run" if exc.errno in _PASSING else "cannot run"
+        sys.stderr.write(f"exec-child: {verb} {argv[0]}: {exc.strerror}\n")
         return CANNOT_RUN + isinstance(exc, FileNotFoundError)
 
 
 def _become(parent: int, argv: list[str]) -> int:
     import ctypes
 
+    _offer_to_the_killer()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return 1  # it died before the kernel knew whom to watch
     return os.execve(argv[0], argv, _environment())  # noqa: S606  a shell would be one more process
+
+
+def _offer_to_the_killer() -> None:
+    """Let Linux end the engine first when memory runs out: it is the largest, and is started again."""
+    try:
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    except OSError:  # not mounted
+        return
+    try:
+        os.write(score, _FIRST_TO_GO)
+    except OSError:  # a sandbox forbids it
+        pass
+    finally:
+        os.close(score)
 
 
 def _keep(argv: list[str]) -> int:
@@ -60,9 +80,9 @@ def _environment() -> dict[str, str]:
     if not hasattr(sys, "_MEIPASS"):
         return dict(os.environ)
     # A frozen app's starter has put its libraries into ours once more.
-    from tray_app.system.environment import child_environment
+    from tray_app.system.environment import inherited_environment
 
-    return child_environment()
+    return inherited_environment()
 
 
 def _end_with_standard_input() -> None:
