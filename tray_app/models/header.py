@@ -14,6 +14,37 @@ if TYPE_CHECKING:
 
 _GUESSED_FILE_TYPE = 1024  # llama.cpp's flag for a file type that it has worked out by itself
 
+_LONGEST_LABEL = 500
+"""Letters of a text that is shown; the rest of it would only fill a screen."""
+
+_USED = frozenset(
+    {
+        "general.alignment",
+        "general.architecture",
+        "general.file_type",
+        "general.name",
+        "general.type",
+        "split.count",
+        "tokenizer.chat_template",
+        "tokenizer.ggml.model",
+        "tokenizer.ggml.tokens",
+    }
+)
+_USED_OF_ARCHITECTURE = (
+    ".attention.head_count",
+    ".attention.head_count_kv",
+    ".attention.key_length",
+    ".attention.value_length",
+    ".block_count",
+    ".context_length",
+    ".embedding_length",
+    ".expert_count",
+    ".expert_used_count",
+    ".feed_forward_length",
+    ".vocab_size",
+)
+"""Each stands behind the name of the architecture, which may come later in the file."""
+
 Metadata = dict[str, Any]
 """Numbers, texts, and tuples of a few whole numbers."""
 
@@ -84,6 +115,11 @@ class ModelHeader:
     def encoder(self) -> bool:
         """Whether it only reads: no cache, no next token."""
         return "bert" in self.architecture or self.architecture.endswith("encoder")
+
+
+def is_used(key: str) -> bool:
+    """Whether `describe` looks at the entry of that name: others need not be kept."""
+    return key in _USED or key.endswith(_USED_OF_ARCHITECTURE)
 
 
 def describe(
@@ -179,7 +215,8 @@ def _largest(value: Any) -> int | None:
 
 def _label(value: Any) -> str | None:
     """A text to be shown: without the control characters that could trick a terminal."""
-    text = "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
+    shown = value[:_LONGEST_LABEL] if isinstance(value, str) else ""
+    text = "".join(filter(str.isprintable, shown)).strip()
     return text or None
 
 

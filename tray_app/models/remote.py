@@ -9,10 +9,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import HTTPError
-
 from tray_app.download.address import HUGGING_FACE
-from tray_app.download.faults import broken_body
+from tray_app.download.answer import pieces_of
 from tray_app.download.naming import last_name
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
@@ -28,12 +26,12 @@ from tray_app.phrases import presentable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests import Response
-
     from tray_app.download.source import RemoteFile, Source
     from tray_app.models.header import ModelHeader
 
 _TIMEOUT_S = (10.0, 30.0)
+_LONGEST_READ_S = 120.0
+"""A person waits for it. The longest headers take as long at 200 KB/s."""
 _PLACE_IN_SPLIT = re.compile(r"-\d{5}-of-(?=\d{5}\.gguf)")
 
 
@@ -101,10 +99,9 @@ def _peek_file(session: Session, source: Source) -> _File:
     """The header of one file, and its size: as the server tells it, else as the header implies it."""
     told: RemoteFile | None = None
 
-    def fetch(data: bytes, wanted_bytes: int) -> bytes:
+    def fetch(data: bytearray, wanted_bytes: int) -> None:
         nonlocal told
-        data, told = _fetch(session, source, data, wanted_bytes)
-        return data
+        told = _fetch(session, source, data, wanted_bytes)
 
     header = read_growing(source.file_name, fetch)
     implied_bytes = header.implied_size_bytes
@@ -116,27 +113,13 @@ def _peek_file(session: Session, source: Source) -> _File:
     return _File(name, size_bytes, header)
 
 
-def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, RemoteFile]:
-    """The first `wanted_bytes` of a file of which `data` is known already, and what the server says of it."""
+def _fetch(session: Session, source: Source, data: bytearray, wanted_bytes: int) -> RemoteFile:
+    """Add to the first bytes of a file up to `wanted_bytes`; what the server says of it."""
     asked = {"Range": f"bytes={len(data)}-{wanted_bytes - 1}"}
     hops = session.get_hops(source.url, asked, _TIMEOUT_S)
     with closing(hops[-1]) as answer:
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-            data = b""  # the server does not know ranges: it sends the file from its first byte on
-        data += _read(answer, wanted_bytes - len(data))
-    return data, describe(source, [hop.headers for hop in hops])
-
-
-def _read(answer: Response, limit_bytes: int) -> bytes:
-    """At most so many bytes of the body; fewer only at its end."""
-    pieces: list[bytes] = []
-    while limit_bytes > 0:
-        try:
-            piece: bytes = answer.raw.read(limit_bytes, decode_content=False)
-        except HTTPError as exc:
-            raise broken_body(exc) from exc
-        if not piece:
-            break
-        pieces.append(piece)
-        limit_bytes -= len(piece)
-    return b"".join(pieces)
+            data.clear()  # the server does not know ranges: it sends the file from its first byte on
+        for piece in pieces_of(answer, wanted_bytes - len(data), _LONGEST_READ_S):
+            data += piece
+    return describe(source, [hop.headers for hop in hops])
