@@ -40,7 +40,7 @@ from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.serving import Serving, listening_address
-from tray_app.settings.keys import REMOTE, token_hosts
+from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -456,12 +456,13 @@ class App:
     def _session(self) -> Session:
         return Session(self._token)
 
-    def _token(self, host: str) -> str | None:
+    def _token(self, address: str) -> str | None:
         """The access token for Hugging Face or its mirror; None if there is none, or it cannot be told."""
-        if host not in token_hosts(self.store.current):
+        name = token_name(address, self.store.current)
+        if name is None:
             return None
         try:
-            return self._secrets.get(host)
+            return self._secrets.get(name)
         except AppError as exc:
             _log.info("No access token: %s. %s", exc.title, exc.message)
             return None

@@ -153,7 +153,7 @@ class Asker:
         return self._request(_Route(self._source.url, ()), headers, span)
 
     def _request(self, route: _Route, headers: Mapping[str, str], span: Span | None) -> Answer:
-        hops = self._session.get_hops(route.url, headers, self._timeout_s)
+        hops = self._session.get_hops(route.url, headers, self._timeout_s, named=self._source.url)
         facts = (*route.facts, *(hop.headers for hop in hops[:-1]))
         if facts:
             with self._lock:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 LONGEST_RETRY_AFTER_S = 900.0
+_LONGEST_DATE = 64
+"""Letters of a Retry-After header; a date has 29."""
 
 _TRANSIENT = frozenset(
     {
@@ -296,11 +298,13 @@ def is_too_large(exc: OSError) -> bool:
 
 def _seconds(retry_after: str) -> float:
     """How long a Retry-After header asks to wait: seconds, or a date (RFC 9110); 0 if it is neither."""
+    if len(retry_after) > _LONGEST_DATE:
+        return 0.0
     if retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), LONGEST_RETRY_AFTER_S)
     try:
         wait_s = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.address import HUGGING_FACE
 from tray_app.download.answer import pieces_of
+from tray_app.download.faults import broken_transfer
 from tray_app.download.naming import last_name
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
-from tray_app.download.source import describe, parse_source
+from tray_app.download.source import answered_span, describe, parse_source
 from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
@@ -120,6 +121,8 @@ def _fetch(session: Session, source: Source, data: bytearray, wanted_bytes: int)
     with closing(hops[-1]) as answer:
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
             data.clear()  # the server does not know ranges: it sends the file from its first byte on
+        elif (answered_span(answer.headers) or (None,))[0] != len(data):
+            raise broken_transfer("The server sent another piece of the file than it was asked for.")
         for piece in pieces_of(answer, wanted_bytes - len(data), _LONGEST_READ_S):
             data += piece
     return describe(source, [hop.headers for hop in hops])
