@@ -35,6 +35,7 @@ from tray_app.gateway.control import Control, Removed
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_all
 from tray_app.models.files import parts_of
+from tray_app.models.gguf import implied_size
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
@@ -111,6 +112,7 @@ class App:
             limits=lambda: _limits(self.store.current),
             endpoint=lambda: self.store.current.hf_endpoint,
             keep_awake=keep_awake_on(host.system),
+            measure=implied_size,
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)

@@ -155,7 +155,7 @@ def test_a_file_that_is_there_is_not_replaced(quantizer: Quantizer, tmp_path: Pa
 def test_a_disk_that_is_too_full_is_said_beforehand(
     quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100, total=200))
 
     with pytest.raises(ModelError, match="Not enough space") as caught:
         run(quantizer, write_model(tmp_path / "a.gguf"), tmp_path / "b.gguf")

@@ -276,7 +276,9 @@ def test_a_disk_that_is_too_full_is_said_before_anything_is_copied(
     outside: Path, folder: Path, how: How, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_model(outside / "a.gguf")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1, total=1)
+    )
 
     with pytest.raises(ModelError, match="Not enough space") as caught:
         import_model(source, folder, how, ignore)

@@ -16,6 +16,7 @@ import requests
 from tray_app.errors import DownloadError, Fix
 from tray_app.phrases import phrase
 from tray_app.settings.keys import HUGGING_FACE
+from tray_app.system.files import NotOurFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -266,6 +267,12 @@ def broken_body(exc: HTTPError) -> TransientError:
 
 def disk_fault(exc: OSError, path: Path) -> DownloadError:
     """A file could not be written."""
+    if isinstance(exc, NotOurFileError):
+        return DownloadError(
+            "Something else has the name of this download's file",
+            phrase("{path}: {reason}. Nothing is written there.", path=exc.filename, reason=exc.strerror),
+            "Look who has put it there. If nobody needs it, delete it and press Resume.",
+        )
     if is_too_large(exc):
         return DownloadError(
             "This disk cannot keep files that large",

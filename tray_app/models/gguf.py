@@ -16,6 +16,7 @@ import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tray_app.download.part import PART_ENDING
 from tray_app.errors import ModelError
 from tray_app.models import faults
 from tray_app.models.ggml import TENSOR_TYPES
@@ -101,9 +102,7 @@ def read_growing(name: str, extend: Callable[[bytearray, int], object]) -> Model
             return parse_header(data, name)
         except NeedMoreBytesError as need:
             if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(
-                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
-                ) from None
+                raise _too_long(name, need) from None
             if len(data) < wanted_bytes:
                 raise faults.incomplete(
                     name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
@@ -129,6 +128,26 @@ def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
     if header is None:
         raise faults.damaged(name, "It does not say of which architecture the model is.")
     return header
+
+
+def implied_size(path: Path, known_bytes: int) -> int | None:
+    """How long the model is whose first `known_bytes` are in a partial file; None: its header is longer.
+
+    `ModelError` if no header begins so, or it would be too long.
+    """
+    name = path.name.removesuffix(PART_ENDING)
+    with path.open("rb") as file:
+        data = file.read(min(known_bytes, MAX_HEADER_BYTES))
+    try:
+        return parse_header(data, name).implied_size_bytes
+    except NeedMoreBytesError as need:
+        if need.size_bytes > MAX_HEADER_BYTES:
+            raise _too_long(name, need) from None
+        return None
+
+
+def _too_long(name: str, need: NeedMoreBytesError) -> ModelError:
+    return faults.damaged(name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes))
 
 
 def _file_size(path: Path, name: str) -> int:
