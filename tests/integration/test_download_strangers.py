@@ -16,14 +16,16 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from tests.fakes.downloads import QUICK, fetch
-from tests.fakes.file_server import FileServer, Headers
+from tests.fakes.file_server import FileServer, Headers, Silence
 from tests.fakes.models import model_bytes
 from tray_app.download.answer import pieces_of
 from tray_app.download.faults import TransientError
 from tray_app.download.private import is_private, literal
+from tray_app.download.queue import DownloadQueue
+from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
 from tray_app.errors import DownloadError
-from tray_app.models.remote import peek
+from tray_app.models.remote import all_parts, peek
 from tray_app.settings.keys import token_name
 from tray_app.settings.schema import Settings
 
@@ -402,3 +404,55 @@ def test_an_odd_linked_size_is_told(server: FileServer, tmp_path: Path) -> None:
     for use in (lambda: fetch(served.url, tmp_path, patience=QUICK), lambda: peek(served.url)):
         with pytest.raises(DownloadError, match="how large the file is"):
             use()
+
+
+def _listing(names: list[bytes]) -> bytes:
+    return b'{"siblings":[' + b",".join(b'{"rfilename":"%s"}' % name for name in names) + b"]}"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"siblings":[{"rfilename":"' + b"x" * (40 << 20), "could not be listed"),
+        (b'{"x":' + b"[" * 4_000_000, "could not be listed"),
+        (_listing([b"_Q1" * 160 + b"-.gguf"] * 5000), "has several models"),
+        (_listing([b"_Q1" * 300_000 + b"-.gguf"]), "no GGUF model"),
+    ],
+    ids=["endless", "deep", "slow names", "long name"],
+)
+def test_a_list_of_files_takes_little_time_and_memory(server: FileServer, body: bytes, why: str) -> None:
+    served = server.put("/api/models/o/r", body)
+    served.content_type = "application/json"
+    begun_s = time.monotonic()
+    tracemalloc.start()
+    try:
+        with pytest.raises(DownloadError, match=why):
+            address_of_file(f"{server.base_url}/o/r", endpoint=server.base_url)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 64 << 20
+    assert time.monotonic() - begun_s < 20
+
+
+@pytest.mark.parametrize("count", [201, 999])
+def test_a_name_does_not_make_us_fetch_hundreds_of_files(server: FileServer, count: int) -> None:
+    address = f"{server.base_url}/m-00001-of-{count:05}.gguf"
+    for use in (all_parts, peek):
+        with pytest.raises(DownloadError, match="too many files") as caught:
+            use(address)
+    assert f"{count}" in caught.value.message
+    assert len(all_parts(f"{server.base_url}/m-00001-of-00200.gguf")) == 200
+
+
+def test_a_thousand_downloads_are_queued_in_a_moment(server: FileServer, tmp_path: Path) -> None:
+    server.put("/0.gguf", b"").always = Silence()
+    queue = DownloadQueue()
+    begun_s = time.monotonic()
+    try:
+        for number in range(1000):
+            queue.add(f"{server.base_url}/{number}.gguf", tmp_path)
+        assert time.monotonic() - begun_s < 8  # usually one; it was fifteen
+        assert len(queue.snapshot()) == len(list(tmp_path.glob("*.part.json"))) == 1000
+    finally:
+        queue.close(10)

@@ -24,7 +24,15 @@ from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
-from tray_app.system.files import NOT_JSON, is_own, make_own, open_own, read_regular, write_atomically
+from tray_app.system.files import (
+    NOT_JSON,
+    is_own,
+    make_own,
+    open_own,
+    open_private,
+    read_regular,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,10 +191,14 @@ class PartFile:
 
 
 def note_order(final: Path, source: Source, sha256: str | None) -> None:
-    """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible."""
+    """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible.
+
+    A power cut may take it back: to wait for the disk with each of a thousand files would take long.
+    """
     path = final.with_name(final.name + JOURNAL_ENDING)
-    if not (path.exists() or final.exists()):  # else it is known already, perhaps to another program
-        _store(path, Journal(source, sha256, time.time()))
+    if not (os.path.lexists(path) or final.exists()):  # else it is known already, perhaps to another program
+        with open(path, "xb", opener=open_private) as file:
+            file.write(msgspec.json.encode(Journal(source, sha256, time.time())))
 
 
 def note_name(ordered: Path, final: Path, source: Source) -> None:

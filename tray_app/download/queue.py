@@ -166,7 +166,7 @@ class DownloadQueue:
     def _unfinished(self, order: Order) -> Job | None:
         """The job for the same file; one that does not run may be given another source for it."""
         for job in self._jobs.values():
-            same = job.order.is_like(order) if job.run else job.order.path == order.path
+            same = job.order.is_like(order) if job.run else job.order.has_place_of(order)
             if same and job.phase is not Phase.DONE:
                 return job
         return None

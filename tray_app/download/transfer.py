@@ -6,7 +6,7 @@ Runs on the downloads thread.
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.download.adopt import Existing
@@ -67,11 +67,16 @@ class Order:
     folder: Path
     sha256: str | None = None
     """What a person says the file's SHA-256 is; then any content is taken, not only models."""
+    path: Path = field(init=False, compare=False)
+    """Where the file will be."""
 
-    @property
-    def path(self) -> Path:
-        """Where the file will be."""
-        return self.folder / self.source.file_name
+    def __post_init__(self) -> None:
+        """Made once: with a thousand downloads, it is asked for a million times."""
+        object.__setattr__(self, "path", self.folder / self.source.file_name)
+
+    def has_place_of(self, other: Order) -> bool:
+        """Whether both would become the same file."""
+        return self.source.file_name == other.source.file_name and self.folder == other.folder
 
     def is_like(self, other: Order) -> bool:
         """Whether both want the same, though the file's name may be known to one of them alone."""

@@ -16,32 +16,36 @@ from tray_app.download.naming import last_name
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
 from tray_app.download.source import answered_span, describe, parse_source
+from tray_app.errors import DownloadError
 from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import Role
 from tray_app.models.library import Model
 from tray_app.models.naming import plain_id
-from tray_app.phrases import presentable
+from tray_app.phrases import phrase, presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.download.source import RemoteFile, Source
+    from tray_app.models.files import Split
     from tray_app.models.header import ModelHeader
 
 _TIMEOUT_S = (10.0, 30.0)
 _LONGEST_READ_S = 120.0
 """A person waits for it. The longest headers take as long at 200 KB/s."""
+MOST_PARTS = 200
+"""A name alone makes the app fetch so many files. The largest models have some sixty."""
 _PLACE_IN_SPLIT = re.compile(r"-\d{5}-of-(?=\d{5}\.gguf)")
 
 
 def all_parts(text: str) -> tuple[str, ...]:
     """The addresses of all files of the model that one of them belongs to; only itself if it is not split.
 
-    `DownloadError` if `text` is no address.
+    `DownloadError` if `text` is no address, or there would be more than `MOST_PARTS`.
     """
-    split = split_of(Path(parse_source(text).file_name).stem)
+    split = _split_of(parse_source(text))
     if split is None:
         return (text,)
     return tuple(dict.fromkeys(_numbered(text, number) for number in range(1, split.count + 1)))
@@ -72,14 +76,30 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
 
 
 def _parts(source: Source) -> tuple[Source, ...]:
-    """All files of the model that one of them belongs to, in order."""
-    split = split_of(Path(source.file_name).stem)
+    """All files of the model that one of them belongs to, in order. `DownloadError` as `all_parts`."""
+    split = _split_of(source)
     if split is None:
         return (source,)
     return tuple(
         replace(source, url=_numbered(source.url, number), file_name=_numbered(source.file_name, number))
         for number in range(1, split.count + 1)
     )
+
+
+def _split_of(source: Source) -> Split | None:
+    split = split_of(Path(source.file_name).stem)
+    if split and split.count > MOST_PARTS:
+        raise DownloadError(
+            "The model has too many files",
+            phrase(
+                "By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.",
+                name=source.file_name,
+                count=split.count,
+                most=MOST_PARTS,
+            ),
+            "Fetch them with another program, and put all of them into the models folder.",
+        )
+    return split
 
 
 def _numbered(text: str, number: int) -> str:
