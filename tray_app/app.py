@@ -35,13 +35,14 @@ from tray_app.gateway.control import Control, Removed
 from tray_app.model_care import ModelCare
 from tray_app.models.catalog import load_all
 from tray_app.models.files import parts_of
+from tray_app.models.gguf import implied_size
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.remote import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.public_address import listening_address
 from tray_app.serving import Serving
-from tray_app.settings.keys import REMOTE, token_hosts
+from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
@@ -111,6 +112,7 @@ class App:
             limits=lambda: _limits(self.store.current),
             endpoint=lambda: self.store.current.hf_endpoint,
             keep_awake=keep_awake_on(host.system),
+            measure=implied_size,
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
@@ -464,12 +466,13 @@ class App:
     def _session(self) -> Session:
         return Session(self._token)
 
-    def _token(self, host: str) -> str | None:
+    def _token(self, address: str) -> str | None:
         """The access token for Hugging Face or its mirror; None if there is none, or it cannot be told."""
-        if host not in token_hosts(self.store.current):
+        name = token_name(address, self.store.current)
+        if name is None:
             return None
         try:
-            return self._secrets.get(host)
+            return self._secrets.get(name)
         except AppError as exc:
             _log.info("No access token: %s. %s", exc.title, exc.message)
             return None

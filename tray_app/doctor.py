@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
 import tempfile
 import time
 from contextlib import suppress
@@ -52,6 +51,7 @@ from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
+from tray_app.system.disk import room_in
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
+    from tray_app.system.disk import Room
     from tray_app.system.host import Host
 
 _GB = 1e9
@@ -256,13 +257,13 @@ def _look_at_download(patient: Patient, missing: NotInstalledError, notes: _Note
         notes.engine = choose_engine(patient.settings.engine, entry.sparse, patient.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
-    free_bytes = _free_bytes(patient.library.folder)
-    if free_bytes is not None and free_bytes < entry.size_bytes:
+    room = _room(patient.library.folder)
+    if room is not None and room.usable_bytes < entry.size_bytes:
         notes.add(
             DownloadError(
                 f"There is no room for {entry.name}",
-                f"It has {entry.size_bytes / _GB:.1f} GB; {free_bytes / _GB:.1f} GB are free in"
-                f" {patient.library.folder}.",
+                f"It has {entry.size_bytes / _GB:.1f} GB; {room.free_bytes / _GB:.1f} GB are free in"
+                f" {patient.library.folder}, of which {room.reserve_bytes / _GB:.1f} GB are left to others.",
                 "Free some space, or choose another models folder in the settings.",
             ),
             stops=True,
@@ -384,7 +385,8 @@ def _look_at_folders(patient: Patient, notes: _Notes) -> tuple[FolderFinding, ..
 def _folder(purpose: str, path: Path) -> FolderFinding:
     exists, nearest = os.path.isdir(path), _nearest(path)  # noqa: PTH112 Path's raises where permission is lacking
     writable = _can_write(path) if exists else nearest.is_dir() and os.access(nearest, os.W_OK)
-    return FolderFinding(purpose, str(path), exists, writable, _free_bytes(path))
+    room = _room(path)
+    return FolderFinding(purpose, str(path), exists, writable, room.free_bytes if room else None)
 
 
 def _can_write(folder: Path) -> bool:
@@ -395,9 +397,9 @@ def _can_write(folder: Path) -> bool:
         return False
 
 
-def _free_bytes(folder: Path) -> int | None:
+def _room(folder: Path) -> Room | None:
     try:
-        return shutil.disk_usage(_nearest(folder)).free
+        return room_in(_nearest(folder))
     except OSError:
         return None
 

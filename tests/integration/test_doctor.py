@@ -172,7 +172,7 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
 ) -> None:
     settings(private_home, f"port = {free}\nmodel = 'bge-small-en'\n")
     here = examine(patient_here(os.environ))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000, total=2_000_000))
     full = examine(patient_here(os.environ))
 
     assert (here.ok, full.ok) == (True, False)

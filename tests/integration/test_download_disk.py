@@ -16,12 +16,17 @@ import pytest
 
 from tests.fakes.downloads import QUICK, Recorder, fetch, model_bytes, received
 from tests.fakes.file_server import Drop, FileServer, SparseContent, Stall
+from tests.fakes.models import header_bytes
+from tests.fakes.models import model_bytes as whole_model
 from tray_app.download import part, transfer, worker
 from tray_app.download.plan import Plan, Span
 from tray_app.download.progress import Phase
+from tray_app.download.queue import DownloadQueue
 from tray_app.download.source import RemoteFile, parse_source
 from tray_app.download.verify import Follower
 from tray_app.errors import DownloadError
+from tray_app.models.gguf import implied_size
+from tray_app.system.disk import room_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +100,7 @@ def test_a_disk_that_is_really_full_ends_in_its_error_and_goes_on_when_there_is_
     hog.write_bytes(bytes(1_000_000))
     with pytest.raises(DownloadError, match="Not enough space"):
         fetch(served.url, disk)
-    usage = shutil.disk_usage(disk)._replace(free=len(content))
+    usage = shutil.disk_usage(disk)._replace(free=2 * len(content))
     with monkeypatch.context() as patch:  # it fills up only after it was asked
         patch.setattr(shutil, "disk_usage", lambda _path: usage)
         with pytest.raises(DownloadError, match="disk is full"):
@@ -224,3 +229,111 @@ def test_a_file_too_large_for_its_disk_keeps_what_has_arrived(server: FileServer
     assert start == 0 < end <= 200 * 1024
     assert fetch(served.url, tmp_path) == DIGEST
     assert served.requests[-1].offset == end
+
+
+def _reserve(disk: Path) -> int:
+    return room_in(disk).reserve_bytes
+
+
+@pytest.mark.parametrize("disk", ["size=60m"], indirect=True)
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("sized", [True, False], ids=["sized", "chunked"])
+def test_the_reserve_of_a_disk_stays_free_while_a_download_runs(
+    server: FileServer, disk: Path, *, connections: int, sized: bool
+) -> None:
+    """Another program takes what there was room for when it began; all goes on when that is gone."""
+    content = model_bytes(40 << 20)
+    served = server.put("/m.gguf", content)
+    served.length = sized
+    served.ranges = sized
+    hog = disk / "hog"
+
+    def take_room(received_bytes: int) -> None:
+        if received_bytes and not hog.exists():
+            hog.write_bytes(bytes(30 << 20))
+
+    with pytest.raises(DownloadError, match="Not enough space") as caught:
+        fetch(served.url, disk, observer=Recorder(at_bytes=take_room), connections=connections)
+
+    assert "left to other programs" in caught.value.message
+    assert _reserve(disk) == int(0.02 * shutil.disk_usage(disk).total)
+    assert shutil.disk_usage(disk).free >= _reserve(disk) - (64 << 10)  # the journal, and the disk's own
+    assert (disk / "m.gguf.part").stat().st_size > 1 << 20
+    hog.unlink()
+    assert fetch(served.url, disk, connections=connections) == hashlib.sha256(content).hexdigest()
+    assert not sized or served.requests[-1].offset > 0
+
+
+@pytest.mark.parametrize("disk", ["size=60m"], indirect=True)
+def test_a_body_without_an_end_leaves_the_reserve_alone(server: FileServer, disk: Path) -> None:
+    """A person's digest allows any content, so nothing else bounds it."""
+    served = server.put("/m.gguf", SparseContent(1 << 40, head=b"GGUF", tail=b""))
+    served.etag, served.length, served.ranges = "", False, False
+    free = []
+
+    def note(_received_bytes: int) -> None:
+        free.append(shutil.disk_usage(disk).free)
+
+    with pytest.raises(DownloadError, match="Not enough space"):
+        fetch(served.url, disk, sha256="0" * 64, observer=Recorder(at_bytes=note))
+
+    assert min(*free, shutil.disk_usage(disk).free) >= _reserve(disk) - (64 << 10)
+
+
+def test_others_that_take_of_the_reserve_stop_a_download_that_stands_still(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = server.put("/m.gguf", CONTENT)
+    served.always = Stall(100_000)
+    usage = shutil.disk_usage(tmp_path)
+    left = [usage]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: left[-1])
+    observer = Recorder(at_bytes=lambda got: left.append(usage._replace(free=1)) if got >= 100_000 else None)
+    with pytest.raises(DownloadError, match="Not enough space"):
+        fetch(served.url, tmp_path, observer=observer)
+    assert received(tmp_path) == (Span(0, 100_000),)
+
+
+def _endless(head: bytes) -> SparseContent:
+    return SparseContent(1 << 40, head=head, tail=b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (_endless(whole_model()), "more than the model has"),
+        (_endless(b"GGUF"), "m.gguf is for other machines"),
+        (_endless(b"GGUF\3\0\0\0" + bytes(8) + b"\1" + bytes(7) + b"\1" + bytes(7) + b"k\4"), "architecture"),
+        (_endless(header_bytes({"general.architecture": "x", "k": [""] * 7})[:-60] + b"\xff\xff\xff"), ""),
+    ],
+    ids=["model", "zeros", "no architecture", "endless header"],
+)
+def test_a_model_of_unknown_size_brings_no_more_than_its_header_says(
+    server: FileServer, tmp_path: Path, content: SparseContent, why: str
+) -> None:
+    served = server.put("/m.gguf", content)
+    served.etag, served.length, served.ranges = "", False, False
+    most = [0]
+    queue = DownloadQueue(measure=implied_size)
+    queue.changed.connect(lambda all_: most.append(max(each.received_bytes for each in all_)))
+    try:
+        number = queue.add(served.url, tmp_path)
+        with pytest.raises(DownloadError) as caught:
+            queue.wait(number, 60)
+    finally:
+        queue.close(5)
+    assert why in str(caught.value)
+    assert max(most) < 2 << 30
+    assert [path for path in tmp_path.iterdir() if path.stat().st_size > 10_000] == []
+
+
+@pytest.mark.parametrize("behind", [0, 1 << 20])
+def test_a_model_of_unknown_size_arrives(server: FileServer, tmp_path: Path, behind: int) -> None:
+    content = whole_model() + bytes(behind)
+    served = server.put("/m.gguf", content)
+    served.length = served.ranges = False
+    queue = DownloadQueue(measure=implied_size)
+    try:
+        assert queue.wait(queue.add(served.url, tmp_path), 20).read_bytes() == content
+    finally:
+        queue.close(5)

@@ -155,7 +155,7 @@ def test_a_file_that_is_there_is_not_replaced(quantizer: Quantizer, tmp_path: Pa
 def test_a_disk_that_is_too_full_is_said_beforehand(
     quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100, total=200))
 
     with pytest.raises(ModelError, match="Not enough space") as caught:
         run(quantizer, write_model(tmp_path / "a.gguf"), tmp_path / "b.gguf")
@@ -208,3 +208,39 @@ def test_without_a_program_the_command_says_what_to_do(
 
     assert result.returncode == 1
     assert "no program that quantizes" in result.stderr
+
+
+@pytest.mark.parametrize("name", [".b.gguf.quantizing", "b.gguf"])
+@pytest.mark.parametrize("hard", [False, True], ids=["link", "hard link"])
+def test_nothing_is_written_through_what_others_have_put_there(
+    quantizer: Quantizer, tmp_path: Path, name: str, *, hard: bool
+) -> None:
+    source = write_model(tmp_path / "models" / "a.gguf")
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    trap = source.with_name(name)
+    trap.hardlink_to(victim) if hard else trap.symlink_to(victim)
+
+    with pytest.raises(ModelError):
+        run(quantizer, source, source.with_name("b.gguf"))
+
+    assert victim.read_text() == "mine"
+    assert trap.samefile(victim)
+
+
+def test_what_a_killed_run_has_left_is_replaced(quantizer: Quantizer, tmp_path: Path) -> None:
+    source = write_model(tmp_path / "models" / "a.gguf")
+    source.with_name(".b.gguf.quantizing").write_bytes(b"half")
+    run(quantizer, source, source.with_name("b.gguf"))
+    assert names(source.parent) == {"a.gguf", "b.gguf"}
+
+
+def test_a_program_that_fills_the_disk_is_ended(
+    quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(tmp_path / "models" / "a.gguf")
+    free = iter([10**9] + [10] * 100)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(free), total=10**6))
+    with pytest.raises(ModelError, match="Not enough space"):
+        run(quantizer, source, source.with_name("b.gguf"))
+    assert names(source.parent) == {"a.gguf"}

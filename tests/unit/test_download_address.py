@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tray_app.download.address import Repository, address_in, is_address, read_address
@@ -165,3 +167,26 @@ def test_the_only_model_needs_no_quantization_and_none_is_said_to_be_none() -> N
     assert choose(Repository(HF, "o/r"), ["m.gguf", "mmproj.gguf", "README.md"]) == "m.gguf"
     with pytest.raises(DownloadError, match="no GGUF model in o/r"):
         choose(Repository(HF, "o/r"), ["model.safetensors"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a.b/" + "x" * (1 << 20) + ".gguf",
+        "https://a.b/x.gguf" + ")" * (1 << 20),
+        "[" * (1 << 20) + "](https://a.b/x.gguf)",
+        "https://a.b/\udcff.gguf",
+        "https://a.b/x\0.gguf",
+        "https://a.b/x\n.gguf",
+        "hf:a/b/\x1b[31m.gguf",
+    ],
+    ids=["1 MB", "brackets", "opened", "bytes", "NUL", "line feed", "escape"],
+)
+def test_an_address_with_odd_letters_or_too_many_is_refused_in_a_few_words(text: str) -> None:
+    begun_s = time.monotonic()
+    is_address(text)
+    with pytest.raises(DownloadError, match="This is no address") as caught:
+        parse_source(text)
+    assert len(str(caught.value)) < 400
+    assert time.monotonic() - begun_s < 0.5
+    str(caught.value).encode()

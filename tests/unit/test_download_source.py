@@ -13,6 +13,7 @@ from tray_app.download.source import (
     answered_span,
     checked_digest,
     describe,
+    full_size,
     parse_source,
 )
 from tray_app.errors import DownloadError
@@ -170,3 +171,26 @@ def test_a_digest_is_taken_in_any_case_and_nothing_else() -> None:
     assert checked_digest(f" {DIGEST.upper()}\n") == DIGEST
     with pytest.raises(DownloadError, match="64 characters"):
         checked_digest("abc")
+
+
+BAD_NUMBERS = ["9" * 20, "9" * 5000, "-5", "+5", "5 5", "0x10", "1_0", "\uff15", "5, 5", "5.0", "²"]
+
+
+@pytest.mark.parametrize("header", ["Content-Length", "X-Linked-Size"])
+@pytest.mark.parametrize("number", BAD_NUMBERS, ids=lambda text: text[:6])
+def test_a_size_that_is_no_number_is_told(header: str, number: str) -> None:
+    with pytest.raises(DownloadError, match="how large the file is") as caught:
+        describe(SOURCE, [{header: number}])
+    assert header in caught.value.message
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("number", BAD_NUMBERS, ids=lambda text: text[:6])
+@pytest.mark.parametrize("form", ["bytes {}-9/10", "bytes 0-{}/10", "bytes 0-9/{}"])
+def test_a_content_range_of_odd_numbers_gives_neither_offset_nor_size(form: str, number: str) -> None:
+    headers = {"Content-Range": form.format(number)}
+    assert (answered_span(headers), full_size(headers)) == (None, None)
+
+
+def test_the_largest_numbers_and_blanks_around_them_are_understood() -> None:
+    assert describe(SOURCE, [{"Content-Length": " 9223372036854775807 "}]).size_bytes == 2**63 - 1

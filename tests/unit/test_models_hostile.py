@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 import tracemalloc
@@ -15,6 +16,7 @@ from tray_app.models.gguf import MAX_HEADER_BYTES, parse_header, read_growing, r
 from tray_app.models.header import Pooling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.fakes.models import Value
@@ -24,12 +26,12 @@ def test_no_more_is_fetched_than_a_header_may_be_long() -> None:
     def array(size: int) -> bytes:
         return struct.pack("<Q", 1) + b"k" + struct.pack("<IIQ", 9, 0, size)
 
-    content = b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + array(60 << 20) + bytes(60 << 20) + array(2 << 20)
+    content = b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + array(45 << 20) + bytes(45 << 20) + array(5 << 20)
     wishes = []
 
-    def extend(_known: bytes, wanted_bytes: int) -> bytes:
+    def extend(known: bytearray, wanted_bytes: int) -> None:
         wishes.append(wanted_bytes)
-        return content[:wanted_bytes]
+        known += content[len(known) : wanted_bytes]
 
     with pytest.raises(ModelError):
         read_growing("x", extend)
@@ -49,6 +51,88 @@ def test_a_file_full_of_empty_texts_takes_bounded_time(tmp_path: Path) -> None:
         read_header(path)
 
     assert time.monotonic() - begun < 10  # usually below one second
+
+
+def _key(text: bytes) -> bytes:
+    return struct.pack("<Q", len(text)) + text
+
+
+def _numbers(key: bytes, count: int, number: int = 4, size: int = 4) -> bytes:
+    return _key(key) + struct.pack("<IIQ", 9, number, count) + bytes(count * size)
+
+
+def _header(entries: list[bytes], tensors: list[bytes] = []) -> bytes:  # noqa: B006 - only read
+    name = _key(b"general.architecture") + struct.pack("<I", 8) + _key(b"llama")
+    start = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(entries) + 1) + name
+    return start + b"".join(entries) + b"".join(tensors)
+
+
+def _short_arrays() -> bytes:
+    return _header([_numbers(b"k%d" % number, 1180) for number in range(9990)])
+
+
+def _used_arrays() -> bytes:
+    return _header(
+        [_numbers(b"a%d.feed_forward_length" % number, 4096, 0, 1) for number in range(9990)]
+        + [_numbers(b"tokenizer.ggml.tokens", 1 << 20, 4, 4)]
+    )
+
+
+def _texts() -> bytes:
+    text = _key(b"x" * (1 << 20))
+    return _header([_key(b"k%d" % number) + struct.pack("<I", 8) + text for number in range(47)])
+
+
+def _used_texts() -> bytes:
+    text = _key(b"x" * (1 << 20))
+    entry = _key(b"tokenizer.chat_template") + struct.pack("<I", 8) + text
+    return _header([entry] * 47)
+
+
+def _long_keys() -> bytes:
+    return _header(
+        [_key(b"k%07d" % number + b"x" * 4900) + struct.pack("<II", 4, 0) for number in range(9990)]
+    )
+
+
+def _empty_texts() -> bytes:
+    count = 47 << 17
+    return _header([_key(b"k") + struct.pack("<IIQ", 9, 8, count) + bytes(8 * count)])
+
+
+def _tensors() -> bytes:
+    tensor = struct.pack("<I4QIQ", 4, *[2**64 - 1] * 4, 0, 2**64 - 1)
+    return _header([], [_key(b"t" * 400) + tensor for _ in range(99_000)])
+
+
+LARGE = [_short_arrays, _used_arrays, _texts, _used_texts, _long_keys, _empty_texts, _tensors]
+
+
+@pytest.mark.parametrize("make", LARGE)
+def test_a_header_full_of_anything_takes_little_memory_and_time(
+    make: Callable[[], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(make())
+    assert 38 << 20 < path.stat().st_size < MAX_HEADER_BYTES
+    begun = time.monotonic()
+    with contextlib.suppress(ModelError):
+        read_header(path)
+    took_s = time.monotonic() - begun
+
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ModelError):
+            header = read_header(path)
+            kept_bytes = tracemalloc.get_traced_memory()[0]
+            assert header.architecture == "llama"
+            assert kept_bytes < 3 << 20
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 64 << 20
+    assert took_s < 10  # usually below two seconds
 
 
 def test_reading_a_header_does_not_read_the_weights(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -276,7 +278,9 @@ def test_a_disk_that_is_too_full_is_said_before_anything_is_copied(
     outside: Path, folder: Path, how: How, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_model(outside / "a.gguf")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1, total=1)
+    )
 
     with pytest.raises(ModelError, match="Not enough space") as caught:
         import_model(source, folder, how, ignore)
@@ -416,3 +420,58 @@ def test_a_disk_that_takes_no_file_so_large_is_named(
     with pytest.raises(ModelError, match="FAT32"):
         import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
     assert names(folder) == set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+@pytest.mark.parametrize("how", [How.COPY, How.MOVE])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
+@pytest.mark.usefixtures("other_disk")
+def test_a_copy_is_for_nobody_whom_the_original_shut_out(
+    outside: Path, folder: Path, how: How, mode: int
+) -> None:
+    source = write_model(outside / "a.gguf")
+    source.chmod(mode)
+    before = os.umask(0o022)
+    try:
+        import_model(source, folder, how, ignore)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "a.gguf").stat().st_mode) == mode | 0o200
+
+
+def test_a_disk_that_others_fill_ends_the_copy_and_leaves_nothing(
+    outside: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(outside / "a.gguf")
+    free = iter([10**9, 10])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(free), total=10**6))
+    with pytest.raises(ModelError, match="Not enough space"):
+        import_model(source, folder, How.COPY, ignore)
+    assert names(folder) == set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_in_the_place_of_a_copy_is_not_followed(outside: Path, folder: Path) -> None:
+    source = write_model(outside / "a.gguf")
+    victim = outside / "victim.txt"
+    victim.write_text("mine")
+    folder.mkdir(exist_ok=True)
+    for name in (".a.gguf.importing", "a.gguf"):
+        (folder / name).symlink_to(victim)
+        with pytest.raises(ModelError):
+            import_model(source, folder, How.COPY, ignore)
+        assert victim.read_text() == "mine"
+        (folder / name).unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_of_the_statistics_only_files_are_copied(outside: Path, folder: Path) -> None:
+    source = write_model(outside / "a.gguf", sparse=True)
+    statistics = outside / "activation"
+    statistics.mkdir()
+    (statistics / "activation_0.pt").write_bytes(b"x")
+    os.mkfifo(statistics / "pipe")
+    for name in ("one", "two"):
+        (statistics / name).symlink_to(statistics)  # 2^40 folders within one another
+    import_model(source, folder, How.COPY, ignore)
+    assert names(folder / "activation") == {"activation_0.pt"}

@@ -42,6 +42,9 @@ _AROUND = "\"'`<>"
 _IN_ADDRESSES = ")/%&*@#\\"
 """Punctuation that an address may end in."""
 
+_LONGEST = 8192
+"""Letters of an address; servers take no more, as a rule (RFC 9110, 4.1)."""
+
 _ROUTES = frozenset({"blob", "raw", "resolve", "tree"})
 _FILE = re.compile(r"(?P<repo>[^/@:]+/[^/@:]+)/(?P<path>[^@]*[^/@])(?:@(?P<revision>[^@]+))?")
 _REPOSITORY = re.compile(r"(?P<repo>[^/@:]+/[^/@:]+)(?::(?P<tag>[^/@]+))?(?:@(?P<revision>[^@]+))?")
@@ -85,8 +88,19 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
 
     `endpoint`: where `hf:` and `hf.co/` lead, Hugging Face or a mirror of it.
     """
+    if len(text) > _LONGEST:
+        raise DownloadError(
+            "This is no address",
+            phrase(
+                "It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.",
+                count=len(text),
+                text=ascii(text[:60])[1:-1],
+                most=_LONGEST,
+            ),
+            HINT,
+        )
     bare = _bare(text)
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in bare):
+    if has_odd_letters(bare):
         raise DownloadError(
             "This is no address",
             phrase("“{text}” has signs in it that no address can have.", text=ascii(bare)[1:-1]),
@@ -103,8 +117,15 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
     return _behind_page(_checked(url, text), site)
 
 
+def has_odd_letters(text: str) -> bool:
+    """Whether there are signs in it that no address can have (also bytes that are none), or too many."""
+    return len(text) > _LONGEST or any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
+
+
 def _bare(text: str) -> str:
     """What is left of a pasted text without what stands around an address in chats, mails and commands."""
+    if len(text) > _LONGEST:  # that is none, and to take it apart would take long
+        return text
     for pattern in (_COMMAND, _MARKDOWN):
         if found := pattern.fullmatch(text.strip()):
             text = found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from requests import Response
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 96 * 1024
 """Larger ones are hardly faster, but the C library keeps some for each thread: 20 MB more in all."""
+_LONGEST_SAMPLE_S = 60.0
+"""A few kilobytes take less on any line that could bring a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +83,36 @@ class Answer:
 
     def read(self, most: int) -> bytes:
         """What has arrived, at most so many bytes; empty at the end. TransientError if the body was cut."""
-        try:
-            data: bytes = self.response.raw.read1(most, decode_content=False)
-        except HTTPError as exc:
-            raise broken_body(exc) from exc
-        return data
+        return _read(self.response, most)
 
     def read_exactly(self, size: int) -> bytes:
         """So many bytes; fewer if the body has no more. TransientError if it was cut."""
-        data = b""
-        while len(data) < size and (piece := self.read(size - len(data))):
-            data += piece
-        return data
+        return b"".join(pieces_of(self.response, size, _LONGEST_SAMPLE_S))
 
     @property
     def _shows_its_end(self) -> bool:
         return "chunked" in self.response.headers.get("Transfer-Encoding", "").lower()
+
+
+def pieces_of(response: Response, most_bytes: int, limit_s: float) -> Iterator[bytes]:
+    """A body as it arrives, up to so many bytes. TransientError if it was cut, or takes longer than that.
+
+    The time-out of a connection bounds each silence alone: a byte every few seconds would never end.
+    """
+    end_s = time.monotonic() + limit_s
+    while most_bytes > 0 and (piece := _read(response, min(most_bytes, CHUNK_BYTES))):
+        yield piece
+        most_bytes -= len(piece)
+        if time.monotonic() > end_s:
+            raise broken_transfer("The server sends next to nothing.")
+
+
+def _read(response: Response, most: int) -> bytes:
+    try:
+        data: bytes = response.raw.read1(most, decode_content=False)
+    except HTTPError as exc:
+        raise broken_body(exc) from exc
+    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +153,7 @@ class Asker:
         return self._request(_Route(self._source.url, ()), headers, span)
 
     def _request(self, route: _Route, headers: Mapping[str, str], span: Span | None) -> Answer:
-        hops = self._session.get_hops(route.url, headers, self._timeout_s)
+        hops = self._session.get_hops(route.url, headers, self._timeout_s, named=self._source.url)
         facts = (*route.facts, *(hop.headers for hop in hops[:-1]))
         if facts:
             with self._lock:

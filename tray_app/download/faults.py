@@ -16,6 +16,7 @@ import requests
 from tray_app.errors import DownloadError, Fix
 from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import HUGGING_FACE
+from tray_app.system.files import NotOurFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 LONGEST_RETRY_AFTER_S = 900.0
+_LONGEST_DATE = 64
+"""Letters of a Retry-After header; a date has 29."""
 
 _TRANSIENT = frozenset(
     {
@@ -265,6 +268,12 @@ def broken_body(exc: HTTPError) -> TransientError:
 
 def disk_fault(exc: OSError, path: Path) -> DownloadError:
     """A file could not be written."""
+    if isinstance(exc, NotOurFileError):
+        return DownloadError(
+            "Something else has the name of this download's file",
+            phrase("{path}: {reason}. Nothing is written there.", path=exc.filename, reason=exc.strerror),
+            "Look who has put it there. If nobody needs it, delete it and press Resume.",
+        )
     if is_too_large(exc):
         return DownloadError(
             "This disk cannot keep files that large",
@@ -297,11 +306,13 @@ def is_too_large(exc: OSError) -> bool:
 
 def _seconds(retry_after: str) -> float:
     """How long a Retry-After header asks to wait: seconds, or a date (RFC 9110); 0 if it is neither."""
+    if len(retry_after) > _LONGEST_DATE:
+        return 0.0
     if retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), LONGEST_RETRY_AFTER_S)
     try:
         wait_s = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.download.answer import Answer, Asker
+    from tray_app.download.limits import DiskRoom
     from tray_app.download.part import PartFile
     from tray_app.download.patience import Patience
     from tray_app.download.plan import Claim
@@ -43,6 +44,7 @@ class Fleet:
     def __init__(  # noqa: PLR0913 - what one download consists of
         self,
         part: PartFile,
+        room: DiskRoom,
         sha256: str | None,
         asker: Asker,
         session: Session,
@@ -70,6 +72,7 @@ class Fleet:
         self._ended = threading.Event()
         self._errand = Errand(
             part=part,
+            room=room,
             remote=part.remote,
             sha256=sha256,
             asker=asker,

@@ -48,6 +48,8 @@ class Job:
         self.sha256: str | None = None
         self.error: DownloadError | None = None
         self.run: Run | None = None
+        self._shown: Progress | None = None
+        self._shown_state: tuple[object, ...] = ()
 
     @classmethod
     def left_behind(cls, number: int, folder: Path, journal: Journal) -> Job:
@@ -88,8 +90,15 @@ class Job:
             self._remove_part()
 
     def progress(self) -> Progress:
-        """The job as a frozen value."""
+        """The job as a frozen value; the same one until something changes."""
         rate = self.meter.bytes_per_s if self.phase is Phase.DOWNLOADING else 0.0
+        numbers = (self.received_bytes, self.total_bytes, rate)
+        state = (self.order, self.phase, *numbers, self.resumed, self.sha256, self.error)
+        if self._shown is None or self._shown_state != state:
+            self._shown, self._shown_state = self._progress(rate), state
+        return self._shown
+
+    def _progress(self, rate: float) -> Progress:
         missing = None if self.total_bytes is None else self.total_bytes - self.received_bytes
         return Progress(
             id=self.number,

@@ -2,11 +2,13 @@
 
 `<name>.part` holds the bytes in place, and grows as they come; `<name>.part.json` says which of them are
 safely on the disk, and which file they belong to. It is written after the data was synced: it may be behind
-the data, but never ahead of it. On the downloads thread; `writer` on any.
+the data, but never ahead of it. In a folder that others may write to, either may have been replaced by a link
+to another file: then nothing is written (`NotOurFileError`). On the downloads thread; `writer` on any.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -22,7 +24,15 @@ from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
-from tray_app.system.files import NOT_JSON, write_atomically
+from tray_app.system.files import (
+    NOT_JSON,
+    is_own,
+    make_own,
+    open_own,
+    open_private,
+    read_regular,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,13 +90,14 @@ class PartFile:
         return max(self.plan.received_bytes, held)
 
     def load(self) -> None:
-        """Take up what an earlier run left, if anything."""
-        journal = read_journal(self._journal_path)
+        """Take up what an earlier run left, if anything. `NotOurFileError` if it must not be written to."""
+        there = is_own(self.path)
+        journal = read_journal(self._journal_path) if is_own(self._journal_path) else None
         if journal is None:
             return
         self._journal = msgspec.structs.replace(self._journal, ordered_at_s=journal.ordered_at_s)
         end = journal.done[-1].end if journal.done else 0
-        if journal.remote and self.path.is_file() and self.path.stat().st_size >= end:
+        if journal.remote and there and self.path.stat().st_size >= end:
             self.remote = journal.remote
             self.plan = Plan(journal.remote.size_bytes, journal.done)
 
@@ -96,10 +107,14 @@ class PartFile:
         self.remote, self.plan = remote, Plan(remote.size_bytes)
         self._write_journal(())  # first: the old one must not vouch for new bytes
         # It is not given its size: Windows and exFAT would write zeros up to there before anything can come.
-        self.path.open("wb").close()
+        make_own(self.path)
 
     def adopt(self, existing: Path, remote: RemoteFile) -> None:
-        """Go on from a file that holds the first bytes of `remote`; it becomes the partial file."""
+        """Go on from a file that holds the first bytes of `remote`; it becomes the partial file.
+
+        `NotOurFileError` if it is a link, or has another name elsewhere: what follows would go there, too.
+        """
+        is_own(existing)
         size = existing.stat().st_size
         self.remote, self.plan = remote, Plan(remote.size_bytes, [Span(0, size)] if size else [])
         self._write_journal(self.plan.done)
@@ -107,7 +122,7 @@ class PartFile:
 
     def writer(self) -> FileIO:
         """A file of the caller's own: Windows has no way to write at an offset through a shared one."""
-        return self.path.open("r+b", buffering=0)
+        return open_own(self.path)
 
     def head(self) -> bytes | None:
         """The first bytes, which tell what the file is; None if they are not here yet."""
@@ -176,10 +191,14 @@ class PartFile:
 
 
 def note_order(final: Path, source: Source, sha256: str | None) -> None:
-    """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible."""
+    """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible.
+
+    A power cut may take it back: to wait for the disk with each of a thousand files would take long.
+    """
     path = final.with_name(final.name + JOURNAL_ENDING)
-    if not (path.exists() or final.exists()):  # else it is known already, perhaps to another program
-        _store(path, Journal(source, sha256, time.time()))
+    if not (os.path.lexists(path) or final.exists()):  # else it is known already, perhaps to another program
+        with open(path, "xb", opener=open_private) as file:
+            file.write(msgspec.json.encode(Journal(source, sha256, time.time())))
 
 
 def note_name(ordered: Path, final: Path, source: Source) -> None:
@@ -238,19 +257,20 @@ def find_journals(folder: Path) -> list[tuple[Path, Journal]]:
 def read_journal(path: Path) -> Journal | None:
     """The journal at `path`; None if there is none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Journal)
+        return msgspec.json.decode(read_regular(path), type=Journal)
     except (OSError, *NOT_JSON):
         return None
 
 
 def _store(path: Path, journal: Journal) -> None:
-    write_atomically(path, msgspec.json.encode(journal))  # an address may hold a password
+    # Private, as by default: an address may hold a password.
+    write_atomically(path, msgspec.json.encode(journal), through_links=False)
     _sync_folder(path.parent)
 
 
 def _overwrite(path: Path, content: bytes) -> None:
     """Not atomic: a crash in this very moment leaves a journal that nobody can read, and so no wrong one."""
-    with path.open("r+b") as file:
+    with io.BufferedRandom(open_own(path)) as file:
         file.write(content)
         file.truncate()
         file.flush()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.download.job import Run
+    from tray_app.download.limits import Measure
     from tray_app.download.progress import Progress
     from tray_app.download.source import Source
 
@@ -48,7 +49,7 @@ class DownloadQueue:
 
     changed = Signal(tuple)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what downloads depend on
         self,
         session_factory: Callable[[], Session] = Session,
         clock: Callable[[], float] = time.monotonic,
@@ -57,14 +58,19 @@ class DownloadQueue:
         limits: Callable[[], Limits] = Limits,
         endpoint: Callable[[], str] = lambda: HUGGING_FACE,
         keep_awake: Callable[[], AbstractContextManager[None]] = nullcontext,
+        measure: Measure = lambda _path, _bytes: None,
     ) -> None:
-        """`limits` is asked often; `endpoint`: where `hf:` leads; `keep_awake` surrounds each run."""
+        """`limits` is asked often; `endpoint`: where `hf:` leads; `keep_awake` surrounds each run.
+
+        `measure`: how large a model is whose size the server does not say.
+        """
         self._session_factory = session_factory
         self._clock = clock
         self._patience = patience or Patience()
         self._limits = limits
         self._endpoint = endpoint
         self._keep_awake = keep_awake
+        self._measure = measure
         self._state = threading.Condition()
         self._publishing = threading.RLock()  # taken before `_state`, never while holding it
         self._jobs: dict[int, Job] = {}
@@ -160,7 +166,7 @@ class DownloadQueue:
     def _unfinished(self, order: Order) -> Job | None:
         """The job for the same file; one that does not run may be given another source for it."""
         for job in self._jobs.values():
-            same = job.order.is_like(order) if job.run else job.order.path == order.path
+            same = job.order.is_like(order) if job.run else job.order.has_place_of(order)
             if same and job.phase is not Phase.DONE:
                 return job
         return None
@@ -207,6 +213,7 @@ class DownloadQueue:
             patience=self._patience,
             clock=self._clock,
             limits=self._limits,
+            measure=self._measure,
         )
         try:
             sha256 = transfer.run()

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
-from urllib3.exceptions import HTTPError
 
 from tray_app.download.address import HUGGING_FACE, Repository, read_address
-from tray_app.download.faults import broken_body
+from tray_app.download.answer import pieces_of
 from tray_app.download.naming import names_a_model
 from tray_app.download.session import Session
 from tray_app.errors import DownloadError
@@ -25,8 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _TIMEOUT_S = (10.0, 30.0)
-_LONGEST_LIST_BYTES = 32 << 20
+_LONGEST_LIST_BYTES = 16 << 20
 """The largest repositories have some 100,000 files, each of which takes a line."""
+_LONGEST_LIST_S = 60.0
+_LONGEST_PATH = 500
+"""Letters of a file's path that is looked at; longer ones only take time."""
+_LONGEST_LABEL = 60
+"""Letters at the end of a name that are looked at for the quantization."""
 _MOST_NAMED = 40
 """So many names still fit into a message."""
 
@@ -36,7 +40,7 @@ _NO_MODEL = ("mmproj", "imatrix")
 """In the names of files that go with a model."""
 
 
-class _File(msgspec.Struct):
+class _File(msgspec.Struct, gc=False):
     rfilename: str
 
 
@@ -83,12 +87,10 @@ def _paths(session: Session, repository: Repository) -> list[str]:
     if repository.revision != "main":
         url += f"/revision/{quote(repository.revision, safe='')}"
     with closing(session.get_hops(url, {}, _TIMEOUT_S)[-1]) as answer:
-        try:
-            content = answer.raw.read(_LONGEST_LIST_BYTES, decode_content=False)
-        except HTTPError as exc:
-            raise broken_body(exc) from exc
+        content = b"".join(pieces_of(answer, _LONGEST_LIST_BYTES, _LONGEST_LIST_S))
     try:
-        return [file.rfilename for file in msgspec.json.decode(content, type=_Listing).siblings]
+        files = msgspec.json.decode(content, type=_Listing).siblings
+        return [file.rfilename for file in files if len(file.rfilename) <= _LONGEST_PATH]
     except NOT_JSON as exc:
         raise DownloadError(
             phrase("The files of {repository} could not be listed", repository=repository.name),
@@ -123,7 +125,7 @@ def _label(path: str) -> str:
     """The quantization by the file's name, or else its folder's; empty if neither tells."""
     folder, _, name = path.rpartition("/")
     for text in (_SPLIT.sub("", _stem(name)), folder):
-        if found := _QUANTIZATION.search(text):
+        if found := _QUANTIZATION.search(text[-_LONGEST_LABEL:]):
             return found[1]
     return ""
 

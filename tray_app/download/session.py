@@ -1,11 +1,14 @@
 """HTTP for downloads: the system's certificates and proxies, redirects by hand, reads that end when told.
 
+Where a redirect may lead: never from https to http, for what was asked for safely is not to come unsafely,
+and not every file has a digest that was known before; never from the internet into a private network. A
+person who wants that gives the other address itself.
+
 A session belongs to one download and is shared by its threads; `abort` may be called from any other.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 import ssl
@@ -13,18 +16,22 @@ import threading
 import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import truststore
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import get_environ_proxies, requote_uri, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tray_app import __version__
+from tray_app.download.address import has_odd_letters
 from tray_app.download.faults import no_answer, refusal
+from tray_app.download.private import first_private, is_private, literal, peer_of, resolved
+from tray_app.download.wire import StrictResponse
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
+from tray_app.settings.keys import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,17 +39,23 @@ if TYPE_CHECKING:
     from requests import Response
     from urllib3.connectionpool import HTTPConnectionPool
 
+    from tray_app.download.private import Address
+    from tray_app.phrases import Text
+
 MAX_REDIRECTS = 10
+_WEB = frozenset({"http", "https"})
 _ASSET = re.compile(r"/repos/[^/]+/[^/]+/releases/assets/\d+$")
 
 
 class Session(requests.Session):
     """A session that never sends .netrc passwords, trusts what the system trusts, and can be aborted."""
 
-    def __init__(self, token: Callable[[str], str | None] = lambda _host: None) -> None:
-        """`token`: the access token that belongs to a host, if there is one."""
+    def __init__(self, token: Callable[[str], str | None] = lambda _address: None) -> None:
+        """`token`: the access token that may be sent to an address, if there is one."""
         super().__init__()
         self._token = token
+        self._private_homes: dict[str, bool] = {}
+        """Of the hosts that a person named: whether each is in a private network."""
         self.trust_env = False  # .netrc would override what a person gave; proxies are added in `get_hops`
         self.headers["User-Agent"] = f"PowerInferTray/{__version__}"
         self.headers["Accept-Encoding"] = "identity"  # a packed answer fits neither ranges nor digests
@@ -58,25 +71,34 @@ class Session(requests.Session):
         """End every read that is blocked now; connections made later are not concerned."""
         self._sockets.shut(for_good=False)
 
+    def get_redirect_target(self, _resp: Response) -> None:
+        """No redirect is for `requests` to follow: it reads their bodies, which may be endless."""
+
     def get_hops(
-        self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float]
+        self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float], *, named: str = ""
     ) -> tuple[Response, ...]:
         """GET, following redirects: every answer on the way, the last with its body unread.
 
         DownloadError if the file is refused or nobody answers. `timeout_s`: for connecting, for each silence.
+        `named`: the address that a person gave, if `url` is where that once led.
         Redirects are followed here because `requests` loses the headers of the first answer.
         """
         hops: list[Response] = []
+        named = named or url
+        at_home = True  # whether nobody else's host was on the way
         while len(hops) <= MAX_REDIRECTS:
-            answer = self._get(url, headers, timeout_s)
+            at_home = at_home and place_of(url) == place_of(named)
+            answer = self._get(url, {**headers, **(self._authorization(url) if at_home else {})}, timeout_s)
             hops.append(answer)
-            if answer.next is None:
+            if not answer.is_redirect:
                 if answer.status_code not in {requests.codes.ok, requests.codes.partial_content}:
                     answer.close()
                     raise refusal(answer.status_code, _host(url), answer.headers)
                 return tuple(hops)
             answer.close()
-            url = answer.next.url or ""
+            target = _target(answer)
+            self._refuse_wrong_way(url, target, named)
+            url = target
         raise DownloadError(
             "The address leads in circles",
             phrase("{host} sends every request on to another address.", host=_host(url)),
@@ -86,7 +108,7 @@ class Session(requests.Session):
         try:
             return self.get(
                 url,
-                headers={**headers, **_wanted_form(url), **self._authorization(url)},
+                headers={**headers, **_wanted_form(url)},
                 timeout=timeout_s,
                 proxies=_proxies(url),
                 stream=True,
@@ -94,20 +116,43 @@ class Session(requests.Session):
             )
         except requests.RequestException as exc:
             raise no_answer(exc, _host(url)) from exc
-        except ValueError as exc:  # from the answer's Location
-            raise DownloadError(
-                "The server sends us to a broken address",
-                phrase("{host}: {reason}.", host=_host(url), reason=exc),
-            ) from exc
+        except ValueError as exc:  # an address that the libraries do not take
+            raise _broken_address(url, str(exc)) from exc
 
     def _authorization(self, url: str) -> dict[str, str]:
-        """The token of exactly this host, not of one it sends us to, and only where nobody can listen."""
+        """The token of exactly this host and port, and only where nobody can listen."""
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme != "https" and not _is_loopback(host):
+        if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
             return {}
-        token = self._token(host)
+        token = self._token(url)
         return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _refuse_wrong_way(self, url: str, target: str, named: str) -> None:
+        """DownloadError if a redirect leads where none may. `named`: the address that a person gave."""
+        scheme, host = urlsplit(target).scheme, urlsplit(target).hostname or ""
+        if urlsplit(url).scheme == "https" and scheme == "http":
+            raise DownloadError(
+                "The server sends us on over an open line",
+                phrase(
+                    "{host} answers over https, and sends us to {target}, where others can read and change "
+                    "what comes.",
+                    host=_host(url),
+                    target=f"http://{_host(target)}",
+                ),
+                "If you trust that line, give that address itself.",
+            )
+        if scheme not in _WEB or host == urlsplit(named).hostname or self._is_private_home(named):
+            return
+        if found := first_private(_known_addresses(target)):
+            raise _private_target(_host(url), host, found)
+        self._sockets.keep_public(host)
+
+    def _is_private_home(self, named: str) -> bool:
+        host = urlsplit(named).hostname or ""
+        if host not in self._private_homes:
+            addresses = _known_addresses(named)
+            self._private_homes[host] = bool(addresses) and all(map(is_private, addresses))
+        return self._private_homes[host]
 
 
 class _Sockets:
@@ -117,6 +162,22 @@ class _Sockets:
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._shut = False
+        self._public_only: set[str] = set()
+
+    def keep_public(self, host: str) -> None:
+        """Let no request reach this host at an address of a private network.
+
+        Its name may be resolved to another address for the connection than it was when it was looked at.
+        """
+        self._public_only.add(host)
+
+    def check(self, host: str, connection: object) -> None:
+        """DownloadError if this new connection must not be used; it is closed then."""
+        if host not in self._public_only or not isinstance(connection, socket.socket):
+            return
+        if (peer := peer_of(connection)) and is_private(peer):
+            connection.close()
+            raise _private_target(host, host, peer)
 
     def add(self, connection: object) -> None:
         if not isinstance(connection, socket.socket):
@@ -136,8 +197,11 @@ class _Sockets:
         sockets = self
 
         class Watched(kind):  # type: ignore[valid-type, misc]
+            response_class = StrictResponse
+
             def connect(self) -> None:
                 super().connect()
+                sockets.check(self.host.strip("[]").lower(), self.sock)
                 sockets.add(self.sock)
 
             def getresponse(self) -> Any:
@@ -192,6 +256,49 @@ def _deadline(connection: object, limit_s: float) -> Iterator[None]:
             raise TimeoutError("The headers did not come in time")
 
 
+def _target(answer: Response) -> str:
+    """Where a redirect leads. DownloadError if that is no address."""
+    url = answer.url
+    try:
+        location = answer.headers["Location"].encode("latin-1").decode()  # as headers arrive, and as they are
+        target = urljoin(url, requote_uri(location))
+        _ = urlsplit(target).port  # looked at here, so that a bad one fails here
+    except ValueError as exc:
+        raise _broken_address(url, str(exc)) from exc
+    if has_odd_letters(location):
+        raise _broken_address(url, "it has signs in it that no address can have, or too many")
+    return target
+
+
+def _broken_address(url: str, reason: Text) -> DownloadError:
+    return DownloadError(
+        "The server sends us to a broken address",
+        phrase("{host}: {reason}.", host=_host(url), reason=reason),
+    )
+
+
+def _known_addresses(url: str) -> tuple[Address, ...]:
+    """What its host is here. A name is the proxy's to resolve where there is one: then none is known."""
+    host = urlsplit(url).hostname or ""
+    if address := literal(host):
+        return (address,)
+    return () if select_proxy(url, _proxies(url)) else resolved(host)
+
+
+def _private_target(sender: str, host: str, address: Address) -> DownloadError:
+    return DownloadError(
+        "The server sends us into a private network",
+        phrase(
+            "{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in "
+            "its network.",
+            sender=sender,
+            host=host,
+            address=str(address),
+        ),
+        "If you trust it, give the address there itself.",
+    )
+
+
 def _wanted_form(url: str) -> dict[str, str]:
     """GitHub's own addresses of assets give a description of the file, unless its bytes are asked for."""
     return {"Accept": "application/octet-stream"} if _ASSET.search(urlsplit(url).path) else {}
@@ -232,15 +339,11 @@ def _proxies(url: str) -> dict[str, str]:
 def _speaks_http(proxy: str) -> bool:
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in _WEB and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = literal(host)
+    return address is not None and address.is_loopback

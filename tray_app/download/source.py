@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_SHOWN_LETTERS = 60
+_NUMBER = re.compile(r"[0-9]{1,19}")
+"""So many digits count all the bytes that a file system can; more only cost time."""
+_CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER.pattern})-({_NUMBER.pattern})/({_NUMBER.pattern}|\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,16 @@ def checked_digest(text: str) -> str:
 
 
 def describe(source: Source, answers: Sequence[Mapping[str, str]]) -> RemoteFile:
-    """The file as the headers of all answers on the way describe it, the redirects' before the last one's."""
+    """The file as the headers of all answers on the way describe it, the redirects' before the last one's.
+
+    DownloadError if one of its numbers is none.
+    """
     tags = [tag.removeprefix("W/").strip('"') for tag in _values(answers, "X-Linked-ETag")]
-    sizes = (_number(text) for text in _values(answers, "X-Linked-Size"))
+    size = next(_values(answers, "X-Linked-Size"), "")
     last = answers[-1]
     return RemoteFile(
         source=source,
-        size_bytes=next((size for size in sizes if size is not None), full_size(last)),
+        size_bytes=_number("X-Linked-Size", size) if size else full_size(last),
         sha256=next((tag for tag in tags if _SHA256.fullmatch(tag)), None),
         revision=next(_values(answers, "X-Repo-Commit"), None),
         validator=next(iter(tags), None) or last.get("ETag") or last.get("Last-Modified"),
@@ -116,15 +122,16 @@ def describe(source: Source, answers: Sequence[Mapping[str, str]]) -> RemoteFile
 
 
 def full_size(headers: Mapping[str, str]) -> int | None:
-    """The size of the whole file, as one answer with a body says it."""
-    if found := _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")):
-        return _number(found[3])
-    return _number(headers.get("Content-Length", ""))
+    """The size of the whole file, as one answer with a body says it. DownloadError if that is no number."""
+    if found := _range_of(headers):
+        return None if found[3] == "*" else int(found[3])
+    length = headers.get("Content-Length", "").strip(" \t")
+    return _number("Content-Length", length) if length else None
 
 
 def answered_span(headers: Mapping[str, str]) -> tuple[int, int] | None:
     """Offsets of a partial answer's first byte and of the one after its last; None if they are not clear."""
-    found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+    found = _range_of(headers)
     return (int(found[1]), int(found[2]) + 1) if found else None
 
 
@@ -137,5 +144,20 @@ def _strong(validator: str | None) -> str | None:
     return validator.removeprefix("W/") if validator else None
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+def _range_of(headers: Mapping[str, str]) -> re.Match[str] | None:
+    """The numbers of a Content-Range; None if there is none that can be read: any piece may have come."""
+    return _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip(" \t"))
+
+
+def _number(header: str, text: str) -> int:
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    raise DownloadError(
+        "The server does not say clearly how large the file is",
+        phrase(
+            "It says “{header}: {text}”, which is no number that can be understood.",
+            header=header,
+            text=text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}…",
+        ),
+        "Use another source.",
+    )

@@ -5,9 +5,8 @@ Runs on the downloads thread.
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.download.adopt import Existing
@@ -23,6 +22,7 @@ from tray_app.download.faults import (
     disk_fault,
 )
 from tray_app.download.fleet import Fleet
+from tray_app.download.limits import DiskRoom, UnknownSize
 from tray_app.download.lock import sole_writer
 from tray_app.download.naming import last_name
 from tray_app.download.part import PartFile, note_name
@@ -38,7 +38,6 @@ from tray_app.download.verify import (
     set_aside,
 )
 from tray_app.errors import DownloadError
-from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     import threading
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 
     from tray_app.download.answer import Answer
     from tray_app.download.fleet import Limits
+    from tray_app.download.limits import Measure
     from tray_app.download.patience import Patience
     from tray_app.download.plan import Plan
     from tray_app.download.progress import Observer
@@ -58,8 +58,6 @@ T = TypeVar("T")
 _NODES_ASKED = 6
 """A request each costs little beside what has arrived of a model; most mirrors have fewer computers."""
 
-_GB = 1e9  # as disks and download pages count
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -69,11 +67,16 @@ class Order:
     folder: Path
     sha256: str | None = None
     """What a person says the file's SHA-256 is; then any content is taken, not only models."""
+    path: Path = field(init=False, compare=False)
+    """Where the file will be."""
 
-    @property
-    def path(self) -> Path:
-        """Where the file will be."""
-        return self.folder / self.source.file_name
+    def __post_init__(self) -> None:
+        """Made once: with a thousand downloads, it is asked for a million times."""
+        object.__setattr__(self, "path", self.folder / self.source.file_name)
+
+    def has_place_of(self, other: Order) -> bool:
+        """Whether both would become the same file."""
+        return self.source.file_name == other.source.file_name and self.folder == other.folder
 
     def is_like(self, other: Order) -> bool:
         """Whether both want the same, though the file's name may be known to one of them alone."""
@@ -94,7 +97,9 @@ class Transfer:
         patience: Patience,
         clock: Callable[[], float],
         limits: Callable[[], Limits],
+        measure: Measure = lambda _path, _bytes: None,
     ) -> None:
+        """`measure`: how large a model is whose size the server does not say."""
         self._order = order
         self._session = session
         self._observer = observer
@@ -102,6 +107,8 @@ class Transfer:
         self._patience = patience
         self._clock = clock
         self._limits = limits
+        self._measure = measure
+        self._room = DiskRoom(order.folder)
         self._timeout_s = (patience.connect_s, patience.silence_s)
         self._asker = Asker(session, order.source, self._timeout_s)
         self._follower: Follower | None = None
@@ -220,6 +227,7 @@ class Transfer:
             same = part.remote is not None and answer.continues(part.remote, part.plan.first_missing)
             self._require_space(answer.remote, part.occupied_bytes)
             if not (same and answer.is_piece):
+                self._stop_following()  # Windows gives up no file that somebody reads
                 part.start_over(answer.remote)
             self._observer.on_start(part.plan.received_bytes)
             self._observer.on_phase(Phase.DOWNLOADING)
@@ -271,8 +279,10 @@ class Transfer:
 
     def _receive(self, part: PartFile, answer: Answer) -> None:
         self._follow(part)
+        unknown = UnknownSize(part.path, self._measure) if self._has_no_size(part) else None
         fleet = Fleet(
             part,
+            self._room,
             self._order.sha256,
             self._asker,
             self._session,
@@ -281,7 +291,7 @@ class Transfer:
             patience=self._patience,
             clock=self._clock,
             answer_s=self._answer_s,
-            on_tick=lambda: self._on_tick(part),
+            on_tick=lambda: self._on_tick(part, unknown),
         )
         try:
             fleet.run(answer, splittable=answer.is_piece and not self._in_one_piece)
@@ -311,10 +321,18 @@ class Transfer:
         self._stop_following()  # Windows deletes no file that somebody reads
         part.discard()
 
-    def _on_tick(self, part: PartFile) -> None:
+    def _has_no_size(self, part: PartFile) -> bool:
+        """Whether nobody says how large the file is; a person's digest stands for any content."""
+        return part.plan.size_bytes is None and self._order.sha256 is None
+
+    def _on_tick(self, part: PartFile, unknown: UnknownSize | None) -> None:
         self._note_progress(part)
         self._keep_going()
         self._refuse_foreign(part)
+        if unknown and self._recognised is part.plan:
+            unknown.check(part.plan.received_bytes)
+        if not part.plan.complete:
+            self._room.look()
 
     def _note_progress(self, part: PartFile) -> None:
         received = part.plan.received_bytes
@@ -325,21 +343,8 @@ class Transfer:
 
     def _require_space(self, remote: RemoteFile, occupied_bytes: int) -> None:
         """What the part occupies counts as free: it is kept, or given back before the file starts over."""
-        if remote.size_bytes is None:
-            return
-        missing = remote.size_bytes - occupied_bytes
-        free = shutil.disk_usage(self._order.folder).free
-        if missing > free:
-            raise DownloadError(
-                "Not enough space on the disk",
-                phrase(
-                    "{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.",
-                    missing=missing / _GB,
-                    free=free / _GB,
-                    folder=self._order.folder,
-                ),
-                "Free some space and press Resume, or choose another models folder.",
-            )
+        if remote.size_bytes is not None:
+            self._room.require(max(0, remote.size_bytes - occupied_bytes))
 
     def _verify(self, part: PartFile) -> str:
         actual = self._follow(part).hexdigest(self._keep_going)

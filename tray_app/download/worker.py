@@ -17,6 +17,7 @@ from tray_app.download.faults import (
     changed,
     disk_fault,
 )
+from tray_app.download.limits import NoRoomError
 from tray_app.download.plan import Span, claim_bytes
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from io import FileIO
 
     from tray_app.download.answer import Answer, Asker
+    from tray_app.download.limits import DiskRoom
     from tray_app.download.part import PartFile
     from tray_app.download.patience import Patience
     from tray_app.download.plan import Claim
@@ -40,6 +42,7 @@ class Errand:
     """What all connections of a download share."""
 
     part: PartFile
+    room: DiskRoom
     remote: RemoteFile
     sha256: str | None
     asker: Asker
@@ -88,7 +91,7 @@ class Worker(threading.Thread):
         except Interrupted:
             pass
         except DownloadError as exc:
-            self.fault = exc
+            self.fault, self.fault_ends_all = exc, isinstance(exc, NoRoomError)
         except OSError as exc:
             self.fault, self.fault_ends_all = disk_fault(exc, self._errand.part.path), True
         except Exception as exc:  # noqa: BLE001 - the top of the thread: somebody must hear of it
@@ -151,6 +154,7 @@ class Worker(threading.Thread):
                 self._accept_end(claim, answer)
                 return
             stall.count(len(data), clock() - asked_at_s)
+            self._errand.room.take(len(data))
             _write(file, data)
             self._plan.advance(claim, len(data))
             self._received_at_s = clock()

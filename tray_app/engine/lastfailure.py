@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.system.files import NOT_JSON, write_atomically
+from tray_app.system.files import NOT_JSON, read_regular, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,6 @@ class FailureKeeper:
 def read(state_dir: Path) -> NotedFailure | None:
     """The last failure that was noted; None if there was none."""
     try:
-        return msgspec.json.decode((state_dir / _FILE_NAME).read_bytes(), type=NotedFailure)
+        return msgspec.json.decode(read_regular(state_dir / _FILE_NAME), type=NotedFailure)
     except (OSError, *NOT_JSON):
         return None

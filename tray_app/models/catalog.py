@@ -10,6 +10,7 @@ from tray_app.download.naming import names_a_model
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError, ModelError
 from tray_app.phrases import phrase
+from tray_app.system.files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,10 +116,12 @@ def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[Cata
     `ModelError` that names the place if the list is wrong.
     """
     try:
-        own = msgspec.toml.decode(path.read_bytes(), type=_OwnList).models
+        own = msgspec.toml.decode(read_regular(path), type=_OwnList).models
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except OSError as exc:
+        raise _wrong_list(path, exc.strerror or str(exc)) from exc
+    except (ValueError, RecursionError) as exc:  # ValueError: what is no TOML, no list, or has no letters
         raise _wrong_list(path, str(exc)) from exc
     known = {name for entry in catalog for name in (entry.id, entry.file_name)}
     entries = []

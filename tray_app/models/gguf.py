@@ -1,7 +1,8 @@
 """Reads what a model file says of itself: the header of GGUF (versions 2, 3) and PowerInfer's PWRI.
 
 The file is not trusted. Nothing is allocated for a count or length before the bytes for it are seen to be
-there, arrays (vocabularies) are stepped over, and a header may not be longer than `MAX_HEADER_BYTES`.
+there, what `header.py` does not use (vocabularies above all) is stepped over, and a header may not be longer
+than `MAX_HEADER_BYTES`: with what is kept of it, that is less than 64 MiB of memory, and some seconds.
 Whatever the bytes are, the outcome is a `ModelHeader` or a `ModelError`. Any thread may call.
 
 Format: ggml's docs/gguf.md. PWRI is GGUF with other first bytes.
@@ -15,28 +16,34 @@ import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tray_app.download.part import PART_ENDING
 from tray_app.errors import ModelError
 from tray_app.models import faults
 from tray_app.models.ggml import TENSOR_TYPES
-from tray_app.models.header import describe
+from tray_app.models.header import describe, is_used
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
     from tray_app.models.header import Metadata, ModelHeader
     from tray_app.phrases import Text
 
-MAX_HEADER_BYTES = 64 << 20  # the largest vocabularies in use (half a million merges) take about 20 MiB
+MAX_HEADER_BYTES = 48 << 20  # the largest vocabularies in use (half a million merges) take about 20 MiB
 MAX_TEXT_BYTES = 1 << 20
 MAX_KEYS = 10_000
 MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 4
-MAX_KEPT_NUMBERS = 4096  # per layer, as some models give their heads; vocabularies are not kept
+MAX_KEPT_NUMBERS = 4096  # of one entry: per layer, as some models give their heads
+MAX_NUMBERS = 16 * MAX_KEPT_NUMBERS  # of all entries: three of them have several numbers
 MAGICS = (b"GGUF", b"PWRI")
 """The first bytes of a model file."""
 FIRST_READ_BYTES = 256 << 10
+_PIECE_BYTES = 1 << 20
+_SHOWN_BYTES = 512
+"""So many tell what a file is that is no model."""
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -67,10 +74,7 @@ def read_header(path: Path) -> ModelHeader:
     size_bytes = _file_size(path, name)
     try:
         with path.open("rb") as file:
-            # No more is asked for than is there: a read makes room for all that it is asked for.
-            header = read_growing(
-                name, lambda data, wanted: data + file.read(min(wanted, size_bytes) - len(data))
-            )
+            header = read_growing(name, lambda data, wanted: _read_on(file, data, wanted))
     except OSError as exc:
         raise faults.unreadable(path, name, exc.strerror or str(exc)) from exc
     if size_bytes < header.implied_size_bytes:
@@ -78,22 +82,27 @@ def read_header(path: Path) -> ModelHeader:
     return header
 
 
-def read_growing(name: str, extend: Callable[[bytes, int], bytes]) -> ModelHeader:
+def _read_on(file: BinaryIO, data: bytearray, wanted_bytes: int) -> None:
+    """In pieces: a read makes room for all that it is asked for, whether it is there or not."""
+    while piece := file.read(min(wanted_bytes - len(data), _PIECE_BYTES)):
+        data += piece
+
+
+def read_growing(name: str, extend: Callable[[bytearray, int], object]) -> ModelHeader:
     """The header of a model file of which `extend` fetches as much as it takes, and no more.
 
-    `extend` is given the first bytes of the file that are known, and how many are wanted; it returns so many,
-    fewer only where the file ends. `ModelError` as `parse_header`, or if the header ends nowhere.
+    `extend` is given the first bytes of the file that are known, and how many are wanted; it adds what is
+    missing to the former, less only where the file ends. `ModelError` as `parse_header`, or if the header
+    ends nowhere.
     """
-    data, wanted_bytes = b"", FIRST_READ_BYTES
+    data, wanted_bytes = bytearray(), FIRST_READ_BYTES
     while True:
-        data = extend(data, wanted_bytes)
+        extend(data, wanted_bytes)
         try:
             return parse_header(data, name)
         except NeedMoreBytesError as need:
             if need.size_bytes > MAX_HEADER_BYTES:
-                raise faults.damaged(
-                    name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
-                ) from None
+                raise _too_long(name, need) from None
             if len(data) < wanted_bytes:
                 raise faults.incomplete(
                     name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
@@ -101,13 +110,13 @@ def read_growing(name: str, extend: Callable[[bytes, int], bytes]) -> ModelHeade
             wanted_bytes = min(max(need.size_bytes, 4 * wanted_bytes), MAX_HEADER_BYTES)
 
 
-def parse_header(data: bytes, name: str) -> ModelHeader:
+def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
     """The header in the first bytes of a model file; `name` is for messages.
 
     `NeedMoreBytesError` if it does not end within `data`, `ModelError` if it is not one.
     """
     if data[:4] not in MAGICS:
-        raise faults.foreign(data, name)
+        raise faults.foreign(bytes(data[:_SHOWN_BYTES]), name)
     cursor = _Cursor(data, name)
     _check_version(cursor.take(_U32), name)
     tensor_count = cursor.read_count(MAX_TENSORS, "tensors")
@@ -119,6 +128,26 @@ def parse_header(data: bytes, name: str) -> ModelHeader:
     if header is None:
         raise faults.damaged(name, "It does not say of which architecture the model is.")
     return header
+
+
+def implied_size(path: Path, known_bytes: int) -> int | None:
+    """How long the model is whose first `known_bytes` are in a partial file; None: its header is longer.
+
+    `ModelError` if no header begins so, or it would be too long.
+    """
+    name = path.name.removesuffix(PART_ENDING)
+    with path.open("rb") as file:
+        data = file.read(min(known_bytes, MAX_HEADER_BYTES))
+    try:
+        return parse_header(data, name).implied_size_bytes
+    except NeedMoreBytesError as need:
+        if need.size_bytes > MAX_HEADER_BYTES:
+            raise _too_long(name, need) from None
+        return None
+
+
+def _too_long(name: str, need: NeedMoreBytesError) -> ModelError:
+    return faults.damaged(name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes))
 
 
 def _file_size(path: Path, name: str) -> int:
@@ -142,17 +171,22 @@ def _file_size(path: Path, name: str) -> int:
 class _Cursor:
     """Steps forward through the first bytes of a file."""
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(self, data: bytes | bytearray, name: str) -> None:
         self.name = name
         self.at = 4  # behind the magic
+        self.numbers_left = MAX_NUMBERS
+        """So many more may be kept."""
         self.lengths: dict[str, int] = {}
-        """How many items the arrays have that were stepped over."""
+        """How many items the arrays have that are used."""
         self._data = data
 
     def take(self, layout: struct.Struct) -> Any:
+        return self.take_all(layout)[0]
+
+    def take_all(self, layout: struct.Struct) -> tuple[Any, ...]:
         start = self.at
         self.skip(layout.size)
-        return layout.unpack_from(self._data, start)[0]
+        return layout.unpack_from(self._data, start)
 
     def skip(self, size_bytes: int) -> None:
         end = self.at + size_bytes
@@ -169,10 +203,15 @@ class _Cursor:
         return count
 
     def text(self) -> str:
+        start = self.skip_text()
+        return self._data[start : self.at].decode("utf-8", errors="replace")
+
+    def skip_text(self) -> int:
+        """Step over a text; where it starts."""
         length = self.read_count(MAX_TEXT_BYTES, "letters in one text")
         start = self.at
         self.skip(length)
-        return self._data[start : self.at].decode("utf-8", errors="replace")
+        return start
 
     def skip_texts(self, count: int) -> None:
         """Step over texts; a tight loop, for vocabularies have hundreds of thousands."""
@@ -188,36 +227,46 @@ class _Cursor:
 
 
 def _read_metadata(cursor: _Cursor, key_count: int) -> Metadata:
-    """The entries that hold one number or text, or a few whole numbers. Other arrays are stepped over."""
+    """The entries that are used: one number or text, or a few whole numbers. All else is stepped over."""
     metadata: Metadata = {}
     for _ in range(key_count):
         key = cursor.text()
-        number = cursor.take(_U32)
-        if number == _TEXT:
-            metadata[key] = cursor.text()
-        elif number == _ARRAY:
-            if numbers := _read_array(cursor, key):
-                metadata[key] = numbers
-        elif number in _SCALARS:
-            metadata[key] = cursor.take(_SCALARS[number])
-        else:
-            raise faults.unknown_entry(cursor.name, key, number)
+        value = _read_value(cursor, key)
+        if is_used(key) and value != ():
+            metadata[key] = value
     return metadata
+
+
+def _read_value(cursor: _Cursor, key: str) -> Any:
+    """What stands behind a key; an empty tuple for what is stepped over."""
+    number = cursor.take(_U32)
+    if number == _ARRAY:
+        return _read_array(cursor, key)
+    if number in _SCALARS:
+        return cursor.take(_SCALARS[number])
+    if number == _TEXT and is_used(key):
+        return cursor.text()
+    if number == _TEXT:
+        cursor.skip_text()
+        return ()
+    raise faults.unknown_entry(cursor.name, key, number)
 
 
 def _read_array(cursor: _Cursor, key: str) -> tuple[int, ...]:
     """A short array of whole numbers; nothing for others, which are stepped over."""
     number = cursor.take(_U32)
     count = cursor.take(_U64)
-    cursor.lengths[key] = count
+    if is_used(key):
+        cursor.lengths[key] = count
     if number == _TEXT:
         cursor.skip_texts(count)
-    elif number in _WHOLE and count <= MAX_KEPT_NUMBERS:
-        return tuple(cursor.take(_SCALARS[number]) for _ in range(count))
-    elif number in _SCALARS:
-        cursor.skip(count * _SCALARS[number].size)
-    else:
+    elif number not in _SCALARS:
         raise faults.unknown_entry(cursor.name, key, number)
+    elif is_used(key) and number in _WHOLE and count <= min(MAX_KEPT_NUMBERS, cursor.numbers_left):
+        cursor.numbers_left -= count
+        return cursor.take_all(struct.Struct(f"<{count}{_SCALARS[number].format[-1]}"))
+    else:
+        cursor.skip(count * _SCALARS[number].size)
     return ()
 
 

@@ -17,6 +17,35 @@ _GUESSED_FILE_TYPE = 1024  # llama.cpp's flag for a file type that it has worked
 
 _BOTH_DIRECTIONS = ("llama-embed", "t5", "dream", "llada", "llada-moe", "rnd1")
 """Architectures that llama.cpp computes so without a word of it in the file; encoders do besides."""
+_USED = frozenset(
+    {
+        "general.alignment",
+        "general.architecture",
+        "general.file_type",
+        "general.name",
+        "general.type",
+        "split.count",
+        "tokenizer.chat_template",
+        "tokenizer.ggml.model",
+        "tokenizer.ggml.tokens",
+    }
+)
+_USED_OF_ARCHITECTURE = (
+    ".attention.causal",
+    ".attention.head_count",
+    ".attention.head_count_kv",
+    ".attention.key_length",
+    ".attention.value_length",
+    ".block_count",
+    ".context_length",
+    ".embedding_length",
+    ".expert_count",
+    ".expert_used_count",
+    ".feed_forward_length",
+    ".pooling_type",
+    ".vocab_size",
+)
+"""Each stands behind the name of the architecture, which may come later in the file."""
 
 Metadata = dict[str, Any]
 """Numbers, texts, and tuples of a few whole numbers."""
@@ -138,6 +167,11 @@ class ModelHeader:
         return (
             Purpose.EMBEDDING if told or self.encoder or self.architecture == "llama-embed" else Purpose.CHAT
         )
+
+
+def is_used(key: str) -> bool:
+    """Whether `describe` looks at the entry of that name: others need not be kept."""
+    return key in _USED or key.endswith(_USED_OF_ARCHITECTURE)
 
 
 def describe(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import shutil
+import stat
 import time
 from contextlib import ExitStack, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.faults import is_too_large
@@ -24,7 +27,6 @@ from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     OnProgress = Callable[[int, int], object]
 
 _BLOCK_BYTES = 1 << 20
+_NO_PROGRAM = 0o666
 _EMPTY_NAMES = frozenset({"model", "models", "hf", "tmp", "output", "unknown", "none", "gguf"})
 _LONGEST_NAME = 100
 _NO_SPACE = "Free some space, or link the model in place of copying it."
@@ -185,16 +188,20 @@ class _Bringer:
 
     def _copy(self, source: Path, target: Path) -> None:
         if source.is_dir():
-            target.mkdir()
-            for inner in source.iterdir():
+            target.mkdir(mode=stat.S_IMODE(source.stat().st_mode) | stat.S_IRWXU)
+            for inner in filter(Path.is_file, source.iterdir()):  # PowerInfer looks for nothing else there
                 self._copy(inner, target / inner.name)
             return
         partial = target.with_name(f".{target.name}.importing")
         _forget_interrupted(partial)
-        new = partial.open("xb")  # if there is one, it is another's, and not to be deleted below
+        # Whom the original shuts out does not see the copy, either, nor while it is made.
+        mode = stat.S_IMODE(source.stat().st_mode) & _NO_PROGRAM | stat.S_IWUSR
+        # If there is one, it is another's, and not to be deleted below.
+        new = open(partial, "xb", opener=functools.partial(os.open, mode=mode))  # noqa: SIM115
         try:
             with new, source.open("rb") as old:
                 while block := old.read(_BLOCK_BYTES):
+                    require_space(partial.parent, len(block), _NO_SPACE)
                     new.write(block)
                     self._copied_bytes += len(block)
                     self._on_bytes(self._copied_bytes, self._total_bytes)

@@ -19,6 +19,7 @@ from tray_app.phrases import phrase
 from tray_app.system.child import Launch, lines_of
 from tray_app.system.environment import engine_environment
 from tray_app.system.executable import find_on_path
+from tray_app.system.files import make_own
 from tray_app.system.process import ask
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _TYPE = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.MULTILINE)
 _TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _MARGIN = 1.2  # mixes keep some tensors in a larger type
 _LAST_LINES = 3
+_NO_SPACE = "Free some space, or give another place."
 _REASON = "llama_model_quantize: "
 
 
@@ -84,10 +86,11 @@ def quantize(
     _refuse(header, quantizer, source, target, type_name)
     partial = target.with_name(f".{target.name}.quantizing")
     argv = (str(quantizer.program), str(source.absolute()), str(partial.absolute()), type_name)
+    _take_place(partial)
     try:
         with tempfile.TemporaryDirectory() as folder:  # it leaves logs where it runs
             child = launcher.launch(Launch(argv, engine_environment(), Path(folder)))
-            _watch(child, source.name, on_tensor)
+            _watch(child, source.name, target.parent, on_tensor)
         if read_header(partial).sparse is not header.sparse:
             raise ModelError(
                 phrase("{name} could not be quantized", name=source.name),
@@ -140,7 +143,7 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
             else phrase("{type} is no type for this dense model.", type=type_name),
             phrase("Choose one of: {names}", names=", ".join(types)),
         )
-    if target.exists():
+    if os.path.lexists(target):
         raise ModelError(
             title, phrase("{target} is there already.", target=target), "Give another name, or remove it."
         )
@@ -150,15 +153,28 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
             phrase("There is no folder {folder}.", folder=target.parent),
             "Make it, or give another place.",
         )
-    require_space(target.parent, needed_bytes(header, type_name), "Free some space, or give another place.")
+    require_space(target.parent, needed_bytes(header, type_name), _NO_SPACE)
 
 
-def _watch(child: Child, name: str, on_tensor: Callable[[int, int], object]) -> None:
-    """Report what the program prints until it ends; `ModelError` if it fails."""
+def _take_place(partial: Path) -> None:
+    """Make the file that the program writes: it would follow a link. `ModelError` if that cannot be."""
+    try:
+        make_own(partial)
+    except OSError as exc:
+        raise ModelError(
+            phrase("{name} cannot be written", name=partial.name),
+            phrase("{reason} ({path}).", reason=exc.strerror or exc, path=partial),
+            "Delete it if nobody needs it, and check that you may write there; or give another place.",
+        ) from exc
+
+
+def _watch(child: Child, name: str, folder: Path, on_tensor: Callable[[int, int], object]) -> None:
+    """Report what the program prints until it ends; `ModelError` if it fails or fills the folder's disk."""
     last: list[str] = []
     try:
         for line in lines_of(child):
             if found := _TENSOR.match(line):
+                require_space(folder, 0, _NO_SPACE)
                 on_tensor(int(found[1]), int(found[2]))
             if line:
                 last = [*last, line][-_LAST_LINES:]

@@ -9,40 +9,43 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import HTTPError
-
 from tray_app.download.address import HUGGING_FACE
-from tray_app.download.faults import broken_body
+from tray_app.download.answer import pieces_of
+from tray_app.download.faults import broken_transfer
 from tray_app.download.naming import last_name
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
-from tray_app.download.source import describe, parse_source
+from tray_app.download.source import answered_span, describe, parse_source
+from tray_app.errors import DownloadError
 from tray_app.models import faults
 from tray_app.models.files import split_of
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import Role
 from tray_app.models.library import Model
 from tray_app.models.naming import plain_id
-from tray_app.phrases import presentable
+from tray_app.phrases import phrase, presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests import Response
-
     from tray_app.download.source import RemoteFile, Source
+    from tray_app.models.files import Split
     from tray_app.models.header import ModelHeader
 
 _TIMEOUT_S = (10.0, 30.0)
+_LONGEST_READ_S = 120.0
+"""A person waits for it. The longest headers take as long at 200 KB/s."""
+MOST_PARTS = 200
+"""A name alone makes the app fetch so many files. The largest models have some sixty."""
 _PLACE_IN_SPLIT = re.compile(r"-\d{5}-of-(?=\d{5}\.gguf)")
 
 
 def all_parts(text: str) -> tuple[str, ...]:
     """The addresses of all files of the model that one of them belongs to; only itself if it is not split.
 
-    `DownloadError` if `text` is no address.
+    `DownloadError` if `text` is no address, or there would be more than `MOST_PARTS`.
     """
-    split = split_of(Path(parse_source(text).file_name).stem)
+    split = _split_of(parse_source(text))
     if split is None:
         return (text,)
     return tuple(dict.fromkeys(_numbered(text, number) for number in range(1, split.count + 1)))
@@ -73,14 +76,30 @@ def peek(text: str, session_factory: Callable[[], Session] = Session, endpoint: 
 
 
 def _parts(source: Source) -> tuple[Source, ...]:
-    """All files of the model that one of them belongs to, in order."""
-    split = split_of(Path(source.file_name).stem)
+    """All files of the model that one of them belongs to, in order. `DownloadError` as `all_parts`."""
+    split = _split_of(source)
     if split is None:
         return (source,)
     return tuple(
         replace(source, url=_numbered(source.url, number), file_name=_numbered(source.file_name, number))
         for number in range(1, split.count + 1)
     )
+
+
+def _split_of(source: Source) -> Split | None:
+    split = split_of(Path(source.file_name).stem)
+    if split and split.count > MOST_PARTS:
+        raise DownloadError(
+            "The model has too many files",
+            phrase(
+                "By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.",
+                name=source.file_name,
+                count=split.count,
+                most=MOST_PARTS,
+            ),
+            "Fetch them with another program, and put all of them into the models folder.",
+        )
+    return split
 
 
 def _numbered(text: str, number: int) -> str:
@@ -101,10 +120,9 @@ def _peek_file(session: Session, source: Source) -> _File:
     """The header of one file, and its size: as the server tells it, else as the header implies it."""
     told: RemoteFile | None = None
 
-    def fetch(data: bytes, wanted_bytes: int) -> bytes:
+    def fetch(data: bytearray, wanted_bytes: int) -> None:
         nonlocal told
-        data, told = _fetch(session, source, data, wanted_bytes)
-        return data
+        told = _fetch(session, source, data, wanted_bytes)
 
     header = read_growing(source.file_name, fetch)
     implied_bytes = header.implied_size_bytes
@@ -116,27 +134,15 @@ def _peek_file(session: Session, source: Source) -> _File:
     return _File(name, size_bytes, header)
 
 
-def _fetch(session: Session, source: Source, data: bytes, wanted_bytes: int) -> tuple[bytes, RemoteFile]:
-    """The first `wanted_bytes` of a file of which `data` is known already, and what the server says of it."""
+def _fetch(session: Session, source: Source, data: bytearray, wanted_bytes: int) -> RemoteFile:
+    """Add to the first bytes of a file up to `wanted_bytes`; what the server says of it."""
     asked = {"Range": f"bytes={len(data)}-{wanted_bytes - 1}"}
     hops = session.get_hops(source.url, asked, _TIMEOUT_S)
     with closing(hops[-1]) as answer:
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-            data = b""  # the server does not know ranges: it sends the file from its first byte on
-        data += _read(answer, wanted_bytes - len(data))
-    return data, describe(source, [hop.headers for hop in hops])
-
-
-def _read(answer: Response, limit_bytes: int) -> bytes:
-    """At most so many bytes of the body; fewer only at its end."""
-    pieces: list[bytes] = []
-    while limit_bytes > 0:
-        try:
-            piece: bytes = answer.raw.read(limit_bytes, decode_content=False)
-        except HTTPError as exc:
-            raise broken_body(exc) from exc
-        if not piece:
-            break
-        pieces.append(piece)
-        limit_bytes -= len(piece)
-    return b"".join(pieces)
+            data.clear()  # the server does not know ranges: it sends the file from its first byte on
+        elif (answered_span(answer.headers) or (None,))[0] != len(data):
+            raise broken_transfer("The server sent another piece of the file than it was asked for.")
+        for piece in pieces_of(answer, wanted_bytes - len(data), _LONGEST_READ_S):
+            data += piece
+    return describe(source, [hop.headers for hop in hops])

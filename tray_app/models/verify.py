@@ -11,7 +11,7 @@ from tray_app.models import faults
 from tray_app.models.files import checksum_file, parts_of
 from tray_app.models.gguf import read_header
 from tray_app.phrases import phrase
-from tray_app.system.files import PUBLIC, write_atomically
+from tray_app.system.files import PUBLIC, read_regular, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,8 @@ class Check(StrEnum):
 
 def note_checksum(part: Path, sha256: str) -> None:
     """Keep the digest of a file that has just arrived, in the form of `sha256sum`. `OSError`."""
-    write_atomically(checksum_file(part), f"{sha256} *{part.name}\n".encode(), mode=PUBLIC)
+    line = f"{sha256} *{part.name}\n".encode(errors="surrogateescape")
+    write_atomically(checksum_file(part), line, mode=PUBLIC, through_links=False)
 
 
 def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
@@ -69,7 +70,7 @@ def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
 def known_checksum(part: Path) -> str | None:
     """The digest that was kept for a file, or that its publisher has put beside it; None if there is none."""
     try:
-        found = _LINE.fullmatch(checksum_file(part).read_text("utf-8").lower())
-    except (OSError, UnicodeDecodeError):
+        found = _LINE.fullmatch(read_regular(checksum_file(part)).decode(errors="replace").lower())
+    except OSError:
         return None
     return found[1] if found else None

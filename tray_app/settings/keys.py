@@ -63,6 +63,8 @@ HUGGING_FACE = Key(
 )
 KEYS = (GATEWAY, REMOTE, HUGGING_FACE)
 
+_WEB_PORTS = {"http": 80, "https": 443}
+
 KeyChanges = Mapping[str, str | None]
 """What is to be kept under these names; None: it is to be forgotten."""
 
@@ -95,6 +97,23 @@ def read_key(text: str) -> str:
 def token_hosts(settings: Settings) -> frozenset[str | None]:
     """Hugging Face and its mirror: each has a token of its own, kept under its name."""
     return frozenset({HUGGING_FACE.name, urlsplit(settings.hf_endpoint).hostname})
+
+
+def token_name(address: str, settings: Settings) -> str | None:
+    """Under which name the token is kept that may be sent to an address: that of its host.
+
+    None if it is neither Hugging Face's nor the mirror's: another port of the same host is another's.
+    """
+    for site in (f"https://{HUGGING_FACE.name}", settings.hf_endpoint):
+        if place_of(address) == place_of(site):
+            return urlsplit(site).hostname
+    return None
+
+
+def place_of(address: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of an address: whoever has the same is the same server."""
+    parts = urlsplit(address.strip())
+    return parts.scheme, parts.hostname, parts.port or _WEB_PORTS.get(parts.scheme)
 
 
 def check_changes(changes: KeyChanges, settings: Settings) -> None:

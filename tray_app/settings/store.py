@@ -7,9 +7,8 @@ in the meantime are kept, and a file with a fault is never overwritten without a
 from __future__ import annotations
 
 import re
-import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from tomlkit.exceptions import TOMLKitError
 from tray_app.errors import SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
-from tray_app.system.files import write_atomically
+from tray_app.system.files import read_regular, write_atomically
 from tray_app.system.lock import locked
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ VERSION = 2
 """Of what a settings file means, told by its key `version`; a file without one is of version 1."""
 _VERSION_KEY = "version"
 _CONTEXT_IN_1 = 2048
+_LARGEST_BYTES = 1 << 18
+"""Fifty times what all settings take; a reader that keeps comments takes seconds for more."""
 
 
 class SettingsStore:
@@ -147,13 +148,16 @@ class _Content:
 def _read(path: Path) -> _Content:
     text = ""
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # Windows' editors begin a file with a mark
+        text = read_regular(path, _LARGEST_BYTES).decode("utf-8-sig")  # Windows' editors put a mark first
         document = tomlkit.parse(text)
+        plain = document.unwrap()
     except FileNotFoundError:
         return _Content()
-    except (OSError, UnicodeDecodeError, TOMLKitError) as exc:
+    except OSError as exc:
+        return _Content(problem=_unusable(path, exc.strerror or str(exc)))
+    except (ValueError, TOMLKitError, RecursionError) as exc:  # ValueError: also bytes that are no letters
         return _Content(text=text, problem=_unusable(path, str(exc)))
-    plain, values, faults = document.unwrap(), {}, {}
+    values, faults = {}, {}
     for entry in FIELDS:
         if entry.name in plain:
             try:
@@ -236,8 +240,10 @@ def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozen
 def _keep_a_copy(path: Path, content: _Content) -> None:
     """Copy the file beside itself: `.bak` each time, `.broken` where something in it could not be read.
 
-    One of an earlier version is kept as `.v1` besides, which later changes leave alone.
+    One of an earlier version is kept as `.v1` besides, which later changes leave alone. `OSError` if what is
+    there cannot be copied: then it must not be replaced, either.
     """
-    if path.exists():
+    with suppress(FileNotFoundError):
+        before = read_regular(path, _LARGEST_BYTES)
         for suffix in (".broken",) if content.problem else (".bak", ".v1") if content.earlier else (".bak",):
-            shutil.copy2(path, path.with_name(path.name + suffix))
+            write_atomically(path.with_name(path.name + suffix), before)

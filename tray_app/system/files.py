@@ -1,5 +1,8 @@
 """Small files, written so that a crash leaves the old content or the new; and what may be wrong with them.
 
+What others may have put into a file's place (a link, a pipe, a device, gigabytes) is seen before it is read
+or written: nothing is waited for, nothing is written through it, and no more is read than there may be.
+
 What the app keeps for itself (settings, state, logs) is for this user alone, whatever the umask: it names
 models, addresses and what went wrong. On Windows the folders of a profile are private by themselves.
 """
@@ -12,6 +15,7 @@ import secrets
 import stat
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +24,7 @@ from tray_app.errors import AppError
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from io import FileIO
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `msgspec.json.decode` raises for bytes that are not the JSON they should be: a file that a power cut
@@ -32,6 +36,18 @@ PUBLIC = 0o644
 """For what is not the app's own: the person's umask may still say less."""
 _PRIVATE_FOLDER = 0o700
 _OTHERS = 0o077
+
+SMALL_FILE_BYTES = 1 << 20
+"""The largest file of settings, lists, journals or digests: the real ones have some kilobytes."""
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+"""Should a pipe or a terminal have taken a file's place, nobody waits for it."""
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_REPARSE_POINT = 0x400  # Windows' mark on links, and on files that are kept in a cloud
+_STANDS_FOR_ANOTHER = 0x20000000  # the bit of a reparse tag that tells links from those
+
+
+class NotOurFileError(OSError):
+    """Something else has the name of a file of ours: nothing is read or written through it."""
 
 
 def private_folder(folder: Path) -> None:
@@ -47,16 +63,33 @@ def open_private(path: str | Path, flags: int) -> int:
     return os.open(path, flags, mode=PRIVATE)
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+def read_regular(path: Path, most_bytes: int = SMALL_FILE_BYTES) -> bytes:
+    """The content of a small file. `OSError` as usual, also if it is larger or no ordinary file.
+
+    A link is followed: where it leads decides.
+    """
+    _require_regular(path.stat(), path)  # first: to open a device may do something already
+    with open(path, "rb", opener=partial(_open_with, _WITHOUT_WAITING)) as file:
+        _require_regular(os.fstat(file.fileno()), path)
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"It has more than {most_bytes:,} bytes", str(path))
+    return content
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, through_links: bool = True) -> None:
     """Replace the file at `path` by `content` through a temporary file beside it. `OSError` as usual.
 
-    A symbolic link stays a link: what it points to is replaced. Missing folders are made. `mode` says who may
-    read it at most: nobody whom the file shut out before, or whom the person's umask keeps from new files.
+    A symbolic link stays a link: what it points to is replaced; with `through_links` False it is refused, as
+    everything is that is no ordinary file. Missing folders are made. `mode` says who may read it at most:
+    nobody whom the file shut out before, or whom the person's umask keeps from new files.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path)) if through_links else path
     target.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
-        mode &= target.stat().st_mode | stat.S_IWUSR
+        there = target.lstat()
+        _require_regular(there, target)
+        mode &= there.st_mode | stat.S_IWUSR
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
@@ -69,22 +102,66 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE) -> None
         raise
 
 
-def read_regular(path: Path, most_bytes: int) -> bytes:
-    """What is in a file of at most so many bytes; `OSError` if it has more, or is a device, pipe or folder.
+def is_own(path: Path) -> bool:
+    """Whether there is a file that this app may write to; False if there is nothing.
 
-    Such files are often put where a program reads: it would wait, or read, for ever.
+    `NotOurFileError` if what is there is a link, a pipe or the like, one of several names of a file, or
+    somebody else's: then what is written would go to another place than the name says.
     """
-    with open(path, "rb", opener=_open_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "It is not a regular file", str(path))
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"It has more than {most_bytes:,} bytes", str(path))
-    return content
+    try:
+        _require_own(path.lstat(), path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for a writer
+def open_own(path: Path) -> FileIO:
+    """Open a file for reading and writing that `is_own`. `OSError`, above all `NotOurFileError`."""
+    is_own(path)
+    opener = partial(_open_with, _NO_LINK | _WITHOUT_WAITING)
+    file = open(path, "r+b", buffering=0, opener=opener)  # noqa: SIM115  the caller closes it
+    try:
+        _require_own(os.fstat(file.fileno()), path)  # it may have been exchanged meanwhile
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def make_own(path: Path) -> None:
+    """Make an empty file; one that is there is given up if it `is_own`. `OSError`, as `open_own`."""
+    if is_own(path):
+        path.unlink()
+    path.open("xb").close()
+
+
+def _open_with(more: int, path: str | Path, flags: int) -> int:
+    return os.open(path, flags | more)
+
+
+def _require_regular(info: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(info.st_mode):
+        raise NotOurFileError(errno.EISDIR, "It is a folder", str(path))
+    if _is_link(info):
+        raise NotOurFileError(errno.ELOOP, "It is a link", str(path))
+    if not stat.S_ISREG(info.st_mode):
+        raise NotOurFileError(errno.EINVAL, "It is not an ordinary file", str(path))
+
+
+def _require_own(info: os.stat_result, path: Path) -> None:
+    _require_regular(info, path)
+    if info.st_nlink > 1:
+        raise NotOurFileError(errno.EMLINK, "The same file has another name elsewhere", str(path))
+    # Whom the folder belongs to could exchange the file anyway; on foreign disks, everything is one user's.
+    if os.name == "posix" and info.st_uid not in {os.geteuid(), path.parent.stat().st_uid}:
+        raise NotOurFileError(errno.EPERM, "It belongs to another user", str(path))
+
+
+def _is_link(info: os.stat_result) -> bool:
+    """Also Windows' other kinds of links, but not a file whose content lies in a cloud."""
+    if getattr(info, "st_file_attributes", 0) & _REPARSE_POINT:
+        return bool(getattr(info, "st_reparse_tag", 0) & _STANDS_FOR_ANOTHER)
+    return stat.S_ISLNK(info.st_mode)
 
 
 def unwritable(exc: OSError) -> AppError:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from tray_app.system.files import NOT_JSON, private_folder
+from tray_app.system.files import NOT_JSON, private_folder, read_regular
 
 _LEAVINGS = "leavings.json"
 _NAME = re.compile(r"^(\d+)-")
@@ -42,7 +42,7 @@ class RunFolder:
     def remove(self) -> None:
         """Remove everything; what is still in use is left to the next `sweep`."""
         try:
-            leavings = msgspec.json.decode((self.path / _LEAVINGS).read_bytes(), type=list[str])
+            leavings = msgspec.json.decode(read_regular(self.path / _LEAVINGS), type=list[str])
         except (OSError, *NOT_JSON):  # there are none
             leavings = []
         try:

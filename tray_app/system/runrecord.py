@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from tray_app.system.files import NOT_JSON, write_atomically
+from tray_app.system.files import NOT_JSON, read_regular, write_atomically
 from tray_app.system.process import descendants
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def reap(folder: Path) -> tuple[int, ...]:
     ended = []
     for path in folder.glob(_PATTERN):
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+            record = msgspec.json.decode(read_regular(path), type=RunRecord)
         except (OSError, *NOT_JSON):
             left_over = []
         else:

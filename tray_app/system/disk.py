@@ -1,0 +1,35 @@
+"""The room on a disk, and how much of it is left to other programs. Any thread."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_RESERVE_BYTES = 1_000_000_000
+RESERVE_SHARE = 0.02
+"""The smaller of the two stays free. On a full disk no program can save what people work on, and the system
+itself fails; a gigabyte keeps all that going for hours. Of a small disk or stick that would be too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is on a disk."""
+
+    free_bytes: int
+    reserve_bytes: int
+    """What of it this app does not take."""
+
+    @property
+    def usable_bytes(self) -> int:
+        """What this app may still take; negative if others have taken of the reserve."""
+        return self.free_bytes - self.reserve_bytes
+
+
+def room_in(folder: Path) -> Room:
+    """The room on the disk of a folder. `OSError` if it cannot be told."""
+    usage = shutil.disk_usage(folder)
+    return Room(usage.free, min(MOST_RESERVE_BYTES, int(usage.total * RESERVE_SHARE)))
