@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 SEED = 10
 AWAITED = {
-    "own-models/5000-digits": "models/catalog.py",
-    "own-models/lists-in-lists": "models/catalog.py",
     "journals/absolute-path": "download/part.py",
     "journals/out-of-the-folder": "download/part.py",
     "journals/size-below-zero": "download/part.py",
@@ -29,7 +27,6 @@ AWAITED = {
     "journals/spans-backwards": "download/part.py",
     "journals": "download/part.py",
     "servers/5000-digits-in-content-length": "download/source.py",
-    "servers/5000-digits-in-content-range": "download/source.py",
     "servers/5000-digits-in-x-linked-size": "download/source.py",
     "servers/location-that-is-none": "download/naming.py",
     "servers/nul-in-an-encoded-name": "download/naming.py",
