@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from tray_app.gateway.faults import decode_answer, engine_faults
+from tray_app.gateway.faults import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Tokenizer:
         body = msgspec.json.encode(_Content(text, add_special))
         with engine_faults():
             async with self._session.post(upstream.url("/tokenize"), data=body) as answer:
-                return decode_answer(await answer.read(), _Tokens).tokens
+                return decode_answer(await whole_answer(answer), _Tokens).tokens
 
 
 async def too_long_prompts(
