@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import socket
+from collections import deque
+from contextlib import suppress
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from tray_app.gateway.limits import LOOK_AT_CLIENTS_S, MAX_UNREAD_BYTES
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterable
 
     from tray_app.gateway.wire import Connection, WireServer
@@ -59,20 +62,41 @@ class Doorkeeper:
         listening.setblocking(False)
         while True:
             try:
-                client, _ = await loop.sock_accept(listening)
+                first, _ = await loop.sock_accept(listening)
+                first.setblocking(False)
             except OSError as exc:
                 await self._recover(exc)
                 continue
             self._exhausted = False
-            self._clients.add(client)
-            try:
-                await self._make_room()
-            except asyncio.CancelledError:
+            await self._let_in(self._all_that_wait(first, listening))
+
+    def _all_that_wait(self, first: socket.socket, listening: socket.socket) -> deque[socket.socket]:
+        """Everybody who has come by now, in order. Of a crowd, those who say nothing are not begun with."""
+        came = deque((first,))
+        with suppress(OSError):  # nobody else, or no more descriptors: the rest waits
+            while True:
+                client, _ = listening.accept()
+                client.setblocking(False)
+                came.append(client)
+                if len(came) > self._most:
+                    silent = next((one for one in came if not _speaks(one)), None)
+                    if silent is None:
+                        break
+                    came.remove(silent)
+                    silent.close()
+        return came
+
+    async def _let_in(self, came: deque[socket.socket]) -> None:
+        self._clients.update(came)
+        try:
+            while came:
+                await self._make_room(len(came) - 1)
+                task = asyncio.create_task(self._begin(came.popleft()))
+                self._beginnings.add(task)
+                task.add_done_callback(self._beginnings.discard)
+        finally:  # at the end, those who were not let in any more
+            for client in came:
                 client.close()
-                raise
-            task = asyncio.create_task(self._begin(client))
-            self._beginnings.add(task)
-            task.add_done_callback(self._beginnings.discard)
 
     async def _begin(self, client: socket.socket) -> None:
         try:
@@ -86,27 +110,28 @@ class Doorkeeper:
             if not self._exhausted:
                 _logger.warning("No connection can be taken just now: %s", exc)
             self._exhausted = True
-            if idle := self._longest_idle():
+            for idle in self._longest_idle():
                 self._server.open[idle].abort()
         await asyncio.sleep(_AGAIN_S)
 
-    async def _make_room(self) -> None:
+    async def _make_room(self, behind: int) -> None:
+        """Until one more may be begun with; `behind` it are so many that have come, too."""
         async with self._door:
-            while not self._has_room():
+            while (over := self._too_many()) > behind:
                 self._server.changed.clear()
-                if idle := self._longest_idle():
+                for idle in self._longest_idle(over):
                     self._server.open[idle].abort()
                 await self._server.changed.wait()
 
-    def _has_room(self) -> bool:
-        """Whether no more are open than may be, with the one that has just come."""
+    def _too_many(self) -> int:
+        """How many more are open than may be."""
         if len(self._clients) > self._most:
             self._clients = {client for client in self._clients if client.fileno() >= 0}
-        return len(self._clients) <= self._most
+        return len(self._clients) - self._most
 
-    def _longest_idle(self) -> Connection | None:
+    def _longest_idle(self, number: int = 1) -> list[Connection]:
         idle = [one for one in self._server.open if not one.is_busy]
-        return min(idle, key=lambda one: one.idle_since_s, default=None)
+        return nsmallest(number, idle, key=lambda one: one.idle_since_s)
 
     async def _watch(self) -> None:
         every_s = min(LOOK_AT_CLIENTS_S, self._patience_s / 2)
@@ -127,3 +152,14 @@ class Doorkeeper:
                 break
             total -= unread[connection]
             self._server.open[connection].abort()
+
+
+def _speaks(client: socket.socket) -> bool:
+    """Whether a client has sent something already, or has gone."""
+    try:
+        client.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -39,7 +39,18 @@ def engine_faults() -> Iterator[None]:
         ) from exc
 
 
-async def whole_answer(answer: aiohttp.ClientResponse, most_bytes: int = limits.MAX_ANSWER_BYTES) -> bytes:
+class Looker(Protocol):
+    """Looks at an answer as it arrives."""
+
+    def add(self, piece: bytes) -> None:
+        """Look at what comes next; `ApiError` if the answer cannot be used."""
+
+
+async def whole_answer(
+    answer: aiohttp.ClientResponse,
+    most_bytes: int = limits.MAX_ANSWER_BYTES,
+    looked_at_by: Looker | None = None,
+) -> bytes:
     """The body of an engine's answer; 502 if it is larger than any that is right, or takes too long."""
     pieces: list[bytes] = []
     size = 0
@@ -50,6 +61,8 @@ async def whole_answer(answer: aiohttp.ClientResponse, most_bytes: int = limits.
                 size += len(piece)
                 if size > most_bytes:
                     raise too_large(most_bytes)
+                if looked_at_by:
+                    looked_at_by.add(piece)
     except TimeoutError as exc:
         raise ApiError(502, "The engine's answer did not end.", code="engine_answer", final=True) from exc
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tray_app.gateway import limits
 from tray_app.gateway.faults import RETRY_AFTER_S
-from tray_app.gateway.jsonshape import check_body
+from tray_app.gateway.jsonshape import BodyShape
 from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Intake:
         if (request.content_length or 0) > most_bytes:
             raise _too_large(most_bytes)
         await _ask_for(request)
-        data = bytearray()
+        data, shape = bytearray(), BodyShape()
         deadline_s = asyncio.get_running_loop().time() + self._most_s
         late_s = asyncio.get_running_loop().time() + self._grace_s
         try:
@@ -67,13 +67,12 @@ class Intake:
                     if len(data) > most_bytes:
                         raise _too_large(most_bytes)
                     held.count(len(data))
+                    shape.add(chunk)
                     earned_s = len(data) / limits.LEAST_BODY_BYTES_PER_S
                     clock.reschedule(min(late_s + earned_s, deadline_s))
         except TimeoutError as exc:
             raise ApiError(408, "The body did not arrive in time: it came too slowly.") from exc
-        body = bytes(data)
-        check_body(body)
-        return body
+        return bytes(data)
 
     @contextmanager
     def holding(self) -> Iterator[Held]:

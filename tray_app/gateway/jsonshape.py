@@ -1,12 +1,10 @@
 """Whether JSON is built so that it costs far more than its size: keys, depth, digits, values. Pure.
 
-Everything here is a search by the machine's own routines: a body of 32 MiB takes some hundredths of a second,
-and one that is refused not more.
+Looked at piece by piece as it arrives, by searches in the machine's own code: what is long in usual JSON are
+texts, and those are only skipped.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from tray_app.gateway import limits
 from tray_app.gateway.openai import ApiError
@@ -18,64 +16,94 @@ _CLOSING = b"}]"
 _COLON = ord(":")
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
-    """What there is too much of, in words."""
+class Shape:
+    """What there is of each in a JSON text, and the first of it that is too much."""
 
-    words: str
+    def __init__(self, most_strings: int) -> None:
+        self._most_strings = self._most_brackets = most_strings
+        self._backslash = b""
+        self._in_string = False
+        self._quotes = self._numbers = self._brackets = 0
+        self._digits = b""
+        self._keys = [0]
+        self.excess: str | None = None
+        """In words; None while there is not too much of anything."""
 
+    def add(self, piece: bytes) -> None:
+        """Look at what comes next."""
+        if self.excess is None:
+            self.excess = self._too_much(self._outside_of_strings(piece))
 
-def check_body(data: bytes) -> None:
-    """Refuse a body that would keep an engine, or us, busy for minutes; `ApiError` 400."""
-    if found := excess(data, limits.MAX_STRINGS):
-        raise ApiError(400, f"The body has {found.words}.", code="body_too_complex")
+    def _outside_of_strings(self, piece: bytes) -> bytes:
+        """The piece with a quotation mark in place of each string."""
+        piece = self._backslash + piece
+        whole = piece.rstrip(b"\\")
+        self._backslash = b"\\" * ((len(piece) - len(whole)) % 2)  # belongs to what comes next
+        if b"\\" in whole:
+            whole = whole.replace(b"\\\\", b"").replace(b'\\"', b"")
+        quotes = whole.count(b'"')
+        self._quotes += quotes
+        if self._quotes > 2 * self._most_strings:
+            return b""
+        outside = whole.split(b'"')[self._in_string :: 2]
+        self._in_string ^= bool(quotes % 2)
+        return b'"'.join(outside)
 
+    def _too_much(self, outside: bytes) -> str | None:
+        if self._quotes > 2 * self._most_strings:
+            return f"more than {self._most_strings} texts and names"
+        self._numbers += outside.count(b",")
+        if self._numbers > limits.MAX_NUMBERS:
+            return f"more than {limits.MAX_NUMBERS} values"
+        digits = self._digits + outside.translate(_DIGITS)
+        if _LONG_NUMBER in digits:
+            return f"a number of more than {limits.MAX_DIGITS} digits"
+        self._digits = digits[-limits.MAX_DIGITS :]
+        return self._too_nested(outside.translate(None, _BUT_STRUCTURE))
 
-def check_answer(data: bytes) -> None:
-    """Refuse such an answer of a remote server; `ApiError` 502."""
-    if found := excess(data, limits.MAX_ANSWER_STRINGS):
-        raise ApiError(
-            502, f"The remote server's answer has {found.words}.", code="engine_answer", final=True
-        )
-
-
-def excess(data: bytes, most_strings: int) -> Excess | None:
-    """What a JSON text has too much of; None if it is of a usual build, or no JSON at all."""
-    if (
-        len(data) <= limits.MAX_DIGITS
-        and data.count(b":") <= limits.MAX_KEYS
-        and data.count(b"{") + data.count(b"[") <= limits.MAX_DEPTH
-    ):
+    def _too_nested(self, structure: bytes) -> str | None:
+        """The same for nothing but brackets and colons."""
+        self._brackets += structure.count(b"{") + structure.count(b"[")
+        if self._brackets > self._most_brackets:
+            return f"more than {self._most_brackets} objects and lists"
+        keys = self._keys
+        for sign in structure:
+            if sign == _COLON:
+                keys[-1] += 1
+                if keys[-1] > limits.MAX_KEYS:
+                    return f"an object with more than {limits.MAX_KEYS} keys"
+            elif sign not in _CLOSING:
+                keys.append(0)
+                if len(keys) > limits.MAX_DEPTH + 1:
+                    return f"more than {limits.MAX_DEPTH} objects and lists within each other"
+            elif len(keys) > 1:  # else it is no JSON: whoever reads it says so
+                keys.pop()
         return None
-    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') > 2 * most_strings:
-        return Excess(f"more than {most_strings} texts and names")
-    outside = b'"'.join(plain.split(b'"')[::2])
-    del plain
-    if outside.count(b",") > limits.MAX_NUMBERS:
-        return Excess(f"more than {limits.MAX_NUMBERS} values")
-    if _LONG_NUMBER in outside.translate(_DIGITS):
-        return Excess(f"a number of more than {limits.MAX_DIGITS} digits")
-    return _nested_excess(outside.translate(None, _BUT_STRUCTURE), most_strings)
 
 
-def _nested_excess(structure: bytes, most_brackets: int) -> Excess | None:
-    """The same for nothing but brackets and colons."""
-    brackets = structure.count(b"{") + structure.count(b"[")
-    if brackets > most_brackets:
-        return Excess(f"more than {most_brackets} objects and lists")
-    if brackets <= limits.MAX_DEPTH and structure.count(b":") <= limits.MAX_KEYS:
-        return None
-    keys = [0]
-    for sign in structure:
-        if sign == _COLON:
-            keys[-1] += 1
-            if keys[-1] > limits.MAX_KEYS:
-                return Excess(f"an object with more than {limits.MAX_KEYS} keys")
-        elif sign not in _CLOSING:
-            keys.append(0)
-            if len(keys) > limits.MAX_DEPTH + 1:
-                return Excess(f"more than {limits.MAX_DEPTH} objects and lists within each other")
-        elif len(keys) > 1:  # else it is no JSON: whoever reads it says so
-            keys.pop()
-    return None
+class BodyShape(Shape):
+    """That of a request: 400 for what would keep an engine, or us, busy for minutes."""
+
+    def __init__(self) -> None:
+        super().__init__(limits.MAX_STRINGS)
+
+    def add(self, piece: bytes) -> None:
+        """Look at what comes next; `ApiError` if it is too much of something."""
+        super().add(piece)
+        if self.excess:
+            raise ApiError(400, f"The body has {self.excess}.", code="body_too_complex")
+
+
+class AnswerShape(Shape):
+    """That of a remote server's answer: 502 for what would take many times its size of memory."""
+
+    def __init__(self) -> None:
+        super().__init__(limits.MAX_ANSWER_STRINGS)
+
+    def add(self, piece: bytes) -> None:
+        """Look at what comes next; `ApiError` if it is too much of something."""
+        super().add(piece)
+        if self.excess:
+            raise ApiError(
+                502, f"The remote server's answer has {self.excess}.", code="engine_answer", final=True
+            )

@@ -65,6 +65,10 @@ MAX_BRACKETS = 100_000
 MAX_NUMBERS = 1_000_000
 """A prompt may be a list of token numbers."""
 
+LETTERS_FOR_A_TOKEN = 32
+"""A text with more of them, on average, than this for each token of the context is not even counted: the
+engine would take a minute for 32 MiB. Languages and programs have 1 to 5, long lines of blanks 16."""
+
 # ---- answers of engines and remote servers
 
 MAX_ANSWER_BYTES = 64 * MIB

@@ -31,7 +31,7 @@ from tray_app.system.ports import listen
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
 GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
-_BACKLOG = 128
+_BACKLOG = 1024  # a client that finds no room here tries again after a whole second
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,22 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.bodies import chat_fault, with_stops, without_nulls
+from tray_app.gateway.bodies import chat_fault, letters_of, with_stops, without_nulls
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.faults import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.intake import BODY
-from tray_app.gateway.jsonshape import check_answer
+from tray_app.gateway.jsonshape import AnswerShape
 from tray_app.gateway.known import known
-from tray_app.gateway.lengths import Tokenizer, cut_texts, prompts_of, too_long_error, too_long_prompts
-from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
+from tray_app.gateway.lengths import (
+    Tokenizer,
+    check_letters,
+    cut_texts,
+    most_letters,
+    prompts_of,
+    too_long_error,
+    too_long_prompts,
+)
+from tray_app.gateway.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
 from tray_app.gateway.openai import (
     NULL,
     ApiError,
@@ -120,6 +128,11 @@ class Passthrough:
             fields = known(fields)
             fields.pop("dimensions", None)
             fields.pop("truncate", None)
+            if not truncate:
+                check_letters(upstream, [len(text) for text in texts], "input", can_truncate=True)
+            elif any(len(text) > (most_letters(upstream) or len(text)) for text in texts):
+                texts = [text[: most_letters(upstream)] for text in texts]
+                fields["input"] = Raw(msgspec.json.encode(texts))
         elif wanted is not None:
             fields["dimensions"] = Raw(b"%d" % wanted)
 
@@ -152,6 +165,7 @@ class Passthrough:
         if not upstream.is_remote:
             check_abilities(fields, _MISSING)
             fields = known(fields)
+            _check_letters(upstream, path, fields)
         if path == _CHAT and not bytes(fields.get("messages", NULL)).strip(b"[] \t\r\n"):
             raise ApiError(400, "'messages' must have one message at least.", param="messages")
         fields = with_stops(fields, _value(fields, "stop"))
@@ -360,9 +374,7 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
 
 async def _result(answer: aiohttp.ClientResponse, *, is_remote: bool) -> bytes:
     """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it."""
-    body = await whole_answer(answer)
-    if is_remote:
-        check_answer(body)
+    body = await whole_answer(answer, looked_at_by=AnswerShape() if is_remote else None)
     if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
         raise _RefusedError(read_error_event(body))
     return body
@@ -370,6 +382,14 @@ async def _result(answer: aiohttp.ClientResponse, *, is_remote: bool) -> bytes:
 
 async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
     return read_refusal(answer.status, answer.headers, await whole_answer(answer, MAX_EVENT_BYTES))
+
+
+def _check_letters(upstream: Upstream, path: str, fields: Fields) -> None:
+    most = most_letters(upstream) or MAX_BODY_BYTES
+    if path == _CHAT:
+        check_letters(upstream, [letters_of(fields, ("messages", "tools"), most)], "messages")
+    else:
+        check_letters(upstream, [letters_of(fields, ("prompt",), most)], "prompt")
 
 
 def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
