@@ -50,6 +50,7 @@ from tray_app.status import AppStatus, Source, problems_of, status_document
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
+from tray_app.system.descriptors import raise_limit
 from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
 from tray_app.system.logs import AppLog
@@ -151,7 +152,8 @@ class App:
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
-        """The app of the person who runs this process."""
+        """The app of the person who runs this process, with as many descriptors as it may have."""
+        raise_limit()
         return cls(AppPaths.from_environment(os.environ), detect_host(), overrides)
 
     def status(self) -> AppStatus:

@@ -47,7 +47,7 @@ from tray_app.models.library import Library, NotInstalledError, builtin_model, m
 from tray_app.models.memory import Fit
 from tray_app.phrases import presentable
 from tray_app.public_address import check_key, client_key, listening_address
-from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
+from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
@@ -300,16 +300,27 @@ def _look_at_keys(patient: Patient, notes: _Notes) -> dict[str, str]:
     """Where keys are, never what they are. The keychain may ask a person, so only for a key that is used."""
     settings, running = patient.settings, patient.running
     try:
-        check_key(settings, patient.secrets)
+        key = check_key(settings, patient.secrets)
+        if key and can_be_guessed(key):
+            notes.add(_guessable(), stops=False)
     except AppError as exc:  # an app that serves has a key, perhaps from a variable that is not set here
         notes.add(exc, stops=not (running and running.serving))
     used = {GATEWAY: settings.network == "lan", REMOTE: settings.engine == EngineKind.REMOTE}
     places = {}
-    for key in KEYS:
+    for each in KEYS:
         with suppress(AppError):  # of the key that is needed, it has been said
-            if place := patient.secrets.where(key.name, ask_keychain=used.get(key, False)):
-                places[key.name] = str(place.words)
+            if place := patient.secrets.where(each.name, ask_keychain=used.get(each, False)):
+                places[each.name] = str(place.words)
     return places
+
+
+def _guessable() -> SettingsError:
+    return SettingsError(
+        "The API key of the local network can be guessed",
+        "It is short, or built of a pattern, and everybody in the network may try keys.",
+        "Set another: in the settings under Network, where Generate makes one, or with powerinfer-tray key "
+        "set gateway. Then give it to your clients.",
+    )
 
 
 def _look_at_port(patient: Patient, notes: _Notes) -> PortFinding:

@@ -14,7 +14,6 @@ import requests
 from aiohttp import web
 
 from tests.fakes.gateways import get
-from tray_app.gateway import events
 from tray_app.gateway.events import write_events
 from tray_app.gateway.faults import engine_faults
 from tray_app.gateway.listener import Listener
@@ -47,7 +46,9 @@ class Streamer:
 
 
 @contextmanager
-def streaming(payloads: Callable[[web.Request], AsyncGenerator[bytes]]) -> Iterator[Streamer]:
+def streaming(
+    payloads: Callable[[web.Request], AsyncGenerator[bytes]], *, patience_s: float = 60.0
+) -> Iterator[Streamer]:
     streamer = Streamer(payloads)
 
     @asynccontextmanager
@@ -56,7 +57,7 @@ def streaming(payloads: Callable[[web.Request], AsyncGenerator[bytes]]) -> Itera
         built.router.add_get("/", streamer.answer)
         yield built
 
-    listener = Listener("events", application)
+    listener = Listener("events", application, patience_s=patience_s)
     listener.open(0)
     try:
         streamer.port = listener.port or 0
@@ -80,14 +81,15 @@ def test_a_client_that_leaves_between_two_events_is_nobodys_fault(caplog: pytest
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_client_that_stays_but_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "CLIENT_PATIENCE_S", 0.1)
-
+def test_a_client_that_stays_but_takes_nothing_is_given_up() -> None:
     async def payloads(_: web.Request) -> AsyncGenerator[bytes]:
         while True:
             yield PIECE
 
-    with streaming(payloads) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+    with (
+        streaming(payloads, patience_s=0.1) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as client,
+    ):
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert server.ended.wait(PATIENCE_S)
         assert isinstance(server.failure, asyncio.CancelledError | None)  # as if it had left

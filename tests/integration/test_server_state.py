@@ -66,7 +66,7 @@ def test_after_a_refused_change_of_the_port_everyone_is_told_the_address_that_is
 
 def test_a_key_goes_to_no_address_but_the_one_that_is_open() -> None:
     with memory_keychain(), real_app(network="lan") as app, other_program() as other:
-        app.apply(app.store.current, {"gateway": "sk-house"})
+        app.apply(app.store.current, {"gateway": "sk-of-this-house-42"})
         ready(app)
         move_in_vain(app, other.server_port)
 
@@ -83,7 +83,7 @@ def test_a_key_goes_to_no_address_but_the_one_that_is_open() -> None:
 
 def test_a_refused_way_out_of_the_network_keeps_the_key_that_the_open_address_asks_for() -> None:
     with memory_keychain(), real_app(network="lan") as app, other_program() as other:
-        app.apply(app.store.current, {"gateway": "sk-house"})
+        app.apply(app.store.current, {"gateway": "sk-of-this-house-42"})
         ready(app)
         with pytest.raises(PortInUseError):
             app.apply(replace(app.store.current, network="local", port=other.server_port))

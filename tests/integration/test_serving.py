@@ -247,10 +247,10 @@ def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:
 @linux
 def test_settings_and_keys_are_applied_together_and_without_another_start(make: MakeApp) -> None:
     app = ready(make())
-    app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-house", "remote": "sk-1"})
+    app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-of-this-house-42", "remote": "sk-1"})
     other_address = f"http://127.0.0.2:{app.status().settings.port}/v1/models"
     assert get(other_address).status_code == 401
-    assert get(other_address, Authorization="Bearer sk-house").status_code == 200
+    assert get(other_address, Authorization="Bearer sk-of-this-house-42").status_code == 200
     assert app.kept_keys().places.keys() == {"gateway", "remote"}
     app.apply(replace(app.store.current, network="local"), {"gateway": None})
     assert embed(app).status_code == 200
@@ -276,7 +276,7 @@ def test_where_the_keychain_refuses_no_setting_is_saved(
     app = make()
     monkeypatch.setattr(keychain, "set_password", locked)
     with pytest.raises(KeychainError, match="it is locked"):
-        app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-house"})
+        app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-of-this-house-42"})
     assert app.store.current.network == "local"
     assert not app.store.path.exists()
 
@@ -294,12 +294,12 @@ def test_what_a_key_would_lead_to_is_said_before_it_is_kept(make: MakeApp) -> No
 @linux
 def test_in_the_network_the_key_is_asked_for_and_this_app_knows_it(make: MakeApp) -> None:
     app = make(network="lan")
-    app.apply(app.store.current, {"gateway": "sk-house"})
+    app.apply(app.store.current, {"gateway": "sk-of-this-house-42"})
     ready(app)
     assert embed(app).status_code == 401
     assert app.embed(["x"]).dimensions == 64
     other_address = f"http://127.0.0.2:{app.status().settings.port}/v1/models"
-    assert get(other_address, Authorization="Bearer sk-house").status_code == 200
+    assert get(other_address, Authorization="Bearer sk-of-this-house-42").status_code == 200
 
 
 @linux
@@ -314,7 +314,7 @@ def test_a_server_that_is_local_listens_on_no_other_address(make: MakeApp) -> No
 
 def test_opening_and_shutting_the_network_keeps_the_engine(make: MakeApp) -> None:
     app = make()
-    app.apply(app.store.current, {"gateway": "sk-house"})
+    app.apply(app.store.current, {"gateway": "sk-of-this-house-42"})
     before = ready(app).status().engine.pid
     app.apply(replace(app.store.current, network="lan"))
     assert embed(app).status_code == 401
@@ -325,13 +325,13 @@ def test_opening_and_shutting_the_network_keeps_the_engine(make: MakeApp) -> Non
 
 def test_an_address_in_the_network_that_cannot_be_left_keeps_its_key(make: MakeApp) -> None:
     app = make(network="lan")
-    app.apply(app.store.current, {"gateway": "sk-house"})
+    app.apply(app.store.current, {"gateway": "sk-of-this-house-42"})
     ready(app)
     before = app.status().server.base_url
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PortInUseError):
         app.apply(replace(app.store.current, network="local", port=other.getsockname()[1]))
     assert get(f"{before}/models").status_code == 401
-    assert get(f"{before}/models", Authorization="Bearer sk-house").status_code == 200
+    assert get(f"{before}/models", Authorization="Bearer sk-of-this-house-42").status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", " x", "a b", "é", "a\nb"])

@@ -367,7 +367,7 @@ def test_purging_it_leaves_nothing_and_takes_nothing_through_a_link(
 ) -> None:
     machine.install(machine.setup)
     machine.tell("settings", "set", "port", "8099")
-    key = machine.wine.run(machine.home / TERMINAL, "key", "set", "gateway", text="secret\n")
+    key = machine.wine.run(machine.home / TERMINAL, "key", "set", "gateway", text="secret-of-this-proof\n")
     assert key.returncode == 0, key.stderr
 
     moved = tmp_path / "another disk"

@@ -231,9 +231,9 @@ def test_what_is_typed_over_a_made_key_is_hidden(open_dialog: Callable[[], Setti
     editor.generate_button.click()
 
     editor.line.selectAll()
-    QTest.keyClicks(editor.line, "sk-mine")
+    QTest.keyClicks(editor.line, "sk-mine-and-nobodys")
 
-    assert dialog.key_changes() == {"gateway": "sk-mine"}
+    assert dialog.key_changes() == {"gateway": "sk-mine-and-nobodys"}
     assert "sk" not in editor.line.displayText()
     assert editor.copy_button.isHidden()
 

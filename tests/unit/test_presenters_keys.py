@@ -79,7 +79,7 @@ def test_an_empty_field_says_whether_there_is_a_key(kept: Kept, text: str) -> No
         ({"gateway": None}, in_keychain("gateway"), NEEDED),
         ({"gateway": None}, None, NEEDED),
         ({}, in_keychain("gateway"), {}),
-        ({"gateway": "sk-1"}, NOTHING, {}),
+        ({"gateway": "sk-of-this-house"}, NOTHING, {}),
         ({}, None, {}),  # not known yet, or not to be known: the app will say it
         ({}, LOCKED, {}),
         ({}, IN_FILE, {}),
@@ -102,7 +102,7 @@ def test_what_was_missing_before_the_draft_is_a_doubt_and_no_problem() -> None:
 
 @pytest.mark.parametrize("text", ["a b", "é", "a\nb"])
 def test_what_cannot_be_a_key_is_a_problem_of_its_field(text: str) -> None:
-    problems = key_problems(LOCAL, LOCAL, {"remote": text, "gateway": "sk-1"}, NOTHING, ENGLISH)
+    problems = key_problems(LOCAL, LOCAL, {"remote": text, "gateway": "sk-of-this-house"}, NOTHING, ENGLISH)
 
     assert problems == {"remote": "A key is made of letters, digits and signs, without blanks."}
 
@@ -125,7 +125,7 @@ def test_a_key_of_the_environment_is_not_changed_here_and_that_is_said() -> None
 
 def test_clients_are_told_of_another_key_while_they_need_one() -> None:
     serving = make_status(State.READY, settings=LAN)
-    new_key = {GATEWAY.name: "sk-2"}
+    new_key = {GATEWAY.name: "sk-of-this-house"}
 
     assert key_consequence(serving, LAN, new_key, ENGLISH) == "Clients need the new key."
     assert key_consequence(serving, LAN, {}, ENGLISH) == ""

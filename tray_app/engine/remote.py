@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from tray_app.engine.run import Patience
 
 _TIMEOUT_S = 5.0
+_LIST_TIMEOUT_S = 30.0
+_MAX_LIST_BYTES = 4 * 2**20
+"""Of a list of models: some ten thousand. It is asked for again and again, and kept in memory."""
+_PIECE_BYTES = 2**16
 _MISSES = 2
 """So many times in a row a server that was ready may fail to answer; a busy one can be late."""
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -162,11 +167,21 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
     try:
         connection.request("GET", f"{address.path}/models", headers=headers)
         response = connection.getresponse()
-        return response.status, response.read()
+        return response.status, _read(response)
     except http.client.HTTPException as exc:
         raise ConnectionError(f"its answer is not HTTP ({type(exc).__name__})") from exc
     finally:
         connection.close()
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """A list of models; `OSError` for one that is longer, or takes longer, than any that is right."""
+    began_s, read = time.monotonic(), bytearray()
+    while piece := response.read1(_PIECE_BYTES):
+        read += piece
+        if len(read) > _MAX_LIST_BYTES or time.monotonic() - began_s > _LIST_TIMEOUT_S:
+            raise ConnectionError("its list of models does not end")
+    return bytes(read)
 
 
 def _unreachable(plan: RemotePlan, exc: OSError) -> Failure:

@@ -11,13 +11,11 @@ from tray_app.gateway.openai import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_REQUESTS = 128
-
 
 class Admission:
     """A house of so many places."""
 
-    def __init__(self, places: int = MAX_REQUESTS) -> None:
+    def __init__(self, places: int) -> None:
         self._free = places
 
     @contextmanager

@@ -17,6 +17,8 @@ from tray_app.gateway.openai import NULL, stop_words
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tray_app.gateway.openai import Fields
 
 _WITH_OPTIONS = (
@@ -27,6 +29,9 @@ _WITH_OPTIONS = (
 _SCHEMAS = frozenset({"parameters", "schema", "arguments"})
 """In a JSON schema, and in what a tool is called with, a null means something."""
 
+
+_NO_TEXT = frozenset({"image_url", "input_audio", "video_url", "file", "image", "audio", "video"})
+"""Parts of a message that are no text, whose data is long."""
 
 _PROBLEM = re.compile(
     r"(?:Object missing required field `(?P<missing>\w+)`|Invalid enum value '(?P<value>.*)'"
@@ -99,6 +104,26 @@ def without_nulls(fields: Fields) -> Fields:
         if name in present and b"null" in bytes(present[name]):
             present[name] = Raw(msgspec.json.encode(_pruned(msgspec.json.decode(present[name]))))
     return present
+
+
+def letters_of(fields: Fields, names: Iterable[str], least: int) -> int:
+    """How many letters these fields hold, but for pictures and sound; 0 if `least` bytes hold them."""
+    held = [bytes(fields[name]) for name in names if name in fields]
+    if sum(map(len, held)) <= least:
+        return 0
+    return sum(_letters(msgspec.json.decode(each)) for each in held)
+
+
+def _letters(value: Any) -> int:
+    match value:
+        case str():
+            return len(value)
+        case dict():
+            return sum(_letters(inner) for name, inner in value.items() if name not in _NO_TEXT)
+        case list():
+            return sum(map(_letters, value))
+        case _:
+            return 0
 
 
 def with_stops(fields: Fields, stop: object) -> Fields:

@@ -6,12 +6,13 @@ characters that were cut. Hence one write for each event, ASCII only, no comment
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tray_app.gateway.faults import too_large
+from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
 from tray_app.gateway.openai import ApiError, ascii_json
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ DONE = b"[DONE]"
 EVENT_STREAM = "text/event-stream"
 BROKEN = web.RequestKey("broken", bool)
 """Set on a request whose answer broke off after its status had been sent."""
-
-CLIENT_PATIENCE_S = 60.0
-"""A client that takes nothing for so long is given up: it would keep others from the engine for ever."""
 
 _FIELD, _DATA = b"data:", b"data: "
 _NOTHING = (b"", b"null")
@@ -41,12 +39,15 @@ class EventSplitter:
     The blank behind the colon may be missing (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MAX_LOCAL_EVENT_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._pending = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The payloads that `chunk` completes."""
+        """The payloads that `chunk` completes; `ApiError` if an event is larger than any that is right."""
         *lines, self._pending = (self._pending + chunk).split(b"\n")
+        if len(self._pending) > self._most_bytes:
+            raise too_large(self._most_bytes)
         return _payloads(lines)
 
     def end(self) -> list[bytes]:
@@ -82,7 +83,7 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
                 await _write_event(request, response, error.body())
         if not response.prepared:
             raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
-        with _taken_by_client(request):
+        with _taken_by_client():
             await response.write_eof()
     except _ClientLeftError:
         pass  # no fault of anybody's; aiohttp ends the connection
@@ -90,27 +91,16 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
 
 
 async def _write_event(request: web.Request, response: web.StreamResponse, payload: bytes) -> None:
-    with _taken_by_client(request):
+    with _taken_by_client():
         if not response.prepared:
             await response.prepare(request)
         await response.write(_DATA + ascii_json(payload) + b"\n\n")
 
 
 @contextmanager
-def _taken_by_client(request: web.Request) -> Iterator[None]:
-    """Around each writing, so that what fails there is not taken for a failure of the engine.
-
-    When the timer rings, aiohttp ends the request as if the client had left.
-    """
-    timer = asyncio.get_running_loop().call_later(CLIENT_PATIENCE_S, _hang_up, request)
+def _taken_by_client() -> Iterator[None]:
+    """Around each writing, so that what fails there is not taken for a failure of the engine."""
     try:
         yield
     except ConnectionError as exc:
         raise _ClientLeftError from exc
-    finally:
-        timer.cancel()
-
-
-def _hang_up(request: web.Request) -> None:
-    if request.transport:
-        request.transport.abort()

@@ -8,20 +8,19 @@ key, or where none is asked for, the `Host` header must name this machine; and a
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
+from tray_app.gateway.guesses import Guesses, shows_key, wrong_key
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed
 
-MAX_BODY_BYTES = 32 * 2**20
-BODY_TIMEOUT_S = 60.0
-_ENCODINGS = ("gzip", "deflate", "identity")
+_SENDER = "Sec-Fetch-Site"
+_OWN_SENDERS = ("none", "same-origin")
+"""What a browser says of a request that a person has made, or a page of ours."""
 _MOST_QUOTED = 200
 """So many characters of a header are repeated in an error."""
 
@@ -40,7 +39,7 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPNotFound:
         return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
     except web.HTTPRequestEntityTooLarge:
-        return error_response(ApiError(413, f"The body is larger than {MAX_BODY_BYTES // 2**20} MiB."))
+        return error_response(ApiError(413, "The body is too large."))
     except web.RequestPayloadError:
         return error_response(ApiError(400, "The body is not encoded as its headers say."))
 
@@ -54,15 +53,15 @@ async def local_only(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 class Guard:
-    """Lets in what the rules permit, with its body read and within the limits."""
+    """Lets in what the rules permit. What a body may be is looked at by who takes it (`intake.py`)."""
 
-    def __init__(self, rules: Callable[[], Rules], body_timeout_s: float = BODY_TIMEOUT_S) -> None:
+    def __init__(self, rules: Callable[[], Rules], guesses: Guesses | None = None) -> None:
         self._rules = rules
-        self._body_timeout_s = body_timeout_s
+        self._guesses = guesses or Guesses()
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse who may not ask; answer a browser's question what it may send; take the body in."""
+        """Refuse who may not ask; answer a browser's question what it may send."""
         rules = self._rules()
         if not rules.key:
             _check_host(rules, request)
@@ -70,11 +69,8 @@ class Guard:
             _check_origin(rules, request, told=())
             return _permission(request)  # it never carries a key
         if rules.key:
-            check_key(rules.key, request)
+            self._guesses.check(rules.key, request)
         _check_origin(rules, request, told=rules.origins)
-        if request.can_read_body:
-            _check_encoding(request)
-            await self._read(request)
         return await handler(request)
 
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -83,14 +79,6 @@ class Guard:
         if origin not in (None, f"http://{host}") and self._rules().permits_origin(origin, host):
             response.headers["Access-Control-Allow-Origin"] = origin
         response.headers.add("Vary", "Origin")  # or a page would get what a cache keeps for another one
-
-    async def _read(self, request: web.Request) -> None:
-        """Take the whole body in; aiohttp keeps it, so that handlers get it without waiting."""
-        try:
-            async with asyncio.timeout(self._body_timeout_s):
-                await request.read()
-        except TimeoutError as exc:
-            raise ApiError(408, f"The body did not arrive within {self._body_timeout_s:g} s.") from exc
 
 
 def error_response(error: ApiError, **headers: str) -> web.Response:
@@ -106,20 +94,10 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     )
 
 
-def unknown_encoding() -> ApiError:
-    """The refusal of a body that is compressed in a way that nothing here can undo."""
-    return ApiError(
-        415,
-        f"The body's 'Content-Encoding' is not known here, but {', '.join(_ENCODINGS)}. Send it as it is.",
-    )
-
-
 def check_key(key: str, request: web.Request) -> None:
     """Refuse who does not show the key; how long that takes tells nothing of it."""
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    same = secrets.compare_digest(given.encode(errors="surrogateescape"), key.encode())
-    if not same or scheme.lower() != "bearer":
-        raise ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
+    if not shows_key(key, request):
+        raise wrong_key()
 
 
 def _check_host(rules: Rules, request: web.Request) -> None:
@@ -138,13 +116,49 @@ def _check_host(rules: Rules, request: web.Request) -> None:
 def _check_origin(rules: Rules, request: web.Request, told: tuple[str, ...]) -> None:
     """Refuse pages that may not ask; `told` are the entries of the setting that the sender may hear of."""
     origin = request.headers.get("Origin")
-    if origin is None or rules.permits_origin(origin, request.headers.get("Host", "")):
+    if origin is None:
+        if not rules.permits_every_page:
+            _check_sender(request)
+        return
+    if rules.permits_origin(origin, request.headers.get("Host", "")):
         return
     raise ApiError(
         403,
         f"Web pages of {_quoted(origin)} may not use this server. {_how_to_allow(origin, told)}",
         code="origin_not_allowed",
     )
+
+
+def _check_sender(request: web.Request) -> None:
+    """Refuse what a foreign page sends without saying where it is from: pictures, scripts, frames, forms.
+
+    It could not read the answers, but see that the app is there, and make the engine work. Who follows a link
+    to the address, as a whole window, may see what is there. Programs that are no browser send no such header
+    (https://www.w3.org/TR/fetch-metadata/).
+    """
+    if request.headers.get(_SENDER, "none").lower() in _OWN_SENDERS or is_followed_link(request):
+        return
+    raise ApiError(
+        403,
+        "Web pages of others may not use this server. The setting allowed_origins says which may, and those "
+        "must ask so that the browser tells where they are from: with fetch() and its mode 'cors'.",
+        code="origin_not_allowed",
+    )
+
+
+def is_followed_link(request: web.Request) -> bool:
+    """Whether a person's browser opens the address itself as a page in a window of its own."""
+    return (
+        request.method in ("GET", "HEAD")
+        and request.path == "/"
+        and request.headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
+        and request.headers.get("Sec-Fetch-Dest", "").lower() == "document"
+    )
+
+
+def is_opened_by_person(request: web.Request) -> bool:
+    """Whether a person has typed or chosen the address in a browser, or goes on from our own page."""
+    return is_followed_link(request) and request.headers.get(_SENDER, "").lower() in _OWN_SENDERS
 
 
 def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
@@ -162,12 +176,6 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
 def _quoted(text: str) -> str:
     """What a sender has sent, fit to be shown."""
     return repr(text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…")
-
-
-def _check_encoding(request: web.Request) -> None:
-    """Refuse a body that is compressed in a way that would be taken for JSON as it is."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in _ENCODINGS:
-        raise unknown_encoding()
 
 
 def _permission(request: web.Request) -> web.Response:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from tray_app.gateway.faults import decode_answer, engine_faults
+from tray_app.gateway.faults import decode_answer, engine_faults, whole_answer
+from tray_app.gateway.limits import LETTERS_FOR_A_TOKEN
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.refusals import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     import aiohttp
 
     from tray_app.gateway.openai import Fields
-    from tray_app.gateway.refusals import Limit
     from tray_app.gateway.upstream import Upstream
 
 Prompt = str | list[int]
@@ -64,15 +65,45 @@ class Tokenizer:
             async with self._session.post(
                 upstream.url("/tokenize"), data=body, headers=upstream.headers
             ) as answer:
-                return decode_answer(await answer.read(), _Tokens).tokens
+                return decode_answer(await whole_answer(answer), _Tokens).tokens
+
+
+def most_letters(upstream: Upstream) -> int | None:
+    """So many letters of a text are looked at; None where the context is not known."""
+    known = upstream.context_size and not upstream.is_remote
+    return upstream.context_size * LETTERS_FOR_A_TOKEN if known else None
+
+
+def check_letters(
+    upstream: Upstream, letters: Sequence[int], param: str, *, can_truncate: bool = False
+) -> None:
+    """Refuse texts of so many letters that not even counting their tokens is worth the engine's time."""
+    most = most_letters(upstream)
+    for index, number in enumerate(letters):
+        if most is not None and number > most:
+            what = _ALONE.get(param, f"The text at index {index} of '{param}'")
+            limit = Limit(number, upstream.context_size - 1, upstream.context_size)
+            raise ApiError(
+                400,
+                f"{what} has {number} letters, far more than the context of {upstream.context_size} tokens "
+                f"can hold. {_what_helps(upstream, limit, can_truncate=can_truncate)}",
+                param=param,
+                code="context_length_exceeded",
+            )
 
 
 async def too_long_prompts(
     tokenizer: Tokenizer, upstream: Upstream, prompts: Sequence[Prompt], limit: Limit
 ) -> dict[int, int]:
-    """How many tokens the prompts have that are beyond the limit, by their index."""
-    counts = [await tokenizer.count(upstream, prompt) for prompt in prompts]
-    return {index: tokens for index, tokens in enumerate(counts) if tokens > limit.most}
+    """How many tokens the prompts have that are beyond the limit, by their index; of many only the first."""
+    found: dict[int, int] = {}
+    for index, prompt in enumerate(prompts):
+        tokens = await tokenizer.count(upstream, prompt)
+        if tokens > limit.most:
+            found[index] = tokens
+        if len(found) > _OTHERS_NAMED + 1:
+            break
+    return found
 
 
 async def cut_texts(

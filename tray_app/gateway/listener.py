@@ -10,27 +10,28 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, ExitStack, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from tray_app.gateway.wire import JsonErrorsRunner
+from tray_app.gateway.connections import Doorkeeper
+from tray_app.gateway.limits import (
+    CLIENT_PATIENCE_S,
+    LINGER_S,
+    MAX_CONTROL_CONNECTIONS,
+    QUIET_CONNECTION_S,
+    READ_AHEAD_BYTES,
+)
+from tray_app.gateway.wire import WireRunner
 from tray_app.system.ports import listen
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterable
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
 GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
-_BACKLOG = 128
-_ROUNDS_TO_BE_KNOWN = 3  # the loop makes a connection's transport, tells aiohttp of it, and begins to read
-QUIET_CONNECTION_S = 75.0
-"""A connection without a whole request for so long is closed: it may be meant to hold one of ours."""
+_BACKLOG = 1024  # a client that finds no room here tries again after a whole second
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +57,24 @@ class _DiscreetLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 class Listener:
-    """Serves what `build` makes. `build` is entered on the loop at each opening and left at each closing."""
+    """Serves what `build` makes, over so many connections at once.
 
-    def __init__(self, name: str, build: BuildApplication) -> None:
+    `build` is entered on the loop at each opening and left at each closing. A client that takes nothing of
+    its answer for `patience_s` is given up.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        build: BuildApplication,
+        most_connections: int = MAX_CONTROL_CONNECTIONS,
+        *,
+        patience_s: float = CLIENT_PATIENCE_S,
+    ) -> None:
         self._name = name
         self._build = build
+        self._most_connections = most_connections
+        self._patience_s = patience_s
         self._thread: threading.Thread | None = None
         self._open: _Open | None = None
 
@@ -121,36 +135,25 @@ class Listener:
         async with self._build() as application:
             # handler_cancellation: a client that leaves ends its request, and with it the engine's work.
             # No access log: request lines are nobody's business.
-            runner = JsonErrorsRunner(
+            runner = WireRunner(
                 application,
                 access_log=None,
                 logger=_DiscreetLogger(log),
                 handler_cancellation=True,
                 keepalive_timeout=QUIET_CONNECTION_S,
+                lingering_time=LINGER_S,
+                read_bufsize=READ_AHEAD_BYTES,
                 shutdown_timeout=GRACE_S,
             )
             with ExitStack() as stack:
                 sockets = [stack.enter_context(one) for one in listen(port, host, _BACKLOG)]
                 await runner.setup()
+                door = Doorkeeper(runner.wire, self._most_connections, self._patience_s)
                 try:
-                    for listening in sockets:
-                        await web.SockSite(runner, listening).start()
+                    door.open(sockets)
                     bound = sockets[0].getsockname()[1]
                     opened.set_result(_Open(host, bound, asyncio.get_running_loop(), closing))
                     await closing.wait()
-                    await _stop_accepting(sockets)
                 finally:
+                    await door.close()
                     await runner.cleanup()
-
-
-async def _stop_accepting(sockets: Iterable[socket.socket]) -> None:
-    """Take no more connections, and wait until aiohttp knows of those that were taken, so that it ends them.
-
-    WORKAROUND: python/cpython#109564: a connection that was just accepted when its server closes is forgotten
-    without being closed, and whoever has made it waits for ever.
-    """
-    with suppress(NotImplementedError):  # Windows' loop makes a transport as it accepts
-        for listening in sockets:
-            asyncio.get_running_loop().remove_reader(listening)
-    for _ in range(_ROUNDS_TO_BE_KNOWN):
-        await asyncio.sleep(0)

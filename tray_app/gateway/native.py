@@ -13,6 +13,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from tray_app.gateway.events import write_events
+from tray_app.gateway.intake import BODY
 from tray_app.gateway.openai import ApiError, decode
 from tray_app.gateway.powerinfer import Finished, Sampling
 
@@ -70,7 +71,7 @@ class Native:
 
     async def answer(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST to a native route; 404 for those that are not offered."""
-        data = await request.read()
+        data = request[BODY]
         match request.path:
             case "/embedding":
                 vector = await self._engine.embed(

@@ -17,10 +17,22 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.bodies import chat_fault, with_stops, without_nulls
+from tray_app.gateway.bodies import chat_fault, letters_of, with_stops, without_nulls
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
-from tray_app.gateway.faults import decode_answer, engine_faults
-from tray_app.gateway.lengths import Tokenizer, cut_texts, prompts_of, too_long_error, too_long_prompts
+from tray_app.gateway.faults import decode_answer, engine_faults, whole_answer
+from tray_app.gateway.intake import BODY
+from tray_app.gateway.jsonshape import AnswerShape
+from tray_app.gateway.known import known
+from tray_app.gateway.lengths import (
+    Tokenizer,
+    check_letters,
+    cut_texts,
+    most_letters,
+    prompts_of,
+    too_long_error,
+    too_long_prompts,
+)
+from tray_app.gateway.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
 from tray_app.gateway.openai import (
     NULL,
     ApiError,
@@ -33,6 +45,7 @@ from tray_app.gateway.openai import (
     embedding_texts,
     wanted_dimensions,
 )
+from tray_app.gateway.portions import Embedded, Portion, in_order, joined, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
 from tray_app.gateway.several import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.vectors import check_embeddings, check_native_embeddings
@@ -61,6 +74,8 @@ _CHATS_PARTS = (None, "messages", "tools")
 _NATIVE_EMBEDDINGS = ("/embedding", "/embeddings")
 _COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
 """What fails there, fails because of what was sent."""
+ROUTES_OF_ONE_TEXT = frozenset(("/completion", "/completions", "/infill", "/tokenize", "/detokenize"))
+"""The others take lists of texts, or chats with pictures."""
 _READS_A_CHAT = "/apply-template"
 """Has llama.cpp read a chat as a request for an answer does, and compute nothing."""
 _OPENING_BYTES = 200
@@ -104,22 +119,37 @@ class Passthrough:
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
         check_embeds(upstream.purpose)
-        data = await request.read()
+        data = request[BODY]
         fields = without_nulls(decode(data, Fields))
         texts = embedding_texts(_value(fields, "input"))
         wanted = wanted_dimensions(_value(fields, "dimensions"))
         truncate = bool(decode(data, _Truncate).truncate)
         if not upstream.is_remote:  # llama.cpp has one number of dimensions, and takes no notice of either
+            fields = known(fields)
             fields.pop("dimensions", None)
             fields.pop("truncate", None)
+            if not truncate:
+                check_letters(upstream, [len(text) for text in texts], "input", can_truncate=True)
+            elif any(len(text) > (most_letters(upstream) or len(text)) for text in texts):
+                texts = [text[: most_letters(upstream)] for text in texts]
+                fields["input"] = Raw(msgspec.json.encode(texts))
         elif wanted is not None:
             fields["dimensions"] = Raw(b"%d" % wanted)
-        answer, cut = await self._embedded(upstream, fields, texts, truncate=truncate)
-        check_dimensions(wanted, check_embeddings(answer))
-        whole = decode_answer(answer, Fields)
-        self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
+
+        async def ask(portion: Portion) -> Embedded:
+            answer, cut = await self._embedded(upstream, fields, portion, truncate=truncate)
+            check_dimensions(wanted, check_embeddings(answer, portion.first))
+            part = decode_answer(answer, Fields)
+            self._counters.tokens(*(_told_tokens(part) or (0, 0)))
+            return Embedded(portion, part, [portion.first + index for index in cut])
+
+        # What a remote server does with a list, and what each request costs there, is its own business.
+        in_one = upstream.is_remote or len(texts) <= PORTION_TEXTS
+        parts = [Portion(0, texts, fields["input"])] if in_one else portions(texts)
+        answers = await in_order(ask, parts)
+        whole = joined(answers)
         if truncate and not upstream.is_remote:
-            whole["usage"] = _usage_with(whole, cut)
+            whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
         return _json(_with_model(whole, upstream.told_name(_value(fields, "model"))))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
@@ -131,9 +161,11 @@ class Passthrough:
         return await self._completion(request, upstream, _CHAT)
 
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
-        fields = without_nulls(decode(await request.read(), Fields))
+        fields = without_nulls(decode(request[BODY], Fields))
         if not upstream.is_remote:
             check_abilities(fields, _MISSING)
+            fields = known(fields)
+            _check_letters(upstream, path, fields)
         if path == _CHAT and not bytes(fields.get("messages", NULL)).strip(b"[] \t\r\n"):
             raise ApiError(400, "'messages' must have one message at least.", param="messages")
         fields = with_stops(fields, _value(fields, "stop"))
@@ -148,35 +180,35 @@ class Passthrough:
         """POST to one of llama.cpp's own routes: a JSON object there, whatever JSON it answers back."""
         if request.path not in NATIVE_ROUTES or upstream.is_remote:
             raise web.HTTPNotFound
-        fields = decode(await request.read(), Fields)
+        fields = known(decode(request[BODY], Fields))
         with engine_faults():
             body = msgspec.json.encode(fields)
             async with self._fresh.post(
                 upstream.url(request.path), data=body, headers=upstream.headers
             ) as answer:
                 if answer.status != HTTPStatus.OK:
-                    refusal = read_refusal(answer.status, answer.headers, await answer.read())
+                    refusal = await _refusal(answer)
                     raise _native_error(refusal, upstream, request.path, fields)
                 if answer.content_type == EVENT_STREAM:
                     return await write_events(request, _payloads(answer.content))
-                whole = await answer.read()
+                whole = await whole_answer(answer)
                 if request.path in _NATIVE_EMBEDDINGS:
                     check_native_embeddings(whole)
                 return _json(bytes(decode_answer(whole, Raw)))
 
     async def _embedded(
-        self, upstream: Upstream, fields: Fields, texts: Sequence[str], *, truncate: bool
+        self, upstream: Upstream, fields: Fields, portion: Portion, *, truncate: bool
     ) -> tuple[bytes, list[int]]:
-        """The engine's answer, and which texts were cut for it."""
+        """The engine's answer to a portion of a request, and which of its texts were cut for it."""
         cut: list[int] = []
         try:
             try:
-                return await self._whole(upstream, fields), cut
+                return await self._whole(upstream, {**fields, "input": portion.raw}), cut
             except _RefusedError as refused:
                 limit = None if upstream.is_remote else refused.refusal.limit
                 if limit is None or not truncate:
                     raise
-                prompts, cut = await cut_texts(self._tokenizer, upstream, texts, limit.most)
+                prompts, cut = await cut_texts(self._tokenizer, upstream, portion.texts, limit.most)
                 shorter = {**fields, "input": Raw(msgspec.json.encode(prompts))}
                 return await self._whole(upstream, shorter), cut
         except _RefusedError as refused:
@@ -184,7 +216,7 @@ class Passthrough:
 
     async def _whole(self, upstream: Upstream, fields: Fields) -> bytes:
         async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
-            return await _result(answer)
+            return await _result(answer, is_remote=upstream.is_remote)
 
     async def _completed(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields
@@ -194,9 +226,10 @@ class Passthrough:
             return await self._several(request, upstream, path, fields, number)
         async with self._asked(upstream, path, fields) as answer:
             if answer.content_type == EVENT_STREAM:
-                events = self._events(answer.content, told)
+                most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
+                events = self._events(answer.content, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            whole = decode_answer(await _result(answer), Fields)
+            whole = decode_answer(await _result(answer, is_remote=upstream.is_remote), Fields)
             self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
             return _json(_with_model(whole, told))
 
@@ -304,13 +337,15 @@ class Passthrough:
                 answer = await post(self._fresh)
             async with answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _RefusedError(read_refusal(answer.status, answer.headers, await answer.read()))
+                    raise _RefusedError(await _refusal(answer))
                 yield answer
 
-    async def _events(self, content: aiohttp.StreamReader, told: str) -> AsyncGenerator[bytes]:
+    async def _events(
+        self, content: aiohttp.StreamReader, told: str, most_bytes: int
+    ) -> AsyncGenerator[bytes]:
         """The engine's events with the model's told name. Each counts as a token until usage is told."""
         read = made = 0
-        async with aclosing(_payloads(content)) as payloads:
+        async with aclosing(_payloads(content, most_bytes)) as payloads:
             async for payload in payloads:
                 if payload == DONE:
                     yield payload
@@ -341,12 +376,24 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
-async def _result(answer: aiohttp.ClientResponse) -> bytes:
+async def _result(answer: aiohttp.ClientResponse, *, is_remote: bool) -> bytes:
     """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it."""
-    body = await answer.read()
+    body = await whole_answer(answer, looked_at_by=AnswerShape() if is_remote else None)
     if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
         raise _RefusedError(read_error_event(body))
     return body
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
+    return read_refusal(answer.status, answer.headers, await whole_answer(answer, MAX_EVENT_BYTES))
+
+
+def _check_letters(upstream: Upstream, path: str, fields: Fields) -> None:
+    most = most_letters(upstream) or MAX_BODY_BYTES
+    if path == _CHAT:
+        check_letters(upstream, [letters_of(fields, ("messages", "tools"), most)], "messages")
+    else:
+        check_letters(upstream, [letters_of(fields, ("prompt",), most)], "prompt")
 
 
 def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
@@ -388,8 +435,10 @@ async def _as_payloads(
     yield DONE
 
 
-async def _payloads(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
-    splitter = EventSplitter()
+async def _payloads(
+    content: aiohttp.StreamReader, most_bytes: int = MAX_LOCAL_EVENT_BYTES
+) -> AsyncGenerator[bytes]:
+    splitter = EventSplitter(most_bytes)
     with engine_faults():
         async for chunk in content.iter_any():
             for payload in splitter.feed(chunk):

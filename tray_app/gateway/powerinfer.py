@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from tray_app.gateway.events import EventSplitter
-from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults
+from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.lengths import too_long_error
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import Limit
@@ -254,7 +254,7 @@ class PowerInfer:
         with engine_faults(), self._silence(upstream):
             async with self._session.post(upstream.url(path), data=body) as answer:
                 _check(answer)
-                return await answer.read()
+                return await whole_answer(answer)
 
     def _silence(self, upstream: Upstream) -> Silence:
         return Silence(self._silence_limit_s, lambda: self._suspect(upstream.run))

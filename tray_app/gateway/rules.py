@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-from tray_app.settings.origins import is_allowed
+from tray_app.settings.origins import EVERYONE, is_allowed
 
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d*))?")
 _CONTAINER_NAMES = tuple(
@@ -39,6 +39,11 @@ class Rules:
     native_routes: bool = False
     metrics: bool = False
     idle_after_s: float | None = None
+
+    @property
+    def permits_every_page(self) -> bool:
+        """Whether web pages may ask wherever they are from, and without saying it."""
+        return EVERYONE in self.origins
 
     def permits_host(self, host: str) -> bool:
         """Whether a `Host` header names this computer. For requests without a key: with it any name will do.

@@ -16,12 +16,20 @@ from tray_app.errors import AppError
 from tray_app.gateway.admission import Admission
 from tray_app.gateway.counters import Counters
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.faults import engine_faults
-from tray_app.gateway.guard import MAX_BODY_BYTES, Guard, openai_errors
+from tray_app.gateway.faults import engine_faults, whole_answer
+from tray_app.gateway.guard import Guard, is_opened_by_person, openai_errors
+from tray_app.gateway.intake import BODY, Intake, expect_nothing_yet
+from tray_app.gateway.limits import (
+    MAX_BODY_BYTES,
+    MAX_TEXT_BODY_BYTES,
+    connections_here,
+    requests_within,
+)
 from tray_app.gateway.listener import LOOPBACK, Listener
+from tray_app.gateway.looks import shown
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
-from tray_app.gateway.passthrough import NATIVE_ROUTES, Passthrough
+from tray_app.gateway.passthrough import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT, Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.routing import Router
 from tray_app.gateway.silence import Silence
@@ -79,7 +87,7 @@ class Gateway:
         self._rules = rules
         self._silence_limit_s = silence_limit_s
         self._counters = Counters()
-        self._listener = Listener("gateway", self._application)
+        self._listener = Listener("gateway", self._application, connections_here())
 
     @property
     def base_url(self) -> str | None:
@@ -130,11 +138,9 @@ class Gateway:
                 lambda upstream: speaking if upstream.speaks_openai else translated,
             )
             guard, router = Guard(self._rules), routes.router()
-            application = web.Application(
-                middlewares=[openai_errors, router.put_right, guard.check], client_max_size=MAX_BODY_BYTES
-            )
+            application = web.Application(middlewares=[openai_errors, router.put_right, guard.check])
             application.on_response_prepare.append(guard.tell_origin)
-            application.router.add_route("*", "/{path:.*}", router.answer)
+            application.router.add_route("*", "/{path:.*}", router.answer, expect_handler=expect_nothing_yet)
             self._counters.stay_awake()
             idle = asyncio.create_task(self._watch_idleness())
             try:
@@ -185,7 +191,8 @@ class _Routes:
         self._session = session
         self._silence_limit_s = silence_limit_s
         self._dialect_of = dialect_of
-        self._admission = Admission()
+        self._admission = Admission(requests_within(connections_here()))
+        self._intake = Intake()
 
     def router(self) -> Router:
         """Leads every path to what answers it."""
@@ -194,9 +201,9 @@ class _Routes:
 
     def _table(self) -> list[web.RouteDef]:
         openai = {
-            "/embeddings": self._engine(lambda dialect: dialect.embeddings),
-            "/completions": self._engine(lambda dialect: dialect.completions),
-            "/chat/completions": self._engine(lambda dialect: dialect.chat),
+            "/embeddings": self._engine(lambda dialect: dialect.embeddings, MAX_BODY_BYTES),
+            "/completions": self._engine(lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES),
+            "/chat/completions": self._engine(lambda dialect: dialect.chat, MAX_BODY_BYTES),
         }
         return [
             web.get("/health", self._health),
@@ -206,7 +213,7 @@ class _Routes:
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
             *(web.get(path, self._read) for path in _READS),
             *(web.get(path, self._read_page) for path in _PAGE),
-            *(web.post(path, self._native(openai.get(path))) for path in sorted(NATIVE_ROUTES)),
+            *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
 
     async def _ready(self) -> Upstream:
@@ -219,13 +226,16 @@ class _Routes:
         return _available(found)
 
     def _engine(
-        self, pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]]
+        self,
+        pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]],
+        most_bytes: int,
     ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
             began_s = self._counters.begin()
             status: int | None = None
             try:
-                with self._admission.place():
+                with self._admission.place(), self._intake.holding() as held:
+                    request[BODY] = await self._intake.take(request, most_bytes, held)
                     upstream = await self._ready()
                     with self._watched(upstream):
                         answer = await pick(self._dialect_of(upstream))(request, upstream)
@@ -239,9 +249,10 @@ class _Routes:
 
         return handler
 
-    def _native(self, other: Handler | None) -> Handler:
+    def _native(self, path: str, other: Handler | None) -> Handler:
         """One of the engine's own routes; `other` answers where the engine has none of this name."""
-        own = self._engine(lambda dialect: dialect.native)
+        most_bytes = MAX_TEXT_BODY_BYTES if path in ROUTES_OF_ONE_TEXT else MAX_BODY_BYTES
+        own = self._engine(lambda dialect: dialect.native, most_bytes)
 
         async def permitted(request: web.Request) -> web.StreamResponse:
             try:
@@ -254,18 +265,20 @@ class _Routes:
         return permitted
 
     async def _read(self, request: web.Request) -> web.Response:
-        """What the engine tells of itself. Any web page can ask, so asking does not wake it."""
-        return await self._tell(request, _available(self._backend.find()))
+        """What the engine tells of itself, as far as it is anybody's business. Asking does not wake it."""
+        answer, _ = await self._ask(request, _available(self._backend.find()))
+        body = shown(request.path, answer, everything=self._rules().native_routes)
+        return web.Response(body=body, content_type="application/json")
 
-    async def _tell(self, request: web.Request, upstream: Upstream) -> web.Response:
-        """The engine's answer, without its leave for every web page to read it."""
+    async def _ask(self, request: web.Request, upstream: Upstream) -> tuple[bytes, str]:
+        """Body and kind of the engine's answer, without its leave for every web page to read it."""
         if upstream.is_remote:
             raise web.HTTPNotFound
         with engine_faults(), self._watched(upstream):
             async with self._session.get(upstream.url(request.path), headers=upstream.headers) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise web.HTTPNotFound
-                return web.Response(body=await answer.read(), content_type=answer.content_type)
+                return await whole_answer(answer), answer.content_type
 
     def _watched(self, upstream: Upstream) -> AbstractContextManager[object]:
         """Around a request that a llama.cpp answers: it says soon whether it is still there, however busy.
@@ -277,8 +290,12 @@ class _Routes:
         return Silence(self._silence_limit_s, lambda: self._backend.suspect(upstream.run))
 
     async def _read_page(self, request: web.Request) -> web.Response:
+        """The engine's page: a person who opens it wakes the engine, no page that makes use of it does."""
         if self._rules().native_routes:
-            return await self._tell(request, await self._ready())
+            person = is_opened_by_person(request)
+            upstream = await self._ready() if person else _available(self._backend.find())
+            answer, kind = await self._ask(request, upstream)
+            return web.Response(body=answer, content_type=kind)
         if request.path != "/":
             raise web.HTTPNotFound
         return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")

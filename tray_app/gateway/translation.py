@@ -15,6 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from tray_app.gateway.events import DONE, write_events
+from tray_app.gateway.intake import BODY
 from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
@@ -89,7 +90,7 @@ class Translation:
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, in order."""
-        body = decode(await request.read(), EmbeddingsBody)
+        body = decode(request[BODY], EmbeddingsBody)
         texts = embedding_texts(body.input)
         wanted = wanted_dimensions(body.dimensions)
         data: list[Embedding] = []
@@ -109,7 +110,7 @@ class Translation:
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
-        body = decode(await request.read(), CompletionBody)
+        body = decode(request[BODY], CompletionBody)
         job = _Job(
             upstream.told_name(body.model),
             _one_prompt(body),
@@ -122,7 +123,7 @@ class Translation:
 
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
-        body = decode(await request.read(), ChatBody)
+        body = decode(request[BODY], ChatBody)
         prompt, stops = await self._prompt(upstream, body.messages)
         job = _Job(
             upstream.told_name(body.model),
@@ -166,7 +167,7 @@ class Translation:
     async def _answer(
         self, request: web.Request, upstream: Upstream, body: SamplingBody, job: _Job
     ) -> web.StreamResponse:
-        check_abilities(decode(await request.read(), Fields), _MISSING)
+        check_abilities(decode(request[BODY], Fields), _MISSING)
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))

@@ -13,14 +13,15 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from tray_app.gateway.faults import decode_answer
+from tray_app.gateway.limits import MAX_DIMENSIONS, MAX_NUMBERS
 from tray_app.gateway.openai import ApiError
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Answer = TypeVar("Answer")
 Numbers = list[float | None]
@@ -36,6 +37,10 @@ class _Item(Struct, frozen=True):
 
 
 class _Items(Struct, frozen=True):
+    data: Annotated[list[Raw], Meta(min_length=1)]
+
+
+class _ItemsAtOnce(Struct, frozen=True):
     data: Annotated[list[_Item], Meta(min_length=1)]
 
 
@@ -46,15 +51,39 @@ class _NativeItem(Struct, frozen=True):
     index: int | None = None
 
 
-def check_embeddings(answer: bytes) -> int:
-    """How many numbers each vector of an OpenAI answer has; `ApiError` if one cannot be used."""
-    items = decode_numbers(answer, _Items).data
+def check_embeddings(answer: bytes, first: int = 0) -> int:
+    """How many numbers each vector of an OpenAI answer has; `ApiError` if one cannot be used.
+
+    `first`: the index in the request of the first text that was asked for.
+    """
     dimensions = 0
-    for position, item in enumerate(items):
+    for position, item in enumerate(_items(answer)):
         values = _floats(item.embedding) if isinstance(item.embedding, str) else item.embedding
-        check_vector(values, position if item.index is None else item.index)
+        check_vector(values, first + (position if item.index is None else item.index))
         dimensions = dimensions or len(values)
     return dimensions
+
+
+def _items(answer: bytes) -> Iterator[_Item]:
+    """The vectors one after the other: all numbers of an answer at once would take ten times its size."""
+    try:
+        items = msgspec.json.decode(answer, type=_Items).data
+    except NOT_JSON:
+        yield from decode_numbers(answer, _ItemsAtOnce).data
+        return
+    for item in items:
+        _check_size(bytes(item).count(b","))
+        yield decode_numbers(bytes(item), _Item)
+
+
+def _check_size(numbers: int) -> None:
+    if numbers > MAX_DIMENSIONS:
+        raise ApiError(
+            502,
+            f"A vector of the engine has more than {MAX_DIMENSIONS} numbers.",
+            code="engine_answer",
+            final=True,
+        )
 
 
 def check_native_embeddings(answer: bytes) -> None:
@@ -83,6 +112,8 @@ def decode_numbers(answer: bytes, kind: type[Answer]) -> Answer:
     try:
         return msgspec.json.decode(answer, type=kind)
     except NOT_JSON:
+        if answer.count(b",") > MAX_NUMBERS:  # Python's own reader takes forty bytes for each
+            return decode_answer(answer, kind)
         try:
             return msgspec.convert(json.loads(answer), kind)
         except (ValueError, RecursionError):
@@ -90,6 +121,7 @@ def decode_numbers(answer: bytes, kind: type[Answer]) -> Answer:
 
 
 def _floats(text: str) -> tuple[float, ...]:
+    _check_size(len(text) * 3 // 4 // _FLOAT32_BYTES)
     try:
         data = b64decode(text, validate=True)
         return struct.unpack(f"<{len(data) // _FLOAT32_BYTES}f", data)

@@ -1,9 +1,13 @@
-"""Errors that aiohttp answers by itself, before any of our code is asked, in the JSON that clients read.
+"""aiohttp's connections as we need them: what is idle, what is taken, and errors as clients read them.
 
-It has no hook for them: so its connections are made of a class that overrides its two public methods.
+It has no hooks for them, nor for the errors that it answers by itself before any of our code is asked: so its
+connections are made of a class that overrides its public methods.
 """
 
 from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import (
@@ -14,25 +18,78 @@ from aiohttp.http_exceptions import (
     PayloadEncodingError,
 )
 
-from tray_app.gateway.guard import error_response, unknown_encoding
+from tray_app.gateway.guard import error_response
+from tray_app.gateway.intake import unknown_encoding
 from tray_app.gateway.openai import ApiError
 
 
-class JsonErrorsRunner(web.AppRunner):
-    """Runs an application of which every answer is one that clients can read."""
+class WireRunner(web.AppRunner):
+    """Runs an application whose answers are such that clients can read, and whose connections are known."""
+
+    wire: WireServer
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        server.__class__ = _Server  # aiohttp has no parameter for the connections that it makes
+        server.__class__ = WireServer  # aiohttp has no parameter for the connections that it makes
+        self.wire = cast("WireServer", server)
+        self.wire.open, self.wire.changed = {}, asyncio.Event()
         return server
 
 
-class _Server(web.Server):
+class WireServer(web.Server):
+    """Makes connections, and knows which are open.
+
+    `changed` is set when one has ended, or its request has.
+    """
+
+    open: dict[Connection, asyncio.Transport]
+    changed: asyncio.Event
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        """A protocol for a new connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """A client has come."""
+        self.open[cast("Connection", handler)] = transport
+        super().connection_made(handler, transport)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """A client is gone."""
+        self.open.pop(cast("Connection", handler), None)
+        self.changed.set()
+        super().connection_lost(handler, exc)
 
 
-class _Connection(web.RequestHandler):
+class Connection(web.RequestHandler):
+    """One client's connection.
+
+    `idle_since_s` and `taken_s`, by the loop's clock: when its last request ended, and when its client was
+    last seen to take some of an answer.
+    """
+
+    def __init__(self, server: WireServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(server, loop=loop, **options)
+        self._server = server
+        self.idle_since_s = self.taken_s = loop.time()
+        self._unread = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is at work, or its answer is being sent."""
+        return self._request_in_progress
+
+    def look(self, unread: int, now_s: float) -> None:
+        """Note how many bytes of answers are still to be taken."""
+        if unread < self._unread or not unread:
+            self.taken_s = now_s
+        self._unread = unread
+
+    def resume_writing(self) -> None:
+        """Most of what was to be taken has been."""
+        super().resume_writing()
+        self.taken_s = self._loop.time()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -52,7 +109,11 @@ class _Connection(web.RequestHandler):
         """Send an answer; those that aiohttp raises before our code is asked are made ours."""
         if isinstance(resp, web.HTTPException):
             resp = error_response(_error(resp.status, resp))
-        return await super().finish_response(request, resp, start_time)
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self.idle_since_s = self._loop.time()
+            self._server.changed.set()
 
 
 def _error(status: int, exc: BaseException | None) -> ApiError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,6 +65,10 @@ HUGGING_FACE = Key(
 KEYS = (GATEWAY, REMOTE, HUGGING_FACE)
 
 _WEB_PORTS = {"http": 80, "https": 443}
+_LEAST_LENGTH = 16
+"""Of the key of the local network: with letters and digits, more than anybody could ever try."""
+_LEAST_VARIETY = 6
+"""So many different characters it has, and as many different steps from one to the next."""
 
 KeyChanges = Mapping[str, str | None]
 """What is to be kept under these names; None: it is to be forgotten."""
@@ -94,6 +99,28 @@ def read_key(text: str) -> str:
     return text
 
 
+def read_new_key(name: str, text: str) -> str:
+    """As `read_key`, for one that is set now: that of the local network must be none that can be guessed."""
+    read_key(text)
+    if name == GATEWAY.name and can_be_guessed(text):
+        raise SettingsError(
+            "This key can be guessed",
+            phrase(
+                "Everybody in the local network may try keys: it needs {count} characters or more, without a "
+                "pattern. Generate in the settings makes one.",
+                count=_LEAST_LENGTH,
+            ),
+        )
+    return text
+
+
+def can_be_guessed(key: str) -> bool:
+    """Whether somebody who tries keys would come upon this one: it is short, or built of a pattern."""
+    steps = {ord(after) - ord(before) for before, after in pairwise(key)}
+    repeats = key in (key + key)[1:-1]
+    return len(key) < _LEAST_LENGTH or min(len(set(key)), len(steps)) < _LEAST_VARIETY or repeats
+
+
 def token_hosts(settings: Settings) -> frozenset[str | None]:
     """Hugging Face and its mirror: each has a token of its own, kept under its name."""
     return frozenset({HUGGING_FACE.name, urlsplit(settings.hf_endpoint).hostname})
@@ -122,4 +149,4 @@ def check_changes(changes: KeyChanges, settings: Settings) -> None:
         if name not in token_hosts(settings):
             key_named(name)
         if key is not None:
-            read_key(key)
+            read_new_key(name, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError, SettingsError
-from tray_app.settings.keys import GATEWAY, KEYS, read_key
+from tray_app.settings.keys import GATEWAY, KEYS, read_new_key
 from tray_app.settings.keystore import Keeper, KeptKeys, no_keychain
 from tray_app.ui.presenters.wording import error_lines
 
@@ -71,7 +71,7 @@ def key_problems(old: Settings, new: Settings, keys: KeyChanges, kept: Kept, tr:
     for name, text in keys.items():
         try:
             if text is not None:
-                read_key(text)
+                read_new_key(name, text)
         except SettingsError as exc:
             problems[name] = tr.said(exc.texts[1])
     if new.network != old.network or GATEWAY.name in keys:

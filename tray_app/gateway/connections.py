@@ -1,0 +1,165 @@
+"""Takes connections, and gives up those of clients that only hold them. Runs on a listener's event loop.
+
+At most so many are open at once: for a new one, the one that has been idle for longest is closed; those with
+a request under way never are. An answer that its client does not take is given up, streamed or whole.
+
+asyncio's own server takes whatever comes, and forgets connections that come as it closes
+(python/cpython#109564); hence this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import deque
+from contextlib import suppress
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from tray_app.gateway.limits import LOOK_AT_CLIENTS_S, MAX_UNREAD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.gateway.wire import Connection, WireServer
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_AGAIN_S = 0.05
+"""The system tells nobody when it has descriptors again."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Doorkeeper:
+    """Lets at most `most` connections in to `server`; a client has `patience_s` to take more of an answer."""
+
+    def __init__(self, server: WireServer, most: int, patience_s: float) -> None:
+        self._server = server
+        self._most = most
+        self._patience_s = patience_s
+        self._clients: set[socket.socket] = set()
+        self._beginnings: set[asyncio.Task[None]] = set()
+        self._door = asyncio.Lock()
+        self._exhausted = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self, sockets: Iterable[socket.socket]) -> None:
+        """Take what comes at these listening sockets, until `close`."""
+        self._tasks = [asyncio.create_task(self._take(listening)) for listening in sockets]
+        self._tasks.append(asyncio.create_task(self._watch()))
+
+    async def close(self) -> None:
+        """Take no more connections. Those that were taken are known to the server when this returns."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._beginnings, return_exceptions=True)
+
+    async def _take(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+        while True:
+            try:
+                first, _ = await loop.sock_accept(listening)
+                first.setblocking(False)
+            except OSError as exc:
+                await self._recover(exc)
+                continue
+            self._exhausted = False
+            await self._let_in(self._all_that_wait(first, listening))
+
+    def _all_that_wait(self, first: socket.socket, listening: socket.socket) -> deque[socket.socket]:
+        """Everybody who has come by now, in order. Of a crowd, those who say nothing are not begun with."""
+        came = deque((first,))
+        with suppress(OSError):  # nobody else, or no more descriptors: the rest waits
+            while True:
+                client, _ = listening.accept()
+                client.setblocking(False)
+                came.append(client)
+                if len(came) > self._most:
+                    silent = next((one for one in came if not _speaks(one)), None)
+                    if silent is None:
+                        break
+                    came.remove(silent)
+                    silent.close()
+        return came
+
+    async def _let_in(self, came: deque[socket.socket]) -> None:
+        self._clients.update(came)
+        try:
+            while came:
+                await self._make_room(len(came) - 1)
+                task = asyncio.create_task(self._begin(came.popleft()))
+                self._beginnings.add(task)
+                task.add_done_callback(self._beginnings.discard)
+        finally:  # at the end, those who were not let in any more
+            for client in came:
+                client.close()
+
+    async def _begin(self, client: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._server, client)
+        except OSError:  # it has gone already
+            client.close()
+
+    async def _recover(self, exc: OSError) -> None:
+        """After a connection that could not be taken: the client has gone, or the system has no more room."""
+        if exc.errno in _EXHAUSTED:
+            if not self._exhausted:
+                _logger.warning("No connection can be taken just now: %s", exc)
+            self._exhausted = True
+            for idle in self._longest_idle():
+                self._server.open[idle].abort()
+        await asyncio.sleep(_AGAIN_S)
+
+    async def _make_room(self, behind: int) -> None:
+        """Until one more may be begun with; `behind` it are so many that have come, too."""
+        async with self._door:
+            while (over := self._too_many()) > behind:
+                self._server.changed.clear()
+                for idle in self._longest_idle(over):
+                    self._server.open[idle].abort()
+                await self._server.changed.wait()
+
+    def _too_many(self) -> int:
+        """How many more are open than may be."""
+        if len(self._clients) > self._most:
+            self._clients = {client for client in self._clients if client.fileno() >= 0}
+        return len(self._clients) - self._most
+
+    def _longest_idle(self, number: int = 1) -> list[Connection]:
+        idle = [one for one in self._server.open if not one.is_busy]
+        return nsmallest(number, idle, key=lambda one: one.idle_since_s)
+
+    async def _watch(self) -> None:
+        every_s = min(LOOK_AT_CLIENTS_S, self._patience_s / 2)
+        while True:
+            await asyncio.sleep(every_s)
+            self._give_up_the_unread()
+
+    def _give_up_the_unread(self) -> None:
+        """End the connections whose clients take nothing, and as many as hold too much together."""
+        now_s = asyncio.get_running_loop().time()
+        unread = {one: wire.get_write_buffer_size() for one, wire in self._server.open.items()}
+        for connection, size in unread.items():
+            connection.look(size, now_s)
+        total = sum(unread.values())
+        for connection in sorted(filter(unread.get, unread), key=lambda one: one.taken_s):
+            patience_s = 0.0 if total > MAX_UNREAD_BYTES else self._patience_s
+            if now_s - connection.taken_s <= patience_s:
+                break
+            total -= unread[connection]
+            self._server.open[connection].abort()
+
+
+def _speaks(client: socket.socket) -> bool:
+    """Whether a client has sent something already, or has gone."""
+    try:
+        client.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

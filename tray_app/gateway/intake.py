@@ -1,0 +1,138 @@
+"""Takes in the bodies of requests, within what all of them may hold together. Runs on the event loop.
+
+Nothing is read before a request has its place, and nothing at a path that takes no body. What a sender says
+of its body's length is believed only where it is too much: what counts is what has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tray_app.gateway import limits
+from tray_app.gateway.faults import RETRY_AFTER_S
+from tray_app.gateway.jsonshape import BodyShape
+from tray_app.gateway.openai import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BODY = web.RequestKey("body", bytes)
+"""Set on a request whose body has been taken in."""
+
+_ENCODINGS = ("gzip", "deflate", "identity")
+
+
+class Intake:
+    """The bodies of all requests at work."""
+
+    def __init__(
+        self,
+        most_bytes: int = limits.MAX_ALL_BODIES_BYTES,
+        grace_s: float = limits.BODY_GRACE_S,
+        most_s: float = limits.MAX_BODY_S,
+    ) -> None:
+        self._free = most_bytes
+        self._grace_s = grace_s
+        self._most_s = most_s
+
+    async def take(self, request: web.Request, most_bytes: int, held: Held) -> bytes:
+        """The whole body of a request, which `held` counts.
+
+        Raises
+        ------
+        ApiError
+            413 for one that is larger than `most_bytes`, 429 if all bodies together hold too much, 408 for
+            one that comes too slowly, 415 or 400 for one that cannot be read.
+
+        """
+        if BODY in request:  # a route has handed it on to another
+            held.count(len(request[BODY]))
+            return request[BODY]
+        _check_encoding(request)
+        if (request.content_length or 0) > most_bytes:
+            raise _too_large(most_bytes)
+        await _ask_for(request)
+        data, shape = bytearray(), BodyShape()
+        deadline_s = asyncio.get_running_loop().time() + self._most_s
+        late_s = asyncio.get_running_loop().time() + self._grace_s
+        try:
+            async with asyncio.timeout_at(min(late_s, deadline_s)) as clock:
+                while chunk := await request.content.readany():
+                    data += chunk
+                    if len(data) > most_bytes:
+                        raise _too_large(most_bytes)
+                    held.count(len(data))
+                    shape.add(chunk)
+                    earned_s = len(data) / limits.LEAST_BODY_BYTES_PER_S
+                    clock.reschedule(min(late_s + earned_s, deadline_s))
+        except TimeoutError as exc:
+            raise ApiError(408, "The body did not arrive in time: it came too slowly.") from exc
+        return bytes(data)
+
+    @contextmanager
+    def holding(self) -> Iterator[Held]:
+        """Counts one request's body for as long as it is at work."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self._free += held.bytes
+
+    def grant(self, more: int) -> None:
+        """So many bytes more are held; 429 if that is too much."""
+        if more > self._free:
+            raise ApiError(
+                429,
+                "The requests that are at work hold too much text and pictures together. Try again.",
+                code="queue_full",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self._free -= more
+
+
+class Held:
+    """How much of what all bodies may hold is one request's."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self.bytes = 0
+
+    def count(self, size: int) -> None:
+        """The body has this size now; 429 if that is too much for all together."""
+        beyond = max(0, size - limits.SMALL_BODY_BYTES)
+        self._intake.grant(beyond - self.bytes)
+        self.bytes = beyond
+
+
+async def expect_nothing_yet(request: web.Request) -> None:
+    """For a client that asks before it sends its body: it hears 100 when that is wanted, or the refusal."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+
+
+async def _ask_for(request: web.Request) -> None:
+    if "Expect" in request.headers and request.transport:
+        request.transport.write(b"HTTP/1.1 %d Continue\r\n\r\n" % HTTPStatus.CONTINUE)
+
+
+def unknown_encoding() -> ApiError:
+    """The refusal of a body that is compressed in a way that nothing here can undo."""
+    return ApiError(
+        415,
+        f"The body's 'Content-Encoding' is not known here, but {', '.join(_ENCODINGS)}. Send it as it is.",
+    )
+
+
+def _check_encoding(request: web.Request) -> None:
+    """Refuse a body that is compressed in a way that would be taken for JSON as it is."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in _ENCODINGS:
+        raise unknown_encoding()
+
+
+def _too_large(most_bytes: int) -> ApiError:
+    return ApiError(413, f"The body is larger than {most_bytes // limits.MIB} MiB.", code="body_too_large")

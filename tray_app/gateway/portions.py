@@ -1,0 +1,105 @@
+"""A long list of texts, asked of an engine in portions. Runs on the gateway's event loop.
+
+llama.cpp works off what it was asked for, one text after the other, also for a client that has left. In
+portions, a client that leaves has but a few texts in the engine's queue, and others get their turn between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tray_app.gateway.faults import decode_answer
+from tray_app.gateway.limits import PORTION_TEXTS, PORTIONS_AT_ONCE
+from tray_app.gateway.openai import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Some texts of a list, the index of the first, and the texts as JSON."""
+
+    first: int
+    texts: Sequence[str]
+    raw: Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An engine's answer to a portion, and the indexes in the whole list of texts that were cut for it."""
+
+    portion: Portion
+    answer: Fields
+    cut: Sequence[int]
+
+
+class _Usage(Struct, frozen=True):
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
+def portions(texts: Sequence[str], size: int = PORTION_TEXTS) -> list[Portion]:
+    """The texts in portions of at most `size`."""
+    cut = [(first, texts[first : first + size]) for first in range(0, len(texts), size)]
+    return [Portion(first, some, Raw(msgspec.json.encode(some))) for first, some in cut]
+
+
+async def in_order(
+    ask: Callable[[Portion], Coroutine[object, object, Result]], parts: Sequence[Portion]
+) -> list[Result]:
+    """What is answered to each portion. The next ones are asked for already while one is worked on.
+
+    The first error ends all of them, as does leaving.
+    """
+    if len(parts) == 1:
+        return [await ask(parts[0])]
+    results: list[Result] = []
+    under_way: deque[asyncio.Task[Result]] = deque()
+    try:
+        for part in parts:
+            under_way.append(asyncio.create_task(ask(part)))
+            if len(under_way) == PORTIONS_AT_ONCE:
+                results.append(await _first(under_way))
+        while under_way:
+            results.append(await _first(under_way))
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+    return results
+
+
+async def _first(under_way: deque[asyncio.Task[Result]]) -> Result:
+    result = await under_way[0]
+    under_way.popleft()
+    return result
+
+
+def joined(answers: Sequence[Embedded]) -> Fields:
+    """One answer to the whole list, with each vector's index in it and the tokens of all."""
+    if len(answers) == 1:
+        return answers[0].answer
+    usages = [decode_answer(bytes(each.answer.get("usage", b"{}")), _Usage) for each in answers]
+    data = b",".join(map(_items, answers))
+    usage = _Usage(sum(one.prompt_tokens for one in usages), sum(one.total_tokens for one in usages))
+    return {**answers[0].answer, "data": Raw(b"[" + data + b"]"), "usage": Raw(msgspec.json.encode(usage))}
+
+
+def _items(each: Embedded) -> bytes:
+    """The vectors of a portion as items of a list, without its brackets."""
+    items = decode_answer(bytes(each.answer.get("data", b"[]")), list[Fields])
+    first = each.portion.first
+    if first:
+        for position, item in enumerate(items):
+            index = msgspec.json.decode(item["index"], type=int) if "index" in item else position
+            item["index"] = Raw(b"%d" % (first + index))
+    return msgspec.json.encode(items)[1:-1]
