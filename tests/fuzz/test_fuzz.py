@@ -31,7 +31,6 @@ AWAITED = {
     "servers/location-that-is-none": "download/naming.py",
     "servers/nul-in-an-encoded-name": "download/naming.py",
     "servers": "download/naming.py",
-    "requests/5000-digits": "gateway/openai.py",
     "requests/bytes-that-are-no-letters-in-an-unknown-field": "gateway/openai.py",
     "answers/bytes-that-are-no-letters": "gateway/faults.py",
     "answers/stream-that-is-no-json": "gateway/passthrough.py",
