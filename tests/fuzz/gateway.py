@@ -109,7 +109,7 @@ class PlayedEngine:
         self.nonsense: list[bytes] = []
         """What it was sent and is no JSON object in UTF-8: the gateway may pass on nothing else."""
 
-    def reply(self, body: bytes) -> tuple[int, str, bytes]:
+    def reply(self, path: str, body: bytes) -> tuple[int, str, bytes]:
         """The status, the content type and the body of its answer."""
         try:
             asked = json.loads(body.decode())
@@ -123,6 +123,8 @@ class PlayedEngine:
         if asked.get("stream") is True:
             return 200, "text/event-stream", b'data: {"choices":[{"index":0,"text":"a"}]}\n\ndata: [DONE]\n\n'
         vectors = [{"index": 0, "object": "embedding", "embedding": [0.6, 0.8]}]
+        if path in ("/embedding", "/embeddings"):  # llama.cpp's own form
+            return 200, "application/json", json.dumps(vectors).encode()
         whole = {
             "object": "list",
             "data": vectors,
@@ -139,7 +141,9 @@ def played_engine() -> Iterator[tuple[PlayedEngine, Upstream]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            status, content_type, body = engine.reply(self.rfile.read(int(self.headers["Content-Length"])))
+            status, content_type, body = engine.reply(
+                self.path, self.rfile.read(int(self.headers["Content-Length"]))
+            )
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))

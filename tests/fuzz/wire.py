@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 TIMEOUT_S = 15.0
 LONGEST_ANSWER = 1 << 20
-LONGEST_LINE = 4000
-"""What is longer than 8 KiB is no request to the HTTP library, which says so without the gateway."""
 METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
 
 
@@ -35,13 +33,11 @@ def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answe
     try:
         connection.putrequest(
             method if method in METHODS else "POST",
-            "/" + re.sub(r"[^\x21-\x7e]", "_", path.removeprefix("/"))[:LONGEST_LINE],
+            "/" + re.sub(r"[^\x21-\x7e]", "_", path.removeprefix("/")),
             skip_host=any(line.lower().startswith("host:") for line in lines),
         )
-        sent = set(FRAMING)
-        for name, _, value in (line[:LONGEST_LINE].partition(":") for line in lines if ":" in line):
-            if re.fullmatch(r"[A-Za-z][A-Za-z-]*", name) and name.lower() not in sent:
-                sent.add(name.lower())
+        for name, _, value in (line.partition(":") for line in lines if ":" in line):
+            if re.fullmatch(r"[A-Za-z][A-Za-z-]*", name) and name.lower() not in FRAMING:
                 connection.putheader(
                     name, re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", value.strip()).encode("latin-1")
                 )
@@ -56,7 +52,7 @@ def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answe
 
 
 FRAMING = ("content-length", "transfer-encoding", "connection", "expect", "upgrade")
-"""Headers that say where a request ends. Those are the HTTP library's, as is a header that comes twice."""
+"""Headers that say where a request ends: those are the HTTP library's."""
 REFUSALS = frozenset((400, 401, 403, 404, 405, 408, 411, 413, 415, 422, 429, 431))
 """What a request may be refused with that could have been another."""
 
