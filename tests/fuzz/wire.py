@@ -24,18 +24,23 @@ class Answer:
     body: bytes
 
 
+def request_line(data: bytes) -> tuple[str, str]:
+    """The method and the path of a request, put right just so far that they are HTTP."""
+    method, _, path = data.partition(b"\n")[0].decode("latin-1").partition(" ")
+    return (
+        method if method in METHODS else "POST",
+        "/" + re.sub(r"[^\x21-\x7e]", "_", path.removeprefix("/")),
+    )
+
+
 def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answer:
-    """The answer to a request, whose head is put right just so far that it is HTTP."""
+    """The answer to a request, with these headers besides its own."""
     head, _, body = data.partition(b"\n\n")
-    first, *lines = head.decode("latin-1").split("\n")
-    method, _, path = first.partition(" ")
+    lines = head.decode("latin-1").split("\n")[1:]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
-        connection.putrequest(
-            method if method in METHODS else "POST",
-            "/" + re.sub(r"[^\x21-\x7e]", "_", path.removeprefix("/")),
-            skip_host=any(line.lower().startswith("host:") for line in lines),
-        )
+        has_host = any(line.lower().startswith("host:") for line in lines)
+        connection.putrequest(*request_line(data), skip_host=has_host)
         for name, _, value in (line.partition(":") for line in lines if ":" in line):
             if re.fullmatch(r"[A-Za-z][A-Za-z-]*", name) and name.lower() not in FRAMING:
                 connection.putheader(
