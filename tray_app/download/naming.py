@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from urllib.parse import SplitResult
 
 MODEL_SUFFIX = ".gguf"
 NAME_LIMIT_BYTES = 200
@@ -62,7 +63,7 @@ def told_name(url: str, answers: Sequence[Mapping[str, str]]) -> str | None:
     """What the file is called by the headers of all answers on the way to it; None: nobody says."""
     dispositions = (answer.get("Content-Disposition", "") for answer in reversed(answers))
     targets = [answer["Location"] for answer in reversed(answers) if answer.get("Location")]
-    by_address = (_last_part(urlsplit(target).path) for target in targets)
+    by_address = (_last_part(_parts(target).path) for target in targets)
     names = (
         *filter(None, map(disposition_name, dispositions)),
         *_in_query(url),
@@ -111,10 +112,18 @@ def _seen(letter: str) -> str:
 
 def _in_query(url: str) -> Iterator[str]:
     """Names of models in what follows the `?`: `FilePath=sub/x.gguf`, `file=x.gguf`."""
-    for _, value in parse_qsl(urlsplit(url).query):
+    for _, value in parse_qsl(_parts(url).query):
         name = re.split(r"[/\\]", value)[-1]
         if names_a_model(name):
             yield name
+
+
+def _parts(url: str) -> SplitResult:
+    """An address in its parts; empty ones if it is none: a server may say anything."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _last_part(path: str) -> str:
@@ -138,7 +147,7 @@ def _plain(text: str) -> str:
         if "=?" in text:
             return str(make_header(decode_header(text)))
         return unquote_to_bytes(_bytes(text)).decode()
-    except (HeaderParseError, LookupError, UnicodeError):
+    except (HeaderParseError, LookupError, ValueError):  # there is no such charset, or it is none for texts
         return text
 
 

@@ -156,7 +156,7 @@ class Passthrough:
                     refusal = read_refusal(answer.status, answer.headers, await answer.read())
                     raise _native_error(refusal, upstream, request.path, fields)
                 if answer.content_type == EVENT_STREAM:
-                    return await write_events(request, _payloads(answer.content))
+                    return await write_events(request, _json_alone(_payloads(answer.content)))
                 whole = await answer.read()
                 if request.path in _NATIVE_EMBEDDINGS:
                     check_native_embeddings(whole)
@@ -382,6 +382,15 @@ async def _as_payloads(
     if usage:
         yield msgspec.json.encode({**last, "choices": [], "usage": tally.usage()})
     yield DONE
+
+
+async def _json_alone(payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The same events, if they are JSON; else 502."""
+    async with aclosing(payloads):
+        async for payload in payloads:
+            if payload != DONE:
+                decode_answer(payload, Raw)
+            yield payload
 
 
 async def _payloads(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
