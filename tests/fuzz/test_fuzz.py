@@ -32,6 +32,7 @@ AWAITED = {
     "servers/5000-digits-in-content-range": "download/source.py",
     "servers/5000-digits-in-x-linked-size": "download/source.py",
     "servers/location-that-is-none": "download/naming.py",
+    "servers/letter-in-the-name-of-a-charset": "download/naming.py",
     "servers/nul-in-an-encoded-name": "download/naming.py",
     "servers": "download/naming.py",
     "requests/5000-digits": "gateway/openai.py",
