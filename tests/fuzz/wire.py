@@ -33,19 +33,23 @@ def request_line(data: bytes) -> tuple[str, str]:
     )
 
 
+def headers_of(data: bytes) -> list[tuple[str, str]]:
+    """The headers of a request that can be sent, without those that say where it ends."""
+    lines = data.partition(b"\n\n")[0].decode("latin-1").split("\n")[1:]
+    named = [line.split(":", 1) for line in lines if re.match(r"[A-Za-z][A-Za-z-]*:", line)]
+    sendable = [(name, re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", value).strip(" \t")) for name, value in named]
+    return [(name, value) for name, value in sendable if name.lower() not in FRAMING]
+
+
 def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answer:
     """The answer to a request, with these headers besides its own."""
-    head, _, body = data.partition(b"\n\n")
-    lines = head.decode("latin-1").split("\n")[1:]
+    body = data.partition(b"\n\n")[2]
+    own = headers_of(data)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
-        has_host = any(line.lower().startswith("host:") for line in lines)
-        connection.putrequest(*request_line(data), skip_host=has_host)
-        for name, _, value in (line.partition(":") for line in lines if ":" in line):
-            if re.fullmatch(r"[A-Za-z][A-Za-z-]*", name) and name.lower() not in FRAMING:
-                connection.putheader(
-                    name, re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", value.strip()).encode("latin-1")
-                )
+        connection.putrequest(*request_line(data), skip_host=any(name.lower() == "host" for name, _ in own))
+        for name, value in own:
+            connection.putheader(name, value.encode("latin-1"))
         for name, value in (headers or {}).items():
             connection.putheader(name, value)
         connection.putheader("Content-Length", str(len(body)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
@@ -147,7 +147,7 @@ def _plain(text: str) -> str:
         if "=?" in text:
             return str(make_header(decode_header(text)))
         return unquote_to_bytes(_bytes(text)).decode()
-    except (HeaderParseError, LookupError, ValueError):  # there is no such charset, or it is none for texts
+    except (MessageError, LookupError, ValueError):  # there is no such charset, or it is none for texts
         return text
 
 
