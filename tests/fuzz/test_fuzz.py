@@ -25,7 +25,6 @@ AWAITED = {
     "servers/5000-digits-in-content-length": "download/source.py",
     "servers/5000-digits-in-content-range": "download/source.py",
     "servers/5000-digits-in-x-linked-size": "download/source.py",
-    "servers": "download/source.py",
     "requests/5000-digits": "gateway/openai.py",
     "control-files/token-of-other-letters": "gateway/client.py",
 }
