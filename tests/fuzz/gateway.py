@@ -323,7 +323,7 @@ SENDER_INPUTS = edited(
 
 def is_this_computer(host: str) -> bool:
     """Whether a `Host` header names this computer for certain, so that no page of a stranger has it."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+(?:%[^\]]*)?\]|[^:\[\]]*)(?::[0-9]*)?", host)
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+(?:%[^\]]*)?\]|[A-Za-z0-9._-]*)(?::[0-9]*)?", host)
     if not found:
         return False
     name = found[1].lower().removesuffix(".")
