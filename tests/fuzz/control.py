@@ -1,4 +1,4 @@
-"""Targets that are the control address: requests with a proof, and files that say where it is."""
+"""Targets that are the control address: requests with and without a proof, and files that say where it is."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import msgspec
 
 from tests.fuzz.gateway import BODY_WORDS
 from tests.fuzz.harness import Target, edited
-from tests.fuzz.wire import REFUSALS, check_shape, check_success, send
+from tests.fuzz.wire import REFUSALS, check_shape, check_success, request_line, send
 from tray_app.errors import GatewayError
 from tray_app.gateway.client import find_running
 from tray_app.gateway.control import Control, Removed, StatusDocument
-from tray_app.gateway.controlfile import FILE_NAME, read_control_file
+from tray_app.gateway.controlfile import FILE_NAME, ControlPlace, read_control_file
 from tray_app.gateway.proof import CHALLENGE_PATH, PROOF_OF_REQUEST, Challenge, Exchange, Welcome, new_nonce
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ CONTROL_REQUESTS = [
     b"POST /stop\n\n",
     b'POST /show\n\n{"source":"hf:o/r/m.gguf"}',
     b'POST /remove\n\n{"path":"/models/a%20b.gguf","trash":true,"anywhere":false}',
+    b'POST /challenge\n\n{"nonce":"AAECAwQFBgcICQoLDA0ODw=="}',
+    b"POST /stop\nAuthorization: HMAC-SHA256 00 01 02\n\n",
     b"POST /quit\nOrigin: null\n\n",
 ]
 
@@ -54,7 +56,7 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
             show,
             remove,
         )
-        control.open()
+        assert control.open()
         try:
             file = read_control_file(Path(folder))
             assert file
@@ -64,19 +66,20 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
 
 
 def check_control(file: ControlFile, data: bytes) -> None:
-    """A success or a refusal; nothing at all without a proof."""
-
-    def sign(method: str, path: str, body: bytes) -> dict[str, str]:
-        nonce = new_nonce()
-        challenge = f"POST {CHALLENGE_PATH}\n\n".encode() + msgspec.json.encode(Challenge(nonce))
-        welcome = msgspec.json.decode(send(file.port, challenge).body, type=Welcome)
-        exchange = Exchange(file.token, nonce, welcome.nonce)
-        return {PROOF_OF_REQUEST: exchange.header(exchange.of_request(method, path, body))}
-
-    answer = send(file.port, data, sign)
+    """A success or a refusal; nothing but the answer to a challenge without a proof."""
+    answer = send(file.port, data, {PROOF_OF_REQUEST: _proof(file, data)})
     check_shape(answer, frozenset((200, 204)))
     check_success(answer)
-    assert send(file.port, data).status in REFUSALS
+    assert send(file.port, data).status in REFUSALS or request_line(data)[1] == CHALLENGE_PATH
+
+
+def _proof(file: ControlFile, data: bytes) -> str:
+    """What shows that a request comes from who knows the secret."""
+    nonce = new_nonce()
+    challenge = msgspec.json.encode(Challenge(nonce))
+    welcome = send(file.port, f"POST {CHALLENGE_PATH}\n\n".encode() + challenge)
+    exchange = Exchange(file.token, nonce, msgspec.json.decode(welcome.body, type=Welcome).nonce)
+    return exchange.header(exchange.of_request(*request_line(data), data.partition(b"\n\n")[2]))
 
 
 CONTROL_FILES = edited(
@@ -102,21 +105,28 @@ CONTROL_FILES = edited(
 
 @contextmanager
 def control_files_ready() -> Iterator[Callable[[bytes], None]]:
-    """A folder of state."""
+    """A folder of state whose lock somebody holds, as an app does that is coming up."""
     with tempfile.TemporaryDirectory() as folder:
-        yield partial(check_control_file, Path(folder))
+        place = ControlPlace(Path(folder))
+        assert place.take()
+        try:
+            yield partial(check_control_file, Path(folder))
+        finally:
+            place.give_back()
 
 
 def check_control_file(folder: Path, data: bytes) -> None:
-    """Nobody is found by a file that no app keeps, or that is not understood."""
+    """No app is found by a file that is not understood, or where nobody proves to be it."""
     (folder / FILE_NAME).write_bytes(data)
+    found = None
     try:
-        assert find_running(folder, patience_s=0.2) is None
-    except GatewayError as error:  # somebody else's program has the port, and says nothing
+        found = find_running(folder, patience_s=0.0)
+    except GatewayError as error:
         str(error).encode()
+    assert found is None
 
 
 TARGETS = (
     Target("control", edited(CONTROL_REQUESTS, BODY_WORDS), control_ready, 100),
-    Target("control-files", CONTROL_FILES, control_files_ready, 100),
+    Target("control-files", CONTROL_FILES, control_files_ready, 60),
 )

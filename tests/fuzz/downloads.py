@@ -108,14 +108,19 @@ def _answers(data: bytes) -> list[dict[str, str]]:
 
 
 def check_server(data: bytes) -> None:
-    """A size that is one, and a name that is safe on every system; whatever the headers are."""
+    """A size that is one, and a name that is safe on every system; or words for what is wrong."""
     answers = _answers(data)
-    remote = describe(ASKED, answers)
+    for answer in answers:
+        with contextlib.suppress(DownloadError):
+            answered_span(answer)
+    try:
+        remote = describe(ASKED, answers)
+    except DownloadError as error:
+        str(error).encode()
+        return
     assert remote.size_bytes is None or 0 <= remote.size_bytes < 10**19
     for is_model in (True, False):
         assert _safe(last_name(ASKED.url, remote.name, is_model=is_model))
-    for answer in answers:
-        answered_span(answer)
 
 
 # What an interrupted download has left: the length of the part on the first line, then the journal.

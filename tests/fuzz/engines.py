@@ -131,7 +131,7 @@ PRINTED_WORDS = (
 
 
 def check_output(data: bytes) -> None:
-    """An end has a cause that people can read, and its evidence was printed."""
+    """An end has a cause that people can read, and not more lines that show it than a window has room for."""
     code, _, printed = data.partition(b"\n")
     lines = printed.decode("utf-8", "replace").split("\n")
     number = int(code) if re.fullmatch(rb"-?[0-9]{1,10}", code) else 1

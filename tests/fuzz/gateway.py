@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.fakes.gateways import behind, gateway_to
 from tests.fakes.powerinfer_server import powerinfer_server
 from tests.fuzz.harness import Target, edited
-from tests.fuzz.wire import check_error, check_shape, check_success, send
+from tests.fuzz.wire import check_error, check_shape, check_success, headers_of, send
 from tray_app.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class PlayedEngine:
         if path.lstrip("/").startswith("embedding"):  # llama.cpp's own route
             return 200, "application/json", b'[{"index":0,"embedding":[[0.6,0.8]]}]'
         vectors = [{"index": 0, "object": "embedding", "embedding": [0.6, 0.8]}]
+        if path in ("/embedding", "/embeddings"):  # llama.cpp's own form
+            return 200, "application/json", json.dumps(vectors).encode()
         whole = {
             "object": "list",
             "data": vectors,
@@ -300,9 +302,8 @@ def check_sender(port: int, data: bytes) -> None:
     """Who is answered has named this computer, and is no page, or a page of this computer."""
     answer = send(port, data)
     check_shape(answer, frozenset((200, 204)))
-    sent = [line.partition(":") for line in data.partition(b"\n\n")[0].decode("latin-1").split("\n")[1:]]
-    hosts = [value.strip(" \t") for name, _, value in sent if name.lower() == "host"]
-    origins = [value.strip(" \t") for name, _, value in sent if name.lower() == "origin"]
+    hosts = [value for name, value in headers_of(data) if name.lower() == "host"]
+    origins = [value for name, value in headers_of(data) if name.lower() == "origin"]
     if answer.status in (200, 204):
         assert not hosts or is_this_computer(hosts[0]), hosts
         for origin in origins[:1]:
@@ -324,7 +325,7 @@ SENDER_INPUTS = edited(
 
 def is_this_computer(host: str) -> bool:
     """Whether a `Host` header names this computer for certain, so that no page of a stranger has it."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+(?:%[^\]]*)?\]|[^:\[\]]*)(?::[0-9]*)?", host)
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+(?:%[^\]]*)?\]|[A-Za-z0-9._-]*)(?::[0-9]*)?", host)
     if not found:
         return False
     name = found[1].lower().removesuffix(".")

@@ -60,7 +60,14 @@ KEYS = st.sampled_from(
         *("split.count", "llama.context_length", "llama.embedding_length", "llama.block_count"),
         *("llama.attention.head_count", "llama.attention.head_count_kv", "llama.attention.key_length"),
         *("llama.attention.value_length", "llama.feed_forward_length", "llama.expert_used_count"),
-        *("tokenizer.ggml.model", "tokenizer.ggml.tokens", "tokenizer.chat_template", "llama.vocab_size"),
+        *(
+            "llama.pooling_type",
+            "llama.attention.causal",
+            "tokenizer.ggml.model",
+            "tokenizer.ggml.tokens",
+            "tokenizer.chat_template",
+            "llama.vocab_size",
+        ),
     ]
 )
 SCALARS = dict(zip((*range(8), 10, 11, 12), "BbHhIif?Qqd", strict=True))

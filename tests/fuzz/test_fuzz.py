@@ -19,25 +19,6 @@ if TYPE_CHECKING:
     Check = Callable[[bytes], None]
 
 SEED = 10
-AWAITED = {
-    "journals/absolute-path": "download/part.py",
-    "journals/out-of-the-folder": "download/part.py",
-    "journals/size-below-zero": "download/part.py",
-    "journals/span-behind-the-file": "download/part.py",
-    "journals/spans-backwards": "download/part.py",
-    "journals": "download/part.py",
-    "servers/5000-digits-in-content-length": "download/source.py",
-    "servers/5000-digits-in-x-linked-size": "download/source.py",
-    "servers/location-that-is-none": "download/naming.py",
-    "servers/nul-in-an-encoded-name": "download/naming.py",
-    "servers": "download/naming.py",
-    "requests/bytes-that-are-no-letters-in-an-unknown-field": "gateway/openai.py",
-    "answers/bytes-that-are-no-letters": "gateway/faults.py",
-    "answers/stream-that-is-no-json": "gateway/passthrough.py",
-    "answers/stream-with-bytes-that-are-no-letters": "gateway/passthrough.py",
-    "answers": "gateway/passthrough.py",
-}
-"""Targets, and past failures as TARGET/NAME, that fail until this file is mended."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,17 +35,12 @@ def check(request: pytest.FixtureRequest) -> Iterator[Check]:
         yield ready
 
 
-def marks(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(reason=AWAITED[name], strict=True)] if name in AWAITED else []
-
-
 @pytest.mark.parametrize(
     ("check", "path"),
     [
-        pytest.param(target, path, id=name, marks=marks(name))
+        pytest.param(target, path, id=f"{target.name}/{path.name}")
         for target in TARGETS
         for path in target.corpus()
-        for name in [f"{target.name}/{path.name}"]
     ],
     indirect=["check"],
 )
@@ -74,7 +50,7 @@ def test_what_once_broke_something_does_not(check: Check, path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("check", "target"),
-    [pytest.param(target, target, id=target.name, marks=marks(target.name)) for target in TARGETS],
+    [pytest.param(target, target, id=target.name) for target in TARGETS],
     indirect=["check"],
 )
 def test_no_input_breaks_what_is_promised(check: Check, target: Target) -> None:

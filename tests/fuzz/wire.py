@@ -9,15 +9,9 @@ import http.client
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TIMEOUT_S = 15.0
 LONGEST_ANSWER = 1 << 20
-LONGEST_LINE = 4000
-"""What is longer than 8 KiB is no request to the HTTP library, which says so without the gateway."""
 METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
 
 
@@ -30,31 +24,33 @@ class Answer:
     body: bytes
 
 
-def send(port: int, data: bytes, sign: Callable[[str, str, bytes], dict[str, str]] | None = None) -> Answer:
-    """The answer to a request, whose head is put right just so far that it is HTTP.
+def request_line(data: bytes) -> tuple[str, str]:
+    """The method and the path of a request, put right just so far that they are HTTP."""
+    method, _, path = data.partition(b"\n")[0].decode("latin-1").partition(" ")
+    return (
+        method if method in METHODS else "POST",
+        "/" + re.sub(r"[^\x21-\x7e]", "_", path.removeprefix("/")),
+    )
 
-    `sign` gives further headers for its method, path and body.
-    """
-    head, _, body = data.partition(b"\n\n")
-    first, *lines = head.decode("latin-1").split("\n")
-    word, _, rest = first.partition(" ")
-    method = word if word in METHODS else "POST"
-    path = "/" + re.sub(r"[^\x21-\x7e]", "_", rest.removeprefix("/"))[:LONGEST_LINE]
+
+def headers_of(data: bytes) -> list[tuple[str, str]]:
+    """The headers of a request that can be sent, without those that say where it ends."""
+    lines = data.partition(b"\n\n")[0].decode("latin-1").split("\n")[1:]
+    named = [line.split(":", 1) for line in lines if re.match(r"[A-Za-z][A-Za-z-]*:", line)]
+    sendable = [(name, re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", value).strip(" \t")) for name, value in named]
+    return [(name, value) for name, value in sendable if name.lower() not in FRAMING]
+
+
+def send(port: int, data: bytes, headers: dict[str, str] | None = None) -> Answer:
+    """The answer to a request, with these headers besides its own."""
+    body = data.partition(b"\n\n")[2]
+    own = headers_of(data)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
-        connection.putrequest(
-            method,
-            path,
-            skip_host=any(line.lower().startswith("host:") for line in lines),
-        )
-        sent = set(FRAMING)
-        for name, _, value in (line[:LONGEST_LINE].partition(":") for line in lines if ":" in line):
-            if re.fullmatch(r"[A-Za-z][A-Za-z-]*", name) and name.lower() not in sent:
-                sent.add(name.lower())
-                connection.putheader(
-                    name, re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", value.strip()).encode("latin-1")
-                )
-        for name, value in (sign(method, path, body) if sign else {}).items():
+        connection.putrequest(*request_line(data), skip_host=any(name.lower() == "host" for name, _ in own))
+        for name, value in own:
+            connection.putheader(name, value.encode("latin-1"))
+        for name, value in (headers or {}).items():
             connection.putheader(name, value)
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
@@ -65,7 +61,7 @@ def send(port: int, data: bytes, sign: Callable[[str, str, bytes], dict[str, str
 
 
 FRAMING = ("content-length", "transfer-encoding", "connection", "expect", "upgrade")
-"""Headers that say where a request ends. Those are the HTTP library's, as is a header that comes twice."""
+"""Headers that say where a request ends: those are the HTTP library's."""
 REFUSALS = frozenset((400, 401, 403, 404, 405, 408, 411, 413, 415, 422, 429, 431))
 """What a request may be refused with that could have been another."""
 

@@ -110,6 +110,16 @@ def test_a_name_that_was_bound_to_this_machine_by_others_is_kept_out(host: str) 
     assert "powerinfer-tray settings set network lan" in error["message"]
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("DELETE", "/models")])
+def test_with_the_right_key_a_host_of_any_bytes_is_answered(method: str, path: str) -> None:
+    headers: dict[str, str | bytes] = {"Host": b"\x80 x", "Authorization": f"Bearer {KEY}"}
+    with gateway_to(READY, key=KEY) as url, requests.Session() as session:
+        session.trust_env = False
+        answer = session.request(method, url + path, headers=headers, timeout=30)
+    assert answer.status_code in (404, 405)
+    assert "x" in error_of(answer)["message"]
+
+
 @pytest.mark.parametrize("network", [False, True])
 @pytest.mark.parametrize("host", ["vm.fritz.box", "vm.lan:8080", "box.tail1234.ts.net", "ai.example.com"])
 def test_with_the_right_key_any_name_will_do_and_without_it_none(network: bool, host: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
@@ -18,6 +18,7 @@ from tray_app.phrases import rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from urllib.parse import SplitResult
 
 MODEL_SUFFIX = ".gguf"
 NAME_LIMIT_BYTES = 200
@@ -60,7 +61,7 @@ def told_name(url: str, answers: Sequence[Mapping[str, str]]) -> str | None:
     """What the file is called by the headers of all answers on the way to it; None: nobody says."""
     dispositions = (answer.get("Content-Disposition", "") for answer in reversed(answers))
     targets = [answer["Location"] for answer in reversed(answers) if answer.get("Location")]
-    by_address = (_last_part(urlsplit(target).path) for target in targets)
+    by_address = (_last_part(_parts(target).path) for target in targets)
     names = (
         *filter(None, map(disposition_name, dispositions)),
         *_in_query(url),
@@ -108,10 +109,18 @@ def _seen(harmful: str) -> str:
 
 def _in_query(url: str) -> Iterator[str]:
     """Names of models in what follows the `?`: `FilePath=sub/x.gguf`, `file=x.gguf`."""
-    for _, value in parse_qsl(urlsplit(url).query):
+    for _, value in parse_qsl(_parts(url).query):
         name = re.split(r"[/\\]", value)[-1]
         if names_a_model(name):
             yield name
+
+
+def _parts(url: str) -> SplitResult:
+    """An address in its parts; empty ones if it is none: a server may say anything."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _last_part(path: str) -> str:
@@ -135,7 +144,7 @@ def _plain(text: str) -> str:
         if "=?" in text:
             return str(make_header(decode_header(text)))
         return unquote_to_bytes(_bytes(text)).decode()
-    except (HeaderParseError, LookupError, UnicodeError):
+    except (MessageError, LookupError, ValueError):  # there is no such charset, or it is none for texts
         return text
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from tray_app.download.faults import DISK_FULL
 from tray_app.download.lock import sole_writer
+from tray_app.download.naming import safe_name
 from tray_app.download.plan import Plan, Span
 from tray_app.download.source import RemoteFile, Source
 from tray_app.download.verify import HEAD_BYTES
@@ -255,11 +256,28 @@ def find_journals(folder: Path) -> list[tuple[Path, Journal]]:
 
 
 def read_journal(path: Path) -> Journal | None:
-    """The journal at `path`; None if there is none that can be read."""
+    """The journal at `path`; None if there is none that can be read, or none that this app has written."""
     try:
-        return msgspec.json.decode(read_regular(path), type=Journal)
+        journal = msgspec.json.decode(read_regular(path), type=Journal)
     except (OSError, *NOT_JSON):
         return None
+    return journal if _is_sound(journal) else None
+
+
+def _is_sound(journal: Journal) -> bool:
+    """Whether the file stays in its folder, and the spans are in order and within it.
+
+    Where several people share a folder, anybody may have written the journal.
+    """
+    size_bytes = journal.remote.size_bytes if journal.remote else None
+    offsets = [0, *(offset for span in journal.done for offset in span)]
+    ends = offsets if size_bytes is None else [*offsets, size_bytes]
+    name = journal.source.file_name
+    return safe_name(name) == name and ends == sorted(ends) and all(map(_is_filled, journal.done))
+
+
+def _is_filled(span: Span) -> bool:
+    return span.start < span.end
 
 
 def _store(path: Path, journal: Journal) -> None:

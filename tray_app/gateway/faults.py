@@ -81,6 +81,6 @@ def too_large(most_bytes: int) -> ApiError:
 def decode_answer(data: bytes, kind: type[Answer]) -> Answer:
     """An engine's answer as a value; 502 if it is none. The message leaves out what the answer says."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data.decode(), type=kind)  # msgspec looks at no letters that it passes on
     except NOT_JSON as exc:
         raise ApiError(502, "The engine's answer is not what was expected.", code="engine_answer") from exc

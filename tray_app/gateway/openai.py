@@ -233,7 +233,7 @@ def decode(data: bytes, kind: type[Body]) -> Body:
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data.decode(), type=kind)  # msgspec looks at no letters that it passes on
     except msgspec.ValidationError as exc:
         found = re.search(r"`\$\.(\w+)", str(exc))
         raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc

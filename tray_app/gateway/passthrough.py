@@ -190,7 +190,7 @@ class Passthrough:
                     refusal = await _refusal(answer)
                     raise _native_error(refusal, upstream, request.path, fields)
                 if answer.content_type == EVENT_STREAM:
-                    return await write_events(request, _payloads(answer.content))
+                    return await write_events(request, _json_alone(_payloads(answer.content)))
                 whole = await whole_answer(answer)
                 if request.path in _NATIVE_EMBEDDINGS:
                     check_native_embeddings(whole)
@@ -433,6 +433,15 @@ async def _as_payloads(
     if usage:
         yield msgspec.json.encode({**last, "choices": [], "usage": tally.usage()})
     yield DONE
+
+
+async def _json_alone(payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The same events, if they are JSON; else 502."""
+    async with aclosing(payloads):
+        async for payload in payloads:
+            if payload != DONE:
+                decode_answer(payload, Raw)
+            yield payload
 
 
 async def _payloads(

@@ -125,4 +125,5 @@ def _asked(request: web.Request) -> str:
 
 def _server(request: web.Request) -> str:
     """Scheme, name and port of this server, as the client has them."""
-    return f"{request.scheme}://{request.headers.get('Host', '')}"
+    host = request.headers.get("Host", "").encode(errors="backslashreplace").decode()  # anybody's bytes
+    return f"{request.scheme}://{host}"

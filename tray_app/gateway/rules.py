@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tray_app.settings.origins import EVERYONE, is_allowed
 
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d*))?")
+_HOST = re.compile(r"(\[[^\]]*\]|[A-Za-z0-9._-]*)(?::([0-9]*))?")
 _CONTAINER_NAMES = tuple(
     f".{tool}.internal"
     for tool in ("docker", "containers", "lima", "orb", "minikube", "k3d", "rancher-desktop")
