@@ -300,7 +300,7 @@ def test_a_file_that_was_spoilt_while_the_app_runs_is_said_and_does_not_disturb_
 def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path, calls: Calls) -> None:
     (tmp_path / FILE_NAME / "something").mkdir(parents=True)
     control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
-    with pytest.raises(AppError, match=r"control\.json: Is a directory"):
+    with pytest.raises(AppError, match=r"control\.json: It is a folder"):
         control.open()
     assert find_running(tmp_path) is None
 

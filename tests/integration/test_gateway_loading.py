@@ -175,7 +175,7 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
     assert engine.failure
     assert [answer.status_code for answer in (*answers, late)] == [503] * 9
     assert all(engine.failure.title in answer.text for answer in (*answers, late))
-    assert "Retry-After" not in late.headers
+    assert late.headers["Retry-After"] == "60"  # then a request starts it once more
 
 
 def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path) -> None:
