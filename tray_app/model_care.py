@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ModelError
 from tray_app.models.files import parts_of
 from tray_app.models.housekeeping import import_model
-from tray_app.models.library import NotInstalledError
+from tray_app.models.library import AmbiguousError, NotInstalledError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.remote import peek
 from tray_app.models.removal import Removal, remove_model, require_model
@@ -179,8 +178,12 @@ class ModelCare:
             )
         if partial := library.partial_named(reference):
             path = partial.path
-            with suppress(ModelError):  # nothing else is called so
+            try:
                 path = library.locate(reference)
+            except AmbiguousError:
+                raise
+            except ModelError:
+                pass  # nothing else is called so
             if path == partial.path or not os.path.lexists(path):
                 return partial.path
         else:

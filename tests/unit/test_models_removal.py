@@ -182,6 +182,23 @@ def test_of_two_that_are_called_so_neither_is_removed(care: ModelCare, folder: P
     assert everything(folder) == before
 
 
+def test_of_downloads_that_are_called_so_none_is_removed(care: ModelCare, folder: Path) -> None:
+    for name in ("a/same.gguf", "b/same.gguf"):
+        write_model(folder / name)
+    for name in ("same.gguf.part", "a/new.gguf.part", "b/new.gguf.part"):
+        (folder / name).write_bytes(bytes(64))
+    before = everything(folder)
+
+    for reference in ("same.gguf", "new.gguf", "new.gguf.part"):
+        with pytest.raises(ModelError, match="Several models are called"):
+            care.remove_model(reference, for_good=True)
+    assert everything(folder) == before
+
+    for reference in ("a/new.gguf", str(folder / "b" / "new.gguf.part"), "same.gguf.part"):
+        care.remove_model(reference)
+    assert everything(folder) == {"a", "b", "a/same.gguf", "b/same.gguf"}
+
+
 def test_in_a_sub_folder_the_model_goes_and_the_folder_stays(care: ModelCare, folder: Path) -> None:
     write_model(folder / "owner" / "repo" / "x.gguf")
 

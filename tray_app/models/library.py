@@ -92,6 +92,17 @@ class NotInstalledError(ModelError):
         self.entry = entry
 
 
+class AmbiguousError(ModelError):
+    """A reference that several models have, or several unfinished downloads."""
+
+    def __init__(self, reference: str, names: Sequence[Text], hint: Text) -> None:
+        super().__init__(
+            phrase("Several models are called {reference}", reference=reference),
+            phrase("{models}.", models=joined(", ", names[:_MOST_NAMED])),
+            hint,
+        )
+
+
 def models_folder(settings: Settings, paths: AppPaths) -> Path:
     """Where models are and go."""
     return expanded(settings.models_folder) if settings.models_folder else paths.models
@@ -148,14 +159,22 @@ class Library:
             return False
 
     def partial_named(self, reference: str) -> Partial | None:
-        """What an unfinished download of this name or path has left, if it has."""
+        """What an unfinished download of this name or path has left, if it has.
+
+        `AmbiguousError` if several folders have one of this name.
+        """
         given = _absolute(reference)
+        named = []
         for partial in self.partials():
             name = partial.final.relative_to(self.folder).as_posix()
-            words = (name, f"{name}{PART_ENDING}", partial.final.name, partial.path.name)
-            if given in (partial.final, partial.path) or reference in {*words, *map(presentable, words)}:
+            whole, short = (name, f"{name}{PART_ENDING}"), (partial.final.name, partial.path.name)
+            if given in (partial.final, partial.path) or reference in {*whole, *map(presentable, whole)}:
                 return partial
-        return None
+            if reference in {*short, *map(presentable, short)}:
+                named.append(partial)
+        if len(named) > 1:
+            raise AmbiguousError(reference, [str(partial.path) for partial in named], "Name one by its path.")
+        return next(iter(named), None)
 
     def installed(self) -> tuple[Model, ...]:
         """The whole models of the folder by name, then the one that comes with the app."""
@@ -359,10 +378,6 @@ def _absolute(reference: str) -> Path:
     return path
 
 
-def _ambiguous(reference: str, paths: Sequence[Path], index: Index) -> ModelError:
-    shown = [phrase("{id} ({path})", id=index.id_of(path), path=path) for path in paths[:_MOST_NAMED]]
-    return ModelError(
-        phrase("Several models are called {reference}", reference=reference),
-        phrase("{models}.", models=joined(", ", shown)),
-        "Name one of them by its id.",
-    )
+def _ambiguous(reference: str, paths: Sequence[Path], index: Index) -> AmbiguousError:
+    shown = [phrase("{id} ({path})", id=index.id_of(path), path=path) for path in paths]
+    return AmbiguousError(reference, shown, "Name one of them by its id.")
