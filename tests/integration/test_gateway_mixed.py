@@ -40,9 +40,10 @@ def llamacpp(tmp_path: Path) -> Iterator[Upstream]:
     supervisor.ensure(plan)
     try:
         snapshot = supervisor.wait_for({State.READY, State.FAILED}, 60)
-        assert snapshot.base_url, snapshot.failure
+        assert snapshot.address, snapshot.failure
         yield Upstream(
-            snapshot.base_url,
+            snapshot.address.base_url,
+            key=snapshot.address.key,
             speaks_openai=True,
             model_id="test",
             model_name="Test",
