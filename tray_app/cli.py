@@ -356,7 +356,11 @@ def _means_the_same(asked: object, chosen: object) -> bool:
 
 
 def _serve(app: App) -> None:
-    """Start the server and show what happens to it, until a signal or a failure that stays."""
+    """Start the server and show what happens to it, until a signal or a failure that stays.
+
+    A server that has run and was given up stays: a later request tries it again.
+    """
+    was_ready = False
     events: queue.SimpleQueue[AppStatus | AppError | None] = queue.SimpleQueue()
 
     def start() -> None:
@@ -381,7 +385,9 @@ def _serve(app: App) -> None:
                 if isinstance(event, AppError):
                     raise event
                 view.show_status(event)
-                if event.engine.failure and event.engine.state is State.FAILED:
+                was_ready |= event.engine.state is State.READY
+                may_recover = was_ready and event.engine.gave_up
+                if event.engine.failure and event.engine.state is State.FAILED and not may_recover:
                     raise event.engine.failure
             view.say("Stopping …")
         finally:

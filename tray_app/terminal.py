@@ -277,6 +277,8 @@ class ServeView(ProgressBars):
                 self.say(f"The server has stopped and is started again.\n{status.problem or ''}")
             case ServerState.WAITING:
                 self.say(f"The server waits.\n{status.problem or ''}")
+            case ServerState.FAILED if status.engine.gave_up:
+                self.say(f"The server is given up; a request tries it again.\n{status.problem or ''}")
             case _:
                 pass
 

@@ -1,4 +1,4 @@
-"""Stands in for an engine's `quantize`: prints what it prints, copies the model. FAKE_QUANTIZE misbehaves."""
+"""Stands in for an engine's `quantize`: prints what it prints, copies the model. GGML_FAKE_QUANTIZE misbehaves."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         out.write(HELP)
         return 1
     source, target, kind = arguments
-    behaviour = os.environ.get("FAKE_QUANTIZE", "")
+    behaviour = os.environ.get("GGML_FAKE_QUANTIZE", "")
     out.write(f"main: quantizing '{source}' to '{target}' as {kind}\n")
     Path(target).write_bytes(b"half")
     for number in (1, 2):

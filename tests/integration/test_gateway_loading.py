@@ -19,8 +19,9 @@ from tests.fakes.launches import fake_plan
 from tests.fakes.supervisors import quick_supervisor
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Policy, State
+from tray_app.errors import AppError
 from tray_app.server_status import ServerState
-from tray_app.serving import Serving
+from tray_app.serving import Delays, Serving
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import Settings
 from tray_app.system.ports import free_port
@@ -142,12 +143,23 @@ def test_requests_wait_while_the_server_restarts_because_somebody_wishes_it(chan
 
 @contextmanager
 def serving_fake(
-    folder: Path, plan: LaunchPlan, policy: Policy, *, on_demand: bool = False
+    folder: Path,
+    *plans: LaunchPlan,
+    policy: Policy,
+    on_demand: bool = False,
+    delays: Delays | None = None,
 ) -> Iterator[Serving]:
-    """The server with an engine that does as its plan says."""
+    """The server with an engine that does as the plan of each start says; the last one goes for all later."""
     supervisor = quick_supervisor(folder, policy)
     settings = Settings(port=free_port(), start_on_demand=on_demand)
-    serving = Serving(supervisor, lambda: settings, KeyStore(folder, {}), lambda _: plan, lambda: None)
+    left = list(plans)
+
+    def make_plan(start: StartJob | None) -> LaunchPlan:  # noqa: ARG001  see `Planner`
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    serving = Serving(
+        supervisor, lambda: settings, KeyStore(folder, {}), make_plan, lambda: None, delays=delays
+    )
     try:
         yield serving
     finally:
@@ -162,7 +174,7 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
     plan = fake_plan("--load-delay", "0.5", "--fail", kind=EngineKind.LLAMA_SERVER)
     policy = Policy(restart_delays_s=(0.2,))
     with (
-        serving_fake(tmp_path, plan, policy, on_demand=on_demand) as serving,
+        serving_fake(tmp_path, plan, policy=policy, on_demand=on_demand) as serving,
         ThreadPoolExecutor(8) as clients,
     ):
         serving.start()
@@ -175,12 +187,70 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
     assert engine.failure
     assert [answer.status_code for answer in (*answers, late)] == [503] * 9
     assert all(engine.failure.title in answer.text for answer in (*answers, late))
-    assert late.headers["Retry-After"] == "60"  # then a request starts it once more
+    assert 0 < int(late.headers["Retry-After"]) <= 60
+
+
+CRASHES = fake_plan("--fail", "--exit-code", "3", kind=EngineKind.LLAMA_SERVER)
+WORKS = fake_plan(kind=EngineKind.LLAMA_SERVER)
+ONE_RESTART = Policy(restart_delays_s=(0.05,))
+AT_ONCE = Delays(try_again_s=0)
+
+
+def given_up(serving: Serving) -> str:
+    """Start it until it is given up; where programs ask it."""
+    serving.start()
+    with pytest.raises(AppError):
+        serving.wait_until_ready(DEADLINE_S)
+    server, engine = serving.look()
+    assert (server.state, engine.run) == (ServerState.FAILED, 2)
+    return f"{server.base_url}/embeddings"
+
+
+def test_an_engine_that_was_given_up_is_tried_again_for_a_request_that_comes_later(tmp_path: Path) -> None:
+    with (
+        serving_fake(tmp_path, CRASHES, WORKS, policy=ONE_RESTART, delays=AT_ONCE) as serving,
+        ThreadPoolExecutor(4) as clients,
+    ):
+        url = given_up(serving)
+        assert get(url.replace("embeddings", "models")).status_code == 503  # who only looks starts nothing
+        assert serving.look()[0].state is ServerState.FAILED
+        assert [answer.status_code for answer in clients.map(lambda _: post(url, BODY), range(4))] == [
+            200
+        ] * 4
+        assert serving.look()[1].run == 3
+
+
+def test_not_before_the_time_has_come(tmp_path: Path) -> None:
+    with serving_fake(tmp_path, CRASHES, WORKS, policy=ONE_RESTART) as serving:
+        refused = post(given_up(serving), BODY)
+        assert refused.status_code == 503
+        assert 0 < int(refused.headers["Retry-After"]) <= 60
+        assert serving.look()[1].run == 2
+
+
+def test_a_persons_stop_wins_over_trying_again(tmp_path: Path) -> None:
+    with serving_fake(tmp_path, CRASHES, WORKS, policy=ONE_RESTART, delays=AT_ONCE) as serving:
+        given_up(serving)
+        serving.stop()
+        assert serving.wake().exception(DEADLINE_S)  # of a request that came just before
+        assert serving.look()[1].run == 2
+
+
+def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
+    stays = fake_plan("--say", "error: unknown argument: --x", "--fail", kind=EngineKind.LLAMA_SERVER)
+    with serving_fake(tmp_path, stays, WORKS, policy=ONE_RESTART, delays=AT_ONCE) as serving:
+        serving.start()
+        with pytest.raises(AppError):
+            serving.wait_until_ready(DEADLINE_S)
+        refused = post(f"{serving.look()[0].base_url}/embeddings", BODY)
+        assert (refused.status_code, refused.headers.get("Retry-After")) == (503, None)
+        assert "does not know the argument --x" in refused.text
+        assert serving.look()[1].run == 1
 
 
 def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path) -> None:
     plan = fake_plan("--load-delay", "1.5", kind=EngineKind.LLAMA_SERVER)
-    with serving_fake(tmp_path, plan, Policy()) as serving, ThreadPoolExecutor(32) as clients:
+    with serving_fake(tmp_path, plan, policy=Policy()) as serving, ThreadPoolExecutor(32) as clients:
         serving.start()
         url = f"{serving.look()[0].base_url}/embeddings"
         answers = list(clients.map(lambda _: post(url, BODY).status_code, range(32)))
@@ -189,7 +259,7 @@ def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path)
 
 def test_no_more_requests_wait_than_are_admitted(tmp_path: Path) -> None:
     plan = fake_plan("--hang", kind=EngineKind.LLAMA_SERVER)
-    with serving_fake(tmp_path, plan, Policy()) as serving:
+    with serving_fake(tmp_path, plan, policy=Policy()) as serving:
         serving.start()
         server, _ = serving.look()
         head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -118,7 +118,7 @@ def test_a_sparse_model_is_offered_only_types_that_powerinfer_computes_with(
 def test_a_failure_is_explained_and_leaves_nothing(
     quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, message: str
 ) -> None:
-    monkeypatch.setenv("FAKE_QUANTIZE", behaviour)
+    monkeypatch.setenv("GGML_FAKE_QUANTIZE", behaviour)
     source = write_model(tmp_path / "models" / "a.gguf", sparse=True)
 
     with pytest.raises(ModelError) as caught:
