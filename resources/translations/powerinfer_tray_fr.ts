@@ -50,6 +50,11 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
+            <source>It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.</source>
+            <translation>Elle a {count:,} caractères et commence par « {text} ». Aucune adresse n’en a plus de {most:,}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
             <source>“{text}” has signs in it that no address can have.</source>
             <translation>« {text} » contient des caractères qu’aucune adresse ne peut comporter.</translation>
         </message>
@@ -127,6 +132,11 @@
             <location filename="../../tray_app/download/answer.py" />
             <source>Use another source, or give the SHA-256.</source>
             <translation>Utilisez une autre source, ou indiquez le SHA-256.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server sends next to nothing.</source>
+            <translation>Le serveur n’envoie presque rien.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -335,6 +345,21 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
+            <source>Something else has the name of this download's file</source>
+            <translation>Autre chose porte le nom du fichier de ce téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{path}: {reason}. Nothing is written there.</source>
+            <translation>{path} : {reason}. Rien n’y est écrit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
+            <translation>Vérifiez qui l’a mis là. Si personne n’en a besoin, supprimez-le et cliquez sur Reprendre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
             <source>This disk cannot keep files that large</source>
             <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
         </message>
@@ -387,6 +412,36 @@
             <location filename="../../tray_app/download/fleet.py" />
             <source>Every connection has ended.</source>
             <translation>Toutes les connexions ont pris fin.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>Not enough space on the disk</source>
+            <translation>Pas assez d’espace sur le disque</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>Il reste {missing:.2f} Go à recevoir. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
+            <translation>{free:.2f} Go sont libres dans {folder}. {reserve:.2f} Go de ce disque sont laissés aux autres programmes. Ce qui est arrivé est conservé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>The server sends more than the model has</source>
+            <translation>Le serveur envoie plus que le modèle ne contient</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
+            <translation>D’après son en-tête, le modèle se termine après {size:.2f} Go ; {received:.2f} Go sont arrivés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>Use another source.</source>
+            <translation>Utilisez une autre source.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/lock.py" />
@@ -505,6 +560,26 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
+            <source>The server sends us on over an open line</source>
+            <translation>Le serveur redirige vers une liaison non chiffrée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{host} answers over https, and sends us to {target}, where others can read and change what comes.</source>
+            <translation>{host} répond en https et redirige vers {target}, où d’autres peuvent lire et modifier ce qui arrive.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>If you trust that line, give that address itself.</source>
+            <translation>Si vous faites confiance à cette liaison, indiquez directement cette adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>it has signs in it that no address can have, or too many</source>
+            <translation>elle contient des caractères qu’aucune adresse ne peut avoir, ou trop de caractères</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
             <source>The server sends us to a broken address</source>
             <translation>Le serveur nous envoie vers une adresse incorrecte</translation>
         </message>
@@ -512,6 +587,21 @@
             <location filename="../../tray_app/download/session.py" />
             <source>{host}: {reason}.</source>
             <translation>{host} : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The server sends us into a private network</source>
+            <translation>Le serveur redirige vers un réseau privé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in its network.</source>
+            <translation>{sender} est sur Internet et mène à {host} ({address}), qui se trouve sur cet ordinateur ou dans son réseau.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>If you trust it, give the address there itself.</source>
+            <translation>Si vous lui faites confiance, indiquez directement cette adresse.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -549,6 +639,16 @@
             <translation>« {text} » devrait comporter 64 caractères de 0 à 9 et de a à f.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>The server does not say clearly how large the file is</source>
+            <translation>Le serveur n’indique pas clairement la taille du fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>It says “{header}: {text}”, which is no number that can be understood.</source>
+            <translation>Il indique « {header}: {text} », ce qui n’est pas un nombre compréhensible.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/throttle.py" />
             <source>This is no speed</source>
             <translation>Ce n’est pas une vitesse</translation>
@@ -562,16 +662,6 @@
             <location filename="../../tray_app/download/throttle.py" />
             <source>For example: 500k, 2.5MB/s</source>
             <translation>Par exemple : 500k, 2.5MB/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/transfer.py" />
-            <source>Not enough space on the disk</source>
-            <translation>Pas assez d’espace sur le disque</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/transfer.py" />
-            <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
-            <translation>Il manque encore {missing:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -664,9 +754,14 @@
             <translation>Le serveur s’est arrêté avant l’octet {end}, à {at}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/worker.py" />
-            <source>The server sends next to nothing.</source>
-            <translation>Le serveur n’envoie presque rien.</translation>
+            <location filename="../../tray_app/engine/allowance.py" />
+            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
+            <translation>Il a pris {taken:.1f} Gio de mémoire pendant le chargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/allowance.py" />
+            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
+            <translation>Pendant le chargement, il a calculé {seconds:.0f} secondes sans rien afficher ni lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -697,6 +792,36 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
             <translation>S’il a disparu, un antivirus l’a peut-être retiré : réinstallez-le, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation>Le port du moteur a été pris par un autre programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation>Quelqu’un d’autre a pris le port libre qui lui était destiné.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again with another port.</source>
+            <translation>Il est redémarré avec un autre port.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The system cannot start the engine just now</source>
+            <translation>Le système ne peut pas démarrer le moteur pour l’instant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
+            <translation>Il manque de mémoire, de processus ou de fichiers ouverts, ou le programme est en cours d’écriture : {named}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is tried again. If it goes on, close other programs.</source>
+            <translation>Une nouvelle tentative a lieu. Si cela persiste, fermez d’autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -737,6 +862,21 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Correct it in the settings. It may stand in «Extra arguments».</source>
             <translation>Corrigez-la dans les paramètres. Elle se trouve peut-être dans « Arguments supplémentaires ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine gave up</source>
+            <translation>Le moteur a abandonné</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation>Il a rencontré une situation impossible et s’est arrêté lui-même.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation>Ses dernières lignes en disent plus. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -827,21 +967,6 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Install what contains it, or choose another engine in the settings.</source>
             <translation>Installez ce qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine's port was taken by another program</source>
-            <translation>Le port du moteur a été pris par un autre programme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
-            <translation>Quelqu’un d’autre a pris le port libre qui lui était destiné.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is started again with another port.</source>
-            <translation>Il est redémarré avec un autre port.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -995,21 +1120,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine gave up</source>
-            <translation>Le moteur a abandonné</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It came upon something that must not be, and ended itself.</source>
-            <translation>Il a rencontré une situation impossible et s’est arrêté lui-même.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
-            <translation>Ses dernières lignes en disent plus. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine was ended from outside</source>
             <translation>Le moteur a été arrêté de l’extérieur</translation>
         </message>
@@ -1060,6 +1170,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>It says: {reason}.</source>
+            <translation>Il indique : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine hangs</source>
             <translation>Le moteur est bloqué</translation>
         </message>
@@ -1072,6 +1187,31 @@
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>If it happens again, choose another model or engine.</source>
             <translation>Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>This model's file makes the engine use more than it should</source>
+            <translation>Le fichier de ce modèle fait consommer trop de ressources au moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The chat template in the file can do that. Choose another model, or get this one from its maker.</source>
+            <translation>Le modèle de conversation contenu dans le fichier peut en être la cause. Choisissez un autre modèle, ou obtenez celui-ci auprès de son éditeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>A request makes the engine use more than it should</source>
+            <translation>Une requête fait consommer trop de ressources au moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>For {seconds:.0f} seconds it has computed and worked on nothing.</source>
+            <translation>Il calcule depuis {seconds:.0f} secondes sans traiter de requête.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The chat template in the model's file can do that. If it happens again, choose another model.</source>
+            <translation>Le modèle de conversation contenu dans le fichier peut en être la cause. Si cela se reproduit, choisissez un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -1162,6 +1302,11 @@
             <location filename="../../tray_app/engine/extra.py" />
             <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
             <translation>Le moteur fournit toujours des embeddings et du texte, selon ce qui lui est demandé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
+            <translation>Avec un cache pour chacun, le moteur agrège mal les textes d’une liste : c’est cette application qui décide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/extra.py" />
@@ -1505,8 +1650,18 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>The server refused the text</source>
-            <translation>Le serveur a refusé le texte</translation>
+            <source>The app did not answer</source>
+            <translation>L’application n’a pas répondu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Another program answers in its place, and was told nothing.</source>
+            <translation>Un autre programme répond à sa place ; rien ne lui a été transmis.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Start PowerInfer Tray again.</source>
+            <translation>Redémarrez PowerInfer Tray.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1535,13 +1690,33 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>It was asked for its status and has said nothing for {seconds:.0f} s.</source>
-            <translation>Son état lui a été demandé, et il n’a rien dit depuis {seconds:.0f} s.</translation>
+            <source>It was asked and has said nothing for {seconds:.0f} s.</source>
+            <translation>Interrogée, elle ne dit rien depuis {seconds:.0f} s.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
             <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
             <translation>Il est peut-être occupé : réessayez dans un instant. Si cela persiste, terminez ce processus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>PowerInfer Tray cannot be reached</source>
+            <translation>PowerInfer Tray est injoignable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>A program holds {path}, as a running PowerInfer Tray does, but none answers.</source>
+            <translation>Un programme détient {path}, comme le fait PowerInfer Tray en cours d’exécution, mais aucun ne répond.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>If one runs, end it and start it again. If not, delete this file.</source>
+            <translation>Si PowerInfer Tray est en cours d’exécution, quittez-le et redémarrez-le. Sinon, supprimez ce fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server refused the text</source>
+            <translation>Le serveur a refusé le texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1915,11 +2090,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Its header would be {count:,} bytes long.</source>
-            <translation>Son en-tête occuperait {count:,} octets.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
             <source>It ends after {count:,} bytes, within its header.</source>
             <translation>Il se termine après {count:,} octets, au milieu de son en-tête.</translation>
         </message>
@@ -1937,6 +2107,11 @@
             <location filename="../../tray_app/models/gguf.py" />
             <source>It does not say of which architecture the model is.</source>
             <translation>Il ne dit pas de quelle architecture est le modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header would be {count:,} bytes long.</source>
+            <translation>Son en-tête occuperait {count:,} octets.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -2075,6 +2250,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
+            <source>Several models are called {reference}</source>
+            <translation>Plusieurs modèles s’appellent {reference}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{models}.</source>
+            <translation>{models}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Name one by its path.</source>
+            <translation>Désignez-en un par son chemin.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
             <source>No model is chosen</source>
             <translation>Aucun modèle n’est choisi</translation>
         </message>
@@ -2120,18 +2310,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>Several models are called {reference}</source>
-            <translation>Plusieurs modèles s’appellent {reference}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{models}.</source>
-            <translation>{models}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
             <source>Name one of them by its id.</source>
             <translation>Indiquez l’un d’eux par son identifiant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Free some space, or give another place.</source>
+            <translation>Libérez de l’espace, ou indiquez un autre emplacement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2205,8 +2390,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Free some space, or give another place.</source>
-            <translation>Libérez de l’espace, ou indiquez un autre emplacement.</translation>
+            <source>{name} cannot be written</source>
+            <translation>Impossible d’écrire {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Delete it if nobody needs it, and check that you may write there; or give another place.</source>
+            <translation>Supprimez-le si personne n’en a besoin et vérifiez que vous pouvez y écrire, ou indiquez un autre emplacement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2222,6 +2412,21 @@
             <location filename="../../tray_app/models/quantize.py" />
             <source>it said nothing.</source>
             <translation>il n’a rien dit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/remote.py" />
+            <source>The model has too many files</source>
+            <translation>Le modèle comporte trop de fichiers</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/remote.py" />
+            <source>By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.</source>
+            <translation>D’après son nom, {name} est l’un de {count:,} fichiers. Pas plus de {most:,} ne sont téléchargés à la fois.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/remote.py" />
+            <source>Fetch them with another program, and put all of them into the models folder.</source>
+            <translation>Téléchargez-les avec un autre programme et placez-les tous dans le dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
@@ -2275,8 +2480,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/space.py" />
-            <source>{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.</source>
-            <translation>Il faut {needed:.2f} Go, et {free:.2f} Go sont libres dans {folder}.</translation>
+            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>{needed:.2f} Go sont nécessaires. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/verify.py" />
@@ -2377,6 +2582,16 @@
             <location filename="../../tray_app/settings/keys.py" />
             <source>A key is made of letters, digits and signs, without blanks.</source>
             <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>This key can be guessed</source>
+            <translation>Cette clé peut être devinée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Everybody in the local network may try keys: it needs {count} characters or more, without a pattern. Generate in the settings makes one.</source>
+            <translation>Chacun sur le réseau local peut essayer des clés : il en faut une d’au moins {count} caractères, sans motif régulier. « Générer » dans les réglages en crée une.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -2812,6 +3027,21 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>It must be a list of texts without control characters.</source>
             <translation>Il faut une liste de textes sans caractères de contrôle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The setting {name} cannot have a login or a key in its address</source>
+            <translation>L’adresse du réglage {name} ne peut contenir ni identifiants ni clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
+            <translation>Les adresses sont affichées et journalisées ; les clés vont dans le trousseau : powerinfer-tray key set {key}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Leave out what stands before an @ and after a ?, and these signs.</source>
+            <translation>Retirez ce qui précède @ et ce qui suit ?, ainsi que ces signes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

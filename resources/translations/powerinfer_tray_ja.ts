@@ -50,6 +50,11 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
+            <source>It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.</source>
+            <translation>{count:,} 文字あり、「{text}」で始まります。{most:,} 文字を超えるアドレスはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
             <source>“{text}” has signs in it that no address can have.</source>
             <translation>「{text}」に、アドレスには使用できない文字が含まれています。</translation>
         </message>
@@ -127,6 +132,11 @@
             <location filename="../../tray_app/download/answer.py" />
             <source>Use another source, or give the SHA-256.</source>
             <translation>別の配布元を使用するか、SHA-256 を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/answer.py" />
+            <source>The server sends next to nothing.</source>
+            <translation>サーバーからほとんどデータが届きません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
@@ -335,6 +345,21 @@
         </message>
         <message>
             <location filename="../../tray_app/download/faults.py" />
+            <source>Something else has the name of this download's file</source>
+            <translation>このダウンロードのファイル名は別のものに使われています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{path}: {reason}. Nothing is written there.</source>
+            <translation>{path}: {reason}。そこには何も書き込みません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
+            <translation>誰が置いたものか確認してください。不要であれば削除し、「再開」を押してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/faults.py" />
             <source>This disk cannot keep files that large</source>
             <translation>このディスクには、この大きさのファイルを保存できません</translation>
         </message>
@@ -387,6 +412,36 @@
             <location filename="../../tray_app/download/fleet.py" />
             <source>Every connection has ended.</source>
             <translation>すべての接続が終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>Not enough space on the disk</source>
+            <translation>ディスクの空き容量が足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>残りは {missing:.2f} GB です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
+            <translation>{folder} の空きは {free:.2f} GB です。このディスクの {reserve:.2f} GB は他のプログラムのために残します。受信済みのデータは保持されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>The server sends more than the model has</source>
+            <translation>サーバーがモデルの大きさを超えるデータを送っています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
+            <translation>ヘッダーによればモデルは {size:.2f} GB で終わりますが、{received:.2f} GB を受信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/limits.py" />
+            <source>Use another source.</source>
+            <translation>別の配布元を使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/lock.py" />
@@ -505,6 +560,26 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
+            <source>The server sends us on over an open line</source>
+            <translation>サーバーが暗号化されていない接続へ転送しようとしています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{host} answers over https, and sends us to {target}, where others can read and change what comes.</source>
+            <translation>{host} は https で応答しますが、{target} へ転送します。そこでは第三者が内容を読み取ったり改変したりできます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>If you trust that line, give that address itself.</source>
+            <translation>その接続を信頼する場合は、そのアドレスを直接指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>it has signs in it that no address can have, or too many</source>
+            <translation>アドレスに使えない文字が含まれているか、文字数が多すぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
             <source>The server sends us to a broken address</source>
             <translation>サーバーが不正なアドレスへ転送しました</translation>
         </message>
@@ -512,6 +587,21 @@
             <location filename="../../tray_app/download/session.py" />
             <source>{host}: {reason}.</source>
             <translation>{host}: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>The server sends us into a private network</source>
+            <translation>サーバーがプライベートネットワークへ転送しようとしています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in its network.</source>
+            <translation>{sender} はインターネット上にありますが、このコンピューターまたはそのネットワーク内の {host} ({address}) へ誘導しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/session.py" />
+            <source>If you trust it, give the address there itself.</source>
+            <translation>信頼する場合は、そのアドレスを直接指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -549,6 +639,16 @@
             <translation>「{text}」は 0～9 と a～f の 64 文字である必要があります。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>The server does not say clearly how large the file is</source>
+            <translation>サーバーがファイルの大きさを正しく示していません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/source.py" />
+            <source>It says “{header}: {text}”, which is no number that can be understood.</source>
+            <translation>「{header}: {text}」は数値として解釈できません。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/throttle.py" />
             <source>This is no speed</source>
             <translation>これは速度ではありません</translation>
@@ -562,16 +662,6 @@
             <location filename="../../tray_app/download/throttle.py" />
             <source>For example: 500k, 2.5MB/s</source>
             <translation>例: 500k、2.5MB/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/transfer.py" />
-            <source>Not enough space on the disk</source>
-            <translation>ディスクの空き容量が足りません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/transfer.py" />
-            <source>{missing:.2f} GB are still to come, {free:.2f} GB are free in {folder}.</source>
-            <translation>あと {missing:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -664,9 +754,14 @@
             <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/worker.py" />
-            <source>The server sends next to nothing.</source>
-            <translation>サーバーからほとんどデータが届きません。</translation>
+            <location filename="../../tray_app/engine/allowance.py" />
+            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
+            <translation>読み込み中に {taken:.1f} GiB のメモリを使用しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/allowance.py" />
+            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
+            <translation>読み込み中に {seconds:.0f} 秒間計算を続け、何も出力せず、何も読み取りませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -697,6 +792,36 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
             <translation>消えている場合は、ウイルス対策ソフトが削除した可能性があります。再インストールするか、別のものを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation>エンジンのポートが別のプログラムに使用されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation>エンジン用に選んだ空きポートを、ほかのプログラムが先に使用しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is started again with another port.</source>
+            <translation>別のポートで起動し直します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The system cannot start the engine just now</source>
+            <translation>現在、システムがエンジンを起動できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
+            <translation>メモリ、プロセス数、または開けるファイル数が不足しているか、プログラムが書き込み中です: {named}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It is tried again. If it goes on, close other programs.</source>
+            <translation>再試行します。続く場合は、他のプログラムを終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -737,6 +862,21 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Correct it in the settings. It may stand in «Extra arguments».</source>
             <translation>設定で修正してください。「追加の引数」に含まれている可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>The engine gave up</source>
+            <translation>エンジンが処理を中止しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation>あってはならない状態を検出し、自ら終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/causes.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation>詳細は最後の数行にあります。繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -827,21 +967,6 @@
             <location filename="../../tray_app/engine/causes.py" />
             <source>Install what contains it, or choose another engine in the settings.</source>
             <translation>それを含むものをインストールするか、設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine's port was taken by another program</source>
-            <translation>エンジンのポートが別のプログラムに使用されました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
-            <translation>エンジン用に選んだ空きポートを、ほかのプログラムが先に使用しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is started again with another port.</source>
-            <translation>別のポートで起動し直します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
@@ -995,21 +1120,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine gave up</source>
-            <translation>エンジンが処理を中止しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It came upon something that must not be, and ended itself.</source>
-            <translation>あってはならない状態を検出し、自ら終了しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
-            <translation>詳細は最後の数行にあります。繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
             <source>The engine was ended from outside</source>
             <translation>エンジンが外部から終了されました</translation>
         </message>
@@ -1060,6 +1170,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>It says: {reason}.</source>
+            <translation>メッセージ: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine hangs</source>
             <translation>エンジンが応答しません</translation>
         </message>
@@ -1072,6 +1187,31 @@
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>If it happens again, choose another model or engine.</source>
             <translation>繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>This model's file makes the engine use more than it should</source>
+            <translation>このモデルのファイルはエンジンに過大な負荷をかけます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The chat template in the file can do that. Choose another model, or get this one from its maker.</source>
+            <translation>ファイル内のチャットテンプレートが原因の可能性があります。別のモデルを選択するか、提供元から入手し直してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>A request makes the engine use more than it should</source>
+            <translation>リクエストがエンジンに過大な負荷をかけています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>For {seconds:.0f} seconds it has computed and worked on nothing.</source>
+            <translation>{seconds:.0f} 秒間、何も処理せずに計算を続けています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The chat template in the model's file can do that. If it happens again, choose another model.</source>
+            <translation>モデルのファイル内のチャットテンプレートが原因の可能性があります。再発する場合は、別のモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -1162,6 +1302,11 @@
             <location filename="../../tray_app/engine/extra.py" />
             <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
             <translation>エンジンは、要求に応じて常に埋め込みとテキストの両方を返します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/extra.py" />
+            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
+            <translation>キャッシュを個別にすると、リスト内のテキストのプーリングを誤るため、このアプリが決定します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/extra.py" />
@@ -1505,8 +1650,18 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>The server refused the text</source>
-            <translation>サーバーがテキストを拒否しました</translation>
+            <source>The app did not answer</source>
+            <translation>アプリが応答しませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Another program answers in its place, and was told nothing.</source>
+            <translation>別のプログラムが代わりに応答しましたが、何も送信していません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Start PowerInfer Tray again.</source>
+            <translation>PowerInfer Tray を起動し直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1535,13 +1690,33 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>It was asked for its status and has said nothing for {seconds:.0f} s.</source>
-            <translation>状態を問い合わせましたが、{seconds:.0f} 秒間応答がありません。</translation>
+            <source>It was asked and has said nothing for {seconds:.0f} s.</source>
+            <translation>問い合わせに {seconds:.0f} 秒間応答がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
             <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
             <translation>処理中の可能性があります。少し待ってからもう一度お試しください。それでも応答しない場合は、そのプロセスを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>PowerInfer Tray cannot be reached</source>
+            <translation>PowerInfer Tray に接続できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>A program holds {path}, as a running PowerInfer Tray does, but none answers.</source>
+            <translation>実行中の PowerInfer Tray と同様に {path} を使用しているプログラムがありますが、応答がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>If one runs, end it and start it again. If not, delete this file.</source>
+            <translation>実行中であれば終了して起動し直してください。そうでなければ、このファイルを削除してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The server refused the text</source>
+            <translation>サーバーがテキストを拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1915,11 +2090,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Its header would be {count:,} bytes long.</source>
-            <translation>ヘッダーの長さが {count:,} バイトになります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/gguf.py" />
             <source>It ends after {count:,} bytes, within its header.</source>
             <translation>{count:,} バイトで、ヘッダーの途中で終わっています。</translation>
         </message>
@@ -1937,6 +2107,11 @@
             <location filename="../../tray_app/models/gguf.py" />
             <source>It does not say of which architecture the model is.</source>
             <translation>モデルのアーキテクチャが記述されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/gguf.py" />
+            <source>Its header would be {count:,} bytes long.</source>
+            <translation>ヘッダーの長さが {count:,} バイトになります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -2075,6 +2250,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
+            <source>Several models are called {reference}</source>
+            <translation>{reference} という名前のモデルが複数あります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{models}.</source>
+            <translation>{models}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Name one by its path.</source>
+            <translation>パスで指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
             <source>No model is chosen</source>
             <translation>モデルが選択されていません</translation>
         </message>
@@ -2120,18 +2310,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>Several models are called {reference}</source>
-            <translation>{reference} という名前のモデルが複数あります</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{models}.</source>
-            <translation>{models}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
             <source>Name one of them by its id.</source>
             <translation>ID で 1 つを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Free some space, or give another place.</source>
+            <translation>空き容量を増やすか、別の場所を指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2205,8 +2390,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Free some space, or give another place.</source>
-            <translation>空き容量を増やすか、別の場所を指定してください。</translation>
+            <source>{name} cannot be written</source>
+            <translation>{name} に書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/quantize.py" />
+            <source>Delete it if nobody needs it, and check that you may write there; or give another place.</source>
+            <translation>不要であれば削除し、そこに書き込めるか確認してください。または別の場所を指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2222,6 +2412,21 @@
             <location filename="../../tray_app/models/quantize.py" />
             <source>it said nothing.</source>
             <translation>出力はありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/remote.py" />
+            <source>The model has too many files</source>
+            <translation>モデルのファイル数が多すぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/remote.py" />
+            <source>By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.</source>
+            <translation>名前によれば {name} は {count:,} 個のうちの 1 つです。一度に取得できるのは {most:,} 個までです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/remote.py" />
+            <source>Fetch them with another program, and put all of them into the models folder.</source>
+            <translation>別のプログラムで取得し、すべてをモデルフォルダーに入れてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
@@ -2275,8 +2480,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/space.py" />
-            <source>{needed:.2f} GB are needed, {free:.2f} GB are free in {folder}.</source>
-            <translation>{needed:.2f} GB 必要ですが、{folder} の空き容量は {free:.2f} GB です。</translation>
+            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>{needed:.2f} GB が必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/verify.py" />
@@ -2377,6 +2582,16 @@
             <location filename="../../tray_app/settings/keys.py" />
             <source>A key is made of letters, digits and signs, without blanks.</source>
             <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>This key can be guessed</source>
+            <translation>このキーは推測される可能性があります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Everybody in the local network may try keys: it needs {count} characters or more, without a pattern. Generate in the settings makes one.</source>
+            <translation>ローカルネットワークの誰でもキーを試せます。規則性のない {count} 文字以上のキーが必要です。設定の「生成」で作成できます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -2812,6 +3027,21 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>It must be a list of texts without control characters.</source>
             <translation>制御文字を含まないテキストのリストを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The setting {name} cannot have a login or a key in its address</source>
+            <translation>設定 {name} のアドレスにログイン情報やキーを含めることはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
+            <translation>アドレスは表示され、ログにも記録されます。キーはキーチェーンに保存してください: powerinfer-tray key set {key}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Leave out what stands before an @ and after a ?, and these signs.</source>
+            <translation>@ より前と ? より後、およびこれらの記号を取り除いてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

@@ -1,4 +1,4 @@
-"""Stands in for an engine's `quantize`: prints what it prints, copies the model. GGML_FAKE_QUANTIZE misbehaves."""
+"""Stands in for an engine's `quantize`, and misbehaves as GGML_FAKE_QUANTIZE says."""
 
 import os
 import shutil
