@@ -20,10 +20,12 @@ from tests.fakes.file_server import FileServer, Headers, Silence
 from tests.fakes.models import model_bytes
 from tray_app.download.answer import pieces_of
 from tray_app.download.faults import TransientError
+from tray_app.download.part import note_order
 from tray_app.download.private import is_private, literal
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
+from tray_app.download.source import Source
 from tray_app.errors import DownloadError
 from tray_app.models.remote import all_parts, peek
 from tray_app.settings.keys import token_name
@@ -265,6 +267,24 @@ def test_the_app_gives_no_token_to_another_port_of_the_mirror() -> None:
     settings = Settings(hf_endpoint="https://mirror.example:8443")
     assert token_name("https://mirror.example:8443/a", settings) == "mirror.example"
     assert token_name("https://mirror.example/a", settings) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x.example:99999/m.gguf", "http://[::1/m.gguf", "ftp://x/m.gguf", "x"]
+)
+def test_an_address_that_a_journal_brings_is_told_if_it_is_none(url: str, tmp_path: Path) -> None:
+    source = Source(url, "m.gguf")
+    note_order(tmp_path / "m.gguf", source, None)
+    queue = DownloadQueue()
+    try:
+        queue.restore(tmp_path)
+        (listed,) = queue.snapshot()
+        queue.resume(listed.id)
+        with pytest.raises(DownloadError) as caught:
+            queue.wait(listed.id, 20)
+    finally:
+        queue.close(5)
+    assert "unexpectedly" not in caught.value.title
 
 
 def test_what_was_asked_for_over_https_does_not_come_over_http() -> None:

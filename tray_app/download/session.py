@@ -83,6 +83,7 @@ class Session(requests.Session):
         `named`: the address that a person gave, if `url` is where that once led.
         Redirects are followed here because `requests` loses the headers of the first answer.
         """
+        _require_address(url)
         hops: list[Response] = []
         named = named or url
         at_home = True  # whether nobody else's host was on the way
@@ -268,6 +269,18 @@ def _target(answer: Response) -> str:
     if has_odd_letters(location):
         raise _broken_address(url, "it has signs in it that no address can have, or too many")
     return target
+
+
+def _require_address(url: str) -> None:
+    """DownloadError if it cannot even be taken apart: what an earlier run has noted may be damaged."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError as exc:
+        raise DownloadError(
+            "This address cannot be used",
+            phrase("“{text}”: {reason}.", text=url, reason=exc),
+            "Check the address in a browser.",
+        ) from exc
 
 
 def _broken_address(url: str, reason: Text) -> DownloadError:

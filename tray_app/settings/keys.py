@@ -139,8 +139,11 @@ def token_name(address: str, settings: Settings) -> str | None:
 
 def place_of(address: str) -> tuple[str, str | None, int | None]:
     """Scheme, host and port of an address: whoever has the same is the same server."""
-    parts = urlsplit(address.strip())
-    return parts.scheme, parts.hostname, parts.port or _WEB_PORTS.get(parts.scheme)
+    try:
+        parts = urlsplit(address.strip())
+        return parts.scheme, parts.hostname, parts.port or _WEB_PORTS.get(parts.scheme)
+    except ValueError:  # nobody is there, and so nobody is the same
+        return address, None, None
 
 
 def check_changes(changes: KeyChanges, settings: Settings) -> None:
