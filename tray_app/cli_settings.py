@@ -65,11 +65,13 @@ def settings_set(
     """Change one setting. A running app takes it up at once."""
     parsed = parse_value(name, value)
     store = _settings()
-    old = store.current
+    old, problem = store.current, store.problem
     store.replace(msgspec.structs.replace(old, **{name: parsed}))
     if store.current.launch_at_login != old.launch_at_login:
         switch(_login_entry(), on=store.current.launch_at_login)
     echo(f"{name} = {_as_text(parsed)}")
+    if problem:
+        echo(f"{problem.title}.\n{problem.message}\nAs it was, it is kept as {store.broken_copy}.", err=True)
     _tell_running_app()
 
 

@@ -392,3 +392,18 @@ def test_serve_outlives_its_terminal_only_if_it_was_started_with_nohup(
             assert "dimensions" in powerinfer_tray("embed", "hello").stdout
             program.interrupt()
         assert program.process.wait(DEADLINE_S) == 0
+
+
+def test_what_could_not_be_read_of_the_settings_is_told_when_the_file_is_written_anew(
+    private_home: Path,
+) -> None:
+    file = private_home / "settings.toml"
+    file.write_text("network: lan\nport = 9000\n", encoding="utf-8")
+
+    done = powerinfer_tray("settings", "set", "connections", "4")
+
+    kept = f"{file}.broken"
+    assert (done.returncode, Path(kept).read_text("utf-8")) == (0, "network: lan\nport = 9000\n")
+    assert "line 1" in done.stderr
+    assert kept in done.stderr.replace("\n", "")
+    assert powerinfer_tray("settings", "set", "connections", "5").stderr == ""

@@ -37,6 +37,7 @@ VERSION = 2
 """Of what a settings file means, told by its key `version`; a file without one is of version 1."""
 _VERSION_KEY = "version"
 _CONTEXT_IN_1 = 2048
+_BROKEN = ".broken"
 _LARGEST_BYTES = 1 << 18
 """Fifty times what all settings take; a reader that keeps comments takes seconds for more."""
 
@@ -58,6 +59,11 @@ class SettingsStore:
         self.problem: SettingsError | None = None
         """Why the file, or a part of it, could not be used; defaults stand in for that part."""
         self._adopt(_read(path))
+
+    @property
+    def broken_copy(self) -> Path:
+        """Where a file that could not be read as a whole is kept when it is written anew."""
+        return self.path.with_name(f"{self.path.name}{_BROKEN}")
 
     def replace(self, new: Settings) -> None:
         """Save `new` and make it current. `SettingsError` if it cannot be saved: then nothing has changed.
@@ -245,5 +251,5 @@ def _keep_a_copy(path: Path, content: _Content) -> None:
     """
     with suppress(FileNotFoundError):
         before = read_regular(path, _LARGEST_BYTES)
-        for suffix in (".broken",) if content.problem else (".bak", ".v1") if content.earlier else (".bak",):
+        for suffix in (_BROKEN,) if content.problem else (".bak", ".v1") if content.earlier else (".bak",):
             write_atomically(path.with_name(path.name + suffix), before)
