@@ -28,7 +28,7 @@ CLIENT_PATIENCE_S = 60.0
 MAX_UNREAD_BYTES = 64 * MIB
 """Of answers that clients have not taken yet, all together; beyond, who took nothing for longest goes."""
 LOOK_AT_CLIENTS_S = 1.0
-LINGER_S = 5.0
+LINGER_S = 10.0
 """So long a client may go on sending a body that nobody wants, and read meanwhile why."""
 READ_AHEAD_BYTES = 64 * 1024
 """Of a body that nobody reads yet, for each connection (aiohttp takes it twice)."""

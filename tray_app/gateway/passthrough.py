@@ -141,7 +141,7 @@ class Passthrough:
             check_dimensions(wanted, check_embeddings(answer, portion.first))
             part = decode_answer(answer, Fields)
             self._counters.tokens(*(_told_tokens(part) or (0, 0)))
-            return Embedded(portion, part, [portion.first + index for index in cut])
+            return Embedded.of(portion, part, cut)
 
         # What a remote server does with a list, and what each request costs there, is its own business.
         in_one = upstream.is_remote or len(texts) <= PORTION_TEXTS
@@ -203,7 +203,7 @@ class Passthrough:
         cut: list[int] = []
         try:
             try:
-                return await self._whole(upstream, {**fields, "input": portion.raw}), cut
+                return await self._whole(upstream, {**fields, "input": portion.as_json()}), cut
             except _RefusedError as refused:
                 limit = None if upstream.is_remote else refused.refusal.limit
                 if limit is None or not truncate:

@@ -26,20 +26,34 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Some texts of a list, the index of the first, and the texts as JSON."""
+    """Some texts of a list, and the index of the first. `raw`: as JSON, where they are that already."""
 
     first: int
     texts: Sequence[str]
-    raw: Raw
+    raw: Raw | None = None
+
+    def as_json(self) -> Raw:
+        """The texts as an engine is told them."""
+        return self.raw or Raw(msgspec.json.encode(self.texts))
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """An engine's answer to a portion, and the indexes in the whole list of texts that were cut for it."""
+    """An engine's answer to a portion, with each vector's index in the whole list.
 
-    portion: Portion
+    `cut`: the indexes of texts that were cut for it.
+    """
+
     answer: Fields
     cut: Sequence[int]
+
+    @classmethod
+    def of(cls, portion: Portion, answer: Fields, cut: Sequence[int]) -> Embedded:
+        """What an engine has answered, and which texts of the portion were cut."""
+        first = portion.first
+        if first:  # not at the end for all portions at once: nobody else would be answered meanwhile
+            answer["data"] = Raw(_moved(bytes(answer.get("data", b"[]")), first))
+        return cls(answer, [first + index for index in cut])
 
 
 class _Usage(Struct, frozen=True):
@@ -49,8 +63,7 @@ class _Usage(Struct, frozen=True):
 
 def portions(texts: Sequence[str], size: int = PORTION_TEXTS) -> list[Portion]:
     """The texts in portions of at most `size`."""
-    cut = [(first, texts[first : first + size]) for first in range(0, len(texts), size)]
-    return [Portion(first, some, Raw(msgspec.json.encode(some))) for first, some in cut]
+    return [Portion(first, texts[first : first + size]) for first in range(0, len(texts), size)]
 
 
 async def in_order(
@@ -85,21 +98,20 @@ async def _first(under_way: deque[asyncio.Task[Result]]) -> Result:
 
 
 def joined(answers: Sequence[Embedded]) -> Fields:
-    """One answer to the whole list, with each vector's index in it and the tokens of all."""
+    """One answer to the whole list, with the tokens of all."""
+    first = answers[0].answer
     if len(answers) == 1:
-        return answers[0].answer
+        return first
     usages = [decode_answer(bytes(each.answer.get("usage", b"{}")), _Usage) for each in answers]
-    data = b",".join(map(_items, answers))
     usage = _Usage(sum(one.prompt_tokens for one in usages), sum(one.total_tokens for one in usages))
-    return {**answers[0].answer, "data": Raw(b"[" + data + b"]"), "usage": Raw(msgspec.json.encode(usage))}
+    items = b",".join(bytes(each.answer.get("data", b"[]")).strip()[1:-1] for each in answers)
+    return {**first, "data": Raw(b"[" + items + b"]"), "usage": Raw(msgspec.json.encode(usage))}
 
 
-def _items(each: Embedded) -> bytes:
-    """The vectors of a portion as items of a list, without its brackets."""
-    items = decode_answer(bytes(each.answer.get("data", b"[]")), list[Fields])
-    first = each.portion.first
-    if first:
-        for position, item in enumerate(items):
-            index = msgspec.json.decode(item["index"], type=int) if "index" in item else position
-            item["index"] = Raw(b"%d" % (first + index))
-    return msgspec.json.encode(items)[1:-1]
+def _moved(data: bytes, first: int) -> bytes:
+    """A list of vectors that begins at another index."""
+    items = decode_answer(data, list[Fields])
+    for position, item in enumerate(items):
+        index = decode_answer(bytes(item["index"]), int) if "index" in item else position
+        item["index"] = Raw(b"%d" % (first + index))
+    return msgspec.json.encode(items)
