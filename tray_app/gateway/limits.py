@@ -30,6 +30,8 @@ MAX_UNREAD_BYTES = 64 * MIB
 LOOK_AT_CLIENTS_S = 1.0
 LINGER_S = 10.0
 """So long a client may go on sending a body that nobody wants, and read meanwhile why."""
+READ_AT_ONCE_BYTES = 32 * 1024
+"""Of one connection, before others have their turn."""
 READ_AHEAD_BYTES = 64 * 1024
 """Of a body that nobody reads yet, for each connection (aiohttp takes it twice)."""
 
@@ -59,9 +61,8 @@ MAX_DEPTH = 64
 """A schema of a tool has two levels for each of its own; grammars are made of it by recursion."""
 MAX_DIGITS = 4300
 """Of one number: what Python reads (sys.int_info.default_max_str_digits)."""
-MAX_STRINGS = 100_000
-MAX_BRACKETS = 100_000
-"""Of all objects and lists in a body: a thousand tools have some 30,000."""
+MAX_STRINGS = 200_000
+"""Texts and names in a body, and objects and lists as well: a thousand tools of 20 parameters have half."""
 MAX_NUMBERS = 1_000_000
 """A prompt may be a list of token numbers."""
 

@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import (
 
 from tray_app.gateway.guard import error_response
 from tray_app.gateway.intake import unknown_encoding
+from tray_app.gateway.limits import READ_AT_ONCE_BYTES
 from tray_app.gateway.openai import ApiError
 
 
@@ -73,6 +74,13 @@ class Connection(web.RequestHandler):
         self._server = server
         self.idle_since_s = self.taken_s = loop.time()
         self._unread = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        # asyncio has no parameter for how much is read before it is somebody else's turn: 256 KiB of each of
+        # a hundred clients that send bodies take a third of a second. A loop of another kind ignores it.
+        transport.max_size = READ_AT_ONCE_BYTES  # type: ignore[attr-defined]
+        super().connection_made(transport)
 
     @property
     def is_busy(self) -> bool:

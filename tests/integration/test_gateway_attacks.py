@@ -1,0 +1,504 @@
+"""Clients that take too much: connections, bodies, JSON, answers, lists. Others must not notice."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from aiohttp import web
+
+from tests.fakes import program
+from tests.fakes.crowds import (
+    connect,
+    eventually,
+    is_closed,
+    request_of,
+    silent_clients,
+    status_line,
+    watched,
+)
+from tests.fakes.gateways import FixedBackend, gateway_to, get, post
+from tests.fakes.llamacpp import llamacpp
+from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.scripted_engine import engine_that_answers
+from tray_app.engine import remote
+from tray_app.engine.plan import plan_remote
+from tray_app.gateway import limits, server
+from tray_app.gateway.intake import Intake
+from tray_app.gateway.listener import Listener
+from tray_app.gateway.rules import Rules
+from tray_app.gateway.server import Gateway
+from tray_app.gateway.upstream import Upstream
+from tray_app.settings.schema import Settings
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Iterator
+
+READY = Upstream(
+    "http://127.0.0.1:9", speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=64
+)
+MOST_MIB = 300
+DEADLINE_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Upstream]:
+    with llamacpp() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def url(engine: Upstream) -> Iterator[str]:
+    with gateway_to(engine) as address:
+        yield address
+
+
+# ---- connections
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing limits descriptors there")
+@pytest.mark.parametrize("descriptors", [256, 1024])
+def test_a_thousand_silent_clients_take_neither_the_address_nor_the_control_address_down(
+    descriptors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = descriptors if descriptors == 256 else hard  # the first may not have more either
+    port = free_port()
+    shell = ("/bin/sh", "-c", f'ulimit -Sn {descriptors} && ulimit -Hn {most}; exec "$@"', "sh")
+    monkeypatch.setattr(program, "COMMAND", (*shell, *program.COMMAND))
+    with running("serve", "--model", "test", "--port", str(port)) as app:
+        app.line_with("/v1")
+        url = f"http://127.0.0.1:{port}/v1"
+        eventually(lambda: get(f"{url}/models").status_code == 200)
+        with watched(app.process.pid, url) as seen, silent_clients(url, 1138) as clients:
+            eventually(lambda: is_closed(clients[0]))  # the longest idle one goes first
+            assert not is_closed(clients[-1])
+            assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
+            assert "ready" in powerinfer_tray("status").stdout
+        assert seen.statuses == {200}
+        assert seen.peak_mib < MOST_MIB
+        assert app.interrupt() == 0
+
+
+def test_a_client_whose_request_is_at_work_is_never_closed_for_others(engine: Upstream) -> None:
+    with gateway_to(engine) as url, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(post, f"{url}/completions", {"prompt": "Once", "max_tokens": 400})
+        with silent_clients(url, 3 * limits.MAX_CONNECTIONS):
+            assert asked.result(DEADLINE_S).status_code == 200
+
+
+# ---- bodies
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "status"),
+    [
+        ("/v1/embeddings", "99999999999", 413),
+        ("/v1/embeddings", str(limits.MAX_BODY_BYTES + 1), 413),
+        ("/v1/chat/completions", str(limits.MAX_BODY_BYTES + 1), 413),
+        ("/v1/completions", str(limits.MAX_TEXT_BODY_BYTES + 1), 413),
+        ("/nothing-here", "99999999999", 404),
+        ("/v1/models", "99999999999", 405),
+        ("/v1/embeddings", "9" * 5000, 400),
+        ("/v1/embeddings", "-1", 400),
+    ],
+)
+def test_what_is_too_large_is_refused_by_its_length_before_anything_comes(
+    path: str, length: str, status: int
+) -> None:
+    with gateway_to(READY) as url, connect(url) as client:
+        client.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
+        )
+        assert status_line(client) == status
+
+
+def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
+    with gateway_to(READY) as url, connect(url) as client:
+        client.sendall(
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        sent = 0
+        while not readable(client):  # until it is answered
+            client.sendall(chunk)
+            sent += len(chunk)
+        assert status_line(client) == 413
+    assert sent < 2 * limits.MAX_TEXT_BODY_BYTES + 2**20
+
+
+def readable(client: socket.socket) -> list[socket.socket]:
+    return select.select([client], [], [], 0)[0]
+
+
+def test_who_asks_first_whether_its_body_is_wanted_hears_the_refusal_in_place_of_continue() -> None:
+    with gateway_to(READY) as url:
+        for length, told in ((limits.MAX_BODY_BYTES + 1, 413), (10, 100)):
+            with connect(url) as client:
+                client.sendall(
+                    b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                    b"Content-Length: %d\r\n\r\n" % length
+                )
+                assert status_line(client) == told
+
+
+def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "Intake", lambda: Intake(grace_s=0.2))
+    with gateway_to(READY) as url, connect(url) as client:
+        client.sendall(request_of("/v1/embeddings", b'{"input":"', length=30_000_000))
+        assert status_line(client) == 408
+
+
+@contextmanager
+def serving() -> Iterator[tuple[int, str]]:
+    """A server in a process of its own: its number and its address."""
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as app:
+        app.line_with("/v1")
+        url = f"http://127.0.0.1:{port}/v1"
+        eventually(lambda: get(f"{url}/models").status_code == 200)
+        yield app.process.pid, url
+
+
+@pytest.mark.parametrize("path", ["/nothing-here", "/v1/embeddings", "/v1/chat/completions"])
+def test_a_crowd_of_large_bodies_takes_little_memory(path: str) -> None:
+    body = b'{"input":"' + b"x" * (31 * 2**20) + b'"}'
+    with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
+        statuses = list(pool.map(lambda _: flood(url, path, body), range(64)))
+    assert set(statuses) <= {400, 404, 413, 429, None}
+    assert seen.statuses == {200}
+    assert seen.peak_mib < MOST_MIB
+
+
+def flood(url: str, path: str, body: bytes) -> int | None:
+    """The status that is told to who sends a body; None for who is hung up on meanwhile."""
+    with connect(url) as client:
+        try:
+            client.sendall(request_of(path, body))
+            return status_line(client)
+        except (OSError, IndexError):
+            return None
+
+
+def test_while_large_bodies_hold_all_there_is_small_ones_are_taken(url: str) -> None:
+    large = b'{"input":"' + b"x" * (20 * 2**20)
+    with connect(url) as one, connect(url) as other, connect(url) as third:
+        for client in (one, other):
+            client.sendall(request_of("/v1/embeddings", large, length=21 * 2**20))
+        third.sendall(request_of("/v1/embeddings", large, length=21 * 2**20))
+        assert status_line(third) == 429
+        assert post(f"{url}/embeddings", {"input": "x " * 100}).status_code == 200
+
+
+# ---- JSON
+
+
+@pytest.mark.parametrize("path", ["embeddings", "chat/completions", "completions"])
+@pytest.mark.parametrize("keys", [1001, 60_000, 1_000_000])
+def test_an_object_with_many_keys_never_gets_to_the_engine(url: str, path: str, keys: int) -> None:
+    body = {"input": "x", "prompt": "x", "metadata": {str(number): 0 for number in range(keys)}}
+    if keys == 1_000_000 and path == "completions":
+        pytest.skip("it is too large there")
+    began_s = time.monotonic()
+    refused = post(f"{url}/{path}", body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "body_too_complex")
+    assert time.monotonic() - began_s < 5
+
+
+@pytest.mark.parametrize("depth", [100, 100_000])
+def test_deep_json_is_refused_in_words(url: str, depth: int) -> None:
+    with connect(url) as client:
+        client.sendall(
+            request_of("/v1/chat/completions", b'{"messages":' + b"[" * depth + b"]" * depth + b"}")
+        )
+        assert status_line(client) == 400
+
+
+def test_llama_cpps_own_options_still_work_and_what_it_does_not_know_stays_here(url: str) -> None:
+    asked = {"prompt": "Once", "max_tokens": 4, "temperature": 0}
+    plain = post(f"{url}/completions", asked).json()["choices"][0]["text"]
+    more = {"cache_prompt": False, "top_k": 1, "min_p": 0.1, "repeat_penalty": 1.0, "samplers": ["top_k"]}
+    unknown = {f"unknown_{number}": {"x": [1]} for number in range(900)}
+    assert post(f"{url}/completions", {**asked, **more, **unknown}).json()["choices"][0]["text"] == plain
+    strict = post(f"{url}/completions", {**asked, "grammar": 'root ::= "yes" | "no"'}).json()
+    assert strict["choices"][0]["text"] in ("yes", "no")
+    chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    assert post(f"{url}/chat/completions", {**chat, "chat_template_kwargs": {"enable_thinking": False}}).ok
+    timed = post(f"{url}/completions", {**asked, "timings_per_token": True, "stream": True}).text
+    assert "timings" in timed
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("embeddings", {"input": ["fits", "x " * 1_000_000]}),
+        ("completions", {"prompt": "x " * 1_000_000}),
+        ("chat/completions", {"messages": [{"role": "user", "content": "x " * 1_000_000}]}),
+        (
+            "chat/completions",
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 999_999}]}]},
+        ),
+    ],
+)
+def test_a_text_beyond_all_measure_is_refused_without_the_engine(url: str, path: str, body: object) -> None:
+    began_s = time.monotonic()
+    error = post(f"{url}/{path}", body).json()["error"]
+    assert error["code"] == "context_length_exceeded"
+    assert "letters" in error["message"]
+    assert time.monotonic() - began_s < 2
+
+
+def test_a_text_beyond_all_measure_is_cut_for_who_asks(url: str) -> None:
+    body = {"input": ["fits", "Once " * 500_000], "truncate": True}
+    answer = post(f"{url}/embeddings", body).json()
+    assert answer["usage"]["truncated"] == [1]
+    shorter = post(f"{url}/embeddings", {"input": "Once " * 2_000, "truncate": True}).json()
+    assert answer["data"][1]["embedding"] == shorter["data"][0]["embedding"]
+
+
+# ---- answers that nobody reads
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_whole_answer_that_nobody_takes_is_given_up(close: bool) -> None:
+    size = 30_000_000
+    wires: list[asyncio.Transport] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport
+        wires.append(request.transport)
+        response = web.Response(body=b"x" * size)
+        if close:
+            response.force_close()
+        return response
+
+    @asynccontextmanager
+    async def application() -> AsyncIterator[web.Application]:
+        built = web.Application()
+        built.router.add_get("/", answer)
+        yield built
+
+    listener = Listener("test", application, patience_s=0.3)
+    listener.open(0)
+    try:
+        with connect(f"http://127.0.0.1:{listener.port}") as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            eventually(lambda: bool(wires) and wires[0].get_extra_info("socket").fileno() < 0)
+            assert len(client.makefile("rb").read()) < size
+    finally:
+        listener.close()
+
+
+def test_a_client_that_takes_an_answer_slowly_gets_all_of_it() -> None:
+    size = 30_000_000
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b"x" * size)
+
+    @asynccontextmanager
+    async def application() -> AsyncIterator[web.Application]:
+        built = web.Application()
+        built.router.add_get("/", answer)
+        yield built
+
+    listener = Listener("test", application, patience_s=0.5)
+    listener.open(0)
+    try:
+        with connect(f"http://127.0.0.1:{listener.port}") as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            got = 0
+            while piece := client.recv(2**20):
+                got += len(piece)
+                threading.Event().wait(0.05)  # the whole takes three times as long as the patience
+            assert got > size
+    finally:
+        listener.close()
+
+
+# ---- lists
+
+
+def texts(number: int) -> list[str]:
+    return [f"text {index} of some words" for index in range(number)]
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_a_list_in_portions_is_answered_as_one(engine: Upstream, url: str, encoding: str) -> None:
+    body = {"input": texts(50), "encoding_format": encoding, "model": "mine"}
+    ours = post(f"{url}/embeddings", body).json()
+    straight = post(f"{engine.base_url}/v1/embeddings", body).json()
+    assert [item["index"] for item in ours["data"]] == list(range(50))
+    assert ours["usage"] == straight["usage"]
+    assert ours["model"] == "mine"
+    assert ours.keys() == straight.keys()
+    for one, other in zip(ours["data"], straight["data"], strict=True):
+        assert one.keys() == other.keys()
+        assert one["embedding"] == other["embedding"]
+
+
+def test_an_error_in_a_later_portion_names_the_texts_by_their_place_in_the_list(url: str) -> None:
+    words = texts(100)
+    words[40] = words[77] = "long " * 600
+    error = post(f"{url}/embeddings", {"input": words}).json()["error"]
+    assert (error["code"], "index 40" in error["message"]) == ("context_length_exceeded", True)
+    assert "77 (" in error["message"]
+    cut = post(f"{url}/embeddings", {"input": words, "truncate": True}).json()
+    assert cut["usage"]["truncated"] == [40, 77]
+    assert [item["index"] for item in cut["data"]] == list(range(100))
+
+
+def test_lists_whose_clients_have_left_keep_nobody_waiting(engine: Upstream, url: str) -> None:
+    for _ in range(10):
+        with connect(url) as client:
+            client.sendall(request_of("/v1/embeddings", {"input": texts(1024)}))
+    began_s = time.monotonic()
+    assert post(f"{engine.base_url}/v1/embeddings", {"input": "x"}).status_code == 200
+    assert time.monotonic() - began_s < 3
+
+
+def test_a_list_does_not_keep_others_waiting_until_its_end(url: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        lists = [pool.submit(post, f"{url}/embeddings", {"input": texts(2048)}) for _ in range(2)]
+        began_s = time.monotonic()
+        assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
+        took_s = time.monotonic() - began_s
+        assert not any(one.done() for one in lists)
+        assert all(one.result(120).status_code == 200 for one in lists)
+        assert took_s < (time.monotonic() - began_s) / 2
+
+
+# ---- remote servers
+
+
+@contextmanager
+def endless(head: bytes, piece: bytes) -> Iterator[Upstream]:
+    """Somebody else's server that answers everything with this, and never stops."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(65536)
+            client.sendall(head)
+            while True:
+                client.sendall(piece)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                threads.append(threading.Thread(target=serve, args=(client,), name="endless"))
+                threads[-1].start()
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    threads = [threading.Thread(target=accept, name="endless-accept")]
+    threads[0].start()
+    try:
+        port = listening.getsockname()[1]
+        yield Upstream(f"http://127.0.0.1:{port}", True, "theirs", "Theirs", models=("theirs",))
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        for thread in threads:
+            thread.join(DEADLINE_S)
+
+
+JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+FAULT_HEAD = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (JSON_HEAD, b" " * 65536),
+        (JSON_HEAD + b'{"data":[', b'{"embedding":[0.1]},' * 4000),
+        (JSON_HEAD + b'{"data":[{"embedding":[', b"0," * 32768),
+        (JSON_HEAD + b"{", b'"k":0,' * 10000),
+        (JSON_HEAD, b"[" * 65536),
+        (STREAM_HEAD + b"data: ", b"x" * 65536),
+        (FAULT_HEAD + b'{"error":"', b"x" * 65536),
+    ],
+)
+@pytest.mark.parametrize("path", ["embeddings", "chat/completions"])
+def test_an_answer_that_never_ends_is_given_up_with_words(path: str, head: bytes, piece: bytes) -> None:
+    body = {"input": "x", "messages": [{"role": "user", "content": "Hi"}]}
+    before = psutil.Process().memory_info().rss
+    with endless(head, piece) as upstream, gateway_to(upstream) as url:
+        refused = post(f"{url}/{path}", body)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (502, "engine_answer")
+    assert refused.headers["x-should-retry"] == "false"
+    assert psutil.Process().memory_info().rss - before < 200 * 2**20
+
+
+def test_a_list_of_models_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_LIST_TIMEOUT_S", 5.0)
+    with endless(JSON_HEAD + b'{"data":[', b'{"id":"x"},' * 4000) as upstream:
+        plan = plan_remote(Settings(engine="remote", remote_url=upstream.base_url), "")
+        with pytest.raises(OSError, match="does not end"):
+            remote.offered_models(plan)
+
+
+def test_an_ordinary_large_answer_of_a_remote_server_is_passed_on() -> None:
+    vectors = [{"index": index, "embedding": [0.25] * 1024, "object": "embedding"} for index in range(512)]
+    body = json.dumps({"data": vectors, "object": "list"}).encode()
+    with engine_that_answers(body) as upstream, gateway_to(replace(upstream, models=("theirs",))) as url:
+        answer = post(f"{url}/embeddings", {"input": texts(512)})
+    assert len(answer.json()["data"]) == 512
+
+
+# ---- the key of the local network
+
+
+def test_guessing_is_slow_and_the_right_key_works_from_elsewhere() -> None:
+    key = "sk-of-this-house"
+    with gateway_to(READY, key=key, network=True) as url:
+        told = [get(f"{url}/models", Authorization=f"Bearer {number}").status_code for number in range(60)]
+        assert told == [401] * limits.MAX_GUESSES + [429] * (60 - limits.MAX_GUESSES)
+        elsewhere = url.replace("127.0.0.1", "[::1]")
+        if has_ipv6():
+            assert get(f"{elsewhere}/models", Authorization=f"Bearer {key}").status_code == 200
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+# ---- the end
+
+
+def test_the_address_closes_in_time_whatever_its_clients_do(engine: Upstream) -> None:
+    gateway = Gateway(FixedBackend(engine), Rules)
+    gateway.open(0)
+    url = gateway.base_url or ""
+    with silent_clients(url, 100) as clients:
+        for client in clients[:20]:
+            client.sendall(request_of("/v1/embeddings", {"input": texts(1024)}))
+        for client in clients[20:40]:
+            client.sendall(request_of("/v1/embeddings", b'{"input":"', length=1_000_000))
+        for client in clients[40:60]:
+            client.sendall(
+                request_of("/v1/completions", {"prompt": "Once", "max_tokens": 400, "stream": True})
+            )
+        eventually(lambda: gateway.traffic().active > 30)
+        began_s = time.monotonic()
+        gateway.close()
+        assert time.monotonic() - began_s < 5
+    assert "gateway" not in {thread.name for thread in threading.enumerate()}
