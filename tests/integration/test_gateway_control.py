@@ -76,6 +76,10 @@ def replayed(port: int, request: bytes) -> int:
         return int(connection.recv(4096).split()[1])
 
 
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
 def _endless(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
@@ -92,7 +96,7 @@ SPOILT: list[Callable[[Path], object]] = [
     lambda path: path.write_bytes(b'{"port":9,"token":"\\ud800","pid":1}'),
     lambda path: path.write_bytes(b'{"port":99999,"token":"x","pid":1}'),
     lambda path: path.write_bytes(b'{"port":80,"token":"x","pid":99999999999999999999}'),
-    *([os.mkfifo, _endless, _huge] if sys.platform != "win32" else []),
+    *([_pipe, _endless, _huge] if sys.platform != "win32" else []),
 ]
 """What may be in the place of the app's file."""
 
