@@ -124,7 +124,10 @@ def test_a_token_of_the_environment_goes_to_hugging_face_and_to_no_mirror(
     overrides = {"hf_endpoint": "https://mirror.example"}
     app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
     try:
-        tokens = {host: app._token(host) for host in ("huggingface.co", "mirror.example", "evil.example")}
+        tokens = {
+            host: app._token(f"https://{host}/a/b")
+            for host in ("huggingface.co", "mirror.example", "evil.example")
+        }
     finally:
         app.close()
     assert tokens == {"huggingface.co": "hf_of_the_environment", "mirror.example": None, "evil.example": None}

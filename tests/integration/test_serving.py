@@ -355,7 +355,8 @@ def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
 def test_a_mirror_has_a_token_of_its_own(make: MakeApp) -> None:
     app = make(hf_endpoint="https://mirror.example:8443")
     app.apply(app.store.current, {"mirror.example": "hf_1"})
-    assert (app._token("mirror.example"), app._token("elsewhere.example")) == ("hf_1", None)
+    tokens = [app._token(f"https://mirror.example{port}/a") for port in (":8443", "", ":8444")]
+    assert tokens == ["hf_1", None, None]
 
 
 def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> None:

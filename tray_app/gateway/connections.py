@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _AGAIN_S = 0.05
 """The system tells nobody when it has descriptors again."""
+_ROUNDS_TO_LET_IN = 3
+"""Of the event loop, until a task has taken up what its socket has just accepted."""
 
 _logger = logging.getLogger(__name__)
 
@@ -43,15 +45,25 @@ class Doorkeeper:
         self._beginnings: set[asyncio.Task[None]] = set()
         self._door = asyncio.Lock()
         self._exhausted = False
+        self._sockets: list[socket.socket] = []
+        self._is_closing = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self, sockets: Iterable[socket.socket]) -> None:
         """Take what comes at these listening sockets, until `close`."""
-        self._tasks = [asyncio.create_task(self._take(listening)) for listening in sockets]
+        self._sockets = list(sockets)
+        self._tasks = [asyncio.create_task(self._take(listening)) for listening in self._sockets]
         self._tasks.append(asyncio.create_task(self._watch()))
 
     async def close(self) -> None:
         """Take no more connections. Those that were taken are known to the server when this returns."""
+        self._is_closing = True
+        for listening in self._sockets:
+            with suppress(NotImplementedError):  # Windows' loop has no readers
+                asyncio.get_running_loop().remove_reader(listening)
+        # A task that is cancelled forgets the connection that was accepted for it in this very round.
+        for _ in range(_ROUNDS_TO_LET_IN):
+            await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -60,7 +72,7 @@ class Doorkeeper:
     async def _take(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         listening.setblocking(False)
-        while True:
+        while not self._is_closing:
             try:
                 first, _ = await loop.sock_accept(listening)
                 first.setblocking(False)
