@@ -95,10 +95,17 @@ def test_a_thousand_silent_clients_take_neither_the_address_nor_the_control_addr
 
 
 def test_a_client_whose_request_is_at_work_is_never_closed_for_others(engine: Upstream) -> None:
-    with gateway_to(engine) as url, ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(post, f"{url}/completions", {"prompt": "Once", "max_tokens": 400})
-        with silent_clients(url, 3 * limits.MAX_CONNECTIONS):
-            assert asked.result(DEADLINE_S).status_code == 200
+    gateway = Gateway(FixedBackend(engine), Rules)
+    gateway.open(0)
+    url = gateway.base_url or ""
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(post, f"{url}/embeddings", {"input": texts(2048)})
+            eventually(lambda: gateway.traffic().active == 1)
+            with silent_clients(url, 3 * limits.MAX_CONNECTIONS):
+                assert asked.result(DEADLINE_S).status_code == 200
+    finally:
+        gateway.close()
 
 
 # ---- bodies
