@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import select
 import socket
@@ -9,6 +10,7 @@ import statistics
 import sys
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -45,7 +47,7 @@ from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 READY = Upstream(
     "http://127.0.0.1:9", speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=64
@@ -152,6 +154,18 @@ def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
 
 def readable(client: socket.socket) -> list[socket.socket]:
     return select.select([client], [], [], 0)[0]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, zlib.compress])
+def test_a_packed_body_is_counted_as_it_is_unpacked(packed: Callable[[bytes], bytes]) -> None:
+    bomb = packed(b" " * (512 * 2**20))
+    encoding = b"gzip" if packed is gzip.compress else b"deflate"
+    before = psutil.Process().memory_info().rss
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n"
+    with gateway_to(READY) as url, connect(url) as client:
+        client.sendall(head % (encoding, len(bomb)) + bomb)
+        assert status_line(client) == 413
+    assert psutil.Process().memory_info().rss - before < 150 * 2**20
 
 
 def test_who_asks_first_whether_its_body_is_wanted_hears_the_refusal_in_place_of_continue() -> None:
