@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
+import subprocess
+import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import psutil
-
-from tests.fakes.gateways import get
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEADLINE_S = 30.0
-MIB = 2**20
+
+
+# A process of its own: it must not wait for those who attack.
+_WATCH = """
+import sys, threading, time
+import psutil
+from tests.fakes.gateways import get
+process, end = psutil.Process(int(sys.argv[1])), threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+while not end.wait(0.02):
+    began_s = time.perf_counter()
+    status = get(sys.argv[2]).status_code
+    answer_ms = 1000 * (time.perf_counter() - began_s)
+    print(status, answer_ms, process.memory_info().rss / 2**20, flush=True)
+"""
 
 
 @dataclass
@@ -34,23 +45,20 @@ class Watched:
 @contextmanager
 def watched(pid: int, url: str) -> Iterator[Watched]:
     """Look at a process and its address all the time, until the end of the block."""
-    seen, end = Watched(), threading.Event()
-
-    def look() -> None:
-        process = psutil.Process(pid)
-        while not end.wait(0.02):
-            began_s = time.perf_counter()
-            seen.statuses.add(get(f"{url.removesuffix('/v1')}/health").status_code)
-            seen.answers_ms.append(1000 * (time.perf_counter() - began_s))
-            seen.peak_mib = max(seen.peak_mib, process.memory_info().rss / MIB)
-
-    thread = threading.Thread(target=look, name="watching")
-    thread.start()
-    try:
-        yield seen
-    finally:
-        end.set()
-        thread.join()
+    seen = Watched()
+    command = [sys.executable, "-c", _WATCH, str(pid), f"{url.removesuffix('/v1')}/health"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout
+        watcher.stdout.readline()
+        try:
+            yield seen
+        finally:
+            told, _ = watcher.communicate()
+    for line in told.splitlines():
+        status, answer_ms, memory_mib = line.split()
+        seen.statuses.add(int(status))
+        seen.answers_ms.append(float(answer_ms))
+        seen.peak_mib = max(seen.peak_mib, float(memory_mib))
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -119,6 +119,18 @@ def test_a_damaged_model_is_told(private_home: Path, free: int) -> None:
     assert doctor(code=1)["problems"][0]["stops"]
 
 
+def test_a_key_that_can_be_guessed_is_told_and_stops_nothing(
+    private_home: Path, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\nnetwork = 'lan'\n")
+    monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", "hunter2")
+    found = doctor(code=0)
+    assert "The API key of the local network can be guessed" in titles(found)
+    assert "hunter2" not in json.dumps(found)
+    monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", "sk-of-this-house")
+    assert "The API key of the local network can be guessed" not in titles(doctor(code=0))
+
+
 def test_a_network_without_a_key_is_told(private_home: Path, free: int) -> None:
     settings(private_home, f"port = {free}\nmodel = 'test'\nnetwork = 'lan'\n")
     assert doctor(code=1)["ok"] is False

@@ -447,3 +447,60 @@ def test_metrics_are_there_only_when_switched_on() -> None:
         answer = get(url.replace("/v1", "/metrics"))
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert "powerinfer_tray_request_errors_total 1\n" in answer.text
+
+
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/health", "/props", "/slots", "/metrics", "/index.js", "/nothing"]
+)
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "of-tomorrow"])
+def test_a_foreign_page_cannot_have_anything_as_a_picture_or_a_script(path: str, site: str) -> None:
+    sent = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
+    with gateway_to(READY, metrics=True, native_routes=True) as url:
+        refused = get(url.replace("/v1", path), **sent)
+        linked = get(url.replace("/v1", path), **LINK, **{"Sec-Fetch-Site": site})
+    for answer in (refused, linked):
+        assert (answer.status_code, error_of(answer)["code"]) == (403, "origin_not_allowed")
+
+
+def test_a_foreign_page_that_does_not_say_where_it_is_from_cannot_make_the_engine_work() -> None:
+    with gateway_to(READY, native_routes=True) as url:
+        for path in ("embeddings", "chat/completions"):
+            assert (
+                post(f"{url}/{path}", {"input": "x"}, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+            )
+        assert post(f"{url}/models", {}, **LINK, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_what_a_person_or_our_own_page_asks_for_is_answered(site: str) -> None:
+    with gateway_to(READY) as url:
+        for path in ("/v1/models", "/health", "/"):
+            assert get(url.replace("/v1", path), **{"Sec-Fetch-Site": site}).status_code == 200
+
+
+def test_who_follows_a_link_to_the_address_sees_what_is_there_and_a_frame_does_not() -> None:
+    with gateway_to(READY) as url:
+        root, sent = url.removesuffix("/v1"), {**LINK, "Sec-Fetch-Site": "cross-site"}
+        assert "PowerInfer Tray" in get(f"{root}/", **sent).text
+        assert get(f"{root}/", **{**sent, "Sec-Fetch-Dest": "iframe"}).status_code == 403
+
+
+def test_a_page_that_is_allowed_is_answered_from_another_site_too() -> None:
+    sent = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+    with gateway_to(READY, origins=(PAGE,)) as url:
+        assert get(f"{url}/models", Origin=PAGE, **sent).status_code == 200
+        asked = preflight(url, PAGE, **sent, **{"Access-Control-Request-Private-Network": "true"})
+        assert (asked.status_code, asked.headers["Access-Control-Allow-Private-Network"]) == (204, "true")
+        assert get(f"{url}/models", **sent).status_code == 403
+    with gateway_to(READY, origins=("*",)) as url:
+        assert get(f"{url}/models", **sent).status_code == 200
+
+
+def test_where_a_key_is_asked_for_it_comes_first() -> None:
+    with gateway_to(READY, key=KEY, network=True) as url:
+        for path in ("/props", "/slots", "/lora-adapters", "/v1/models"):
+            refused = get(url.replace("/v1", path), **{"Sec-Fetch-Site": "cross-site"})
+            assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")

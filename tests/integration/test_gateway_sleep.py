@@ -48,6 +48,39 @@ def test_looking_at_a_sleeping_engine_does_not_wake_it() -> None:
     assert backend.wakes == 0
 
 
+PERSON = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/index.js", {}),
+        (
+            "/index.js",
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+        ),
+        ("/completion.js", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "script"}),
+        ("/", {}),
+        ("/", {**PERSON, "Sec-Fetch-Site": "cross-site"}),
+        ("/", {**PERSON, "Sec-Fetch-Dest": "iframe"}),
+        ("/", {"Origin": "https://evil.example"}),
+    ],
+)
+def test_a_page_does_not_wake_the_engine_whatever_it_shows(path: str, sent: dict[str, str]) -> None:
+    backend = FixedBackend(ASLEEP)
+    with gateway_to(backend, native_routes=True) as url:
+        assert get(url.replace("/v1", path), **sent).status_code in (403, 503)
+    assert backend.wakes == 0
+
+
+def test_a_person_who_opens_the_engines_page_wakes_it(engine: PowerInferServer) -> None:
+    backend = FixedBackend(ASLEEP)
+    backend.after_waking = behind(engine)
+    with gateway_to(backend, native_routes=True) as url:
+        get(url.replace("/v1", "/"), **PERSON)
+    assert backend.wakes == 1
+
+
 def test_who_wakes_an_engine_that_cannot_start_learns_why() -> None:
     backend = FixedBackend(ASLEEP)
     backend.after_waking = ModelError("The model file is gone", "There is no x.gguf.")

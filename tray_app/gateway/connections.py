@@ -15,7 +15,7 @@ import logging
 import socket
 from collections import deque
 from contextlib import suppress
-from heapq import nsmallest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tray_app.gateway.limits import LOOK_AT_CLIENTS_S, MAX_UNREAD_BYTES
@@ -115,6 +115,7 @@ class Doorkeeper:
             await asyncio.get_running_loop().connect_accepted_socket(self._server, client)
         except OSError:  # it has gone already
             client.close()
+            self._server.changed.set()
 
     async def _recover(self, exc: OSError) -> None:
         """After a connection that could not be taken: the client has gone, or the system has no more room."""
@@ -142,8 +143,15 @@ class Doorkeeper:
         return len(self._clients) - self._most
 
     def _longest_idle(self, number: int = 1) -> list[Connection]:
-        idle = [one for one in self._server.open if not one.is_busy]
-        return nsmallest(number, idle, key=lambda one: one.idle_since_s)
+        """Those that have been idle for longest, and whose next request has not come this moment."""
+        clients = {client.fileno(): client for client in self._clients}
+        idle = sorted((one for one in self._server.open if not one.is_busy), key=lambda one: one.idle_since_s)
+        silent = (one for one in idle if not _speaks(clients[self._number(one)]))
+        return list(islice(silent, number))
+
+    def _number(self, connection: Connection) -> int:
+        number: int = self._server.open[connection].get_extra_info("socket").fileno()
+        return number
 
     async def _watch(self) -> None:
         every_s = min(LOOK_AT_CLIENTS_S, self._patience_s / 2)
@@ -167,11 +175,8 @@ class Doorkeeper:
 
 
 def _speaks(client: socket.socket) -> bool:
-    """Whether a client has sent something already, or has gone."""
+    """Whether a client has sent something that nobody has read yet."""
     try:
-        client.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
+        return bool(client.recv(1, socket.MSG_PEEK))
+    except OSError:  # nothing has come, or the client has gone
         return False
-    except OSError:
-        return True
-    return True

@@ -64,6 +64,7 @@ class Guesses:
         if guesser:
             self._refill(guesser)
             if guesser.left < 1 and given and self._digest(given) not in guesser.last:
+                self._log(address)
                 raise ApiError(
                     429,
                     "Too many different API keys were tried from this address. Wait, then try again.",

@@ -40,7 +40,7 @@ class WireRunner(web.AppRunner):
 class WireServer(web.Server):
     """Makes connections, and knows which are open.
 
-    `changed` is set when one has ended, or its request has.
+    `changed` is set when one has begun or ended, or its request has ended.
     """
 
     open: dict[Connection, asyncio.Transport]
@@ -53,6 +53,7 @@ class WireServer(web.Server):
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """A client has come."""
         self.open[cast("Connection", handler)] = transport
+        self.changed.set()
         super().connection_made(handler, transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -65,14 +66,15 @@ class WireServer(web.Server):
 class Connection(web.RequestHandler):
     """One client's connection.
 
-    `idle_since_s` and `taken_s`, by the loop's clock: when its last request ended, and when its client was
-    last seen to take some of an answer.
+    `is_busy`: whether it has a request that is not answered yet. `idle_since_s` and `taken_s`, by the loop's
+    clock: when its last request ended, and when its client was last seen to take some of an answer.
     """
 
     def __init__(self, server: WireServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
         self.idle_since_s = self.taken_s = loop.time()
+        self.is_busy = False
         self._unread = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,10 +84,10 @@ class Connection(web.RequestHandler):
         transport.max_size = READ_AT_ONCE_BYTES  # type: ignore[attr-defined]
         super().connection_made(transport)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is at work, or its answer is being sent."""
-        return self._request_in_progress
+    def data_received(self, data: bytes) -> None:
+        """A client has sent something; a part of a head is no request yet."""
+        super().data_received(data)
+        self.is_busy = self.is_busy or bool(self._messages)
 
     def look(self, unread: int, now_s: float) -> None:
         """Note how many bytes of answers are still to be taken."""
@@ -121,6 +123,7 @@ class Connection(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self.idle_since_s = self._loop.time()
+            self.is_busy = bool(self._messages)
             self._server.changed.set()
 
 
