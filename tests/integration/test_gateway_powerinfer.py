@@ -340,3 +340,15 @@ def test_native_routes_are_checked_the_same_way(
     with gateway_to(behind(engine), native_routes=True) as url:
         assert post(root(url) + path, body).status_code == status
     assert engine.bodies("/embedding") == engine.bodies("/completion") == []
+
+
+@pytest.mark.parametrize("path", ["embeddings", "completions", "chat/completions"])
+def test_a_text_beyond_all_measure_is_refused_without_the_engine(
+    engine: PowerInferServer, url: str, path: str
+) -> None:
+    text = "one " * 100_000
+    body = {"input": ["one", text], "prompt": text, "messages": [{"role": "user", "content": text}]}
+    error = post(f"{url}/{path}", body).json()["error"]
+    assert error["code"] == "context_length_exceeded"
+    assert not [one for one in engine.bodies("/tokenize") if len(one["content"]) > 1000]
+    assert path != "embeddings" or "index 1" in error["message"]

@@ -17,7 +17,7 @@ from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import aiohttp
 
@@ -75,11 +75,11 @@ def most_letters(upstream: Upstream) -> int | None:
 
 
 def check_letters(
-    upstream: Upstream, letters: Sequence[int], param: str, *, can_truncate: bool = False
+    upstream: Upstream, letters: Mapping[int, int], param: str, *, can_truncate: bool = False
 ) -> None:
-    """Refuse texts of so many letters that not even counting their tokens is worth the engine's time."""
+    """Refuse texts, by their index, with so many letters that counting their tokens would take too long."""
     most = most_letters(upstream)
-    for index, number in enumerate(letters):
+    for index, number in letters.items():
         if most is not None and number > most:
             what = _ALONE.get(param, f"The text at index {index} of '{param}'")
             limit = Limit(number, upstream.context_size - 1, upstream.context_size)

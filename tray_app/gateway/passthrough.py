@@ -129,7 +129,7 @@ class Passthrough:
             fields.pop("dimensions", None)
             fields.pop("truncate", None)
             if not truncate:
-                check_letters(upstream, [len(text) for text in texts], "input", can_truncate=True)
+                check_letters(upstream, dict(enumerate(map(len, texts))), "input", can_truncate=True)
             elif any(len(text) > (most_letters(upstream) or len(text)) for text in texts):
                 texts = [text[: most_letters(upstream)] for text in texts]
                 fields["input"] = Raw(msgspec.json.encode(texts))
@@ -391,9 +391,9 @@ async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
 def _check_letters(upstream: Upstream, path: str, fields: Fields) -> None:
     most = most_letters(upstream) or MAX_BODY_BYTES
     if path == _CHAT:
-        check_letters(upstream, [letters_of(fields, ("messages", "tools"), most)], "messages")
+        check_letters(upstream, {0: letters_of(fields, ("messages", "tools"), most)}, "messages")
     else:
-        check_letters(upstream, [letters_of(fields, ("prompt",), most)], "prompt")
+        check_letters(upstream, {0: letters_of(fields, ("prompt",), most)}, "prompt")
 
 
 def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:

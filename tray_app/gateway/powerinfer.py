@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from tray_app.gateway.events import EventSplitter
 from tray_app.gateway.faults import RETRY_AFTER_S, decode_answer, engine_faults, whole_answer
-from tray_app.gateway.lengths import too_long_error
+from tray_app.gateway.lengths import check_letters, most_letters, too_long_error
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import Limit
 from tray_app.gateway.silence import Silence
@@ -149,20 +149,23 @@ class PowerInfer:
 
         """
         most = upstream.context_size - 1
+        if not truncate:
+            check_letters(upstream, {index: len(text)}, "input", can_truncate=True)
         async with self._turn:
-            tokens, kept = await self._prompt_tokens(upstream, text), text
+            kept = text[: most_letters(upstream)]
+            tokens = await self._prompt_tokens(upstream, kept)
             if tokens > most:
                 if not truncate:
                     limit = Limit(tokens, most, upstream.context_size)
                     raise too_long_error(upstream, limit, {index: tokens}, "input", can_truncate=True)
-                kept = await self._cut(upstream, text, most)
+                kept = await self._cut(upstream, kept, most)
                 tokens = await self._prompt_tokens(upstream, kept)
             body = msgspec.json.encode(_Content(kept))
             give_up_s = time.monotonic() + self._busy_limit_s
             while True:
                 answer = decode_numbers(await self._post(upstream, "/embedding", body), _Embedding)
                 if answer.content != BUSY:
-                    return Vector(check_vector(answer.embedding, index), tokens, is_cut=kept is not text)
+                    return Vector(check_vector(answer.embedding, index), tokens, is_cut=kept != text)
                 await _pause(give_up_s)
 
     async def _cut(self, upstream: Upstream, text: str, most: int) -> str:
@@ -190,6 +193,7 @@ class PowerInfer:
         At most `max_tokens`, and never so many that the context is full. ApiError as `embed`; `param`: the
         field that the prompt comes from.
         """
+        check_letters(upstream, {0: len(prompt)}, param)
         async with self._turn:
             prompt_tokens = await self._prompt_tokens(upstream, prompt)
             room = upstream.context_size - prompt_tokens - 1
