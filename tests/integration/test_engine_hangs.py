@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import shlex
 import sys
 import threading
 import time
@@ -221,7 +222,7 @@ def test_a_system_that_gives_no_threads_is_waited_for(
 def test_a_program_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
     plan = fake_plan()
     program = tmp_path / "server"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(plan.engine.command)} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(plan.engine.command)} "$@"\n')
     program.chmod(0o700)
     plan = dataclasses.replace(plan, argv=(str(program), *plan.argv[len(plan.engine.command) :]))
     supervisor = quick_supervisor(tmp_path, Policy(restart_delays_s=(0.5,) * 20))
