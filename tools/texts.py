@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 TERMINAL_ONLY = frozenset(
     {
         "__main__.py",
-        "cli.py",
-        "cli_models.py",
-        "cli_tune.py",
-        "doctor.py",
-        "examination.py",
-        "selftest.py",
-        "terminal.py",
+        "cli/main.py",
+        "cli/models.py",
+        "cli/tune.py",
+        "cli/common.py",
+        "app/diagnostics.py",
+        "app/diagnostic_report.py",
+        "app/selftest.py",
     }
 )
 """The terminal speaks English, and so do reports."""

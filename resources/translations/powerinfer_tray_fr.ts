@@ -4,39 +4,179 @@
     <context>
         <name>app</name>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>{name} is being served</source>
+            <translation>{name} est utilisé par le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>The engine has the file open.</source>
+            <translation>Le moteur tient le fichier ouvert.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Stop the server first.</source>
+            <translation>Arrêtez d’abord le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>No model is named</source>
+            <translation>Aucun modèle n’est indiqué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>The name is empty.</source>
+            <translation>Le nom est vide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Give its id; this lists them: powerinfer-tray models list</source>
+            <translation>Donnez son identifiant ; cette commande les affiche : powerinfer-tray models list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} comes with the app</source>
             <translation>{name} est fourni avec l’application</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>It cannot be removed.</source>
+            <translation>Il ne peut pas être supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>There is no program that quantizes</source>
+            <translation>Aucun programme ne permet de quantifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>None is beside PowerInfer's server or on the PATH.</source>
+            <translation>Il n’y en a ni à côté du serveur PowerInfer ni dans le PATH.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
+            <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom powerinfer-quantize ; pour les modèles denses, « llama-quantize » de llama.cpp.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} n’est pas dans le dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>It is {path}, and the models folder is {folder}.</source>
+            <translation>Son chemin est {path}, et le dossier des modèles est {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
+            <translation>Supprimez-le là où il est ; ou, si c’est un modèle, avec : powerinfer-tray models remove --yes PATH</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>The server is not running</source>
+            <translation>Le serveur ne fonctionne pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>No address is open.</source>
+            <translation>Aucune adresse n’est ouverte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>Start the server.</source>
+            <translation>Démarrez le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>The local network needs an API key</source>
+            <translation>Le réseau local exige une clé d’API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>Without one, everybody in the network could use this server.</source>
+            <translation>Sans clé, tout le monde sur le réseau pourrait utiliser ce serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
+            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway. Sur une machine sans trousseau, ajoutez --file à cette commande, ou définissez la variable d’environnement {variable}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
             <source>There is nothing to download.</source>
             <translation>Il n’y a rien à télécharger.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>No model is chosen yet</source>
             <translation>Aucun modèle n’est encore choisi</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>The server needs a model to run.</source>
             <translation>Le serveur a besoin d’un modèle pour fonctionner.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>Choose one on the page Models, or type: powerinfer-tray serve --model test</source>
             <translation>Choisissez-en un sur la page Modèles, ou tapez : powerinfer-tray serve --model test</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>There is no window</source>
             <translation>Il n’y a pas de fenêtre</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>The app runs in a terminal.</source>
             <translation>L’application fonctionne dans un terminal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>The server is not ready</source>
+            <translation>Le serveur n’est pas prêt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It did not get ready in time.</source>
+            <translation>Il n’a pas été prêt à temps.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It was stopped.</source>
+            <translation>Il a été arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/start_job.py" />
+            <source>The start was called off</source>
+            <translation>Le démarrage a été annulé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/start_job.py" />
+            <source>The server was stopped before it had started.</source>
+            <translation>Le serveur a été arrêté avant d’avoir démarré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>A remote server has threads of its own</source>
+            <translation>Un serveur distant a ses propres threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>They are chosen where it was started.</source>
+            <translation>Leur nombre se choisit là où il a été démarré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>A sparse model is always computed by one thread</source>
+            <translation>Un modèle creux est toujours calculé par un seul thread</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
+            <translation>Pour utiliser tous les cœurs, choisissez un modèle dense (GGUF), que llama.cpp exécute.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -94,369 +234,279 @@
             <translation>Renommez-le ou supprimez-le, puis relancez le téléchargement.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server sends the file packed</source>
-            <translation>Le serveur envoie le fichier compressé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>It was asked not to.</source>
-            <translation>Il lui avait été demandé de ne pas le faire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>Try another source.</source>
-            <translation>Essayez une autre source.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server sent another piece of the file than it was asked for.</source>
-            <translation>Le serveur a envoyé une autre partie du fichier que celle demandée.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server announced {first} bytes, then {second}.</source>
-            <translation>Le serveur a annoncé {first} octets, puis {second}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The file could not be checked</source>
-            <translation>Le fichier n’a pas pu être vérifié</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
-            <translation>Le serveur n’indique ni sa taille ni son SHA-256 : une moitié de fichier passerait pour un fichier entier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>Use another source, or give the SHA-256.</source>
-            <translation>Utilisez une autre source, ou indiquez le SHA-256.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server sends next to nothing.</source>
-            <translation>Le serveur n’envoie presque rien.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server does not let us have this file</source>
-            <translation>Le serveur ne nous donne pas ce fichier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
-            <translation>{host} a répondu {status} : il demande une connexion ou l’acceptation d’une licence.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
-            <translation>Ouvrez l’adresse dans un navigateur. Si le téléchargement n’y fonctionne qu’après connexion, récupérez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The file is not there</source>
-            <translation>Le fichier n’est pas là</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: it knows no file at this address.</source>
-            <translation>{host} a répondu {status} : il ne connaît aucun fichier à cette adresse.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
-            <translation>Vérifiez l’adresse : propriétaire, dépôt et nom du fichier, en respectant les majuscules.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server refused</source>
-            <translation>Le serveur a refusé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}.</source>
-            <translation>{host} a répondu {status}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server has a problem</source>
-            <translation>Le serveur a un problème</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Try again in a few minutes.</source>
-            <translation>Réessayez dans quelques minutes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the address in a browser.</source>
-            <translation>Vérifiez l’adresse dans un navigateur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>There is no such repository</source>
-            <translation>Ce dépôt n’existe pas</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: it knows none of this name.</source>
-            <translation>{host} a répondu {status} : il ne connaît aucun dépôt de ce nom.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
-            <translation>Vérifiez le propriétaire et le dépôt, en respectant les majuscules. S’il est privé, il faut un jeton d’accès : powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy does not let us through</source>
-            <translation>Le proxy ne nous laisse pas passer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>For {host}, it answered {status}.</source>
-            <translation>Pour {host}, il a répondu {status}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Ask whoever runs the proxy, or use another source.</source>
-            <translation>Demandez à la personne qui gère le proxy, ou utilisez une autre source.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy wants a login</source>
-            <translation>Le proxy demande une authentification</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
-            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il ne laisse passer que les utilisateurs authentifiés.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
-            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, en écrivant %40, %3A pour les caractères tels que @ ou : du mot de passe, puis redémarrez cette application. Si des identifiants y figurent déjà, ils ne sont pas corrects.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} a répondu {status} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>the file is gated</source>
-            <translation>l’accès au fichier est restreint</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès : dans les paramètres sous Modèles, ou avec powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>No secure connection</source>
-            <translation>Pas de connexion sécurisée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} could not prove who it is ({reason}).</source>
-            <translation>{host} n’a pas pu prouver son identité ({reason}).</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
-            <translation>Vérifiez l’horloge de l’ordinateur. Le certificat propre à une entreprise doit se trouver dans le magasin du système.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Could not reach {host}</source>
-            <translation>Impossible de joindre {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{reason}.</source>
-            <translation>{reason}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the connection to the internet and the address.</source>
-            <translation>Vérifiez la connexion à Internet et l’adresse.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy does not answer</source>
-            <translation>Le proxy ne répond pas</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the proxy in the system's settings.</source>
-            <translation>Vérifiez le proxy dans les réglages du système.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>This address cannot be used</source>
-            <translation>Cette adresse ne peut pas être utilisée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The connection was lost</source>
-            <translation>La connexion a été perdue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>What has arrived is kept. Press Resume to go on from there.</source>
-            <translation>Ce qui est arrivé est conservé. Appuyez sur Reprendre pour continuer à partir de là.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The file has changed on the server</source>
-            <translation>Le fichier a changé sur le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Download it again, from its start.</source>
-            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>What the server offers as {name} is not the file that was begun.</source>
-            <translation>Ce que le serveur propose sous le nom {name} n’est pas le fichier commencé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Nothing more came from the server.</source>
-            <translation>Plus rien n’est venu du serveur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server ended it in the middle of the file.</source>
-            <translation>Le serveur a coupé au milieu du fichier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Something else has the name of this download's file</source>
-            <translation>Autre chose porte le nom du fichier de ce téléchargement</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{path}: {reason}. Nothing is written there.</source>
-            <translation>{path} : {reason}. Rien n’y est écrit.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
-            <translation>Vérifiez qui l’a mis là. Si personne n’en a besoin, supprimez-le et cliquez sur Reprendre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>This disk cannot keep files that large</source>
-            <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
-            <translation>{name} est devenu trop volumineux pour le disque de {folder}. FAT32, utilisé par de nombreuses clés USB, accepte des fichiers de 4 Go au plus ; un quota peut fixer une autre limite.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
-            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui est arrivé est conservé : déplacez-y ses fichiers (.part, .part.json), et le téléchargement se poursuivra.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The disk is full</source>
-            <translation>Le disque est plein</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>There was no room left for {name} in {folder}.</source>
-            <translation>Il n’y avait plus de place pour {name} dans {folder}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Free some space and press Resume, or choose another models folder.</source>
-            <translation>Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The folder cannot be written</source>
-            <translation>Impossible d’écrire dans le dossier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{path}: {reason}.</source>
-            <translation>{path} : {reason}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
-            <translation>Vérifiez que le lecteur est présent et que vous pouvez y écrire, ou choisissez un autre dossier des modèles.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>No answer in time</source>
-            <translation>Pas de réponse dans le délai</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/fleet.py" />
+            <location filename="../../tray_app/download/connection_pool.py" />
             <source>Every connection has ended.</source>
             <translation>Toutes les connexions ont pris fin.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>Not enough space on the disk</source>
-            <translation>Pas assez d’espace sur le disque</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server does not let us have this file</source>
+            <translation>Le serveur ne nous donne pas ce fichier</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>Il reste {missing:.2f} Go à recevoir. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
+            <translation>{host} a répondu {status} : il demande une connexion ou l’acceptation d’une licence.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
-            <translation>{free:.2f} Go sont libres dans {folder}. {reserve:.2f} Go de ce disque sont laissés aux autres programmes. Ce qui est arrivé est conservé.</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
+            <translation>Ouvrez l’adresse dans un navigateur. Si le téléchargement n’y fonctionne qu’après connexion, récupérez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>The server sends more than the model has</source>
-            <translation>Le serveur envoie plus que le modèle ne contient</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The file is not there</source>
+            <translation>Le fichier n’est pas là</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
-            <translation>D’après son en-tête, le modèle se termine après {size:.2f} Go ; {received:.2f} Go sont arrivés.</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: it knows no file at this address.</source>
+            <translation>{host} a répondu {status} : il ne connaît aucun fichier à cette adresse.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>Use another source.</source>
-            <translation>Utilisez une autre source.</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
+            <translation>Vérifiez l’adresse : propriétaire, dépôt et nom du fichier, en respectant les majuscules.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/lock.py" />
-            <source>Another program is downloading this file</source>
-            <translation>Un autre programme télécharge ce fichier</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server refused</source>
+            <translation>Le serveur a refusé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/lock.py" />
-            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
-            <translation>{path} est en cours d’écriture, peut-être par cette application dans une autre fenêtre ou un autre terminal.</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}.</source>
+            <translation>{host} a répondu {status}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/lock.py" />
-            <source>Wait until it is there, or stop the other download.</source>
-            <translation>Attendez qu’il soit là, ou arrêtez l’autre téléchargement.</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server has a problem</source>
+            <translation>Le serveur a un problème</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Try again in a few minutes.</source>
+            <translation>Réessayez dans quelques minutes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the address in a browser.</source>
+            <translation>Vérifiez l’adresse dans un navigateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>There is no such repository</source>
+            <translation>Ce dépôt n’existe pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: it knows none of this name.</source>
+            <translation>{host} a répondu {status} : il ne connaît aucun dépôt de ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
+            <translation>Vérifiez le propriétaire et le dépôt, en respectant les majuscules. S’il est privé, il faut un jeton d’accès : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy does not let us through</source>
+            <translation>Le proxy ne nous laisse pas passer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>For {host}, it answered {status}.</source>
+            <translation>Pour {host}, il a répondu {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Ask whoever runs the proxy, or use another source.</source>
+            <translation>Demandez à la personne qui gère le proxy, ou utilisez une autre source.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy wants a login</source>
+            <translation>Le proxy demande une authentification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
+            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il ne laisse passer que les utilisateurs authentifiés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
+            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, en écrivant %40, %3A pour les caractères tels que @ ou : du mot de passe, puis redémarrez cette application. Si des identifiants y figurent déjà, ils ne sont pas corrects.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} a répondu {status} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>the file is gated</source>
+            <translation>l’accès au fichier est restreint</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès : dans les paramètres sous Modèles, ou avec powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>No secure connection</source>
+            <translation>Pas de connexion sécurisée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} could not prove who it is ({reason}).</source>
+            <translation>{host} n’a pas pu prouver son identité ({reason}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
+            <translation>Vérifiez l’horloge de l’ordinateur. Le certificat propre à une entreprise doit se trouver dans le magasin du système.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Could not reach {host}</source>
+            <translation>Impossible de joindre {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{reason}.</source>
+            <translation>{reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the connection to the internet and the address.</source>
+            <translation>Vérifiez la connexion à Internet et l’adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy does not answer</source>
+            <translation>Le proxy ne répond pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the proxy in the system's settings.</source>
+            <translation>Vérifiez le proxy dans les réglages du système.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>This address cannot be used</source>
+            <translation>Cette adresse ne peut pas être utilisée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The connection was lost</source>
+            <translation>La connexion a été perdue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>What has arrived is kept. Press Resume to go on from there.</source>
+            <translation>Ce qui est arrivé est conservé. Appuyez sur Reprendre pour continuer à partir de là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The file has changed on the server</source>
+            <translation>Le fichier a changé sur le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Download it again, from its start.</source>
+            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>What the server offers as {name} is not the file that was begun.</source>
+            <translation>Ce que le serveur propose sous le nom {name} n’est pas le fichier commencé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Nothing more came from the server.</source>
+            <translation>Plus rien n’est venu du serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server ended it in the middle of the file.</source>
+            <translation>Le serveur a coupé au milieu du fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Something else has the name of this download's file</source>
+            <translation>Autre chose porte le nom du fichier de ce téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{path}: {reason}. Nothing is written there.</source>
+            <translation>{path} : {reason}. Rien n’y est écrit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
+            <translation>Vérifiez qui l’a mis là. Si personne n’en a besoin, supprimez-le et cliquez sur Reprendre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>This disk cannot keep files that large</source>
+            <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
+            <translation>{name} est devenu trop volumineux pour le disque de {folder}. FAT32, utilisé par de nombreuses clés USB, accepte des fichiers de 4 Go au plus ; un quota peut fixer une autre limite.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
+            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui est arrivé est conservé : déplacez-y ses fichiers (.part, .part.json), et le téléchargement se poursuivra.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The disk is full</source>
+            <translation>Le disque est plein</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>There was no room left for {name} in {folder}.</source>
+            <translation>Il n’y avait plus de place pour {name} dans {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Free some space and press Resume, or choose another models folder.</source>
+            <translation>Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The folder cannot be written</source>
+            <translation>Impossible d’écrire dans le dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{path}: {reason}.</source>
+            <translation>{path} : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
+            <translation>Vérifiez que le lecteur est présent et que vous pouvez y écrire, ou choisissez un autre dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>No answer in time</source>
+            <translation>Pas de réponse dans le délai</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
@@ -472,6 +522,21 @@
             <location filename="../../tray_app/download/part.py" />
             <source>Let that one end, or cancel it. Then download this one again.</source>
             <translation>Attendez la fin de cet autre téléchargement, ou annulez-le. Puis relancez celui-ci.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part_lock.py" />
+            <source>Another program is downloading this file</source>
+            <translation>Un autre programme télécharge ce fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part_lock.py" />
+            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
+            <translation>{path} est en cours d’écriture, peut-être par cette application dans une autre fenêtre ou un autre terminal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part_lock.py" />
+            <source>Wait until it is there, or stop the other download.</source>
+            <translation>Attendez qu’il soit là, ou arrêtez l’autre téléchargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
@@ -549,6 +614,51 @@
             <translation>Indiquez l’un d’eux : {example}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server sends the file packed</source>
+            <translation>Le serveur envoie le fichier compressé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>It was asked not to.</source>
+            <translation>Il lui avait été demandé de ne pas le faire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>Try another source.</source>
+            <translation>Essayez une autre source.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server sent another piece of the file than it was asked for.</source>
+            <translation>Le serveur a envoyé une autre partie du fichier que celle demandée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server announced {first} bytes, then {second}.</source>
+            <translation>Le serveur a annoncé {first} octets, puis {second}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The file could not be checked</source>
+            <translation>Le fichier n’a pas pu être vérifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
+            <translation>Le serveur n’indique ni sa taille ni son SHA-256 : une moitié de fichier passerait pour un fichier entier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>Use another source, or give the SHA-256.</source>
+            <translation>Utilisez une autre source, ou indiquez le SHA-256.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server sends next to nothing.</source>
+            <translation>Le serveur n’envoie presque rien.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/session.py" />
             <source>The address leads in circles</source>
             <translation>L’adresse tourne en rond</translation>
@@ -612,6 +722,36 @@
             <location filename="../../tray_app/download/session.py" />
             <source>{proxy} is not the address of an HTTP proxy (http://host:port).</source>
             <translation>{proxy} n’est pas l’adresse d’un proxy HTTP (http://hôte:port).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>Not enough space on the disk</source>
+            <translation>Pas assez d’espace sur le disque</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>Il reste {missing:.2f} Go à recevoir. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
+            <translation>{free:.2f} Go sont libres dans {folder}. {reserve:.2f} Go de ce disque sont laissés aux autres programmes. Ce qui est arrivé est conservé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>The server sends more than the model has</source>
+            <translation>Le serveur envoie plus que le modèle ne contient</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
+            <translation>D’après son en-tête, le modèle se termine après {size:.2f} Go ; {received:.2f} Go sont arrivés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>Use another source.</source>
+            <translation>Utilisez une autre source.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -754,424 +894,24 @@
             <translation>Le serveur s’est arrêté avant l’octet {end}, à {at}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/allowance.py" />
-            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
-            <translation>Il a pris {taken:.1f} Gio de mémoire pendant le chargement.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/allowance.py" />
-            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
-            <translation>Pendant le chargement, il a calculé {seconds:.0f} secondes sans rien afficher ni lire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose another engine in the settings.</source>
-            <translation>Choisissez un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Download the model again, or choose another one.</source>
-            <translation>Téléchargez à nouveau le modèle, ou choisissez-en un autre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Lower the context size, choose a smaller model, or close other programs.</source>
-            <translation>Réduisez la taille du contexte, choisissez un modèle plus petit ou fermez d’autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine could not be started</source>
-            <translation>Le moteur n’a pas pu être démarré</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The system does not run {named}.</source>
-            <translation>Le système n’exécute pas {named}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
-            <translation>S’il a disparu, un antivirus l’a peut-être retiré : réinstallez-le, ou choisissez-en un autre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine's port was taken by another program</source>
-            <translation>Le port du moteur a été pris par un autre programme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
-            <translation>Quelqu’un d’autre a pris le port libre qui lui était destiné.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is started again with another port.</source>
-            <translation>Il est redémarré avec un autre port.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
+            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The system cannot start the engine just now</source>
             <translation>Le système ne peut pas démarrer le moteur pour l’instant</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
-            <translation>Il manque de mémoire, de processus ou de fichiers ouverts, ou le programme est en cours d’écriture : {named}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is tried again. If it goes on, close other programs.</source>
-            <translation>Une nouvelle tentative a lieu. Si cela persiste, fermez d’autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>There is not enough memory for this model</source>
-            <translation>Il n’y a pas assez de mémoire pour ce modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine asked for more than the machine could give.</source>
-            <translation>Le moteur a demandé plus que la machine ne pouvait donner.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot use this model</source>
-            <translation>Le moteur ne peut pas utiliser ce modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
-            <translation>Ce que le fichier dit de lui-même et ses poids ne concordent pas, ou ne conviennent pas à ce moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Download the model again, or choose another model or engine.</source>
-            <translation>Téléchargez à nouveau le modèle, ou choisissez un autre modèle ou un autre moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not accept the value of {named}</source>
-            <translation>Le moteur n’accepte pas la valeur de {named}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with a value that it cannot use, or without one.</source>
-            <translation>Il a été démarré avec une valeur qu’il ne peut pas utiliser, ou sans valeur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
-            <translation>Corrigez-la dans les paramètres. Elle se trouve peut-être dans « Arguments supplémentaires ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine gave up</source>
-            <translation>Le moteur a abandonné</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It came upon something that must not be, and ended itself.</source>
-            <translation>Il a rencontré une situation impossible et s’est arrêté lui-même.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
-            <translation>Ses dernières lignes en disent plus. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not know the argument {named}</source>
-            <translation>Le moteur ne connaît pas l’argument {named}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with an argument that it has no meaning for.</source>
-            <translation>Il a été démarré avec un argument qui n’a pas de sens pour lui.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
-            <translation>Retirez-le de « Arguments supplémentaires » dans les paramètres, ou corrigez-y son nom.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The built-in engine does not have the argument {named}</source>
-            <translation>Le moteur intégré n’a pas l’argument {named}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
-            <translation>C’est un argument de llama-server qui ne peut pas être transmis à la bibliothèque llama.cpp de cette application.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
-            <translation>Retirez-le de « Arguments supplémentaires », ou indiquez dans « Moteur » votre propre llama-server.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot read what {named} names</source>
-            <translation>Le moteur ne peut pas lire ce que {named} désigne</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>There is no such file or folder, or it may not be read.</source>
-            <translation>Ce fichier ou dossier n’existe pas, ou ne peut pas être lu.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
-            <translation>Corrigez « Arguments supplémentaires » dans les paramètres. Les chemins doivent y être complets.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot use the file {named}</source>
-            <translation>Le moteur ne peut pas utiliser le fichier {named}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
-            <translation>Il n’est pas du type qu’exige l’argument supplémentaire, ou a été créé pour un autre modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct «Extra arguments» in the settings.</source>
-            <translation>Corrigez « Arguments supplémentaires » dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not accept the value of an argument</source>
-            <translation>Le moteur n’accepte pas la valeur d’un argument</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with something that is no number where it needs one.</source>
-            <translation>Il a été démarré avec autre chose qu’un nombre là où il en faut un.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine lacks a system library</source>
-            <translation>Il manque au moteur une bibliothèque du système</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It needs {named}, which is not on this machine.</source>
-            <translation>Il a besoin de {named}, qui n’est pas sur cette machine.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Install the package that contains it, or choose another engine in the settings.</source>
-            <translation>Installez le paquet qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Install what contains it, or choose another engine in the settings.</source>
-            <translation>Installez ce qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine finds no NVIDIA graphics card</source>
-            <translation>Le moteur ne trouve pas de carte graphique NVIDIA</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
-            <translation>Il a été conçu pour en utiliser une, et il n’y en a pas, ou son pilote est absent ou trop ancien.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
-            <translation>Choisissez un moteur compilé sans CUDA, ou installez le pilote de NVIDIA.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This PowerInfer cannot compute the model with one thread</source>
-            <translation>Ce PowerInfer ne peut pas calculer le modèle avec un seul thread</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
-            <translation>Il a été compilé pour les cartes graphiques. Quand une partie d’un modèle creux est en mémoire principale, il exige plusieurs threads, et perd alors des parties de sommes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
-            <translation>Choisissez un serveur PowerInfer compilé sans CUDA, ou un modèle qui tient dans la mémoire graphique.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This model needs the PowerInfer engine</source>
-            <translation>Ce modèle a besoin du moteur PowerInfer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is a sparse model, which other engines cannot read.</source>
-            <translation>C’est un modèle creux, que les autres moteurs ne savent pas lire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose a PowerInfer server as the engine in the settings.</source>
-            <translation>Choisissez un serveur PowerInfer comme moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model file is not a model</source>
-            <translation>Le fichier de modèle n’est pas un modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its first bytes are not those of a GGUF file.</source>
-            <translation>Ses premiers octets ne sont pas ceux d’un fichier GGUF.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model file is gone</source>
-            <translation>Le fichier de modèle a disparu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>There is no {named}.</source>
-            <translation>{named} n’existe pas.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Put it back, or choose another model.</source>
-            <translation>Remettez-le en place, ou choisissez un autre modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model file is not whole</source>
-            <translation>Le fichier de modèle n’est pas entier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It ends before its last weight.</source>
-            <translation>Il se termine avant son dernier poids.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not know models of the kind «{named}»</source>
-            <translation>Le moteur ne connaît pas les modèles du type « {named} »</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was made before this kind, or without it.</source>
-            <translation>Il a été créé avant ce type, ou sans lui.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose another model, or another engine in the settings.</source>
-            <translation>Choisissez un autre modèle, ou un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot work with these settings</source>
-            <translation>Le moteur ne peut pas fonctionner avec ces réglages</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It says: {named}.</source>
-            <translation>Il indique : {named}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct the settings. It may stand in «Extra arguments».</source>
-            <translation>Corrigez les paramètres. La cause se trouve peut-être dans « Arguments supplémentaires ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This engine does not suit this processor</source>
-            <translation>Ce moteur ne convient pas à ce processeur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It uses an instruction that the processor does not have.</source>
-            <translation>Il utilise une instruction que le processeur n’a pas.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose an engine that was built for older processors.</source>
-            <translation>Choisissez un moteur compilé pour des processeurs plus anciens.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine crashed</source>
-            <translation>Le moteur a planté</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
-            <translation>Il a voulu accéder à une mémoire inexistante. Un fichier de modèle endommagé peut en être la cause.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model could not be read any more</source>
-            <translation>Le modèle ne pouvait plus être lu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
-            <translation>Son fichier a été tronqué, ou son lecteur a disparu, pendant que le moteur l’utilisait.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Connect the drive again, or download the model again.</source>
-            <translation>Reconnectez le lecteur, ou téléchargez à nouveau le modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine was ended from outside</source>
-            <translation>Le moteur a été arrêté de l’extérieur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Another program ended it, or the system did for want of memory.</source>
-            <translation>Un autre programme l’a arrêté, ou le système l’a fait par manque de mémoire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
-            <translation>Quelqu’un a appuyé sur Ctrl-C, fermé sa fenêtre ou fermé la session.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is started again.</source>
-            <translation>Il est redémarré.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
-            <translation>Une DLL dont il a besoin n’est pas sur cette machine, ou en est une autre version.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
-            <translation>Installez le runtime Visual C++ de Microsoft, ou choisissez un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This engine was built for another kind of machine</source>
-            <translation>Ce moteur a été conçu pour un autre type de machine</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It, or a DLL that it needs, does not suit this Windows.</source>
-            <translation>Lui, ou une DLL dont il a besoin, ne convient pas à cette version de Windows.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
-            <translation>Une DLL dont il a besoin n’a pas pu être initialisée ; c’est aussi le cas pendant l’arrêt de Windows.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Try again. If it happens again, choose another engine in the settings.</source>
-            <translation>Réessayez. Si cela se reproduit, choisissez un autre moteur dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>It says: {reason}.</source>
             <translation>Il indique : {reason}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>It is tried again. If it goes on, close other programs.</source>
+            <translation>Une nouvelle tentative a lieu. Si cela persiste, fermez d’autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine could not be started</source>
+            <translation>Le moteur n’a pas pu être démarré</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -1239,109 +979,424 @@
             <translation>Le journal du moteur en dit plus.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>Choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Download the model again, or choose another one.</source>
+            <translation>Téléchargez à nouveau le modèle, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Lower the context size, choose a smaller model, or close other programs.</source>
+            <translation>Réduisez la taille du contexte, choisissez un modèle plus petit ou fermez d’autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The system does not run {named}.</source>
+            <translation>Le système n’exécute pas {named}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
+            <translation>S’il a disparu, un antivirus l’a peut-être retiré : réinstallez-le, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation>Le port du moteur a été pris par un autre programme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation>Quelqu’un d’autre a pris le port libre qui lui était destiné.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is started again with another port.</source>
+            <translation>Il est redémarré avec un autre port.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
+            <translation>Il manque de mémoire, de processus ou de fichiers ouverts, ou le programme est en cours d’écriture : {named}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is not enough memory for this model</source>
+            <translation>Il n’y a pas assez de mémoire pour ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine asked for more than the machine could give.</source>
+            <translation>Le moteur a demandé plus que la machine ne pouvait donner.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot use this model</source>
+            <translation>Le moteur ne peut pas utiliser ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
+            <translation>Ce que le fichier dit de lui-même et ses poids ne concordent pas, ou ne conviennent pas à ce moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Download the model again, or choose another model or engine.</source>
+            <translation>Téléchargez à nouveau le modèle, ou choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation>Le moteur n’accepte pas la valeur de {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was started with a value that it cannot use, or without one.</source>
+            <translation>Il a été démarré avec une valeur qu’il ne peut pas utiliser, ou sans valeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
+            <translation>Corrigez-la dans les paramètres. Elle se trouve peut-être dans « Arguments supplémentaires ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine gave up</source>
+            <translation>Le moteur a abandonné</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation>Il a rencontré une situation impossible et s’est arrêté lui-même.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation>Ses dernières lignes en disent plus. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not know the argument {named}</source>
+            <translation>Le moteur ne connaît pas l’argument {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was started with an argument that it has no meaning for.</source>
+            <translation>Il a été démarré avec un argument qui n’a pas de sens pour lui.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
+            <translation>Retirez-le de « Arguments supplémentaires » dans les paramètres, ou corrigez-y son nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The built-in engine does not have the argument {named}</source>
+            <translation>Le moteur intégré n’a pas l’argument {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
+            <translation>C’est un argument de llama-server qui ne peut pas être transmis à la bibliothèque llama.cpp de cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
+            <translation>Retirez-le de « Arguments supplémentaires », ou indiquez dans « Moteur » votre propre llama-server.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot read what {named} names</source>
+            <translation>Le moteur ne peut pas lire ce que {named} désigne</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is no such file or folder, or it may not be read.</source>
+            <translation>Ce fichier ou dossier n’existe pas, ou ne peut pas être lu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
+            <translation>Corrigez « Arguments supplémentaires » dans les paramètres. Les chemins doivent y être complets.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot use the file {named}</source>
+            <translation>Le moteur ne peut pas utiliser le fichier {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
+            <translation>Il n’est pas du type qu’exige l’argument supplémentaire, ou a été créé pour un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation>Corrigez « Arguments supplémentaires » dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not accept the value of an argument</source>
+            <translation>Le moteur n’accepte pas la valeur d’un argument</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was started with something that is no number where it needs one.</source>
+            <translation>Il a été démarré avec autre chose qu’un nombre là où il en faut un.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine lacks a system library</source>
+            <translation>Il manque au moteur une bibliothèque du système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It needs {named}, which is not on this machine.</source>
+            <translation>Il a besoin de {named}, qui n’est pas sur cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Install the package that contains it, or choose another engine in the settings.</source>
+            <translation>Installez le paquet qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Install what contains it, or choose another engine in the settings.</source>
+            <translation>Installez ce qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine finds no NVIDIA graphics card</source>
+            <translation>Le moteur ne trouve pas de carte graphique NVIDIA</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
+            <translation>Il a été conçu pour en utiliser une, et il n’y en a pas, ou son pilote est absent ou trop ancien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
+            <translation>Choisissez un moteur compilé sans CUDA, ou installez le pilote de NVIDIA.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This PowerInfer cannot compute the model with one thread</source>
+            <translation>Ce PowerInfer ne peut pas calculer le modèle avec un seul thread</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
+            <translation>Il a été compilé pour les cartes graphiques. Quand une partie d’un modèle creux est en mémoire principale, il exige plusieurs threads, et perd alors des parties de sommes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
+            <translation>Choisissez un serveur PowerInfer compilé sans CUDA, ou un modèle qui tient dans la mémoire graphique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation>Ce modèle a besoin du moteur PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is a sparse model, which other engines cannot read.</source>
+            <translation>C’est un modèle creux, que les autres moteurs ne savent pas lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose a PowerInfer server as the engine in the settings.</source>
+            <translation>Choisissez un serveur PowerInfer comme moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model file is not a model</source>
+            <translation>Le fichier de modèle n’est pas un modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Its first bytes are not those of a GGUF file.</source>
+            <translation>Ses premiers octets ne sont pas ceux d’un fichier GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model file is gone</source>
+            <translation>Le fichier de modèle a disparu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is no {named}.</source>
+            <translation>{named} n’existe pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Put it back, or choose another model.</source>
+            <translation>Remettez-le en place, ou choisissez un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model file is not whole</source>
+            <translation>Le fichier de modèle n’est pas entier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It ends before its last weight.</source>
+            <translation>Il se termine avant son dernier poids.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not know models of the kind «{named}»</source>
+            <translation>Le moteur ne connaît pas les modèles du type « {named} »</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was made before this kind, or without it.</source>
+            <translation>Il a été créé avant ce type, ou sans lui.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose another model, or another engine in the settings.</source>
+            <translation>Choisissez un autre modèle, ou un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot work with these settings</source>
+            <translation>Le moteur ne peut pas fonctionner avec ces réglages</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It says: {named}.</source>
+            <translation>Il indique : {named}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct the settings. It may stand in «Extra arguments».</source>
+            <translation>Corrigez les paramètres. La cause se trouve peut-être dans « Arguments supplémentaires ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This engine does not suit this processor</source>
+            <translation>Ce moteur ne convient pas à ce processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It uses an instruction that the processor does not have.</source>
+            <translation>Il utilise une instruction que le processeur n’a pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose an engine that was built for older processors.</source>
+            <translation>Choisissez un moteur compilé pour des processeurs plus anciens.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine crashed</source>
+            <translation>Le moteur a planté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
+            <translation>Il a voulu accéder à une mémoire inexistante. Un fichier de modèle endommagé peut en être la cause.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model could not be read any more</source>
+            <translation>Le modèle ne pouvait plus être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
+            <translation>Son fichier a été tronqué, ou son lecteur a disparu, pendant que le moteur l’utilisait.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Connect the drive again, or download the model again.</source>
+            <translation>Reconnectez le lecteur, ou téléchargez à nouveau le modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine was ended from outside</source>
+            <translation>Le moteur a été arrêté de l’extérieur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Another program ended it, or the system did for want of memory.</source>
+            <translation>Un autre programme l’a arrêté, ou le système l’a fait par manque de mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
+            <translation>Quelqu’un a appuyé sur Ctrl-C, fermé sa fenêtre ou fermé la session.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is started again.</source>
+            <translation>Il est redémarré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
+            <translation>Une DLL dont il a besoin n’est pas sur cette machine, ou en est une autre version.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation>Installez le runtime Visual C++ de Microsoft, ou choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This engine was built for another kind of machine</source>
+            <translation>Ce moteur a été conçu pour un autre type de machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It, or a DLL that it needs, does not suit this Windows.</source>
+            <translation>Lui, ou une DLL dont il a besoin, ne convient pas à cette version de Windows.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
+            <translation>Une DLL dont il a besoin n’a pas pu être initialisée ; c’est aussi le cas pendant l’arrêt de Windows.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Try again. If it happens again, choose another engine in the settings.</source>
+            <translation>Réessayez. Si cela se reproduit, choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>PowerInfer computes sparse models wrongly with several threads, so they get one.</source>
             <translation>Avec plusieurs threads, PowerInfer calcule mal les modèles creux : il n’en utilise qu’un.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The server on the other machine decides this.</source>
             <translation>C’est le serveur sur l’autre machine qui en décide.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The engine that runs this model has no such option.</source>
             <translation>Le moteur qui exécute ce modèle n’a pas cette option.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
             <translation>Les puces Apple Silicon partagent leur mémoire avec le GPU : il n’y a pas de budget à régler.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>This machine has no NVIDIA GPU that the engine could use.</source>
             <translation>Cette machine n’a pas de GPU NVIDIA que le moteur pourrait utiliser.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The engine that runs this model cannot use a VRAM budget.</source>
             <translation>Le moteur qui exécute ce modèle ne peut pas utiliser de budget VRAM.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
-            <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Set «Model» instead.</source>
-            <translation>Réglez plutôt « Modèle ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine would download by itself. Download with this app, and set «Model».</source>
-            <translation>Le moteur téléchargerait de lui-même. Téléchargez avec cette application, et réglez « Modèle ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine answers to this app alone; programs use the gateway's address.</source>
-            <translation>Le moteur ne répond qu’à cette application ; les programmes utilisent l’adresse de la passerelle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
-            <translation>Seule cette application interroge le moteur. Pour une clé destinée aux programmes : powerinfer-tray key set gateway</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
-            <translation>Le moteur ne répond qu’à cette application, et n’exécute rien pour des pages web ou des modèles.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
-            <translation>Le moteur fournit toujours des embeddings et du texte, selon ce qui lui est demandé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
-            <translation>Avec un cache pour chacun, le moteur agrège mal les textes d’une liste : c’est cette application qui décide.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
-            <translation>Le moteur reçoit un port libre qui lui est propre ; les programmes utilisent le réglage « Port ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Comments in a stream stop some programs.</source>
-            <translation>Des commentaires dans un flux bloquent certains programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Set «Stop when idle» instead.</source>
-            <translation>Réglez plutôt « Arrêter en cas d’inactivité ».</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>With it, an engine prints something and ends.</source>
-            <translation>Avec lui, un moteur affiche un texte et se termine.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer confond les requêtes qu’il traite en même temps, et s’arrête à cause de cela.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>«Extra arguments» cannot have {flag}</source>
-            <translation>« Arguments supplémentaires » ne peut pas contenir {flag}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Remove it there.</source>
-            <translation>Retirez-le de ce champ.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -1469,69 +1524,154 @@
             <translation>Ses options ne comprennent aucune de celles d’un serveur de modèles.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>The engine cannot open a file with the name {name}</source>
             <translation>Le moteur ne peut pas ouvrir un fichier nommé {name}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>It takes letters of UTF-8 only, and a link cannot be made: {reason}.</source>
             <translation>Il n’accepte que les noms en UTF-8, et un lien ne peut pas être créé : {reason}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>Rename the file so that its name has letters only.</source>
             <translation>Renommez le fichier pour que son nom ne contienne que des caractères valides.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>PowerInfer cannot open a file with the name {name}</source>
             <translation>PowerInfer ne peut pas ouvrir un fichier nommé {name}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
             <translation>Il ne connaît que les lettres simples, et un autre nom ne peut pas être donné ici : {reason}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
             <translation>Renommez le fichier avec seulement des lettres de a à z et des chiffres, ou déplacez-le sur un disque NTFS.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>The remote server has no address</source>
             <translation>Le serveur distant n’a pas d’adresse</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>«{url}» is not the address of a server.</source>
             <translation>« {url} » n’est pas l’adresse d’un serveur.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>The setting «Remote address» is empty.</source>
             <translation>Le réglage « Adresse distante » est vide.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>Give its base URL, as http://192.168.1.20:8000/v1.</source>
             <translation>Indiquez son URL de base, par exemple http://192.168.1.20:8000/v1.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>The remote server cannot be this app itself</source>
             <translation>Le serveur distant ne peut pas être cette application elle-même</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>{url} is the address that this app offers.</source>
             <translation>{url} est l’adresse que propose cette application.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>Give the address of the other machine.</source>
             <translation>Indiquez l’adresse de l’autre machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/load_limits.py" />
+            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
+            <translation>Il a pris {taken:.1f} Gio de mémoire pendant le chargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/load_limits.py" />
+            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
+            <translation>Pendant le chargement, il a calculé {seconds:.0f} secondes sans rien afficher ni lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Set «Model» instead.</source>
+            <translation>Réglez plutôt « Modèle ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine would download by itself. Download with this app, and set «Model».</source>
+            <translation>Le moteur téléchargerait de lui-même. Téléchargez avec cette application, et réglez « Modèle ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine answers to this app alone; programs use the gateway's address.</source>
+            <translation>Le moteur ne répond qu’à cette application ; les programmes utilisent l’adresse de la passerelle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
+            <translation>Seule cette application interroge le moteur. Pour une clé destinée aux programmes : powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
+            <translation>Le moteur ne répond qu’à cette application, et n’exécute rien pour des pages web ou des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
+            <translation>Le moteur fournit toujours des embeddings et du texte, selon ce qui lui est demandé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
+            <translation>Avec un cache pour chacun, le moteur agrège mal les textes d’une liste : c’est cette application qui décide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
+            <translation>Le moteur reçoit un port libre qui lui est propre ; les programmes utilisent le réglage « Port ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Comments in a stream stop some programs.</source>
+            <translation>Des commentaires dans un flux bloquent certains programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Set «Stop when idle» instead.</source>
+            <translation>Réglez plutôt « Arrêter en cas d’inactivité ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>With it, an engine prints something and ends.</source>
+            <translation>Avec lui, un moteur affiche un texte et se termine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
+            <translation>PowerInfer confond les requêtes qu’il traite en même temps, et s’arrête à cause de cela.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>«Extra arguments» cannot have {flag}</source>
+            <translation>« Arguments supplémentaires » ne peut pas contenir {flag}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Remove it there.</source>
+            <translation>Retirez-le de ce champ.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
@@ -1569,67 +1709,67 @@
             <translation>Choisissez un autre modèle ou un autre moteur.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server is no longer used</source>
             <translation>Le serveur distant n’est plus utilisé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server refuses the key</source>
             <translation>Le serveur distant refuse la clé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>{url} answers with HTTP status {status}.</source>
             <translation>{url} répond avec le statut HTTP {status}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
             <translation>Saisissez la clé définie par son propriétaire : dans les paramètres sous Moteur, ou avec powerinfer-tray key set remote</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server offers no models</source>
             <translation>Le serveur distant ne propose aucun modèle</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>{url}/models answers with HTTP status {status} and no list of models.</source>
             <translation>{url}/models répond avec le statut HTTP {status} et aucune liste de modèles.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Check the address: the base URL of such a server mostly ends in /v1. If it has no list of models, enter its model under «Remote model».</source>
             <translation>Vérifiez l’adresse : l’URL de base d’un tel serveur se termine le plus souvent par /v1. S’il n’a pas de liste de modèles, saisissez son modèle sous « Modèle distant ».</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server has no model «{model}»</source>
             <translation>Le serveur distant n’a pas de modèle « {model} »</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>It offers {names}.</source>
             <translation>Il propose {names}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Choose one of these, or leave the setting «Remote model» empty.</source>
             <translation>Choisissez l’un d’eux, ou laissez vide le réglage « Modèle distant ».</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server does not answer</source>
             <translation>Le serveur distant ne répond pas</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>{url}: {reason}.</source>
             <translation>{url} : {reason}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
             <translation>Vérifiez qu’il fonctionne et que cet ordinateur peut le joindre. Il est interrogé de temps en temps.</translation>
         </message>
@@ -1824,71 +1964,6 @@
             <translation>Choisissez un autre dossier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>{name} is being served</source>
-            <translation>{name} est utilisé par le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>The engine has the file open.</source>
-            <translation>Le moteur tient le fichier ouvert.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Stop the server first.</source>
-            <translation>Arrêtez d’abord le serveur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>No model is named</source>
-            <translation>Aucun modèle n’est indiqué</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>The name is empty.</source>
-            <translation>Le nom est vide.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Give its id; this lists them: powerinfer-tray models list</source>
-            <translation>Donnez son identifiant ; cette commande les affiche : powerinfer-tray models list</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>It cannot be removed.</source>
-            <translation>Il ne peut pas être supprimé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>There is no program that quantizes</source>
-            <translation>Aucun programme ne permet de quantifier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>None is beside PowerInfer's server or on the PATH.</source>
-            <translation>Il n’y en a ni à côté du serveur PowerInfer ni dans le PATH.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom powerinfer-quantize ; pour les modèles denses, « llama-quantize » de llama.cpp.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>{name} is not in the models folder</source>
-            <translation>{name} n’est pas dans le dossier des modèles</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>It is {path}, and the models folder is {folder}.</source>
-            <translation>Son chemin est {path}, et le dossier des modèles est {folder}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
-            <translation>Supprimez-le là où il est ; ou, si c’est un modèle, avec : powerinfer-tray models remove --yes PATH</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>De votre propre liste.</translation>
@@ -1944,147 +2019,147 @@
             <translation>Chaque entrée doit avoir un id et une source : [[models]] id = "mine" source = "hf:owner/repo/file.gguf"</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>a projector file</source>
             <translation>un fichier de projection</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>an adapter file</source>
             <translation>un fichier adaptateur</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>a supplement file</source>
             <translation>un fichier complémentaire</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The file is empty.</source>
             <translation>Le fichier est vide.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Download it again.</source>
             <translation>Téléchargez-le à nouveau.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It is an HTML page, probably the page that describes the file.</source>
             <translation>C’est une page HTML, sans doute celle qui décrit le fichier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.</source>
             <translation>Téléchargez le fichier lui-même : sur Hugging Face, son adresse contient /resolve/ là où la page a /blob/.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It is a Git LFS pointer, that only stands for the file.</source>
             <translation>C’est un pointeur Git LFS, qui ne fait que représenter le fichier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Run «git lfs pull», or download it.</source>
             <translation>Exécutez « git lfs pull », ou téléchargez-le.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It begins with {bytes}, and not with GGUF or PWRI.</source>
             <translation>Il commence par {bytes}, et non par GGUF ou PWRI.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} does not exist</source>
             <translation>Le fichier de modèle {name} n’existe pas</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Nothing is at {path}.</source>
             <translation>Il n’y a rien à {path}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose or download a model.</source>
             <translation>Choisissez ou téléchargez un modèle.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>There is no folder {name}</source>
             <translation>Il n’y a pas de dossier {name}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The slash at its end is for folders, and a model is a file.</source>
             <translation>La barre oblique finale désigne un dossier, et un modèle est un fichier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Leave the slash out, or check the name.</source>
             <translation>Retirez la barre oblique, ou vérifiez le nom.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} cannot be read</source>
             <translation>Le fichier de modèle {name} ne peut pas être lu</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{why} ({path}).</source>
             <translation>{why} ({path}).</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Check the path and its permissions.</source>
             <translation>Vérifiez le chemin et ses droits d’accès.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose a model in the GGUF format.</source>
             <translation>Choisissez un modèle au format GGUF.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{name} is not a model</source>
             <translation>{name} n’est pas un modèle</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} is incomplete</source>
             <translation>Le fichier de modèle {name} est incomplet</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Download or copy it again.</source>
             <translation>Téléchargez-le ou copiez-le à nouveau.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} is damaged</source>
             <translation>Le fichier de modèle {name} est endommagé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Its entry {key} is of the unknown type {number:,}.</source>
             <translation>Son entrée {key} est du type inconnu {number:,}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{present:,} of {whole:,} bytes are there, {missing:,} are missing.</source>
             <translation>{present:,} octets sur {whole:,} sont là, il en manque {missing:,}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{name} is no model by itself</source>
             <translation>{name} n’est pas un modèle à lui seul</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It is {kind}, which goes with a model.</source>
             <translation>C’est {kind}, qui accompagne un modèle.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose the model that it belongs to.</source>
             <translation>Choisissez le modèle auquel il appartient.</translation>
         </message>
@@ -2189,49 +2264,54 @@
             <translation>Cherchez une mise à jour de cette application, ou un autre fichier du même modèle.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Free some space, or link the model in place of copying it.</source>
             <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>{name} could not be imported</source>
             <translation>{name} n’a pas pu être importé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>{reason} ({path}).</source>
             <translation>{reason} ({path}).</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
             <translation>Ce disque n’accepte pas de fichier aussi volumineux (FAT32 : 4 Go) : choisissez un dossier des modèles sur un autre disque, ou liez le modèle.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Check that you may write there; where links cannot be made, copy or move it.</source>
             <translation>Vérifiez que vous avez le droit d’y écrire ; là où il n’est pas possible de créer des liens, copiez-le ou déplacez-le.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Check that there is space, and that you may write there.</source>
             <translation>Vérifiez qu’il y a de la place et que vous pouvez y écrire.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>{name} is there already</source>
             <translation>{name} existe déjà</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>It is in {folder}, and stays as it is.</source>
             <translation>Il se trouve dans {folder}, et reste tel quel.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Remove it, or rename one of the two.</source>
             <translation>Supprimez-le, ou renommez l’un des deux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/integrity.py" />
+            <source>Its SHA-256 is {actual}, but was {expected}.</source>
+            <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
@@ -2414,17 +2494,17 @@
             <translation>il n’a rien dit.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/remote.py" />
+            <location filename="../../tray_app/models/remote_header.py" />
             <source>The model has too many files</source>
             <translation>Le modèle comporte trop de fichiers</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/remote.py" />
+            <location filename="../../tray_app/models/remote_header.py" />
             <source>By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.</source>
             <translation>D’après son nom, {name} est l’un de {count:,} fichiers. Pas plus de {most:,} ne sont téléchargés à la fois.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/remote.py" />
+            <location filename="../../tray_app/models/remote_header.py" />
             <source>Fetch them with another program, and put all of them into the models folder.</source>
             <translation>Téléchargez-les avec un autre programme et placez-les tous dans le dossier des modèles.</translation>
         </message>
@@ -2482,56 +2562,6 @@
             <location filename="../../tray_app/models/space.py" />
             <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
             <translation>{needed:.2f} Go sont nécessaires. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/verify.py" />
-            <source>Its SHA-256 is {actual}, but was {expected}.</source>
-            <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>The server is not running</source>
-            <translation>Le serveur ne fonctionne pas</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>No address is open.</source>
-            <translation>Aucune adresse n’est ouverte.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>Start the server.</source>
-            <translation>Démarrez le serveur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>The local network needs an API key</source>
-            <translation>Le réseau local exige une clé d’API</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>Without one, everybody in the network could use this server.</source>
-            <translation>Sans clé, tout le monde sur le réseau pourrait utiliser ce serveur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
-            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway. Sur une machine sans trousseau, ajoutez --file à cette commande, ou définissez la variable d’environnement {variable}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>The server is not ready</source>
-            <translation>Le serveur n’est pas prêt</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>It did not get ready in time.</source>
-            <translation>Il n’a pas été prêt à temps.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>It was stopped.</source>
-            <translation>Il a été arrêté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3134,16 +3164,6 @@
             <translation>Corrigez le fichier, ou choisissez à nouveau ces réglages. Le fichier est resté tel quel.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/starting.py" />
-            <source>The start was called off</source>
-            <translation>Le démarrage a été annulé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/starting.py" />
-            <source>The server was stopped before it had started.</source>
-            <translation>Le serveur a été arrêté avant d’avoir démarré.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/system/autostart.py" />
             <source>Launch at login could not be changed</source>
             <translation>Le lancement à l’ouverture de session n’a pas pu être modifié</translation>
@@ -3334,61 +3354,6 @@
             <translation>Les ports inférieurs à {port} sont réservés aux programmes du système.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>A remote server has threads of its own</source>
-            <translation>Un serveur distant a ses propres threads</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>They are chosen where it was started.</source>
-            <translation>Leur nombre se choisit là où il a été démarré.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>A sparse model is always computed by one thread</source>
-            <translation>Un modèle creux est toujours calculé par un seul thread</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
-            <translation>Pour utiliser tous les cœurs, choisissez un modèle dense (GGUF), que llama.cpp exécute.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>About PowerInfer Tray</source>
-            <translation>À propos de PowerInfer Tray</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>PowerInfer Tray {version}</source>
-            <translation>PowerInfer Tray {version}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
-            <translation>Télécharge un modèle de langage, l’exécute sur cet ordinateur et le met à disposition des clients OpenAI.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Nothing leaves the machine but the downloads you ask for.</source>
-            <translation>Rien ne quitte la machine, hormis les téléchargements que vous demandez.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Licence: MIT</source>
-            <translation>Licence : MIT</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
-            <translation>Qt est utilisé sous la licence GNU LGPL, version 3 : vous pouvez le remplacer par votre propre version compilée.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>The licences of all parts: {file}</source>
-            <translation>Licences de tous les composants : {file}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/application.py" />
             <source>This desktop shows no tray icons</source>
             <translation>Ce bureau n’affiche pas d’icônes de notification</translation>
@@ -3409,284 +3374,269 @@
             <translation>Le journal donne les détails.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/curve.py" />
-            <source>, </source>
-            <translation> ; </translation>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>About PowerInfer Tray</source>
+            <translation>À propos de PowerInfer Tray</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>PowerInfer Tray {version}</source>
+            <translation>PowerInfer Tray {version}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
+            <translation>Télécharge un modèle de langage, l’exécute sur cet ordinateur et le met à disposition des clients OpenAI.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Nothing leaves the machine but the downloads you ask for.</source>
+            <translation>Rien ne quitte la machine, hormis les téléchargements que vous demandez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Licence: MIT</source>
+            <translation>Licence : MIT</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
+            <translation>Qt est utilisé sous la licence GNU LGPL, version 3 : vous pouvez le remplacer par votre propre version compilée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>The licences of all parts: {file}</source>
+            <translation>Licences de tous les composants : {file}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Delete what has arrived of {name}?</source>
+            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The download would begin anew.</source>
+            <translation>Le téléchargement recommencerait depuis le début.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Delete</source>
+            <translation>&amp;Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move {name} to the trash?</source>
+            <translation>Mettre {name} à la corbeille ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>{size}, with all that belongs to it.</source>
+            <translation>{size}, avec tout ce qui s’y rattache.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move to &amp;Trash</source>
+            <translation>Mettre à la co&amp;rbeille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The server is using it, and will be stopped first.</source>
+            <translation>Le serveur l’utilise, et sera d’abord arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Keep</source>
+            <translation>&amp;Conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Cancel the download of {name}?</source>
+            <translation>Annuler le téléchargement de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
+            <translation>Ce qui est arrivé peut rester, pour continuer plus tard à partir de là, ou être supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Cancel and &amp;Keep</source>
+            <translation>Annuler et &amp;conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Cancel and &amp;Delete</source>
+            <translation>Annuler et &amp;supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Go On</source>
+            <translation>&amp;Poursuivre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>PowerInfer Tray</source>
+            <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>Download a model</source>
             <translation>Télécharger un modèle</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>Reading what it is …</source>
             <translation>Lecture de ses caractéristiques…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>&amp;Download</source>
             <translation>&amp;Télécharger</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>What it is could not be read. It can be downloaded all the same.</source>
             <translation>Ses caractéristiques n’ont pas pu être lues. Le téléchargement reste possible.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>&amp;Copy</source>
-            <translation>C&amp;opier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Sa&amp;ve…</source>
-            <translation>Enre&amp;gistrer…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Save &amp;Picture…</source>
-            <translation>Enregistrer l'&amp;image…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Texts and vectors as &amp;JSON</source>
-            <translation>Textes et vecteurs en &amp;JSON</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Request for &amp;curl</source>
-            <translation>Requête pour &amp;curl</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Request for &amp;Python</source>
-            <translation>Requête pour &amp;Python</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Request for &amp;4D</source>
-            <translation>Requête pour &amp;4D</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>No.</source>
-            <translation>N°</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Text</source>
-            <translation>Texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Norm</source>
-            <translation>Norme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>First values</source>
-            <translation>Premières valeurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Embedded texts</source>
-            <translation>Textes traités</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Vect&amp;or</source>
-            <translation>&amp;Vecteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Si&amp;milarity</source>
-            <translation>Si&amp;milarité</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Save the results</source>
-            <translation>Enregistrer les résultats</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Texts and vectors</source>
-            <translation>Textes et vecteurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Table</source>
-            <translation>Tableau</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>NumPy, vectors only</source>
-            <translation>NumPy, vecteurs seulement</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>&amp;Essayer maintenant</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/first_steps.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>Télécharger et dé&amp;marrer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/first_steps.py" />
-            <source>{title}.</source>
-            <translation>{title}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/heat_map.py" />
-            <source>Similarity of the texts</source>
-            <translation>Similarité des textes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/heat_map.py" />
-            <source>The nearest of {count} texts are {first} and {second}: {value}</source>
-            <translation>Les plus proches des {count} textes sont {first} et {second} : {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/heat_map.py" />
-            <source>Text {first} and text {second}: {value}</source>
-            <translation>Texte {first} et texte {second} : {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>Latencies of the requests</source>
-            <translation>Latences des requêtes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>Latency (ms)</source>
-            <translation>Latence (ms)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>Requests</source>
-            <translation>Requêtes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>p50 {ms} ms</source>
-            <translation>p50 {ms} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>p95 {ms} ms</source>
-            <translation>p95 {ms} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>{count} requests from {low} to {high} ms</source>
-            <translation>{count} requêtes de {low} à {high} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>Import models</source>
             <translation>Importer des modèles</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Copy: the file stays where it is, too</source>
             <translation>&amp;Copier : le fichier reste aussi à sa place</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Move: it is then in the models folder alone</source>
             <translation>&amp;Déplacer : il ne sera plus que dans le dossier des modèles</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Link: use it from where it is; takes no space</source>
             <translation>&amp;Lier : l’utiliser là où il est, sans prendre de place</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Import</source>
             <translation>&amp;Importer</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>into {folder}</source>
             <translation>dans {folder}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>The other files of a split model, and what belongs to it, come along.</source>
             <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Generate</source>
-            <translation>Générer</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>Quantize a model</source>
+            <translation>Quantifier un modèle</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Copy</source>
-            <translation>Copier</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>Asking which types there are …</source>
+            <translation>Recherche des types disponibles…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Remove</source>
-            <translation>Supprimer</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>&amp;Quantize</source>
+            <translation>&amp;Quantifier</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Generate: {title}</source>
-            <translation>Générer : {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>&amp;Type:</source>
+            <translation>&amp;Type :</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Copy: {title}</source>
-            <translation>Copier : {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>&amp;New file:</source>
+            <translation>&amp;Nouveau fichier :</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Keep</source>
-            <translation>Conserver</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>On the disk:</source>
+            <translation>Sur le disque :</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Keep: {title}</source>
-            <translation>Conserver : {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/settings.py" />
+            <source>Settings</source>
+            <translation>Paramètres</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Remove: {title}</source>
-            <translation>Supprimer : {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/settings.py" />
+            <source>Command &amp;line:</source>
+            <translation>&amp;Ligne de commande :</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>Time</source>
-            <translation>Heure</translation>
+            <location filename="../../tray_app/ui/dialogs/settings.py" />
+            <source>Command line</source>
+            <translation>Ligne de commande</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>From</source>
-            <translation>Origine</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Best number of threads</source>
+            <translation>Meilleur nombre de threads</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>Level</source>
-            <translation>Niveau</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>Le serveur est redémarré avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>Message</source>
-            <translation>Message</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Numbers of threads measured</source>
+            <translation>Nombres de threads mesurés</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/memory_bar.py" />
-            <source>{title}:</source>
-            <translation>{title} :</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Measure</source>
+            <translation>&amp;Mesurer</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/memory_bar.py" />
-            <source>⚠ {warning}</source>
-            <translation>⚠ {warning}</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Use These</source>
+            <translation>&amp;Utiliser ces valeurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Close</source>
+            <translation>&amp;Fermer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Stopping …</source>
+            <translation>Arrêt en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Stop</source>
+            <translation>&amp;Arrêter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Embeddings/s</source>
+            <translation>Embeddings/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Tokens/s</source>
+            <translation>Tokens/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Speed by number of threads</source>
+            <translation>Vitesse selon le nombre de threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/file_jobs.py" />
+            <source>Called off</source>
+            <translation>Annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -3739,149 +3689,44 @@
             <translation>Suppri&amp;mer…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Importing</source>
             <translation>Importation</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Verifying</source>
             <translation>Vérification</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Every byte is as it was downloaded.</source>
             <translation>Chaque octet est tel qu’il a été téléchargé.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Header and size are right. What each byte should be is not known for this file.</source>
             <translation>L’en-tête et la taille sont corrects. Le contenu attendu de chaque octet n’est pas connu pour ce fichier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>{name} is in order</source>
             <translation>{name} est en ordre</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Close</source>
             <translation>Fermer</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Quantizing</source>
             <translation>Quantification</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Delete &amp;Forever</source>
             <translation>Supprimer définiti&amp;vement</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Delete what has arrived of {name}?</source>
-            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>The download would begin anew.</source>
-            <translation>Le téléchargement recommencerait depuis le début.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>&amp;Delete</source>
-            <translation>&amp;Supprimer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Move {name} to the trash?</source>
-            <translation>Mettre {name} à la corbeille ?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>{size}, with all that belongs to it.</source>
-            <translation>{size}, avec tout ce qui s’y rattache.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Move to &amp;Trash</source>
-            <translation>Mettre à la co&amp;rbeille</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>The server is using it, and will be stopped first.</source>
-            <translation>Le serveur l’utilise, et sera d’abord arrêté.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>&amp;Keep</source>
-            <translation>&amp;Conserver</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Cancel the download of {name}?</source>
-            <translation>Annuler le téléchargement de {name} ?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
-            <translation>Ce qui est arrivé peut rester, pour continuer plus tard à partir de là, ou être supprimé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Cancel and &amp;Keep</source>
-            <translation>Annuler et &amp;conserver</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Cancel and &amp;Delete</source>
-            <translation>Annuler et &amp;supprimer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>&amp;Go On</source>
-            <translation>&amp;Poursuivre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>PowerInfer Tray</source>
-            <translation>PowerInfer Tray</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>State</source>
-            <translation>État</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Size</source>
-            <translation>Taille</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>This machine</source>
-            <translation>Verdict</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Quantization</source>
-            <translation>Quant.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Context</source>
-            <translation>Contexte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Kind</source>
-            <translation>Type</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Models</source>
-            <translation>Modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -3975,6 +3820,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Copies the selected lines, or all that are shown.</source>
             <translation>Copie les lignes sélectionnées, ou toutes celles qui sont affichées.</translation>
         </message>
@@ -4005,8 +3855,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>From</source>
+            <translation>Origine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
             <source>App and engine</source>
             <translation>Application et moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Level</source>
+            <translation>Niveau</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -4035,11 +3895,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
-            <source>&amp;Measure</source>
-            <translation>&amp;Mesurer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Best Number of Threads…</source>
             <translation>Meilleur nom&amp;bre de threads…</translation>
         </message>
@@ -4047,6 +3902,11 @@
             <location filename="../../tray_app/ui/pages/measure.py" />
             <source>Answered requests</source>
             <translation>Requêtes répondues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Save &amp;Picture…</source>
+            <translation>Enregistrer l'&amp;image…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -4169,44 +4029,32 @@
             <translation>Tester la complétion</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pictures.py" />
-            <source>Save the picture</source>
-            <translation>Enregistrer l’image</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>Kind:</source>
+            <translation>Type :</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pictures.py" />
-            <source>Picture (*.png)</source>
-            <translation>Image (*.png)</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>Context:</source>
+            <translation>Contexte :</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} token</numerusform>
+                <numerusform>{count} tokens</numerusform>
+            </translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pictures.py" />
-            <source>Drawing (*.svg)</source>
-            <translation>Dessin vectoriel (*.svg)</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>Size:</source>
+            <translation>Taille :</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Plot of the vector</source>
-            <translation>Graphique du vecteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Dimension</source>
-            <translation>Dimension</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Value</source>
-            <translation>Valeur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>{count} values from {low} to {high}</source>
-            <translation>{count} valeurs de {low} à {high}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Dimension {index}: {value}</source>
-            <translation>Dimension {index} : {value}</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>This machine:</source>
+            <translation>Cette machine :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/downloads.py" />
@@ -4259,18 +4107,15 @@
                 <numerusform>{count} dimensions</numerusform>
             </translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>{count} tokens</source>
-            <translation>
-                <numerusform>{count} token</numerusform>
-                <numerusform>{count} tokens</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>{ms} ms per text</source>
             <translation>{ms} ms par texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>, </source>
+            <translation> ; </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -4301,6 +4146,116 @@
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
             <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : aucun SHA-256 n’a été conservé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} B</source>
+            <translation>{size} o</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} kB</source>
+            <translation>{size} ko</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} MB</source>
+            <translation>{size} Mo</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} GB</source>
+            <translation>{size} Go</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} TB</source>
+            <translation>{size} To</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} MiB</source>
+            <translation>{size} Mio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} GiB</source>
+            <translation>{size} Gio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size}/s</source>
+            <translation>{size}/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{needed} needed, {free} free: {missing} too little</source>
+            <translation>{needed} nécessaires, {free} libres : il manque {missing}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{needed} needed, {free} free</source>
+            <translation>{needed} nécessaires, {free} libres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{seconds} s left</source>
+            <translation>reste {seconds} s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{minutes} min left</source>
+            <translation>reste {minutes} min</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{hours} h {minutes} min left</source>
+            <translation>reste {hours} h {minutes} min</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Waiting for its turn</source>
+            <translation>En attente de son tour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Connecting …</source>
+            <translation>Connexion…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Checking …</source>
+            <translation>Vérification…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Paused at {amount}</source>
+            <translation>En pause à {amount}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Cancelled at {amount}</source>
+            <translation>Annulé à {amount}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Failed: {cause}</source>
+            <translation>Échec : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Downloaded</source>
+            <translation>Téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>unknown cause</source>
+            <translation>cause inconnue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{title}.</source>
+            <translation>{title}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -4395,6 +4350,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>p50 {ms} ms</source>
+            <translation>p50 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>p95 {ms} ms</source>
+            <translation>p95 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>{rate} embeddings per second</source>
             <translation>{rate} embeddings par seconde</translation>
         </message>
@@ -4402,6 +4367,11 @@
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>Weights</source>
             <translation>Poids</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Context</source>
+            <translation>Contexte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
@@ -4659,34 +4629,14 @@
             <translation>{verb} {percent} %</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>Kind:</source>
-            <translation>Type :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>Context:</source>
-            <translation>Contexte :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>Size:</source>
-            <translation>Taille :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>On the disk:</source>
-            <translation>Sur le disque :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>This machine:</source>
-            <translation>Cette machine :</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Server</source>
             <translation>Serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Models</source>
+            <translation>Modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -4899,6 +4849,36 @@
             <translation>Le plus rapide avec {writing} threads, et {reading} pour les lots.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>Processor</source>
+            <translation>Processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>Requests</source>
+            <translation>Requêtes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>{cores} cores</source>
+            <translation>{cores} cœurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>{number}/s</source>
+            <translation>{number}/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>at most {value}</source>
+            <translation>au plus {value}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>No engine</source>
             <translation>Pas de moteur</translation>
@@ -4944,269 +4924,294 @@
             <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Processor</source>
-            <translation>Processeur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Tokens</source>
-            <translation>Tokens</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>{cores} cores</source>
-            <translation>{cores} cœurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>{number}/s</source>
-            <translation>{number}/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>at most {value}</source>
-            <translation>au plus {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} B</source>
-            <translation>{size} o</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} kB</source>
-            <translation>{size} ko</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} MB</source>
-            <translation>{size} Mo</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} GB</source>
-            <translation>{size} Go</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} TB</source>
-            <translation>{size} To</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} MiB</source>
-            <translation>{size} Mio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} GiB</source>
-            <translation>{size} Gio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size}/s</source>
-            <translation>{size}/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{needed} needed, {free} free: {missing} too little</source>
-            <translation>{needed} nécessaires, {free} libres : il manque {missing}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{needed} needed, {free} free</source>
-            <translation>{needed} nécessaires, {free} libres</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{seconds} s left</source>
-            <translation>reste {seconds} s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{minutes} min left</source>
-            <translation>reste {minutes} min</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{hours} h {minutes} min left</source>
-            <translation>reste {hours} h {minutes} min</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Waiting for its turn</source>
-            <translation>En attente de son tour</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Connecting …</source>
-            <translation>Connexion…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Checking …</source>
-            <translation>Vérification…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Paused at {amount}</source>
-            <translation>En pause à {amount}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Cancelled at {amount}</source>
-            <translation>Annulé à {amount}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Failed: {cause}</source>
-            <translation>Échec : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Downloaded</source>
-            <translation>Téléchargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>unknown cause</source>
-            <translation>cause inconnue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>Quantize a model</source>
-            <translation>Quantifier un modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>Asking which types there are …</source>
-            <translation>Recherche des types disponibles…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>&amp;Quantize</source>
-            <translation>&amp;Quantifier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>&amp;Type:</source>
-            <translation>&amp;Type :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>&amp;New file:</source>
-            <translation>&amp;Nouveau fichier :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Automatic</source>
-            <translation>Automatique</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Reset</source>
-            <translation>Réinitialiser</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Reset: {title}</source>
-            <translation>Réinitialiser : {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Browse…</source>
-            <translation>Parcourir…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Browse for: {title}</source>
-            <translation>Parcourir : {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>Settings</source>
-            <translation>Paramètres</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>Command &amp;line:</source>
-            <translation>&amp;Ligne de commande :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>Command line</source>
-            <translation>Ligne de commande</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
             <translation>Menu de la zone de notification</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Best number of threads</source>
-            <translation>Meilleur nombre de threads</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>Le serveur est redémarré avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Numbers of threads measured</source>
-            <translation>Nombres de threads mesurés</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>&amp;Use These</source>
-            <translation>&amp;Utiliser ces valeurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>&amp;Close</source>
-            <translation>&amp;Fermer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Stopping …</source>
-            <translation>Arrêt en cours…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>&amp;Stop</source>
-            <translation>&amp;Arrêter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Embeddings/s</source>
-            <translation>Embeddings/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Tokens/s</source>
-            <translation>Tokens/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Speed by number of threads</source>
-            <translation>Vitesse selon le nombre de threads</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/vitals_panel.py" />
-            <source>The last two minutes, while this page is open.</source>
-            <translation>Les deux dernières minutes, tant que cette page est ouverte.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets.py" />
+            <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Lines of the log that show it</source>
             <translation>Lignes du journal qui le montrent</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets.py" />
+            <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Information</source>
             <translation>Information</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Sa&amp;ve…</source>
+            <translation>Enre&amp;gistrer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Texts and vectors as &amp;JSON</source>
+            <translation>Textes et vecteurs en &amp;JSON</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Request for &amp;curl</source>
+            <translation>Requête pour &amp;curl</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Request for &amp;Python</source>
+            <translation>Requête pour &amp;Python</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Request for &amp;4D</source>
+            <translation>Requête pour &amp;4D</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>No.</source>
+            <translation>N°</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Text</source>
+            <translation>Texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Norm</source>
+            <translation>Norme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>First values</source>
+            <translation>Premières valeurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Embedded texts</source>
+            <translation>Textes traités</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>&amp;Vecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Si&amp;milarity</source>
+            <translation>Si&amp;milarité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Save the results</source>
+            <translation>Enregistrer les résultats</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Texts and vectors</source>
+            <translation>Textes et vecteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Table</source>
+            <translation>Tableau</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>NumPy, vectors only</source>
+            <translation>NumPy, vecteurs seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>&amp;Essayer maintenant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Do&amp;wnload and start</source>
+            <translation>Télécharger et dé&amp;marrer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/heat_map.py" />
+            <source>Similarity of the texts</source>
+            <translation>Similarité des textes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/heat_map.py" />
+            <source>The nearest of {count} texts are {first} and {second}: {value}</source>
+            <translation>Les plus proches des {count} textes sont {first} et {second} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/heat_map.py" />
+            <source>Text {first} and text {second}: {value}</source>
+            <translation>Texte {first} et texte {second} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/histogram.py" />
+            <source>Latencies of the requests</source>
+            <translation>Latences des requêtes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/histogram.py" />
+            <source>Latency (ms)</source>
+            <translation>Latence (ms)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/histogram.py" />
+            <source>{count} requests from {low} to {high} ms</source>
+            <translation>{count} requêtes de {low} à {high} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Generate</source>
+            <translation>Générer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Copy</source>
+            <translation>Copier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Remove</source>
+            <translation>Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Generate: {title}</source>
+            <translation>Générer : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Copy: {title}</source>
+            <translation>Copier : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Keep</source>
+            <translation>Conserver</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Keep: {title}</source>
+            <translation>Conserver : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Remove: {title}</source>
+            <translation>Supprimer : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/log_table.py" />
+            <source>Time</source>
+            <translation>Heure</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/log_table.py" />
+            <source>Message</source>
+            <translation>Message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/memory_bar.py" />
+            <source>{title}:</source>
+            <translation>{title} :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/memory_bar.py" />
+            <source>⚠ {warning}</source>
+            <translation>⚠ {warning}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>State</source>
+            <translation>État</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>Size</source>
+            <translation>Taille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>This machine</source>
+            <translation>Verdict</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>Quantization</source>
+            <translation>Quant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>Kind</source>
+            <translation>Type</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/pictures.py" />
+            <source>Save the picture</source>
+            <translation>Enregistrer l’image</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/pictures.py" />
+            <source>Picture (*.png)</source>
+            <translation>Image (*.png)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/pictures.py" />
+            <source>Drawing (*.svg)</source>
+            <translation>Dessin vectoriel (*.svg)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Plot of the vector</source>
+            <translation>Graphique du vecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Dimension</source>
+            <translation>Dimension</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Value</source>
+            <translation>Valeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>{count} values from {low} to {high}</source>
+            <translation>{count} valeurs de {low} à {high}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Dimension {index}: {value}</source>
+            <translation>Dimension {index} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Automatic</source>
+            <translation>Automatique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Reset</source>
+            <translation>Réinitialiser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Reset: {title}</source>
+            <translation>Réinitialiser : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Browse…</source>
+            <translation>Parcourir…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Browse for: {title}</source>
+            <translation>Parcourir : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/usage_panel.py" />
+            <source>The last two minutes, while this page is open.</source>
+            <translation>Les deux dernières minutes, tant que cette page est ouverte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -5227,11 +5232,6 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Logs</source>
             <translation>Journaux</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/work.py" />
-            <source>Called off</source>
-            <translation>Annulé</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />

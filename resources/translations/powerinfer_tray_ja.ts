@@ -4,39 +4,179 @@
     <context>
         <name>app</name>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>{name} is being served</source>
+            <translation>{name} はサーバーで使用中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>The engine has the file open.</source>
+            <translation>エンジンがファイルを開いています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Stop the server first.</source>
+            <translation>先にサーバーを停止してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>No model is named</source>
+            <translation>モデルが指定されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>The name is empty.</source>
+            <translation>名前が空です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Give its id; this lists them: powerinfer-tray models list</source>
+            <translation>モデルの ID を指定してください。ID は次のコマンドで表示できます: powerinfer-tray models list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} comes with the app</source>
             <translation>{name} はアプリに付属しています</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>It cannot be removed.</source>
+            <translation>削除できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>There is no program that quantizes</source>
+            <translation>量子化を行うプログラムがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>None is beside PowerInfer's server or on the PATH.</source>
+            <translation>PowerInfer サーバーの隣にも PATH にもありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
+            <translation>PowerInfer の「quantize」をサーバーの隣に置くか、powerinfer-quantize という名前で PATH に置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} はモデルフォルダーにありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>It is {path}, and the models folder is {folder}.</source>
+            <translation>場所は {path} で、モデルフォルダーは {folder} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_manager.py" />
+            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
+            <translation>その場所で削除するか、モデルであれば次のコマンドで削除してください: powerinfer-tray models remove --yes PATH</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>The server is not running</source>
+            <translation>サーバーは実行されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>No address is open.</source>
+            <translation>開いているアドレスがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>Start the server.</source>
+            <translation>サーバーを起動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>The local network needs an API key</source>
+            <translation>ローカルネットワークには API キーが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>Without one, everybody in the network could use this server.</source>
+            <translation>キーがないと、ネットワーク上の誰でもこのサーバーを使用できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/public_address.py" />
+            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
+            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
             <source>There is nothing to download.</source>
             <translation>ダウンロードするものはありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>No model is chosen yet</source>
             <translation>モデルがまだ選択されていません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>The server needs a model to run.</source>
             <translation>サーバーの実行にはモデルが必要です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>Choose one on the page Models, or type: powerinfer-tray serve --model test</source>
             <translation>「モデル」ページで選択するか、次のように入力してください: powerinfer-tray serve --model test</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>There is no window</source>
             <translation>ウィンドウがありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app.py" />
+            <location filename="../../tray_app/app/root.py" />
             <source>The app runs in a terminal.</source>
             <translation>アプリは端末で実行されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>The server is not ready</source>
+            <translation>サーバーの準備ができていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It did not get ready in time.</source>
+            <translation>時間内に準備が完了しませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It was stopped.</source>
+            <translation>停止されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/start_job.py" />
+            <source>The start was called off</source>
+            <translation>起動はキャンセルされました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/start_job.py" />
+            <source>The server was stopped before it had started.</source>
+            <translation>起動が完了する前にサーバーが停止されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>A remote server has threads of its own</source>
+            <translation>リモートサーバーのスレッド数は変更できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>They are chosen where it was started.</source>
+            <translation>スレッド数は、サーバーを起動した側で設定します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>A sparse model is always computed by one thread</source>
+            <translation>スパースモデルは常に 1 スレッドで計算されます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
+            <translation>すべてのコアを使用するには、llama.cpp で実行されるデンスモデル (GGUF) を選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -94,369 +234,279 @@
             <translation>名前を変更するか削除してから、もう一度ダウンロードしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server sends the file packed</source>
-            <translation>サーバーがファイルを圧縮して送信しています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>It was asked not to.</source>
-            <translation>圧縮しないように要求しましたが、応じませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>Try another source.</source>
-            <translation>別の配布元を試してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server sent another piece of the file than it was asked for.</source>
-            <translation>サーバーが、要求した部分とは別の部分を送信しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server announced {first} bytes, then {second}.</source>
-            <translation>サーバーが通知したサイズが {first} バイトから {second} バイトに変わりました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The file could not be checked</source>
-            <translation>ファイルを検証できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
-            <translation>サーバーがサイズも SHA-256 も示さないため、途中までのファイルを完全なファイルと区別できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>Use another source, or give the SHA-256.</source>
-            <translation>別の配布元を使用するか、SHA-256 を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/answer.py" />
-            <source>The server sends next to nothing.</source>
-            <translation>サーバーからほとんどデータが届きません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server does not let us have this file</source>
-            <translation>サーバーがこのファイルの取得を許可しません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
-            <translation>{host} の応答は {status} です。サインインまたはライセンスへの同意が必要です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
-            <translation>アドレスをブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The file is not there</source>
-            <translation>ファイルがありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: it knows no file at this address.</source>
-            <translation>{host} の応答は {status} です。このアドレスにファイルはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
-            <translation>アドレスを確認してください。所有者、リポジトリ、ファイル名は大文字と小文字が区別されます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server refused</source>
-            <translation>サーバーが拒否しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}.</source>
-            <translation>{host} の応答は {status} です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server has a problem</source>
-            <translation>サーバーに問題があります</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Try again in a few minutes.</source>
-            <translation>数分後にもう一度お試しください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the address in a browser.</source>
-            <translation>アドレスをブラウザーで確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>There is no such repository</source>
-            <translation>そのリポジトリはありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: it knows none of this name.</source>
-            <translation>{host} の応答は {status} です。その名前のリポジトリはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
-            <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy does not let us through</source>
-            <translation>プロキシが接続を許可しません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>For {host}, it answered {status}.</source>
-            <translation>{host} への接続に対する応答は {status} です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Ask whoever runs the proxy, or use another source.</source>
-            <translation>プロキシの管理者に問い合わせるか、別の配布元を使用してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy wants a login</source>
-            <translation>プロキシが認証を要求しています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
-            <translation>このコンピューターと {host} の間のプロキシの応答は 407 です。認証されたユーザーのみ接続できます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
-            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し (パスワードの @ や : などの記号は %40、%3A と書きます)、このアプリを起動し直してください。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>先に公開者の利用条件への同意が必要です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} の応答 {status}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>the file is gated</source>
-            <translation>ファイルへのアクセスは制限されています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「モデル」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>No secure connection</source>
-            <translation>安全に接続できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{host} could not prove who it is ({reason}).</source>
-            <translation>{host} の身元を確認できませんでした ({reason})。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
-            <translation>コンピューターの時計を確認してください。会社独自の証明書は、システムの証明書ストアに登録されている必要があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Could not reach {host}</source>
-            <translation>{host} に接続できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{reason}.</source>
-            <translation>{reason}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the connection to the internet and the address.</source>
-            <translation>インターネット接続とアドレスを確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The proxy does not answer</source>
-            <translation>プロキシが応答しません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check the proxy in the system's settings.</source>
-            <translation>システムのプロキシ設定を確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>This address cannot be used</source>
-            <translation>このアドレスは使用できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The connection was lost</source>
-            <translation>接続が切れました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>What has arrived is kept. Press Resume to go on from there.</source>
-            <translation>受信した分は保存されています。［再開］を押すと続きから再開します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The file has changed on the server</source>
-            <translation>サーバー上のファイルが変更されました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Download it again, from its start.</source>
-            <translation>最初からダウンロードし直してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>What the server offers as {name} is not the file that was begun.</source>
-            <translation>サーバーが {name} として提供しているのは、ダウンロードを始めたときのファイルではありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Nothing more came from the server.</source>
-            <translation>サーバーから何も届かなくなりました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The server ended it in the middle of the file.</source>
-            <translation>サーバーがファイルの途中で送信を終了しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Something else has the name of this download's file</source>
-            <translation>このダウンロードのファイル名は別のものに使われています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{path}: {reason}. Nothing is written there.</source>
-            <translation>{path}: {reason}。そこには何も書き込みません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
-            <translation>誰が置いたものか確認してください。不要であれば削除し、「再開」を押してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>This disk cannot keep files that large</source>
-            <translation>このディスクには、この大きさのファイルを保存できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
-            <translation>{name} は、{folder} のディスクに保存できる大きさを超えました。USB メモリに多い FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
-            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。受信した分は保存されています。そのファイル (.part、.part.json) を新しいフォルダーに移すと、ダウンロードを続けられます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The disk is full</source>
-            <translation>ディスクがいっぱいです</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>There was no room left for {name} in {folder}.</source>
-            <translation>{folder} に {name} を保存する空き容量がありませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Free some space and press Resume, or choose another models folder.</source>
-            <translation>空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>The folder cannot be written</source>
-            <translation>フォルダーに書き込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>{path}: {reason}.</source>
-            <translation>{path}: {reason}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
-            <translation>ドライブが接続されていて書き込めることを確認するか、別のモデルフォルダーを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/faults.py" />
-            <source>No answer in time</source>
-            <translation>時間内に応答がありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/fleet.py" />
+            <location filename="../../tray_app/download/connection_pool.py" />
             <source>Every connection has ended.</source>
             <translation>すべての接続が終了しました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>Not enough space on the disk</source>
-            <translation>ディスクの空き容量が足りません</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server does not let us have this file</source>
+            <translation>サーバーがこのファイルの取得を許可しません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>残りは {missing:.2f} GB です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
+            <translation>{host} の応答は {status} です。サインインまたはライセンスへの同意が必要です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
-            <translation>{folder} の空きは {free:.2f} GB です。このディスクの {reserve:.2f} GB は他のプログラムのために残します。受信済みのデータは保持されます。</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
+            <translation>アドレスをブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>The server sends more than the model has</source>
-            <translation>サーバーがモデルの大きさを超えるデータを送っています</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The file is not there</source>
+            <translation>ファイルがありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
-            <translation>ヘッダーによればモデルは {size:.2f} GB で終わりますが、{received:.2f} GB を受信しました。</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: it knows no file at this address.</source>
+            <translation>{host} の応答は {status} です。このアドレスにファイルはありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/limits.py" />
-            <source>Use another source.</source>
-            <translation>別の配布元を使用してください。</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
+            <translation>アドレスを確認してください。所有者、リポジトリ、ファイル名は大文字と小文字が区別されます。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/lock.py" />
-            <source>Another program is downloading this file</source>
-            <translation>別のプログラムがこのファイルをダウンロード中です</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server refused</source>
+            <translation>サーバーが拒否しました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/lock.py" />
-            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
-            <translation>{path} は書き込み中です。このアプリが別のウィンドウまたは端末で書き込んでいる可能性があります。</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}.</source>
+            <translation>{host} の応答は {status} です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/lock.py" />
-            <source>Wait until it is there, or stop the other download.</source>
-            <translation>完了するまで待つか、もう一方のダウンロードを停止してください。</translation>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server has a problem</source>
+            <translation>サーバーに問題があります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Try again in a few minutes.</source>
+            <translation>数分後にもう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the address in a browser.</source>
+            <translation>アドレスをブラウザーで確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>There is no such repository</source>
+            <translation>そのリポジトリはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: it knows none of this name.</source>
+            <translation>{host} の応答は {status} です。その名前のリポジトリはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
+            <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy does not let us through</source>
+            <translation>プロキシが接続を許可しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>For {host}, it answered {status}.</source>
+            <translation>{host} への接続に対する応答は {status} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Ask whoever runs the proxy, or use another source.</source>
+            <translation>プロキシの管理者に問い合わせるか、別の配布元を使用してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy wants a login</source>
+            <translation>プロキシが認証を要求しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
+            <translation>このコンピューターと {host} の間のプロキシの応答は 407 です。認証されたユーザーのみ接続できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
+            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し (パスワードの @ や : などの記号は %40、%3A と書きます)、このアプリを起動し直してください。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>先に公開者の利用条件への同意が必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} の応答 {status}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>the file is gated</source>
+            <translation>ファイルへのアクセスは制限されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「モデル」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>No secure connection</source>
+            <translation>安全に接続できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} could not prove who it is ({reason}).</source>
+            <translation>{host} の身元を確認できませんでした ({reason})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
+            <translation>コンピューターの時計を確認してください。会社独自の証明書は、システムの証明書ストアに登録されている必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Could not reach {host}</source>
+            <translation>{host} に接続できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{reason}.</source>
+            <translation>{reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the connection to the internet and the address.</source>
+            <translation>インターネット接続とアドレスを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The proxy does not answer</source>
+            <translation>プロキシが応答しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check the proxy in the system's settings.</source>
+            <translation>システムのプロキシ設定を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>This address cannot be used</source>
+            <translation>このアドレスは使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The connection was lost</source>
+            <translation>接続が切れました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>What has arrived is kept. Press Resume to go on from there.</source>
+            <translation>受信した分は保存されています。［再開］を押すと続きから再開します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The file has changed on the server</source>
+            <translation>サーバー上のファイルが変更されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Download it again, from its start.</source>
+            <translation>最初からダウンロードし直してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>What the server offers as {name} is not the file that was begun.</source>
+            <translation>サーバーが {name} として提供しているのは、ダウンロードを始めたときのファイルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Nothing more came from the server.</source>
+            <translation>サーバーから何も届かなくなりました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The server ended it in the middle of the file.</source>
+            <translation>サーバーがファイルの途中で送信を終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Something else has the name of this download's file</source>
+            <translation>このダウンロードのファイル名は別のものに使われています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{path}: {reason}. Nothing is written there.</source>
+            <translation>{path}: {reason}。そこには何も書き込みません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
+            <translation>誰が置いたものか確認してください。不要であれば削除し、「再開」を押してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>This disk cannot keep files that large</source>
+            <translation>このディスクには、この大きさのファイルを保存できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
+            <translation>{name} は、{folder} のディスクに保存できる大きさを超えました。USB メモリに多い FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
+            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。受信した分は保存されています。そのファイル (.part、.part.json) を新しいフォルダーに移すと、ダウンロードを続けられます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The disk is full</source>
+            <translation>ディスクがいっぱいです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>There was no room left for {name} in {folder}.</source>
+            <translation>{folder} に {name} を保存する空き容量がありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Free some space and press Resume, or choose another models folder.</source>
+            <translation>空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The folder cannot be written</source>
+            <translation>フォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{path}: {reason}.</source>
+            <translation>{path}: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
+            <translation>ドライブが接続されていて書き込めることを確認するか、別のモデルフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>No answer in time</source>
+            <translation>時間内に応答がありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
@@ -472,6 +522,21 @@
             <location filename="../../tray_app/download/part.py" />
             <source>Let that one end, or cancel it. Then download this one again.</source>
             <translation>そのダウンロードの完了を待つか、キャンセルしてから、こちらをもう一度ダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part_lock.py" />
+            <source>Another program is downloading this file</source>
+            <translation>別のプログラムがこのファイルをダウンロード中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part_lock.py" />
+            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
+            <translation>{path} は書き込み中です。このアプリが別のウィンドウまたは端末で書き込んでいる可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/part_lock.py" />
+            <source>Wait until it is there, or stop the other download.</source>
+            <translation>完了するまで待つか、もう一方のダウンロードを停止してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
@@ -549,6 +614,51 @@
             <translation>次のように 1 つを指定してください: {example}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server sends the file packed</source>
+            <translation>サーバーがファイルを圧縮して送信しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>It was asked not to.</source>
+            <translation>圧縮しないように要求しましたが、応じませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>Try another source.</source>
+            <translation>別の配布元を試してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server sent another piece of the file than it was asked for.</source>
+            <translation>サーバーが、要求した部分とは別の部分を送信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server announced {first} bytes, then {second}.</source>
+            <translation>サーバーが通知したサイズが {first} バイトから {second} バイトに変わりました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The file could not be checked</source>
+            <translation>ファイルを検証できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
+            <translation>サーバーがサイズも SHA-256 も示さないため、途中までのファイルを完全なファイルと区別できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>Use another source, or give the SHA-256.</source>
+            <translation>別の配布元を使用するか、SHA-256 を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/response_body.py" />
+            <source>The server sends next to nothing.</source>
+            <translation>サーバーからほとんどデータが届きません。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/download/session.py" />
             <source>The address leads in circles</source>
             <translation>アドレスが循環しています</translation>
@@ -612,6 +722,36 @@
             <location filename="../../tray_app/download/session.py" />
             <source>{proxy} is not the address of an HTTP proxy (http://host:port).</source>
             <translation>{proxy} は HTTP プロキシのアドレス (http://host:port) ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>Not enough space on the disk</source>
+            <translation>ディスクの空き容量が足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>残りは {missing:.2f} GB です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
+            <translation>{folder} の空きは {free:.2f} GB です。このディスクの {reserve:.2f} GB は他のプログラムのために残します。受信済みのデータは保持されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>The server sends more than the model has</source>
+            <translation>サーバーがモデルの大きさを超えるデータを送っています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
+            <translation>ヘッダーによればモデルは {size:.2f} GB で終わりますが、{received:.2f} GB を受信しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/size_limits.py" />
+            <source>Use another source.</source>
+            <translation>別の配布元を使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -754,424 +894,24 @@
             <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/allowance.py" />
-            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
-            <translation>読み込み中に {taken:.1f} GiB のメモリを使用しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/allowance.py" />
-            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
-            <translation>読み込み中に {seconds:.0f} 秒間計算を続け、何も出力せず、何も読み取りませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose another engine in the settings.</source>
-            <translation>設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Download the model again, or choose another one.</source>
-            <translation>モデルをもう一度ダウンロードするか、別のモデルを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Lower the context size, choose a smaller model, or close other programs.</source>
-            <translation>コンテキストサイズを小さくするか、より小さいモデルを選択するか、ほかのプログラムを終了してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine could not be started</source>
-            <translation>エンジンを起動できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The system does not run {named}.</source>
-            <translation>システムが {named} を実行しません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
-            <translation>消えている場合は、ウイルス対策ソフトが削除した可能性があります。再インストールするか、別のものを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine's port was taken by another program</source>
-            <translation>エンジンのポートが別のプログラムに使用されました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
-            <translation>エンジン用に選んだ空きポートを、ほかのプログラムが先に使用しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is started again with another port.</source>
-            <translation>別のポートで起動し直します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
+            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The system cannot start the engine just now</source>
             <translation>現在、システムがエンジンを起動できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
-            <translation>メモリ、プロセス数、または開けるファイル数が不足しているか、プログラムが書き込み中です: {named}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is tried again. If it goes on, close other programs.</source>
-            <translation>再試行します。続く場合は、他のプログラムを終了してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>There is not enough memory for this model</source>
-            <translation>このモデルにはメモリが足りません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine asked for more than the machine could give.</source>
-            <translation>エンジンが要求したメモリを、このコンピューターは確保できませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot use this model</source>
-            <translation>エンジンはこのモデルを使用できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
-            <translation>ファイルの記述と重みが一致しないか、このエンジンに適合しません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Download the model again, or choose another model or engine.</source>
-            <translation>モデルをもう一度ダウンロードするか、別のモデルまたはエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not accept the value of {named}</source>
-            <translation>エンジンは {named} の値を受け付けません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with a value that it cannot use, or without one.</source>
-            <translation>使用できない値を付けて、または値を付けずに起動されました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
-            <translation>設定で修正してください。「追加の引数」に含まれている可能性があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine gave up</source>
-            <translation>エンジンが処理を中止しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It came upon something that must not be, and ended itself.</source>
-            <translation>あってはならない状態を検出し、自ら終了しました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
-            <translation>詳細は最後の数行にあります。繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not know the argument {named}</source>
-            <translation>エンジンは引数 {named} を認識しません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with an argument that it has no meaning for.</source>
-            <translation>エンジンが認識しない引数を付けて起動されました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
-            <translation>設定の「追加の引数」から削除するか、名前を修正してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The built-in engine does not have the argument {named}</source>
-            <translation>組み込みのエンジンに引数 {named} はありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
-            <translation>llama-server の引数ですが、このアプリの llama.cpp ライブラリには指定できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
-            <translation>「追加の引数」から削除するか、「エンジン」に独自の llama-server を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot read what {named} names</source>
-            <translation>エンジンは {named} に指定されたものを読み込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>There is no such file or folder, or it may not be read.</source>
-            <translation>そのファイルまたはフォルダーがないか、読み取りが許可されていません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
-            <translation>設定の「追加の引数」を修正してください。パスはフルパスで指定する必要があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot use the file {named}</source>
-            <translation>エンジンはファイル {named} を使用できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
-            <translation>追加の引数に必要な種類のファイルではないか、別のモデル用に作られています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct «Extra arguments» in the settings.</source>
-            <translation>設定の「追加の引数」を修正してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not accept the value of an argument</source>
-            <translation>エンジンは引数の値を受け付けません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was started with something that is no number where it needs one.</source>
-            <translation>数値が必要なところに、数値でないものを指定して起動されました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine lacks a system library</source>
-            <translation>エンジンに必要なシステムライブラリがありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It needs {named}, which is not on this machine.</source>
-            <translation>必要な {named} がこのコンピューターにありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Install the package that contains it, or choose another engine in the settings.</source>
-            <translation>それを含むパッケージをインストールするか、設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Install what contains it, or choose another engine in the settings.</source>
-            <translation>それを含むものをインストールするか、設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine finds no NVIDIA graphics card</source>
-            <translation>エンジンが NVIDIA のグラフィックスカードを検出できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
-            <translation>NVIDIA 用に作られたエンジンですが、カードがないか、ドライバーがないか古すぎます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
-            <translation>CUDA を使用しないエンジンを選択するか、NVIDIA のドライバーをインストールしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This PowerInfer cannot compute the model with one thread</source>
-            <translation>この PowerInfer は、1 スレッドではこのモデルを計算できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
-            <translation>グラフィックスカード用に作られています。スパースモデルの一部がメインメモリにあると複数のスレッドを要求し、その場合は合計の一部が失われます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
-            <translation>CUDA を使用しない PowerInfer サーバーを選択するか、グラフィックスメモリに収まるモデルを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This model needs the PowerInfer engine</source>
-            <translation>このモデルには PowerInfer エンジンが必要です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is a sparse model, which other engines cannot read.</source>
-            <translation>スパースモデルのため、ほかのエンジンでは読み込めません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose a PowerInfer server as the engine in the settings.</source>
-            <translation>設定でエンジンに PowerInfer サーバーを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model file is not a model</source>
-            <translation>モデルファイルがモデルではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its first bytes are not those of a GGUF file.</source>
-            <translation>先頭のバイトが GGUF ファイルのものではありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model file is gone</source>
-            <translation>モデルファイルがなくなりました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>There is no {named}.</source>
-            <translation>{named} がありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Put it back, or choose another model.</source>
-            <translation>元に戻すか、別のモデルを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model file is not whole</source>
-            <translation>モデルファイルが完全ではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It ends before its last weight.</source>
-            <translation>最後の重みより前で終わっています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine does not know models of the kind «{named}»</source>
-            <translation>エンジンは「{named}」という種類のモデルに対応していません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It was made before this kind, or without it.</source>
-            <translation>この種類より前に作られたか、この種類を含まずに作られています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose another model, or another engine in the settings.</source>
-            <translation>別のモデルを選択するか、設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine cannot work with these settings</source>
-            <translation>エンジンはこの設定では動作できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It says: {named}.</source>
-            <translation>エンジンのメッセージ: {named}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Correct the settings. It may stand in «Extra arguments».</source>
-            <translation>設定を修正してください。「追加の引数」に原因がある可能性があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This engine does not suit this processor</source>
-            <translation>このエンジンはこのプロセッサに適合しません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It uses an instruction that the processor does not have.</source>
-            <translation>プロセッサにない命令を使用しています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Choose an engine that was built for older processors.</source>
-            <translation>より古いプロセッサ向けのエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine crashed</source>
-            <translation>エンジンがクラッシュしました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
-            <translation>存在しないメモリにアクセスしました。モデルファイルの破損が原因の可能性があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The model could not be read any more</source>
-            <translation>モデルを読み込めなくなりました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
-            <translation>エンジンの使用中に、ファイルが切り詰められたか、ドライブが取り外されました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Connect the drive again, or download the model again.</source>
-            <translation>ドライブを接続し直すか、モデルをもう一度ダウンロードしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>The engine was ended from outside</source>
-            <translation>エンジンが外部から終了されました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Another program ended it, or the system did for want of memory.</source>
-            <translation>別のプログラムが終了させたか、メモリ不足のためシステムが終了させました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
-            <translation>Ctrl-C が押されたか、ウィンドウが閉じられたか、ログオフされました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It is started again.</source>
-            <translation>起動し直します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
-            <translation>必要な DLL がこのコンピューターにないか、バージョンが異なります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
-            <translation>Microsoft の Visual C++ ランタイムをインストールするか、設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>This engine was built for another kind of machine</source>
-            <translation>このエンジンは別の種類のコンピューター向けに作られています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>It, or a DLL that it needs, does not suit this Windows.</source>
-            <translation>エンジンまたは必要な DLL が、この Windows に適合しません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
-            <translation>必要な DLL を初期化できませんでした。Windows のシャットダウン中にも起こります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/causes.py" />
-            <source>Try again. If it happens again, choose another engine in the settings.</source>
-            <translation>もう一度お試しください。繰り返す場合は、設定で別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>It says: {reason}.</source>
             <translation>メッセージ: {reason}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>It is tried again. If it goes on, close other programs.</source>
+            <translation>再試行します。続く場合は、他のプログラムを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>The engine could not be started</source>
+            <translation>エンジンを起動できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -1239,109 +979,424 @@
             <translation>詳細はエンジンのログにあります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Download the model again, or choose another one.</source>
+            <translation>モデルをもう一度ダウンロードするか、別のモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Lower the context size, choose a smaller model, or close other programs.</source>
+            <translation>コンテキストサイズを小さくするか、より小さいモデルを選択するか、ほかのプログラムを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The system does not run {named}.</source>
+            <translation>システムが {named} を実行しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
+            <translation>消えている場合は、ウイルス対策ソフトが削除した可能性があります。再インストールするか、別のものを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine's port was taken by another program</source>
+            <translation>エンジンのポートが別のプログラムに使用されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Somebody else took the free port that was chosen for it.</source>
+            <translation>エンジン用に選んだ空きポートを、ほかのプログラムが先に使用しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is started again with another port.</source>
+            <translation>別のポートで起動し直します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
+            <translation>メモリ、プロセス数、または開けるファイル数が不足しているか、プログラムが書き込み中です: {named}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is not enough memory for this model</source>
+            <translation>このモデルにはメモリが足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine asked for more than the machine could give.</source>
+            <translation>エンジンが要求したメモリを、このコンピューターは確保できませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot use this model</source>
+            <translation>エンジンはこのモデルを使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
+            <translation>ファイルの記述と重みが一致しないか、このエンジンに適合しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Download the model again, or choose another model or engine.</source>
+            <translation>モデルをもう一度ダウンロードするか、別のモデルまたはエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not accept the value of {named}</source>
+            <translation>エンジンは {named} の値を受け付けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was started with a value that it cannot use, or without one.</source>
+            <translation>使用できない値を付けて、または値を付けずに起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
+            <translation>設定で修正してください。「追加の引数」に含まれている可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine gave up</source>
+            <translation>エンジンが処理を中止しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It came upon something that must not be, and ended itself.</source>
+            <translation>あってはならない状態を検出し、自ら終了しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
+            <translation>詳細は最後の数行にあります。繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not know the argument {named}</source>
+            <translation>エンジンは引数 {named} を認識しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was started with an argument that it has no meaning for.</source>
+            <translation>エンジンが認識しない引数を付けて起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
+            <translation>設定の「追加の引数」から削除するか、名前を修正してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The built-in engine does not have the argument {named}</source>
+            <translation>組み込みのエンジンに引数 {named} はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
+            <translation>llama-server の引数ですが、このアプリの llama.cpp ライブラリには指定できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
+            <translation>「追加の引数」から削除するか、「エンジン」に独自の llama-server を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot read what {named} names</source>
+            <translation>エンジンは {named} に指定されたものを読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is no such file or folder, or it may not be read.</source>
+            <translation>そのファイルまたはフォルダーがないか、読み取りが許可されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
+            <translation>設定の「追加の引数」を修正してください。パスはフルパスで指定する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot use the file {named}</source>
+            <translation>エンジンはファイル {named} を使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
+            <translation>追加の引数に必要な種類のファイルではないか、別のモデル用に作られています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct «Extra arguments» in the settings.</source>
+            <translation>設定の「追加の引数」を修正してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not accept the value of an argument</source>
+            <translation>エンジンは引数の値を受け付けません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was started with something that is no number where it needs one.</source>
+            <translation>数値が必要なところに、数値でないものを指定して起動されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine lacks a system library</source>
+            <translation>エンジンに必要なシステムライブラリがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It needs {named}, which is not on this machine.</source>
+            <translation>必要な {named} がこのコンピューターにありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Install the package that contains it, or choose another engine in the settings.</source>
+            <translation>それを含むパッケージをインストールするか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Install what contains it, or choose another engine in the settings.</source>
+            <translation>それを含むものをインストールするか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine finds no NVIDIA graphics card</source>
+            <translation>エンジンが NVIDIA のグラフィックスカードを検出できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
+            <translation>NVIDIA 用に作られたエンジンですが、カードがないか、ドライバーがないか古すぎます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
+            <translation>CUDA を使用しないエンジンを選択するか、NVIDIA のドライバーをインストールしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This PowerInfer cannot compute the model with one thread</source>
+            <translation>この PowerInfer は、1 スレッドではこのモデルを計算できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
+            <translation>グラフィックスカード用に作られています。スパースモデルの一部がメインメモリにあると複数のスレッドを要求し、その場合は合計の一部が失われます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
+            <translation>CUDA を使用しない PowerInfer サーバーを選択するか、グラフィックスメモリに収まるモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation>このモデルには PowerInfer エンジンが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is a sparse model, which other engines cannot read.</source>
+            <translation>スパースモデルのため、ほかのエンジンでは読み込めません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose a PowerInfer server as the engine in the settings.</source>
+            <translation>設定でエンジンに PowerInfer サーバーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model file is not a model</source>
+            <translation>モデルファイルがモデルではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Its first bytes are not those of a GGUF file.</source>
+            <translation>先頭のバイトが GGUF ファイルのものではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model file is gone</source>
+            <translation>モデルファイルがなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is no {named}.</source>
+            <translation>{named} がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Put it back, or choose another model.</source>
+            <translation>元に戻すか、別のモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model file is not whole</source>
+            <translation>モデルファイルが完全ではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It ends before its last weight.</source>
+            <translation>最後の重みより前で終わっています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine does not know models of the kind «{named}»</source>
+            <translation>エンジンは「{named}」という種類のモデルに対応していません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was made before this kind, or without it.</source>
+            <translation>この種類より前に作られたか、この種類を含まずに作られています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose another model, or another engine in the settings.</source>
+            <translation>別のモデルを選択するか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot work with these settings</source>
+            <translation>エンジンはこの設定では動作できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It says: {named}.</source>
+            <translation>エンジンのメッセージ: {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Correct the settings. It may stand in «Extra arguments».</source>
+            <translation>設定を修正してください。「追加の引数」に原因がある可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This engine does not suit this processor</source>
+            <translation>このエンジンはこのプロセッサに適合しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It uses an instruction that the processor does not have.</source>
+            <translation>プロセッサにない命令を使用しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Choose an engine that was built for older processors.</source>
+            <translation>より古いプロセッサ向けのエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine crashed</source>
+            <translation>エンジンがクラッシュしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
+            <translation>存在しないメモリにアクセスしました。モデルファイルの破損が原因の可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The model could not be read any more</source>
+            <translation>モデルを読み込めなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
+            <translation>エンジンの使用中に、ファイルが切り詰められたか、ドライブが取り外されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Connect the drive again, or download the model again.</source>
+            <translation>ドライブを接続し直すか、モデルをもう一度ダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine was ended from outside</source>
+            <translation>エンジンが外部から終了されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Another program ended it, or the system did for want of memory.</source>
+            <translation>別のプログラムが終了させたか、メモリ不足のためシステムが終了させました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
+            <translation>Ctrl-C が押されたか、ウィンドウが閉じられたか、ログオフされました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It is started again.</source>
+            <translation>起動し直します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
+            <translation>必要な DLL がこのコンピューターにないか、バージョンが異なります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation>Microsoft の Visual C++ ランタイムをインストールするか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>This engine was built for another kind of machine</source>
+            <translation>このエンジンは別の種類のコンピューター向けに作られています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It, or a DLL that it needs, does not suit this Windows.</source>
+            <translation>エンジンまたは必要な DLL が、この Windows に適合しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
+            <translation>必要な DLL を初期化できませんでした。Windows のシャットダウン中にも起こります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Try again. If it happens again, choose another engine in the settings.</source>
+            <translation>もう一度お試しください。繰り返す場合は、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>PowerInfer computes sparse models wrongly with several threads, so they get one.</source>
             <translation>PowerInfer は複数のスレッドではスパースモデルを正しく計算できないため、1 スレッドで実行されます。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The server on the other machine decides this.</source>
             <translation>別のコンピューター上のサーバーで決まります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The engine that runs this model has no such option.</source>
             <translation>このモデルを実行するエンジンには、このオプションがありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
             <translation>Apple Silicon はメモリを GPU と共有するため、上限の設定は必要ありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>This machine has no NVIDIA GPU that the engine could use.</source>
             <translation>このコンピューターには、エンジンが使用できる NVIDIA の GPU がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/effect.py" />
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The engine that runs this model cannot use a VRAM budget.</source>
             <translation>このモデルを実行するエンジンでは、VRAM の上限を使用できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
-            <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Set «Model» instead.</source>
-            <translation>代わりに「モデル」を設定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine would download by itself. Download with this app, and set «Model».</source>
-            <translation>エンジンが独自にダウンロードしてしまいます。このアプリでダウンロードし、「モデル」を設定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine answers to this app alone; programs use the gateway's address.</source>
-            <translation>エンジンはこのアプリだけに応答します。プログラムはゲートウェイのアドレスを使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
-            <translation>エンジンに接続するのはこのアプリだけです。プログラム用のキーは次のように設定します: powerinfer-tray key set gateway</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
-            <translation>エンジンはこのアプリだけに応答し、Web ページやモデルのために何かを実行することはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
-            <translation>エンジンは、要求に応じて常に埋め込みとテキストの両方を返します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
-            <translation>キャッシュを個別にすると、リスト内のテキストのプーリングを誤るため、このアプリが決定します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
-            <translation>エンジンには専用の空きポートが割り当てられます。プログラムは設定の「ポート」を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Comments in a stream stop some programs.</source>
-            <translation>ストリームにコメントがあると、一部のプログラムが動作しなくなります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Set «Stop when idle» instead.</source>
-            <translation>代わりに「アイドル時に停止」を設定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>With it, an engine prints something and ends.</source>
-            <translation>これを付けると、エンジンは情報を表示するだけで終了します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>«Extra arguments» cannot have {flag}</source>
-            <translation>「追加の引数」に {flag} は指定できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/extra.py" />
-            <source>Remove it there.</source>
-            <translation>そこから削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -1469,69 +1524,154 @@
             <translation>オプションを問い合わせましたが、モデルサーバーのものがありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>The engine cannot open a file with the name {name}</source>
             <translation>エンジンは {name} という名前のファイルを開けません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>It takes letters of UTF-8 only, and a link cannot be made: {reason}.</source>
             <translation>エンジンは UTF-8 の名前しか扱えず、リンクも作成できません: {reason}。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>Rename the file so that its name has letters only.</source>
             <translation>正しい文字だけの名前にファイル名を変更してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>PowerInfer cannot open a file with the name {name}</source>
             <translation>PowerInfer は {name} という名前のファイルを開けません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
             <translation>PowerInfer は英数字の名前しか扱えず、ここでは別名も付けられません: {reason}。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/place.py" />
+            <location filename="../../tray_app/engine/launch_dir.py" />
             <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
             <translation>a～z の文字と数字だけの名前に変更するか、NTFS のディスクに移動してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>The remote server has no address</source>
             <translation>リモートサーバーのアドレスがありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>«{url}» is not the address of a server.</source>
             <translation>「{url}」はサーバーのアドレスではありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>The setting «Remote address» is empty.</source>
             <translation>設定の「リモートアドレス」が空です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>Give its base URL, as http://192.168.1.20:8000/v1.</source>
             <translation>http://192.168.1.20:8000/v1 のように、ベース URL を指定してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>The remote server cannot be this app itself</source>
             <translation>このアプリ自身をリモートサーバーにすることはできません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>{url} is the address that this app offers.</source>
             <translation>{url} はこのアプリが提供するアドレスです。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/plan.py" />
+            <location filename="../../tray_app/engine/launch_plan.py" />
             <source>Give the address of the other machine.</source>
             <translation>別のコンピューターのアドレスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/load_limits.py" />
+            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
+            <translation>読み込み中に {taken:.1f} GiB のメモリを使用しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/load_limits.py" />
+            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
+            <translation>読み込み中に {seconds:.0f} 秒間計算を続け、何も出力せず、何も読み取りませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Set «Model» instead.</source>
+            <translation>代わりに「モデル」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine would download by itself. Download with this app, and set «Model».</source>
+            <translation>エンジンが独自にダウンロードしてしまいます。このアプリでダウンロードし、「モデル」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine answers to this app alone; programs use the gateway's address.</source>
+            <translation>エンジンはこのアプリだけに応答します。プログラムはゲートウェイのアドレスを使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
+            <translation>エンジンに接続するのはこのアプリだけです。プログラム用のキーは次のように設定します: powerinfer-tray key set gateway</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
+            <translation>エンジンはこのアプリだけに応答し、Web ページやモデルのために何かを実行することはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
+            <translation>エンジンは、要求に応じて常に埋め込みとテキストの両方を返します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
+            <translation>キャッシュを個別にすると、リスト内のテキストのプーリングを誤るため、このアプリが決定します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
+            <translation>エンジンには専用の空きポートが割り当てられます。プログラムは設定の「ポート」を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Comments in a stream stop some programs.</source>
+            <translation>ストリームにコメントがあると、一部のプログラムが動作しなくなります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Set «Stop when idle» instead.</source>
+            <translation>代わりに「アイドル時に停止」を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>With it, an engine prints something and ends.</source>
+            <translation>これを付けると、エンジンは情報を表示するだけで終了します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
+            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>«Extra arguments» cannot have {flag}</source>
+            <translation>「追加の引数」に {flag} は指定できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/owned_arguments.py" />
+            <source>Remove it there.</source>
+            <translation>そこから削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
@@ -1569,67 +1709,67 @@
             <translation>別のモデルまたは別のエンジンを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server is no longer used</source>
             <translation>リモートサーバーは使用されなくなりました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server refuses the key</source>
             <translation>リモートサーバーがキーを拒否しました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>{url} answers with HTTP status {status}.</source>
             <translation>{url} は HTTP ステータス {status} を返します。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
             <translation>所有者が設定したキーを、設定の「エンジン」または powerinfer-tray key set remote で入力してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server offers no models</source>
             <translation>リモートサーバーにモデルがありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>{url}/models answers with HTTP status {status} and no list of models.</source>
             <translation>{url}/models は HTTP ステータス {status} を返し、モデルの一覧がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Check the address: the base URL of such a server mostly ends in /v1. If it has no list of models, enter its model under «Remote model».</source>
             <translation>アドレスを確認してください。このようなサーバーのベース URL は、ほとんどの場合 /v1 で終わります。モデルの一覧がないサーバーの場合は、「リモートモデル」にモデルを入力してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server has no model «{model}»</source>
             <translation>リモートサーバーに「{model}」というモデルはありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>It offers {names}.</source>
             <translation>使用できるモデル: {names}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Choose one of these, or leave the setting «Remote model» empty.</source>
             <translation>この中から選択するか、設定の「リモートモデル」を空にしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>The remote server does not answer</source>
             <translation>リモートサーバーが応答しません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>{url}: {reason}.</source>
             <translation>{url}: {reason}。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/remote.py" />
+            <location filename="../../tray_app/engine/remote_engine.py" />
             <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
             <translation>実行中であること、このコンピューターから接続できることを確認してください。ときどき接続を再試行します。</translation>
         </message>
@@ -1824,71 +1964,6 @@
             <translation>別のフォルダーを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>{name} is being served</source>
-            <translation>{name} はサーバーで使用中です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>The engine has the file open.</source>
-            <translation>エンジンがファイルを開いています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Stop the server first.</source>
-            <translation>先にサーバーを停止してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>No model is named</source>
-            <translation>モデルが指定されていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>The name is empty.</source>
-            <translation>名前が空です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Give its id; this lists them: powerinfer-tray models list</source>
-            <translation>モデルの ID を指定してください。ID は次のコマンドで表示できます: powerinfer-tray models list</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>It cannot be removed.</source>
-            <translation>削除できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>There is no program that quantizes</source>
-            <translation>量子化を行うプログラムがありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>None is beside PowerInfer's server or on the PATH.</source>
-            <translation>PowerInfer サーバーの隣にも PATH にもありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>PowerInfer の「quantize」をサーバーの隣に置くか、powerinfer-quantize という名前で PATH に置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>{name} is not in the models folder</source>
-            <translation>{name} はモデルフォルダーにありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>It is {path}, and the models folder is {folder}.</source>
-            <translation>場所は {path} で、モデルフォルダーは {folder} です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/model_care.py" />
-            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
-            <translation>その場所で削除するか、モデルであれば次のコマンドで削除してください: powerinfer-tray models remove --yes PATH</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>独自のリストのモデルです。</translation>
@@ -1944,147 +2019,147 @@
             <translation>各項目には id と source が必要です: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>a projector file</source>
             <translation>プロジェクターファイル</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>an adapter file</source>
             <translation>アダプターファイル</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>a supplement file</source>
             <translation>補助ファイル</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The file is empty.</source>
             <translation>ファイルが空です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Download it again.</source>
             <translation>もう一度ダウンロードしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It is an HTML page, probably the page that describes the file.</source>
             <translation>HTML ページです。ファイルの説明ページと思われます。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.</source>
             <translation>ファイル本体をダウンロードしてください。Hugging Face では、ページのアドレスの /blob/ がファイルでは /resolve/ になります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It is a Git LFS pointer, that only stands for the file.</source>
             <translation>Git LFS のポインターで、ファイル本体ではありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Run «git lfs pull», or download it.</source>
             <translation>「git lfs pull」を実行するか、ダウンロードしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It begins with {bytes}, and not with GGUF or PWRI.</source>
             <translation>先頭が GGUF や PWRI ではなく {bytes} です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} does not exist</source>
             <translation>モデルファイル {name} は存在しません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Nothing is at {path}.</source>
             <translation>{path} には何もありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose or download a model.</source>
             <translation>モデルを選択するかダウンロードしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>There is no folder {name}</source>
             <translation>{name} というフォルダーはありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The slash at its end is for folders, and a model is a file.</source>
             <translation>末尾のスラッシュはフォルダーを表しますが、モデルはファイルです。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Leave the slash out, or check the name.</source>
             <translation>スラッシュを取り除くか、名前を確認してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} cannot be read</source>
             <translation>モデルファイル {name} を読み込めません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{why} ({path}).</source>
             <translation>{why} ({path})。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Check the path and its permissions.</source>
             <translation>パスとアクセス権を確認してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose a model in the GGUF format.</source>
             <translation>GGUF 形式のモデルを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{name} is not a model</source>
             <translation>{name} はモデルではありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} is incomplete</source>
             <translation>モデルファイル {name} は不完全です</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Download or copy it again.</source>
             <translation>もう一度ダウンロードまたはコピーしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} is damaged</source>
             <translation>モデルファイル {name} は破損しています</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Its entry {key} is of the unknown type {number:,}.</source>
             <translation>項目 {key} の型 {number:,} は不明です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{present:,} of {whole:,} bytes are there, {missing:,} are missing.</source>
             <translation>{whole:,} バイトのうち {present:,} バイトしかなく、{missing:,} バイト足りません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{name} is no model by itself</source>
             <translation>{name} は単独ではモデルになりません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>It is {kind}, which goes with a model.</source>
             <translation>これは{kind}で、モデルと組み合わせて使用します。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/faults.py" />
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose the model that it belongs to.</source>
             <translation>対応するモデルを選択してください。</translation>
         </message>
@@ -2189,49 +2264,54 @@
             <translation>このアプリの更新、または同じモデルの別のファイルを探してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Free some space, or link the model in place of copying it.</source>
             <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>{name} could not be imported</source>
             <translation>{name} をインポートできませんでした</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>{reason} ({path}).</source>
             <translation>{reason} ({path})。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
             <translation>このディスクには、この大きさのファイルを保存できません (FAT32 は 4 GB まで)。別のディスクのモデルフォルダーを選択するか、リンクしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Check that you may write there; where links cannot be made, copy or move it.</source>
             <translation>そこに書き込めるか確認してください。リンクを作れない場所では、コピーまたは移動してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Check that there is space, and that you may write there.</source>
             <translation>空き容量があること、書き込めることを確認してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>{name} is there already</source>
             <translation>{name} はすでにあります</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>It is in {folder}, and stays as it is.</source>
             <translation>{folder} にあり、そのまま残します。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/housekeeping.py" />
+            <location filename="../../tray_app/models/importing.py" />
             <source>Remove it, or rename one of the two.</source>
             <translation>削除するか、どちらかの名前を変更してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/integrity.py" />
+            <source>Its SHA-256 is {actual}, but was {expected}.</source>
+            <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
@@ -2414,17 +2494,17 @@
             <translation>出力はありませんでした。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/remote.py" />
+            <location filename="../../tray_app/models/remote_header.py" />
             <source>The model has too many files</source>
             <translation>モデルのファイル数が多すぎます</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/remote.py" />
+            <location filename="../../tray_app/models/remote_header.py" />
             <source>By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.</source>
             <translation>名前によれば {name} は {count:,} 個のうちの 1 つです。一度に取得できるのは {most:,} 個までです。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/remote.py" />
+            <location filename="../../tray_app/models/remote_header.py" />
             <source>Fetch them with another program, and put all of them into the models folder.</source>
             <translation>別のプログラムで取得し、すべてをモデルフォルダーに入れてください。</translation>
         </message>
@@ -2482,56 +2562,6 @@
             <location filename="../../tray_app/models/space.py" />
             <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
             <translation>{needed:.2f} GB が必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/verify.py" />
-            <source>Its SHA-256 is {actual}, but was {expected}.</source>
-            <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>The server is not running</source>
-            <translation>サーバーは実行されていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>No address is open.</source>
-            <translation>開いているアドレスがありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>Start the server.</source>
-            <translation>サーバーを起動してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>The local network needs an API key</source>
-            <translation>ローカルネットワークには API キーが必要です</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>Without one, everybody in the network could use this server.</source>
-            <translation>キーがないと、ネットワーク上の誰でもこのサーバーを使用できます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/public_address.py" />
-            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
-            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>The server is not ready</source>
-            <translation>サーバーの準備ができていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>It did not get ready in time.</source>
-            <translation>時間内に準備が完了しませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/serving.py" />
-            <source>It was stopped.</source>
-            <translation>停止されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3134,16 +3164,6 @@
             <translation>ファイルを修正するか、設定し直してください。ファイルはそのまま残してあります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/starting.py" />
-            <source>The start was called off</source>
-            <translation>起動はキャンセルされました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/starting.py" />
-            <source>The server was stopped before it had started.</source>
-            <translation>起動が完了する前にサーバーが停止されました。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/system/autostart.py" />
             <source>Launch at login could not be changed</source>
             <translation>ログイン時の起動を変更できませんでした</translation>
@@ -3334,61 +3354,6 @@
             <translation>{port} より小さいポートはシステムのプログラム用です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>A remote server has threads of its own</source>
-            <translation>リモートサーバーのスレッド数は変更できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>They are chosen where it was started.</source>
-            <translation>スレッド数は、サーバーを起動した側で設定します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>A sparse model is always computed by one thread</source>
-            <translation>スパースモデルは常に 1 スレッドで計算されます</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/tuning.py" />
-            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
-            <translation>すべてのコアを使用するには、llama.cpp で実行されるデンスモデル (GGUF) を選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>About PowerInfer Tray</source>
-            <translation>PowerInfer Tray について</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>PowerInfer Tray {version}</source>
-            <translation>PowerInfer Tray {version}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
-            <translation>言語モデルをダウンロードしてこのコンピューターで実行し、OpenAI クライアントから使えるようにします。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Nothing leaves the machine but the downloads you ask for.</source>
-            <translation>指定したダウンロード以外に、外部との通信は行いません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Licence: MIT</source>
-            <translation>ライセンス: MIT</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
-            <translation>Qt は GNU LGPL バージョン 3 に基づいて使用しています。ご自身でビルドしたものに置き換えることができます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/about.py" />
-            <source>The licences of all parts: {file}</source>
-            <translation>すべての構成要素のライセンス: {file}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/application.py" />
             <source>This desktop shows no tray icons</source>
             <translation>このデスクトップにはトレイアイコンが表示されません</translation>
@@ -3409,284 +3374,269 @@
             <translation>詳細はログにあります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/curve.py" />
-            <source>, </source>
-            <translation>, </translation>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>About PowerInfer Tray</source>
+            <translation>PowerInfer Tray について</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>PowerInfer Tray {version}</source>
+            <translation>PowerInfer Tray {version}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
+            <translation>言語モデルをダウンロードしてこのコンピューターで実行し、OpenAI クライアントから使えるようにします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Nothing leaves the machine but the downloads you ask for.</source>
+            <translation>指定したダウンロード以外に、外部との通信は行いません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Licence: MIT</source>
+            <translation>ライセンス: MIT</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
+            <translation>Qt は GNU LGPL バージョン 3 に基づいて使用しています。ご自身でビルドしたものに置き換えることができます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/about.py" />
+            <source>The licences of all parts: {file}</source>
+            <translation>すべての構成要素のライセンス: {file}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Delete what has arrived of {name}?</source>
+            <translation>{name} の受信済みデータを削除しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The download would begin anew.</source>
+            <translation>ダウンロードは最初からやり直しになります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Delete</source>
+            <translation>削除(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move {name} to the trash?</source>
+            <translation>{name} をごみ箱に移動しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>{size}, with all that belongs to it.</source>
+            <translation>{size} (付属するファイルを含む)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move to &amp;Trash</source>
+            <translation>ごみ箱に移動(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The server is using it, and will be stopped first.</source>
+            <translation>サーバーが使用中のため、先に停止します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Keep</source>
+            <translation>残す(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Cancel the download of {name}?</source>
+            <translation>{name} のダウンロードをキャンセルしますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
+            <translation>受信した分は、後で続きから再開できるように残すか、削除するかを選択できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Cancel and &amp;Keep</source>
+            <translation>キャンセルして残す(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Cancel and &amp;Delete</source>
+            <translation>キャンセルして削除(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Go On</source>
+            <translation>続行(&amp;G)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>PowerInfer Tray</source>
+            <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>Download a model</source>
             <translation>モデルのダウンロード</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>Reading what it is …</source>
             <translation>モデルの情報を読み込んでいます…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>&amp;Download</source>
             <translation>ダウンロード(&amp;D)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/download_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>What it is could not be read. It can be downloaded all the same.</source>
             <translation>モデルの情報を読み込めませんでした。ダウンロードは可能です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>&amp;Copy</source>
-            <translation>コピー(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Sa&amp;ve…</source>
-            <translation>保存(&amp;V)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Save &amp;Picture…</source>
-            <translation>画像を保存(&amp;P)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Texts and vectors as &amp;JSON</source>
-            <translation>テキストとベクトルを JSON で(&amp;J)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Request for &amp;curl</source>
-            <translation>curl のリクエスト(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Request for &amp;Python</source>
-            <translation>Python のリクエスト(&amp;P)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Request for &amp;4D</source>
-            <translation>4D のリクエスト(&amp;4)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>No.</source>
-            <translation>番号</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Text</source>
-            <translation>テキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Norm</source>
-            <translation>ノルム</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>First values</source>
-            <translation>先頭の値</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Embedded texts</source>
-            <translation>埋め込んだテキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Vect&amp;or</source>
-            <translation>ベクトル(&amp;O)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Si&amp;milarity</source>
-            <translation>類似度(&amp;M)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Save the results</source>
-            <translation>結果の保存</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Texts and vectors</source>
-            <translation>テキストとベクトル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>Table</source>
-            <translation>表</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/embedding_results.py" />
-            <source>NumPy, vectors only</source>
-            <translation>NumPy (ベクトルのみ)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>今すぐ試す(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/first_steps.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>ダウンロードして起動(&amp;W)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/first_steps.py" />
-            <source>{title}.</source>
-            <translation>{title}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/heat_map.py" />
-            <source>Similarity of the texts</source>
-            <translation>テキストの類似度</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/heat_map.py" />
-            <source>The nearest of {count} texts are {first} and {second}: {value}</source>
-            <translation>{count} 件のテキストのうち最も近いのは {first} と {second}: {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/heat_map.py" />
-            <source>Text {first} and text {second}: {value}</source>
-            <translation>テキスト {first} とテキスト {second}: {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>Latencies of the requests</source>
-            <translation>リクエストのレイテンシ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>Latency (ms)</source>
-            <translation>レイテンシ (ms)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>Requests</source>
-            <translation>リクエスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>p50 {ms} ms</source>
-            <translation>p50 {ms} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>p95 {ms} ms</source>
-            <translation>p95 {ms} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/histogram.py" />
-            <source>{count} requests from {low} to {high} ms</source>
-            <translation>{count} 件のリクエスト、{low}～{high} ms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>Import models</source>
             <translation>モデルのインポート</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Copy: the file stays where it is, too</source>
             <translation>コピー: 元のファイルも残します(&amp;C)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Move: it is then in the models folder alone</source>
             <translation>移動: モデルフォルダーだけに置きます(&amp;M)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Link: use it from where it is; takes no space</source>
             <translation>リンク: 元の場所のまま使用します (容量は増えません)(&amp;L)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>&amp;Import</source>
             <translation>インポート(&amp;I)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>into {folder}</source>
             <translation>保存先: {folder}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/import_dialog.py" />
+            <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>The other files of a split model, and what belongs to it, come along.</source>
             <translation>分割されたモデルのほかのファイルと付属ファイルも一緒にインポートされます。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Generate</source>
-            <translation>生成</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>Quantize a model</source>
+            <translation>モデルの量子化</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Copy</source>
-            <translation>コピー</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>Asking which types there are …</source>
+            <translation>使用できる型を確認しています…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Remove</source>
-            <translation>削除</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>&amp;Quantize</source>
+            <translation>量子化(&amp;Q)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Generate: {title}</source>
-            <translation>生成: {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>&amp;Type:</source>
+            <translation>型(&amp;T):</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Copy: {title}</source>
-            <translation>コピー: {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>&amp;New file:</source>
+            <translation>新しいファイル(&amp;N):</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Keep</source>
-            <translation>残す</translation>
+            <location filename="../../tray_app/ui/dialogs/quantize.py" />
+            <source>On the disk:</source>
+            <translation>ディスク:</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Keep: {title}</source>
-            <translation>残す: {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/settings.py" />
+            <source>Settings</source>
+            <translation>設定</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/key_editor.py" />
-            <source>Remove: {title}</source>
-            <translation>削除: {title}</translation>
+            <location filename="../../tray_app/ui/dialogs/settings.py" />
+            <source>Command &amp;line:</source>
+            <translation>コマンドライン(&amp;L):</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>Time</source>
-            <translation>時刻</translation>
+            <location filename="../../tray_app/ui/dialogs/settings.py" />
+            <source>Command line</source>
+            <translation>コマンドライン</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>From</source>
-            <translation>発信元</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Best number of threads</source>
+            <translation>最適なスレッド数</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>Level</source>
-            <translation>レベル</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/log_table.py" />
-            <source>Message</source>
-            <translation>メッセージ</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Numbers of threads measured</source>
+            <translation>測定したスレッド数</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/memory_bar.py" />
-            <source>{title}:</source>
-            <translation>{title}:</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Measure</source>
+            <translation>測定(&amp;M)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/memory_bar.py" />
-            <source>⚠ {warning}</source>
-            <translation>⚠ {warning}</translation>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Use These</source>
+            <translation>この値を使用(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Close</source>
+            <translation>閉じる(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Stopping …</source>
+            <translation>停止しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>&amp;Stop</source>
+            <translation>停止(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Embeddings/s</source>
+            <translation>埋め込み/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Tokens/s</source>
+            <translation>トークン/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Speed by number of threads</source>
+            <translation>スレッド数ごとの速度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/file_jobs.py" />
+            <source>Called off</source>
+            <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -3739,149 +3689,44 @@
             <translation>削除(&amp;V)…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Importing</source>
             <translation>インポート中</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Verifying</source>
             <translation>検証中</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Every byte is as it was downloaded.</source>
             <translation>すべてのバイトがダウンロード時と一致しています。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Header and size are right. What each byte should be is not known for this file.</source>
             <translation>ヘッダーとサイズは正常です。このファイルについては、各バイトの正しい値がわかりません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>{name} is in order</source>
             <translation>{name} に問題はありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Close</source>
             <translation>閉じる</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Quantizing</source>
             <translation>量子化中</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_deeds.py" />
+            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Delete &amp;Forever</source>
             <translation>完全に削除(&amp;F)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Delete what has arrived of {name}?</source>
-            <translation>{name} の受信済みデータを削除しますか？</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>The download would begin anew.</source>
-            <translation>ダウンロードは最初からやり直しになります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>&amp;Delete</source>
-            <translation>削除(&amp;D)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Move {name} to the trash?</source>
-            <translation>{name} をごみ箱に移動しますか？</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>{size}, with all that belongs to it.</source>
-            <translation>{size} (付属するファイルを含む)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Move to &amp;Trash</source>
-            <translation>ごみ箱に移動(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>The server is using it, and will be stopped first.</source>
-            <translation>サーバーが使用中のため、先に停止します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>&amp;Keep</source>
-            <translation>残す(&amp;K)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Cancel the download of {name}?</source>
-            <translation>{name} のダウンロードをキャンセルしますか？</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
-            <translation>受信した分は、後で続きから再開できるように残すか、削除するかを選択できます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Cancel and &amp;Keep</source>
-            <translation>キャンセルして残す(&amp;K)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>Cancel and &amp;Delete</source>
-            <translation>キャンセルして削除(&amp;D)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>&amp;Go On</source>
-            <translation>続行(&amp;G)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_questions.py" />
-            <source>PowerInfer Tray</source>
-            <translation>PowerInfer Tray</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>State</source>
-            <translation>状態</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Size</source>
-            <translation>サイズ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>This machine</source>
-            <translation>判定</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Quantization</source>
-            <translation>量子化</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Context</source>
-            <translation>コンテキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Kind</source>
-            <translation>種類</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_table.py" />
-            <source>Models</source>
-            <translation>モデル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -3975,6 +3820,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>&amp;Copy</source>
+            <translation>コピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Copies the selected lines, or all that are shown.</source>
             <translation>選択した行、または表示中のすべての行をコピーします。</translation>
         </message>
@@ -4005,8 +3855,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>From</source>
+            <translation>発信元</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
             <source>App and engine</source>
             <translation>アプリとエンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Level</source>
+            <translation>レベル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -4035,11 +3895,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
-            <source>&amp;Measure</source>
-            <translation>測定(&amp;M)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Best Number of Threads…</source>
             <translation>最適なスレッド数(&amp;B)…</translation>
         </message>
@@ -4047,6 +3902,11 @@
             <location filename="../../tray_app/ui/pages/measure.py" />
             <source>Answered requests</source>
             <translation>応答済みのリクエスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Save &amp;Picture…</source>
+            <translation>画像を保存(&amp;P)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -4169,44 +4029,31 @@
             <translation>テキスト生成のテスト</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pictures.py" />
-            <source>Save the picture</source>
-            <translation>画像の保存</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>Kind:</source>
+            <translation>種類:</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pictures.py" />
-            <source>Picture (*.png)</source>
-            <translation>画像 (*.png)</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>Context:</source>
+            <translation>コンテキスト:</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} トークン</numerusform>
+            </translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pictures.py" />
-            <source>Drawing (*.svg)</source>
-            <translation>ベクター画像 (*.svg)</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>Size:</source>
+            <translation>サイズ:</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Plot of the vector</source>
-            <translation>ベクトルのグラフ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Dimension</source>
-            <translation>次元</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Value</source>
-            <translation>値</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>{count} values from {low} to {high}</source>
-            <translation>{count} 個の値、{low}～{high}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/plots.py" />
-            <source>Dimension {index}: {value}</source>
-            <translation>次元 {index}: {value}</translation>
+            <location filename="../../tray_app/ui/presenters/download_preview.py" />
+            <source>This machine:</source>
+            <translation>このコンピューター:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/downloads.py" />
@@ -4257,17 +4104,15 @@
                 <numerusform>{count} 次元</numerusform>
             </translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>{count} tokens</source>
-            <translation>
-                <numerusform>{count} トークン</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>{ms} ms per text</source>
             <translation>1 件あたり {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/embedding.py" />
+            <source>, </source>
+            <translation>, </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -4298,6 +4143,116 @@
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
             <translation>ヘッダーとサイズは正常です。SHA-256 が保存されていないため、重みは検証できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} B</source>
+            <translation>{size} B</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} kB</source>
+            <translation>{size} kB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} MB</source>
+            <translation>{size} MB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} GB</source>
+            <translation>{size} GB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} TB</source>
+            <translation>{size} TB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} MiB</source>
+            <translation>{size} MiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size} GiB</source>
+            <translation>{size} GiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{size}/s</source>
+            <translation>{size}/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{needed} needed, {free} free: {missing} too little</source>
+            <translation>{needed} 必要、空き {free}: {missing} 不足</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{needed} needed, {free} free</source>
+            <translation>{needed} 必要、空き {free}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{seconds} s left</source>
+            <translation>残り {seconds} 秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{minutes} min left</source>
+            <translation>残り {minutes} 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{hours} h {minutes} min left</source>
+            <translation>残り {hours} 時間 {minutes} 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Waiting for its turn</source>
+            <translation>順番待ち</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Connecting …</source>
+            <translation>接続中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Checking …</source>
+            <translation>検証中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Paused at {amount}</source>
+            <translation>{amount} で一時停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Cancelled at {amount}</source>
+            <translation>{amount} でキャンセル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Failed: {cause}</source>
+            <translation>失敗: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Downloaded</source>
+            <translation>ダウンロード済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>unknown cause</source>
+            <translation>原因不明</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{title}.</source>
+            <translation>{title}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -4390,6 +4345,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>p50 {ms} ms</source>
+            <translation>p50 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
+            <source>p95 {ms} ms</source>
+            <translation>p95 {ms} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>{rate} embeddings per second</source>
             <translation>毎秒 {rate} 件</translation>
         </message>
@@ -4397,6 +4362,11 @@
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>Weights</source>
             <translation>重み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>Context</source>
+            <translation>コンテキスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
@@ -4654,34 +4624,14 @@
             <translation>{verb} {percent}%</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>Kind:</source>
-            <translation>種類:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>Context:</source>
-            <translation>コンテキスト:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>Size:</source>
-            <translation>サイズ:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>On the disk:</source>
-            <translation>ディスク:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/prospect.py" />
-            <source>This machine:</source>
-            <translation>このコンピューター:</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Server</source>
             <translation>サーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Models</source>
+            <translation>モデル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -4894,6 +4844,36 @@
             <translation>{writing} スレッド、バッチは {reading} スレッドで最も高速です。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>Processor</source>
+            <translation>プロセッサ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>Requests</source>
+            <translation>リクエスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>Tokens</source>
+            <translation>トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>{cores} cores</source>
+            <translation>{cores} コア</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>{number}/s</source>
+            <translation>{number}/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/usage.py" />
+            <source>at most {value}</source>
+            <translation>最大 {value}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>No engine</source>
             <translation>エンジンなし</translation>
@@ -4939,269 +4919,294 @@
             <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Processor</source>
-            <translation>プロセッサ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>Tokens</source>
-            <translation>トークン</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>{cores} cores</source>
-            <translation>{cores} コア</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>{number}/s</source>
-            <translation>{number}/秒</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/vitals.py" />
-            <source>at most {value}</source>
-            <translation>最大 {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} B</source>
-            <translation>{size} B</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} kB</source>
-            <translation>{size} kB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} MB</source>
-            <translation>{size} MB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} GB</source>
-            <translation>{size} GB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} TB</source>
-            <translation>{size} TB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} MiB</source>
-            <translation>{size} MiB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size} GiB</source>
-            <translation>{size} GiB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{size}/s</source>
-            <translation>{size}/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{needed} needed, {free} free: {missing} too little</source>
-            <translation>{needed} 必要、空き {free}: {missing} 不足</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{needed} needed, {free} free</source>
-            <translation>{needed} 必要、空き {free}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{seconds} s left</source>
-            <translation>残り {seconds} 秒</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{minutes} min left</source>
-            <translation>残り {minutes} 分</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>{hours} h {minutes} min left</source>
-            <translation>残り {hours} 時間 {minutes} 分</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Waiting for its turn</source>
-            <translation>順番待ち</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Connecting …</source>
-            <translation>接続中…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Checking …</source>
-            <translation>検証中…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Paused at {amount}</source>
-            <translation>{amount} で一時停止中</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Cancelled at {amount}</source>
-            <translation>{amount} でキャンセル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Failed: {cause}</source>
-            <translation>失敗: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>Downloaded</source>
-            <translation>ダウンロード済み</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/wording.py" />
-            <source>unknown cause</source>
-            <translation>原因不明</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>Quantize a model</source>
-            <translation>モデルの量子化</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>Asking which types there are …</source>
-            <translation>使用できる型を確認しています…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>&amp;Quantize</source>
-            <translation>量子化(&amp;Q)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>&amp;Type:</source>
-            <translation>型(&amp;T):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/quantize_dialog.py" />
-            <source>&amp;New file:</source>
-            <translation>新しいファイル(&amp;N):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Automatic</source>
-            <translation>自動</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Reset</source>
-            <translation>既定に戻す</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Reset: {title}</source>
-            <translation>既定に戻す: {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Browse…</source>
-            <translation>参照…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/setting_editors.py" />
-            <source>Browse for: {title}</source>
-            <translation>参照: {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>Settings</source>
-            <translation>設定</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>Command &amp;line:</source>
-            <translation>コマンドライン(&amp;L):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/settings_dialog.py" />
-            <source>Command line</source>
-            <translation>コマンドライン</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
             <translation>トレイメニュー</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Best number of threads</source>
-            <translation>最適なスレッド数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Numbers of threads measured</source>
-            <translation>測定したスレッド数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>&amp;Use These</source>
-            <translation>この値を使用(&amp;U)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>&amp;Close</source>
-            <translation>閉じる(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Stopping …</source>
-            <translation>停止しています…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>&amp;Stop</source>
-            <translation>停止(&amp;S)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Embeddings/s</source>
-            <translation>埋め込み/秒</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Tokens/s</source>
-            <translation>トークン/秒</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/tune_dialog.py" />
-            <source>Speed by number of threads</source>
-            <translation>スレッド数ごとの速度</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/vitals_panel.py" />
-            <source>The last two minutes, while this page is open.</source>
-            <translation>このページを開いている間の、直近 2 分間です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets.py" />
+            <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Lines of the log that show it</source>
             <translation>原因を示すログの行</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets.py" />
+            <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Information</source>
             <translation>情報</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Sa&amp;ve…</source>
+            <translation>保存(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Texts and vectors as &amp;JSON</source>
+            <translation>テキストとベクトルを JSON で(&amp;J)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Request for &amp;curl</source>
+            <translation>curl のリクエスト(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Request for &amp;Python</source>
+            <translation>Python のリクエスト(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Request for &amp;4D</source>
+            <translation>4D のリクエスト(&amp;4)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>No.</source>
+            <translation>番号</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Text</source>
+            <translation>テキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Norm</source>
+            <translation>ノルム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>First values</source>
+            <translation>先頭の値</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Embedded texts</source>
+            <translation>埋め込んだテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>ベクトル(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Si&amp;milarity</source>
+            <translation>類似度(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Save the results</source>
+            <translation>結果の保存</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Texts and vectors</source>
+            <translation>テキストとベクトル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Table</source>
+            <translation>表</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>NumPy, vectors only</source>
+            <translation>NumPy (ベクトルのみ)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>今すぐ試す(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Do&amp;wnload and start</source>
+            <translation>ダウンロードして起動(&amp;W)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/heat_map.py" />
+            <source>Similarity of the texts</source>
+            <translation>テキストの類似度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/heat_map.py" />
+            <source>The nearest of {count} texts are {first} and {second}: {value}</source>
+            <translation>{count} 件のテキストのうち最も近いのは {first} と {second}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/heat_map.py" />
+            <source>Text {first} and text {second}: {value}</source>
+            <translation>テキスト {first} とテキスト {second}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/histogram.py" />
+            <source>Latencies of the requests</source>
+            <translation>リクエストのレイテンシ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/histogram.py" />
+            <source>Latency (ms)</source>
+            <translation>レイテンシ (ms)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/histogram.py" />
+            <source>{count} requests from {low} to {high} ms</source>
+            <translation>{count} 件のリクエスト、{low}～{high} ms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Generate</source>
+            <translation>生成</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Copy</source>
+            <translation>コピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Remove</source>
+            <translation>削除</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Generate: {title}</source>
+            <translation>生成: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Copy: {title}</source>
+            <translation>コピー: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Keep</source>
+            <translation>残す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Keep: {title}</source>
+            <translation>残す: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/key_editor.py" />
+            <source>Remove: {title}</source>
+            <translation>削除: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/log_table.py" />
+            <source>Time</source>
+            <translation>時刻</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/log_table.py" />
+            <source>Message</source>
+            <translation>メッセージ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/memory_bar.py" />
+            <source>{title}:</source>
+            <translation>{title}:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/memory_bar.py" />
+            <source>⚠ {warning}</source>
+            <translation>⚠ {warning}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>State</source>
+            <translation>状態</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>Size</source>
+            <translation>サイズ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>This machine</source>
+            <translation>判定</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>Quantization</source>
+            <translation>量子化</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/model_table.py" />
+            <source>Kind</source>
+            <translation>種類</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/pictures.py" />
+            <source>Save the picture</source>
+            <translation>画像の保存</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/pictures.py" />
+            <source>Picture (*.png)</source>
+            <translation>画像 (*.png)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/pictures.py" />
+            <source>Drawing (*.svg)</source>
+            <translation>ベクター画像 (*.svg)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Plot of the vector</source>
+            <translation>ベクトルのグラフ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Dimension</source>
+            <translation>次元</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Value</source>
+            <translation>値</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>{count} values from {low} to {high}</source>
+            <translation>{count} 個の値、{low}～{high}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/plots.py" />
+            <source>Dimension {index}: {value}</source>
+            <translation>次元 {index}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Automatic</source>
+            <translation>自動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Reset</source>
+            <translation>既定に戻す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Reset: {title}</source>
+            <translation>既定に戻す: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Browse…</source>
+            <translation>参照…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Browse for: {title}</source>
+            <translation>参照: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/usage_panel.py" />
+            <source>The last two minutes, while this page is open.</source>
+            <translation>このページを開いている間の、直近 2 分間です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -5222,11 +5227,6 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Logs</source>
             <translation>ログ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/work.py" />
-            <source>Called off</source>
-            <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />

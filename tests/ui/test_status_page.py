@@ -10,14 +10,14 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
 from tests.fakes.app import make_engine, make_plan, make_sleeping, make_snapshot, make_status
+from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.kinds import EngineKind
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.errors import EngineError, Fix, GatewayError, ModelError
 from tray_app.phrases import phrase
-from tray_app.starting import StartCalledOffError
 from tray_app.ui.pages.status import StatusPage
-from tray_app.ui.presenters.vitals import Quantity
+from tray_app.ui.presenters.usage import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.engine.plan import Plan
+    from tray_app.engine.launch_plan import Plan
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
 
@@ -209,7 +209,7 @@ def test_a_model_is_verified_by_the_button_beside_the_error(
     fix_button(page).click()
 
     fake.wait_for_call("verify", "bamboo")
-    fake.care.go_on.set()
+    fake.models.go_on.set()
     qtbot.waitUntil(lambda: page.card.accessibleName() == "The model is in order")
     fail(qtbot, bridge, fake, DAMAGED)  # another snapshot with the same error says nothing new
     assert page.card.accessibleName() == "The model is in order"
@@ -245,11 +245,11 @@ def test_the_setting_that_is_to_blame_is_opened(
 
 def looked_at(qtbot: QtBot, page: StatusPage, fake: FakeApp, times: int = 2) -> None:
     """Show the page until it has looked at the engine so often."""
-    page.vitals._clock.setInterval(20)
+    page.usage._clock.setInterval(20)
     with qtbot.waitExposed(page):
         page.show()
     seen = fake.looks
-    qtbot.waitUntil(lambda: fake.looks >= seen + times and page.vitals._abandon is None)
+    qtbot.waitUntil(lambda: fake.looks >= seen + times and page.usage._abandon is None)
 
 
 def test_what_the_engine_takes_is_shown_while_someone_looks(
@@ -260,11 +260,11 @@ def test_what_the_engine_takes_is_shown_while_someone_looks(
 
     looked_at(qtbot, page, fake)
 
-    memory = page.vitals.cells[Quantity.MEMORY]
+    memory = page.usage.cells[Quantity.MEMORY]
     assert memory.value.text() == "4.4 GiB"
     assert memory.accessibleName() == "Memory: 4.4 GiB"
     assert memory.chart is not None
-    assert page.vitals.cells[Quantity.GRAPHICS].isHidden()
+    assert page.usage.cells[Quantity.GRAPHICS].isHidden()
 
 
 def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
@@ -278,27 +278,27 @@ def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
         raise ModelError(phrase("{name} is too new for this app", name="x.gguf"), "Why.", "What helps.")
 
     languages.use("fr")
-    monkeypatch.setattr(fake, "vitals", fail_to_look)
+    monkeypatch.setattr(fake, "resource_usage", fail_to_look)
     page = StatusPage(bridge)
     qtbot.addWidget(page)
     page.show()
 
     expected = "x.gguf est trop récent pour cette application. Why. What helps."
-    qtbot.waitUntil(lambda: page.vitals.note.text() == expected)
+    qtbot.waitUntil(lambda: page.usage.note.text() == expected)
 
 
 def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
     qtbot: QtBot, page: StatusPage, fake: FakeApp
 ) -> None:
     looked_at(qtbot, page, fake)
-    chart = weakref.ref(page.vitals.cells[Quantity.CPU].chart)
+    chart = weakref.ref(page.usage.cells[Quantity.CPU].chart)
 
     page.hide()
 
-    assert not page.vitals._clock.isActive()
+    assert not page.usage._clock.isActive()
     qtbot.waitUntil(lambda: gc.collect() >= 0 and chart() is None)
     looked_at(qtbot, page, fake)
-    assert page.vitals.cells[Quantity.CPU].chart is not None
+    assert page.usage.cells[Quantity.CPU].chart is not None
 
 
 def test_pictures_of_the_page(

@@ -240,13 +240,13 @@ os.umask(0)
 from tray_app.engine.output import EngineOutput
 from tray_app.settings.store import SettingsStore
 from tray_app.settings.schema import Settings
-from tray_app.system.instance import Role
+from tray_app.system.single_instance import SingleInstanceLock
 from tray_app.system.logs import AppLog
 from tray_app.system.runfolder import RunFolder
 home = Path(sys.argv[1])
 AppLog(home / "logs").close()
 EngineOutput(home / "logs").add("line")
-Role(home / "state", "control").take()
+SingleInstanceLock(home / "state", "control").acquire()
 RunFolder.make(home / "state" / "engine-runs")
 SettingsStore(home / "config" / "settings.toml").replace(Settings(port=8081))
 """

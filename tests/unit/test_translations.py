@@ -105,7 +105,8 @@ def test_a_widget_is_given_no_text_past_the_translator(sources: Path, shown: str
 
 
 def test_what_the_terminal_alone_says_stays_english(sources: Path) -> None:
-    (sources / "tray_app" / "cli.py").write_text("def fail(title: Text): ...\nfail('Told')")
+    (sources / "tray_app" / "cli").mkdir()
+    (sources / "tray_app" / "cli" / "main.py").write_text("def fail(title: Text): ...\nfail('Told')")
 
     assert found_in(sources, "") == ([], [])
 
