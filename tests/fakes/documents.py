@@ -11,7 +11,14 @@ GUIDE = ROOT / "docs" / "guide.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks" / "README.md"
 COMPARISON = ROOT / "docs" / "comparison.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+PACKAGE_READMES = tuple(sorted((ROOT / "tray_app").rglob("README.md")))
+DOCUMENTS = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *PACKAGE_READMES,
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CELL_BORDER = re.compile(r"(?<!\\)\|")

@@ -27,7 +27,7 @@ SETTING_TEMPERATURE = 0.7
 
 
 class FixedBackend:
-    """An engine room in which nothing happens by itself; tests change it and read what it was told."""
+    """An engine with which nothing happens by itself; tests change it and read what it was told."""
 
     def __init__(self, upstream: Upstream | Unavailable) -> None:
         self.upstream = upstream

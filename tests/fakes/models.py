@@ -1,4 +1,4 @@
-"""Writes tiny model files for tests of all rooms, whole or broken on purpose, without the gguf package."""
+"""Writes tiny model files for tests, whole or broken on purpose, without the library `gguf`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the house that the import linter cannot see."""
+"""The rules of the code that the contracts of the import linter do not cover."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the documents say is true: settings, messages, commands, links and the picture of the rooms."""
+"""What the documents say is true: settings, messages, commands, links, packages and their modules."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.fakes.documents import (
     COMPARISON,
     DOCUMENTS,
     GUIDE,
+    PACKAGE_READMES,
     README,
     ROOT,
     code_spans,
@@ -214,25 +215,51 @@ def test_every_cause_that_is_known_of_an_engines_end_is_in_the_guide() -> None:
 
 
 def layers() -> list[str]:
-    """The rooms from top to bottom, as the import linter checks them."""
+    """The packages from top to bottom, as the import linter checks them."""
     config: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = config["tool"]["importlinter"]["contracts"]
     (found,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
     return list(found)
 
 
-def test_the_picture_of_the_rooms_is_the_contract_of_the_import_linter() -> None:
-    picture = re.findall(r"^```\n(.*?)^```", section(ARCHITECTURE, "The rooms"), re.MULTILINE | re.DOTALL)[0]
+def test_the_picture_of_the_packages_is_the_contract_of_the_import_linter() -> None:
+    picture = re.findall(r"^```\n(.*?)^```", section(ARCHITECTURE, "The packages"), re.MULTILINE | re.DOTALL)[
+        0
+    ]
     drawn = [re.split(r"\s{2,}", line.strip())[0].replace("│", "|") for line in picture.splitlines()]
 
     assert drawn == layers()
 
 
-def test_the_rooms_in_contributing_are_those_of_the_contract() -> None:
+def test_the_packages_in_contributing_are_those_of_the_contract() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (rule,) = re.findall(r"Imports go downwards only: (.*?)\.\n", text)
 
     assert [part.strip("`") for part in rule.split(" › ")] == layers()  # noqa: RUF001
+
+
+def packages() -> list[Path]:
+    """The folders of the packages that the contract names; its other entries are single modules."""
+    names = [name for layer in layers() for name in layer.split(" | ")]
+    return [folder for name in names if (folder := ROOT / "tray_app" / name).is_dir()]
+
+
+def test_each_package_has_a_readme_and_contributing_links_to_it() -> None:
+    linked = re.findall(
+        r"\]\((tray_app/\w+/README\.md)\)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    )
+
+    assert sorted(ROOT / name for name in linked) == sorted(PACKAGE_READMES)
+    assert sorted(readme.parent for readme in PACKAGE_READMES) == sorted(packages())
+
+
+@pytest.mark.parametrize("package", packages(), ids=lambda folder: folder.name)
+def test_the_readme_of_a_package_has_each_of_its_modules_once_and_no_other(package: Path) -> None:
+    lines = section(package / "README.md", "To change …").splitlines()
+    named = [code_spans(line)[-1] for line in lines if line.startswith("- ")]
+    files = (path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+
+    assert sorted(named) == sorted(name for name in files if not name.endswith("__init__.py"))
 
 
 # Numbers
@@ -268,7 +295,7 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\s\"]+)", text):

@@ -1,6 +1,6 @@
 """The composition root: builds every service once, wires them, and turns wishes into their calls. Any thread.
 
-User interfaces call `App` and show `AppStatus`; nothing else in the app knows more than its own room.
+User interfaces call `App` and show `AppStatus`; nothing else in the app knows more than its own package.
 """
 
 from __future__ import annotations

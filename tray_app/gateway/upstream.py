@@ -1,6 +1,6 @@
 """What the gateway must know of the engine behind it, as values. Pure.
 
-The engine room knows far more (states, plans, processes); the composition root makes one of these of it.
+The package `engine` knows far more (states, plans, processes); the package `app` makes these values of it.
 """
 
 from __future__ import annotations
