@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Field
 
 CLI: Any = typer.main.get_command(commands)
+SOURCES = ("tray_app", "tests", "tools", "packaging", "resources")
 HARMLESS = ("--version", "settings show", "settings path", "settings get", "models list", "status")
 """Commands that only look, and need no network: these are run."""
 
@@ -260,6 +261,22 @@ def test_the_readme_of_a_package_has_each_of_its_modules_once_and_no_other(packa
     files = (path.relative_to(package).as_posix() for path in package.rglob("*.py"))
 
     assert sorted(named) == sorted(name for name in files if not name.endswith("__init__.py"))
+
+
+NAMED_MODULE = re.compile(r"`((?:\w+/)*\w+\.py)`")
+
+
+def test_every_module_that_a_document_or_a_comment_names_exists() -> None:
+    readers = [*DOCUMENTS, *(ROOT / "tray_app").rglob("*.py")]
+    files = [ROOT / "dev.py", *(file for folder in SOURCES for file in (ROOT / folder).rglob("*.py"))]
+    named = {
+        (name, reader.relative_to(ROOT).as_posix())
+        for reader in readers
+        for name in NAMED_MODULE.findall(reader.read_text(encoding="utf-8"))
+    }
+    ends = {"/".join(file.parts[-length:]) for file in files for length in range(1, 5)}
+
+    assert sorted((name, reader) for name, reader in named if name not in ends) == []
 
 
 # Numbers

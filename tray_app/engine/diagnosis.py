@@ -1,4 +1,7 @@
-"""Turns the end of an engine into a cause, a remedy and the lines that show it. Pure; tables: causes.py."""
+"""Turns the end of an engine into a cause, a remedy and the lines that show it. Pure.
+
+The tables of causes are in `failure_patterns.py`.
+"""
 
 from __future__ import annotations
 
