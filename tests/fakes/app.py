@@ -285,8 +285,8 @@ class FakeCare:
             {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers},
         )
 
-    def prospect(self, reference: str) -> DownloadPreview:
-        self._app.note("prospect", reference)
+    def preview_download(self, reference: str) -> DownloadPreview:
+        self._app.note("preview_download", reference)
         return DownloadPreview(self._app.report(make_model()), 4_680_000_000, 20_000_000_000)
 
     def smaller_types(self, reference: str) -> SmallerTypes:

@@ -100,7 +100,7 @@ def fetch(  # noqa: PLR0913 - each test names the one or two it is about
     observer: Recorder | None = None,
     stop: threading.Event | None = None,
     session: Session | None = None,
-    patience: RetryPolicy = QUICK,
+    retry: RetryPolicy = QUICK,
     clock: Callable[[], float] = time.monotonic,
     connections: int = 1,
     bytes_per_s: float | None = None,
@@ -112,7 +112,7 @@ def fetch(  # noqa: PLR0913 - each test names the one or two it is about
             used,
             observer or Recorder(),
             stop or threading.Event(),
-            patience=patience,
+            retry=retry,
             clock=clock,
             limits=lambda: TransferLimits(connections, bytes_per_s),
         ).run()

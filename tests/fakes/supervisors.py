@@ -24,7 +24,7 @@ def quick_supervisor(
     **clocks: Callable[[], float],
 ) -> Supervisor:
     """A supervisor with its state and logs below `folder`; whoever asks for it closes it."""
-    patience = HealthCheckTimeouts(
+    timeouts = HealthCheckTimeouts(
         look_every_s=0.1,
         quiet_limit_s=quiet_limit_s,
         hang_limit_s=0.5,
@@ -35,7 +35,7 @@ def quick_supervisor(
         remote_again_s=0.05,
         remote_limit_s=0.3,
     )
-    timing = Timing(policy, patience, look_for_sleep_s=0.05, **clocks)
+    timing = Timing(policy, timeouts, look_for_sleep_s=0.05, **clocks)
     launcher = launcher or launcher_for(detect_system(sys.platform))
     return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
 

@@ -220,11 +220,11 @@ def test_all_files_of_a_split_model_are_downloaded_whichever_is_named(
 def test_a_prospect_counts_what_is_here_already(app: App) -> None:
     with FileServer() as server:
         url = server.put("/tiny.gguf", model_bytes()).url
-        whole = app.models.prospect(url)
+        whole = app.models.preview_download(url)
         held = app.paths.models / "tiny.gguf.part"
         held.parent.mkdir(parents=True)
         held.write_bytes(b"x" * 4096)
-        rest = app.models.prospect(url)
+        rest = app.models.preview_download(url)
 
     assert whole.needed_bytes == whole.report.model.size_bytes == len(model_bytes())
     assert rest.needed_bytes < whole.needed_bytes
@@ -266,12 +266,12 @@ def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, sta
     shutil.copy(resources() / "test-model" / "test.gguf", path)
     app.apply(replace(app.store.current, model="mine"))
     if state == "standing by":
-        app._serving.stand_by()
+        app._server.stand_by()
     elif state == "loading":
         app.start_server()
     else:
         started(app)
-        app._serving.suspend_if_idle()
+        app._server.suspend_if_idle()
         app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
     with pytest.raises(ModelError, match="is being served"):
         app.models.remove_model("mine")

@@ -74,7 +74,7 @@ def ready(app: App) -> App:
 
 def put_to_sleep(app: App) -> None:
     """What the gateway does when nobody has asked for anything for long."""
-    app._serving.suspend_if_idle()
+    app._server.suspend_if_idle()
     app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
 
 
@@ -113,7 +113,7 @@ def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
     app.stop_server()
     with pytest.raises(requests.ConnectionError):
         get(f"{address}/models")
-    assert app._serving.wake().exception(DEADLINE_S)  # one that came just before
+    assert app._server.wake().exception(DEADLINE_S)  # one that came just before
     assert (app.status().engine.run, app.status().server.state) == (1, ServerState.STOPPED)
 
 

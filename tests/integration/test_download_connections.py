@@ -111,8 +111,8 @@ def test_drops_on_any_connection_end_in_the_right_file(
     served = server.put("/m.gguf", CONTENT)
     served.faults.extend(Drop(after) for after in drops)
     shutil.rmtree(tmp_path / "models", ignore_errors=True)
-    patience = replace(QUICK, waits_s=(0.0,) * 12)
-    assert fetch(served.url, tmp_path / "models", connections=connections, patience=patience) == DIGEST
+    retry = replace(QUICK, waits_s=(0.0,) * 12)
+    assert fetch(served.url, tmp_path / "models", connections=connections, retry=retry) == DIGEST
     assert (tmp_path / "models" / "m.gguf").read_bytes() == CONTENT
 
 
@@ -138,7 +138,7 @@ def test_one_connection_in_trouble_does_not_end_the_others(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.faults.extend([Trickle(piece_bytes=20_000, interval_s=0.005), fault])
-    assert fetch(served.url, tmp_path, connections=4, patience=IMPATIENT) == DIGEST
+    assert fetch(served.url, tmp_path, connections=4, retry=IMPATIENT) == DIGEST
     assert (tmp_path / "m.gguf").read_bytes() == CONTENT
 
 
@@ -164,7 +164,7 @@ def test_a_file_that_changes_between_pieces_is_never_spliced(
 
     served.requests = Changing(requests)
     served.always = Trickle(piece_bytes=50_000, interval_s=0.002)
-    fetch(served.url, tmp_path, connections=4, patience=replace(QUICK, waits_s=(0.0,) * 20))
+    fetch(served.url, tmp_path, connections=4, retry=replace(QUICK, waits_s=(0.0,) * 20))
     assert (tmp_path / "m.gguf").read_bytes() == CHANGED
 
 
@@ -207,8 +207,8 @@ def test_last_bytes_that_a_dead_connection_holds_are_fetched_over_another(
     """Too few to be halved, and its time-out is a minute away."""
     served = server.put("/m.gguf", CONTENT)
     served.faults.append(Stall(len(CONTENT) - 100))
-    patience = replace(QUICK, silence_s=60.0, standstill_s=0.2)
-    assert fetch(served.url, tmp_path, connections=4, patience=patience) == DIGEST
+    retry = replace(QUICK, silence_s=60.0, standstill_s=0.2)
+    assert fetch(served.url, tmp_path, connections=4, retry=retry) == DIGEST
 
 
 def test_gaps_are_filled_wherever_they_are(server: FileServer, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_answers_shorter_than_asked_for_are_no_fault(server: FileServer, tmp_pat
     served = server.put("/m.gguf", CONTENT)
     short = Headers({"Content-Range": f"bytes 0-99999/{len(CONTENT)}", "Content-Length": "100000"})
     served.faults.append(short)
-    assert fetch(served.url, tmp_path, patience=replace(QUICK, waits_s=())) == DIGEST
+    assert fetch(served.url, tmp_path, retry=replace(QUICK, waits_s=())) == DIGEST
     assert [request.offset for request in served.requests][:2] == [0, 100_000]
 
 
@@ -303,6 +303,6 @@ def test_headers_that_come_letter_by_letter_end_in_an_error(server: FileServer, 
     served = server.put("/m.gguf", CONTENT)
     served.always = SlowHeaders(interval_s=0.05)
     with pytest.raises(DownloadError):
-        fetch(served.url, tmp_path, patience=replace(IMPATIENT, silence_s=0.2, waits_s=(0.0,)))
+        fetch(served.url, tmp_path, retry=replace(IMPATIENT, silence_s=0.2, waits_s=(0.0,)))
     assert len(served.requests) == 2
     assert received(tmp_path) == ()

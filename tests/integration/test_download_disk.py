@@ -125,7 +125,7 @@ def test_a_lost_write_is_never_vouched_for(
 
     monkeypatch.setattr(part, "_sync_data", sync)
     with pytest.raises(DownloadError):
-        fetch(served.url, tmp_path, patience=replace(QUICK, waits_s=()))
+        fetch(served.url, tmp_path, retry=replace(QUICK, waits_s=()))
     assert received(tmp_path) == ()
 
 

@@ -77,7 +77,7 @@ def test_a_file_arrives_whole_and_leaves_nothing_beside_it(server: FileServer, t
 def test_a_fault_that_passes_ends_in_the_right_file(server: FileServer, tmp_path: Path, fault: Fault) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.faults.append(fault)
-    assert fetch(served.url, tmp_path, patience=IMPATIENT) == DIGEST
+    assert fetch(served.url, tmp_path, retry=IMPATIENT) == DIGEST
     assert len(served.requests) >= 2
 
 

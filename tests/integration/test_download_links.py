@@ -155,7 +155,7 @@ def test_a_damaged_file_does_not_overwrite_through_a_link(
     served = server.put("/m.gguf", CONTENT)
     put(folder / "m.gguf.damaged", victim)
     with pytest.raises(DownloadError, match="damaged"):
-        fetch(served.url, folder, sha256="0" * 64, patience=QUICK)
+        fetch(served.url, folder, sha256="0" * 64, retry=QUICK)
     assert victim.read_bytes() == SECRET
     assert (folder / "m.gguf.damaged").read_bytes() == CONTENT
     assert not victim.with_name("nothing").exists()

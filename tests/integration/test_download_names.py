@@ -34,7 +34,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def queue() -> Iterator[DownloadQueue]:
-    running = DownloadQueue(patience=QUICK, limits=lambda: TransferLimits(connections=1))
+    running = DownloadQueue(retry=QUICK, limits=lambda: TransferLimits(connections=1))
     yield running
     running.close(LONG_S)
 
@@ -112,7 +112,7 @@ def test_queue_journal_and_result_have_one_name(
 def test_the_same_address_finds_its_part_again_also_where_the_server_changes_its_mind(
     server: FileServer, tmp_path: Path
 ) -> None:
-    first = DownloadQueue(patience=QUICK, limits=lambda: TransferLimits(connections=1))
+    first = DownloadQueue(retry=QUICK, limits=lambda: TransferLimits(connections=1))
     url = called(server.put("/get", CONTENT), "one.gguf").url + "?id=1"
     server.files["/get"].faults.extend(
         [Headers({"Content-Disposition": "attachment; filename=one.gguf"}), Stall(100_000)]
@@ -123,7 +123,7 @@ def test_the_same_address_finds_its_part_again_also_where_the_server_changes_its
     first.close(LONG_S)
     called(server.files["/get"], "two.gguf")
 
-    second = DownloadQueue(patience=QUICK)
+    second = DownloadQueue(retry=QUICK)
     second.restore(tmp_path)
     assert [item.name for item in second.snapshot()] == ["one.gguf"]
     assert second.wait(second.add(url, tmp_path), LONG_S) == tmp_path / "one.gguf"
@@ -142,7 +142,7 @@ def test_an_order_whose_name_is_not_known_yet_survives_a_quit(server: FileServer
     seen.wait_for(lambda snapshot: snapshot[-1].error is not None)
     patient.close(LONG_S)
 
-    second = DownloadQueue(patience=QUICK)
+    second = DownloadQueue(retry=QUICK)
     second.restore(tmp_path)
     (left,) = second.snapshot()
     second.resume(left.id)

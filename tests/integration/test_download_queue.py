@@ -40,7 +40,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def queue() -> Iterator[DownloadQueue]:
-    running = DownloadQueue(patience=PATIENT, limits=one_connection)
+    running = DownloadQueue(retry=PATIENT, limits=one_connection)
     yield running
     running.close(LONG_S)
     assert "downloads" not in {thread.name for thread in threading.enumerate()}
@@ -136,7 +136,7 @@ def test_a_download_that_waits_for_its_next_attempt_is_paused_at_once(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.always = Status(503)
-    queue = DownloadQueue(patience=RetryPolicy(waits_s=(3600.0,)))
+    queue = DownloadQueue(retry=RetryPolicy(waits_s=(3600.0,)))
     seen = Seen(queue)
     download = queue.add(served.url, tmp_path)
     seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.CONNECTING)
@@ -216,7 +216,7 @@ def test_waiting_ends_when_the_time_is_over(queue: DownloadQueue, server: FileSe
 
 
 def test_closing_pauses_everything_and_a_later_run_goes_on(server: FileServer, tmp_path: Path) -> None:
-    before = DownloadQueue(patience=PATIENT, limits=one_connection)
+    before = DownloadQueue(retry=PATIENT, limits=one_connection)
     download = stalled(before, server, tmp_path)
     waiting = before.add(server.put("/b.gguf", CONTENT).url, tmp_path)
     before.close(LONG_S)
@@ -224,7 +224,7 @@ def test_closing_pauses_everything_and_a_later_run_goes_on(server: FileServer, t
     for number in (download, waiting):
         with pytest.raises(DownloadError, match="paused"):
             before.wait(number, 0)
-    after = DownloadQueue(patience=QUICK)
+    after = DownloadQueue(retry=QUICK)
     download = after.add(f"{server.base_url}/m.gguf", tmp_path)
     assert after.wait(download, LONG_S).read_bytes() == CONTENT
     assert after.snapshot()[0].resumed
@@ -241,7 +241,7 @@ def test_a_closed_queue_starts_nothing_more(server: FileServer, tmp_path: Path) 
 
 def test_bytes_are_told_at_most_ten_times_a_second(server: FileServer, tmp_path: Path) -> None:
     ticks = iter(range(1_000_000))
-    queue = DownloadQueue(clock=lambda: next(ticks) / 1000, patience=QUICK)
+    queue = DownloadQueue(clock=lambda: next(ticks) / 1000, retry=QUICK)
     seen = Seen(queue)
     queue.wait(queue.add(server.put("/m.gguf", model_bytes(8_000_000)).url, tmp_path), LONG_S)
     queue.close(LONG_S)
@@ -276,11 +276,11 @@ def test_a_bug_in_one_download_does_not_stop_the_next(
 def test_a_later_run_lists_what_was_left_with_its_size_and_in_order(
     server: FileServer, tmp_path: Path
 ) -> None:
-    before = DownloadQueue(patience=PATIENT, limits=one_connection)
+    before = DownloadQueue(retry=PATIENT, limits=one_connection)
     stalled(before, server, tmp_path)
     before.add(server.put("/a.gguf", CONTENT).url, tmp_path, sha256=DIGEST)
     before.close(LONG_S)
-    after = DownloadQueue(patience=QUICK)
+    after = DownloadQueue(retry=QUICK)
     after.restore(tmp_path)
     listed = [(item.name, item.phase, item.received_bytes, item.total_bytes) for item in after.snapshot()]
     assert listed == [
@@ -296,10 +296,10 @@ def test_a_later_run_lists_what_was_left_with_its_size_and_in_order(
 
 
 def test_adding_what_was_left_takes_up_its_place_in_the_list(server: FileServer, tmp_path: Path) -> None:
-    before = DownloadQueue(patience=PATIENT, limits=one_connection)
+    before = DownloadQueue(retry=PATIENT, limits=one_connection)
     stalled(before, server, tmp_path)
     before.close(LONG_S)
-    after = DownloadQueue(patience=QUICK)
+    after = DownloadQueue(retry=QUICK)
     after.restore(tmp_path)
     download = after.add(f"{server.base_url}/m.gguf", tmp_path)
     assert after.wait(download, LONG_S).exists()
@@ -308,9 +308,9 @@ def test_adding_what_was_left_takes_up_its_place_in_the_list(server: FileServer,
 
 
 def test_what_another_program_downloads_is_not_discarded(server: FileServer, tmp_path: Path) -> None:
-    other = DownloadQueue(patience=PATIENT, limits=one_connection)
+    other = DownloadQueue(retry=PATIENT, limits=one_connection)
     stalled(other, server, tmp_path)
-    mine = DownloadQueue(patience=QUICK)
+    mine = DownloadQueue(retry=QUICK)
     mine.restore(tmp_path)
     with pytest.raises(DownloadError, match="Another program"):
         mine.discard(1)
@@ -320,13 +320,13 @@ def test_what_another_program_downloads_is_not_discarded(server: FileServer, tmp
 
 
 def test_what_another_program_has_just_begun_is_not_taken_from_it(server: FileServer, tmp_path: Path) -> None:
-    other = DownloadQueue(patience=PATIENT, limits=one_connection)
+    other = DownloadQueue(retry=PATIENT, limits=one_connection)
     seen = Seen(other)
     served = server.put("/m.gguf", CONTENT)
     served.faults.append(Stall(0))
     other.add(served.url, tmp_path)
     seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.DOWNLOADING)
-    mine = DownloadQueue(patience=QUICK)
+    mine = DownloadQueue(retry=QUICK)
     with pytest.raises(DownloadError, match="Another program"):
         mine.wait(mine.add(served.url, tmp_path), LONG_S)
     mine.close(LONG_S)
@@ -372,14 +372,14 @@ def test_the_machine_is_kept_awake_while_one_runs(server: FileServer, tmp_path: 
         yield
         events.append("may sleep")
 
-    queue = DownloadQueue(patience=QUICK, keep_awake=keep_awake)
+    queue = DownloadQueue(retry=QUICK, keep_awake=keep_awake)
     queue.wait(queue.add(server.put("/m.gguf", CONTENT).url, tmp_path), LONG_S)
     queue.close(LONG_S)
     assert events == ["awake", "may sleep"]
 
 
 def test_hf_sources_come_from_the_mirror_that_is_set(server: FileServer, tmp_path: Path) -> None:
-    queue = DownloadQueue(patience=QUICK, endpoint=lambda: f"{server.base_url}/")
+    queue = DownloadQueue(retry=QUICK, endpoint=lambda: f"{server.base_url}/")
     server.put_like_hugging_face("/o/r/resolve/main/m.gguf", CONTENT)
     assert queue.wait(queue.add("hf:o/r/m.gguf", tmp_path), LONG_S).read_bytes() == CONTENT
     queue.close(LONG_S)
@@ -397,7 +397,7 @@ def test_offline_it_waits_and_goes_on_by_itself(server: FileServer, tmp_path: Pa
                 raise requests.ConnectionError(OSError(errno.ENETUNREACH, "Network is unreachable"))
             return super().get(*args, **kwargs)
 
-    queue = DownloadQueue(Flaky, patience=QUICK, limits=one_connection)
+    queue = DownloadQueue(Flaky, retry=QUICK, limits=one_connection)
     seen = Seen(queue)
     download = queue.add(served.url, tmp_path)
     assert queue.wait(download, LONG_S).read_bytes() == CONTENT

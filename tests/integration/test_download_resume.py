@@ -115,7 +115,7 @@ def test_what_has_arrived_survives_a_failing_run(
     kept = received(tmp_path)
     served.always = fault
     with pytest.raises(DownloadError):
-        fetch(served.url, tmp_path, patience=IMPATIENT)
+        fetch(served.url, tmp_path, retry=IMPATIENT)
     assert received(tmp_path) == kept == ((0, 100_000),)
     served.always = None
     assert fetch(served.url, tmp_path) == DIGEST

@@ -367,7 +367,7 @@ def test_an_answer_that_announces_another_is_passed_over(interim: bytes, tmp_pat
 )
 def test_an_answer_that_makes_no_sense_ends_in_words(answer: bytes, tmp_path: Path) -> None:
     with wire_server(always(answer)) as url:
-        for use in (lambda: fetch(url, tmp_path, patience=QUICK), lambda: fetch_remote_header(url)):
+        for use in (lambda: fetch(url, tmp_path, retry=QUICK), lambda: fetch_remote_header(url)):
             with pytest.raises(DownloadError) as caught:
                 use()
             assert "unexpectedly" not in caught.value.title
@@ -382,7 +382,7 @@ def test_a_chunk_whose_size_is_no_plain_number_ends_the_body(size: bytes, tmp_pa
     start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with wire_server(always(start + size + b"\r\n" + CONTENT)) as url:
         with pytest.raises(DownloadError, match="connection was lost"):
-            fetch(url, tmp_path, patience=QUICK)
+            fetch(url, tmp_path, retry=QUICK)
         with pytest.raises(DownloadError):
             fetch_remote_header(url)
     assert not (tmp_path / "m.gguf").exists()
@@ -400,7 +400,7 @@ def test_a_trailer_that_does_not_end_ends_the_download(tmp_path: Path) -> None:
     body = b"%x\r\n" % len(CONTENT) + CONTENT + b"\r\n0\r\n" + b"X: y\r\n" * 10_000
     start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with wire_server(always(start + body)) as url, pytest.raises(DownloadError):
-        fetch(url, tmp_path, patience=QUICK)
+        fetch(url, tmp_path, retry=QUICK)
 
 
 def test_a_body_that_comes_byte_by_byte_takes_no_longer_than_it_may() -> None:
@@ -421,7 +421,7 @@ def test_a_body_that_comes_byte_by_byte_takes_no_longer_than_it_may() -> None:
 def test_an_odd_linked_size_is_told(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.always = Headers({"X-Linked-Size": "9" * 4400})
-    for use in (lambda: fetch(served.url, tmp_path, patience=QUICK), lambda: fetch_remote_header(served.url)):
+    for use in (lambda: fetch(served.url, tmp_path, retry=QUICK), lambda: fetch_remote_header(served.url)):
         with pytest.raises(DownloadError, match="how large the file is"):
             use()
 

@@ -21,7 +21,7 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
-from tray_app.models.memory import MIB, ContextConfig, MemoryEstimate, estimate
+from tray_app.models.memory import MIB, ContextConfig, MemoryEstimate, estimate_memory
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
     with start(path, load) as engine:
         logged, _ = read_until_ready(engine)
 
-    need = estimate(read_header(path), path.stat().st_size, load)
+    need = estimate_memory(read_header(path), path.stat().st_size, load)
 
     assert need.weights_bytes == pytest.approx(logged.weights_bytes, rel=0.15)
     assert need.cache_bytes == pytest.approx(logged.cache_bytes, rel=0.01)
@@ -116,7 +116,7 @@ def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_long_tex
         engine.kill()
         draining.join()
 
-    need = estimate(model.header, model.size_bytes, load)
+    need = estimate_memory(model.header, model.size_bytes, load)
     assert need.total_bytes == pytest.approx(used_bytes, rel=0.15)
 
 

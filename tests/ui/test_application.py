@@ -106,9 +106,9 @@ def test_a_file_that_a_second_start_was_asked_for_is_not_imported_unasked(
     qtbot.waitUntil(desktop.window.isVisible)
     models = desktop.window.page(Page.MODELS)
     assert isinstance(models, ModelsPage)
-    assert isinstance(models.deeds.dialog, ImportDialog)
+    assert isinstance(models.controller.dialog, ImportDialog)
     assert "import" not in {call[0] for call in fake.calls}
-    models.deeds.dialog.close()
+    models.controller.dialog.close()
 
 
 def test_a_window_whose_screen_is_gone_comes_back(qtbot: QtBot, qapp: QApplication, desktop: Desktop) -> None:

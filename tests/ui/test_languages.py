@@ -163,19 +163,19 @@ def questions(qtbot: QtBot, bridge: Bridge, window: Window) -> Iterator[tuple[st
     row = next(row for row in page.table.model().rows if row.chosen)  # type: ignore[attr-defined]
 
     def cancel(row: ModelRow) -> None:
-        page.deeds.dialog = ask_to_cancel(page, row, bool, bool)
+        page.controller.dialog = ask_to_cancel(page, row, bool, bool)
 
     asked: dict[str, Callable[[], object]] = {
-        "download": lambda: page.deeds.download("Bamboo", "hf:a/b/bamboo.gguf"),
-        "import": lambda: page.deeds.import_files([Path("/models/a.gguf")]),
-        "quantize": lambda: page.deeds.do(ModelAction.QUANTIZE, row),
-        "remove": lambda: page.deeds.do(ModelAction.REMOVE, row),
-        "remove-part": lambda: page.deeds.do(ModelAction.REMOVE, replace(row, sort=RowKind.PARTIAL)),
+        "download": lambda: page.controller.download("Bamboo", "hf:a/b/bamboo.gguf"),
+        "import": lambda: page.controller.import_files([Path("/models/a.gguf")]),
+        "quantize": lambda: page.controller.do(ModelAction.QUANTIZE, row),
+        "remove": lambda: page.controller.do(ModelAction.REMOVE, row),
+        "remove-part": lambda: page.controller.do(ModelAction.REMOVE, replace(row, sort=RowKind.PARTIAL)),
         "cancel": lambda: cancel(row),
     }
     for name, ask in asked.items():
         ask()
-        dialog = page.deeds.dialog
+        dialog = page.controller.dialog
         assert dialog is not None
         qtbot.waitUntil(lambda: not bridge._operations)
         qtbot.wait(1)  # a dialog makes room for what it has been told
@@ -324,8 +324,8 @@ def test_a_question_is_answered_before_its_window_speaks_another_language(
     before.open(Page.MODELS)
     page = before.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    page.deeds.import_files([Path("/models/a.gguf")])
-    question = page.deeds.dialog
+    page.controller.import_files([Path("/models/a.gguf")])
+    question = page.controller.dialog
     assert question is not None
 
     fake.show(make_status(State.READY, settings=Settings(model="bamboo", language="fr")))
@@ -345,15 +345,15 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     assert isinstance(old, ModelsPage)
     qtbot.waitUntil(lambda: any(row.path for row in old.table.model().rows))  # type: ignore[attr-defined]
     row = next(row for row in old.table.model().rows if row.path)  # type: ignore[attr-defined]
-    old.deeds.do(ModelAction.VERIFY, row)
+    old.controller.do(ModelAction.VERIFY, row)
 
     speak(qtbot, desktop, fake, "fr")
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    assert row.key in page.deeds.works.current
+    assert row.key in page.controller.works.current
     fake.models.go_on.set()
 
-    qtbot.waitUntil(lambda: row.key not in page.deeds.works.current)
+    qtbot.waitUntil(lambda: row.key not in page.controller.works.current)
     assert not page.card.isHidden()
     assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
 

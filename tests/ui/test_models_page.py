@@ -67,8 +67,8 @@ def select(page: ModelsPage, name: str) -> set[ModelAction]:
 
 def press(page: ModelsPage, label: str) -> None:
     """A button of the dialog that is open, by what stands on it."""
-    assert page.deeds.dialog is not None
-    buttons = page.deeds.dialog.findChildren(QPushButton)
+    assert page.controller.dialog is not None
+    buttons = page.controller.dialog.findChildren(QPushButton)
     next(button for button in buttons if button.text().replace("&", "") == label).click()
 
 
@@ -104,7 +104,7 @@ def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
     fake.fit = Fit.TOO_LARGE
     select(page, "Tiny")
     page.buttons[ModelAction.DOWNLOAD].click()
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert isinstance(dialog, DownloadDialog)
     qtbot.waitUntil(dialog.waiting.isHidden)
 
@@ -120,10 +120,10 @@ def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
 def test_what_cannot_be_read_beforehand_can_be_downloaded_all_the_same(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
-    fake.refuse("prospect", DownloadError("Nobody answers", "The server is away."))
+    fake.refuse("preview_download", DownloadError("Nobody answers", "The server is away."))
     select(page, "Tiny")
     page.buttons[ModelAction.DOWNLOAD].click()
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert isinstance(dialog, DownloadDialog)
     qtbot.waitUntil(lambda: not dialog.card.isHidden())
 
@@ -342,9 +342,9 @@ def test_of_a_model_that_is_being_served_the_question_says_so(
 
     page.menu.actions[ModelAction.REMOVE].trigger()
 
-    assert page.deeds.dialog is not None
-    assert "will be stopped first" in page.deeds.dialog.informativeText()  # type: ignore[attr-defined]
-    photograph(page.deeds.dialog, "models-remove")
+    assert page.controller.dialog is not None
+    assert "will be stopped first" in page.controller.dialog.informativeText()  # type: ignore[attr-defined]
+    photograph(page.controller.dialog, "models-remove")
     press(page, "Keep")
 
 
@@ -378,7 +378,7 @@ def test_files_that_are_dropped_are_imported_as_chosen(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp, how: How
 ) -> None:
     drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert isinstance(dialog, ImportDialog)
     dialog.choices[how].setChecked(True)
     press(page, "Import")
@@ -412,7 +412,7 @@ def test_an_address_that_is_pasted_is_asked_about(qtbot: QtBot, page: ModelsPage
     QTest.keyClick(page.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
     assert page.source.text() == address
-    assert isinstance(page.deeds.dialog, DownloadDialog)
+    assert isinstance(page.controller.dialog, DownloadDialog)
 
 
 def test_other_text_that_is_pasted_is_left_alone(qtbot: QtBot, page: ModelsPage) -> None:
@@ -420,7 +420,7 @@ def test_other_text_that_is_pasted_is_left_alone(qtbot: QtBot, page: ModelsPage)
     QGuiApplication.clipboard().setText("https://example.org/ is a page, see there")
     QTest.keyClick(page.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
-    assert page.deeds.dialog is None
+    assert page.controller.dialog is None
 
 
 def test_a_model_is_made_smaller(
@@ -428,7 +428,7 @@ def test_a_model_is_made_smaller(
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
     qtbot.waitUntil(lambda: dialog.types.count() == 2)
     assert (dialog.types.currentText(), dialog.name.text()) == ("Q4_0", "bamboo.Q4_0.gguf")
@@ -450,7 +450,7 @@ def test_a_model_is_made_smaller(
 def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, page: ModelsPage) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
     qtbot.waitUntil(dialog.quantize_button.isEnabled)
 
@@ -469,7 +469,7 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
     fake.refuse("smaller_types", ModelError("There is no program that quantizes", "", "Get one."))
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
 
     qtbot.waitUntil(lambda: dialog.card.accessibleName() == "There is no program that quantizes")
@@ -562,7 +562,7 @@ def test_every_control_of_the_dialogs_has_a_name_and_can_be_reached(
     else:
         select(page, "Tiny" if action is ModelAction.DOWNLOAD else "Bamboo 7B Q4_0")
         page.menu.actions[action].trigger()
-    dialog = page.deeds.dialog
+    dialog = page.controller.dialog
     assert dialog is not None
     qtbot.waitUntil(dialog.isVisible)
 
@@ -636,14 +636,14 @@ def test_pictures_of_the_page(
     page.card.show_error(error)
     photograph(page, "models-trouble")
     fake.models.go_on.set()
-    qtbot.waitUntil(lambda: not page.deeds.works.current)
+    qtbot.waitUntil(lambda: not page.controller.works.current)
 
 
 def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
     fake.library.models = (make_model("<img src='x'> & [red]", "x.gguf"),)
-    page.deeds.folder_changed.emit()
+    page.controller.folder_changed.emit()
     qtbot.waitUntil(lambda: "<img src='x'> & [red]" in names(page))
 
     tip = page.table.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)

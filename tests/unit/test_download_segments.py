@@ -184,12 +184,12 @@ def test_a_faster_connection_claims_more() -> None:
 
 def ramp_to_rest(rate_of: Callable[[int], float], *, most: int = 8, seconds: float = 5.0) -> ConnectionScaler:
     """A ramp on a line that gives this total rate to so many connections."""
-    ramp = ConnectionScaler(answer_s=0.0)
+    scaler = ConnectionScaler(answer_s=0.0)
     received = 0.0
     for tick in range(int(seconds * 10)):
-        ramp.observe(int(received), tick / 10, settled=True, most=most)
-        received += rate_of(ramp.wanted) / 10
-    return ramp
+        scaler.observe(int(received), tick / 10, settled=True, most=most)
+        received += rate_of(scaler.wanted) / 10
+    return scaler
 
 
 def test_connections_are_added_while_each_brings_as_much_as_the_first() -> None:
@@ -218,20 +218,20 @@ def test_what_was_no_help_is_tried_again_later() -> None:
 
 
 def test_a_server_that_turns_a_connection_away_gets_no_more_for_a_while() -> None:
-    ramp = ramp_to_rest(lambda count: count * MB)
-    ramp.refuse(working=3, now_s=5.0, wait_s=60.0)
-    ramp.observe(0, 5.1, settled=True, most=8)
-    ramp.observe(100 * MB, 64.0, settled=True, most=8)
-    assert ramp.wanted == 3
-    ramp.observe(200 * MB, 66.0, settled=True, most=8)
-    assert ramp.wanted == 6
+    scaler = ramp_to_rest(lambda count: count * MB)
+    scaler.refuse(working=3, now_s=5.0, wait_s=60.0)
+    scaler.observe(0, 5.1, settled=True, most=8)
+    scaler.observe(100 * MB, 64.0, settled=True, most=8)
+    assert scaler.wanted == 3
+    scaler.observe(200 * MB, 66.0, settled=True, most=8)
+    assert scaler.wanted == 6
 
 
 def test_while_a_connection_is_being_made_nothing_is_judged() -> None:
-    ramp = ConnectionScaler(answer_s=0.0)
+    scaler = ConnectionScaler(answer_s=0.0)
     for tick in range(100):
-        ramp.observe(tick * MB, tick / 10, settled=False, most=8)
-    assert ramp.wanted == 4
+        scaler.observe(tick * MB, tick / 10, settled=False, most=8)
+    assert scaler.wanted == 4
 
 
 class Clock:

@@ -5,7 +5,7 @@ import pytest
 from tests.fakes.launches import PC
 from tray_app.engine.devices import Device, EngineDevice, merge_devices, parse_devices
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.sizing import room_for
+from tray_app.engine.sizing import memory_budget
 from tray_app.system.host import Gpu
 
 LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
@@ -61,7 +61,7 @@ def test_an_engine_that_does_not_tell_leaves_it_open() -> None:
 def test_only_memory_of_cards_that_have_their_own_is_room_for_a_model() -> None:
     host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 1 << 30)))
     seen = (EngineDevice(RTX, None), EngineDevice("Intel UHD Graphics", 16 << 30))
-    assert room_for(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == RTX_MEMORY
-    assert room_for(EngineKind.LLAMA_SERVER, host, ()).graphics_bytes == 0
-    assert room_for(EngineKind.LLAMA_SERVER, host).graphics_bytes == RTX_MEMORY + (1 << 30)
-    assert room_for(EngineKind.POWERINFER, host, seen).graphics_bytes == 0
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == RTX_MEMORY
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, ()).graphics_bytes == 0
+    assert memory_budget(EngineKind.LLAMA_SERVER, host).graphics_bytes == RTX_MEMORY + (1 << 30)
+    assert memory_budget(EngineKind.POWERINFER, host, seen).graphics_bytes == 0

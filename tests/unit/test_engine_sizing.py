@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.sizing import load_of, missing_pooling, pooling_of, purpose_of, room_for
+from tray_app.engine.sizing import context_config, memory_budget, missing_pooling, pooling_of, purpose_of
 from tray_app.models.header import Heads, Pooling, Purpose
 from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, fit_of
 from tray_app.settings.schema import Settings
@@ -41,9 +41,9 @@ def large(header: ModelHeader = SEVEN_B) -> Model:
 
 
 def load(
-    of: Model, room: MemoryBudget = PLENTY, kind: EngineKind = LLAMA_CPP, **settings: Any
+    of: Model, budget: MemoryBudget = PLENTY, kind: EngineKind = LLAMA_CPP, **settings: Any
 ) -> ContextConfig:
-    return load_of(Settings(**settings), of, kind, room)
+    return context_config(Settings(**settings), of, kind, budget)
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_auto_is_never_more_than_the_model_was_trained_for(trained: int | None, 
 
 
 def test_auto_goes_below_4096_only_where_more_does_not_fit() -> None:
-    room = MemoryBudget(6 * GIB)
-    chosen = load(large(), room)
+    budget = MemoryBudget(6 * GIB)
+    chosen = load(large(), budget)
 
     assert chosen.context_size == 1024
-    assert fit_of(SEVEN_B, 4 * GIB, chosen, room) is Fit.TIGHT
-    assert fit_of(SEVEN_B, 4 * GIB, ContextConfig(2048, 2048), room) is Fit.TOO_LARGE
+    assert fit_of(SEVEN_B, 4 * GIB, chosen, budget) is Fit.TIGHT
+    assert fit_of(SEVEN_B, 4 * GIB, ContextConfig(2048, 2048), budget) is Fit.TOO_LARGE
 
 
 def test_auto_counts_the_large_batch_of_a_model_that_reads_whole_texts() -> None:
@@ -208,10 +208,10 @@ def test_powerinfer_works_on_one_request_at_a_time() -> None:
 
 
 def test_the_same_machine_gives_the_same_load_whatever_is_free_now() -> None:
-    room = room_for(EngineKind.LLAMA_SERVER, PC_WITH_NVIDIA)
+    budget = memory_budget(EngineKind.LLAMA_SERVER, PC_WITH_NVIDIA)
 
-    assert room == room_for(EngineKind.LLAMA_SERVER, PC_WITH_NVIDIA)
-    assert load(large(), room_for(LLAMA_CPP, PC)) == load(large(), room_for(LLAMA_CPP, PC))
+    assert budget == memory_budget(EngineKind.LLAMA_SERVER, PC_WITH_NVIDIA)
+    assert load(large(), memory_budget(LLAMA_CPP, PC)) == load(large(), memory_budget(LLAMA_CPP, PC))
 
 
 @pytest.mark.parametrize(

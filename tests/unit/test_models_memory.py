@@ -15,7 +15,7 @@ from tray_app.models.memory import (
     ContextConfig,
     Fit,
     MemoryBudget,
-    estimate,
+    estimate_memory,
     judge,
     prompt_cache_mib,
 )
@@ -74,7 +74,7 @@ WIDE_HEADS = Heads(query=16, kv_in_all_layers=128, key_length=64, value_length=6
 def test_buffers_are_those_that_llama_cpp_logs(
     header: ModelHeader, context: int, batch: int, cache_mib: float, compute_mib: float
 ) -> None:
-    need = estimate(header, 0, ContextConfig(context, batch))
+    need = estimate_memory(header, 0, ContextConfig(context, batch))
 
     assert need.cache_bytes == cache_mib * MIB
     assert need.compute_bytes / MIB == pytest.approx(compute_mib, rel=0.02)
@@ -93,14 +93,14 @@ def test_buffers_are_those_that_llama_cpp_logs(
 def test_buffers_are_about_those_that_powerinfer_logs(
     header: ModelHeader, context: int, batch: int, cache_mib: float, compute_mib: float
 ) -> None:
-    need = estimate(header, 0, ContextConfig(context, batch, fused_attention=False))
+    need = estimate_memory(header, 0, ContextConfig(context, batch, fused_attention=False))
 
     assert need.cache_bytes == cache_mib * MIB
     assert need.compute_bytes / MIB == pytest.approx(compute_mib, rel=0.15)
 
 
 def test_the_scores_and_the_vector_of_each_token_of_a_batch_are_kept() -> None:
-    assert estimate(small(), 0, ContextConfig(2048, 100)).output_bytes == 100 * (32000 + 512) * 4
+    assert estimate_memory(small(), 0, ContextConfig(2048, 100)).output_bytes == 100 * (32000 + 512) * 4
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_scores_and_the_vector_of_each_token_of_a_batch_are_kept() -> None:
 def test_the_whole_is_within_15_percent_of_what_linux_counted_after_a_long_text(
     header: ModelHeader, weights_mib: float, load: ContextConfig, used_mib: float
 ) -> None:
-    need = estimate(header, round(weights_mib * MIB), load)
+    need = estimate_memory(header, round(weights_mib * MIB), load)
 
     assert need.total_bytes / MIB == pytest.approx(used_mib, rel=0.15)
 
@@ -138,16 +138,16 @@ def test_the_whole_is_within_15_percent_of_what_linux_counted_after_a_long_text(
 def test_prompts_are_kept_up_to_the_size_of_the_context_and_half_a_gibibyte() -> None:
     assert (
         prompt_cache_mib(SEVEN_B, ContextConfig(2048, 512)) * MIB
-        == estimate(SEVEN_B, 0, ContextConfig(2048, 512)).cache_bytes
+        == estimate_memory(SEVEN_B, 0, ContextConfig(2048, 512)).cache_bytes
     )
     assert prompt_cache_mib(SEVEN_B, ContextConfig(32768, 512)) == 512
     assert prompt_cache_mib(BERT, ContextConfig(512, 512)) == 0
-    assert estimate(SEVEN_B, 0, ContextConfig(2048, 512, fused_attention=False)).kept_bytes == 0
+    assert estimate_memory(SEVEN_B, 0, ContextConfig(2048, 512, fused_attention=False)).kept_bytes == 0
 
 
 def test_a_header_that_tells_little_still_has_weights() -> None:
     bare = replace(model().header, embedding_length=None, block_count=None)
-    need = estimate(bare, WEIGHTS_BYTES, ContextConfig(2048, 512))
+    need = estimate_memory(bare, WEIGHTS_BYTES, ContextConfig(2048, 512))
 
     assert (need.weights_bytes, need.cache_bytes) == (WEIGHTS_BYTES, 0)
     assert need.total_bytes > WEIGHTS_BYTES
@@ -170,19 +170,19 @@ def test_a_header_that_tells_little_still_has_weights() -> None:
         pytest.param(MemoryBudget(64 * GIB, unified=True), 32768, Fit.FITS, None, id="a large Mac"),
     ],
 )
-def test_verdicts(room: MemoryBudget, context: int, fit: Fit, better: int | None) -> None:
-    verdict = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), room)
+def test_verdicts(budget: MemoryBudget, context: int, fit: Fit, better: int | None) -> None:
+    verdict = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), budget)
 
     assert (verdict.fit, verdict.better_context) == (fit, better)
 
 
 def test_the_proposed_context_fits_and_the_next_does_not() -> None:
-    room = MemoryBudget(6 * GIB)
-    better = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(32768, 512), room).better_context
+    budget = MemoryBudget(6 * GIB)
+    better = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(32768, 512), budget).better_context
     assert better
 
-    assert judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(better, 512), room).fit is not Fit.TOO_LARGE
-    assert judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(2 * better, 512), room).fit is Fit.TOO_LARGE
+    assert judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(better, 512), budget).fit is not Fit.TOO_LARGE
+    assert judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(2 * better, 512), budget).fit is Fit.TOO_LARGE
 
 
 def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:

@@ -129,44 +129,44 @@ def collect_inputs(environ: Mapping[str, str]) -> DiagnosticInputs:
     )
 
 
-def run_diagnostics(patient: DiagnosticInputs, session: Session | None = None) -> DiagnosticReport:
+def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) -> DiagnosticReport:
     """Look at everything; with a `session`, also whether the servers on the internet can be reached."""
     notes = _Notes()
-    for complaint in patient.known_errors:
+    for complaint in inputs.known_errors:
         notes.add(complaint, stops=True)
-    _look_at_model(patient, notes)
-    keys = _look_at_keys(patient, notes)
-    port = _look_at_port(patient, notes)
-    given_up = patient.running.problem if patient.running else None
+    _look_at_model(inputs, notes)
+    keys = _look_at_keys(inputs, notes)
+    port = _look_at_port(inputs, notes)
+    given_up = inputs.running.problem if inputs.running else None
     if given_up and given_up not in notes.problems:
         notes.problems.append(given_up)
-    repetition = _look_at_answers(patient, notes)
+    repetition = _look_at_answers(inputs, notes)
     return DiagnosticReport(
         versions=versions(),
-        host=patient.host,
-        cards=merge_devices(patient.host.gpus, notes.engine.devices if notes.engine else None),
-        engines=_engines(patient, notes),
+        host=inputs.host,
+        cards=merge_devices(inputs.host.gpus, notes.engine.devices if notes.engine else None),
+        engines=_engines(inputs, notes),
         model=notes.model,
         port=port,
-        settings=_settings_finding(patient, notes),
-        folders=_look_at_folders(patient, notes),
-        running=patient.running,
-        last_failure=_last_failure(patient.paths),
-        network=_look_at_network(patient, notes, session) if session else (),
+        settings=_settings_finding(inputs, notes),
+        folders=_look_at_folders(inputs, notes),
+        running=inputs.running,
+        last_failure=_last_failure(inputs.paths),
+        network=_look_at_network(inputs, notes, session) if session else (),
         keys=keys,
         problems=tuple(sorted(notes.problems, key=lambda problem: not problem.stops)),
         repetition=repetition,
     )
 
 
-def ignored_by(patient: DiagnosticInputs) -> dict[str, Text]:
+def ignored_by(inputs: DiagnosticInputs) -> dict[str, Text]:
     """The settings that a person has changed without effect on what would run, with the reasons.
 
     Nothing where it is not known what would run.
     """
     notes = _Notes()
-    _look_at_model(patient, notes)
-    return _ignored(patient, notes)
+    _look_at_model(inputs, notes)
+    return _ignored(inputs, notes)
 
 
 def ask_again(embed_texts: Callable[[Sequence[str]], Embeddings]) -> Repetition:
@@ -202,13 +202,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _look_at_model(patient: DiagnosticInputs, notes: _Notes) -> None:
-    settings = patient.settings
+def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
+    settings = inputs.settings
     try:
         if settings.engine == EngineKind.REMOTE:
             notes.engine = plan_remote(settings, "").engine
         elif settings.model:
-            _look_at_file(patient, patient.library.find(settings.model), notes)
+            _look_at_file(inputs, inputs.library.find(settings.model), notes)
         else:
             notes.add(
                 ModelError(
@@ -219,15 +219,15 @@ def _look_at_model(patient: DiagnosticInputs, notes: _Notes) -> None:
                 stops=False,
             )
     except NotInstalledError as exc:
-        _look_at_download(patient, exc, notes)
+        _look_at_download(inputs, exc, notes)
     except AppError as exc:
         notes.add(exc, stops=True)
 
 
-def _look_at_file(patient: DiagnosticInputs, model: Model, notes: _Notes) -> None:
-    settings, host = patient.settings, patient.host
+def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None:
+    settings, host = inputs.settings, inputs.host
     notes.sparse = model.header.sparse
-    choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
+    choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
         ModelFinding(model.id, presentable(model.path), found.verdict.text),
@@ -248,36 +248,36 @@ def _look_at_file(patient: DiagnosticInputs, model: Model, notes: _Notes) -> Non
         )
 
 
-def _look_at_download(patient: DiagnosticInputs, missing: NotInstalledError, notes: _Notes) -> None:
+def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, notes: _Notes) -> None:
     entry = missing.entry
     notes.sparse = entry.sparse
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(patient.settings.engine, entry.sparse, patient.finder)
+        notes.engine = choose_engine(inputs.settings.engine, entry.sparse, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
-    room = _room(patient.library.folder)
+    room = _room(inputs.library.folder)
     if room is not None and room.usable_bytes < entry.size_bytes:
         notes.add(
             DownloadError(
                 f"There is no room for {entry.name}",
                 f"It has {entry.size_bytes / _GB:.1f} GB; {room.free_bytes / _GB:.1f} GB are free in"
-                f" {patient.library.folder}, of which {room.reserve_bytes / _GB:.1f} GB are left to others.",
+                f" {inputs.library.folder}, of which {room.reserve_bytes / _GB:.1f} GB are left to others.",
                 "Free some space, or choose another models folder in the settings.",
             ),
             stops=True,
         )
 
 
-def _look_at_answers(patient: DiagnosticInputs, notes: _Notes) -> Repetition | None:
+def _look_at_answers(inputs: DiagnosticInputs, notes: _Notes) -> Repetition | None:
     """Whether PowerInfer, if it runs now, computes rightly: it has lost sums without a word before."""
-    running = patient.running
+    running = inputs.running
     if not running or running.engine != EngineKind.POWERINFER or running.state != State.READY:
         return None
     base_url = running.base_url or ""  # where an engine is ready, the address is open
     try:
-        key = client_key(patient.settings, patient.secrets)
+        key = client_key(inputs.settings, inputs.secrets)
         found = ask_again(
             lambda texts: request_embeddings(base_url, texts, key=key, timeout_s=_ANSWER_TIMEOUT_S)
         )
@@ -298,11 +298,11 @@ def differing_answers(found: Repetition) -> EngineError:
     )
 
 
-def _look_at_keys(patient: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
+def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
     """Where keys are, never what they are. The keychain may ask a person, so only for a key that is used."""
-    settings, running = patient.settings, patient.running
+    settings, running = inputs.settings, inputs.running
     try:
-        key = check_client_key(settings, patient.secrets)
+        key = check_client_key(settings, inputs.secrets)
         if key and can_be_guessed(key):
             notes.add(_guessable(), stops=False)
     except AppError as exc:  # an app that serves has a key, perhaps from a variable that is not set here
@@ -311,7 +311,7 @@ def _look_at_keys(patient: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
     places = {}
     for each in KEYS:
         with suppress(AppError):  # of the key that is needed, it has been said
-            if place := patient.secrets.where(each.name, ask_keychain=used.get(each, False)):
+            if place := inputs.secrets.where(each.name, ask_keychain=used.get(each, False)):
                 places[each.name] = str(place.words)
     return places
 
@@ -325,12 +325,12 @@ def _guessable() -> SettingsError:
     )
 
 
-def _look_at_port(patient: DiagnosticInputs, notes: _Notes) -> PortFinding:
-    number, running = patient.settings.port, patient.running
+def _look_at_port(inputs: DiagnosticInputs, notes: _Notes) -> PortFinding:
+    number, running = inputs.settings.port, inputs.running
     if running and running.base_url:  # perhaps on a port that was chosen for this run
         number = urlsplit(running.base_url).port or number
         return PortFinding(number, free=False, ours=True, owners=(), nearest_free=None)
-    obstacle = port_obstacle(number, listening_address(patient.settings))
+    obstacle = port_obstacle(number, listening_address(inputs.settings))
     if obstacle is None:
         return PortFinding(number, free=True, ours=False, owners=(), nearest_free=None)
     notes.add(obstacle, stops=True)
@@ -338,8 +338,8 @@ def _look_at_port(patient: DiagnosticInputs, notes: _Notes) -> PortFinding:
     return PortFinding(number, False, False, tuple(map(str, owners)), obstacle.nearest_free)
 
 
-def _engines(patient: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ...]:
-    finder, wanted = patient.finder, patient.settings.engine
+def _engines(inputs: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ...]:
+    finder, wanted = inputs.finder, inputs.settings.engine
     found = []
     if embedded := finder.embedded():
         found.append(_engine_finding(embedded, notes))
@@ -365,10 +365,10 @@ def _engine_finding(engine: Engine, notes: _Notes) -> EngineFinding:
     )
 
 
-def _look_at_folders(patient: DiagnosticInputs, notes: _Notes) -> tuple[FolderFinding, ...]:
-    paths, chosen = patient.paths, patient.settings.models_folder
+def _look_at_folders(inputs: DiagnosticInputs, notes: _Notes) -> tuple[FolderFinding, ...]:
+    paths, chosen = inputs.paths, inputs.settings.models_folder
     folders = (
-        _folder("models", patient.library.folder),
+        _folder("models", inputs.library.folder),
         _folder("state", paths.state),
         _folder("logs", paths.logs),
         _folder("settings", paths.settings_file.parent),
@@ -422,20 +422,20 @@ def _nearest(path: Path) -> Path:
     return next((each for each in (path, *path.parents) if os.path.exists(each)), path)  # noqa: PTH110 as above
 
 
-def _settings_finding(patient: DiagnosticInputs, notes: _Notes) -> SettingsFinding:
-    ignored = _ignored(patient, notes)
+def _settings_finding(inputs: DiagnosticInputs, notes: _Notes) -> SettingsFinding:
+    ignored = _ignored(inputs, notes)
     return SettingsFinding(
-        str(patient.paths.settings_file),
-        _changed(patient.settings),
+        str(inputs.paths.settings_file),
+        _changed(inputs.settings),
         tuple(ignored),
         {name: str(reason) for name, reason in ignored.items()},
     )
 
 
-def _ignored(patient: DiagnosticInputs, notes: _Notes) -> dict[str, Text]:
+def _ignored(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, Text]:
     if notes.engine is None:
         return {}
-    return ignored_settings(patient.settings, without_effect(notes.engine, patient.host, sparse=notes.sparse))
+    return ignored_settings(inputs.settings, without_effect(notes.engine, inputs.host, sparse=notes.sparse))
 
 
 def _changed(settings: Settings) -> dict[str, str]:
@@ -454,11 +454,9 @@ def _last_failure(paths: AppPaths) -> PastFailure | None:
     return PastFailure(noted.title, noted.message, noted.at_s) if noted else None
 
 
-def _look_at_network(
-    patient: DiagnosticInputs, notes: _Notes, session: Session
-) -> tuple[NetworkFinding, ...]:
+def _look_at_network(inputs: DiagnosticInputs, notes: _Notes, session: Session) -> tuple[NetworkFinding, ...]:
     """Whether downloads could come in, over the system's proxy and with its certificates."""
-    address = patient.settings.hf_endpoint
+    address = inputs.settings.hf_endpoint
     began_s = time.perf_counter()
     try:
         for answer in session.get_hops(address, {}, _NETWORK_TIMEOUT_S):

@@ -99,9 +99,9 @@ class ModelManager:
     def report(self, reference: str) -> ModelReport:
         """What a model is, what runs it, whether it fits; also of one that is still to be had. `AppError`."""
         try:
-            model = self._peek(reference) if is_address(reference) else self._library().find(reference)
+            model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
-            model = self._peek(exc.entry.source)
+            model = self._fetch_model(exc.entry.source)
         settings = self._settings()
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
@@ -126,7 +126,7 @@ class ModelManager:
             {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes},
         )
 
-    def prospect(self, reference: str) -> DownloadPreview:
+    def preview_download(self, reference: str) -> DownloadPreview:
         """What a download would bring and take; reads the header at its address. `AppError`."""
         report = self.report(reference)
         library = self._library()
@@ -259,7 +259,7 @@ class ModelManager:
     def _is_listed(self, path: Path) -> bool:
         return self._library().lists(parts_of(path)[0])
 
-    def _peek(self, address: str) -> Model:
+    def _fetch_model(self, address: str) -> Model:
         return fetch_remote_header(address, self._session, self._settings().hf_endpoint)
 
 

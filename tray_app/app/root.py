@@ -124,7 +124,7 @@ class App:
         self._trial_threads: int | None = None
         self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
         self._supervisor = Supervisor(launcher_for(host.system), paths.state, paths.logs)
-        self._serving = Server(
+        self._server = Server(
             self._supervisor,
             settings=lambda: self.store.current,
             secrets=self._secrets,
@@ -159,9 +159,9 @@ class App:
     def status(self) -> AppStatus:
         """Everything there is to show now."""
         settings = self.store.current
-        server, engine = self._serving.look()
+        server, engine = self._server.look()
         problems = {
-            ProblemSource.START: self._serving.problem,
+            ProblemSource.START: self._server.problem,
             ProblemSource.SETTINGS_FILE: self.store.problem,
             ProblemSource.CATALOGUE: self.catalog_problem,
         }
@@ -174,7 +174,7 @@ class App:
             problems=problems_of(engine, problems),
             login=self._login,
             folder_changes=self._folder_changes,
-            traffic=self._serving.traffic(),
+            traffic=self._server.traffic(),
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -204,7 +204,7 @@ class App:
         if settings.start_server_with_app:
             self.start_server()
         elif settings.start_on_demand and (settings.model or settings.engine == EngineKind.REMOTE):
-            self._serving.stand_by()
+            self._server.stand_by()
 
     def start_server(self) -> None:
         """Offer the chosen model, downloading it first if it is missing; nothing if it is offered already.
@@ -213,19 +213,19 @@ class App:
         `wait_until_ready` waits for it. `AppError` says what is in the way: a server that ran before goes on.
         `StartCalledOffError` if the server was stopped meanwhile.
         """
-        self._serving.start()
+        self._server.start()
 
     def stop_server(self) -> None:
         """Stop the engine and free the public port; also calls off a start that is under way."""
-        self._serving.stop()
+        self._server.stop()
 
     def restart_server(self) -> None:
         """Stop the engine if it runs, then `start_server`."""
-        self._serving.restart()
+        self._server.restart()
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
-        return self._serving.wait_until_ready(timeout_s)
+        return self._server.wait_until_ready(timeout_s)
 
     def try_threads(self, count: int | None) -> None:
         """Let a server that runs use so many threads, without setting that; None ends the trial.
@@ -233,7 +233,7 @@ class App:
         `AppError` if the engine cannot be started so.
         """
         self._trial_threads = count
-        self._serving.apply_settings()
+        self._server.apply_settings()
 
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
         """Save `new` and act on what is different. `AppError` says what could not be done.
@@ -245,7 +245,7 @@ class App:
         self.store.replace(new)
         if new.launch_at_login != old.launch_at_login:
             self._launch_at_login(new.launch_at_login)
-        self._take_up(old)
+        self._apply_change(old)
 
     def reload(self) -> None:
         """Act on settings and keys that another program has changed. `AppError` as `apply`."""
@@ -255,7 +255,7 @@ class App:
         finally:
             self._announce()  # also that the file has a fault
         self.refresh_login()  # the file does not say it
-        self._take_up(old)
+        self._apply_change(old)
 
     def refresh_login(self) -> None:
         """Look again at what the system does at login: a person may change that in its own settings."""
@@ -328,7 +328,7 @@ class App:
 
         `PortRefusedError` if nobody has it, and still it is not to be had.
         """
-        server, _ = self._serving.look()
+        server, _ = self._server.look()
         if port == server.port:
             return ()
         obstacle = port_obstacle(port, listening_address(self.store.current))
@@ -359,12 +359,12 @@ class App:
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
-        base_url, key = self._serving.access()
+        base_url, key = self._server.access()
         return request_embeddings(base_url, texts, key=key)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """What the model adds to a text, in pieces, as any client would get it. `GatewayError`."""
-        base_url, key = self._serving.access()
+        base_url, key = self._server.access()
         return complete(base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
@@ -403,7 +403,7 @@ class App:
             return max(0.0, deadline_s - time.monotonic())
 
         self._watch.close(rest_s())
-        self._serving.stop(rest_s())
+        self._server.stop(rest_s())
         self.downloads.close(rest_s())  # before the control address, where a start may wait for one
         if self._control:
             self._control.close(rest_s())
@@ -417,10 +417,10 @@ class App:
         except SlowAnswerError:
             return True
 
-    def _take_up(self, old: Settings) -> None:
+    def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
             self.downloads.restore(self.models_folder)
-        self._serving.apply_settings()
+        self._server.apply_settings()
         self._announce()
 
     def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
@@ -484,7 +484,7 @@ class App:
 
     def _served_path(self) -> Path | None:
         """The model that an engine has open, or that the open server would load; its first file."""
-        server, engine = self._serving.look()
+        server, engine = self._server.look()
         if isinstance(engine.plan, LaunchPlan) and engine.pid:
             return engine.plan.model.path
         settings = self.store.current

@@ -188,9 +188,9 @@ def _prove_server(
 
 def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -> Repetition | None:
     """Whether PowerInfer answers one text in one way, as it does with a single thread alone."""
-    patient = collect_inputs(os.environ)
-    engine = _powerinfer(patient)
-    model = _smallest_sparse(patient, engine) if engine else None
+    inputs = collect_inputs(os.environ)
+    engine = _powerinfer(inputs)
+    model = _smallest_sparse(inputs, engine) if engine else None
     if engine is None or model is None:
         missing = "no sparse model that fits this machine" if engine else "no PowerInfer engine"
         listener.step(f"PowerInfer is not asked: there is {missing} here")
@@ -208,21 +208,21 @@ def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -
     return found
 
 
-def _powerinfer(patient: DiagnosticInputs) -> Engine | None:
+def _powerinfer(inputs: DiagnosticInputs) -> Engine | None:
     """The PowerInfer engine that the person has chosen, else the one that would be found."""
-    for setting in (patient.settings.engine, EngineKind.POWERINFER):
+    for setting in (inputs.settings.engine, EngineKind.POWERINFER):
         with suppress(EngineError):
-            return choose_engine(setting, sparse=True, finder=patient.finder)
+            return choose_engine(setting, sparse=True, finder=inputs.finder)
     return None
 
 
-def _smallest_sparse(patient: DiagnosticInputs, engine: Engine) -> Model | None:
+def _smallest_sparse(inputs: DiagnosticInputs, engine: Engine) -> Model | None:
     """The sparse model in the person's folder that costs least; None if none fits into memory."""
-    models = (model for model in patient.library.contents().models if model.header.sparse)
+    models = (model for model in inputs.library.contents().models if model.header.sparse)
     smallest = min(models, key=lambda model: model.size_bytes, default=None)
     if smallest is None:
         return None
-    report = report_on(smallest, patient.settings, EngineChoice(engine, None), patient.host)
+    report = report_on(smallest, inputs.settings, EngineChoice(engine, None), inputs.host)
     return None if report.verdict.fit is Fit.TOO_LARGE else smallest
 
 

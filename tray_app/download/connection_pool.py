@@ -51,7 +51,7 @@ class ConnectionPool:
         stop: threading.Event,
         *,
         limits: Callable[[], TransferLimits],
-        patience: RetryPolicy,
+        retry: RetryPolicy,
         clock: Callable[[], float],
         answer_s: float,
         on_tick: Callable[[], None],
@@ -63,7 +63,7 @@ class ConnectionPool:
         self._clock = clock
         self._on_tick = on_tick
         self._ramp = ConnectionScaler(answer_s)
-        self._standstill_s = max(patience.standstill_s, 4 * answer_s)
+        self._standstill_s = max(retry.standstill_s, 4 * answer_s)
         self._workers: list[Worker] = []
         self._news = threading.Event()
         self._surplus = threading.Semaphore(0)
@@ -77,7 +77,7 @@ class ConnectionPool:
             sha256=sha256,
             asker=asker,
             throttle=Throttle(self._ended.wait, clock),
-            patience=patience,
+            retry=retry,
             clock=clock,
             is_over=lambda: stop.is_set() or self._ended.is_set(),
             is_surplus=lambda: self._surplus.acquire(blocking=False),

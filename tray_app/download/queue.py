@@ -53,7 +53,7 @@ class DownloadQueue:
         self,
         session_factory: Callable[[], Session] = Session,
         clock: Callable[[], float] = time.monotonic,
-        patience: RetryPolicy | None = None,
+        retry: RetryPolicy | None = None,
         *,
         limits: Callable[[], TransferLimits] = TransferLimits,
         endpoint: Callable[[], str] = lambda: HUGGING_FACE,
@@ -66,7 +66,7 @@ class DownloadQueue:
         """
         self._session_factory = session_factory
         self._clock = clock
-        self._patience = patience or RetryPolicy()
+        self._retry = retry or RetryPolicy()
         self._limits = limits
         self._endpoint = endpoint
         self._keep_awake = keep_awake
@@ -210,7 +210,7 @@ class DownloadQueue:
             run.session,
             reporter,
             run.stopping,
-            patience=self._patience,
+            retry=self._retry,
             clock=self._clock,
             limits=self._limits,
             measure=self._measure,

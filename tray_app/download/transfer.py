@@ -94,7 +94,7 @@ class Transfer:
         observer: Observer,
         stop: threading.Event,
         *,
-        patience: RetryPolicy,
+        retry: RetryPolicy,
         clock: Callable[[], float],
         limits: Callable[[], TransferLimits],
         measure: Measure = lambda _path, _bytes: None,
@@ -104,12 +104,12 @@ class Transfer:
         self._session = session
         self._observer = observer
         self._stop = stop
-        self._patience = patience
+        self._retry = retry
         self._clock = clock
         self._limits = limits
         self._measure = measure
         self._room = DiskRoom(order.folder)
-        self._timeout_s = (patience.connect_s, patience.silence_s)
+        self._timeout_s = (retry.connect_s, retry.silence_s)
         self._asker = Asker(session, order.source, self._timeout_s)
         self._follower: Follower | None = None
         self._recognised: Plan | None = None
@@ -210,9 +210,9 @@ class Transfer:
         if not isinstance(error, TransientError):
             return None
         if isinstance(error, OfflineError) and self._answered:
-            return self._patience.offline_wait_s
+            return self._retry.offline_wait_s
         never_there = isinstance(error, UnreachableError) and not self._answered
-        waits_s = self._patience.unreachable_waits_s if never_there else self._patience.waits_s
+        waits_s = self._retry.unreachable_waits_s if never_there else self._retry.waits_s
         self._failures += 1
         if self._failures > len(waits_s):
             return None
@@ -280,7 +280,7 @@ class Transfer:
     def _receive(self, part: PartFile, answer: ResponseBody) -> None:
         self._follow(part)
         unknown = UnknownSize(part.path, self._measure) if self._has_no_size(part) else None
-        fleet = ConnectionPool(
+        pool = ConnectionPool(
             part,
             self._room,
             self._order.sha256,
@@ -288,13 +288,13 @@ class Transfer:
             self._session,
             self._stop,
             limits=self._limits,
-            patience=self._patience,
+            retry=self._retry,
             clock=self._clock,
             answer_s=self._answer_s,
             on_tick=lambda: self._on_tick(part, unknown),
         )
         try:
-            fleet.run(answer, splittable=answer.is_piece and not self._in_one_piece)
+            pool.run(answer, splittable=answer.is_piece and not self._in_one_piece)
         except OverlongError:
             self._discard(part)
             raise

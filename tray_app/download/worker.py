@@ -47,7 +47,7 @@ class FetchContext:
     sha256: str | None
     asker: Asker
     throttle: Throttle
-    patience: RetryPolicy
+    retry: RetryPolicy
     clock: Callable[[], float]
     is_over: Callable[[], bool]
     """Whether no connection may write any more."""
@@ -61,7 +61,7 @@ class Worker(threading.Thread):
     """One connection. It ends when nothing is left to claim, or with a fault; what it had claimed is free."""
 
     def __init__(
-        self, number: int, errand: FetchContext, claim: Claim, answer: ResponseBody | None = None
+        self, number: int, context: FetchContext, claim: Claim, answer: ResponseBody | None = None
     ) -> None:
         """`answer`: the first body, which begins where `claim` does, if it has been asked for already."""
         super().__init__(name=f"download-{number}", daemon=True)
@@ -74,13 +74,13 @@ class Worker(threading.Thread):
         """Whether it has received anything."""
         self.has_ended = False
         """Set at its very end."""
-        self._errand = errand
-        self._plan = errand.part.plan
+        self._context = context
+        self._plan = context.part.plan
         self._claim: Claim | None = claim
         self._answer = answer
         self._claim_bytes = 0
         self._answer_s = 0.0
-        self._received_at_s = errand.clock()
+        self._received_at_s = context.clock()
 
     def standing_still(self, since_s: float) -> Claim | None:
         """What it is fetching, if it has received nothing since then."""
@@ -95,7 +95,7 @@ class Worker(threading.Thread):
         except DownloadError as exc:
             self.fault, self.fault_ends_all = exc, isinstance(exc, NoRoomError)
         except OSError as exc:
-            self.fault, self.fault_ends_all = disk_fault(exc, self._errand.part.path), True
+            self.fault, self.fault_ends_all = disk_fault(exc, self._context.part.path), True
         except Exception as exc:  # noqa: BLE001 - the top of the thread: somebody must hear of it
             _log.exception("Connection %s", self.name)
             self.fault, self.fault_ends_all = (
@@ -104,39 +104,39 @@ class Worker(threading.Thread):
             )
         finally:
             self.has_ended = True
-            self._errand.on_news()
+            self._context.on_news()
 
     def _work(self) -> None:
-        with self._errand.part.writer() as file:
+        with self._context.part.writer() as file:
             while self._claim is not None:
                 try:
                     self._fetch(self._claim, file)
                 finally:
                     self._plan.release(self._claim)
-                self._claim = None if self._errand.is_surplus() else self._plan.claim(self._claim_bytes)
+                self._claim = None if self._context.is_surplus() else self._plan.claim(self._claim_bytes)
 
     def _fetch(self, claim: Claim, file: FileIO) -> None:
-        start_s, start = self._errand.clock(), claim.next
+        start_s, start = self._context.clock(), claim.next
         while claim.rest_bytes:  # more than one answer if the server gives less than it was asked for
             answer, self._answer = self._answer or self._ask(claim), None
             with answer.response:
                 self._receive(claim, answer, file)
-        rate = (claim.next - start) / max(self._errand.clock() - start_s, 1e-3)
+        rate = (claim.next - start) / max(self._context.clock() - start_s, 1e-3)
         self._claim_bytes = claim_bytes(rate, self._answer_s)
 
     def _ask(self, claim: Claim) -> ResponseBody:
         self._keep_going()
-        asked_at_s = self._errand.clock()
-        answer = self._errand.asker.ask(Span(claim.next, claim.end))
-        self._answer_s = self._errand.clock() - asked_at_s
+        asked_at_s = self._context.clock()
+        answer = self._context.asker.ask(Span(claim.next, claim.end))
+        self._answer_s = self._context.clock() - asked_at_s
         try:
-            answer.refuse_unusable(self._errand.sha256)
+            answer.refuse_unusable(self._context.sha256)
             if not answer.is_piece:
                 raise broken_transfer("The server sent the whole file in place of a piece.")
-            if not answer.continues(self._errand.remote, claim.next):
-                may_be = answer.remote.may_be(self._errand.remote)
+            if not answer.continues(self._context.remote, claim.next):
+                may_be = answer.remote.may_be(self._context.remote)
                 kind = NodesDifferError if may_be else ChangedError
-                raise changed(self._errand.remote.source.file_name, kind)
+                raise changed(self._context.remote.source.file_name, kind)
         except DownloadError:
             answer.response.close()
             raise
@@ -144,8 +144,8 @@ class Worker(threading.Thread):
 
     def _receive(self, claim: Claim, answer: ResponseBody, file: FileIO) -> None:
         """Write the body in place, up to its or the claim's end. TransientError if it was cut."""
-        clock, throttle = self._errand.clock, self._errand.throttle
-        stall = StallTimer(self._errand.patience)
+        clock, throttle = self._context.clock, self._context.throttle
+        stall = StallTimer(self._context.retry)
         file.seek(claim.next)
         while rest_bytes := claim.rest_bytes:
             self._keep_going()
@@ -156,13 +156,13 @@ class Worker(threading.Thread):
                 self._accept_end(claim, answer)
                 return
             stall.count(len(data), clock() - asked_at_s)
-            self._errand.room.take(len(data))
+            self._context.room.take(len(data))
             _write(file, data)
             self._plan.advance(claim, len(data))
             self._received_at_s = clock()
             if not self.receiving:
                 self.receiving = True
-                self._errand.on_news()
+                self._context.on_news()
             throttle.pace(len(data))
         if not answer.is_piece and answer.read(1):
             raise OverlongError(
@@ -181,7 +181,7 @@ class Worker(threading.Thread):
             )
 
     def _keep_going(self) -> None:
-        if self._errand.is_over():
+        if self._context.is_over():
             raise Interrupted
 
 
@@ -191,8 +191,8 @@ class StallTimer:
     Only time spent waiting for the server counts, not that for the disk or for a speed limit.
     """
 
-    def __init__(self, patience: RetryPolicy) -> None:
-        self._patience = patience
+    def __init__(self, retry: RetryPolicy) -> None:
+        self._retry = retry
         self._waited_s = 0.0
         self._bytes = 0
 
@@ -200,9 +200,9 @@ class StallTimer:
         """So much came after so long; TransientError if the window that ends now was a stall."""
         self._waited_s += waited_s
         self._bytes += received_bytes
-        if self._waited_s < self._patience.stall_window_s:
+        if self._waited_s < self._retry.stall_window_s:
             return
-        if self._bytes < self._patience.stall_bytes:
+        if self._bytes < self._retry.stall_bytes:
             raise broken_transfer("The server sends next to nothing.")
         self._waited_s, self._bytes = 0.0, 0
 

@@ -13,10 +13,10 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import Allowance, allowance_for
 from tray_app.engine.owned_arguments import check_extra
-from tray_app.engine.sizing import load_of, missing_pooling, purpose_of, room_for
+from tray_app.engine.sizing import context_config, memory_budget, missing_pooling, purpose_of
 from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
-from tray_app.models.memory import estimate, prompt_cache_mib
+from tray_app.models.memory import estimate_memory, prompt_cache_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO
 
@@ -98,29 +98,29 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     """
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     place = launch_dir_for(model.path.absolute(), engine.kind, host.system)
-    load = load_of(settings, model, engine.kind, room_for(engine.kind, host, engine.devices))
+    config = context_config(settings, model, engine.kind, memory_budget(engine.kind, host, engine.devices))
     allowance = allowance_for(
-        estimate(model.header, model.size_bytes, load).total_bytes,
+        estimate_memory(model.header, model.size_bytes, config).total_bytes,
         host.memory_bytes,
         may_use_cards=engine.kind is not EngineKind.LLAMA_CPP,
         has_extras=bool(settings.extra_arguments),
     )
-    options = _common(settings, model, load, host, place)
+    options = _common(settings, model, config, host, place)
     match engine.kind:
         case EngineKind.POWERINFER:
-            options += _powerinfer(load)
+            options += _powerinfer(config)
             untold = without_effect(engine, host, sparse=model.header.sparse)
             if settings.vram_budget != AUTO and "vram_budget" not in untold:
                 options += ((VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
-            options += _llama_server(settings, model, host, load, engine.flags)
+            options += _llama_server(settings, model, host, config, engine.flags)
         case EngineKind.LLAMA_CPP:
-            options += _embedded(settings, model, host, load)
+            options += _embedded(settings, model, host, config)
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    return LaunchPlan(engine, model, argv, load.context_size, place, purpose, allowance)
+    return LaunchPlan(engine, model, argv, config.context_size, place, purpose, allowance)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -160,12 +160,12 @@ def _can_be_asked(url: str) -> bool:
     )
 
 
-def _common(settings: Settings, model: Model, load: ContextConfig, host: Host, place: LaunchDir) -> Options:
+def _common(settings: Settings, model: Model, config: ContextConfig, host: Host, place: LaunchDir) -> Options:
     threads, threads_batch = _threads(settings, model, host)
     return (
         ("--model", place.model),
         ("--port", PORT),
-        ("--ctx-size", str(load.all_contexts_size)),
+        ("--ctx-size", str(config.all_contexts_size)),
         ("--threads", str(threads)),
         ("--threads-batch", str(threads_batch)),
     )
@@ -179,27 +179,27 @@ def _threads(settings: Settings, model: Model, host: Host) -> tuple[int, int]:
     return threads, threads if settings.threads_batch == AUTO else settings.threads_batch
 
 
-def _powerinfer(load: ContextConfig) -> Options:
+def _powerinfer(config: ContextConfig) -> Options:
     # Never --temp, which it does not know: the temperature is a field of each request.
     return (
         ("--host", HOST),
-        ("--batch-size", str(load.batch_size)),
+        ("--batch-size", str(config.batch_size)),
         ("--embedding",),
     )
 
 
 def _llama_server(
-    settings: Settings, model: Model, host: Host, load: ContextConfig, flags: frozenset[str]
+    settings: Settings, model: Model, host: Host, config: ContextConfig, flags: frozenset[str]
 ) -> Options:
     return (
         ("--host", LOOPBACK),
-        *_llama_cpp(settings, model, load),
-        ("--parallel", str(load.slots)),
-        ("--kv-unified",) if _shares_cache(load, flags) else ("--no-kv-unified",),
-        (_CAP, str(load.context_size)),
-        ("--cache-ram", str(prompt_cache_mib(model.header, load))),
+        *_llama_cpp(settings, model, config),
+        ("--parallel", str(config.slots)),
+        ("--kv-unified",) if _shares_cache(config, flags) else ("--no-kv-unified",),
+        (_CAP, str(config.context_size)),
+        ("--cache-ram", str(prompt_cache_mib(model.header, config))),
         *((("--no-mmap",),) if _is_repacked(model, host) else ()),
-        ("--ubatch-size", str(load.batch_size)),
+        ("--ubatch-size", str(config.batch_size)),
         ("--embedding",),
         ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
         ("--no-webui",),
@@ -207,23 +207,23 @@ def _llama_server(
     )
 
 
-def _shares_cache(load: ContextConfig, flags: frozenset[str]) -> bool:
+def _shares_cache(config: ContextConfig, flags: frozenset[str]) -> bool:
     """Whether all slots have one cache, which is right wherever a slot cannot take more of it than its share.
 
     With a cache for each, llama.cpp cuts texts of unequal length into pieces and pools each piece alone: the
     vectors of a list are wrong, unless it is the last token's that counts.
     """
-    takes_whole_texts = load.batch_size >= load.context_size
+    takes_whole_texts = config.batch_size >= config.context_size
     return _CAP in flags or takes_whole_texts
 
 
-def _embedded(settings: Settings, model: Model, host: Host, load: ContextConfig) -> Options:
+def _embedded(settings: Settings, model: Model, host: Host, config: ContextConfig) -> Options:
     return (
-        *_llama_cpp(settings, model, load),
-        ("--n-parallel", str(load.slots)),
+        *_llama_cpp(settings, model, config),
+        ("--n-parallel", str(config.slots)),
         ("--kv-unified",),
-        (_CAP, str(load.context_size)),
-        ("--cache-ram-mib", str(prompt_cache_mib(model.header, load))),
+        (_CAP, str(config.context_size)),
+        ("--cache-ram-mib", str(prompt_cache_mib(model.header, config))),
         *((("--load-mode", "none"),) if _is_repacked(model, host) else ()),
     )
 
@@ -237,7 +237,7 @@ def _is_repacked(model: Model, host: Host) -> bool:
     return not host.apple_silicon and model.header.quantization.startswith(_REARRANGED)
 
 
-def _llama_cpp(settings: Settings, model: Model, load: ContextConfig) -> Options:
+def _llama_cpp(settings: Settings, model: Model, config: ContextConfig) -> Options:
     pooling = missing_pooling(settings, model)
     told = (("--pooling", pooling.value),) if pooling else ()
-    return (("--alias", model.id), ("--batch-size", str(load.batch_size)), *told)
+    return (("--alias", model.id), ("--batch-size", str(config.batch_size)), *told)

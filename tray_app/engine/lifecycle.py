@@ -158,105 +158,105 @@ class EngineFsm:
 Outcome = tuple[EngineFsm, tuple[Effect, ...]]
 
 
-def step(machine: EngineFsm, event: Event, now_s: float) -> Outcome:
+def step(fsm: EngineFsm, event: Event, now_s: float) -> Outcome:
     """The machine after an event at a moment of a clock that only moves forward, and what to do."""
     match event:
         case Ensure(plan):
-            return _ensure(machine, plan)
+            return _ensure(fsm, plan)
         case Stop():
-            return _stop(machine)
-        case _ if event.run == machine.run:
-            return _happened(machine, event, now_s)
+            return _stop(fsm)
+        case _ if event.run == fsm.run:
+            return _happened(fsm, event, now_s)
         case _:
-            return machine, ()
+            return fsm, ()
 
 
-def _happened(machine: EngineFsm, event: Spawned | Answered | Exited | Due, now_s: float) -> Outcome:
+def _happened(fsm: EngineFsm, event: Spawned | Answered | Exited | Due, now_s: float) -> Outcome:
     match event:
-        case Spawned() if machine.state is State.STARTING:
-            return replace(machine, state=State.LOADING), ()
-        case Answered() if machine.state is State.LOADING:
-            return replace(machine, state=State.READY, ready_since_s=now_s, failure=None), ()
+        case Spawned() if fsm.state is State.STARTING:
+            return replace(fsm, state=State.LOADING), ()
+        case Answered() if fsm.state is State.LOADING:
+            return replace(fsm, state=State.READY, ready_since_s=now_s, failure=None), ()
         case Exited(failure=failure):
-            return _exited(machine, failure, now_s)
+            return _exited(fsm, failure, now_s)
         case Due():
-            return _due(machine, now_s)
+            return _due(fsm, now_s)
         case _:
-            return machine, ()
+            return fsm, ()
 
 
-def _ensure(machine: EngineFsm, plan: Plan) -> Outcome:
-    match machine.state:
+def _ensure(fsm: EngineFsm, plan: Plan) -> Outcome:
+    match fsm.state:
         case State.STOPPED | State.FAILED | State.WAITING:  # whoever has a plan has seen the model
-            return _spawn(machine, plan)
-        case State.BACKOFF if plan != machine.plan:
-            return _spawn(machine, plan)
+            return _spawn(fsm, plan)
+        case State.BACKOFF if plan != fsm.plan:
+            return _spawn(fsm, plan)
         case State.STOPPING:
-            return replace(machine, plan=plan), ()
-        case State.STARTING | State.LOADING | State.READY if plan != machine.plan:
-            return _end(machine, plan)
+            return replace(fsm, plan=plan), ()
+        case State.STARTING | State.LOADING | State.READY if plan != fsm.plan:
+            return _end(fsm, plan)
         case _:
-            return machine, ()
+            return fsm, ()
 
 
-def _stop(machine: EngineFsm) -> Outcome:
-    match machine.state:
+def _stop(fsm: EngineFsm) -> Outcome:
+    match fsm.state:
         case State.STARTING | State.LOADING | State.READY:
-            return _end(machine, None)
+            return _end(fsm, None)
         case State.STOPPING:
-            return replace(machine, plan=None), ()
+            return replace(fsm, plan=None), ()
         case _:
-            return _stopped(machine), ()
+            return _stopped(fsm), ()
 
 
-def _exited(machine: EngineFsm, failure: Failure, now_s: float) -> Outcome:
-    match machine.state:
+def _exited(fsm: EngineFsm, failure: Failure, now_s: float) -> Outcome:
+    match fsm.state:
         case State.STOPPING:
-            return _spawn(machine, machine.plan) if machine.plan else (_stopped(machine), ())
+            return _spawn(fsm, fsm.plan) if fsm.plan else (_stopped(fsm), ())
         case State.STARTING | State.LOADING | State.READY:
-            return _recover(machine, failure, now_s)
+            return _recover(fsm, failure, now_s)
         case _:
-            return machine, ()
+            return fsm, ()
 
 
-def _due(machine: EngineFsm, now_s: float) -> Outcome:
-    match machine.state:
+def _due(fsm: EngineFsm, now_s: float) -> Outcome:
+    match fsm.state:
         case State.STOPPING:
-            return machine, (Kill(machine.run),)
-        case State.BACKOFF if machine.plan:
-            restarts_s = (*machine.restarts_s, now_s)
-            return _spawn(machine, machine.plan, restarts_s, machine.failure)
-        case State.WAITING if machine.plan:
-            return _spawn(machine, machine.plan, machine.restarts_s, machine.failure)
+            return fsm, (Kill(fsm.run),)
+        case State.BACKOFF if fsm.plan:
+            restarts_s = (*fsm.restarts_s, now_s)
+            return _spawn(fsm, fsm.plan, restarts_s, fsm.failure)
+        case State.WAITING if fsm.plan:
+            return _spawn(fsm, fsm.plan, fsm.restarts_s, fsm.failure)
         case _:
-            return machine, ()
+            return fsm, ()
 
 
-def _recover(machine: EngineFsm, failure: Failure, now_s: float) -> Outcome:
-    policy = machine.policy
-    was_steady = machine.state is State.READY and now_s - machine.ready_since_s >= policy.steady_s
-    recent_s = () if was_steady else tuple(at for at in machine.restarts_s if now_s - at < policy.window_s)
-    after = replace(machine, restarts_s=recent_s, failure=failure)
+def _recover(fsm: EngineFsm, failure: Failure, now_s: float) -> Outcome:
+    policy = fsm.policy
+    was_steady = fsm.state is State.READY and now_s - fsm.ready_since_s >= policy.steady_s
+    recent_s = () if was_steady else tuple(at for at in fsm.restarts_s if now_s - at < policy.window_s)
+    after = replace(fsm, restarts_s=recent_s, failure=failure)
     if failure.absent:
-        return replace(after, state=State.WAITING), (Await(machine.run, failure.absent),)
+        return replace(after, state=State.WAITING), (Await(fsm.run, failure.absent),)
     if failure.permanent or len(recent_s) >= len(policy.restart_delays_s):
         return replace(after, state=State.FAILED), ()
     delay_s = policy.jitter(policy.restart_delays_s[len(recent_s)])
-    return replace(after, state=State.BACKOFF), (WakeLater(machine.run, delay_s),)
+    return replace(after, state=State.BACKOFF), (WakeLater(fsm.run, delay_s),)
 
 
 def _spawn(
-    machine: EngineFsm, plan: Plan, restarts_s: tuple[float, ...] = (), failure: Failure | None = None
+    fsm: EngineFsm, plan: Plan, restarts_s: tuple[float, ...] = (), failure: Failure | None = None
 ) -> Outcome:
-    run = machine.run + 1
-    after = replace(machine, state=State.STARTING, run=run, plan=plan, restarts_s=restarts_s, failure=failure)
+    run = fsm.run + 1
+    after = replace(fsm, state=State.STARTING, run=run, plan=plan, restarts_s=restarts_s, failure=failure)
     return after, (Spawn(run, plan),)
 
 
-def _end(machine: EngineFsm, then: Plan | None) -> Outcome:
-    after = replace(machine, state=State.STOPPING, plan=then)
-    return after, (Terminate(machine.run), WakeLater(machine.run, machine.policy.grace_s))
+def _end(fsm: EngineFsm, then: Plan | None) -> Outcome:
+    after = replace(fsm, state=State.STOPPING, plan=then)
+    return after, (Terminate(fsm.run), WakeLater(fsm.run, fsm.policy.grace_s))
 
 
-def _stopped(machine: EngineFsm) -> EngineFsm:
-    return EngineFsm(policy=machine.policy, run=machine.run)
+def _stopped(fsm: EngineFsm) -> EngineFsm:
+    return EngineFsm(policy=fsm.policy, run=fsm.run)

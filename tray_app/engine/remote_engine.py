@@ -69,12 +69,12 @@ class RemoteRun:
         self._report: Callable[[Event], None]
 
     def watch(
-        self, report: Callable[[Event], None], clock: Callable[[], float], patience: HealthCheckTimeouts
+        self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
         """Start the thread; it ends with the run, at the latest when its question has timed out."""
         self._report = report
         threading.Thread(
-            target=self._ask_on, args=(clock, patience), name=f"engine-{self.number}-remote", daemon=True
+            target=self._ask_on, args=(clock, timeouts), name=f"engine-{self.number}-remote", daemon=True
         ).start()
 
     def terminate(self) -> None:
@@ -85,10 +85,10 @@ class RemoteRun:
         """As `terminate`."""
         self._end(_STOPPED)
 
-    def check(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
+    def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
         """Nothing: it is asked all the time, and its hangs are not ours to mend."""
 
-    def _ask_on(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
+    def _ask_on(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
         began_s, misses = clock(), 0
         while not self._ended.is_set():
             try:
@@ -98,15 +98,15 @@ class RemoteRun:
             except OSError as exc:
                 misses += 1
                 self._output.add(f"{self._plan.url} does not answer: {_reason(exc)}")
-                if misses >= _MISSES if self.models else clock() - began_s >= patience.remote_limit_s:
+                if misses >= _MISSES if self.models else clock() - began_s >= timeouts.remote_limit_s:
                     self._end(_unreachable(self._plan, exc))
-                self._ended.wait(patience.remote_again_s)
+                self._ended.wait(timeouts.remote_again_s)
             else:
                 misses = 0
                 if not self.models:
                     self.models = models
                     self._report(Answered(self.number))
-                self._ended.wait(patience.remote_every_s)
+                self._ended.wait(timeouts.remote_every_s)
 
     def _end(self, why: Failure) -> None:
         self._ended.set()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.engine.kinds import EngineKind, choose_engine
-from tray_app.engine.sizing import load_of, room_for
+from tray_app.engine.sizing import context_config, memory_budget
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model
@@ -54,9 +54,9 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     """Everything that can be said of a model before it is started or even downloaded."""
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
-    room = room_for(kind, host, choice.engine.devices if choice.engine else None)
-    load = load_of(settings, model, kind, room)
-    verdict = judge(model.header, model.size_bytes, load, room)
+    budget = memory_budget(kind, host, choice.engine.devices if choice.engine else None)
+    config = context_config(settings, model, kind, budget)
+    verdict = judge(model.header, model.size_bytes, config, budget)
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)
 
 

@@ -102,12 +102,12 @@ class EngineRun:
         self.child.kill()
 
     def watch(
-        self, report: Callable[[Event], None], clock: Callable[[], float], patience: HealthCheckTimeouts
+        self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
         """Start the threads; they end with the process. `OSError` if there can be none: then it is ended."""
         try:
             reader = self._thread("output", self._read)
-            self._thread("probe", lambda: self._await_answer(report, clock, patience))
+            self._thread("probe", lambda: self._await_answer(report, clock, timeouts))
             self._thread("exit", lambda: self._await_exit(reader, report))
         except RuntimeError as exc:
             self._ended.set()
@@ -115,10 +115,10 @@ class EngineRun:
             self.child.wait()
             raise OSError(errno.EAGAIN, str(exc)) from exc
 
-    def check(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
+    def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
         """Find out whether the engine hangs, and end it if so. For one caller, which does not wait."""
         if self._check is None or not self._check.is_alive():
-            self._check = self._thread("check", lambda: self._find_out(clock, patience))
+            self._check = self._thread("check", lambda: self._find_out(clock, timeouts))
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.number}-{what}", daemon=True)
@@ -140,12 +140,12 @@ class EngineRun:
         report(Exited(self.number, failure))
 
     def _await_answer(
-        self, report: Callable[[Event], None], clock: Callable[[], float], patience: HealthCheckTimeouts
+        self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
-        quiet = QuietWatch(patience.quiet_limit_s, clock())
+        quiet = QuietWatch(timeouts.quiet_limit_s, clock())
         load = LoadWatch(self._allowance, clock())
-        look_at_s = clock() + patience.look_every_s
-        while not self._ended.wait(patience.ask_every_s):
+        look_at_s = clock() + timeouts.look_every_s
+        while not self._ended.wait(timeouts.ask_every_s):
             try:
                 if gives_answer(self._question, self.address):
                     self._report_answer(report)
@@ -155,13 +155,13 @@ class EngineRun:
                 return
             now_s = clock()
             if now_s >= look_at_s:
-                look_at_s = now_s + patience.look_every_s
+                look_at_s = now_s + timeouts.look_every_s
                 used = self._used()
                 if reason := load.excess(used, self._output.count, now_s):
                     self._end(beyond_allowance(reason))
                     return
                 if quiet.exceeded(used, self._output.count, now_s):
-                    self._end(hung(patience.quiet_limit_s))
+                    self._end(hung(timeouts.quiet_limit_s))
                     return
 
     def _report_answer(self, report: Callable[[Event], None]) -> None:
@@ -171,37 +171,37 @@ class EngineRun:
         else:
             self._end(port_taken())
 
-    def _find_out(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
-        if self._is_there(clock, patience) and self._kind is not EngineKind.POWERINFER:
-            self._end_if_spinning(clock, patience)
+    def _find_out(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
+        if self._is_there(clock, timeouts) and self._kind is not EngineKind.POWERINFER:
+            self._end_if_spinning(clock, timeouts)
 
-    def _is_there(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> bool:
+    def _is_there(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> bool:
         """Wait for a sign of life; if there is none, the engine is ended."""
-        watch = QuietWatch(patience.hang_limit_s, clock(), self._used(), self._output.count)
-        while not gives_sign(self._question, self._kind, self.address, patience.probe_timeout_s):
+        watch = QuietWatch(timeouts.hang_limit_s, clock(), self._used(), self._output.count)
+        while not gives_sign(self._question, self._kind, self.address, timeouts.probe_timeout_s):
             if not watch.watched_s:
                 _logger.warning("Run %d does not answer", self.number)
             quiet = watch.exceeded(self._used(), self._output.count, clock())
             lost = will_not_recover(self._output.since(self._first_line))
-            limit_s = patience.hang_limit_s if lost else patience.slow_limit_s
+            limit_s = timeouts.hang_limit_s if lost else timeouts.slow_limit_s
             if quiet or watch.watched_s >= limit_s:
                 self._end(hung(watch.watched_s))
                 return False
-            if self._ended.wait(patience.ask_every_s):
+            if self._ended.wait(timeouts.ask_every_s):
                 return False
         return True
 
-    def _end_if_spinning(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
+    def _end_if_spinning(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
         """End a llama.cpp that computes and computes, and works on nothing: it will not come to a request."""
-        tasks = last_tasks(self.address, patience.probe_timeout_s)
-        watch = SpinWatch(patience.spin_limit_s, clock(), self._used())
-        while tasks is not None and not self._ended.wait(patience.look_every_s):
+        tasks = last_tasks(self.address, timeouts.probe_timeout_s)
+        watch = SpinWatch(timeouts.spin_limit_s, clock(), self._used())
+        while tasks is not None and not self._ended.wait(timeouts.look_every_s):
             if not watch.look(self._used(), clock()):
                 return
             if watch.exceeded:
                 self._end(burdened(watch.spun_s))
                 return
-            if last_tasks(self.address, patience.probe_timeout_s) != tasks:
+            if last_tasks(self.address, timeouts.probe_timeout_s) != tasks:
                 return  # it works on others
 
     def _used(self) -> ProcessUsage:

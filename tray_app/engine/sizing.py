@@ -64,33 +64,37 @@ def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
     return model.header.purpose
 
 
-def load_of(settings: Settings, model: Model, kind: EngineKind, room: MemoryBudget) -> ContextConfig:
+def context_config(settings: Settings, model: Model, kind: EngineKind, budget: MemoryBudget) -> ContextConfig:
     """What an engine of this kind is asked to hold: contexts, slots and batch, as memory allows.
 
     A context of `auto` is settled first, with one slot; then there are as many slots as fit comfortably.
     """
-    load = _first_that_fits(tuple(_loads(settings, model, kind)), model, room)
+    config = _first_that_fits(tuple(_context_configs(settings, model, kind)), model, budget)
     if kind is EngineKind.POWERINFER:
-        return load
-    load = _with_slots(settings, model, load, room)
-    return _in_equal_shares(load) if pooling_of(settings, model) is Pooling.MEAN else load
+        return config
+    config = _with_slots(settings, model, config, budget)
+    return _in_equal_shares(config) if pooling_of(settings, model) is Pooling.MEAN else config
 
 
-def _with_slots(settings: Settings, model: Model, load: ContextConfig, room: MemoryBudget) -> ContextConfig:
+def _with_slots(
+    settings: Settings, model: Model, config: ContextConfig, budget: MemoryBudget
+) -> ContextConfig:
     """The same with as many slots as a person asks for, or else as fit."""
     wanted = _given_slots(settings)
     if _is_cut_wrongly(settings, model):
         # All of what is worked on at once in one batch; by itself the app then works on one text at a time.
-        return replace(load.with_slots(wanted or 1), batch_size=load.batch_size * (wanted or 1))
+        return replace(config.with_slots(wanted or 1), batch_size=config.batch_size * (wanted or 1))
     if wanted:
-        return load.with_slots(wanted)
+        return config.with_slots(wanted)
     for slots in range(MOST_SLOTS, 1, -1):
-        if fit_of(model.header, model.size_bytes, load.with_slots(slots), room) is Fit.FITS:
-            return load.with_slots(slots)
-    return load
+        if fit_of(model.header, model.size_bytes, config.with_slots(slots), budget) is Fit.FITS:
+            return config.with_slots(slots)
+    return config
 
 
-def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> MemoryBudget:
+def memory_budget(
+    kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None
+) -> MemoryBudget:
     """The memory that an engine of this kind can use. `devices` are the cards that it says it can use.
 
     PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
@@ -106,7 +110,7 @@ def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | N
     )
 
 
-def _loads(settings: Settings, model: Model, kind: EngineKind) -> Iterator[ContextConfig]:
+def _context_configs(settings: Settings, model: Model, kind: EngineKind) -> Iterator[ContextConfig]:
     """With one slot: that of the settings, or those that `auto` may come to, the largest first."""
     wishes = AUTOMATIC_CONTEXTS if settings.ctx_size == AUTO else (settings.ctx_size,)
     trained = model.header.context_length
@@ -135,23 +139,25 @@ def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
     return last and _needs_whole_text(settings, model) and not model.header.encoder
 
 
-def _in_equal_shares(load: ContextConfig) -> ContextConfig:
+def _in_equal_shares(config: ContextConfig) -> ContextConfig:
     """The same with a batch that all slots can share alike: llama.cpp tries that at its start, and where a
     mean is computed it dies of a batch that does not come out even.
     """
-    return replace(load, batch_size=-(-load.batch_size // load.slots) * load.slots)
+    return replace(config, batch_size=-(-config.batch_size // config.slots) * config.slots)
 
 
-def _first_that_fits(loads: tuple[ContextConfig, ...], model: Model, room: MemoryBudget) -> ContextConfig:
+def _first_that_fits(configs: tuple[ContextConfig, ...], model: Model, budget: MemoryBudget) -> ContextConfig:
     """The largest that fits comfortably, if it is no small one; else the largest that fits; else the last."""
 
-    def fit(load: ContextConfig) -> Fit:
-        return fit_of(model.header, model.size_bytes, load, room)
+    def fit(config: ContextConfig) -> Fit:
+        return fit_of(model.header, model.size_bytes, config, budget)
 
-    least = min(_LEAST_COMFORTABLE, loads[0].context_size)
-    comfortable = (load for load in loads if load.context_size >= least and fit(load) is Fit.FITS)
-    possible = (load for load in loads if load.context_size <= least and fit(load) is not Fit.TOO_LARGE)
-    return next(comfortable, None) or next(possible, loads[-1])
+    least = min(_LEAST_COMFORTABLE, configs[0].context_size)
+    comfortable = (config for config in configs if config.context_size >= least and fit(config) is Fit.FITS)
+    possible = (
+        config for config in configs if config.context_size <= least and fit(config) is not Fit.TOO_LARGE
+    )
+    return next(comfortable, None) or next(possible, configs[-1])
 
 
 def _given_slots(settings: Settings) -> int | None:

@@ -113,7 +113,7 @@ class Timing:
     """Every clock and delay of a supervisor."""
 
     policy: RestartPolicy = field(default_factory=lambda: RestartPolicy(jitter=_spread))
-    patience: HealthCheckTimeouts = field(default_factory=HealthCheckTimeouts)
+    timeouts: HealthCheckTimeouts = field(default_factory=HealthCheckTimeouts)
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = wall_clock_s
     look_for_sleep_s: float = 10.0
@@ -148,7 +148,7 @@ class Supervisor:
         self._environ = engine_environment()
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
-        self._machine = EngineFsm(self._timing.policy)
+        self._fsm = EngineFsm(self._timing.policy)
         self._run: EngineRun | RemoteRun | None = None
         self._record: Path | None = None
         self._folder: RunFolder | None = None
@@ -222,7 +222,7 @@ class Supervisor:
             for pid in runrecord.reap(self._state_dir):
                 _logger.warning("Ended process %d, left over from an earlier start", pid)
             runfolder.sweep(self._state_dir / _RUN_FOLDERS)
-            while not (self._closing and self._machine.state is State.STOPPED):
+            while not (self._closing and self._fsm.state is State.STOPPED):
                 self._take(self._next())
         except Exception as exc:
             _logger.exception("The supervisor cannot go on")
@@ -247,15 +247,15 @@ class Supervisor:
 
     def _time_to_wake_s(self) -> float | None:
         limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
-        if self._machine.state is State.READY:
+        if self._fsm.state is State.READY:
             limits_s.append(self._timing.look_for_sleep_s)
         return min(limits_s, default=None)
 
     def _look_for_sleep(self) -> None:
         """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
-        if self._sleep.has_slept() and self._machine.state is State.READY and self._run:
+        if self._sleep.has_slept() and self._fsm.state is State.READY and self._run:
             _logger.info("The machine has slept: is run %d still there?", self._run.number)
-            self._run.check(self._timing.clock, self._timing.patience)
+            self._run.check(self._timing.clock, self._timing.timeouts)
 
     def _take(self, request: Event | _Close | _Check) -> None:
         asked = isinstance(request, Ensure | Stop | _Close | _Check)
@@ -273,14 +273,14 @@ class Supervisor:
                 self._moved.notify_all()
 
     def _check(self, run: int) -> None:
-        if self._run and self._run.number == run and self._machine.state is State.READY:
-            self._run.check(self._timing.clock, self._timing.patience)
+        if self._run and self._run.number == run and self._fsm.state is State.READY:
+            self._run.check(self._timing.clock, self._timing.timeouts)
 
     def _advance(self, event: Event) -> None:
         if isinstance(event, Exited) and self._run and event.run == self._run.number:
             self._forget_run()
-        self._machine, effects = step(self._machine, event, self._timing.clock())
-        if self._return and self._machine.state is not State.WAITING:
+        self._fsm, effects = step(self._fsm, event, self._timing.clock())
+        if self._return and self._fsm.state is not State.WAITING:
             self._return.cancel()
             self._return = None
         self._publish(self._current_snapshot())
@@ -302,14 +302,14 @@ class Supervisor:
                     f"engine-{number}-return",
                     path,
                     lambda: self._inbox.put(Due(number)),
-                    self._timing.patience.return_look_s,
+                    self._timing.timeouts.return_look_s,
                 )
 
     def _spawn(self, number: int, plan: Plan) -> Event:
         if isinstance(plan, RemotePlan):
             self._output.add(f"[run {number}] {plan.url}")
             self._run = RemoteRun(number, plan, self._output)
-            self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
+            self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
             return Spawned(number)
         return self._launch(number, plan)
 
@@ -322,7 +322,7 @@ class Supervisor:
             child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
             self._record = self._remember(child, address.port)
             self._run = EngineRun(number, plan, address, child, self._output)
-            self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
+            self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
@@ -357,19 +357,19 @@ class Supervisor:
             self._folder = None
 
     def _current_snapshot(self) -> EngineSnapshot:
-        machine, before = self._machine, self._snapshot
+        fsm, before = self._fsm, self._snapshot
         return EngineSnapshot(
-            state=machine.state,
-            plan=machine.plan,
-            run=machine.run,
+            state=fsm.state,
+            plan=fsm.plan,
+            run=fsm.run,
             address=self._run.address if self._run else None,
             pid=self._run.pid if self._run else None,
-            since_s=before.since_s if machine.state is before.state else time.time(),
-            restarts=len(machine.restarts_s),
-            failure=machine.failure.error if machine.failure else None,
+            since_s=before.since_s if fsm.state is before.state else time.time(),
+            restarts=len(fsm.restarts_s),
+            failure=fsm.failure.error if fsm.failure else None,
             log=(),
-            models=self._run.models if self._run and machine.state is State.READY else (),
-            gave_up=machine.state is State.FAILED and not (machine.failure and machine.failure.permanent),
+            models=self._run.models if self._run and fsm.state is State.READY else (),
+            gave_up=fsm.state is State.FAILED and not (fsm.failure and fsm.failure.permanent),
         )
 
     def _publish(self, snapshot: EngineSnapshot) -> None:

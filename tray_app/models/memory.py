@@ -110,8 +110,8 @@ class Verdict:
     """Whether a model fits, and what would."""
 
     fit: Fit
-    need: MemoryEstimate
-    room: MemoryBudget
+    estimate: MemoryEstimate
+    budget: MemoryBudget
     context_size: int
     slots: int
     """Requests that are worked on at once."""
@@ -121,7 +121,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict for people, in one line."""
-        need, usable = _memory_text(self.need.total_bytes), _memory_text(self.room.usable_bytes)
+        need, usable = _memory_text(self.estimate.total_bytes), _memory_text(self.budget.usable_bytes)
         if self.fit is not Fit.TOO_LARGE:
             return f"{self.fit}: {need} of {usable} that can be used"
         if self.better_context:
@@ -130,94 +130,94 @@ class Verdict:
                 f"and {usable} can be used; try context {self.better_context}"
             )
         why = f"it needs {need}"
-        if self.need.weights_bytes > self.room.usable_bytes:
-            why = f"its weights alone take {_memory_text(self.need.weights_bytes)}"
+        if self.estimate.weights_bytes > self.budget.usable_bytes:
+            why = f"its weights alone take {_memory_text(self.estimate.weights_bytes)}"
         return f"does not fit, because {why}, and {usable} can be used; try a smaller quantization or model"
 
 
-def estimate(header: ModelHeader, weights_bytes: int, load: ContextConfig) -> MemoryEstimate:
+def estimate_memory(header: ModelHeader, weights_bytes: int, config: ContextConfig) -> MemoryEstimate:
     """What an engine takes for a model of `weights_bytes` (all its files together).
 
     What the header does not tell counts as nothing: the weights, by far the most, are always known.
     """
     return MemoryEstimate(
         weights_bytes,
-        _cache_bytes(header, load),
-        _compute_bytes(header, load),
-        _output_bytes(header, load),
-        _PYTHON_BYTES if load.fused_attention else _NATIVE_BYTES,
-        prompt_cache_mib(header, load) * MIB if load.fused_attention else 0,
+        _cache_bytes(header, config),
+        _compute_bytes(header, config),
+        _output_bytes(header, config),
+        _PYTHON_BYTES if config.fused_attention else _NATIVE_BYTES,
+        prompt_cache_mib(header, config) * MIB if config.fused_attention else 0,
     )
 
 
-def prompt_cache_mib(header: ModelHeader, load: ContextConfig) -> int:
+def prompt_cache_mib(header: ModelHeader, config: ContextConfig) -> int:
     """What llama.cpp may keep of earlier prompts: as much as of the present ones, within reason.
 
     The engine is told so; by itself it would keep up to 8 GiB.
     """
-    return min(_MOST_KEPT_MIB, -(-_cache_bytes(header, load) // MIB))
+    return min(_MOST_KEPT_MIB, -(-_cache_bytes(header, config) // MIB))
 
 
-def judge(header: ModelHeader, weights_bytes: int, load: ContextConfig, room: MemoryBudget) -> Verdict:
+def judge(header: ModelHeader, weights_bytes: int, config: ContextConfig, budget: MemoryBudget) -> Verdict:
     """Whether the model fits, and with which smaller context it would."""
-    need = estimate(header, weights_bytes, load)
-    fit = _fit(need, room)
-    better = _better_context(header, weights_bytes, load, room) if fit is Fit.TOO_LARGE else None
-    return Verdict(fit, need, room, load.context_size, load.slots, better)
+    estimate = estimate_memory(header, weights_bytes, config)
+    fit = _fit(estimate, budget)
+    better = _better_context(header, weights_bytes, config, budget) if fit is Fit.TOO_LARGE else None
+    return Verdict(fit, estimate, budget, config.context_size, config.slots, better)
 
 
-def fit_of(header: ModelHeader, weights_bytes: int, load: ContextConfig, room: MemoryBudget) -> Fit:
+def fit_of(header: ModelHeader, weights_bytes: int, config: ContextConfig, budget: MemoryBudget) -> Fit:
     """Whether the model fits with this load."""
-    return _fit(estimate(header, weights_bytes, load), room)
+    return _fit(estimate_memory(header, weights_bytes, config), budget)
 
 
-def _fit(need: MemoryEstimate, room: MemoryBudget) -> Fit:
-    if need.total_bytes > room.usable_bytes:
+def _fit(estimate: MemoryEstimate, budget: MemoryBudget) -> Fit:
+    if estimate.total_bytes > budget.usable_bytes:
         return Fit.TOO_LARGE
-    return Fit.TIGHT if need.total_bytes > _TIGHT_SHARE * room.usable_bytes else Fit.FITS
+    return Fit.TIGHT if estimate.total_bytes > _TIGHT_SHARE * budget.usable_bytes else Fit.FITS
 
 
 def _better_context(
-    header: ModelHeader, weights_bytes: int, load: ContextConfig, room: MemoryBudget
+    header: ModelHeader, weights_bytes: int, config: ContextConfig, budget: MemoryBudget
 ) -> int | None:
     size = SMALLEST_CONTEXT
     best = None
-    while size < load.context_size:
-        smaller = replace(load, context_size=size, batch_size=min(load.batch_size, size))
-        if fit_of(header, weights_bytes, smaller, room) is not Fit.TOO_LARGE:
+    while size < config.context_size:
+        smaller = replace(config, context_size=size, batch_size=min(config.batch_size, size))
+        if fit_of(header, weights_bytes, smaller, budget) is not Fit.TOO_LARGE:
             best = size
         size *= 2
     return best
 
 
-def _cache_bytes(header: ModelHeader, load: ContextConfig) -> int:
+def _cache_bytes(header: ModelHeader, config: ContextConfig) -> int:
     """Layers that look only at the last tokens (a sliding window) need less; this is the upper bound."""
     if header.encoder or header.heads is None:
         return 0
-    tokens = -(-load.all_contexts_size // _CACHE_STEP) * _CACHE_STEP
+    tokens = -(-config.all_contexts_size // _CACHE_STEP) * _CACHE_STEP
     numbers = header.heads.kv_in_all_layers * (header.heads.key_length + header.heads.value_length)
     return tokens * numbers * _CACHE_NUMBER_BYTES
 
 
-def _compute_bytes(header: ModelHeader, load: ContextConfig) -> int:
+def _compute_bytes(header: ModelHeader, config: ContextConfig) -> int:
     """The largest of the steps of a batch, since each takes the place of the one before it."""
-    gates = _PLAIN if header.architecture == "bert" else _GATED if load.fused_attention else _GATED_UNFUSED
+    gates = _PLAIN if header.architecture == "bert" else _GATED if config.fused_attention else _GATED_UNFUSED
     widest = (header.feed_forward_length or 0) * max(1, header.experts_used or 1) * gates
     if not header.encoder:
         widest = max(widest, header.vocabulary_size or 0)  # a score for each token that could follow
     mask_number_bytes = 2
-    if not load.fused_attention:
+    if not config.fused_attention:
         mask_number_bytes = _NUMBER_BYTES
-        widest = max(widest, load.context_size * (header.heads.query if header.heads else 0))
+        widest = max(widest, config.context_size * (header.heads.query if header.heads else 0))
     residuals = _RESIDUALS * (header.embedding_length or 0)
-    mask_bytes = load.all_contexts_size * load.batch_size * mask_number_bytes
-    return load.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
+    mask_bytes = config.all_contexts_size * config.batch_size * mask_number_bytes
+    return config.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
 
 
-def _output_bytes(header: ModelHeader, load: ContextConfig) -> int:
+def _output_bytes(header: ModelHeader, config: ContextConfig) -> int:
     """Serving embeddings, both keep the scores of each token, also of those that nobody wants."""
     numbers = (header.vocabulary_size or 0) + (header.embedding_length or 0)
-    return load.batch_size * numbers * _NUMBER_BYTES
+    return config.batch_size * numbers * _NUMBER_BYTES
 
 
 def _memory_text(size_bytes: int) -> str:

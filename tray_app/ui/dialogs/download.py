@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout
 
-from tray_app.ui.presenters.download_preview import prospect_facts
+from tray_app.ui.presenters.download_preview import preview_facts
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
 
@@ -49,12 +49,14 @@ class DownloadDialog(QDialog):
         column.addStretch()
         column.addWidget(self.buttons)
         self.resize(_WIDTH, self.sizeHint().height())
-        self._forget = bridge.run(lambda: bridge.app.models.prospect(reference), self._show, self._fail)
+        self._forget = bridge.run(
+            lambda: bridge.app.models.preview_download(reference), self._show, self._fail
+        )
         self.finished.connect(lambda _: self._forget())
 
-    def _show(self, prospect: DownloadPreview) -> None:
+    def _show(self, preview: DownloadPreview) -> None:
         self.waiting.hide()
-        for label, text in prospect_facts(prospect, tr):
+        for label, text in preview_facts(preview, tr):
             value = text_label(text)
             value.setAlignment(Qt.AlignmentFlag.AlignTop)
             self.facts.addRow(label, value)

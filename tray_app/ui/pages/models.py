@@ -49,7 +49,7 @@ class ModelsPage(QWidget):
         self._wanted_key = ""
         self._looking = self._look_again = False
         self.card = MessageCard()
-        self.deeds = ModelController(bridge, self.card, self)
+        self.controller = ModelController(bridge, self.card, self)
         self.folder_card = MessageCard()
         self.first_steps = FirstSteps()
         self._model = ModelTable()
@@ -86,8 +86,8 @@ class ModelsPage(QWidget):
     def take_over(self, old: ModelsPage) -> None:
         """The same address, the same model; work on files goes on, and is shown here."""
         self.source.setText(old.source.text())
-        self.deeds.take_over(old.deeds)
-        self.deeds.works.changed.connect(self._fill)
+        self.controller.take_over(old.controller)
+        self.controller.works.changed.connect(self._fill)
         if row := old._selected():
             self._wanted_key = row.key
 
@@ -97,22 +97,22 @@ class ModelsPage(QWidget):
             self.source.setText(address_in(source))
             self.source.setFocus()
         else:
-            self.deeds.import_files([Path(source)])
+            self.controller.import_files([Path(source)])
 
     def act(self, action: ModelAction) -> None:
         """Do something with the selected model."""
         row = self._selected()
         if row and action in row.actions:
-            self.deeds.do(action, row)
+            self.controller.do(action, row)
 
     def _connect(self) -> None:
         self.setAcceptDrops(True)
         self.table.selectionModel().selectionChanged.connect(self._show_selection)
         self.menu.wanted.connect(self.act)
         self.first_steps.chosen.connect(self._take_first_step)
-        self.deeds.works.changed.connect(self._fill)
-        self.deeds.expected.connect(self._expect)
-        self.deeds.folder_changed.connect(self._refresh_facts)
+        self.controller.works.changed.connect(self._fill)
+        self.controller.expected.connect(self._expect)
+        self.controller.folder_changed.connect(self._refresh_facts)
         self.import_button.clicked.connect(self._choose_files)
         self.source.returnPressed.connect(self._download_source)
         self.source.textChanged.connect(lambda text: self.fetch_button.setEnabled(bool(text.strip())))
@@ -195,7 +195,7 @@ class ModelsPage(QWidget):
 
     def _fill(self) -> None:
         selected = self._selected()
-        rows = model_rows(self._settled, self._bridge.status.downloads, self.deeds.works.current, tr)
+        rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.works.current, tr)
         anew = self._model.show_rows(rows)
         keys = [row.key for row in rows]
         if self._wanted_key in keys:
@@ -220,7 +220,7 @@ class ModelsPage(QWidget):
     def _take(self, data: QMimeData) -> None:
         """What was dropped here or pasted."""
         if files := _files_in(data):
-            self.deeds.import_files(files)
+            self.controller.import_files(files)
         elif address := _address_in(data):
             self.source.setText(address)
             self._download_source()
@@ -230,14 +230,16 @@ class ModelsPage(QWidget):
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setNameFilters([tr("Models (*.gguf)"), tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(lambda names: self.deeds.import_files([Path(name) for name in names]))
-        self.deeds.dialog = dialog
+        dialog.filesSelected.connect(
+            lambda names: self.controller.import_files([Path(name) for name in names])
+        )
+        self.controller.dialog = dialog
         dialog.open()
 
     def _download_source(self) -> None:
         if text := self.source.text().strip():
             source = address_in(text) or text
-            self.deeds.download(source, source, self.source.clear)
+            self.controller.download(source, source, self.source.clear)
 
     def _expect(self, key: str) -> None:
         """A model is new, or will be: find it, and select it."""
@@ -251,7 +253,7 @@ class ModelsPage(QWidget):
             choose_model(app, entry.id)
             app.start_server()
 
-        self.deeds.run(
+        self.controller.run(
             choose_and_start, lambda: self.navigate.emit(Page.EMBEDDING) if entry.builtin else None
         )
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters import Translate
 
 
-def prospect_facts(prospect: DownloadPreview, tr: Translate) -> tuple[tuple[str, str], ...]:
+def preview_facts(preview: DownloadPreview, tr: Translate) -> tuple[tuple[str, str], ...]:
     """Labels, and what stands beside them."""
-    model = prospect.report.model
+    model = preview.report.model
     header = model.header
     context = header.context_length
     facts = (
@@ -25,8 +25,8 @@ def prospect_facts(prospect: DownloadPreview, tr: Translate) -> tuple[tuple[str,
         ),
         (tr("Context:"), tr.count("{count} token", "{count} tokens", context) if context else ""),
         (tr("Size:"), size_text(model.size_bytes, tr)),
-        (tr("On the disk:"), space_text(prospect.needed_bytes, prospect.free_bytes, tr)),
-        (tr("This machine:"), f"{fit_shape(prospect.report)} {fit_word(prospect.report, tr)}"),
-        ("", fit_reason(prospect.report, tr)),
+        (tr("On the disk:"), space_text(preview.needed_bytes, preview.free_bytes, tr)),
+        (tr("This machine:"), f"{fit_shape(preview.report)} {fit_word(preview.report, tr)}"),
+        ("", fit_reason(preview.report, tr)),
     )
     return tuple(fact for fact in facts if fact[1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.engine.sizing import load_of, room_for
+from tray_app.engine.sizing import context_config, memory_budget
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.schema import AUTO
 from tray_app.ui.presenters.formatting import memory_text
@@ -53,20 +53,20 @@ def memory_bars(
 
 def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
     model, kind = plan.model, plan.engine.kind
-    room = room_for(kind, host, plan.engine.devices)
-    verdict = judge(model.header, model.size_bytes, load_of(settings, model, kind, room), room)
-    need, usable_bytes = verdict.need, verdict.room.usable_bytes
+    budget = memory_budget(kind, host, plan.engine.devices)
+    verdict = judge(model.header, model.size_bytes, context_config(settings, model, kind, budget), budget)
+    estimate, usable_bytes = verdict.estimate, verdict.budget.usable_bytes
     parts = (
-        (tr("Weights"), need.weights_bytes),
-        (tr("Context"), need.cache_bytes),
-        (tr("Overhead"), need.total_bytes - need.weights_bytes - need.cache_bytes),
+        (tr("Weights"), estimate.weights_bytes),
+        (tr("Context"), estimate.cache_bytes),
+        (tr("Overhead"), estimate.total_bytes - estimate.weights_bytes - estimate.cache_bytes),
     )
     return MemoryBarView(
         title=tr("Memory"),
         parts=parts,
         usable_bytes=usable_bytes,
         summary=tr("{need} of {usable} that can be used").format(
-            need=memory_text(need.total_bytes, tr), usable=memory_text(usable_bytes, tr)
+            need=memory_text(estimate.total_bytes, tr), usable=memory_text(usable_bytes, tr)
         ),
         warning=_warning(verdict, tr),
     )

@@ -44,11 +44,11 @@ def fit_reason(report: ModelReport, tr: Translate) -> str:
 def memory_reason(verdict: Verdict, tr: Translate) -> str:
     """What a model needs of the memory that there is."""
     numbers = {
-        "need": memory_text(verdict.need.total_bytes, tr),
-        "room": memory_text(verdict.room.usable_bytes, tr),
+        "need": memory_text(verdict.estimate.total_bytes, tr),
+        "room": memory_text(verdict.budget.usable_bytes, tr),
         "context": tr.number(verdict.context_size),
         "smaller": tr.number(verdict.better_context or 0),
-        "weights": memory_text(verdict.need.weights_bytes, tr),
+        "weights": memory_text(verdict.estimate.weights_bytes, tr),
     }
     match verdict.fit:
         case Fit.FITS:
@@ -60,7 +60,7 @@ def memory_reason(verdict: Verdict, tr: Translate) -> str:
                 "With a context of {context} it needs {need}, and {room} of memory can be used: "
                 "try context {smaller}."
             )
-        case Fit.TOO_LARGE if verdict.need.weights_bytes <= verdict.room.usable_bytes:
+        case Fit.TOO_LARGE if verdict.estimate.weights_bytes <= verdict.budget.usable_bytes:
             text = tr(
                 "It needs {need}, and {room} of memory can be used: try a smaller quantization or model."
             )
