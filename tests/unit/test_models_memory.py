@@ -154,7 +154,7 @@ def test_a_header_that_tells_little_still_has_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "context", "fit", "better"),
+    ("budget", "context", "fit", "better"),
     [
         pytest.param(MemoryBudget(16 * GIB), 2048, Fit.FITS, None, id="a PC with plenty"),
         pytest.param(MemoryBudget(6 * GIB), 2048, Fit.TIGHT, None, id="a PC with just enough"),
