@@ -27,7 +27,7 @@ from tests.benchmarks.results import Result
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.output import EngineOutput
-from tray_app.engine.probe import gives_answer, question_for
+from tray_app.engine.probe import answers_probe, probe_request_for
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
@@ -161,7 +161,7 @@ def ready_delay_ms(plan: LaunchPlan, folder: Path) -> float:
 
 def answers(kind: EngineKind, address: Address) -> bool:
     try:
-        return gives_answer(question_for(kind, Purpose.CHAT), address)
+        return answers_probe(probe_request_for(kind, Purpose.CHAT), address)
     except EngineError:
         return False
 

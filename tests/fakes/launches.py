@@ -52,7 +52,7 @@ def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER, path: Pat
     host = HOST if kind is EngineKind.POWERINFER else LOOPBACK
     argv = (*FAKE_ENGINE, "--host", host, "--port", PORT, *options)
     return LaunchPlan(
-        Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512, place=LaunchDir(str(path))
+        Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512, launch_dir=LaunchDir(str(path))
     )
 
 

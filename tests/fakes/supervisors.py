@@ -40,6 +40,11 @@ def quick_supervisor(
     return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
 
 
+def printed_lines(supervisor: Supervisor) -> list[str]:
+    """What engines have printed."""
+    return [line.text for line in supervisor.lines.since(0)]
+
+
 class SupervisedEngine(FixedBackend):
     """The engine of a supervisor as the gateway sees it, wired as the composition root does."""
 
@@ -48,7 +53,7 @@ class SupervisedEngine(FixedBackend):
         self._supervisor = supervisor
 
     def find(self) -> Upstream | Unavailable:
-        engine = self._supervisor.glance()
+        engine = self._supervisor.snapshot()
         if engine.base_url is None:
             return Unavailable("The model is not ready.", retry_after_s=2)
         return Upstream(

@@ -16,7 +16,7 @@ from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.processes import all_ended
-from tests.fakes.supervisors import SupervisedEngine, quick_supervisor
+from tests.fakes.supervisors import SupervisedEngine, printed_lines, quick_supervisor
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.output import FILE_NAME
@@ -97,7 +97,7 @@ def test_a_flood_of_output_holds_up_neither_engine_nor_stop(supervisor: Supervis
         assert embed(snapshot).ok
     rate = (supervisor.lines.count - first) / (time.monotonic() - began_s)
     assert rate > SPAM_PER_S / 2  # others use the processor too
-    assert not any("\x1b" in line for line in supervisor.snapshot().log)
+    assert not any("\x1b" in line for line in printed_lines(supervisor))
     stop_within_the_limit(supervisor)
     files = list((tmp_path / "logs").glob(f"{FILE_NAME}*"))
     assert len(files) <= 3

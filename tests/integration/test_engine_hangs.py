@@ -29,7 +29,7 @@ from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
 from tray_app.engine.lifecycle import RestartPolicy, State
-from tray_app.engine.load_limits import Allowance
+from tray_app.engine.load_limits import LoadLimits
 from tray_app.models.memory import GIB
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
@@ -107,7 +107,7 @@ def test_openais_client_gets_its_answer_although_the_engine_stood_still(supervis
         halt(before.pid)
         with OpenAI(base_url=url, api_key="none") as client:
             assert client.embeddings.create(model="m", input="x").data
-    assert supervisor.glance().run == before.run + 1
+    assert supervisor.snapshot().run == before.run + 1
 
 
 @posix
@@ -122,7 +122,7 @@ def test_one_that_stands_still_for_a_moment_is_kept(supervisor: Supervisor) -> N
         supervisor.wait_for({State.BACKOFF}, 0.3)
         process.resume()
         assert asked.result(TIMEOUT_S).status_code == 200
-    assert supervisor.glance().pid == before.pid
+    assert supervisor.snapshot().pid == before.pid
 
 
 def test_a_long_text_at_full_load_is_no_hang(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_long_text_at_full_load_is_no_hang(supervisor: Supervisor, tmp_path: P
         took_s = time.monotonic() - began_s
     assert answer.status_code == 200, answer.text
     assert took_s > 10 * SILENCE_S  # it was suspected again and again
-    assert supervisor.glance().pid == before.pid
+    assert supervisor.snapshot().pid == before.pid
 
 
 @pytest.mark.parametrize("template", [ENDLESS, DOUBLING], ids=["endless", "doubling"])
@@ -153,24 +153,24 @@ def test_a_request_that_never_ends_ends_with_its_engine_and_others_are_served(
         assert refused.status_code == 503
         supervisor.wait_for({State.READY}, TIMEOUT_S)
         assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
-    assert supervisor.glance().run == before.run + 1
+    assert supervisor.snapshot().run == before.run + 1
     if stopped.failure:  # unless it was back already
         assert stopped.failure.title == "A request makes the engine use more than it should"
 
 
 @pytest.mark.parametrize(
-    ("template", "allowance", "reason"),
+    ("template", "load_limits", "reason"),
     [
-        (ENDLESS, Allowance(memory_bytes=4 * GIB, silent_cpu_s=2), "printed and read nothing"),
-        (DOUBLING, Allowance(memory_bytes=GIB // 4, silent_cpu_s=900), "GiB of memory while it loaded"),
+        (ENDLESS, LoadLimits(memory_bytes=4 * GIB, silent_cpu_s=2), "printed and read nothing"),
+        (DOUBLING, LoadLimits(memory_bytes=GIB // 4, silent_cpu_s=900), "GiB of memory while it loaded"),
     ],
     ids=["endless", "doubling"],
 )
 def test_a_model_whose_template_never_ends_is_given_up_at_once(
-    supervisor: Supervisor, tmp_path: Path, template: str, allowance: Allowance, reason: str
+    supervisor: Supervisor, tmp_path: Path, template: str, load_limits: LoadLimits, reason: str
 ) -> None:
     plan = llamacpp_plan(write_with_template(tmp_path / "hostile.gguf", template + PLAIN))
-    snapshot = run(supervisor, dataclasses.replace(plan, allowance=allowance))
+    snapshot = run(supervisor, dataclasses.replace(plan, load_limits=load_limits))
     assert (snapshot.state, snapshot.run, snapshot.gave_up) == (State.FAILED, 1, False)
     assert snapshot.failure
     assert snapshot.failure.title == "This model's file makes the engine use more than it should"

@@ -17,7 +17,7 @@ from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
 from tests.fakes.processes import all_ended
 from tests.fakes.remote_server import KEY, RemoteServer, remote_server
-from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
+from tests.fakes.supervisors import QUICK, SupervisedEngine, printed_lines, quick_supervisor
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
@@ -60,14 +60,16 @@ def failure_title(snapshot: EngineSnapshot) -> str:
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
 def test_an_engine_is_ready_when_it_answers(make: MakeSupervisor, kind: EngineKind) -> None:
-    snapshot = run(make(), fake_plan("--load-delay", "0.3", kind=kind))
+    supervisor = make()
+    snapshot = run(supervisor, fake_plan("--load-delay", "0.3", kind=kind))
     assert snapshot.state is State.READY
     assert snapshot.base_url
     assert snapshot.address
     props = requests.get(f"{snapshot.base_url}/props", headers=snapshot.address.headers, timeout=5)
     assert props.status_code == 200
-    assert "loading" in snapshot.log
-    assert any(f"--port {snapshot.address.port}" in line for line in snapshot.log)
+    lines = printed_lines(supervisor)
+    assert "loading" in lines
+    assert any(f"--port {snapshot.address.port}" in line for line in lines)
 
 
 def test_every_change_is_announced(make: MakeSupervisor) -> None:
@@ -103,7 +105,7 @@ def test_stop_cancels_a_start(make: MakeSupervisor) -> None:
 def test_an_engine_that_ignores_sigterm_is_stopped_within_five_seconds(make: MakeSupervisor) -> None:
     supervisor = make(RestartPolicy())
     snapshot = run(supervisor, fake_plan("--ignore-sigterm", "--fork-child"))
-    forked = next(int(line.split()[1]) for line in snapshot.log if line.startswith("child "))
+    forked = next(int(line.split()[1]) for line in printed_lines(supervisor) if line.startswith("child "))
     family = [psutil.Process(snapshot.pid), psutil.Process(forked)]
     started_s = time.monotonic()
     supervisor.stop()

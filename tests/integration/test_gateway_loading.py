@@ -83,7 +83,7 @@ def test_clients_that_never_retry_get_their_answer_once_the_model_is_loaded() ->
         ]
         wait_for_requests(app, 3)
         looks = [get(f"{url}/models"), get(url.replace("/v1", "/health"))]
-        assert [(look.status_code, look.headers["Retry-After"]) for look in looks] == [(503, "2")] * 2
+        assert [(answer.status_code, answer.headers["Retry-After"]) for answer in looks] == [(503, "2")] * 2
 
         engine.resume()
 
@@ -178,10 +178,10 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
         ThreadPoolExecutor(8) as clients,
     ):
         serving.start()
-        url = f"{serving.look()[0].base_url}/embeddings"
+        url = f"{serving.snapshot()[0].base_url}/embeddings"
         answers = list(clients.map(lambda _: post(url, BODY), range(8)))
         late = post(url, BODY)
-        server, engine = serving.look()
+        server, engine = serving.snapshot()
 
     assert server.state is ServerState.FAILED
     assert engine.failure
@@ -201,7 +201,7 @@ def given_up(serving: Server) -> str:
     serving.start()
     with pytest.raises(AppError):
         serving.wait_until_ready(DEADLINE_S)
-    server, engine = serving.look()
+    server, engine = serving.snapshot()
     assert (server.state, engine.run) == (ServerState.FAILED, 2)
     return f"{server.base_url}/embeddings"
 
@@ -213,11 +213,11 @@ def test_an_engine_that_was_given_up_is_tried_again_for_a_request_that_comes_lat
     ):
         url = given_up(serving)
         assert get(url.replace("embeddings", "models")).status_code == 503  # who only looks starts nothing
-        assert serving.look()[0].state is ServerState.FAILED
+        assert serving.snapshot()[0].state is ServerState.FAILED
         assert [answer.status_code for answer in clients.map(lambda _: post(url, BODY), range(4))] == [
             200
         ] * 4
-        assert serving.look()[1].run == 3
+        assert serving.snapshot()[1].run == 3
 
 
 def test_not_before_the_time_has_come(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_not_before_the_time_has_come(tmp_path: Path) -> None:
         refused = post(given_up(serving), BODY)
         assert refused.status_code == 503
         assert 0 < int(refused.headers["Retry-After"]) <= 60
-        assert serving.look()[1].run == 2
+        assert serving.snapshot()[1].run == 2
 
 
 def test_a_persons_stop_wins_over_trying_again(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_persons_stop_wins_over_trying_again(tmp_path: Path) -> None:
         given_up(serving)
         serving.stop()
         assert serving.wake().exception(DEADLINE_S)  # of a request that came just before
-        assert serving.look()[1].run == 2
+        assert serving.snapshot()[1].run == 2
 
 
 def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
@@ -242,17 +242,17 @@ def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
         serving.start()
         with pytest.raises(AppError):
             serving.wait_until_ready(DEADLINE_S)
-        refused = post(f"{serving.look()[0].base_url}/embeddings", BODY)
+        refused = post(f"{serving.snapshot()[0].base_url}/embeddings", BODY)
         assert (refused.status_code, refused.headers.get("Retry-After")) == (503, None)
         assert "does not know the argument --x" in refused.text
-        assert serving.look()[1].run == 1
+        assert serving.snapshot()[1].run == 1
 
 
 def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path) -> None:
     plan = fake_plan("--load-delay", "1.5", kind=EngineKind.LLAMA_SERVER)
     with serving_fake(tmp_path, plan, policy=RestartPolicy()) as serving, ThreadPoolExecutor(32) as clients:
         serving.start()
-        url = f"{serving.look()[0].base_url}/embeddings"
+        url = f"{serving.snapshot()[0].base_url}/embeddings"
         answers = list(clients.map(lambda _: post(url, BODY).status_code, range(32)))
     assert answers == [200] * 32
 
@@ -261,7 +261,7 @@ def test_no_more_requests_wait_than_are_admitted(tmp_path: Path) -> None:
     plan = fake_plan("--hang", kind=EngineKind.LLAMA_SERVER)
     with serving_fake(tmp_path, plan, policy=RestartPolicy()) as serving:
         serving.start()
-        server, _ = serving.look()
+        server, _ = serving.snapshot()
         head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         sockets = [socket.create_connection(("127.0.0.1", server.port or 0)) for _ in range(128)]
         try:
@@ -299,12 +299,12 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
             again = people.submit(serving.start)
             assert begun.wait(DEADLINE_S)
             serving.suspend_if_idle()
-            assert serving.look()[0].state is ServerState.READY
+            assert serving.snapshot()[0].state is ServerState.READY
             go_on.set()
             again.result(DEADLINE_S)
         serving.wait_until_ready(DEADLINE_S)
         serving.suspend_if_idle()
-        assert serving.look()[0].state is ServerState.ASLEEP
+        assert serving.snapshot()[0].state is ServerState.ASLEEP
     finally:
         serving.stop()
         supervisor.close()

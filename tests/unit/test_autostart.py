@@ -24,7 +24,7 @@ from tray_app.system.autostart import (
     RunKey,
     app_command,
     autostart_for,
-    look_at,
+    login_state,
     switch,
 )
 from tray_app.system.host import System
@@ -299,7 +299,7 @@ def test_on_windows_the_task_managers_note_counts(note: int | None, login: Login
 def test_a_system_that_does_not_tell_is_taken_for_one_that_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "powerinfer-tray.desktop").mkdir()
 
-    assert look_at(DesktopEntry(tmp_path, COMMAND)) is Login.OFF
+    assert login_state(DesktopEntry(tmp_path, COMMAND)) is Login.OFF
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,11 @@ def test_powerinfer_on_windows_runs_beside_a_model_whose_folder_it_could_not_nam
 
 @pytest.mark.parametrize("name", ["竹.gguf", "my model.gguf"])
 def test_a_file_that_it_could_not_name_gets_another_name(name: str) -> None:
-    place = launch_dir_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
-    assert place.link == Path("/models", place.model)
-    assert place.model.isascii()
-    assert place.model.startswith(".powerinfer-")
-    assert place == launch_dir_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
+    launch_dir = launch_dir_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
+    assert launch_dir.link == Path("/models", launch_dir.model)
+    assert launch_dir.model.isascii()
+    assert launch_dir.model.startswith(".powerinfer-")
+    assert launch_dir == launch_dir_for(Path("/models", name), EngineKind.POWERINFER, System.WINDOWS)
 
 
 BROKEN = Path("/models", "gr\udcf6n.gguf")
@@ -78,14 +78,14 @@ def test_all_that_an_engine_opens_has_a_plain_name_for_the_run(run: RunFolder, t
     index = parts[0].with_name(f"{parts[0].name}.generated.gpuidx")
     index.touch()
 
-    place = launch_dir_for(parts[0], EngineKind.POWERINFER, System.LINUX)
-    assert prepare(place, parts[0], run) == run.path
+    launch_dir = launch_dir_for(parts[0], EngineKind.POWERINFER, System.LINUX)
+    assert prepare(launch_dir, parts[0], run) == run.path
 
-    assert place.model == "model-00001-of-00002.gguf"
+    assert launch_dir.model == "model-00001-of-00002.gguf"
     for link, target in {
-        place.model: parts[0],
+        launch_dir.model: parts[0],
         "model-00002-of-00002.gguf": parts[1],
-        f"{place.model}.generated.gpuidx": index,
+        f"{launch_dir.model}.generated.gpuidx": index,
         "activation": folder / "activation",
     }.items():
         assert (run.path / link).samefile(target)
@@ -99,9 +99,9 @@ def test_usually_an_engine_runs_in_the_folder_of_its_run(run: RunFolder, model: 
 
 
 def test_the_other_name_is_the_same_file_and_goes_with_the_run(run: RunFolder, model: Path) -> None:
-    place = launch_dir_for(model, EngineKind.POWERINFER, System.WINDOWS)
-    folder = prepare(place, model, run)
-    assert (folder / place.model).samefile(model)
+    launch_dir = launch_dir_for(model, EngineKind.POWERINFER, System.WINDOWS)
+    folder = prepare(launch_dir, model, run)
+    assert (folder / launch_dir.model).samefile(model)
     (folder / "llama.log").write_text("all that was generated")
 
     run.remove()
@@ -111,11 +111,11 @@ def test_the_other_name_is_the_same_file_and_goes_with_the_run(run: RunFolder, m
 
 
 def test_a_name_left_by_an_earlier_run_is_made_anew(run: RunFolder, model: Path) -> None:
-    place = launch_dir_for(model, EngineKind.POWERINFER, System.WINDOWS)
-    assert place.link
-    place.link.write_bytes(b"of a model that has been replaced")
-    prepare(place, model, run)
-    assert place.link.samefile(model)
+    launch_dir = launch_dir_for(model, EngineKind.POWERINFER, System.WINDOWS)
+    assert launch_dir.link
+    launch_dir.link.write_bytes(b"of a model that has been replaced")
+    prepare(launch_dir, model, run)
+    assert launch_dir.link.samefile(model)
 
 
 def test_a_log_that_was_there_before_is_not_ours_to_remove(run: RunFolder, model: Path) -> None:

@@ -1,10 +1,10 @@
 import pytest
 
-from tray_app.engine.load_limits import Allowance, LoadWatch, SpinWatch, allowance_for
+from tray_app.engine.load_limits import LoadLimits, LoadWatch, SpinWatch, load_limits_for
 from tray_app.models.memory import GIB
 from tray_app.system.process import ProcessUsage
 
-ALLOWED = Allowance(memory_bytes=5 * GIB, silent_cpu_s=100)
+ALLOWED = LoadLimits(memory_bytes=5 * GIB, silent_cpu_s=100)
 
 
 def excess_after(seconds: int, cpu_per_s: float, lines_per_s: int = 0, read_per_s: int = 0) -> str:
@@ -45,14 +45,14 @@ def test_memory_beyond_the_limit_is_too_much_at_once() -> None:
 
 
 def test_the_limits_are_far_above_what_a_model_needs() -> None:
-    small = allowance_for(100 << 20, 8 * GIB, may_use_cards=False, has_extras=False)
+    small = load_limits_for(100 << 20, 8 * GIB, may_use_cards=False, has_extras=False)
     assert (small.memory_bytes, round(small.silent_cpu_s)) == (4 * GIB + (200 << 20), 122)
-    large = allowance_for(40 * GIB, 64 * GIB, may_use_cards=True, has_extras=False)
+    large = load_limits_for(40 * GIB, 64 * GIB, may_use_cards=True, has_extras=False)
     assert (large.memory_bytes, large.silent_cpu_s) == (84 * GIB, 1700)
 
 
 def test_extra_arguments_may_ask_for_more_memory() -> None:
-    limits = allowance_for(100 << 20, 64 * GIB, may_use_cards=False, has_extras=True)
+    limits = load_limits_for(100 << 20, 64 * GIB, may_use_cards=False, has_extras=True)
     assert limits.memory_bytes == 48 * GIB
 
 

@@ -3,7 +3,7 @@ import pytest
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.engine.access import Address
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.probe import QuietWatch, gives_answer, question_for
+from tray_app.engine.probe import QuietWatch, answers_probe, probe_request_for
 from tray_app.errors import EngineError
 from tray_app.gateway.upstream import Upstream
 from tray_app.models.header import Purpose
@@ -57,7 +57,7 @@ def test_the_sleep_of_the_machine_is_not_the_engines() -> None:
 )
 def test_an_answer_that_is_no_embedding_is_told(status: int, body: bytes, reason: str) -> None:
     with engine_that_answers(body, status=status) as engine, pytest.raises(EngineError) as refused:
-        gives_answer(question_for(EngineKind.LLAMA_SERVER, Purpose.CHAT), address_of(engine))
+        answers_probe(probe_request_for(EngineKind.LLAMA_SERVER, Purpose.CHAT), address_of(engine))
     assert refused.value.message == reason
 
 
@@ -65,7 +65,7 @@ def test_an_answer_that_is_no_embedding_is_told(status: int, body: bytes, reason
 def test_a_model_that_ranks_is_asked_for_a_score(score: bytes) -> None:
     body = b'{"results": [{"index": 0, "relevance_score": ' + score + b"}]}"
     with engine_that_answers(body) as engine:
-        assert gives_answer(question_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))
+        assert answers_probe(probe_request_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))
 
 
 def test_scores_that_are_no_numbers_are_told() -> None:
@@ -73,4 +73,4 @@ def test_scores_that_are_no_numbers_are_told() -> None:
         engine_that_answers(b'{"results": [{"relevance_score": null}]}') as engine,
         pytest.raises(EngineError, match="cannot rank"),
     ):
-        gives_answer(question_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))
+        answers_probe(probe_request_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))

@@ -74,7 +74,7 @@ def test_time_without_requests_begins_when_the_last_one_ends(counters: Counters,
     counters.end(began_s, 200)
     clock.now_s += 7
     assert counters.idle_s() == 7
-    counters.stay_awake()
+    counters.restart_idle_time()
     assert counters.idle_s() == 0
 
 

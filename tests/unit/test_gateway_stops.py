@@ -13,7 +13,7 @@ def scan(words: list[str], pieces: list[str]) -> tuple[str, bool]:
         given_out += scanner.feed(piece)
         if scanner.stopped:
             break
-    return given_out + scanner.rest(), scanner.stopped
+    return given_out + scanner.flush(), scanner.stopped
 
 
 def test_text_without_a_stop_word_comes_through_whole() -> None:

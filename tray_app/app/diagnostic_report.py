@@ -1,6 +1,6 @@
-"""What stands between a person and a running server, as values, as text and for programs. Pure.
+"""The report of `doctor`: what was found, as values, as text and as JSON. Pure.
 
-`diagnostics.py` finds it out. Nothing private leaves: no key, no home folder.
+`diagnostics.py` collects it. Text and JSON contain no keys and no home folder.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 HIDDEN = "(removed)"
 SECRET_NAME = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _SECRETS = (
-    (re.compile(r"\bhf_\w{4,}"), HIDDEN),  # a token of Hugging Face, wherever it stands
+    (re.compile(r"\bhf_\w{4,}"), HIDDEN),  # a token of Hugging Face, anywhere in a text
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), rf"\1 {HIDDEN}"),
     (re.compile(r"(?i)(--[\w-]*(?:key|token|secret|password)[ =])\S+"), rf"\1{HIDDEN}"),
-    # Models have tokens too, such as «BOS token = 1»: what opens a door is longer.
+    # Six characters at least: models have tokens too, such as «BOS token = 1».
     (
         re.compile(r"(?i)((?:key|token|secret|password)[\"']?\s*[=:]\s*)[\"']?[^\s\"',;]{6,}"),
         rf"\1{HIDDEN}",
@@ -52,28 +52,28 @@ class Problem:
 
     @classmethod
     def of(cls, error: AppError, *, stops: bool) -> Problem:
-        """The problem that an error tells of."""
+        """The problem that an error describes."""
         return cls(error.title, error.message, error.hint, stops)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFinding:
-    """A program that runs models, or looks as if."""
+    """A program that was found as an engine or as a candidate."""
 
     program: str
     kind: str | None
     version: str | None
     machines: tuple[str, ...]
     flags: tuple[str, ...]
-    """Empty where it is not asked: the one that comes with the app."""
+    """Empty for the built-in engine, which has no help text."""
     chosen: bool
-    """Whether it is the one that would run the chosen model."""
+    """Whether it would run the chosen model."""
     problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFinding:
-    """The chosen model. `verdict` tells in a line whether it fits; None while it is not here."""
+    """The chosen model. `verdict` says in one line whether it fits; None while the model is not installed."""
 
     name: str
     path: str | None
@@ -94,7 +94,7 @@ class PortFinding:
 
 @dataclass(frozen=True, slots=True)
 class FolderFinding:
-    """A folder of this app. One that is not there is made when it is needed, where that is possible."""
+    """A folder of this app. If it does not exist, it is made when it is first needed."""
 
     purpose: str
     path: str
@@ -105,13 +105,13 @@ class FolderFinding:
 
 @dataclass(frozen=True, slots=True)
 class SettingsFinding:
-    """The settings that differ from how they were delivered, and those of them that have no effect."""
+    """The settings that differ from their defaults, and those of them that have no effect."""
 
     file: str
     changed: Mapping[str, str]
     ignored: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
-    """Why, by name of the setting."""
+    """The reasons, by name of the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +122,25 @@ class RunningApp:
     state: str
     serving: bool
     base_url: str | None
-    """The address that is open; None while it is not serving."""
+    """The public address; None while it is closed."""
     problem: Problem | None = None
-    """Why it has given up."""
+    """Why its engine was given up."""
     engine: str | None = None
-    """The kind of engine that runs, if one does."""
+    """The kind of the running engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """Whether a server gives the same answer to the same text, as one that computes rightly does."""
+    """Whether a server gave the same answer each time it was asked for the embedding of one text."""
 
     asked: int
     same: bool
     lowest_cosine: float
-    """Between the first answer and the one that is farthest from it."""
+    """The cosine between the first answer and the one that differs most from it."""
 
     @classmethod
     def of(cls, vectors: Sequence[Sequence[float]]) -> Repetition:
-        """What the embeddings of one text tell, in the order in which they came."""
+        """The comparison of several embeddings of one text, in the order in which they came."""
         first, *others = vectors
         same = all(vector == first for vector in others)
         lowest = 1.0 if same else min(_cosine(first, vector) for vector in others)
@@ -174,7 +174,7 @@ class NetworkFinding:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticReport:
-    """Everything that the doctor looks at."""
+    """Everything that `doctor` looks at."""
 
     versions: Mapping[str, str]
     host: Host
@@ -187,16 +187,16 @@ class DiagnosticReport:
     running: RunningApp | None
     last_failure: PastFailure | None
     network: tuple[NetworkFinding, ...]
-    """Empty unless it was asked for."""
+    """Empty unless the network was asked for."""
     problems: tuple[Problem, ...]
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Where each key is that there is, by its name."""
+    """Where each key is kept, by its name."""
     repetition: Repetition | None = None
-    """Only of a PowerInfer engine that runs."""
+    """Only for a running PowerInfer engine."""
 
     @property
     def ok(self) -> bool:
-        """Whether the server runs and answers rightly, or could be started."""
+        """Whether the server answers correctly, or could be started."""
         return not any(problem.stops for problem in self.problems)
 
 
@@ -207,7 +207,7 @@ def document(examination: DiagnosticReport, home: Path) -> dict[str, Any]:
 
 
 def report(examination: DiagnosticReport, home: Path) -> str:
-    """For people: what was found in a few lines, then each problem with what to do about it."""
+    """The report as text: what was found in a few lines, then each problem with what to do about it."""
     lines = [*summary(examination), ""]
     for problem in examination.problems:
         lines += [f"{'✗' if problem.stops else '!'} {problem.title}"]
@@ -218,7 +218,9 @@ def report(examination: DiagnosticReport, home: Path) -> str:
 
 
 def summary(examination: DiagnosticReport) -> Iterator[str]:
-    """What was found, aligned and with everything in it: `redact` it before it is shown."""
+    """What was found, in aligned lines. It contains private data: pass it through `redact` before it is
+    shown.
+    """
     yield " · ".join(f"{name} {version}" for name, version in examination.versions.items())
     yield _machine(examination.host)
     yield from _rows("Graphics", map(_card, examination.cards) if examination.cards else ["none"])
@@ -238,8 +240,8 @@ def summary(examination: DiagnosticReport) -> Iterator[str]:
 
 
 def redact(text: str, home: Path) -> str:
-    """`text` without the home folder and without anything that opens a door."""
-    if home != Path(home.anchor):  # the home of a service may be the root of all paths
+    """`text` without the home folder, keys, tokens and passwords."""
+    if home != Path(home.anchor):  # the home folder of a service may be `/`
         for written in {str(home), home.as_posix(), str(home).replace("\\", "\\\\")}:
             text = text.replace(written, "~")
     for pattern, replacement in _SECRETS:
@@ -260,7 +262,7 @@ def _redacted(value: Any, home: Path) -> Any:
 
 
 def _rows(title: str, texts: Sequence[str] | Iterator[str]) -> Iterator[str]:
-    """Lines in two columns; the title stands before the first."""
+    """Lines in two columns, with the title in the first line."""
     for text in texts:
         yield f"{title:<13}{text}"
         title = ""

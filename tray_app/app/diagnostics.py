@@ -1,6 +1,7 @@
-"""Looks at all that a start of the server depends on, and starts none. Any thread; takes a second or two.
+"""Checks everything that a start of the server depends on, without starting it. Any thread; takes a second or
+two.
 
-A PowerInfer engine that runs is asked for embeddings, which takes as long as it takes to compute them.
+A running PowerInfer engine is also asked for embeddings, which takes longer.
 """
 
 from __future__ import annotations
@@ -75,12 +76,12 @@ _NETWORK_TIMEOUT_S = (5.0, 10.0)
 _REPEATED = "One text, asked for again and again."
 _TIMES = 10
 _ANSWER_TIMEOUT_S = 60.0
-"""A large model on a slow machine reads the text in a few seconds; requests before ours take theirs."""
+"""Long enough for a large model on a slow machine with a few other requests before this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticInputs:
-    """What is looked at. `known_errors` are errors that are known before."""
+    """What is checked. `known_errors` are errors that were found while this was collected."""
 
     paths: AppPaths
     host: Host
@@ -94,7 +95,7 @@ class DiagnosticInputs:
 
 @dataclass(slots=True)
 class _Notes:
-    """What has been found so far."""
+    """Collects findings during a run."""
 
     model: ModelFinding | None = None
     engine: Engine | None = None
@@ -108,7 +109,7 @@ class _Notes:
 
 
 def collect_inputs(environ: Mapping[str, str]) -> DiagnosticInputs:
-    """The machine and the settings of the person who runs this process."""
+    """The inputs for the person who runs this process."""
     paths, host = AppPaths.from_environment(environ), detect_host()
     store = SettingsStore(paths.settings_file)
     catalog, catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
@@ -130,7 +131,7 @@ def collect_inputs(environ: Mapping[str, str]) -> DiagnosticInputs:
 
 
 def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) -> DiagnosticReport:
-    """Look at everything; with a `session`, also whether the servers on the internet can be reached."""
+    """Check everything; with a `session`, also whether the download server can be reached."""
     notes = _Notes()
     for complaint in inputs.known_errors:
         notes.add(complaint, stops=True)
@@ -160,9 +161,9 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
 
 
 def ignored_by(inputs: DiagnosticInputs) -> dict[str, Text]:
-    """The settings that a person has changed without effect on what would run, with the reasons.
+    """The changed settings that have no effect on the engine that would run, with the reasons.
 
-    Nothing where it is not known what would run.
+    Empty if it is not known which engine would run.
     """
     notes = _Notes()
     _look_at_model(inputs, notes)
@@ -175,7 +176,9 @@ def ask_again(embed_texts: Callable[[Sequence[str]], Embeddings]) -> Repetition:
 
 
 def _running_app(state_dir: Path) -> RunningApp | None:
-    """The app that runs. Of what it says only a failure that stays counts; the rest may be over by now."""
+    """The running app. Only a lasting failure of its engine is reported as a problem; others may be over
+    already.
+    """
     client = find_running(state_dir)
     if client is None:
         return None
@@ -192,7 +195,7 @@ def _running_app(state_dir: Path) -> RunningApp | None:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the app and of what it is made of, as far as they are installed."""
+    """The versions of the app, of Python and of the main libraries, as far as they are installed."""
     found = {"PowerInfer Tray": __version__, "Python": platform.python_version()}
     for name, distribution in _LIBRARIES.items():
         try:
@@ -271,11 +274,13 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
 
 
 def _look_at_answers(inputs: DiagnosticInputs, notes: _Notes) -> Repetition | None:
-    """Whether PowerInfer, if it runs now, computes rightly: it has lost sums without a word before."""
+    """Whether a running PowerInfer computes correctly: with several threads it silently loses sums (decision
+    11).
+    """
     running = inputs.running
     if not running or running.engine != EngineKind.POWERINFER or running.state != State.READY:
         return None
-    base_url = running.base_url or ""  # where an engine is ready, the address is open
+    base_url = running.base_url or ""  # while an engine is ready, the address is open
     try:
         key = client_key(inputs.settings, inputs.secrets)
         found = ask_again(
@@ -290,7 +295,7 @@ def _look_at_answers(inputs: DiagnosticInputs, notes: _Notes) -> Repetition | No
 
 
 def differing_answers(found: Repetition) -> EngineError:
-    """What to tell of a PowerInfer server whose answers differ."""
+    """The error for a PowerInfer server whose answers differ."""
     return EngineError(
         "PowerInfer computes wrongly",
         f"The answers to one text must be equal, but: {found}.",
@@ -299,18 +304,22 @@ def differing_answers(found: Repetition) -> EngineError:
 
 
 def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
-    """Where keys are, never what they are. The keychain may ask a person, so only for a key that is used."""
+    """Where keys are kept, never the keys. The keychain may show a dialog, so it is asked only for keys that
+    are in use.
+    """
     settings, running = inputs.settings, inputs.running
     try:
         key = check_client_key(settings, inputs.secrets)
         if key and can_be_guessed(key):
             notes.add(_guessable(), stops=False)
-    except AppError as exc:  # an app that serves has a key, perhaps from a variable that is not set here
+    except (
+        AppError
+    ) as exc:  # a running server has its key, perhaps from a variable that is not set in this process
         notes.add(exc, stops=not (running and running.serving))
     used = {GATEWAY: settings.network == "lan", REMOTE: settings.engine == EngineKind.REMOTE}
     places = {}
     for each in KEYS:
-        with suppress(AppError):  # of the key that is needed, it has been said
+        with suppress(AppError):  # a needed key that cannot be read was reported above
             if place := inputs.secrets.where(each.name, ask_keychain=used.get(each, False)):
                 places[each.name] = str(place.words)
     return places
@@ -327,7 +336,7 @@ def _guessable() -> SettingsError:
 
 def _look_at_port(inputs: DiagnosticInputs, notes: _Notes) -> PortFinding:
     number, running = inputs.settings.port, inputs.running
-    if running and running.base_url:  # perhaps on a port that was chosen for this run
+    if running and running.base_url:  # its port may have been chosen with an option for this run
         number = urlsplit(running.base_url).port or number
         return PortFinding(number, free=False, ours=True, owners=(), nearest_free=None)
     obstacle = port_obstacle(number, listening_address(inputs.settings))
@@ -439,7 +448,7 @@ def _ignored(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, Text]:
 
 
 def _changed(settings: Settings) -> dict[str, str]:
-    """What differs from the defaults, as it is typed."""
+    """The settings that differ from their defaults, as text."""
     values = msgspec.structs.asdict(settings)
     changed = {each.name: values[each.name] for each in FIELDS if values[each.name] != each.default}
     return {name: HIDDEN if SECRET_NAME.search(name) else _as_typed(value) for name, value in changed.items()}
@@ -455,7 +464,7 @@ def _last_failure(paths: AppPaths) -> PastFailure | None:
 
 
 def _look_at_network(inputs: DiagnosticInputs, notes: _Notes, session: Session) -> tuple[NetworkFinding, ...]:
-    """Whether downloads could come in, over the system's proxy and with its certificates."""
+    """Whether the download server answers, through the system's proxy and with its certificates."""
     address = inputs.settings.hf_endpoint
     began_s = time.perf_counter()
     try:

@@ -51,11 +51,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DownloadPreview:
-    """A model that could be downloaded, and the disk that this takes."""
+    """A model that could be downloaded, and the disk space that this needs."""
 
     report: ModelReport
     needed_bytes: int
-    """Without what has arrived already."""
+    """Without the bytes that have arrived already."""
     free_bytes: int
 
 
@@ -65,17 +65,17 @@ class SmallerTypes:
 
     model: Model
     types: tuple[tuple[str, int], ...]
-    """Each type, and the bytes that the result takes at most."""
+    """Each type, with the largest size of the result in bytes."""
     folder: Path
     """Where the result goes."""
     free_bytes: int
 
 
 class ModelManager:
-    """Looks after the models in the folder that is chosen now.
+    """Works on the models in the present models folder.
 
-    `library` and `settings` give those in force, `session` makes what headers are fetched with, and `served`
-    gives the path of the model that an engine has open or would open for a request.
+    `library` and `settings` return the present ones, `session` makes an HTTP session for reading headers, and
+    `served` returns the path of the model that an engine has open, or would open for a request.
     """
 
     def __init__(
@@ -94,10 +94,12 @@ class ModelManager:
         self._served = served
         self._engines = engines
         self._host = host
-        self._noted: set[int] = set()  # downloads whose digest is kept; only their thread asks
+        self._noted: set[int] = (
+            set()
+        )  # numbers of downloads whose digest is written; used by the downloads thread alone
 
     def report(self, reference: str) -> ModelReport:
-        """What a model is, what runs it, whether it fits; also of one that is still to be had. `AppError`."""
+        """The report on a model that is installed, in the catalogue or at an address. `AppError`."""
         try:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
@@ -109,9 +111,10 @@ class ModelManager:
     def survey(
         self, models: Iterable[Model], offers: Iterable[CatalogEntry]
     ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
-        """The same of models that are here, by path, and on offer, by id; engines are looked for once.
+        """Reports on installed models, by path, and on models of the catalogue, by id. Engines are looked for
+        only once.
 
-        Offers are judged by what the catalogue says of them; those whose size it does not tell are left out.
+        Models of the catalogue are judged by its data alone; those without a size are left out.
         """
         settings = self._settings()
         choices = {
@@ -127,7 +130,7 @@ class ModelManager:
         )
 
     def preview_download(self, reference: str) -> DownloadPreview:
-        """What a download would bring and take; reads the header at its address. `AppError`."""
+        """The report on a model before its download; reads the header at its address. `AppError`."""
         report = self.report(reference)
         library = self._library()
         names = {path.name for path in parts_of(report.model.path)}
@@ -136,18 +139,18 @@ class ModelManager:
         return DownloadPreview(report, needed_bytes, free_bytes(library.folder))
 
     def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
-        """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
+        """Bring a model file into the models folder, see `importing.import_model`. `ModelError`."""
         return import_model(expanded(path), self._library().folder, how, on_bytes)
 
     def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
-        """Look again whether a model is what once arrived. `ModelError` says why it is not."""
+        """Check whether a model's file is unchanged. `ModelError` says why it is not."""
         return verify_model(self._library().locate(reference), on_bytes)
 
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
-        """Put a model and what belongs to it into the trash, or delete it; what is gone. `ModelError`.
+        """Put a model and its files into the trash, or delete them. Returns what was removed. `ModelError`.
 
-        Also what an unfinished download has left, which is always deleted. Outside of the models folder
-        nothing is removed but with `anywhere`, and nowhere anything that is no model.
+        The files of an unfinished download are always deleted. Files outside of the models folder are removed
+        only with `anywhere`; files that are not models are never removed.
         """
         library = self._library()
         path = self.to_remove(reference, anywhere=anywhere)
@@ -163,12 +166,14 @@ class ModelManager:
         return remove_model(path, listed=self._is_listed(path), trash=not for_good)
 
     def is_served(self, path: Path) -> bool:
-        """Whether a server has this model, or would load it for the next request."""
+        """Whether the server has this model open, or would load it for the next request."""
         served = self._served()
         return served is not None and served.resolve() == parts_of(path)[0].resolve()
 
     def to_remove(self, reference: str, *, anywhere: bool = False) -> Path:
-        """The file that `remove_model` would remove. `ModelError` if there is none, or it must stay."""
+        """The file that `remove_model` would remove. `ModelError` if there is none, or if it must not be
+        removed.
+        """
         library = self._library()
         if not reference.strip():
             raise ModelError(
@@ -183,7 +188,7 @@ class ModelManager:
             except AmbiguousError:
                 raise
             except ModelError:
-                pass  # nothing else is called so
+                pass  # no other model has this name
             if path == partial.path or not os.path.lexists(path):
                 return partial.path
         else:
@@ -191,7 +196,7 @@ class ModelManager:
         return self._permitted(path, anywhere=anywhere)
 
     def _permitted(self, path: Path, *, anywhere: bool) -> Path:
-        """The path, if what is there may be removed; else `ModelError`."""
+        """The path, if the file there may be removed; otherwise `ModelError`."""
         library = self._library()
         require_model(path, listed=self._is_listed(path))
         if path.parent.resolve() / path.name == library.builtin.resolve():
@@ -201,7 +206,7 @@ class ModelManager:
         return path
 
     def discard_partial(self, final: Path) -> None:
-        """Delete what an unfinished download has left, for good; that nobody has queued. `AppError`."""
+        """Delete the files of an unfinished download that is not in the queue. `AppError`."""
         try:
             with sole_writer(final):
                 PartFile(final, DownloadSource("", final.name)).discard()
@@ -209,12 +214,12 @@ class ModelManager:
             raise disk_fault(exc, final) from exc
 
     def discard_arrived(self, model: Path) -> None:
-        """Delete, for good, the files of a split model that a download has brought already. `ModelError`."""
+        """Delete the finished files of a split model whose download was stopped. `ModelError`."""
         if any(os.path.lexists(part) for part in parts_of(model)):
             remove_model(model, listed=True, trash=False)
 
     def quantizer(self) -> Quantizer:
-        """The program that makes smaller models; `ModelError` if there is none on this machine."""
+        """The program that quantizes models; `ModelError` if there is none on this machine."""
         engine = self._engines.powerinfer()
         found = find_quantizer(Path(engine.command[0]) if engine else None)
         if found is None:
@@ -227,7 +232,7 @@ class ModelManager:
         return found
 
     def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
-        """Make a smaller model of one that is here, see `quantize.quantize`. `ModelError`."""
+        """Make a smaller model of an installed one, see `quantize.quantize`. `ModelError`."""
         source = self._library().find(reference).path
         launcher = launcher_for(self._host.system)
         return quantize(
@@ -235,7 +240,7 @@ class ModelManager:
         )
 
     def smaller_types(self, reference: str) -> SmallerTypes:
-        """What a model can be turned into, and the space there is for it. `ModelError` if that is nothing."""
+        """The types that a model can be quantized to, and the free space. `ModelError` if there are none."""
         library = self._library()
         model = library.find(reference)
         types = self.quantizer().types_for(model.header)
@@ -247,13 +252,13 @@ class ModelManager:
         )
 
     def note_checksums(self, downloads: tuple[Progress, ...]) -> None:
-        """Keep the digests of what has arrived, so that it can be verified again years later."""
+        """Write the digests of finished downloads beside the models, so that they can be verified later."""
         for progress in downloads:
             if progress.phase is Phase.DONE and progress.sha256 and progress.id not in self._noted:
                 self._noted.add(progress.id)
                 try:
                     note_checksum(progress.path, progress.sha256)
-                except OSError:  # the model is there and in order all the same
+                except OSError:  # the model itself is complete and verified
                     _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
 
     def _is_listed(self, path: Path) -> bool:

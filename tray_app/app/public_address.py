@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the address is bound, and what holds for who asks there."""
+    """Where the address is bound, and the rules for requests there."""
 
     port: int
     host: str
@@ -39,7 +39,7 @@ class _Place:
 
 
 class PublicAddress:
-    """The gateway to the engine of `backend`, bound where the settings of now ask for it."""
+    """The gateway to the engine of `backend`, bound to the address in the present settings."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class PublicAddress:
         self._idle_minute_s = idle_minute_s
         self._rules = Rules()
         self._gateway = Gateway(backend, lambda: self._rules)
-        self._binding = threading.Lock()  # held while the address is opened or closed, which may take seconds
+        self._binding = threading.Lock()  # held while the address is opened or closed, which can take seconds
 
     @property
     def base_url(self) -> str | None:
@@ -61,8 +61,8 @@ class PublicAddress:
         return self._gateway.base_url
 
     def access(self) -> tuple[str, str]:
-        """The address that is bound, and the key that is asked for there. `GatewayError` without one."""
-        rules = self._rules  # looked at first: a key of now never goes to an address of before
+        """The bound address, and the key that it asks for. `GatewayError` if no address is open."""
+        rules = self._rules  # read before the address, so that a new key never goes to an old address
         if base_url := self._gateway.base_url:
             return base_url, rules.key
         raise GatewayError("The server is not running", "No address is open.", "Start the server.")
@@ -71,18 +71,19 @@ class PublicAddress:
         """What clients have asked for."""
         return self._gateway.traffic()
 
-    def stay_awake(self) -> None:
-        """Let the time after which the engine may rest begin anew."""
-        self._gateway.stay_awake()
+    def restart_idle_time(self) -> None:
+        """Start counting anew the time after which an idle engine is stopped."""
+        self._gateway.restart_idle_time()
 
     def check(self) -> None:
-        """`AppError` if the settings and keys of now permit no address."""
+        """`AppError` if the address could not be opened with the present settings and keys."""
         self._place()
 
     def open(self, unless: Callable[[], bool]) -> bool:
-        """Bind the address that the settings ask for, unless that is no longer wished when its turn comes.
+        """Bind the address in the settings, unless `unless()` is true once the lock is held.
 
-        Whether it has moved. `AppError` if it cannot be had: the one of before then stays, where it can.
+        Returns whether the address has changed. `AppError` if it cannot be bound: the earlier one is then
+        kept, if possible.
         """
         place = self._place()
         with self._binding:
@@ -103,7 +104,7 @@ class PublicAddress:
             return True
 
     def close_if(self, is_unwanted: Callable[[], bool], timeout_s: float = 5.0) -> None:
-        """Close the address, unless it is wanted again when its turn comes."""
+        """Close the address if `is_unwanted()` is true once the lock is held."""
         with self._binding:
             if is_unwanted():
                 self._gateway.close(timeout_s)
@@ -113,7 +114,7 @@ class PublicAddress:
         return _Place(port, host, self._rules) if port and host else None
 
     def _bind(self, place: _Place) -> None:
-        # Not before the old one is closed: an address in the network must not lose its key while it is open.
+        # Only after the old address was closed: while it is open to the network, its key must stay in force.
         self._rules = place.rules
         self._gateway.open(place.port, place.host)
 
@@ -125,7 +126,9 @@ class PublicAddress:
             _logger.exception("The address of before cannot be had again either")
 
     def _place(self) -> _Place:
-        """What the settings ask for. `AppError` if a key is needed and there is none."""
+        """The address and rules of the present settings. `SettingsError` if a key is needed and there is
+        none.
+        """
         settings = self._settings()
         network = settings.network == "lan"
         rules = Rules(
@@ -142,7 +145,7 @@ class PublicAddress:
 
 
 def _refused(port: int, host: str) -> PortError:
-    """Why a port could not be had just now, even if whoever took it has gone again."""
+    """Why a port could not be bound, also if the program that had it has ended meanwhile."""
     return port_obstacle(port, host) or PortInUseError(port, (), nearest_free_port(port))
 
 
@@ -152,7 +155,7 @@ def listening_address(settings: Settings) -> str:
 
 
 def client_key(settings: Settings, secrets: KeyStore) -> str:
-    """What clients must show; empty where none is asked for. `AppError` if it cannot be told."""
+    """The key that clients must send; empty if none is needed. `AppError` if it cannot be read."""
     return (secrets.get(GATEWAY.name) or "") if settings.network == "lan" else ""
 
 
@@ -175,7 +178,7 @@ def check_client_key(settings: Settings, secrets: KeyStore) -> str:
 
 
 def _names_of_this_computer() -> tuple[str, ...]:
-    """What other computers call this one: its name, and that of multicast DNS."""
+    """The names of this computer in its network: host name and multicast DNS name."""
     full = socket.gethostname().lower()
     short = full.partition(".")[0]
     return tuple({full, short, f"{short}.local"}) if short else ()

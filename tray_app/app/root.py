@@ -1,6 +1,7 @@
-"""The composition root: builds every service once, wires them, and turns wishes into their calls. Any thread.
+"""The composition root: builds every service once, connects them, and calls them for the user interfaces. Any
+thread.
 
-User interfaces call `App` and show `AppStatus`; nothing else in the app knows more than its own package.
+User interfaces call `App` and show `AppStatus`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
 from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.descriptors import raise_limit
@@ -93,7 +94,7 @@ class App:
     """
 
     changed = Signal(object)
-    """An `AppStatus` after every change, about ten times a second at most, from any thread."""
+    """Emitted with an `AppStatus` after every change, at most about ten times a second, on any thread."""
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class App:
         )
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
-        self._login = self._look_at_login()
+        self._login = self._login_state()
         self._library = self._library_of(self.models_folder)
         self._engines = EngineFinder(host)
         self._folder_changes = 0
@@ -152,14 +153,14 @@ class App:
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
-        """The app of the person who runs this process, with as many descriptors as it may have."""
+        """The app of the person who runs this process. Raises the limit of open files first."""
         raise_limit()
         return cls(AppPaths.from_environment(os.environ), detect_host(), overrides)
 
     def status(self) -> AppStatus:
-        """Everything there is to show now."""
+        """The present status."""
         settings = self.store.current
-        server, engine = self._server.look()
+        server, engine = self._server.snapshot()
         problems = {
             ProblemSource.START: self._server.problem,
             ProblemSource.SETTINGS_FILE: self.store.problem,
@@ -178,26 +179,27 @@ class App:
         )
 
     def resource_usage(self) -> ResourceUsage | None:
-        """What the engine takes of this machine now; None while there is none, or it runs elsewhere."""
-        pid = self._supervisor.glance().pid
+        """What the engine uses now; None if there is none, or if it runs on another machine."""
+        pid = self._supervisor.snapshot().pid
         return resource_usage(pid, self.host) if pid else None
 
     @property
     def models_folder(self) -> Path:
-        """Where models are and go."""
+        """The present models folder."""
         return models_folder(self.store.current, self.paths)
 
     @property
     def library(self) -> Library:
-        """The models in the folder that is chosen now."""
+        """The models in the present models folder."""
         if self._library.folder != self.models_folder:
             self._library = self._library_of(self.models_folder)
         return self._library
 
     def begin(self) -> None:
-        """Do what the settings ask for when the app starts: start the server, have it wait, or nothing.
+        """Do what the settings say for the start of the app: start the server, open its address only, or
+        nothing.
 
-        From now on the models folder is watched.
+        Also starts watching the models folder.
         """
         self._watch.start()
         settings = self.store.current
@@ -207,11 +209,11 @@ class App:
             self._server.stand_by()
 
     def start_server(self) -> None:
-        """Offer the chosen model, downloading it first if it is missing; nothing if it is offered already.
+        """Start the server with the chosen model, downloading it first if it is missing.
 
-        Returns when the engine has been told, by this start or by a newer one that has taken its place;
-        `wait_until_ready` waits for it. `AppError` says what is in the way: a server that ran before goes on.
-        `StartCalledOffError` if the server was stopped meanwhile.
+        Returns when the engine has been told to start, by this call or by a newer one that replaced it;
+        `wait_until_ready` waits until it answers. `AppError` if the server cannot be started; one that is
+        running goes on. `StartCalledOffError` if the server was stopped meanwhile.
         """
         self._server.start()
 
@@ -224,11 +226,14 @@ class App:
         self._server.restart()
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """What runs, once it answers; `EngineError` if it has been given up, was stopped or time is over."""
+        """The plan that runs, once the engine answers; `EngineError` if it was given up or stopped, or after
+        the time-out.
+        """
         return self._server.wait_until_ready(timeout_s)
 
     def try_threads(self, count: int | None) -> None:
-        """Let a server that runs use so many threads, without setting that; None ends the trial.
+        """Restart a running engine with so many threads without changing the settings; None restores those of
+        the settings.
 
         `AppError` if the engine cannot be started so.
         """
@@ -236,9 +241,9 @@ class App:
         self._server.apply_settings()
 
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
-        """Save `new` and act on what is different. `AppError` says what could not be done.
+        """Save `new` and act on the differences. `AppError` says what could not be done.
 
-        `keys` are kept or forgotten with it. Where the keychain refuses, nothing is saved.
+        `keys` are stored or deleted first. If the keychain refuses, nothing is saved.
         """
         self._secrets.keep(keys or {}, new)
         old = self.store.current
@@ -253,30 +258,33 @@ class App:
         try:
             self.store.reload()
         finally:
-            self._announce()  # also that the file has a fault
-        self.refresh_login()  # the file does not say it
+            self._announce()  # also if the file has an error
+        self.refresh_login()  # it is not in the settings file
         self._apply_change(old)
 
     def refresh_login(self) -> None:
-        """Look again at what the system does at login: a person may change that in its own settings."""
-        login = self._look_at_login()
+        """Read again whether the system starts this app at login: people can change that in the system's
+        settings.
+        """
+        login = self._login_state()
         if login is not self._login:
             self._login = login
             self._announce()
 
     def move_to_free_port(self) -> None:
-        """Offer the server at the free port that is nearest to the chosen one, from now on. `AppError`."""
+        """Change the port to the nearest free one. `AppError`."""
         settings = self.store.current
         self.apply(replace(settings, port=nearest_free_port(settings.port)))
 
     def kept_keys(self) -> KeptKeys:
-        """The keys that there are, and where. `KeychainError` if the keychain refuses to tell."""
+        """The stored keys and where they are. `KeychainError` if the keychain refuses."""
         return self._secrets.kept()
 
     def preview(
         self, settings: Settings, keys: KeyChanges | None = None, *, start: StartJob | None = None
     ) -> Plan:
-        """What the engine would be started with; `AppError` if it could not be started. `keys` as `apply`.
+        """The plan for these settings and `keys` (see `apply`); `AppError` if the engine could not be
+        started.
 
         For a `start`, a model that is missing is downloaded first.
         """
@@ -290,10 +298,11 @@ class App:
     def download(
         self, source: str, folder: Path | None = None, *, sha256: str | None = None
     ) -> tuple[int, ...]:
-        """Queue a download from an address, see `address.py`, or a catalogue id; its number in the queue.
+        """Queue a download of an address (see `download/address.py`) or of a catalogue id.
 
-        An address that names a repository and no file is asked first, which may take long: `DownloadError`
-        if it has none or several that fit.
+        Returns the numbers of its files in the queue, in order: several for a split model. An address of a
+        repository without a file is looked up first, which may take long; `DownloadError` if no file or
+        several match. `sha256` is that of the file that `source` names.
 
         Of a model that is split, every file is queued: their numbers in order. `sha256` is that of the file
         that `source` names.
@@ -312,9 +321,10 @@ class App:
         )
 
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
-        """Put a model into the trash or delete it, see `ModelManager`; what is gone.
+        """Put a model into the trash or delete it, see `ModelManager.remove_model`. Returns what was removed.
 
-        A server that has it, or would load it for the next request, is stopped first. `AppError`.
+        If the server has it open, or would load it for the next request, the server is stopped first.
+        `AppError`.
         """
         stops = self.models.is_served(self.models.to_remove(reference, anywhere=anywhere))
         if stops:
@@ -324,11 +334,12 @@ class App:
         return dataclasses.replace(removal, stopped_server=stops)
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
-        """Who keeps the public address from having this port; nobody if it is free or ours.
+        """The programs that have this port, so that the server could not; empty if it is free or this server
+        has it.
 
-        `PortRefusedError` if nobody has it, and still it is not to be had.
+        `PortRefusedError` if no program has it, but the system refuses it.
         """
-        server, _ = self._server.look()
+        server, _ = self._server.snapshot()
         if port == server.port:
             return ()
         obstacle = port_obstacle(port, listening_address(self.store.current))
@@ -339,7 +350,7 @@ class App:
         return ()
 
     def run_diagnostics(self) -> DiagnosticReport:
-        """Look at all that the server depends on, as `powerinfer-tray doctor` does."""
+        """Check everything that the server depends on, as `powerinfer-tray doctor` does."""
         status, complaints = self.status(), (self.store.problem, self.catalog_problem)
         base_url = status.server.base_url
         state, plan = status.engine.state, status.engine.plan
@@ -363,19 +374,22 @@ class App:
         return request_embeddings(base_url, texts, key=key)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
-        """What the model adds to a text, in pieces, as any client would get it. `GatewayError`."""
+        """The model's continuation of a text, in pieces, through the public address like any client.
+        `GatewayError`.
+        """
         base_url, key = self._server.access()
         return complete(base_url, prompt, max_tokens, cancelled, key=key)
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
-        """Let terminal commands and a second start ask this app, unless they ask another one already.
+        """Open the control address for terminal commands and a second start of the app, unless another app
+        has it.
 
         `AppError` if another program, or another user, has the lock of the app that is asked.
 
-        `quit_app` and `show_window` are called when they say so, on a thread of the control listener;
-        `show_window` with a model that somebody wants to have, or an empty text.
+        `quit_app` and `show_window` are called on a thread of the control listener; `show_window` gets the
+        address of a model to download, or an empty text.
         """
         control = Control(
             self.paths.state,
@@ -396,7 +410,7 @@ class App:
         self._control = control
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Stop the engine and every download (they go on next time) and free everything."""
+        """Stop the engine and all downloads (they continue next time) and release everything."""
         deadline_s = time.monotonic() + timeout_s
 
         def rest_s() -> float:
@@ -404,14 +418,16 @@ class App:
 
         self._watch.close(rest_s())
         self._server.stop(rest_s())
-        self.downloads.close(rest_s())  # before the control address, where a start may wait for one
+        self.downloads.close(
+            rest_s()
+        )  # before the control address, where a request may be waiting for a download
         if self._control:
             self._control.close(rest_s())
         self._supervisor.close(rest_s())
         self._log.close()
 
     def _another_is_asked(self) -> bool:
-        """Whether another app answers; if not, the lock is free again: it was only looked at."""
+        """Whether another app answers; if none does, only a command that looked at the lock held it."""
         try:
             return find_running(self.paths.state) is not None
         except SlowAnswerError:
@@ -429,9 +445,9 @@ class App:
         finally:
             self.refresh_login()
 
-    def _look_at_login(self) -> Login:
-        """What the system does at login, which then also is the setting, whatever its file says."""
-        login = look_at(self.autostart)
+    def _login_state(self) -> Login:
+        """What the system does at login. It overrides the setting, whatever the settings file says."""
+        login = login_state(self.autostart)
         self.store.override(launch_at_login=login is Login.ON)
         return login
 
@@ -449,13 +465,13 @@ class App:
         try:
             return self.library.find(settings.model)
         except ModelError as exc:
-            # Else what is on a drive that is not connected would be downloaded again, into its empty place.
+            # A model on a drive that is not connected must not be downloaded again.
             place = missing_place(self.models_folder / expanded(settings.model))
             if place and is_drive(place):
                 raise DriveGoneError(place) from exc
             if start is None or not isinstance(exc, NotInstalledError):
                 raise
-            # What could not be run is not fetched first: it may be 40 GB.
+            # First check that an engine can run it: a download may have 40 GB.
             choose_engine(settings.engine, exc.entry.sparse, self._engines)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
@@ -469,7 +485,7 @@ class App:
         return Session(self._token)
 
     def _token(self, address: str) -> str | None:
-        """The access token for Hugging Face or its mirror; None if there is none, or it cannot be told."""
+        """The access token for Hugging Face or its mirror; None if there is none, or if it cannot be read."""
         name = token_name(address, self.store.current)
         if name is None:
             return None
@@ -483,13 +499,13 @@ class App:
         return Library(folder, self._catalog, builtin_model())
 
     def _served_path(self) -> Path | None:
-        """The model that an engine has open, or that the open server would load; its first file."""
-        server, engine = self._server.look()
+        """The first file of the model that an engine has open, or that a sleeping server would load."""
+        server, engine = self._server.snapshot()
         if isinstance(engine.plan, LaunchPlan) and engine.pid:
             return engine.plan.model.path
         settings = self.store.current
         if server.base_url and settings.engine != EngineKind.REMOTE:
-            with suppress(ModelError):  # none is chosen, or it is not here
+            with suppress(ModelError):  # no model is chosen, or it is not installed
                 return parts_of(self.library.locate(settings.model))[0]
         return None
 

@@ -1,8 +1,8 @@
 """Proves an installation: downloads the test model from itself, serves it, embeds a sentence. Main thread.
 
-Nothing of the person's is touched: settings, models and ports are its own and gone afterwards. The
-download is cut off in the middle and resumed by a second queue, as after a quit. Where there are a PowerInfer
-engine and a sparse model for it, these are started too, and asked for one text again and again.
+It uses temporary settings, models and ports, so nothing of the person's is changed. The download is
+interrupted in the middle and resumed by a second queue, as after a quit. If there is a PowerInfer engine and
+a sparse model for it, that is started too and asked for the same text several times.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class DownloadProof:
-    """What the download showed."""
+    """The result of the download."""
 
     bytes: int
     resumed: bool
@@ -58,7 +58,7 @@ class DownloadProof:
 
 @dataclass(frozen=True, slots=True)
 class EngineProof:
-    """Which engine served."""
+    """The engine that served."""
 
     kind: str
     version: str | None
@@ -66,7 +66,7 @@ class EngineProof:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingProof:
-    """What the embedding of `SENTENCE` looked like."""
+    """The result of embedding `SENTENCE`."""
 
     dimensions: int
     norm: float
@@ -87,25 +87,25 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """What the test comes to, for people."""
+        """The result in one sentence."""
         if self.powerinfer and not self.powerinfer.same:
             return str(differing_answers(self.powerinfer))
         return "Something was left behind." if self.orphans else "Everything works."
 
 
 class SelfTestObserver(Protocol):
-    """Who is told while the test runs."""
+    """Is told about the progress of the test."""
 
     def step(self, text: str) -> None:
-        """Something has begun or is done. Called by the thread that runs the test."""
+        """A step has begun or ended. Called by the thread that runs the test."""
 
     def progress(self, progress: Progress) -> None:
-        """The download has moved. Called by the downloads thread."""
+        """Bytes of the download have arrived. Called by the downloads thread."""
 
 
 def run_selftest(host: Host, listener: SelfTestObserver) -> Report:
     """Run every step; `AppError` from the step that failed."""
-    # A space and a letter beyond ASCII, because real home folders have them.
+    # The folder's name has a space and a letter outside of ASCII, because real home folders have them.
     with tempfile.TemporaryDirectory(prefix="powerinfer selftest é ") as folder:
         paths = AppPaths.below(Path(folder))
         download = _prove_download(paths.models, listener)
@@ -143,7 +143,7 @@ def _prove_download(folder: Path, listener: SelfTestObserver) -> DownloadProof:
 
 
 def _download_part(server: _Server, folder: Path, digest: str, listener: SelfTestObserver) -> int:
-    """Begin the download and close the queue in the middle, as a person does who quits; the bytes so far."""
+    """Begin the download and close the queue in the middle, as when a person quits; the bytes so far."""
     some_arrived = threading.Event()
 
     def watch(downloads: tuple[Progress, ...]) -> None:
@@ -187,7 +187,7 @@ def _prove_server(
 
 
 def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -> Repetition | None:
-    """Whether PowerInfer answers one text in one way, as it does with a single thread alone."""
+    """Whether PowerInfer gives equal answers to one text, which it does only with a single thread."""
     inputs = collect_inputs(os.environ)
     engine = _powerinfer(inputs)
     model = _smallest_sparse(inputs, engine) if engine else None
@@ -209,7 +209,7 @@ def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -
 
 
 def _powerinfer(inputs: DiagnosticInputs) -> Engine | None:
-    """The PowerInfer engine that the person has chosen, else the one that would be found."""
+    """The PowerInfer engine of the settings, else the one that is found on this machine."""
     for setting in (inputs.settings.engine, EngineKind.POWERINFER):
         with suppress(EngineError):
             return choose_engine(setting, sparse=True, finder=inputs.finder)
@@ -217,7 +217,7 @@ def _powerinfer(inputs: DiagnosticInputs) -> Engine | None:
 
 
 def _smallest_sparse(inputs: DiagnosticInputs, engine: Engine) -> Model | None:
-    """The sparse model in the person's folder that costs least; None if none fits into memory."""
+    """The smallest sparse model in the person's folder; None if none fits into memory."""
     models = (model for model in inputs.library.contents().models if model.header.sparse)
     smallest = min(models, key=lambda model: model.size_bytes, default=None)
     if smallest is None:
@@ -227,7 +227,9 @@ def _smallest_sparse(inputs: DiagnosticInputs, engine: Engine) -> Model | None:
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    """Offers one file with ranges; the first answer stops half-way until the client has gone."""
+    """An HTTP server with one file and ranges; its first answer stops half-way until the client has
+    disconnected.
+    """
 
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _FileHandler)
@@ -238,7 +240,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class _FileHandler(http.server.BaseHTTPRequestHandler):
-    """HEAD and GET of the file, whole or from an offset on: all that a resumed download asks for."""
+    """Answers HEAD, and GET for the whole file or from an offset on: all that a resumed download needs."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -254,7 +256,7 @@ class _FileHandler(http.server.BaseHTTPRequestHandler):
         if server.interrupted.is_set():
             self.wfile.write(server.content[start:])
         else:
-            with suppress(ConnectionError):  # the client leaves: that is the interruption
+            with suppress(ConnectionError):  # the client disconnects: that is the interruption
                 self.wfile.write(server.content[start : server.first_answer_bytes])
             server.interrupted.wait()
             self.close_connection = True
@@ -272,7 +274,7 @@ class _FileHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep the terminal for the steps."""
+        """Print nothing: the terminal shows the steps."""
 
 
 @contextmanager

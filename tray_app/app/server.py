@@ -1,13 +1,14 @@
-"""Keeps engine and public address as people, clients and settings want them. Any thread.
+"""The server: starts and stops engine and public address as people, requests and settings ask for it. Any
+thread.
 
     stopped ── start ──▶ preparing ── the engine is told ──▶ starting … ready ── nobody asks ──▶ asleep
        ▲                    │ ▲                                           │                          │
        └────── stop ────────┴─┼───────────────────────────────────────────┘                          │
                               └─────────────────── a request, or a person ───────────────────────────┘
 
-A start is a job: a newer wish replaces it, and a stop calls it off. What is wished is decided under one lock
-that is never held over anything slow: no look for a model, no download, no binding of an address. A person's
-stop wins: it closes the address, so that no request can start anything.
+A start is a job: a newer wish replaces it, and a stop cancels it. The wishes are guarded by one lock, which
+is never held during anything slow (finding a model, a download, binding an address). A person's stop also
+closes the address, so that no request can start the engine again.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Planner(Protocol):
-    """What the settings ask for now."""
+    """Makes the plan for the present settings."""
 
     def __call__(self, start: StartJob | None) -> Plan:
         """The plan; `AppError` if there can be none.
@@ -61,17 +62,17 @@ class ServerDelays:
     """Every delay of `Server`."""
 
     idle_minute_s: float = 60.0
-    """How long a minute of the setting `idle_minutes` is."""
+    """The length of a minute of the setting `idle_minutes`; shorter in tests."""
     look_for_drive_s: float = 1.0
     try_again_s: float = 60.0
-    """An engine that was given up is tried again for a request that comes so long afterwards."""
+    """A request may start an engine again so long after it was given up."""
 
 
 class Server:
     """The engine behind its public address.
 
-    `settings` gives those in force, `plan` what they ask for, and `announce` is called after each change of
-    the server's status.
+    `settings` returns the present settings, `plan` makes the plan for them, and `announce` is called after
+    each change of the server's status.
     """
 
     def __init__(
@@ -89,29 +90,29 @@ class Server:
         self._announce = announce
         self._delays = delays or ServerDelays()
         self._address = PublicAddress(self, settings, secrets, self._delays.idle_minute_s)
-        self._lock = threading.Lock()  # guards the wishes below, and is held for moments only
+        self._lock = threading.Lock()  # guards the attributes below; never held during anything slow
         self._wanted = False
         self._asleep = False
         self._told: Plan | None = None
         self._job: StartJob | None = None
         self._problem: AppError | None = None
-        self._return: PathWatcher | None = None
+        self._drive_watcher: PathWatcher | None = None
         self._offered: tuple[str, ...] = ()
         self._waiting: list[Future[None]] = []
         supervisor.changed.connect(self._begin_to_idle)
 
-    def look(self) -> tuple[ServerStatus, EngineSnapshot]:
-        """The server now, and the engine at the same moment."""
+    def snapshot(self) -> tuple[ServerStatus, EngineSnapshot]:
+        """Server and engine at the same moment."""
         with self._lock:
-            return self._look()
+            return self._snapshot()
 
     @property
     def problem(self) -> AppError | None:
-        """Why the last start did not get as far as the engine; None after a newer wish."""
+        """Why the last start failed before the engine was told to start; None after a newer wish."""
         return self._problem
 
     def access(self) -> tuple[str, str]:
-        """The address that is bound, and the key that clients must show there. `GatewayError` without one."""
+        """The bound address, and the key that clients must send. `GatewayError` if no address is open."""
         return self._address.access()
 
     def traffic(self) -> Traffic:
@@ -119,10 +120,10 @@ class Server:
         return self._address.traffic()
 
     def start(self) -> None:
-        """Offer what the settings ask for; the engine goes on if it runs with that already.
+        """Start the server as the settings say. An engine that runs with an equal plan is not restarted.
 
-        Returns when the engine has been told, by this start or by one that came later. `AppError` as `plan`,
-        `StartCalledOffError` if a stop came before.
+        Returns when the engine has been told to start, by this start or by a newer one. `AppError` as `plan`;
+        `StartCalledOffError` if the server was stopped meanwhile.
         """
         with self._lock:
             self._wanted = True
@@ -130,7 +131,7 @@ class Server:
         self._perform(job)
 
     def stand_by(self) -> None:
-        """Offer the address and leave the engine asleep; nothing if the server is there already."""
+        """Open the address without starting the engine; nothing if the server is wanted already."""
         with self._lock:
             if self._wanted:
                 return
@@ -139,7 +140,7 @@ class Server:
         self._perform(job)
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Stop the engine and close the address; also calls off a start that is under way."""
+        """Stop the engine and close the address; also cancels a start that is under way."""
         with self._lock:
             self._wanted = self._asleep = False
             self._problem = None
@@ -161,9 +162,9 @@ class Server:
         self._perform(job)
 
     def apply_settings(self) -> None:
-        """Act on settings or keys that have changed. `AppError` if that cannot be done.
+        """Act on changed settings or keys. `AppError` if that is not possible.
 
-        A server that sleeps goes on sleeping. Of one that is stopped, only what would be in the way is said.
+        A sleeping server keeps sleeping. For a stopped server, only what would prevent a start is reported.
         """
         with self._lock:
             self._problem = None
@@ -172,11 +173,13 @@ class Server:
         if job is None:
             self._address.check()
             return
-        with suppress(StartCalledOffError):  # the settings are adopted, and the server is stopped
+        with suppress(StartCalledOffError):  # a stop came meanwhile; the settings are in force all the same
             self._perform(job)
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """What runs, once it answers; `AppError` if it is given up, waits, was stopped or time is over."""
+        """The plan that runs, once the engine answers; `AppError` if it is given up, waits for a drive or was
+        stopped, or after the time-out.
+        """
         deadline_s = time.monotonic() + timeout_s
         while True:
             left_s = deadline_s - time.monotonic()
@@ -188,13 +191,13 @@ class Server:
                 return engine.plan
             if left_s <= 0:
                 raise EngineError("The server is not ready", "It did not get ready in time.")
-            server, _ = self.look()
+            server, _ = self.snapshot()
             if not server.state.gets_ready:
                 raise engine.failure or EngineError("The server is not ready", "It was stopped.")
 
     def find(self) -> Upstream | Unavailable:
         """See `Backend`."""
-        server, engine = self.look()
+        server, engine = self.snapshot()
         on_demand = self._settings().start_on_demand
         match server.state, engine.plan:
             case ServerState.READY, LaunchPlan() as plan:
@@ -207,8 +210,8 @@ class Server:
             case ServerState.WAITING, _:
                 return Unavailable(_not_ready(engine, server), held=on_demand)
             case ServerState.FAILED, _:
-                rest_s = math.ceil(self._rest_s(engine)) if engine.gave_up else None
-                return Unavailable(_not_ready(engine, server), rest_s or None, held=rest_s == 0)
+                pause_s = math.ceil(self._pause_s(engine)) if engine.gave_up else None
+                return Unavailable(_not_ready(engine, server), pause_s or None, held=pause_s == 0)
             case state, _:
                 held = state.gets_ready
                 return Unavailable(
@@ -216,7 +219,7 @@ class Server:
                 )
 
     def wake(self) -> Future[None]:
-        """See `Backend`: one thread waits for the engine on behalf of all requests that do."""
+        """See `Backend`. One thread waits for the engine on behalf of all waiting requests."""
         waiting: Future[None] = Future()
         with self._lock:
             alone = not self._waiting
@@ -231,30 +234,32 @@ class Server:
         self._supervisor.check(run)
 
     def suspend_if_idle(self) -> None:
-        """See `Backend`. A remote server costs nothing here, so it is left alone."""
+        """See `Backend`. A remote server uses no memory here, so it is not stopped."""
         with self._lock:
-            engine = self._supervisor.glance()
+            engine = self._supervisor.snapshot()
             if self._job or not self._supervisor.has_heard or engine.state is not State.READY:
-                return  # somebody starts or stops the server just now
+                return  # the server is being started or stopped
             if isinstance(engine.plan, LaunchPlan):
                 self._asleep, self._offered = True, _models_of(engine.plan)
                 self._stop_engine()
 
-    def _look(self) -> tuple[ServerStatus, EngineSnapshot]:
+    def _snapshot(self) -> tuple[ServerStatus, EngineSnapshot]:
         """With the lock held."""
         wishes = Wishes(
             asleep=self._asleep,
             starting=self._job is not None and self._job.wakes,
             told=self._told is not None and not self._supervisor.has_heard,
-            awaits_drive=self._return is not None,
+            awaits_drive=self._drive_watcher is not None,
         )
-        engine = self._supervisor.glance()  # after the question whether it has heard
+        engine = (
+            self._supervisor.snapshot()
+        )  # read after `has_heard`, so that it shows the effect of what was heard
         base_url = self._address.base_url
         state = server_state(engine, wishes, is_open=base_url is not None)
         return ServerStatus(state, base_url), engine
 
     def _begin(self, *, wakes: bool) -> StartJob:
-        """A start in place of any other that is under way. With the lock held."""
+        """Begin a start that replaces any other one. With the lock held."""
         job, old = StartJob(wakes=wakes), self._job
         self._job, self._problem = job, None
         self._cancel_drive_wait()
@@ -263,7 +268,7 @@ class Server:
         return job
 
     def _perform(self, job: StartJob) -> None:
-        """Do what a start is to do, as long as it is the newest wish; returns when that one is fulfilled."""
+        """Carry out a start while it is the newest wish; returns when the newest wish is fulfilled."""
         try:
             if self._address.open(unless=lambda: job.is_over):
                 self._announce()
@@ -271,30 +276,30 @@ class Server:
                 self._carry_out(job)
         except AppError as exc:
             self._fail(job, exc)
-        except BaseException:  # a defect, or Ctrl-C: nobody must wait for this start any more
+        except BaseException:  # a defect, or Ctrl-C: release whoever waits for this start
             self._fail(job, StartCalledOffError())
             raise
         job.wait()
 
     def _carry_out(self, job: StartJob) -> None:
         if job.wakes:
-            self._tell(job, self._plan(job))
+            self._tell_engine(job, self._plan(job))
         else:
             self._predict_models(job)
 
-    def _tell(self, job: StartJob, plan: Plan) -> None:
+    def _tell_engine(self, job: StartJob, plan: Plan) -> None:
         with self._lock:
             if self._job is not job:
                 return
             self._job, self._asleep = None, False
             self._told = plan
-            self._address.stay_awake()
+            self._address.restart_idle_time()
             self._supervisor.ensure(plan)
         job.end.set_result(None)
         self._announce()
 
     def _predict_models(self, job: StartJob) -> None:
-        """Work out what a sleeping server offers; nothing if even that cannot be told yet."""
+        """Find out which models a sleeping server will serve; none if that cannot be told yet."""
         try:
             offered = _models_of(self._plan(None))
         except AppError as exc:
@@ -308,16 +313,16 @@ class Server:
         self._announce()
 
     def _fail(self, job: StartJob, error: AppError) -> None:
-        """Note why a start failed, unless a newer wish has taken its place."""
+        """Note why a start failed, unless a newer wish has replaced it."""
         with self._lock:
             if self._job is not job:
                 return
             self._job = None
             self._problem = error
             if self._address.base_url is None:
-                self._stop_engine()  # nobody can ask it any more
+                self._stop_engine()  # it cannot be reached any more
             if isinstance(error, DriveGoneError):
-                self._return = PathWatcher(
+                self._drive_watcher = PathWatcher(
                     "drive-return", error.place, self._start_again, self._delays.look_for_drive_s
                 )
         self._address.close_if(self._is_unwanted)
@@ -330,45 +335,49 @@ class Server:
             if job := self._job_to_wake():
                 self._perform(job)
             self.wait_until_ready()
-        except Exception as exc:  # noqa: BLE001 - the top of a thread: whoever waits must hear of it
+        except Exception as exc:  # noqa: BLE001 - the top of a thread: the waiting requests must get the error
             error = exc
         with self._lock:
             self._answer(waiting, error)
 
     def _answer(self, waiting: list[Future[None]], error: Exception | None) -> None:
-        """Tell requests that wait how it ended; those that come from now on wait anew. With the lock held."""
+        """Tell the waiting requests whether the engine answers. Later requests start a new wait. With the
+        lock held.
+        """
         if self._waiting is waiting:
             self._waiting = []
         for each in waiting:
             if each.done() or not each.set_running_or_notify_cancel():
-                continue  # it has been told already, or its client has left
+                continue  # answered already, or its client has disconnected
             if error:
                 each.set_exception(error)
             else:
                 each.set_result(None)
 
     def _job_to_wake(self) -> StartJob | None:
-        """A start for requests; None where the engine comes by itself, or a person has stopped the server."""
+        """A start on behalf of requests; None if the engine is starting anyway, or if a person has stopped
+        the server.
+        """
         with self._lock:
-            server, engine = self._look()
+            server, engine = self._snapshot()
             match server.state:
                 case ServerState.ASLEEP | ServerState.WAITING:
                     wakes = self._wanted
                 case ServerState.FAILED:
-                    wakes = self._wanted and engine.gave_up and not self._rest_s(engine)
+                    wakes = self._wanted and engine.gave_up and not self._pause_s(engine)
                 case _:
                     wakes = False
             return self._begin(wakes=True) if wakes else None
 
-    def _rest_s(self, engine: EngineSnapshot) -> float:
-        """How long an engine that was given up is left alone still; people may start it at once."""
+    def _pause_s(self, engine: EngineSnapshot) -> float:
+        """How long requests may not yet restart an engine that was given up; people can start it at once."""
         return max(0.0, engine.since_s + self._delays.try_again_s - time.time())
 
     def _start_again(self) -> None:
         with self._lock:
-            job = self._begin(wakes=True) if self._wanted and self._return else None
+            job = self._begin(wakes=True) if self._wanted and self._drive_watcher else None
         if job:
-            with suppress(AppError):  # it is kept as the problem
+            with suppress(AppError):  # `problem` has it
                 self._perform(job)
 
     def _stop_engine(self) -> None:
@@ -378,17 +387,17 @@ class Server:
 
     def _cancel_drive_wait(self) -> None:
         """With the lock held."""
-        if self._return:
-            self._return.cancel()
-            self._return = None
+        if self._drive_watcher:
+            self._drive_watcher.cancel()
+            self._drive_watcher = None
 
     def _begin_to_idle(self, engine: EngineSnapshot) -> None:
-        """Loading may take longer than an engine may be idle: the time begins when it is ready."""
+        """Count idle time from when the engine is ready: loading may take longer than the idle limit."""
         if engine.state is State.READY:
-            self._address.stay_awake()
+            self._address.restart_idle_time()
 
     def _is_unwanted(self) -> bool:
-        """Whether no engine is behind the address, nor will be one by anybody's present wish."""
+        """Whether the address should be closed: no engine is running, asleep or being started."""
         with self._lock:
             return not (self._wanted and (self._asleep or self._told or self._job))
 

@@ -1,4 +1,4 @@
-"""Where in its life the server is, and the address that it really has: one value for everyone. Pure."""
+"""The server's state and the address that is really bound, as one value for all who show it. Pure."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 
 class ServerState(StrEnum):
-    """The server as people and clients meet it: address, engine and what is wished, together."""
+    """The state of the server as people and clients see it: made of address, engine and wishes."""
 
     STOPPED = "stopped"
-    """There is no address and no engine, and nothing is under way."""
+    """There is no address and no engine, and no start is under way."""
     PREPARING = "preparing"
-    """A start has not reached the engine yet: its model is looked for, or downloaded."""
+    """A start is finding or downloading its model; the engine has not been told yet."""
     ASLEEP = "asleep"
-    """The address is open and the engine is stopped until a request, or a person, starts it."""
+    """The address is open; the engine is stopped until a request or a person starts it."""
     STARTING = "starting"
-    """The engine's process is about to exist, perhaps once that of before has ended."""
+    """The engine's process is about to start, perhaps after an earlier one has ended."""
     LOADING = "loading"
     READY = "ready"
     RESTARTING = "restarting"
     """The engine has ended by itself and will be started again."""
     WAITING = "waiting"
-    """The engine is started when the drive or folder of its model is there again."""
+    """The engine will start when the drive or folder of its model is back."""
     STOPPING = "stopping"
     FAILED = "failed"
     """The engine has ended by itself, and starting it again would not help."""
 
     @property
     def gets_ready(self) -> bool:
-        """Whether requests are answered soon without anybody's doing."""
+        """Whether the engine will be ready soon without further action."""
         return self in _GETTING_READY
 
     @property
     def runs(self) -> bool:
-        """Whether there is an engine, or one is wanted and comes by itself."""
+        """Whether there is an engine, or one will start by itself."""
         return self.gets_ready or self in (ServerState.READY, ServerState.WAITING)
 
 
@@ -74,9 +74,10 @@ class ServerStatus:
 
     state: ServerState = ServerState.STOPPED
     base_url: str | None = None
-    """What clients on this computer are given, `http://127.0.0.1:8080/v1`; None while no address is open.
+    """The base URL for clients on this computer, such as `http://127.0.0.1:8080/v1`; None while no address is
+    open.
 
-    It is the address that is bound, whatever the settings say by now.
+    It is the bound address; the settings may already say another one.
     """
 
     @property
@@ -87,19 +88,19 @@ class ServerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What `Server` has in mind for the engine."""
+    """What `Server` wants of the engine."""
 
     asleep: bool = False
     starting: bool = False
-    """A start is under way that has not reached the engine yet."""
+    """A start is under way and has not told the engine yet."""
     told: bool = False
-    """The engine has been told to run, and has not heard it yet."""
+    """The engine was told to run, but its snapshot does not show that yet."""
     awaits_drive: bool = False
 
 
 def server_state(engine: EngineSnapshot, wishes: Wishes, *, is_open: bool) -> ServerState:
-    """The server's state. An engine that is told to stop because nobody asks for it is asleep at once."""
-    succeeds = engine.state is State.STOPPING and engine.plan  # which is that of the engine to come
+    """The server's state. While an idle engine is being stopped, the server already counts as asleep."""
+    succeeds = engine.state is State.STOPPING and engine.plan  # while STOPPING, `plan` is the one to run next
     if succeeds or (wishes.told and engine.state is not State.READY):
         return ServerState.STARTING
     if engine.state not in _ENDED and not wishes.asleep:
@@ -112,10 +113,10 @@ def server_state(engine: EngineSnapshot, wishes: Wishes, *, is_open: bool) -> Se
 
 
 def port_of(base_url: str | None) -> int | None:
-    """The port of an address; None without one."""
+    """The port of a URL; None if there is no URL."""
     return urlsplit(base_url).port if base_url else None
 
 
 def planned_url(settings: Settings) -> str:
-    """The address that a start would open, if it can be had: until then another program may have it."""
+    """The base URL that a start would open. Another program may have that port."""
     return f"http://{LOOPBACK}:{settings.port}/v1"

@@ -23,23 +23,23 @@ class StartCalledOffError(EngineError):
 
 
 class StartJob:
-    """A start on its way to the engine. It ends once: whoever ends it owns the server's wishes (`Server`).
+    """One start of the server. It ends once; only the holder of `Server`'s lock may end it.
 
-    `wakes`: it goes as far as the engine; else it opens the address of a server that stays asleep.
+    `wakes`: whether it starts the engine; otherwise it only opens the address and the server stays asleep.
     """
 
     def __init__(self, *, wakes: bool = True) -> None:
         self.wakes = wakes
         self.end: Future[StartJob | None] = Future()
-        """None when it has done what it was to do, or the job that has taken its place."""
+        """Done with None when the start is complete, or with the job that has replaced it."""
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, or must, because it was replaced or called off."""
+        """Whether it is complete, failed, replaced or cancelled."""
         return self.end.done()
 
     def wait(self, timeout_s: float = threading.TIMEOUT_MAX) -> None:
-        """Until it has ended, or whatever has taken its place. Its `AppError`; TimeoutError."""
+        """Wait until it, or the job that has replaced it, has ended. Its `AppError`; `TimeoutError`."""
         deadline_s = time.monotonic() + timeout_s
         end: Future[StartJob | None] | None = self.end
         while end:
@@ -47,7 +47,8 @@ class StartJob:
             end = newer.end if newer else None
 
     def wait_for_downloads(self, queue: DownloadQueue, numbers: Iterable[int]) -> None:
-        """Until all these downloads are finished, or this start is over; the downloads go on then.
+        """Wait until all these downloads are finished, or this start is over; the downloads continue in any
+        case.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What there is to show at one moment: as a value for windows, and as a document for programs. Pure."""
+"""The status of the whole app at one moment: as a value for windows, and as a document for programs. Pure."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class ProblemSource(StrEnum):
-    """What a problem is about, in the order in which people hear of problems."""
+    """What a problem is about; problems are shown in this order."""
 
     ENGINE = "engine"
     """The engine has ended by itself."""
     START = "start"
-    """The last start, or change of the settings, could not be carried out."""
+    """The last start, or the last change of settings, has failed."""
     SETTINGS_FILE = "settings file"
     CATALOGUE = "catalogue"
     """The person's own list of models."""
@@ -49,27 +49,27 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class AppStatus:
-    """Everything a person may be shown at one moment."""
+    """Everything that can be shown at one moment."""
 
     settings: Settings
     engine: EngineSnapshot
     model_name: str | None
-    """The chosen model in words; None while none is chosen."""
+    """The name of the chosen model; None if none is chosen."""
     server: ServerStatus
-    """Where in its life the server is, and the address that it really has."""
+    """The server's state and the address that is really bound."""
     downloads: tuple[Progress, ...] = ()
     problems: tuple[Problem, ...] = ()
     """See `problems_of`."""
     login: Login = Login.OFF
-    """What the system does at login; `settings.launch_at_login` is whether that is to start this app."""
+    """What the system really does at login."""
     folder_changes: int = 0
-    """Counts what has happened in the models folder: with another number, look there again."""
+    """Grows with each change in the models folder, so that views know when to list it again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
-    """What clients have asked for. It changes without an announcement: look at it from time to time."""
+    """Counts of requests and tokens. Changes of it are not announced; views read it regularly."""
 
     @property
     def problem(self) -> AppError | None:
-        """What a person is told where there is room for one problem."""
+        """The most important problem."""
         return self.problems[0].error if self.problems else None
 
     def has_problem(self, source: ProblemSource) -> bool:
@@ -78,9 +78,9 @@ class AppStatus:
 
 
 def problems_of(engine: EngineSnapshot, others: dict[ProblemSource, AppError | None]) -> tuple[Problem, ...]:
-    """All that is wrong, what matters most first: this order is the one that everybody shows.
+    """All present problems, the most important first.
 
-    What an engine died of is over once it answers again.
+    An engine's failure counts only while the engine is not running.
     """
     ended = engine.state in (State.FAILED, State.BACKOFF, State.WAITING)
     errors = {**others, ProblemSource.ENGINE: engine.failure if ended else None}
@@ -88,7 +88,7 @@ def problems_of(engine: EngineSnapshot, others: dict[ProblemSource, AppError | N
 
 
 def status_document(status: AppStatus) -> StatusDocument:
-    """The status as `powerinfer-tray status --json` and the control address give it."""
+    """The status as `powerinfer-tray status --json` prints it and the control address sends it."""
     plan, settings = status.engine.plan, status.settings
     problems = tuple(map(_problem_document, status.problems))
     return StatusDocument(

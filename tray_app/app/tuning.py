@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 WORTH_IT = 1.05
-"""Another count must be faster by this factor: less is within what any measurement varies by."""
+"""Another number of threads must be faster by this factor; smaller differences are noise."""
 
 _TEXT = "The quick brown fox jumps over the lazy dog. " * 6
 _PROMPT = "Once upon a time"
 _TOKENS = 32
-_FEWEST_TOKENS = 4  # of fewer, the time between them says nothing
+_FEWEST_TOKENS = 4  # with fewer, the rate cannot be measured
 _FEWEST_RUNS, _MOST_RUNS = 3, 100
 _SHORTEST_S = 1e-6
 _LONG_ENOUGH_S = 2.0
@@ -35,13 +35,13 @@ _READY_TIMEOUT_S = 600.0
 
 
 class Server(Protocol):
-    """What is measured: the part of `App` that this needs."""
+    """The part of `App` that tuning needs."""
 
     def try_threads(self, count: int | None) -> None:
-        """Let a running server use so many threads; None: as many as the settings say."""
+        """See `App.try_threads`."""
 
     def wait_until_ready(self, timeout_s: float) -> Plan:
-        """What runs, once it answers."""
+        """See `App.wait_until_ready`."""
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """The embeddings of texts."""
@@ -52,7 +52,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """How many threads write tokens, and how many read a text, as an embedding is made."""
+    """The numbers of threads for generating tokens and for reading prompts (also embeddings)."""
 
     generation: int
     prompt: int
@@ -60,27 +60,27 @@ class Threads:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMeasurement:
-    """How fast the model is with so many threads."""
+    """The speed of the model with one number of threads."""
 
     threads: int
     embeddings_per_s: float
     tokens_per_s: float | None
-    """None where the model writes none, or too few to tell."""
+    """None if the model generates none, or too few to measure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What has been measured."""
+    """The result of the measurement."""
 
     present: Threads
     samples: tuple[ThreadMeasurement, ...]
-    """In the order of their threads."""
+    """Ordered by number of threads."""
     complete: bool
-    """Whether all candidates have been measured: else there is no advice."""
+    """Whether all candidates were measured; otherwise `advice` is the present numbers."""
 
     @property
     def advice(self) -> Threads:
-        """The fastest, where it is worth to change; else the present ones."""
+        """The fastest numbers of threads, or the present ones where a change is not worth it."""
         if not self.complete:
             return self.present
         reading = _fastest(
@@ -94,20 +94,22 @@ class Tuning:
 
 
 def threads_of(settings: Settings, host: Host) -> Threads:
-    """What the settings come to on this machine."""
+    """The numbers of threads that the settings mean on this machine."""
     writing = host.physical_cores if settings.threads == AUTO else settings.threads
     return Threads(writing, writing if settings.threads_batch == AUTO else settings.threads_batch)
 
 
 def candidates(host: Host, present: Threads) -> tuple[int, ...]:
-    """Counts around that of the physical cores, up to that of the logical ones, and those of now."""
+    """The numbers to try: around that of the physical cores, up to that of the logical ones, and the present
+    ones.
+    """
     physical, logical = host.physical_cores, max(host.physical_cores, host.logical_cores)
     around = {physical // 2, physical * 3 // 4, physical, (physical + logical) // 2, logical}
     return tuple(sorted({max(1, count) for count in around} | {present.generation, present.prompt}))
 
 
 def tuning_obstacle(plan: Plan) -> EngineError | None:
-    """Why there is nothing to measure where this runs, if so."""
+    """Why threads cannot be tuned for this plan; None if they can."""
     if not isinstance(plan, LaunchPlan):
         return EngineError("A remote server has threads of its own", "They are chosen where it was started.")
     return one_thread_only() if plan.model.header.sparse else None
@@ -129,10 +131,11 @@ def tune(
     cancelled: Event,
     tell: Callable[[tuple[ThreadMeasurement, ...], int], object],
 ) -> Tuning:
-    """Measure the running server with each candidate; afterwards it runs as before, whatever happens.
+    """Measure the running server with each candidate; afterwards it runs with its own threads again, also
+    after an error.
 
-    `tell` hears what has been measured so far, and how many samples there will be. `AppError` if the server
-    does not run or fails meanwhile, or if there is nothing to measure: then it is left alone.
+    `tell` is called with the samples so far and their total number. `AppError` if the server is not running,
+    if it fails meanwhile, or if threads cannot be tuned for it (then nothing was changed).
     """
     if obstacle := tuning_obstacle(server.wait_until_ready(_READY_TIMEOUT_S)):
         raise obstacle
@@ -153,7 +156,9 @@ def tune(
 
 def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
-    server.embed([_TEXT])  # the first one after a start also reads the weights from the disk
+    server.embed(
+        [_TEXT]
+    )  # not measured: the first request after a start also reads the weights from the disk
     writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
     return ThreadMeasurement(
         count, _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None
@@ -168,7 +173,7 @@ def _embeddings_per_s(server: Server, cancelled: Event) -> float:
 
 
 def _tokens_per_s(server: Server, cancelled: Event) -> float | None:
-    """With the time that the prompt takes, of which there is little."""
+    """Includes the time for the prompt, which is short."""
     tokens = 0
 
     def write() -> float:
@@ -182,7 +187,7 @@ def _tokens_per_s(server: Server, cancelled: Event) -> float | None:
 
 
 def _median_rate(measure: Callable[[], float], cancelled: Event) -> float:
-    """Of as many as there is time for; other programs disturb the median less than a mean."""
+    """The median of as many runs as there is time for; other programs disturb it less than a mean."""
     rates: list[float] = []
     began_s = time.perf_counter()
     while not rates or (len(rates) < _MOST_RUNS and not cancelled.is_set()):
@@ -193,7 +198,7 @@ def _median_rate(measure: Callable[[], float], cancelled: Event) -> float:
 
 
 def _fastest(rates: dict[int, float], present: int) -> int:
-    """The count with the highest rate, the present one unless that is worth a change."""
+    """The number of threads with the highest rate, or the present one if the gain is too small."""
     if present not in rates:
         return present
     best = max(rates, key=lambda count: (rates[count], -count))

@@ -15,7 +15,7 @@ from tray_app.gateway.client import find_running
 from tray_app.settings.keystore import Keeper, KeyStore
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
 from tray_app.system.host import detect_system
 from tray_app.system.paths import AppPaths
 
@@ -125,7 +125,7 @@ def _tell_of_variable(store: KeyStore, name: str) -> None:
 def _settings() -> SettingsStore:
     """The settings, with the one among them that the system keeps."""
     store = SettingsStore(_paths().settings_file)
-    store.override(launch_at_login=look_at(_login_entry()) is Login.ON)
+    store.override(launch_at_login=login_state(_login_entry()) is Login.ON)
     return store
 
 

@@ -1,8 +1,8 @@
 """Where an engine of this machine is reached, and with which key. Any thread.
 
-Programs use the gateway's address, which has rules. Who asks the engine itself gets past them. So llama.cpp
-is given a key that is made anew for every run and never written down, and PowerInfer, which knows no keys, an
-address that web pages cannot guess.
+Programs use the gateway's address, where rules apply. A request to the engine's own port would bypass these
+rules. So llama.cpp gets a new random key for every run, which is never written down. PowerInfer has no keys,
+so it gets a loopback address that web pages cannot guess.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import secrets
 from dataclasses import dataclass, field
 
 KEY_VARIABLE = "LLAMA_API_KEY"
-"""As llama-server has it. Not on the command line, which all users of the machine see."""
+"""llama-server reads its key from this variable. The command line would show the key to all users of the
+machine."""
 _SECRET_BYTES = 32
 _TAIL = "-run"
-"""llama.cpp prints the last four letters of its key: these are no part of the secret."""
+"""The end of every key: llama.cpp prints the last four letters of its key, so they must not be part of the
+secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,17 @@ class Address:
 
     @property
     def base_url(self) -> str:
-        """Without a slash at its end."""
+        """The engine's URL, without a slash at its end."""
         return f"http://{self.host}:{self.port}"
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request must have."""
+        """The headers that every request to the engine must have."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the engine must have."""
+        """The environment variables that the engine must be started with."""
         return {KEY_VARIABLE: self.key} if self.key else {}
 
 

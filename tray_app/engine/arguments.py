@@ -1,7 +1,7 @@
 """The names of llama-server's arguments, and which parameter of llama.cpp each of them sets. Pure.
 
-Read on both sides: by the app, which refuses what it decides itself, and by the process of the built-in
-engine, which sets the rest. So it imports nothing but the standard library.
+Imported by the app, which refuses the arguments that it decides itself, and by the process of the built-in
+engine, which applies the others. So it imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass
 
 _NEAR = 0.75
-"""How alike a name must be to be meant; less alike ones would only confuse."""
+"""How similar a known name must be to a mistyped one to be suggested (`difflib`'s ratio)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +18,29 @@ class Argument:
     """What a flag on a command line stands for."""
 
     parameter: str
-    """Where llama.cpp keeps the value, as `sampling.top_k`, or a name of our own if it keeps it otherwise."""
+    """The parameter that holds the value in llama.cpp, such as `sampling.top_k`, or a name of our own if
+    there is none."""
     switch: bool | None = None
-    """What a flag that stands alone means; None if a word with the value follows it."""
+    """The value of a flag that stands alone; None if the next word is its value."""
 
 
 def argument_named(flag: str) -> Argument | None:
-    """What a flag stands for; None for a word that cannot be one.
+    """The argument that a flag stands for; None if there is no such flag.
 
     It is one of llama-server's names, long or short, or the name of a parameter itself, as `--sampling.top-k`
-    or `--n-parallel`. In long names `_` and `-` are alike, as for llama.cpp.
+    or `--n-parallel`. In long names `_` and `-` mean the same, as in llama.cpp.
     """
     plain = flag.replace("_", "-") if flag.startswith("--") else flag
     if known := _BY_NAME.get(plain):
         return known
-    if plain.startswith("--") and plain.endswith("-default"):  # those of other versions, too
+    if plain.startswith("--") and plain.endswith("-default"):  # also those of other versions
         return Argument("model.preset", switch=True)
     path = plain.removeprefix("--").replace("-", "_")
     return Argument(path) if plain.startswith("--") and path else None
 
 
 def nearest(flag: str) -> str:
-    """The name that a mistyped one may have meant; empty if none is near."""
+    """The known name that is most similar to a mistyped one; empty if none is similar enough."""
     return next(iter(difflib.get_close_matches(flag, NAMES, n=1, cutoff=_NEAR)), "")
 
 

@@ -1,4 +1,5 @@
-"""What llama.cpp's parameters become by the words of arguments. Pure, but for files that arguments name.
+"""Turns the words of arguments into values for llama.cpp's parameters. Pure, except for files that arguments
+name.
 
 Runs in the process of the built-in engine.
 """
@@ -25,7 +26,8 @@ class Set:
 
     path: str
     convert: Callable[[Any, Any], Any]
-    """Its new value, from the present one and what was said; `ValueError` or alike if that is of no use."""
+    """Its new value, made of the present value and the argument's; `ValueError` or similar if the argument's
+    is wrong."""
 
 
 Conversion = tuple[Set, ...]
@@ -33,7 +35,9 @@ Conversion = tuple[Set, ...]
 
 
 def converter_like(present: object) -> Callable[[Any], Any] | None:
-    """How a word becomes a value like the present one of a parameter; None if no word can."""
+    """How a word becomes a value of the same type as a parameter's present value; None for types without such
+    a way.
+    """
     kind = type(present)
     if words := _WORDS.get(kind.__name__):
         return lambda text: getattr(kind, f"{kind.__name__.upper()}_{words[text]}")
@@ -83,7 +87,7 @@ def _mebibytes(present: list[int], text: str) -> list[int]:
 
 
 def _load_mode(present: Any, *, mapped: bool | None = None, locked: bool | None = None) -> Any:
-    """The way to load a model that is mapped into memory, or kept there, as said; else as before."""
+    """The load mode after `--mmap` or `--mlock` was given; otherwise the present one."""
     mapped = (
         present not in (_Mode.LLAMA_LOAD_MODE_NONE, _Mode.LLAMA_LOAD_MODE_MLOCK) if mapped is None else mapped
     )
@@ -153,7 +157,7 @@ def _range(present: list[bool], text: str) -> list[bool]:
 
 
 def _list(text: str) -> list[str]:
-    """The parts of a text between its commas; one with a comma in it stands in quotes."""
+    """The parts of a comma-separated text; a part that contains a comma is written in quotes."""
     parts = next(csv.reader([text]))
     if not all(parts) or not parts:
         raise ValueError
@@ -161,13 +165,15 @@ def _list(text: str) -> list[str]:
 
 
 def _file(_: Any, path: str) -> str:
-    """A path whose file can be read; else `OSError`."""
+    """The path of a file that can be read; `OSError` if it cannot."""
     with Path(path).open("rb"):
         return path
 
 
 def _folder(_: Any, path: str) -> str:
-    """A folder as llama.cpp takes it, which writes the name of a file right behind it; else `OSError`."""
+    """A folder with a separator at its end, because llama.cpp appends the file name directly; `OSError` if
+    there is none.
+    """
     with os.scandir(path):
         return os.path.join(path, "")  # noqa: PTH118  with the separator at its end, which a Path cannot have
 
@@ -189,7 +195,7 @@ def _of_threads(path: str) -> dict[str, Conversion]:
 
 
 def _words(names: str) -> dict[str, str]:
-    """By word, how the name of the member that it stands for ends."""
+    """For each word, the end of the name of the enumeration's member that it stands for."""
     return {name: name.upper().replace("-", "_").replace("+", "_") for name in names.split()}
 
 
@@ -206,7 +212,7 @@ _Mode = xllamacpp.llama_load_mode
 _TRUTHS = dict.fromkeys(("on", "enabled", "true", "1"), True) | dict.fromkeys(
     ("off", "disabled", "false", "0"), False
 )
-"""The words that llama.cpp takes for yes and no."""
+"""The words that llama.cpp accepts for true and false."""
 _SAMPLERS = {
     "e": "penalties",
     "d": "dry",
@@ -230,7 +236,7 @@ _WORDS = {
     "ggml_type": _words("f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1"),
     "common_reasoning_format": _words("none auto deepseek deepseek-legacy"),
 }
-"""By enumeration, the words that llama-server takes."""
+"""For each enumeration, the words that llama-server accepts."""
 _BY_TYPE: dict[type, Callable[[Any], Any]] = {
     bool: _truth,
     int: int,
@@ -325,4 +331,5 @@ CONVERSIONS: dict[str, Conversion] = {
     **_of_threads("speculative.draft.cpuparams"),
     **_of_threads("speculative.draft.cpuparams_batch"),
 }
-"""By parameter of `arguments`, what it sets where that is not one value of the parameter's own type."""
+"""Special cases by name of the parameter: those that set something other than one value of the parameter's
+type."""

@@ -1,7 +1,7 @@
 """Graphics cards as their driver and an engine see them. Pure.
 
-The driver knows every card and its memory; an engine uses those it was built for, which may be cards that the
-driver of NVIDIA knows nothing of.
+NVIDIA's driver knows every NVIDIA card and its memory. An engine uses the cards that it was built for, which
+may be of another maker.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tray_app.system.host import Gpu
 
 _LISTED = re.compile(r"^\s+\w+: (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
-"""`llama-server --list-devices`; libraries for the processor stand there too, with no memory."""
+"""A line of `llama-server --list-devices`. Processor libraries are listed too, without memory."""
 _FOUND = re.compile(r"^\s*Device \d+: (?P<name>.+?), compute capability ", re.MULTILINE)
-"""What PowerInfer prints when it starts; it does not name the memory."""
+"""A line that PowerInfer prints when it starts. It does not say how much memory the card has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,10 @@ def parse_devices(output: str) -> tuple[EngineDevice, ...]:
 
 
 def merge_devices(driver: Iterable[Gpu], engine: Iterable[EngineDevice] | None = None) -> tuple[Device, ...]:
-    """Each card once: those of the driver, with its numbers, then those that the engine alone can see.
+    """All cards, each once: first those that the driver knows, then those that only the engine knows.
 
-    `engine` is None if it does not tell. Cards are the same by name; of several alike, as many as both see.
+    `engine` is None if the engine does not list its cards. Cards are matched by name; of several cards with
+    one name, as many count as used as both list.
     """
     left = list(engine or ())
     merged = []

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 LOOKED_AT_LINES = 2000
-"""Of the end of an engine's output: what it died of stands there, and old complaints do not."""
+"""How many of the last lines are searched for a cause; earlier warnings have nothing to do with the end."""
 _EVIDENCE_LINES = 3
 _NO_LETTER = "''"
-"""What an empty argument is called, as a shell writes it."""
+"""How an empty argument is shown: as a shell writes it."""
 _FIRST_NTSTATUS = 0xC0000000
 _SETTINGS = frozenset(field.name for field in FIELDS)
 
@@ -39,11 +39,11 @@ class Failure:
     error: EngineError
     permanent: bool
     absent: Path | None = None
-    """The file that must be there again before another start can help."""
+    """The path that must exist again before another start can help; None if nothing is missing."""
 
 
 class ShortageError(EngineError):
-    """The system is short of something just now: what was tried may succeed a little later."""
+    """The system is short of memory, files or processes at the moment: the same attempt may succeed later."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(
@@ -87,15 +87,15 @@ def failure_to_start(reason: OSError | EngineError) -> Failure:
 
 
 def will_not_recover(lines: Sequence[str]) -> bool:
-    """Whether an engine has said that it will answer no more.
+    """Whether an engine has printed a line after which it never answers again.
 
-    PowerInfer's server tries to decode the same batch for ever, and goes on computing meanwhile.
+    PowerInfer's server then decodes the same batch for ever, and keeps computing while it does.
     """
     return any("failed to decode the batch" in line for line in lines)
 
 
 def hung(silent_s: float) -> Failure:
-    """The failure of an engine that was ended because nothing came from it any more."""
+    """The failure of an engine that was ended because it had stopped responding."""
     error = EngineError(
         "The engine hangs",
         phrase("For {seconds:.0f} seconds it has done nothing that was asked of it.", seconds=silent_s),
@@ -104,7 +104,7 @@ def hung(silent_s: float) -> Failure:
     return Failure(error, permanent=False)
 
 
-def beyond_allowance(reason: Text) -> Failure:
+def over_load_limits(reason: Text) -> Failure:
     """The failure of an engine that was ended because it took too much while it loaded."""
     error = EngineError(
         "This model's file makes the engine use more than it should",
@@ -116,8 +116,10 @@ def beyond_allowance(reason: Text) -> Failure:
     return Failure(error, permanent=True)
 
 
-def burdened(spun_s: float) -> Failure:
-    """The failure of an engine that was ended because it computed over a request that it never came to."""
+def stuck_on_request(spun_s: float) -> Failure:
+    """The failure of an engine that was ended because it computed without end before it had begun to work on
+    a request.
+    """
     error = EngineError(
         "A request makes the engine use more than it should",
         phrase("For {seconds:.0f} seconds it has computed and worked on nothing.", seconds=spun_s),
@@ -127,12 +129,12 @@ def burdened(spun_s: float) -> Failure:
 
 
 def port_taken() -> Failure:
-    """The failure of an engine that somebody else would have answered for."""
+    """The failure of an engine whose port another program has taken."""
     return Failure(PORT_TAKEN.error("", "", ()), PORT_TAKEN.permanent)
 
 
 def gone(model: Path, place: Path) -> Failure:
-    """The failure of an engine whose model went away with its drive or folder, which is `place`."""
+    """The failure of an engine whose model is gone because its drive or folder (`place`) is gone."""
     error = EngineError(
         title_of(place),
         phrase("The model was read from {model}.", model=model),

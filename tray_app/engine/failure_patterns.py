@@ -1,4 +1,4 @@
-"""The tables of what engines die of: lines that they print, signals, and statuses of Windows. Pure.
+"""The tables of why engines end: lines that they print, signals, and status codes of Windows. Pure.
 
 The lines are those of PowerInfer's server, llama.cpp, the loaders of shared libraries and our own trampoline.
 """
@@ -23,19 +23,20 @@ _LESS_MEMORY = "Lower the context size, choose a smaller model, or close other p
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a person is told; {named} in title and message stands for what a log line names."""
+    """The texts for one cause. `{named}` in title and message stands for what the log line names."""
 
     title: Text
     message: Text
     hint: Text
     fix: Fix = Fix.NONE
     setting: str = ""
-    """For `Fix.SETTING`; `NAMED` for that of the argument that a line names, if there is one."""
+    """The setting for `Fix.SETTING`; `NAMED`: the setting of the argument that the line names, if there is
+    one."""
     permanent: bool = True
     """Whether starting the engine again would end the same way."""
 
     def error(self, named: str, setting: str, evidence: tuple[str, ...]) -> EngineError:
-        """The cause as an error, with what stands for {named} and the lines that show it."""
+        """The cause as an error, with the value for `{named}` and the lines that show it."""
         title, message = (Phrase(str(text), {"named": named}) for text in (self.title, self.message))
         return EngineError(
             title,
@@ -137,7 +138,7 @@ _CAUSES_BY_LINE = (
         ),
     ),
     (
-        r"what\(\):\s+sto[a-z]+$",  # PowerInfer reads numbers so, and does not say of which argument
+        r"what\(\):\s+sto[a-z]+$",  # PowerInfer's parser of numbers, which does not name the argument
         Cause(
             "The engine does not accept the value of an argument",
             "It was started with something that is no number where it needs one.",
@@ -149,7 +150,7 @@ _CAUSES_BY_LINE = (
     (r"^exec-child: cannot now run (.+)", _NOT_NOW),
     (r"^exec-child: cannot run (.+)", _NOT_STARTED),
     (
-        # Not of the debugger that PowerInfer calls when a check of its own fails.
+        # Not lines of the debugger that PowerInfer starts when one of its assertions fails.
         r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
         Cause(
             "The engine lacks a system library",
@@ -248,9 +249,10 @@ _CAUSES_BY_LINE = (
             "extra_arguments",
         ),
     ),
-    (r"GGML_ASSERT(?:\(|: )", _GAVE_UP),  # a debugger's account of it may follow, and is long
+    (r"GGML_ASSERT(?:\(|: )", _GAVE_UP),  # a long report of a debugger may follow
 )
-# The first row that fits any line wins: causes stand before the consequences that engines print after them.
+# The first row that matches any line wins, so causes are listed before the consequences that engines print
+# later.
 CAUSES_BY_LINE = tuple((re.compile(pattern, re.IGNORECASE), cause) for pattern, cause in _CAUSES_BY_LINE)
 
 _ILLEGAL_INSTRUCTION = Cause(
@@ -312,7 +314,7 @@ CAUSES_BY_EXIT = {
     "exit code 126": _NOT_STARTED,
     "exit code 127": _NOT_STARTED,
     "0xC0000005": _BAD_ACCESS,  # access violation
-    "0xC0000006": _UNREADABLE,  # in-page error: what is mapped cannot be read
+    "0xC0000006": _UNREADABLE,  # in-page error: the mapped file cannot be read
     "0xC0000017": _NO_MEMORY,
     "0xC000001D": _ILLEGAL_INSTRUCTION,
     "0xC000007B": _OTHER_MACHINE,  # invalid image format
@@ -328,6 +330,7 @@ CAUSES_BY_EXIT = {
         Fix.CHOOSE_ENGINE,
         permanent=False,
     ),
-    "0xC0000409": _GAVE_UP,  # what abort and a failed check of the stack end with
+    "0xC0000409": _GAVE_UP,  # abort, and a failed stack check
 }
-"""By the name of the signal, the exit code of a shell, or the status of Windows in capital hexadecimals."""
+"""Keys: name of the signal, exit code as a shell has it, or status code of Windows in upper-case hexadecimal
+digits."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 ONE_THREAD: Text = "PowerInfer computes sparse models wrongly with several threads, so they get one."
-"""Its threads add to one row at the same time, which loses parts of sums: docs/decisions/0011."""
+"""PowerInfer's threads add to one row at the same time, which loses parts of sums (docs/decisions/0011)."""
 _ELSEWHERE: Text = "The server on the other machine decides this."
 _UNKNOWN: Text = "The engine that runs this model has no such option."
 _APPLE_SILICON: Text = "Apple Silicon shares its memory with the GPU, so there is no budget to set."
@@ -25,20 +25,21 @@ _NO_BUDGET: Text = "The engine that runs this model cannot use a VRAM budget."
 
 VRAM_FLAG = "--vram-budget"
 _GPU_BUILD_FLAG = "--n-gpu-layers"
-"""PowerInfer's help names it only where it was built for a GPU; the VRAM budget it names always."""
+"""PowerInfer's help lists this flag only in builds for a GPU, but always lists the VRAM budget."""
 _FLAGS = {
     "ctx_size": "--ctx-size",
     "batch_size": "--batch-size",
     "threads": "--threads",
     "threads_batch": "--threads-batch",
 }
-"""By setting, the argument that tells the engine."""
+"""For each setting, the argument that passes it to the engine."""
 
 
 def without_effect(engine: Engine | None, host: Host, *, sparse: bool) -> dict[str, Text]:
-    """By the name of each setting that has no effect here, the reason.
+    """The settings without effect on this engine, by name, each with the reason.
 
-    `engine` may be unknown yet; `sparse` is whether it runs a sparse model, which only PowerInfer can.
+    `engine` is None if it is not known yet. `sparse`: whether the model is sparse; only PowerInfer runs
+    those.
     """
     reasons = _untold(engine) if engine else {}
     if sparse:
@@ -49,7 +50,7 @@ def without_effect(engine: Engine | None, host: Host, *, sparse: bool) -> dict[s
 
 
 def ignored_settings(settings: Settings, reasons: Mapping[str, Text]) -> dict[str, Text]:
-    """Those that a person has changed of the settings without effect: who left them alone misses nothing."""
+    """Of the settings without effect, those that a person has changed; the others need not be mentioned."""
     return {
         field.name: reasons[field.name]
         for field in FIELDS
@@ -58,7 +59,7 @@ def ignored_settings(settings: Settings, reasons: Mapping[str, Text]) -> dict[st
 
 
 def _untold(engine: Engine) -> dict[str, Text]:
-    """The settings that the engine is not told of."""
+    """The settings that cannot be passed to this engine, because it lacks the argument."""
     if engine.kind is EngineKind.REMOTE:
         return dict.fromkeys(_FLAGS, _ELSEWHERE)
     return {name: _UNKNOWN for name, flag in _FLAGS.items() if engine.flags and flag not in engine.flags}
@@ -66,7 +67,7 @@ def _untold(engine: Engine) -> dict[str, Text]:
 
 def _no_budget(engine: Engine | None, host: Host) -> Text:
     """Why a VRAM budget would have no effect; empty if it would."""
-    if host.apple_silicon:  # also for a translated program
+    if host.apple_silicon:  # also where Rosetta translates the program
         return _APPLE_SILICON
     if not host.gpus:
         return _NO_GPU

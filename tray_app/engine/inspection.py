@@ -1,4 +1,4 @@
-"""Looks at a program before and while it is asked what it is, and says why it would not run. Any thread."""
+"""Examines a program and asks it for its help, and says why it cannot be used. Any thread."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _ANSWER_TIMEOUT_S = 10.0
 CHOOSE = "Choose a PowerInfer server or a llama-server program."
 _NO_HELP_FROM = 126
-"""Exit codes from here on are not the program's own: it could not be started, or has crashed."""
+"""From this exit code on, the code is not the program's own: it could not be started, or it crashed."""
 
 
 class UnusableEngineError(EngineError):
-    """A program that cannot be the engine: another one has to be chosen, or this one mended."""
+    """A program that cannot be used as the engine: the person must choose another one, or repair it."""
 
     def __init__(self, title: Text, message: Text, hint: Text) -> None:
         super().__init__(title, message, hint, fix=Fix.CHOOSE_ENGINE)
@@ -38,7 +38,7 @@ def stat(path: Path) -> os.stat_result:
     """The facts about a file; `EngineError` if nothing is there."""
     try:
         return path.stat()
-    except (OSError, ValueError) as exc:  # ValueError: what can be no path
+    except (OSError, ValueError) as exc:  # ValueError: not a possible path (a NUL in it)
         _raise_if_it_passes(exc)
         why = exc.strerror if isinstance(exc, OSError) else None
         raise UnusableEngineError(
@@ -47,7 +47,9 @@ def stat(path: Path) -> os.stat_result:
 
 
 def inspect(path: Path, host: Host) -> Executable | None:
-    """What a program was built for; `EngineError` if it cannot run here. None: a script, or no program."""
+    """What a program was built for; None for a script or another file without a header. `EngineError` if it
+    cannot run here.
+    """
     if not path.is_file():
         raise _no_program(path, "It is a folder." if path.is_dir() else "It is no file.")
     executable = _read(path)
@@ -79,7 +81,7 @@ def inspect(path: Path, host: Host) -> Executable | None:
 
 
 def ask_for_help(path: Path) -> ProgramOutput:
-    """How a program answers `--help`; `EngineError` if it does not."""
+    """The program's answer to `--help`; `EngineError` if it gives none."""
     try:
         return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
     except subprocess.TimeoutExpired as exc:
@@ -94,9 +96,9 @@ def ask_for_help(path: Path) -> ProgramOutput:
 
 
 def ask_for_devices(path: Path) -> str:
-    """What a program says of the graphics cards that it can use; nothing if it does not say.
+    """The program's list of graphics cards that it can use; empty if it gives none.
 
-    `ShortageError` if it could not be asked.
+    `ShortageError` if the program could not be started for lack of memory or the like.
     """
     try:
         return ask((str(path), "--list-devices"), _ANSWER_TIMEOUT_S).text
@@ -106,8 +108,8 @@ def ask_for_devices(path: Path) -> str:
 
 
 def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
-    """Why a program did not get as far as its help; None if it did, or ended as it meant to."""
-    if is_quarantined(path):  # asked only now: a program that Apple knows runs in spite of the mark
+    """Why a program crashed before it had printed its help; None if it did not crash."""
+    if is_quarantined(path):  # checked only after a failure: a notarised program runs although it is marked
         return UnusableEngineError(
             phrase("macOS does not let {name} run", name=path.name),
             "It was downloaded, and macOS has marked it so.",
@@ -125,12 +127,12 @@ def _no_program(path: Path, why: Text) -> EngineError:
 def _read(path: Path) -> Executable | None:
     try:
         return read_executable(path)
-    except OSError as exc:  # a program may be run by those who may not read it
+    except OSError as exc:  # a program may be executable for people who cannot read it
         _raise_if_it_passes(exc)
         return None
 
 
 def _raise_if_it_passes(exc: Exception) -> None:
-    """Do not take for a fault of the program that the system is short of something."""
+    """Raise `ShortageError` for errors that pass by themselves: they are not faults of the program."""
     if isinstance(exc, OSError) and passes(exc):
         raise ShortageError(exc) from exc

@@ -1,4 +1,6 @@
-"""Which programs can run a model, where they are, and which of them shall. Any thread; asks the programs."""
+"""The engines: which programs can run a model, where they are found, and which one is chosen. Any thread;
+runs programs.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ _log = logging.getLogger(__name__)
 _LIST_DEVICES = "--list-devices"
 _FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 _ON_PATH = "powerinfer-server"
-"""PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
+"""PowerInfer calls its program `server`, as many others do: by that name no program on the PATH is run."""
 _LIBRARY = "xllamacpp"
 _GET_POWERINFER = (
     "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
@@ -50,16 +52,16 @@ class EngineKind(StrEnum):
     """How an engine is started and spoken to."""
 
     LLAMA_CPP = "llama.cpp"
-    """The one that comes with this app, in a process of its own."""
+    """The llama.cpp that comes with this app; it runs in a process of its own."""
     LLAMA_SERVER = "llama-server"
-    """A llama.cpp server of the person's own."""
+    """A llama-server that the person has installed."""
     POWERINFER = "powerinfer"
     REMOTE = "remote"
-    """A server somewhere else, that somebody else starts and stops."""
+    """A server on another machine, which this app neither starts nor stops."""
 
     @property
     def takes_key(self) -> bool:
-        """Whether it answers only who has the key of its run."""
+        """Whether it accepts a key for each run, and answers only requests with that key."""
         return self in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER)
 
 
@@ -69,18 +71,18 @@ class Engine:
 
     kind: EngineKind
     command: tuple[str, ...]
-    """What its command line begins with; the first is the full path of a program."""
+    """The first words of its command line; the first of them is the full path of a program."""
     version: str | None = None
     flags: frozenset[str] = frozenset()
-    """The arguments it says it knows, such as `--ctx-size`."""
+    """The arguments that its help lists, such as `--ctx-size`."""
     machines: tuple[str, ...] = ()
     """The architectures that its program was built for; none for a script."""
     devices: tuple[EngineDevice, ...] | None = None
-    """The graphics cards that it says it can use; None if it does not tell."""
+    """The graphics cards that it says it can use; None if it cannot list them."""
 
 
 class Finder(Protocol):
-    """Where engines come from."""
+    """Finds engines."""
 
     def embedded(self) -> Engine | None:
         """The llama.cpp that comes with this app, if this machine can have it."""
@@ -89,17 +91,19 @@ class Finder(Protocol):
         """The PowerInfer server that comes with this app or is installed on this machine."""
 
     def probe(self, path: Path) -> Engine:
-        """What a program is; `EngineError` if it is no engine."""
+        """The engine that a program is; `EngineError` if it is not one."""
 
 
-def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  what the file says
-    """The engine for a model. `setting` is that of the person, `sparse` whether the file is a PWRI one.
+def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  a fact about the file
+    """The engine for a model. `setting` is the setting `engine`; `sparse`: whether the file is a PowerInfer
+    (PWRI) one.
 
     `EngineError` if there is none, or the chosen one cannot run such a model.
     """
     match setting:
         case "auto":
-            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
+            # PowerInfer also runs dense models of older kinds: better than nothing on a machine without
+            # llama.cpp.
             engine = (None if sparse else finder.embedded()) or finder.powerinfer()
         case EngineKind.POWERINFER:
             engine = finder.powerinfer()
@@ -133,7 +137,9 @@ def _missing(*, wants_powerinfer: bool) -> EngineError:
 
 
 class EngineFinder:
-    """Finds the engines of this machine. A program is asked what it is once for each version of its file."""
+    """Finds the engines of this machine. Each program is run for its help once, and again when its file has
+    changed.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -144,12 +150,14 @@ class EngineFinder:
         if importlib.util.find_spec(_LIBRARY) is None:
             return None
         script = Path(__file__).with_name("llamacpp_child.py")
-        # -P: the folder of the script holds modules that are none of its business
+        # -P: Python must not import modules from the script's folder
         command = own_command("llamacpp-child", str(script), "-P")
         return Engine(EngineKind.LLAMA_CPP, command, importlib.metadata.version(_LIBRARY))
 
     def powerinfer(self) -> Engine | None:
-        """The first candidate that says it is PowerInfer's server: others may have its name by chance."""
+        """The first candidate whose help is that of PowerInfer's server; other programs may have the same
+        name.
+        """
         for path in self.candidates():
             try:
                 engine = self.probe(path)
@@ -163,7 +171,7 @@ class EngineFinder:
         return None
 
     def probe(self, path: Path) -> Engine:
-        """What a program is, by its file and its own help text."""
+        """See `Finder.probe`: read from the program's file and its help text."""
         path = path.absolute()
         info = stat(path)
         executable = inspect(path, self._host)
@@ -173,7 +181,9 @@ class EngineFinder:
         return self._known[key]
 
     def candidates(self) -> list[Path]:
-        """The programs that may be PowerInfer's server: what came with this app, then what is on the PATH."""
+        """The programs that may be PowerInfer's server: first those that came with this app, then those on
+        the PATH.
+        """
         suffix = ".exe" if self._host.system is System.WINDOWS else ""
         folders = (resources() / "bin" / platform for platform in self._host.platforms)
         bundled = (folder / f"server{suffix}" for folder in folders)
@@ -182,11 +192,11 @@ class EngineFinder:
 
 
 def recognise(path: Path, help_text: str) -> Engine:
-    """The engine that prints this help text; `EngineError` if no engine does."""
+    """The engine that prints this help text; `EngineError` if it is not that of an engine."""
     flags = frozenset(_FLAG.findall(help_text))
     if "--vram-budget" in flags and "--port" in flags:
         return Engine(EngineKind.POWERINFER, (str(path),), flags=flags)
-    if "--pooling" in flags and "--port" in flags:  # servers older than pooling cannot make embeddings
+    if "--pooling" in flags and "--port" in flags:  # a server without --pooling is too old to make embeddings
         return Engine(EngineKind.LLAMA_SERVER, (str(path),), flags=flags)
     raise UnusableEngineError(
         phrase("{name} is not an engine", name=path.name),

@@ -1,4 +1,4 @@
-"""Keeps on disk why the engine last ended by itself, for whoever asks after the app has gone.
+"""Keeps on disk why the engine last ended by itself, so that `doctor` can tell it when the app has ended too.
 
 Written by the supervisor's thread, read by any.
 """
@@ -33,14 +33,14 @@ class NotedFailure(msgspec.Struct, frozen=True):
 
 
 class FailureKeeper:
-    """Notes each failure once."""
+    """Writes each failure to disk once."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / _FILE_NAME
         self._noted: EngineError | None = None
 
     def note(self, snapshot: EngineSnapshot) -> None:
-        """Look at the engine after a change."""
+        """Note the engine's failure if it is a new one. Called after each change of the engine."""
         failure = snapshot.failure
         if failure is None or failure is self._noted:
             return

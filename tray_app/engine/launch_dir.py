@@ -1,9 +1,9 @@
-"""Where an engine runs and by which name it opens its model.
+"""The working folder of an engine, and the name by which it opens its model.
 
-PowerInfer opens files by the narrow calls of C: on Windows these know only letters of the system's code page,
-and paths of 259 characters. There it is given a plain name in the folder of the model. No engine takes a path
-whose bytes are no letters of UTF-8: it is given links in the folder of its run. `launch_dir_for` is pure;
-`prepare` does what it says, on the supervisor's thread.
+PowerInfer opens files with C's `fopen`. On Windows that accepts only characters of the system's code page and
+paths of 259 characters, so there PowerInfer runs in the model's folder and is given a plain name for the
+model. No engine accepts a path that is not UTF-8, so such a model is linked into the folder of the run.
+`launch_dir_for` is pure; `prepare` creates what it says, on the supervisor's thread.
 """
 
 from __future__ import annotations
@@ -26,26 +26,28 @@ if TYPE_CHECKING:
     from tray_app.system.runfolder import RunFolder
 
 _LONGEST_PATH = 259
-"""What Windows' narrow calls take."""
+"""The longest path that Windows' calls without wide characters accept."""
 _PLAIN = "model"
 _LEFT_LOG = "llama.log"
-"""PowerInfer writes it where it runs, with all text that it generates."""
+"""PowerInfer writes this file into its working folder, with all text that it generates."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchDir:
-    """`folder` is None for the private folder of the run; `link` is a name to be made for the model first."""
+    """Where an engine runs. `folder` is None for the private folder of the run; `link` is a link to the model
+    that must be made first.
+    """
 
     model: str
-    """The model as the command line names it."""
+    """The model's path in the command line."""
     folder: Path | None = None
     link: Path | None = None
     linked: bool = False
-    """Whether all files of the model are to be linked into the private folder, the first as `model`."""
+    """Whether all files of the model must be linked into the private folder, the first one as `model`."""
 
 
 def launch_dir_for(model: Path, kind: EngineKind, system: System) -> LaunchDir:
-    """How an engine of this kind gets at a model; `model` is a full path."""
+    """Where an engine of this kind runs for a model. `model` is a full path."""
     text = str(model)
     if not _is_text(text):
         return LaunchDir(_plain_part(model), linked=True)
@@ -53,27 +55,29 @@ def launch_dir_for(model: Path, kind: EngineKind, system: System) -> LaunchDir:
         return LaunchDir(text)
     if _is_plain(model.name):
         return LaunchDir(model.name, model.parent)
-    # Hidden by its first letter, so that nobody takes it for another model.
+    # Hidden by the dot, so that nobody takes it for another model.
     link = model.with_name(f".powerinfer-{hashlib.sha256(model.name.encode()).hexdigest()[:12]}.gguf")
     return LaunchDir(link.name, model.parent, link)
 
 
-def prepare(place: LaunchDir, model: Path, run_folder: RunFolder) -> Path:
-    """Make what the place needs; the folder to run in. `EngineError` if that is not possible."""
-    if place.linked:
+def prepare(launch_dir: LaunchDir, model: Path, run_folder: RunFolder) -> Path:
+    """Make the links that are needed. Returns the folder to run in. `EngineError` if they cannot be made."""
+    if launch_dir.linked:
         _link_files(model, run_folder.path)
-    if place.folder is None:
+    if launch_dir.folder is None:
         return run_folder.path
-    log = place.folder / _LEFT_LOG
-    leavings = [path for path in (place.link, log) if path and not (path is log and log.exists())]
+    log = launch_dir.folder / _LEFT_LOG
+    leavings = [path for path in (launch_dir.link, log) if path and not (path is log and log.exists())]
     run_folder.remove_too(*leavings)
-    if place.link:
-        _make_link(place.link, model)
-    return place.folder
+    if launch_dir.link:
+        _make_link(launch_dir.link, model)
+    return launch_dir.folder
 
 
 def _link_files(model: Path, folder: Path) -> None:
-    """Make plain names for what an engine opens: the parts, and what PowerInfer looks for beside them."""
+    """Link all files that an engine opens under plain names: the model's parts, and what PowerInfer reads
+    beside them.
+    """
     links = {folder / _plain_part(part): part for part in parts_of(model)}
     first, plain = parts_of(model)[0], _plain_part(model)
     links[folder / f"{plain}{GPU_INDEX}"] = first.with_name(first.name + GPU_INDEX)

@@ -1,4 +1,6 @@
-"""What would be launched, as a value. Pure. Equal plans are one server: only another plan needs a restart."""
+"""What would be launched, as a value. Pure. The engine is restarted only for a plan that is not equal to its
+own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 from tray_app.engine.ineffective_settings import VRAM_FLAG, without_effect
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_dir import launch_dir_for
-from tray_app.engine.load_limits import Allowance, allowance_for
+from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.sizing import context_config, memory_budget, missing_pooling, purpose_of
 from tray_app.errors import EngineError
@@ -28,14 +30,15 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 PORT = "{port}"
-"""Stands in a plan for the port, which is chosen anew for every process."""
+"""Placeholder for the port, which is chosen when a process is started."""
 HOST = "{host}"
-"""The same for a loopback address of its own, of an engine that would answer everybody at the usual one."""
+"""Placeholder for a random loopback address. For PowerInfer, which has no keys: web pages could reach it at
+127.0.0.1."""
 LOOPBACK = "127.0.0.1"
 _CAP = "--kv-unified-per-slot"
-"""Keeps each slot to its share of a cache that all of them use. Older servers lack it."""
+"""Limits each slot to its share of the common cache. Older servers lack this argument."""
 _PATH = re.compile(r"[!-~]*")
-"""What a request can have as its path: letters beyond ASCII and blanks cannot be sent."""
+"""The characters of a path that can be sent in a request: printable ASCII."""
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
 
 Options = tuple[tuple[str, ...], ...]
@@ -49,13 +52,13 @@ class LaunchPlan:
     model: Model
     argv: tuple[str, ...]
     context_size: int
-    """How many tokens a request and its answer may have; what the gateway tells clients."""
-    place: LaunchDir
-    """Where it runs."""
+    """How many tokens a request and its answer may have together; the gateway tells clients this number."""
+    launch_dir: LaunchDir
+    """Its working folder."""
     purpose: Purpose = Purpose.CHAT
-    """What programs can ask of it."""
-    allowance: Allowance = Allowance()  # noqa: RUF009  immutable
-    """What it may use while it loads."""
+    """What the model is for (embeddings, chats, ranking)."""
+    load_limits: LoadLimits = LoadLimits()  # noqa: RUF009  immutable
+    """How much it may use while it loads."""
 
     def command(self, port: int, host: str = LOOPBACK) -> tuple[str, ...]:
         """The command line for a process that listens on `port` of `host`."""
@@ -63,7 +66,7 @@ class LaunchPlan:
         return tuple(chosen.get(word, word) for word in self.argv)
 
     def display(self, port: int, host: str = LOOPBACK) -> str:
-        """The command line for people, as a shell would take it."""
+        """The command line as text, for a shell."""
         return shlex.join(self.command(port, host))
 
 
@@ -72,19 +75,19 @@ class RemotePlan:
     """A server that runs somewhere else: nothing is launched, it is only asked whether it answers."""
 
     url: str
-    """As OpenAI's clients take it, http://box:8000/v1; no slash at its end."""
+    """The base URL for OpenAI's clients, such as http://box:8000/v1, without a slash at its end."""
     model: str = ""
-    """Its model for requests that name none of its models; empty for the first that it offers."""
+    """The model for requests that name none of the server's models; empty: the first one that it lists."""
     key: str = field(default="", repr=False)
     engine: Engine = Engine(EngineKind.REMOTE, ())  # noqa: RUF009  immutable
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """No command line: as `LaunchPlan` has it, for views that show both."""
+        """Always empty; views show plans of both kinds."""
         return ()
 
     def display(self, port: int) -> str:  # noqa: ARG002 - as `LaunchPlan`
-        """What is used, for people."""
+        """The address, as text."""
         return self.url
 
 
@@ -97,15 +100,15 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     `SettingsError` if the extra arguments contradict what this app has to decide.
     """
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
-    place = launch_dir_for(model.path.absolute(), engine.kind, host.system)
+    launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system)
     config = context_config(settings, model, engine.kind, memory_budget(engine.kind, host, engine.devices))
-    allowance = allowance_for(
+    load_limits = load_limits_for(
         estimate_memory(model.header, model.size_bytes, config).total_bytes,
         host.memory_bytes,
         may_use_cards=engine.kind is not EngineKind.LLAMA_CPP,
         has_extras=bool(settings.extra_arguments),
     )
-    options = _common(settings, model, config, host, place)
+    options = _common(settings, model, config, host, launch_dir)
     match engine.kind:
         case EngineKind.POWERINFER:
             options += _powerinfer(config)
@@ -120,7 +123,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    return LaunchPlan(engine, model, argv, config.context_size, place, purpose, allowance)
+    return LaunchPlan(engine, model, argv, config.context_size, launch_dir, purpose, load_limits)
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -150,7 +153,7 @@ def _can_be_asked(url: str) -> bool:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
         port = parts.port
-    except ValueError:  # a port that is no number, brackets that do not close, dots without a name between
+    except ValueError:  # the port is not a number, a bracket is not closed, or a label of the name is empty
         return False
     return (
         parts.scheme in ("http", "https")
@@ -160,10 +163,12 @@ def _can_be_asked(url: str) -> bool:
     )
 
 
-def _common(settings: Settings, model: Model, config: ContextConfig, host: Host, place: LaunchDir) -> Options:
+def _common(
+    settings: Settings, model: Model, config: ContextConfig, host: Host, launch_dir: LaunchDir
+) -> Options:
     threads, threads_batch = _threads(settings, model, host)
     return (
-        ("--model", place.model),
+        ("--model", launch_dir.model),
         ("--port", PORT),
         ("--ctx-size", str(config.all_contexts_size)),
         ("--threads", str(threads)),
@@ -172,15 +177,15 @@ def _common(settings: Settings, model: Model, config: ContextConfig, host: Host,
 
 
 def _threads(settings: Settings, model: Model, host: Host) -> tuple[int, int]:
-    """How many write tokens, and how many read a text."""
+    """The threads for generation and for prompts."""
     if model.header.sparse:
-        return 1, 1  # more would lose sums: see ONE_THREAD
+        return 1, 1  # more threads compute wrongly: see ONE_THREAD
     threads = host.physical_cores if settings.threads == AUTO else settings.threads
     return threads, threads if settings.threads_batch == AUTO else settings.threads_batch
 
 
 def _powerinfer(config: ContextConfig) -> Options:
-    # Never --temp, which it does not know: the temperature is a field of each request.
+    # PowerInfer has no --temp: the temperature is a field of each request.
     return (
         ("--host", HOST),
         ("--batch-size", str(config.batch_size)),
@@ -201,17 +206,17 @@ def _llama_server(
         *((("--no-mmap",),) if _is_repacked(model, host) else ()),
         ("--ubatch-size", str(config.batch_size)),
         ("--embedding",),
-        ("--sse-ping-interval", "0"),  # comments in a stream stop some clients
+        ("--sse-ping-interval", "0"),  # some clients stop at a comment in a stream
         ("--no-webui",),
-        ("--cors-origins", ""),  # no web page may read an answer
+        ("--cors-origins", ""),  # web pages must not read answers
     )
 
 
 def _shares_cache(config: ContextConfig, flags: frozenset[str]) -> bool:
-    """Whether all slots have one cache, which is right wherever a slot cannot take more of it than its share.
+    """Whether all slots use one cache. That is right if no slot can take more than its share.
 
-    With a cache for each, llama.cpp cuts texts of unequal length into pieces and pools each piece alone: the
-    vectors of a list are wrong, unless it is the last token's that counts.
+    With a separate cache for each slot, llama.cpp cuts texts of unequal length into pieces and pools each
+    piece alone: vectors of a list are then wrong, except with pooling by the last token.
     """
     takes_whole_texts = config.batch_size >= config.context_size
     return _CAP in flags or takes_whole_texts
@@ -229,10 +234,10 @@ def _embedded(settings: Settings, model: Model, host: Host, config: ContextConfi
 
 
 def _is_repacked(model: Model, host: Host) -> bool:
-    """Whether llama.cpp copies the weights into an order that the processor likes better.
+    """Whether llama.cpp copies the weights into an order that is faster on this processor.
 
-    A file that is mapped into memory would then be there twice, in both orders. Measured with llama.cpp's
-    buffers and the memory of its process; Metal computes with the mapped file.
+    If the file were also mapped into memory, it would be there twice. Measured with llama.cpp's buffers and
+    the memory of its process. Metal computes with the mapped file itself.
     """
     return not host.apple_silicon and model.header.quantization.startswith(_REARRANGED)
 

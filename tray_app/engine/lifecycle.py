@@ -1,4 +1,4 @@
-"""Decides what happens to the engine next. Pure: a machine and an event give a machine and what to do.
+"""Decides what happens to the engine next. Pure: a state and an event give the next state and the effects.
 
     STOPPED ─ensure─▶ STARTING ─spawned─▶ LOADING ─answered─▶ READY ─stop─▶ STOPPING ─exited─▶ STOPPED
                          └──────────┴─────────┴── exited ─▶ BACKOFF ─due─▶ STARTING, or FAILED,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where in its life the engine is."""
+    """The engine's state."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -31,43 +31,44 @@ class State(StrEnum):
     READY = "ready"
     STOPPING = "stopping"
     BACKOFF = "backoff"
-    """It has ended by itself and will be started again."""
+    """It has ended by itself and will be started again after a delay."""
     WAITING = "waiting"
-    """As BACKOFF, once its model's folder is there again."""
+    """Its model's drive or folder is gone; it will be started again when that is back."""
     FAILED = "failed"
     """It has ended by itself and starting it again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How patient the machine is."""
+    """When an engine that ended by itself is started again, and when it is given up."""
 
     restart_delays_s: tuple[float, ...] = (1, 2, 4, 8, 16)
-    """Before the first, second, … restart; when all are used up within `window_s`, the engine has failed."""
+    """The delays before the first, second, … restart. If all were used within `window_s`, the engine has
+    failed."""
     window_s: float = 300
     steady_s: float = 60
-    """An engine that was ready for so long has all restarts before it again."""
+    """After an engine was ready for so long, the count of restarts begins anew."""
     grace_s: float = 3
-    """What an engine that is asked to end may take before it is killed."""
+    """How long an engine that is asked to end may take before it is killed."""
     jitter: Callable[[float], float] = float
-    """Changes each delay before a restart a little, unless it is the identity."""
+    """Varies each delay before a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ensure:
-    """A plan shall be running."""
+    """The wish that this plan be running."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nothing shall be running."""
+    """The wish that nothing be running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """The process of a run exists."""
+    """The process of a run was started."""
 
     run: int
 
@@ -81,16 +82,16 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process of a run is gone, or never came to be."""
+    """The process of a run has ended, or could not be started."""
 
     run: int
     failure: Failure
-    """What it died of, should it not have been asked to end."""
+    """Why it ended; ignored if it was asked to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that `WakeLater` of a run named has come, or the file that its `Await` named."""
+    """The delay of a run's `WakeLater` is over, or the path of its `Await` exists again."""
 
     run: int
 
@@ -122,7 +123,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class WakeLater:
-    """Send `Due` after this time; only the latest counts."""
+    """Send `Due` after this delay; a newer `WakeLater` replaces an older one."""
 
     run: int
     delay_s: float
@@ -130,7 +131,7 @@ class WakeLater:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Send `Due` when this file is there."""
+    """Send `Due` when this path exists."""
 
     run: int
     path: Path
@@ -141,25 +142,25 @@ Effect = Spawn | Terminate | Kill | WakeLater | Await
 
 @dataclass(frozen=True, slots=True)
 class EngineFsm:
-    """All that the next decision depends on."""
+    """The state of the engine's life: all that the next decision depends on."""
 
     policy: RestartPolicy = RestartPolicy()
     state: State = State.STOPPED
     run: int = 0
     plan: Plan | None = None
-    """What runs, or is about to; while STOPPING, what shall run next."""
+    """The plan that runs or is about to; while STOPPING, the one to run next."""
     ready_since_s: float = 0
     restarts_s: tuple[float, ...] = ()
-    """When the engine was started again since it last ran steadily or a person started it."""
+    """The times of restarts since the engine last ran steadily, or since a person started it."""
     failure: Failure | None = None
-    """Why the engine last ended by itself; forgotten when it is ready or a person decides anew."""
+    """Why the engine last ended by itself; None again when it is ready or a person starts or stops it."""
 
 
 Outcome = tuple[EngineFsm, tuple[Effect, ...]]
 
 
 def step(fsm: EngineFsm, event: Event, now_s: float) -> Outcome:
-    """The machine after an event at a moment of a clock that only moves forward, and what to do."""
+    """The state after an event, and the effects to perform. `now_s` is from a monotonic clock."""
     match event:
         case Ensure(plan):
             return _ensure(fsm, plan)
@@ -187,7 +188,7 @@ def _happened(fsm: EngineFsm, event: Spawned | Answered | Exited | Due, now_s: f
 
 def _ensure(fsm: EngineFsm, plan: Plan) -> Outcome:
     match fsm.state:
-        case State.STOPPED | State.FAILED | State.WAITING:  # whoever has a plan has seen the model
+        case State.STOPPED | State.FAILED | State.WAITING:  # a plan is made only of a model that exists
             return _spawn(fsm, plan)
         case State.BACKOFF if plan != fsm.plan:
             return _spawn(fsm, plan)

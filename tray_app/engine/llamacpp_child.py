@@ -1,9 +1,9 @@
-"""Runs llama.cpp's HTTP server in a process of its own, so that a crash in native code leaves the app alone.
+"""Runs llama.cpp's HTTP server in a process of its own, so that a crash in native code does not end the app.
 
 Started by its path, so that it runs from any folder, installed or not; in a frozen app as `llamacpp-child`.
-Of this app it imports only what reads its command line. Only this machine reaches it, with the key that it is
-given. Like a native engine it takes llama-server's arguments and its variable for the key, says `error: …`
-and exits with 1 if one is of no use, and ends at once on SIGTERM: nothing needs to be saved.
+Of this app it imports only what reads its command line. It listens on the loopback address and asks for its
+key. Like a native engine it takes llama-server's arguments and the variable with the key, prints `error: …`
+and exits with 1 if an argument is wrong, and ends at once on SIGTERM: nothing needs to be saved.
 """
 
 import os
@@ -22,17 +22,17 @@ from tray_app.engine.access import KEY_VARIABLE
 from tray_app.engine.parameters import UsageError, apply_arguments
 
 _AS_THE_BATCH = 0
-"""Embeddings that take a text in one batch need both sizes alike."""
+"""The physical batch size follows `--batch-size`: embeddings of a whole text need both sizes equal."""
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until ended; returns only if that is not possible."""
+    """Serve until the process is ended. Returns an exit code only if it cannot serve."""
     params = default_params()
     try:
         apply_arguments(params, arguments)
         params.n_ubatch = params.n_ubatch or params.n_batch
         server = xllamacpp.Server(params)
-    except (UsageError, RuntimeError) as exc:  # RuntimeError: llama.cpp has printed why
+    except (UsageError, RuntimeError) as exc:  # llama.cpp has printed the reason
         sys.stderr.write(f"error: {exc}\n")
         return 1
     # llama.cpp's own handlers would end the server, not the process.

@@ -1,8 +1,8 @@
-"""What an engine may use while it loads. Pure.
+"""How much memory and processor time an engine may use while it loads. Pure.
 
-A model's file is a stranger's, and its chat template is a program: it can make the engine compute for ever,
-or take all memory. Loading may take any time as long as there are signs of it. The limits are far above what
-engines have been seen to use, and below what a machine suffers from.
+A model file is not trusted, and its chat template is a program: it can make the engine compute for ever, or
+take all memory. Loading may take any time as long as the engine prints lines or reads the file. The limits
+are far above what engines were measured to use, and low enough that the machine stays usable.
 """
 
 from __future__ import annotations
@@ -18,61 +18,68 @@ if TYPE_CHECKING:
     from tray_app.phrases import Phrase
 
 _MEMORY_FACTOR = 2
-"""A file that is mapped into memory and copied besides is there twice; nothing is there three times."""
+"""A file that is both mapped into memory and copied counts twice."""
 _MEMORY_BESIDES_BYTES = 4 * GIB
-"""For what the estimate does not know: a graphics card's driver, a large batch, libraries."""
+"""What the estimate does not include: a graphics card's driver, a large batch, libraries."""
 _SHARE_FOR_EXTRAS = 3 / 4
-"""Of the machine: a person's extra arguments may name another model, or ask for larger buffers."""
+"""The share of the machine's memory that is allowed with extra arguments, which may name another model or
+larger buffers."""
 _SILENT_S = 120.0
-"""The slowest steps that print nothing, setting up the vocabulary and the template, take seconds."""
+"""Processor time without a sign of progress. The slowest silent steps (vocabulary, template) take seconds."""
 _SILENT_WITH_CARDS_S = 900.0
-"""A card's driver may compile all kernels at the first start, which has been seen to take ten minutes."""
+"""The same with a graphics card: at the first start its driver may compile all kernels, which was seen to
+take ten minutes."""
 _SILENT_S_PER_GIB = 20.0
-"""For each GiB of the model: weights are put into another order and used once, by a slow core at 50 MB/s."""
+"""In addition, for each GiB of the model: a slow core repacks weights at 50 MB/s."""
 
 _SPIN_SHARE = 0.05
-"""Of a core: an idle llama.cpp takes none, and on a busy machine one that computes gets little."""
+"""The share of a core above which an engine counts as computing. An idle llama.cpp uses none; on a busy
+machine one that computes gets little."""
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class LoadLimits:
     """The limits of one load."""
 
     memory_bytes: int = _MEMORY_BESIDES_BYTES
     silent_cpu_s: float = _SILENT_WITH_CARDS_S
-    """Of computing without a line printed or a byte read; several cores at once count as one."""
+    """Processor time without a line printed or a byte read; several cores at once count as one."""
 
 
-def allowance_for(need_bytes: int, machine_bytes: int, *, may_use_cards: bool, has_extras: bool) -> Allowance:
-    """The limits for an engine that is estimated to need so many bytes on a machine that has so many."""
-    memory_bytes = _MEMORY_FACTOR * need_bytes + _MEMORY_BESIDES_BYTES
+def load_limits_for(
+    estimated_bytes: int, machine_bytes: int, *, may_use_cards: bool, has_extras: bool
+) -> LoadLimits:
+    """The limits for an engine. `estimated_bytes`: the memory it is estimated to need; `machine_bytes`: what
+    the machine has.
+    """
+    memory_bytes = _MEMORY_FACTOR * estimated_bytes + _MEMORY_BESIDES_BYTES
     if has_extras:
         memory_bytes = max(memory_bytes, int(_SHARE_FOR_EXTRAS * machine_bytes))
     silent_s = _SILENT_WITH_CARDS_S if may_use_cards else _SILENT_S
-    return Allowance(memory_bytes, silent_s + _SILENT_S_PER_GIB * need_bytes / GIB)
+    return LoadLimits(memory_bytes, silent_s + _SILENT_S_PER_GIB * estimated_bytes / GIB)
 
 
 @dataclass(slots=True)
 class LoadWatch:
-    """Notices that an engine which loads is beyond its limits."""
+    """Notices when an engine that loads exceeds its limits."""
 
-    allowance: Allowance
+    limits: LoadLimits
     seen_at_s: float
     usage: ProcessUsage = ProcessUsage(0, 0)  # noqa: RUF009  immutable
     lines: int = 0
     silent_cpu_s: float = 0
 
     def excess(self, usage: ProcessUsage, lines: int, now_s: float) -> Phrase | None:
-        """Take a look at an engine, what it has used and printed so far: what is too much, if anything is."""
+        """Note what an engine has used and printed so far. Returns what is too much, if anything is."""
         computed_s = min(usage.cpu_s - self.usage.cpu_s, now_s - self.seen_at_s)
         active = usage.read_bytes > self.usage.read_bytes or lines > self.lines
         self.silent_cpu_s = 0 if active else self.silent_cpu_s + max(0.0, computed_s)
         self.seen_at_s, self.usage, self.lines = now_s, usage, lines
-        if usage.memory_bytes > self.allowance.memory_bytes:
+        if usage.memory_bytes > self.limits.memory_bytes:
             return phrase(
                 "It took {taken:.1f} GiB of memory while it loaded.", taken=usage.memory_bytes / GIB
             )
-        if self.silent_cpu_s > self.allowance.silent_cpu_s:
+        if self.silent_cpu_s > self.limits.silent_cpu_s:
             return phrase(
                 "It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.",
                 seconds=self.silent_cpu_s,
@@ -82,9 +89,11 @@ class LoadWatch:
 
 @dataclass(slots=True)
 class SpinWatch:
-    """Notices that an engine computes for too long though it works on no request, or takes memory meanwhile.
+    """Notices when an engine computes for too long, or takes too much memory, although it works on no
+    request.
 
-    llama.cpp reads a request before it works on it, and the model's chat template has its say there.
+    llama.cpp prepares a request with the model's chat template before it works on it, and that template may
+    never end.
     """
 
     limit_s: float
@@ -92,13 +101,15 @@ class SpinWatch:
     usage: ProcessUsage
     began_bytes: int = 0
     spun_s: float = 0
-    """Of computing; several cores at once count as one."""
+    """How long it may compute; several cores at once count as one."""
 
     def __post_init__(self) -> None:
         self.began_bytes = self.usage.memory_bytes
 
     def look(self, usage: ProcessUsage, now_s: float) -> bool:
-        """Take a look at an engine that works on nothing: whether it has computed meanwhile all the same."""
+        """Note what an engine that works on no request has used. Returns whether it has computed since the
+        last look.
+        """
         elapsed_s = now_s - self.seen_at_s
         computed_s = usage.cpu_s - self.usage.cpu_s
         busy = computed_s > _SPIN_SHARE * elapsed_s
@@ -108,6 +119,6 @@ class SpinWatch:
 
     @property
     def exceeded(self) -> bool:
-        """Whether it is too much by now."""
+        """Whether the limit of time or memory is exceeded."""
         grown_bytes = self.usage.memory_bytes - self.began_bytes
         return self.spun_s >= self.limit_s or grown_bytes > _MEMORY_BESIDES_BYTES

@@ -1,6 +1,6 @@
 """Keeps what engines print: all of it in a rotated file, the last lines in memory.
 
-Written by an engine's reader thread and the supervisor, read by anybody.
+Written by an engine's reader thread and by the supervisor; read by any thread.
 """
 
 from __future__ import annotations
@@ -38,25 +38,21 @@ class EngineOutput:
 
     @property
     def count(self) -> int:
-        """How many lines there have been."""
+        """How many lines have been added so far."""
         return self.lines.count
 
     def add(self, line: str) -> None:
-        """Take a line."""
+        """Add a line."""
         self.extend([line])
 
     def extend(self, lines: Sequence[str]) -> None:
-        """Take lines that came at once."""
+        """Add several lines."""
         self._file.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
         self.lines.extend(lines)
 
     def since(self, count: int) -> tuple[str, ...]:
         """The lines after the first `count`, as far as they are still in memory."""
         return tuple(line.text for line in self.lines.since(count))
-
-    def last(self, count: int) -> tuple[str, ...]:
-        """The last lines."""
-        return self.since(max(0, self.count - count))
 
     def close(self) -> None:
         """Close the file."""

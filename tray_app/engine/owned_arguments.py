@@ -1,4 +1,4 @@
-"""Which arguments nobody but this app may give an engine, under whatever name. Pure."""
+"""The arguments that only this app may give an engine, under all their names. Pure."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ _OWNED: dict[str, Text] = {
     "sleep_idle_seconds": "Set «Stop when idle» instead.",
     "information": "With it, an engine prints something and ends.",
 }
-"""By parameter of llama.cpp, or the group of them that it is in, why it is not for «Extra arguments»."""
+"""For each parameter of llama.cpp, or group of parameters, why it must not be set by «Extra arguments»."""
 _SOURCES = ("url", "hf_repo", "hf_file", "docker_repo")
-"""Parameters, each in several groups, from which llama.cpp downloads files."""
+"""Parameters that make llama.cpp download files; each exists in several groups."""
 _OWNED_BY_POWERINFER: dict[str, Text] = {
     "n_parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
 }
@@ -75,7 +75,7 @@ _OWNED_WITH_SPARSE: dict[str, Text] = {
 
 
 def check_extra(arguments: tuple[str, ...], kind: EngineKind, *, sparse: bool) -> None:
-    """`SettingsError` if one of these extra arguments says what this app decides for such a model."""
+    """`SettingsError` if one of these extra arguments sets something that this app decides."""
     owned = dict(_OWNED)
     if kind is EngineKind.POWERINFER:
         owned |= _OWNED_BY_POWERINFER | (_OWNED_WITH_SPARSE if sparse else {})

@@ -1,7 +1,7 @@
 """Sets llama.cpp's parameters as llama-server's arguments say. Runs in the process of the built-in engine.
 
-What llama.cpp's own parser makes of an argument is what is made of it here; a test compares the two. That
-parser cannot be called from Python on every system.
+An argument must have the effect that llama.cpp's own parser gives it; a test compares the two. That parser
+cannot be called from Python on every system.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class UsageError(Exception):
 
 
 def apply_arguments(params: Any, arguments: Iterable[str]) -> None:
-    """Set what a command line says; what comes later counts. `UsageError` names what is of no use."""
+    """Apply a command line; of two settings of one parameter the later one counts. `UsageError` names the
+    wrong argument.
+    """
     words = deque(arguments)
     while words:
         flag = words.popleft()
@@ -40,7 +42,7 @@ def apply_arguments(params: Any, arguments: Iterable[str]) -> None:
 
 
 def _conversion(params: Any, path: str) -> Conversion | None:
-    """How a parameter is set; None if llama.cpp has none of that name, or it cannot be told in words."""
+    """How a parameter is set; None if llama.cpp has none of that name, or none that a word can set."""
     if path in CONVERSIONS:
         return CONVERSIONS[path]
     try:
@@ -60,17 +62,18 @@ def _why_not(flag: str) -> str:
 
 
 def _said(argument: Argument, flag: str, words: deque[str]) -> str | bool:
-    """The value that a flag has: the next word, or for a switch yes or no."""
+    """The value for a flag: the next word, or for a switch true or false."""
     if argument.switch is None:
         if not words:
             raise UsageError(f"missing value for argument: {flag}")
         return words.popleft()
-    if words and words[0] in ("true", "false"):  # the plain name of a parameter is followed by its value
+    # a flag that is a parameter's own name is followed by its value
+    if words and words[0] in ("true", "false"):
         return argument.switch is (words.popleft() == "true")
     return argument.switch
 
 
-def _set(params: Any, conversion: Conversion, flag: str, said: str | bool) -> None:  # noqa: FBT001  what was said
+def _set(params: Any, conversion: Conversion, flag: str, said: str | bool) -> None:  # noqa: FBT001  the value that was given
     for each in conversion:
         folder, _, name = each.path.rpartition(".")
         owner = attrgetter(folder)(params) if folder else params
@@ -83,7 +86,9 @@ def _set(params: Any, conversion: Conversion, flag: str, said: str | bool) -> No
 
 
 def _remember_choice(params: Any, path: str) -> None:
-    """Let a model's file have no say on how to sample where the person has said it."""
+    """Note which sampling parameters the person has set: llama.cpp must not replace them by those of the
+    model's file.
+    """
     choices = xllamacpp.common_params_sampling_config.__members__
     if choice := choices.get(f"COMMON_PARAMS_{path.replace('.', '_CONFIG_').upper()}"):
         params.sampling.user_sampling_config |= choice.value

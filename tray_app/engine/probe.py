@@ -1,4 +1,4 @@
-"""Does an engine answer, and does it still do anything? Asked by the threads of a run."""
+"""Probes: does an engine answer, and does it still show life? Called by the threads of a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _NO_SCORE: Text = "The engine cannot rank with this model"
 _TIMEOUT_S = 30.0
 _NO_TASK = -1
 _BUSY_SHARE = 0.05
-"""Of a core: PowerInfer takes a little all the time, also when it hangs."""
+"""The share of a core above which an engine counts as computing. PowerInfer always uses a little, also when
+it hangs."""
 
 
 class _Vector(msgspec.Struct):
@@ -51,7 +52,7 @@ class _Scores(msgspec.Struct):
 class _Slot(msgspec.Struct):
     is_processing: bool
     id_task: int = _NO_TASK
-    """Also of one that is done; older servers tell none then."""
+    """The last task, also when it is done; older servers omit it then."""
 
 
 class _Message(msgspec.Struct):
@@ -64,18 +65,18 @@ class _Refusal(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What an engine is asked to show that it works: the shortest thing that programs will ask it for."""
+    """The request that shows whether an engine works: the shortest one that programs will send."""
 
     path: str
     body: dict[str, object]
     numbers: Callable[[bytes], Sequence[float | None] | None]
-    """The numbers in its answer; None if it has none now."""
+    """Takes the numbers out of the answer; None if it has none yet."""
     title: Text
-    """What is wrong if it cannot answer."""
+    """The title of the error if it cannot answer."""
 
 
-def question_for(kind: EngineKind, purpose: Purpose) -> ProbeRequest:
-    """The question for an engine of this kind, on a model of this purpose."""
+def probe_request_for(kind: EngineKind, purpose: Purpose) -> ProbeRequest:
+    """The probe for an engine of this kind with a model for this purpose."""
     if kind is EngineKind.POWERINFER:
         return ProbeRequest("/embedding", {"content": _TEXT}, _vector, _NO_VECTOR)
     if purpose is Purpose.RERANK:
@@ -83,66 +84,64 @@ def question_for(kind: EngineKind, purpose: Purpose) -> ProbeRequest:
     return ProbeRequest("/v1/embeddings", {"input": _TEXT}, _first_vector, _NO_VECTOR)
 
 
-def gives_answer(question: ProbeRequest, address: Address) -> bool:
-    """Whether the engine answers the question by now.
+def answers_probe(probe: ProbeRequest, address: Address) -> bool:
+    """Whether the engine answers the probe.
 
-    `EngineError` if it answers with something else, and will not do better.
+    `EngineError` if it answers something wrong, and would do so again.
     """
     try:
-        status, body = _post(question, address, _TIMEOUT_S)
+        status, body = _post(probe, address, _TIMEOUT_S)
     except (OSError, http.client.HTTPException):
         return False
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        return False  # llama.cpp while it loads
+        return False  # llama.cpp is still loading
     if status != http.HTTPStatus.OK:
-        raise _useless(
-            question, _reason(body) or phrase("It answers with HTTP status {status}.", status=status)
-        )
+        raise _useless(probe, _reason(body) or phrase("It answers with HTTP status {status}.", status=status))
     try:
-        numbers = question.numbers(body)
+        numbers = probe.numbers(body)
     except NOT_JSON as exc:
-        raise _useless(question, "Its answer cannot be understood.") from exc
-    return numbers is not None and _checked(question, numbers)
+        raise _useless(probe, "Its answer cannot be understood.") from exc
+    return numbers is not None and _checked(probe, numbers)
 
 
-def gives_sign(question: ProbeRequest, kind: EngineKind, address: Address, timeout_s: float) -> bool:
-    """Whether the engine says anything at all, if only that it is busy.
+def shows_life(probe: ProbeRequest, kind: EngineKind, address: Address, timeout_s: float) -> bool:
+    """Whether the engine answers anything at all, even that it is busy.
 
-    llama.cpp has threads of its own for saying so. A PowerInfer that hangs has them too, so it must be asked
-    for what it hangs over.
+    llama.cpp has separate threads for such answers, so `/health` is enough. So has PowerInfer, also when it
+    hangs; so it must be asked for an embedding, which needs the part that hangs.
     """
     try:
         if kind is EngineKind.POWERINFER:
-            _post(question, address, timeout_s)
+            _post(probe, address, timeout_s)
         else:
             _ask("GET", "/health", None, address, timeout_s)
     except OSError as exc:
-        return passes(exc)  # then it is this app that cannot ask
+        return passes(exc)  # then it is this app that cannot connect
     except http.client.HTTPException:
         return False
     return True
 
 
 def last_tasks(address: Address, timeout_s: float) -> tuple[int, ...] | None:
-    """The last task of each slot of a llama.cpp; None if one works on something now, or it does not tell."""
+    """The last task of each slot of a llama.cpp; None if a slot is working, or if the server does not say."""
     try:
         status, body = _ask("GET", "/slots", None, address, timeout_s)
         slots = msgspec.json.decode(body, type=list[_Slot]) if status == http.HTTPStatus.OK else []
     except (OSError, http.client.HTTPException, *NOT_JSON):
-        return None  # it works on a long text, and answers when that is done
+        return None  # it is working on a long text, and answers when that is done
     if any(slot.is_processing for slot in slots) or not any(slot.id_task >= 0 for slot in slots):
         return None
     return tuple(slot.id_task for slot in slots)
 
 
-def _post(question: ProbeRequest, address: Address, timeout_s: float) -> tuple[int, bytes]:
-    return _ask("POST", question.path, msgspec.json.encode(question.body), address, timeout_s)
+def _post(probe: ProbeRequest, address: Address, timeout_s: float) -> tuple[int, bytes]:
+    return _ask("POST", probe.path, msgspec.json.encode(probe.body), address, timeout_s)
 
 
 def _ask(method: str, path: str, body: bytes | None, address: Address, timeout_s: float) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
     try:
-        # Kept alive, PowerInfer would take 44 ms longer: its answer comes in two writes.
+        # On a kept-alive connection PowerInfer takes 44 ms longer, because it writes its answer in two parts.
         headers = {"Content-Type": "application/json", "Connection": "close", **address.headers}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -152,7 +151,7 @@ def _ask(method: str, path: str, body: bytes | None, address: Address, timeout_s
 
 
 def _vector(body: bytes) -> Sequence[float | None] | None:
-    return msgspec.json.decode(body, type=_Vector).embedding  # absent when it is busy with another request
+    return msgspec.json.decode(body, type=_Vector).embedding  # absent while it is busy with another request
 
 
 def _first_vector(body: bytes) -> Sequence[float | None] | None:
@@ -164,11 +163,11 @@ def _scores(body: bytes) -> Sequence[float | None]:
     return [each.relevance_score for each in msgspec.json.decode(body, type=_Scores).results]
 
 
-def _checked(question: ProbeRequest, numbers: Sequence[float | None]) -> bool:
+def _checked(probe: ProbeRequest, numbers: Sequence[float | None]) -> bool:
     if any(number is None or not math.isfinite(number) for number in numbers):
-        raise _useless(question, "Its answers contain values that are no numbers.")
+        raise _useless(probe, "Its answers contain values that are no numbers.")
     if not any(numbers):
-        raise _useless(question, "Its answers contain nothing but zeros.")
+        raise _useless(probe, "Its answers contain nothing but zeros.")
     return True
 
 
@@ -179,27 +178,27 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _useless(question: ProbeRequest, reason: Text) -> EngineError:
-    return EngineError(question.title, reason, "Choose another model or another engine.")
+def _useless(probe: ProbeRequest, reason: Text) -> EngineError:
+    return EngineError(probe.title, reason, "Choose another model or another engine.")
 
 
 @dataclass(slots=True)
 class QuietWatch:
-    """Notices when an engine has done nothing for too long; as long as it does, loading may take any time."""
+    """Notices when an engine has not printed, read or computed anything for too long."""
 
     limit_s: float
     seen_at_s: float
     usage: ProcessUsage = ProcessUsage(0, 0)  # noqa: RUF009  immutable
     lines: int = 0
     quiet_s: float = 0
-    """How long it has done nothing."""
+    """How long it has been inactive."""
     watched_s: float = 0
     """How long it has been watched."""
 
     def exceeded(self, usage: ProcessUsage, lines: int, now_s: float) -> bool:
-        """Take a look at an engine: what it has used and printed so far."""
+        """Note what an engine has used and printed so far. Returns whether it was inactive for too long."""
         elapsed_s = now_s - self.seen_at_s
-        # A look that comes too late says nothing of the engine: the machine has slept.
+        # After the machine has slept, this is called late; that time must not count as inactivity.
         counted_s = min(elapsed_s, self.limit_s / 2)
         computed = usage.cpu_s - self.usage.cpu_s > _BUSY_SHARE * elapsed_s
         active = computed or usage.read_bytes > self.usage.read_bytes or lines > self.lines

@@ -1,8 +1,8 @@
-"""A server that runs somewhere else, watched as if it were an engine of ours. One thread for each run.
+"""A server on another machine, watched like an engine of this app. One thread for each run.
 
-It offers OpenAI's routes (vLLM, llama-server with workers on other machines, another PowerInfer Tray).
-Whether it answers is asked at `/models`, which costs it nothing and says what it offers; where a server has
-no such list, the model that the settings name is taken as it is.
+It offers OpenAI's routes (vLLM, llama-server with workers on other machines, another PowerInfer Tray). It is
+asked for `/models`, which is cheap and lists its models. If a server has no such list, the model in the
+settings is used unchecked.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 5.0
 _LIST_TIMEOUT_S = 30.0
 _MAX_LIST_BYTES = 4 * 2**20
-"""Of a list of models: some ten thousand. It is asked for again and again, and kept in memory."""
+"""The largest list of models: some ten thousand. The list is read every few seconds and kept in memory."""
 _PIECE_BYTES = 2**16
 _MISSES = 2
-"""So many times in a row a server that was ready may fail to answer; a busy one can be late."""
+"""After so many failed requests in a row a ready server counts as gone; a busy one can miss one."""
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _STOPPED = Failure(EngineError("The remote server is no longer used"), permanent=False)
@@ -54,7 +54,7 @@ class _Models(msgspec.Struct):
 
 
 class RemoteRun:
-    """The time from the wish to use a remote server until it cannot be reached or is not wanted any more."""
+    """One run of a remote server, until it cannot be reached or is no longer wanted."""
 
     address: None = None
     pid: None = None
@@ -62,7 +62,7 @@ class RemoteRun:
     def __init__(self, number: int, plan: RemotePlan, output: EngineOutput) -> None:
         self.number = number
         self.models: tuple[str, ...] = ()
-        """What it offers, the preferred one first; set before the run answers."""
+        """The models that it offers, the preferred one first; set before `Answered` is reported."""
         self._plan = plan
         self._output = output
         self._ended = threading.Event()
@@ -71,14 +71,14 @@ class RemoteRun:
     def watch(
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
-        """Start the thread; it ends with the run, at the latest when its question has timed out."""
+        """Start the thread. It ends with the run, at the latest when its last request has timed out."""
         self._report = report
         threading.Thread(
             target=self._ask_on, args=(clock, timeouts), name=f"engine-{self.number}-remote", daemon=True
         ).start()
 
     def terminate(self) -> None:
-        """Ask no more; there is no process to end."""
+        """Stop asking; there is no process to end."""
         self._end(_STOPPED)
 
     def kill(self) -> None:
@@ -86,7 +86,7 @@ class RemoteRun:
         self._end(_STOPPED)
 
     def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        """Nothing: it is asked all the time, and its hangs are not ours to mend."""
+        """Does nothing: a remote server is asked all the time anyway, and this app cannot restart it."""
 
     def _ask_on(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
         began_s, misses = clock(), 0
@@ -128,7 +128,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             fix=Fix.SETTING,
             setting=REMOTE.name,
         )
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:  # it still loads, or is busy
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:  # it is still loading, or busy
         raise ConnectionError(f"HTTP status {status}")
     try:
         offered = tuple(model.id for model in msgspec.json.decode(body, type=_Models).data)
@@ -153,7 +153,9 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             phrase("It offers {names}.", names=one_line(", ".join(offered))),
             "Choose one of these, or leave the setting «Remote model» empty.",
         )
-    return tuple(sorted(offered, key=lambda name: name != plan.model))  # stable: the others keep their order
+    return tuple(
+        sorted(offered, key=lambda name: name != plan.model)
+    )  # the sort is stable: the others keep their order
 
 
 def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
@@ -177,7 +179,7 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """A list of models; `OSError` for one that is longer, or takes longer, than any that is right."""
+    """The body of a list of models; `OSError` if it is too large or takes too long."""
     began_s, read = time.monotonic(), bytearray()
     while piece := response.read1(_PIECE_BYTES):
         read += piece

@@ -1,4 +1,4 @@
-"""What would become of a model on this machine: which engine runs it, and whether it fits. Any thread."""
+"""Which engine would run a model on this machine, and whether it fits into memory. Any thread."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """A model, here or elsewhere, and what can be done with it."""
+    """A model, on this machine or at an address, with the engine that would run it and whether it fits."""
 
     model: Model
     kind: EngineKind
-    """What the model needs, or the person has chosen, whether it is on this machine or not."""
+    """The kind of engine that the model needs or the person has chosen, whether it is installed or not."""
     engine: Engine | None
     obstacle: EngineError | None
     """Why no engine can run it."""
@@ -43,7 +43,7 @@ class EngineChoice:
 
 
 def look_for_engine(settings: Settings, finder: Finder, *, sparse: bool) -> EngineChoice:
-    """What would run a model of this kind; asks programs, so it may take a second."""
+    """The engine that would run models of this kind. Runs programs, so it may take a second."""
     try:
         return EngineChoice(choose_engine(settings.engine, sparse, finder), None)
     except EngineError as exc:
@@ -51,7 +51,7 @@ def look_for_engine(settings: Settings, finder: Finder, *, sparse: bool) -> Engi
 
 
 def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host) -> ModelReport:
-    """Everything that can be said of a model before it is started or even downloaded."""
+    """The report on a model, before it is started or even downloaded."""
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
     budget = memory_budget(kind, host, choice.engine.devices if choice.engine else None)
@@ -61,8 +61,8 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
 
 
 def foreseen(entry: CatalogEntry) -> Model:
-    """What the catalogue says of a model: its size and its kind. The weights are by far the most of what an
-    engine takes; the rest is known when the header has been read.
+    """A model as the catalogue describes it: size and kind. Weights are by far the largest part of the memory
+    that an engine needs; the other parts are known once the header has been read.
     """
     header = ModelHeader(sparse=entry.sparse)
     return Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)

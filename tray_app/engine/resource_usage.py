@@ -1,4 +1,4 @@
-"""What a running engine takes of this machine. Any thread but the GUI's: it takes milliseconds."""
+"""How much processor and memory a running engine uses. Any thread but the GUI's: it takes milliseconds."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """An engine's process, with those it started, at one moment."""
+    """What an engine's process and its child processes have used, at one moment."""
 
     pid: int
     at_s: float
-    """As `time.monotonic`."""
+    """When, as `time.monotonic`."""
     cpu_s: float
     """Processor time since it was started, on all cores together."""
     memory_bytes: int
-    """Main memory, the part of the model file that is mapped into it included."""
+    """Main memory, including the mapped part of the model file."""
     graphics_bytes: int | None
-    """Memory on NVIDIA devices; None where there are none, or their driver does not tell."""
+    """Memory on NVIDIA cards; None if there are none, or if their driver does not tell."""
 
 
 def resource_usage(pid: int, host: Host) -> ResourceUsage:
-    """Look at a process; one that has ended takes nothing."""
+    """The usage of a process; zero if it has ended."""
     used = usage(pid)
     graphics_bytes = None
     if host.gpus:

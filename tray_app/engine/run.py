@@ -1,7 +1,7 @@
-"""One process of an engine and the threads around it, which only report: the supervisor decides.
+"""One process of an engine and the threads that watch it. They report events; the supervisor decides.
 
-One reads what it prints, one waits for its end, one asks until it answers. Later, while a request gets no
-answer, another finds out whether the engine hangs (see docs/decisions/0004-hung-engine.md).
+One thread reads the output, one waits for the end, one probes until the engine answers. Later, when a request
+gets no answer, another one finds out whether the engine hangs (docs/decisions/0004-hung-engine.md).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.diagnosis import (
     Failure,
-    beyond_allowance,
-    burdened,
     diagnose,
     gone,
     hung,
+    over_load_limits,
     port_taken,
+    stuck_on_request,
     will_not_recover,
 )
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.engine.load_limits import LoadWatch, SpinWatch
-from tray_app.engine.probe import QuietWatch, gives_answer, gives_sign, last_tasks, question_for
+from tray_app.engine.probe import QuietWatch, answers_probe, last_tasks, probe_request_for, shows_life
 from tray_app.errors import EngineError
 from tray_app.system.drives import device_of, missing_place
 from tray_app.system.process import listens, usage
@@ -51,24 +51,25 @@ class HealthCheckTimeouts:
     ask_every_s: float = 0.05
     look_every_s: float = 1.0
     quiet_limit_s: float = 120.0
-    """An engine that prints, reads and computes nothing for so long while it loads hangs."""
+    """While it loads, an engine that prints, reads and computes nothing for so long counts as hung."""
     hang_limit_s: float = 10.0
-    """As above, while a request waits and a real probe gets no answer."""
+    """The same while a request waits and the probe gets no answer."""
     slow_limit_s: float = 180.0
-    """An engine that computes but answers no probe may be slow: a long prompt is one step for it."""
+    """How long an engine that computes may leave the probe unanswered: a long prompt is one step for it."""
     probe_timeout_s: float = 5.0
     spin_limit_s: float = 60.0
-    """An engine that computes for so long and works on no request was given one that has no end."""
+    """An engine that computes for so long and works on no request is stuck on one whose chat template never
+    ends."""
     return_look_s: float = 1.0
-    """So often it is looked whether a model that is gone with its drive is back."""
+    """How often it is checked whether a model's drive is back."""
     remote_every_s: float = 10.0
     remote_again_s: float = 1.0
     remote_limit_s: float = 60.0
-    """A remote server that cannot be reached for so long is given a rest."""
+    """If a remote server cannot be reached for so long, this run of it ends."""
 
 
 class EngineRun:
-    """A spawned engine. `report` takes what happens to it, from any thread."""
+    """One process of an engine. `report` is called with its events, from any thread."""
 
     def __init__(
         self, number: int, plan: LaunchPlan, address: Address, child: Child, output: EngineOutput
@@ -77,8 +78,8 @@ class EngineRun:
         self.address = address
         self.child = child
         self._kind = plan.engine.kind
-        self._allowance = plan.allowance
-        self._question = question_for(plan.engine.kind, plan.purpose)
+        self._load_limits = plan.load_limits
+        self._probe = probe_request_for(plan.engine.kind, plan.purpose)
         self._model = plan.model.path
         self._device = device_of(self._model)
         self._output = output
@@ -90,7 +91,7 @@ class EngineRun:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The id of the process."""
         return self.child.pid
 
     def terminate(self) -> None:
@@ -104,7 +105,9 @@ class EngineRun:
     def watch(
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
-        """Start the threads; they end with the process. `OSError` if there can be none: then it is ended."""
+        """Start the threads; they end with the process. `OSError` if no thread can be started: the process is
+        then ended.
+        """
         try:
             reader = self._thread("output", self._read)
             self._thread("probe", lambda: self._await_answer(report, clock, timeouts))
@@ -116,9 +119,9 @@ class EngineRun:
             raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        """Find out whether the engine hangs, and end it if so. For one caller, which does not wait."""
+        """Find out whether the engine hangs, and end it if so; returns at once. For one caller."""
         if self._check is None or not self._check.is_alive():
-            self._check = self._thread("check", lambda: self._find_out(clock, timeouts))
+            self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.number}-{what}", daemon=True)
@@ -132,7 +135,7 @@ class EngineRun:
     def _await_exit(self, reader: threading.Thread, report: Callable[[Event], None]) -> None:
         code = self.child.wait()
         self._ended.set()
-        reader.join(_LAST_LINES_S)  # a descendant that got away may hold the pipe open
+        reader.join(_LAST_LINES_S)  # a child of the engine that survives may keep the pipe open
         if place := missing_place(self._model, self._device):
             failure = gone(self._model, place)
         else:
@@ -143,11 +146,11 @@ class EngineRun:
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
         quiet = QuietWatch(timeouts.quiet_limit_s, clock())
-        load = LoadWatch(self._allowance, clock())
+        load = LoadWatch(self._load_limits, clock())
         look_at_s = clock() + timeouts.look_every_s
         while not self._ended.wait(timeouts.ask_every_s):
             try:
-                if gives_answer(self._question, self.address):
+                if answers_probe(self._probe, self.address):
                     self._report_answer(report)
                     return
             except EngineError as exc:
@@ -158,27 +161,29 @@ class EngineRun:
                 look_at_s = now_s + timeouts.look_every_s
                 used = self._used()
                 if reason := load.excess(used, self._output.count, now_s):
-                    self._end(beyond_allowance(reason))
+                    self._end(over_load_limits(reason))
                     return
                 if quiet.exceeded(used, self._output.count, now_s):
                     self._end(hung(timeouts.quiet_limit_s))
                     return
 
     def _report_answer(self, report: Callable[[Event], None]) -> None:
-        """Say that it has answered, unless it was somebody else who has taken the port that was free."""
+        """Report that the engine has answered, unless another program has taken its port and answered
+        instead.
+        """
         if listens(self.child.pid, self.address.host, self.address.port):
             report(Answered(self.number))
         else:
             self._end(port_taken())
 
-    def _find_out(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        if self._is_there(clock, timeouts) and self._kind is not EngineKind.POWERINFER:
+    def _end_if_it_hangs(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
+        if self._shows_life(clock, timeouts) and self._kind is not EngineKind.POWERINFER:
             self._end_if_spinning(clock, timeouts)
 
-    def _is_there(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> bool:
-        """Wait for a sign of life; if there is none, the engine is ended."""
+    def _shows_life(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> bool:
+        """Whether the engine answers within the limits; if not, it is ended."""
         watch = QuietWatch(timeouts.hang_limit_s, clock(), self._used(), self._output.count)
-        while not gives_sign(self._question, self._kind, self.address, timeouts.probe_timeout_s):
+        while not shows_life(self._probe, self._kind, self.address, timeouts.probe_timeout_s):
             if not watch.watched_s:
                 _logger.warning("Run %d does not answer", self.number)
             quiet = watch.exceeded(self._used(), self._output.count, clock())
@@ -192,17 +197,19 @@ class EngineRun:
         return True
 
     def _end_if_spinning(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        """End a llama.cpp that computes and computes, and works on nothing: it will not come to a request."""
+        """End a llama.cpp that computes without end but has no task in any slot: it is stuck before it begins
+        on a request.
+        """
         tasks = last_tasks(self.address, timeouts.probe_timeout_s)
         watch = SpinWatch(timeouts.spin_limit_s, clock(), self._used())
         while tasks is not None and not self._ended.wait(timeouts.look_every_s):
             if not watch.look(self._used(), clock()):
                 return
             if watch.exceeded:
-                self._end(burdened(watch.spun_s))
+                self._end(stuck_on_request(watch.spun_s))
                 return
             if last_tasks(self.address, timeouts.probe_timeout_s) != tasks:
-                return  # it works on others
+                return  # it works on other requests
 
     def _used(self) -> ProcessUsage:
         return usage(self.child.pid)

@@ -1,7 +1,7 @@
-"""How an engine is set up for a model: how it pools, how long a request may be, how many run at once. Pure.
+"""How an engine is set up for a model: pooling, context size, and the number of slots. Pure.
 
-All of it follows from settings, model, kind of engine and what the machine *has*. What is free at the moment
-is not asked: equal settings must give equal plans, or a server would restart because a browser was opened.
+It depends on settings, model, kind of engine and the memory that the machine *has*, not on the memory that is
+free: equal settings must give equal plans, or opening a browser would restart the server.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 MOST_SLOTS = 4
-"""So many requests are worked on at once, each with a context of its own; more would make each slower."""
+"""How many requests are worked on at once, each with its own context; more would make each one slower."""
 POWERINFER_MAX_BATCH = 512
-"""Larger ones it would clamp silently."""
+"""PowerInfer silently reduces larger batches to this."""
 AUTOMATIC_CONTEXTS = (8192, 4096, 2048, 1024, 512)
-"""What is tried for a context of `auto`. More than the first is for a person to ask for: few texts are so
-long, every slot would pay for it in memory, and a processor reads so much for minutes."""
+"""The context sizes that are tried for `auto`. Larger ones must be chosen by the person: few texts are so
+long, every slot needs memory for them, and a processor reads such a text for minutes."""
 _LEAST_COMFORTABLE = 4096
-"""Down to here a context is made smaller to leave room for other programs; below, only if it must be."""
+"""`auto` goes down to this size to leave memory to other programs, and below it only if the model does not
+fit otherwise."""
 
 _SLOTS = ("-np", "--parallel", "--n-parallel")
 _POOLING = ("--pooling", "--pooling-type")
@@ -40,7 +41,7 @@ _RERANKING = ("--rerank", "--reranking")
 
 
 def pooling_of(settings: Settings, model: Model) -> Pooling:
-    """How vectors are made of tokens: as a person says in the extra arguments, else as the file does."""
+    """The pooling: that of the extra arguments, else that of the file."""
     if any(_plain(word) in _RERANKING for word in settings.extra_arguments):
         return Pooling.RANK
     given = _given(settings, _POOLING)
@@ -48,26 +49,26 @@ def pooling_of(settings: Settings, model: Model) -> Pooling:
 
 
 def missing_pooling(settings: Settings, model: Model) -> Pooling | None:
-    """The pooling that the engine must be told: none where the file or the person says it.
+    """The pooling that must be passed to the engine; None if the file or the extra arguments set it.
 
-    Without any there would be no embeddings. That a model ranks, llama.cpp reads in its file, but does not
-    offer it unless it is told.
+    Without any, the engine would make no embeddings. llama.cpp reads in the file that a model ranks, but
+    offers ranking only if it is told to.
     """
     by_file = model.header.pooling in (Pooling.MEAN, Pooling.CLS, Pooling.LAST)
     return None if by_file or _given(settings, _POOLING) is not None else pooling_of(settings, model)
 
 
 def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
-    """What programs can ask of the model on this engine. PowerInfer always pools by the last token."""
+    """What the model is for on this engine. PowerInfer always pools by the last token, so it never ranks."""
     if kind is not EngineKind.POWERINFER and pooling_of(settings, model) is Pooling.RANK:
         return Purpose.RERANK
     return model.header.purpose
 
 
 def context_config(settings: Settings, model: Model, kind: EngineKind, budget: MemoryBudget) -> ContextConfig:
-    """What an engine of this kind is asked to hold: contexts, slots and batch, as memory allows.
+    """Context size, slots and batch for an engine of this kind, as memory allows.
 
-    A context of `auto` is settled first, with one slot; then there are as many slots as fit comfortably.
+    A context of `auto` is chosen first, with one slot; then as many slots as fit comfortably.
     """
     config = _first_that_fits(tuple(_context_configs(settings, model, kind)), model, budget)
     if kind is EngineKind.POWERINFER:
@@ -79,10 +80,11 @@ def context_config(settings: Settings, model: Model, kind: EngineKind, budget: M
 def _with_slots(
     settings: Settings, model: Model, config: ContextConfig, budget: MemoryBudget
 ) -> ContextConfig:
-    """The same with as many slots as a person asks for, or else as fit."""
+    """The same with as many slots as the extra arguments ask for, else as many as fit."""
     wanted = _given_slots(settings)
     if _is_cut_wrongly(settings, model):
-        # All of what is worked on at once in one batch; by itself the app then works on one text at a time.
+        # All texts that are worked on at once must be in one batch. Unless the person asks for more, it is
+        # one slot.
         return replace(config.with_slots(wanted or 1), batch_size=config.batch_size * (wanted or 1))
     if wanted:
         return config.with_slots(wanted)
@@ -95,12 +97,12 @@ def _with_slots(
 def memory_budget(
     kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None
 ) -> MemoryBudget:
-    """The memory that an engine of this kind can use. `devices` are the cards that it says it can use.
+    """The memory that an engine of this kind can use. `devices` are the cards that it lists.
 
-    PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
+    PowerInfer keeps every weight in main memory and only copies some to a graphics card. The embedded
     llama.cpp uses no card but Apple's.
     """
-    # Not those that the engine alone can see: many a processor's graphics have no memory of their own.
+    # Without cards that only the engine knows: integrated graphics have no memory of their own.
     known = merge_devices(host.gpus, devices)[: len(host.gpus)]
     cards = known if kind is EngineKind.LLAMA_SERVER else ()
     return MemoryBudget(
@@ -111,7 +113,9 @@ def memory_budget(
 
 
 def _context_configs(settings: Settings, model: Model, kind: EngineKind) -> Iterator[ContextConfig]:
-    """With one slot: that of the settings, or those that `auto` may come to, the largest first."""
+    """The possible configurations with one slot: that of the settings, or for `auto` all sizes, the largest
+    first.
+    """
     wishes = AUTOMATIC_CONTEXTS if settings.ctx_size == AUTO else (settings.ctx_size,)
     trained = model.header.context_length
     for context in dict.fromkeys(min(wish, trained or wish) for wish in wishes):
@@ -125,29 +129,31 @@ def _context_configs(settings: Settings, model: Model, kind: EngineKind) -> Iter
 
 
 def _needs_whole_text(settings: Settings, model: Model) -> bool:
-    """Whether all tokens of a text must be in one batch; else an engine takes them in pieces."""
+    """Whether all tokens of a text must be in one batch; other texts may be cut into several batches."""
     both_directions = (_given(settings, _ATTENTION) or "").replace("_", "-") == "non-causal"
     pooled_over_all = pooling_of(settings, model) is not Pooling.LAST
     return pooled_over_all or both_directions or model.header.needs_whole_text
 
 
 def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
-    """Whether llama.cpp would begin a text in one batch and end it in the next, although its tokens see those
-    after them. It does so where the last token is pooled, but never without a cache.
+    """Whether llama.cpp would cut a text into two batches although each token must see the tokens after it.
+    It does so with pooling by the last token, except for models without a cache.
     """
     last = pooling_of(settings, model) is Pooling.LAST
     return last and _needs_whole_text(settings, model) and not model.header.encoder
 
 
 def _in_equal_shares(config: ContextConfig) -> ContextConfig:
-    """The same with a batch that all slots can share alike: llama.cpp tries that at its start, and where a
-    mean is computed it dies of a batch that does not come out even.
+    """The same with a batch size that is a multiple of the slots: with pooling by mean, llama.cpp aborts at
+    its start if it cannot share the batch equally.
     """
     return replace(config, batch_size=-(-config.batch_size // config.slots) * config.slots)
 
 
 def _first_that_fits(configs: tuple[ContextConfig, ...], model: Model, budget: MemoryBudget) -> ContextConfig:
-    """The largest that fits comfortably, if it is no small one; else the largest that fits; else the last."""
+    """The largest configuration that fits comfortably and is not small; else the largest that fits; else the
+    smallest.
+    """
 
     def fit(config: ContextConfig) -> Fit:
         return fit_of(model.header, model.size_bytes, config, budget)
@@ -161,7 +167,7 @@ def _first_that_fits(configs: tuple[ContextConfig, ...], model: Model, budget: M
 
 
 def _given_slots(settings: Settings) -> int | None:
-    """How many slots a person asks for in the extra arguments; of -1, llama.cpp makes four."""
+    """The number of slots in the extra arguments; None if there is none. llama.cpp takes -1 as four."""
     try:
         wanted = int(_given(settings, _SLOTS) or "")
     except ValueError:
@@ -170,7 +176,7 @@ def _given_slots(settings: Settings) -> int | None:
 
 
 def _given(settings: Settings, names: tuple[str, ...]) -> str | None:
-    """The value that a person gives an option in the extra arguments; the last one counts."""
+    """The value of an option in the extra arguments; the last one counts. None if it is not there."""
     value = None
     words = settings.extra_arguments
     for word, following in zip(words, (*words, "")[1:], strict=True):

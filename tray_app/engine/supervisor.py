@@ -1,9 +1,9 @@
-"""Keeps the engine running that is wanted. The thread "supervisor" starts and ends it, alone.
+"""Starts, restarts and ends the engine, on the thread `supervisor` alone.
 
 A remote server is an engine too: "running" means that it answers.
 
-Public methods may be called by any thread: they leave a request and return, or read a frozen snapshot. What
-happens next is decided in `lifecycle.py`; here it is done.
+Public methods may be called by any thread: they leave a request in the inbox and return, or read a frozen
+snapshot. `lifecycle.py` decides what happens next; this module does it.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ if TYPE_CHECKING:
     from tray_app.system.logs import Lines
 
 _logger = logging.getLogger(__name__)
-_SHOWN_LINES = 200
 _JITTER = (0.8, 1.2)
 _RUN_FOLDERS = "engine-runs"
-"""Below the state folder; each engine runs in a folder of its own there, and PowerInfer writes a log."""
+"""The folder, below the state folder, in which each run has a folder of its own. PowerInfer writes its log
+there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +78,22 @@ class EngineSnapshot:
     plan: Plan | None
     run: int
     address: Address | None
-    """Where the engine's process listens, once it has loaded; None if there is none here."""
+    """Where the engine's process listens; None if there is no process on this machine."""
     pid: int | None
     since_s: float
-    """When it got into this state, as `time.time`."""
+    """When this state began, as `time.time`."""
     restarts: int
-    """How often it was started again since it last ran steadily."""
+    """The number of restarts since it last ran steadily."""
     failure: EngineError | None
     """Why it last ended by itself."""
-    log: tuple[str, ...]
-    """The last lines that engines have printed."""
     models: tuple[str, ...] = ()
-    """What the engine calls the models that it offers."""
+    """The names of the models that the engine offers."""
     gave_up: bool = False
-    """It has failed by ending too often, for no reason that would stay: a later start may help."""
+    """Whether it failed because it ended too often, without a permanent reason: a later start may help."""
 
     @property
     def base_url(self) -> str | None:
-        """Where the engine's process answers; None unless it is ready, or if it has no process here."""
+        """The URL of a ready engine; None if it is not ready, or runs on another machine."""
         return self.address.base_url if self.state is State.READY and self.address else None
 
 
@@ -120,7 +118,7 @@ class Timing:
 
 
 class _Close:
-    """The request to stop and to take no more."""
+    """The request to stop the engine and to accept no more requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +129,11 @@ class _Check:
 
 
 class Supervisor:
-    """The one owner of the engine process."""
+    """Owns the engine's process."""
 
     changed = Signal(EngineSnapshot)
-    """Every change, emitted by the supervisor's thread: listeners return soon and never `wait_for`."""
+    """Emitted on the supervisor's thread after every change. Listeners must return soon and must not call
+    `wait_for`."""
 
     def __init__(
         self,
@@ -153,51 +152,52 @@ class Supervisor:
         self._record: Path | None = None
         self._folder: RunFolder | None = None
         self._wake: tuple[float, Due] | None = None
-        self._return: PathWatcher | None = None
+        self._path_watcher: PathWatcher | None = None
         self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
         self._asked = self._taken = self._heard = self._done = 0
-        """Requests left, taken from the inbox, shown by the snapshot, and dealt with."""
+        """Numbers of requests: put into the inbox, taken out of it, visible in the snapshot, completed."""
         self._closing = self._ended = False
-        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None, ())
-        # A daemon, so that a crash of the main thread ends the process; the kernel then ends the engine.
+        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None)
+        # A daemon thread, so that the process ends if the main thread crashes; the system then ends the
+        # engine.
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
         self._thread.start()
 
     def ensure(self, plan: Plan) -> None:
-        """Ask that this plan be running, in place of any other; nothing happens if it already is."""
+        """Ask for this plan to run, instead of any other; nothing happens if it runs already."""
         self._ask(Ensure(plan))
 
     def stop(self) -> None:
-        """Ask that nothing be running, also not what was asked for before."""
+        """Ask for the engine to stop; also cancels earlier requests to start one."""
         self._ask(Stop())
 
     def check(self, run: int) -> None:
-        """Say that a request to the engine of this run gets no answer: if it hangs, it is started again."""
+        """Report that a request to the engine of this run gets no answer. If the engine hangs, it is started
+        again.
+        """
         self._ask(_Check(run))
 
     def snapshot(self) -> EngineSnapshot:
-        """The engine now."""
-        return replace(self._snapshot, log=self._output.last(_SHOWN_LINES))
-
-    def glance(self) -> EngineSnapshot:
-        """The engine now, without its log: cheap enough for every request."""
+        """The engine now; cheap enough for every request."""
         return self._snapshot
 
     @property
     def has_heard(self) -> bool:
-        """Whether a glance from now on shows what has come of all requests."""
+        """Whether `snapshot` shows the effect of all requests so far."""
         with self._moved:
             return self._heard >= self._asked or self._ended
 
     @property
     def lines(self) -> Lines:
-        """What engines print, with the time at which it came."""
+        """The lines that engines print, each with its time."""
         return self._output.lines
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
-        """The first snapshot in one of these states, once all requests are taken; any after the time-out."""
+        """Wait until all requests are completed and the engine is in one of these states. Returns the
+        snapshot then; after the time-out, the present one, whatever its state.
+        """
         with self._moved:
             asked = self._asked
             self._moved.wait_for(
@@ -243,7 +243,7 @@ class Supervisor:
                     due, self._wake = self._wake[1], None
                     return due
             finally:
-                self._look_for_sleep()  # before anything changes: only a wait while READY is a short one
+                self._look_for_sleep()  # before anything changes: waits are short only while READY
 
     def _time_to_wake_s(self) -> float | None:
         limits_s = [max(0.0, self._wake[0] - self._timing.clock())] if self._wake else []
@@ -252,7 +252,7 @@ class Supervisor:
         return min(limits_s, default=None)
 
     def _look_for_sleep(self) -> None:
-        """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
+        """Check the engine after the machine has slept: one on a graphics card may not survive that."""
         if self._sleep.has_slept() and self._fsm.state is State.READY and self._run:
             _logger.info("The machine has slept: is run %d still there?", self._run.number)
             self._run.check(self._timing.clock, self._timing.timeouts)
@@ -280,9 +280,9 @@ class Supervisor:
         if isinstance(event, Exited) and self._run and event.run == self._run.number:
             self._forget_run()
         self._fsm, effects = step(self._fsm, event, self._timing.clock())
-        if self._return and self._fsm.state is not State.WAITING:
-            self._return.cancel()
-            self._return = None
+        if self._path_watcher and self._fsm.state is not State.WAITING:
+            self._path_watcher.cancel()
+            self._path_watcher = None
         self._publish(self._current_snapshot())
         for effect in effects:
             self._perform(effect)
@@ -298,7 +298,7 @@ class Supervisor:
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
             case Await(number, path):
-                self._return = PathWatcher(
+                self._path_watcher = PathWatcher(
                     f"engine-{number}-return",
                     path,
                     lambda: self._inbox.put(Due(number)),
@@ -329,11 +329,13 @@ class Supervisor:
         return Spawned(number)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
-        """Make the folder that a run has of its own; where the run takes place, mostly there."""
+        """Make the private folder of a run. Returns the folder in which the engine runs, which mostly is that
+        one.
+        """
         parent = self._state_dir / _RUN_FOLDERS
         try:
             self._folder = RunFolder.make(parent)
-            return prepare(plan.place, plan.model.path, self._folder)
+            return prepare(plan.launch_dir, plan.model.path, self._folder)
         except OSError as exc:
             if passes(exc):
                 raise
@@ -349,7 +351,9 @@ class Supervisor:
     def _forget_run(self) -> None:
         self._run = None
         if self._record:
-            with suppress(OSError):  # Windows does not while another program reads it; the next start will
+            with suppress(
+                OSError
+            ):  # Windows refuses while another program reads it; the next start removes it
                 self._record.unlink(missing_ok=True)
             self._record = None
         if self._folder:
@@ -367,7 +371,6 @@ class Supervisor:
             since_s=before.since_s if fsm.state is before.state else time.time(),
             restarts=len(fsm.restarts_s),
             failure=fsm.failure.error if fsm.failure else None,
-            log=(),
             models=self._run.models if self._run and fsm.state is State.READY else (),
             gave_up=fsm.state is State.FAILED and not (fsm.failure and fsm.failure.permanent),
         )
@@ -381,8 +384,8 @@ class Supervisor:
             self._moved.notify_all()
         _logger.info("engine: %s, run %d", snapshot.state, snapshot.run)
         try:
-            self.changed.emit(self.snapshot())
-        except EmitLoopError:  # a listener's defect must not end the engine's owner
+            self.changed.emit(snapshot)
+        except EmitLoopError:  # a defect in a listener must not end this thread
             _logger.exception("A listener has failed")
 
 

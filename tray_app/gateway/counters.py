@@ -81,7 +81,7 @@ class Counters:
         with self._lock:
             return 0.0 if self._active else self._clock() - self._idle_since_s
 
-    def stay_awake(self) -> None:
+    def restart_idle_time(self) -> None:
         """Let the time without requests begin anew: the engine has been started for some reason."""
         with self._lock:
             self._idle_since_s = self._clock()

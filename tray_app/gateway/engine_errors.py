@@ -39,7 +39,7 @@ def engine_faults() -> Iterator[None]:
         ) from exc
 
 
-class Looker(Protocol):
+class ChunkCheck(Protocol):
     """Looks at an answer as it arrives."""
 
     def add(self, piece: bytes) -> None:
@@ -49,7 +49,7 @@ class Looker(Protocol):
 async def whole_answer(
     answer: aiohttp.ClientResponse,
     most_bytes: int = limits.MAX_ANSWER_BYTES,
-    looked_at_by: Looker | None = None,
+    check: ChunkCheck | None = None,
 ) -> bytes:
     """The body of an engine's answer; 502 if it is larger than any that is right, or takes too long."""
     pieces: list[bytes] = []
@@ -61,8 +61,8 @@ async def whole_answer(
                 size += len(piece)
                 if size > most_bytes:
                     raise too_large(most_bytes)
-                if looked_at_by:
-                    looked_at_by.add(piece)
+                if check:
+                    check.add(piece)
     except TimeoutError as exc:
         raise ApiError(502, "The engine's answer did not end.", code="engine_answer", final=True) from exc
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

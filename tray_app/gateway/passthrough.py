@@ -378,7 +378,7 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
 
 async def _result(answer: aiohttp.ClientResponse, *, is_remote: bool) -> bytes:
     """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it."""
-    body = await whole_answer(answer, looked_at_by=AnswerShape() if is_remote else None)
+    body = await whole_answer(answer, check=AnswerShape() if is_remote else None)
     if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
         raise _RefusedError(read_error_event(body))
     return body

@@ -207,7 +207,7 @@ class PowerInfer:
             async with aclosing(self._events(upstream, prompt, limit, sampling)) as events:
                 async for event in events:
                     if event.stop:
-                        yield scanner.rest()
+                        yield scanner.flush()
                         yield _finished(event, prompt_tokens)
                         return
                     made += 1
@@ -216,7 +216,7 @@ class PowerInfer:
                         yield Finished("stop", prompt_tokens, made)
                         return
                     if made == limit < LEAST_TOKENS:
-                        yield scanner.rest()
+                        yield scanner.flush()
                         yield Finished("length", prompt_tokens, made)
                         return
         raise ApiError(502, "The engine ended its answer halfway.", code="engine_answer")

@@ -104,9 +104,9 @@ class Gateway:
         """What has been asked since the app started. Any thread."""
         return self._counters.snapshot()
 
-    def stay_awake(self) -> None:
+    def restart_idle_time(self) -> None:
         """Let the time after which the engine may rest begin anew. Any thread."""
-        self._counters.stay_awake()
+        self._counters.restart_idle_time()
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
         """Offer the address; blocks until it is bound. OSError if it cannot be. 0 takes any free port."""
@@ -141,7 +141,7 @@ class Gateway:
             application = web.Application(middlewares=[openai_errors, router.put_right, guard.check])
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", router.answer, expect_handler=expect_nothing_yet)
-            self._counters.stay_awake()
+            self._counters.restart_idle_time()
             idle = asyncio.create_task(self._watch_idleness())
             try:
                 yield application

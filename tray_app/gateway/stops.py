@@ -33,7 +33,7 @@ class StopScanner:
         given, self._held = self._held[:safe], self._held[safe:]
         return given
 
-    def rest(self) -> str:
+    def flush(self) -> str:
         """What was held back, when nothing more comes."""
         return "" if self.stopped else self._held
 

@@ -62,7 +62,7 @@ class Autostart(Protocol):
         """Remove the entry; nothing if there is none. `OSError` if the system refuses."""
 
 
-def look_at(entry: Autostart) -> Login:
+def login_state(entry: Autostart) -> Login:
     """What happens at login; a system that does not tell is taken for one that starts nothing."""
     try:
         return entry.state()
