@@ -34,18 +34,18 @@ from tests.fakes.languages import ENGLISH
 from tests.ui.conftest import dark_palette
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.engine.vitals import Vitals
+from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.gateway.client import Embeddings
 from tray_app.gateway.counters import Traffic
 from tray_app.settings.schema import Settings
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.tray import Page
-from tray_app.ui.presenters.vitals import SPAN_S, Sample
-from tray_app.ui.settings_dialog import SettingsDialog
+from tray_app.ui.presenters.usage import SPAN_S, UsageSample
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window
 
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
+    from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.models.library import Model
     from tray_app.settings.keys import KeyChanges
-    from tray_app.status import AppStatus
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
@@ -176,12 +176,12 @@ def _status(window: Window) -> QWidget:
     return window
 
 
-def _sample(second: int) -> Sample:
+def _sample(second: int) -> UsageSample:
     """A server that is asked for much in the middle of two minutes."""
     busy_s = sum(_busyness(earlier) for earlier in range(second))
     memory_bytes = 4_300_000_000 + int(400_000_000 * math.tanh(busy_s / 8))
-    vitals = Vitals(4711, second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
-    return Sample(second, vitals, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
+    vitals = ResourceUsage(4711, second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
+    return UsageSample(second, vitals, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
 
 
 def _busyness(second: int) -> float:

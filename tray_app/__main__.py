@@ -39,7 +39,7 @@ def main() -> int:
         case [source] if _is_source(source) and _has_display():
             return _tray([_from_anywhere(source)])
         case _:
-            from tray_app.cli import run
+            from tray_app.cli.main import run
 
             return run(arguments)
 
@@ -66,7 +66,7 @@ def _from_anywhere(source: str) -> str:
 
 def _tray(arguments: list[str]) -> int:
     if not _has_display():
-        from tray_app.cli import run
+        from tray_app.cli.main import run
 
         print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
         return run(["serve"])
@@ -84,12 +84,12 @@ def _tray(arguments: list[str]) -> int:
 
 def _only_tray(arguments: list[str]) -> int:
     """The tray app, unless it runs already. `AppError` if it cannot start, as where it may write nothing."""
-    from tray_app.system.instance import Role
     from tray_app.system.paths import AppPaths
+    from tray_app.system.single_instance import SingleInstanceLock
 
     state = AppPaths.from_environment(os.environ).state
-    role = Role(state, "tray")
-    first = role.take()
+    role = SingleInstanceLock(state, "tray")
+    first = role.acquire()
     if not first:
         _await_the_first(state)
     if _runs_already(arguments):
@@ -98,13 +98,13 @@ def _only_tray(arguments: list[str]) -> int:
         print("PowerInfer Tray runs already, and does not answer.", file=sys.stderr)
         return 1
     gc.disable()  # a tenth of the time to the icon; `run_tray` switches it on again
-    from tray_app.app import App
+    from tray_app.app.root import App
     from tray_app.ui.application import run_tray
 
     try:
         return run_tray(App.on_this_machine(), arguments)
     finally:
-        role.give_back()
+        role.release()
 
 
 def _await_the_first(state: Path) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tray_app.engine.access import Address
     from tray_app.engine.kinds import EngineKind
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.supervisor import EngineSnapshot
 
 LINE = "slot update_slots: id  0 | task 12 | prompt processing progress, n_tokens = 512, progress = 1.000000"

@@ -28,7 +28,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.garbage import settle
+from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.window import Window
 
@@ -75,7 +75,7 @@ def under_load(page: Page) -> Iterator[Result]:
     window = Window(bridge)
     window.open(page)
     qt.processEvents()
-    settle()  # as the app does
+    freeze_gc()  # as the app does
     over = threading.Event()
     load = [threading.Thread(target=work, args=(fake, over)) for work in (_print_lines, _report_progress)]
     lateness = Lateness()

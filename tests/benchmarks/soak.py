@@ -32,7 +32,7 @@ from tests.benchmarks.soak_clients import ANSWERED, Clients, Server
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.processes import processes_with
 from tests.fakes.program import running
-from tray_app.app import App
+from tray_app.app.root import App
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError
 from tray_app.system.host import detect_host
@@ -42,7 +42,7 @@ from tray_app.system.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
 
 STATE_TIMEOUT_S = 60.0
 LONGEST_PAUSE_S = 1.5

@@ -15,28 +15,28 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from psygnal import Signal
 
+from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
+from tray_app.app.model_manager import DownloadPreview, SmallerTypes
+from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
+from tray_app.app.status import AppStatus, ProblemSource, problems_of
 from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import plan_launch
 from tray_app.engine.report import ModelReport
+from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
-from tray_app.engine.vitals import Vitals
-from tray_app.examination import Examination, ModelFinding, PortFinding, SettingsFinding
 from tray_app.gateway.client import Embeddings
-from tray_app.model_care import Prospect, SmallerTypes
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
+from tray_app.models.integrity import Check
 from tray_app.models.library import Contents, Model, NotInstalledError
-from tray_app.models.memory import Fit, Need, Room, Verdict
+from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
 from tray_app.models.removal import Removal
-from tray_app.models.verify import Check
-from tray_app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
-from tray_app.settings.keystore import Keeper, KeptKeys, Place
+from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.schema import Settings
-from tray_app.status import AppStatus, Source, problems_of
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
@@ -44,13 +44,13 @@ from tray_app.system.paths import AppPaths
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tray_app.app import App
-    from tray_app.engine.plan import LaunchPlan, Plan
+    from tray_app.app.diagnostic_report import Problem
+    from tray_app.app.root import App
+    from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
-    from tray_app.examination import Problem
-    from tray_app.models.files import Partial
-    from tray_app.models.housekeeping import How, OnProgress
+    from tray_app.models.importing import How, OnProgress
     from tray_app.models.library import Unusable
+    from tray_app.models.model_files import Partial
     from tray_app.settings.keys import KeyChanges
     from tray_app.system.ports import PortOwner
 
@@ -136,7 +136,7 @@ def make_status(
             server_state(engine, Wishes(), is_open=is_open), planned_url(settings) if is_open else None
         ),
         downloads=downloads,
-        problems=problems_of(engine, {Source.START: problem}),
+        problems=problems_of(engine, {ProblemSource.START: problem}),
     )
 
 
@@ -199,10 +199,10 @@ CATALOG = (
 )
 
 
-def make_examination(*problems: Problem, **changes: Any) -> Examination:
+def make_examination(*problems: Problem, **changes: Any) -> DiagnosticReport:
     """What the doctor finds on a machine without a fault."""
     return replace(
-        Examination(
+        DiagnosticReport(
             versions={"PowerInfer Tray": "1.2", "Qt": "6.11"},
             host=make_host(gpu=True),
             cards=(Device("NVIDIA GeForce", 8 << 30, used=None),),
@@ -285,9 +285,9 @@ class FakeCare:
             {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers},
         )
 
-    def prospect(self, reference: str) -> Prospect:
+    def prospect(self, reference: str) -> DownloadPreview:
         self._app.note("prospect", reference)
-        return Prospect(self._app.report(make_model()), 4_680_000_000, 20_000_000_000)
+        return DownloadPreview(self._app.report(make_model()), 4_680_000_000, 20_000_000_000)
 
     def smaller_types(self, reference: str) -> SmallerTypes:
         self._app.note("smaller_types", reference)
@@ -349,7 +349,7 @@ class FakeApp:
             (make_model(), make_model("Built-in test model", "test.gguf", sparse=False))
         )
         self.downloads = FakeDownloads(self)
-        self.care = FakeCare(self)
+        self.models = FakeCare(self)
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()
@@ -397,11 +397,11 @@ class FakeApp:
     def status(self) -> AppStatus:
         return self._status
 
-    def vitals(self) -> Vitals:
+    def resource_usage(self) -> ResourceUsage:
         """Of an engine that computes now and then."""
         self.looks += 1
         busy_s = self.looks + math.sin(self.looks)
-        return Vitals(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
+        return ResourceUsage(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
 
     def begin(self) -> None:
         self.note("begin")
@@ -433,7 +433,7 @@ class FakeApp:
         self.kept -= {name for name, key in keys.items() if not key}
         self.show(replace(self._status, settings=new))
 
-    def examine(self) -> Examination:
+    def run_diagnostics(self) -> DiagnosticReport:
         return make_examination()
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
@@ -441,7 +441,7 @@ class FakeApp:
 
     def kept_keys(self) -> KeptKeys:
         self.note("kept_keys")
-        return KeptKeys(dict.fromkeys(self.kept, Place(Keeper.KEYCHAIN)), self.has_keychain)
+        return KeptKeys(dict.fromkeys(self.kept, KeyLocation(Keeper.KEYCHAIN)), self.has_keychain)
 
     def preview(self, settings: Settings, keys: KeyChanges | None = None) -> LaunchPlan:  # noqa: ARG002
         self.note("preview", settings)
@@ -454,9 +454,9 @@ class FakeApp:
 
     def report(self, model: Model) -> ModelReport:
         """Of any model, with the verdict that the test has chosen."""
-        need = Need(model.size_bytes, 0, 0)
+        need = MemoryEstimate(model.size_bytes, 0, 0)
         verdict = Verdict(
-            self.fit, need, Room(16 * 2**30), 4096, 4, 2048 if self.fit is Fit.TOO_LARGE else None
+            self.fit, need, MemoryBudget(16 * 2**30), 4096, 4, 2048 if self.fit is Fit.TOO_LARGE else None
         )
         return ModelReport(model, self.engine.kind, self.engine, self.obstacle, verdict)
 

@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tray_app.app import App
+from tray_app.app.root import App
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
@@ -16,14 +16,14 @@ from tray_app.system.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.server_status import ServerState
-    from tray_app.serving import Delays
+    from tray_app.app.server import ServerDelays
+    from tray_app.app.server_status import ServerState
 
 DEADLINE_S = 60.0
 
 
 @contextmanager
-def real_app(delays: Delays | None = None, **overrides: object) -> Iterator[App]:
+def real_app(delays: ServerDelays | None = None, **overrides: object) -> Iterator[App]:
     """An app with the test model chosen, closed with the block."""
     chosen = {"port": free_port(), "model": "test", "threads": 1, **overrides}
     app = App(AppPaths.from_environment(os.environ), detect_host(), chosen, delays=delays)

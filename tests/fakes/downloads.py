@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tests.fakes.file_server import Stall
-from tray_app.download.faults import Interrupted
-from tray_app.download.fleet import Limits
+from tray_app.download.connection_pool import TransferLimits
+from tray_app.download.network_errors import Interrupted
 from tray_app.download.part import read_journal
-from tray_app.download.patience import Patience
+from tray_app.download.retry import RetryPolicy
 from tray_app.download.session import Session
 from tray_app.download.source import parse_source
 from tray_app.download.transfer import Order, Transfer
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.file_server import ServedFile
-    from tray_app.download.plan import Span
     from tray_app.download.progress import Phase, Progress
     from tray_app.download.queue import DownloadQueue
-    from tray_app.download.source import Source
+    from tray_app.download.segments import Span
+    from tray_app.download.source import DownloadSource
     from tray_app.errors import DownloadError
 
-QUICK = Patience(waits_s=(0.0, 0.0, 0.0), unreachable_waits_s=(0.0,), offline_wait_s=0.01)
+QUICK = RetryPolicy(waits_s=(0.0, 0.0, 0.0), unreachable_waits_s=(0.0,), offline_wait_s=0.01)
 """Tries again at once."""
 IMPATIENT = replace(QUICK, silence_s=0.3, stall_window_s=0.3)
 """And takes a third of a second for a stall."""
@@ -51,7 +51,7 @@ class Recorder:
     at_bytes: Callable[[int], None] = lambda _received: None
     at_trouble: Callable[[DownloadError], None] = lambda _error: None
 
-    def on_name(self, source: Source) -> None:
+    def on_name(self, source: DownloadSource) -> None:
         self.names.append(source.file_name)
 
     def on_phase(self, phase: Phase) -> None:
@@ -100,7 +100,7 @@ def fetch(  # noqa: PLR0913 - each test names the one or two it is about
     observer: Recorder | None = None,
     stop: threading.Event | None = None,
     session: Session | None = None,
-    patience: Patience = QUICK,
+    patience: RetryPolicy = QUICK,
     clock: Callable[[], float] = time.monotonic,
     connections: int = 1,
     bytes_per_s: float | None = None,
@@ -114,7 +114,7 @@ def fetch(  # noqa: PLR0913 - each test names the one or two it is about
             stop or threading.Event(),
             patience=patience,
             clock=clock,
-            limits=lambda: Limits(connections, bytes_per_s),
+            limits=lambda: TransferLimits(connections, bytes_per_s),
         ).run()
 
 

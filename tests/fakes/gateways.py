@@ -52,7 +52,7 @@ class FixedBackend:
     def suspect(self, run: int) -> None:
         self.suspected.put(run)
 
-    def rest(self) -> None:
+    def suspend_if_idle(self) -> None:
         self.rested.set()
 
 

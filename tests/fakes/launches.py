@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.fakes import engine
 from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine
-from tray_app.engine.place import Place
-from tray_app.engine.plan import HOST, LOOPBACK, PORT, LaunchPlan, plan_launch
+from tray_app.engine.launch_dir import LaunchDir
+from tray_app.engine.launch_plan import HOST, LOOPBACK, PORT, LaunchPlan, plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, builtin_model
@@ -52,7 +52,7 @@ def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER, path: Pat
     host = HOST if kind is EngineKind.POWERINFER else LOOPBACK
     argv = (*FAKE_ENGINE, "--host", host, "--port", PORT, *options)
     return LaunchPlan(
-        Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512, place=Place(str(path))
+        Engine(kind, FAKE_ENGINE), model(str(path)), argv, context_size=512, place=LaunchDir(str(path))
     )
 
 

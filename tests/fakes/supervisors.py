@@ -6,25 +6,25 @@ from pathlib import Path
 
 from tests.fakes.gateways import FixedBackend
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.lifecycle import Policy
-from tray_app.engine.run import Patience
+from tray_app.engine.lifecycle import RestartPolicy
+from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.engine.supervisor import Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.system.child import Launcher, launcher_for
 from tray_app.system.host import detect_system
 
-QUICK = Policy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
+QUICK = RestartPolicy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
 
 
 def quick_supervisor(
     folder: Path,
-    policy: Policy = QUICK,
+    policy: RestartPolicy = QUICK,
     quiet_limit_s: float = 120,
     launcher: Launcher | None = None,
     **clocks: Callable[[], float],
 ) -> Supervisor:
     """A supervisor with its state and logs below `folder`; whoever asks for it closes it."""
-    patience = Patience(
+    patience = HealthCheckTimeouts(
         look_every_s=0.1,
         quiet_limit_s=quiet_limit_s,
         hang_limit_s=0.5,

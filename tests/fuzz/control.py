@@ -108,11 +108,11 @@ def control_files_ready() -> Iterator[Callable[[bytes], None]]:
     """A folder of state whose lock somebody holds, as an app does that is coming up."""
     with tempfile.TemporaryDirectory() as folder:
         place = ControlPlace(Path(folder))
-        assert place.take()
+        assert place.acquire()
         try:
             yield partial(check_control_file, Path(folder))
         finally:
-            place.give_back()
+            place.release()
 
 
 def check_control_file(folder: Path, data: bytes) -> None:

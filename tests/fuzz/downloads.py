@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tests.fuzz.harness import Target, edited
 from tray_app.download.address import address_in, is_address, read_address
+from tray_app.download.file_names import NAME_LIMIT_BYTES, last_name, safe_name
 from tray_app.download.job import Job
-from tray_app.download.naming import NAME_LIMIT_BYTES, last_name, safe_name
 from tray_app.download.part import JOURNAL_ENDING, PART_ENDING, Journal, PartFile, find_journals
-from tray_app.download.plan import Span
-from tray_app.download.source import RemoteFile, Source, answered_span, describe, parse_source
+from tray_app.download.segments import Span
+from tray_app.download.source import DownloadSource, RemoteFile, answered_span, describe_file, parse_source
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ HEADER_WORDS = (
     *(b"?=", b"con.gguf", b"\0", b"\n", b"Content-Disposition: attachment; ", b"Location: //["),
     *(b"Location: \\\\", b"X-Linked-Size: "),
 )
-ASKED = Source("https://civitai.com/api/download/models/1", "models-1", settled=False)
+ASKED = DownloadSource("https://civitai.com/api/download/models/1", "models-1", settled=False)
 
 
 def _answers(data: bytes) -> list[dict[str, str]]:
@@ -114,7 +114,7 @@ def check_server(data: bytes) -> None:
         with contextlib.suppress(DownloadError):
             answered_span(answer)
     try:
-        remote = describe(ASKED, answers)
+        remote = describe_file(ASKED, answers)
     except DownloadError as error:
         str(error).encode()
         return
@@ -125,7 +125,7 @@ def check_server(data: bytes) -> None:
 
 # What an interrupted download has left: the length of the part on the first line, then the journal.
 
-SOURCE = Source("https://example.org/m.gguf", "m.gguf")
+SOURCE = DownloadSource("https://example.org/m.gguf", "m.gguf")
 JOURNAL = msgspec.json.encode(
     Journal(
         SOURCE, None, 1.5, RemoteFile(SOURCE, 1000, "ab" * 32, "main", '"e"'), (Span(0, 100), Span(200, 300))

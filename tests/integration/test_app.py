@@ -19,21 +19,21 @@ from msgspec.structs import replace
 
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
-from tray_app.app import App
-from tray_app.cli import _choose_test_model_if_none
+from tray_app.app.root import App
+from tray_app.app.server_status import ServerState
+from tray_app.app.start_job import StartCalledOffError
+from tray_app.app.status import AppStatus
+from tray_app.app.tuning import ThreadMeasurement, tune
+from tray_app.cli.main import _choose_test_model_if_none
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
-from tray_app.server_status import ServerState
-from tray_app.starting import StartCalledOffError
-from tray_app.status import AppStatus
 from tray_app.system import ports
 from tray_app.system.autostart import DesktopEntry, Login
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, PortRefusedError, free_port
-from tray_app.tuning import Sample, tune
 
 DEADLINE_S = 60.0
 
@@ -145,7 +145,7 @@ def test_the_server_starts_at_a_free_port_when_a_person_wishes_so(app: App, take
 
 
 def test_the_engines_vitals_are_known_while_it_runs(app: App) -> None:
-    assert app.vitals() is None
+    assert app.resource_usage() is None
     vitals = started(app).vitals()
 
     assert vitals is not None
@@ -220,11 +220,11 @@ def test_all_files_of_a_split_model_are_downloaded_whichever_is_named(
 def test_a_prospect_counts_what_is_here_already(app: App) -> None:
     with FileServer() as server:
         url = server.put("/tiny.gguf", model_bytes()).url
-        whole = app.care.prospect(url)
+        whole = app.models.prospect(url)
         held = app.paths.models / "tiny.gguf.part"
         held.parent.mkdir(parents=True)
         held.write_bytes(b"x" * 4096)
-        rest = app.care.prospect(url)
+        rest = app.models.prospect(url)
 
     assert whole.needed_bytes == whole.report.model.size_bytes == len(model_bytes())
     assert rest.needed_bytes < whole.needed_bytes
@@ -237,7 +237,7 @@ def test_what_a_forgotten_download_has_left_is_discarded(app: App) -> None:
     left.write_bytes(b"x")
     (partial,) = app.library.partials()
 
-    app.care.discard_partial(partial.final)
+    app.models.discard_partial(partial.final)
 
     assert list(app.paths.models.iterdir()) == []
 
@@ -249,7 +249,7 @@ def test_a_model_that_is_served_is_removed_after_its_server_was_stopped(app: App
     app.apply(replace(app.store.current, model="mine.gguf"))
     started(app)
     with pytest.raises(ModelError, match="is being served"):
-        app.care.remove_model("mine.gguf")
+        app.models.remove_model("mine.gguf")
 
     removal = app.remove_model("mine.gguf", for_good=True)
 
@@ -271,10 +271,10 @@ def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, sta
         app.start_server()
     else:
         started(app)
-        app._serving.rest()
+        app._serving.suspend_if_idle()
         app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
     with pytest.raises(ModelError, match="is being served"):
-        app.care.remove_model("mine")
+        app.models.remove_model("mine")
 
     assert app.remove_model("mine", for_good=True).stopped_server
     assert not path.exists()
@@ -459,7 +459,7 @@ def app_with_offer(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr("tray_app.app.load_all", lambda *_: ((offer,), None))
+        monkeypatch.setattr("tray_app.app.root.load_all", lambda *_: ((offer,), None))
         overrides = {"port": free_port(), "model": "offer"}
         app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
         yield app, served
@@ -541,11 +541,11 @@ def test_a_model_is_not_removed_while_it_is_served(app: App, private_home: Path)
     started(app)
 
     with pytest.raises(ModelError, match="is being served"):
-        app.care.remove_model("mine", for_good=True)
+        app.models.remove_model("mine", for_good=True)
     app.stop_server()
     app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
 
-    assert app.care.remove_model("mine", for_good=True).paths == (path,)
+    assert app.models.remove_model("mine", for_good=True).paths == (path,)
 
 
 def test_a_wrong_list_of_own_models_leaves_the_app_of_use(private_home: Path) -> None:
@@ -568,7 +568,7 @@ def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before
     seen: list[list[str]] = []
     cancelled = threading.Event()
 
-    def note(samples: tuple[Sample, ...], _total: int) -> None:
+    def note(samples: tuple[ThreadMeasurement, ...], _total: int) -> None:
         seen.append(threads_in_use(app))
         if len(samples) == 2:
             cancelled.set()

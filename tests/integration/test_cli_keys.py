@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.fakes.program import powerinfer_tray, running
-from tray_app.app import App
+from tray_app.app.root import App
 from tray_app.settings.keys import GATEWAY, KEYS
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths

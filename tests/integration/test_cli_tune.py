@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
 from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
-from tray_app.cli_tune import _interrupts
+from tray_app.cli.tune import _interrupts
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:

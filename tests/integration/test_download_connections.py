@@ -27,10 +27,10 @@ from tests.fakes.file_server import (
     Status,
     Trickle,
 )
-from tray_app.download import fleet, plan, transfer
+from tray_app.download import connection_pool, segments, transfer
+from tray_app.download.connection_scaler import ConnectionScaler
 from tray_app.download.part import PartFile
-from tray_app.download.plan import Plan, Span
-from tray_app.download.ramp import Ramp
+from tray_app.download.segments import Plan, Span
 from tray_app.download.session import Session
 from tray_app.download.source import RemoteFile, parse_source
 from tray_app.errors import DownloadError
@@ -55,8 +55,8 @@ def server() -> Iterator[FileServer]:
 @pytest.fixture(autouse=True)
 def small_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that two megabytes are work for eight connections."""
-    monkeypatch.setattr(plan, "SMALLEST_CLAIM_BYTES", 50_000)
-    monkeypatch.setattr(plan, "SMALLEST_HALF_BYTES", 10_000)
+    monkeypatch.setattr(segments, "SMALLEST_CLAIM_BYTES", 50_000)
+    monkeypatch.setattr(segments, "SMALLEST_HALF_BYTES", 10_000)
     monkeypatch.setattr(transfer, "FIRST_CLAIM_BYTES", 200_000)
 
 
@@ -64,12 +64,12 @@ def small_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 def eight_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test is over before a rate could be measured."""
 
-    class Eager(Ramp):
+    class Eager(ConnectionScaler):
         def __init__(self, answer_s: float) -> None:
             super().__init__(answer_s)
             self.wanted = 8
 
-    monkeypatch.setattr(fleet, "Ramp", Eager)
+    monkeypatch.setattr(connection_pool, "ConnectionScaler", Eager)
 
 
 def beginning(server_file_url: str, folder: Path, etag: str, size: int = len(CONTENT)) -> None:

@@ -19,14 +19,14 @@ from tests.fakes.file_server import Drop, FileServer, SparseContent, Stall
 from tests.fakes.models import header_bytes
 from tests.fakes.models import model_bytes as whole_model
 from tray_app.download import part, transfer, worker
-from tray_app.download.plan import Plan, Span
 from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
+from tray_app.download.segments import Plan, Span
 from tray_app.download.source import RemoteFile, parse_source
 from tray_app.download.verify import Follower
 from tray_app.errors import DownloadError
 from tray_app.models.gguf import implied_size
-from tray_app.system.disk import room_in
+from tray_app.system.disk import disk_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,7 +232,7 @@ def test_a_file_too_large_for_its_disk_keeps_what_has_arrived(server: FileServer
 
 
 def _reserve(disk: Path) -> int:
-    return room_in(disk).reserve_bytes
+    return disk_space(disk).reserve_bytes
 
 
 @pytest.mark.parametrize("disk", ["size=60m"], indirect=True)

@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.downloads import Recorder, fetch, model_bytes, received
 from tests.fakes.file_server import FileServer, Stall, Trickle
 from tests.fakes.program import powerinfer_tray, running
-from tray_app.download.lock import sole_writer
+from tray_app.download.part_lock import sole_writer
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.downloads import QUICK, Recorder, Seen, fetch, interrupt, model_bytes
 from tests.fakes.file_server import FileServer, Headers, Page, Stall, Status
-from tray_app.download.fleet import Limits
+from tray_app.download.connection_pool import TransferLimits
 from tray_app.download.part import find_journals
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
@@ -34,7 +34,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def queue() -> Iterator[DownloadQueue]:
-    running = DownloadQueue(patience=QUICK, limits=lambda: Limits(connections=1))
+    running = DownloadQueue(patience=QUICK, limits=lambda: TransferLimits(connections=1))
     yield running
     running.close(LONG_S)
 
@@ -112,7 +112,7 @@ def test_queue_journal_and_result_have_one_name(
 def test_the_same_address_finds_its_part_again_also_where_the_server_changes_its_mind(
     server: FileServer, tmp_path: Path
 ) -> None:
-    first = DownloadQueue(patience=QUICK, limits=lambda: Limits(connections=1))
+    first = DownloadQueue(patience=QUICK, limits=lambda: TransferLimits(connections=1))
     url = called(server.put("/get", CONTENT), "one.gguf").url + "?id=1"
     server.files["/get"].faults.extend(
         [Headers({"Content-Disposition": "attachment; filename=one.gguf"}), Stall(100_000)]

@@ -14,10 +14,10 @@ import requests
 
 from tests.fakes.downloads import QUICK, Seen, model_bytes, received
 from tests.fakes.file_server import Drop, FileServer, Silence, Stall, Status
-from tray_app.download.fleet import Limits
-from tray_app.download.patience import Patience
+from tray_app.download.connection_pool import TransferLimits
 from tray_app.download.progress import Phase, Progress
 from tray_app.download.queue import DownloadQueue
+from tray_app.download.retry import RetryPolicy
 from tray_app.download.session import Session
 from tray_app.download.transfer import Transfer
 from tray_app.errors import DownloadError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CONTENT = model_bytes()
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 LONG_S = 20.0
-PATIENT = Patience(silence_s=60.0)
+PATIENT = RetryPolicy(silence_s=60.0)
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def queue() -> Iterator[DownloadQueue]:
     assert "downloads" not in {thread.name for thread in threading.enumerate()}
 
 
-def one_connection() -> Limits:
+def one_connection() -> TransferLimits:
     """So that the test knows what has arrived: a second one would take over half of a stalled one's rest."""
-    return Limits(connections=1)
+    return TransferLimits(connections=1)
 
 
 def stalled(queue: DownloadQueue, server: FileServer, folder: Path) -> int:
@@ -136,7 +136,7 @@ def test_a_download_that_waits_for_its_next_attempt_is_paused_at_once(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.always = Status(503)
-    queue = DownloadQueue(patience=Patience(waits_s=(3600.0,)))
+    queue = DownloadQueue(patience=RetryPolicy(waits_s=(3600.0,)))
     seen = Seen(queue)
     download = queue.add(served.url, tmp_path)
     seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.CONNECTING)

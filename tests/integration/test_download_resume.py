@@ -11,9 +11,9 @@ import pytest
 
 from tests.fakes.downloads import IMPATIENT, Recorder, fetch, interrupt, model_bytes, received
 from tests.fakes.file_server import Drop, FileServer, Node, Page, Stall, Status
-from tray_app.download.answer import Answer
-from tray_app.download.faults import Interrupted
+from tray_app.download.network_errors import Interrupted
 from tray_app.download.progress import Phase
+from tray_app.download.response_body import ResponseBody
 from tray_app.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -129,15 +129,15 @@ def test_an_aborted_body_without_a_length_is_not_taken_for_its_end(
     served.length = served.chunked = False
     stop = threading.Event()
     pieces = itertools.count()
-    read = Answer.read
+    read = ResponseBody.read
 
-    def read_until_aborted(answer: Answer, most: int) -> bytes:
+    def read_until_aborted(answer: ResponseBody, most: int) -> bytes:
         if next(pieces) == 0:
             return read(answer, most)
         stop.set()
         return b""
 
-    monkeypatch.setattr(Answer, "read", read_until_aborted)
+    monkeypatch.setattr(ResponseBody, "read", read_until_aborted)
     with pytest.raises(Interrupted):
         fetch(served.url, tmp_path, sha256=DIGEST, stop=stop)
     monkeypatch.undo()

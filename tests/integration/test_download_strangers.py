@@ -18,16 +18,16 @@ from urllib3 import HTTPResponse
 from tests.fakes.downloads import QUICK, fetch
 from tests.fakes.file_server import FileServer, Headers, Silence
 from tests.fakes.models import model_bytes
-from tray_app.download.answer import pieces_of
-from tray_app.download.faults import TransientError
+from tray_app.download.network_errors import TransientError
 from tray_app.download.part import note_order
-from tray_app.download.private import is_private, literal
+from tray_app.download.private import is_private, literal_address
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
+from tray_app.download.response_body import pieces_of
 from tray_app.download.session import Session
-from tray_app.download.source import Source
+from tray_app.download.source import DownloadSource
 from tray_app.errors import DownloadError
-from tray_app.models.remote import all_parts, peek
+from tray_app.models.remote_header import all_parts, fetch_remote_header
 from tray_app.settings.keys import token_name
 from tray_app.settings.schema import Settings
 
@@ -142,7 +142,7 @@ def test_the_internet_does_not_send_us_into_a_private_network(far: FileServer, h
 
 @pytest.mark.parametrize("host", ["93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_addresses_of_the_internet_are_none_of_a_private_network(host: str) -> None:
-    address = literal(host)
+    address = literal_address(host)
     assert address
     assert not is_private(address)
 
@@ -273,7 +273,7 @@ def test_the_app_gives_no_token_to_another_port_of_the_mirror() -> None:
     "url", ["http://x.example:99999/m.gguf", "http://[::1/m.gguf", "ftp://x/m.gguf", "x"]
 )
 def test_an_address_that_a_journal_brings_is_told_if_it_is_none(url: str, tmp_path: Path) -> None:
-    source = Source(url, "m.gguf")
+    source = DownloadSource(url, "m.gguf")
     note_order(tmp_path / "m.gguf", source, None)
     queue = DownloadQueue()
     try:
@@ -367,7 +367,7 @@ def test_an_answer_that_announces_another_is_passed_over(interim: bytes, tmp_pat
 )
 def test_an_answer_that_makes_no_sense_ends_in_words(answer: bytes, tmp_path: Path) -> None:
     with wire_server(always(answer)) as url:
-        for use in (lambda: fetch(url, tmp_path, patience=QUICK), lambda: peek(url)):
+        for use in (lambda: fetch(url, tmp_path, patience=QUICK), lambda: fetch_remote_header(url)):
             with pytest.raises(DownloadError) as caught:
                 use()
             assert "unexpectedly" not in caught.value.title
@@ -384,7 +384,7 @@ def test_a_chunk_whose_size_is_no_plain_number_ends_the_body(size: bytes, tmp_pa
         with pytest.raises(DownloadError, match="connection was lost"):
             fetch(url, tmp_path, patience=QUICK)
         with pytest.raises(DownloadError):
-            peek(url)
+            fetch_remote_header(url)
     assert not (tmp_path / "m.gguf").exists()
 
 
@@ -421,7 +421,7 @@ def test_a_body_that_comes_byte_by_byte_takes_no_longer_than_it_may() -> None:
 def test_an_odd_linked_size_is_told(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.always = Headers({"X-Linked-Size": "9" * 4400})
-    for use in (lambda: fetch(served.url, tmp_path, patience=QUICK), lambda: peek(served.url)):
+    for use in (lambda: fetch(served.url, tmp_path, patience=QUICK), lambda: fetch_remote_header(served.url)):
         with pytest.raises(DownloadError, match="how large the file is"):
             use()
 
@@ -458,7 +458,7 @@ def test_a_list_of_files_takes_little_time_and_memory(server: FileServer, body: 
 @pytest.mark.parametrize("count", [201, 999])
 def test_a_name_does_not_make_us_fetch_hundreds_of_files(server: FileServer, count: int) -> None:
     address = f"{server.base_url}/m-00001-of-{count:05}.gguf"
-    for use in (all_parts, peek):
+    for use in (all_parts, fetch_remote_header):
         with pytest.raises(DownloadError, match="too many files") as caught:
             use(address)
     assert f"{count}" in caught.value.message

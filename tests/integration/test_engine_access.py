@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.access import Address
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.system.child import Child, Launch, Launcher
 

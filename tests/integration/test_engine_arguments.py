@@ -11,11 +11,11 @@ import xllamacpp
 from tests.fakes import llamacpp_parser
 from tests.fakes.launches import PC, model
 from tray_app.engine.arguments import NAMES, argument_named
-from tray_app.engine.extra import check_extra
 from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.llamacpp_child import default_params
+from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.parameters import UsageError, apply_arguments
-from tray_app.engine.plan import plan_launch
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
 

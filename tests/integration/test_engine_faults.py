@@ -17,9 +17,9 @@ from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.processes import all_ended
 from tests.fakes.supervisors import SupervisedEngine, quick_supervisor
-from tray_app.engine.lifecycle import Policy, State
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.output import FILE_NAME
-from tray_app.engine.plan import LaunchPlan
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import Fix
 from tray_app.system import ports
@@ -33,7 +33,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and li
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
-    one = quick_supervisor(tmp_path, Policy(restart_delays_s=(0.05, 0.05)))
+    one = quick_supervisor(tmp_path, RestartPolicy(restart_delays_s=(0.05, 0.05)))
     yield one
     one.close()
 

@@ -28,8 +28,8 @@ from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
-from tray_app.engine.allowance import Allowance
-from tray_app.engine.lifecycle import Policy, State
+from tray_app.engine.lifecycle import RestartPolicy, State
+from tray_app.engine.load_limits import Allowance
 from tray_app.models.memory import GIB
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tray_app.engine.plan import LaunchPlan
+    from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.supervisor import EngineSnapshot, Supervisor
     from tray_app.system.child import Child, Launch
 
@@ -225,7 +225,7 @@ def test_a_program_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
     program.write_text(f'#!/bin/sh\nexec {shlex.join(plan.engine.command)} "$@"\n')
     program.chmod(0o700)
     plan = dataclasses.replace(plan, argv=(str(program), *plan.argv[len(plan.engine.command) :]))
-    supervisor = quick_supervisor(tmp_path, Policy(restart_delays_s=(0.5,) * 20))
+    supervisor = quick_supervisor(tmp_path, RestartPolicy(restart_delays_s=(0.5,) * 20))
     try:
         with program.open("r+"):
             supervisor.ensure(plan)

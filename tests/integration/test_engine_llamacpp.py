@@ -18,8 +18,8 @@ import requests
 from tests.fakes.launches import llamacpp_plan
 from tray_app.engine import llamacpp_child
 from tray_app.engine.access import Address
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import LaunchPlan
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.models.library import builtin_model
 from tray_app.system.child import launcher_for

@@ -17,8 +17,8 @@ from tests.fakes.launches import PC
 from tests.fakes.random_embedders import CONTEXT, Kind, write_embedder
 from tray_app.engine.access import Address
 from tray_app.engine.kinds import EngineFinder, choose_engine
+from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import plan_launch
 from tray_app.engine.supervisor import Supervisor
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model

@@ -19,15 +19,15 @@ from tests.fakes.processes import all_ended
 from tests.fakes.remote_server import KEY, RemoteServer, remote_server
 from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.lifecycle import Policy, State
-from tray_app.engine.plan import LaunchPlan, RemotePlan
-from tray_app.engine.remote import offered_models
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
+from tray_app.engine.lifecycle import RestartPolicy, State
+from tray_app.engine.remote_engine import offered_models
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import EngineError, Fix
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
-SLOW_RESTART = Policy(restart_delays_s=(60,))
+SLOW_RESTART = RestartPolicy(restart_delays_s=(60,))
 
 MakeSupervisor = Callable[..., Supervisor]
 
@@ -37,7 +37,7 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     made: list[Supervisor] = []
 
     def make_supervisor(
-        policy: Policy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
+        policy: RestartPolicy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
     ) -> Supervisor:
         made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, None, **clocks))
         return made[-1]
@@ -101,7 +101,7 @@ def test_stop_cancels_a_start(make: MakeSupervisor) -> None:
 
 
 def test_an_engine_that_ignores_sigterm_is_stopped_within_five_seconds(make: MakeSupervisor) -> None:
-    supervisor = make(Policy())
+    supervisor = make(RestartPolicy())
     snapshot = run(supervisor, fake_plan("--ignore-sigterm", "--fork-child"))
     forked = next(int(line.split()[1]) for line in snapshot.log if line.startswith("child "))
     family = [psutil.Process(snapshot.pid), psutil.Process(forked)]
@@ -218,7 +218,7 @@ def test_a_model_that_was_deleted_is_not_waited_for(make: MakeSupervisor, tmp_pa
 
 
 def test_an_engine_that_does_nothing_any_more_is_ended(make: MakeSupervisor) -> None:
-    supervisor = make(Policy(restart_delays_s=()), quiet_limit_s=1)
+    supervisor = make(RestartPolicy(restart_delays_s=()), quiet_limit_s=1)
     assert failure_title(run(supervisor, fake_plan("--hang"))) == "The engine hangs"
 
 

@@ -34,8 +34,8 @@ from tests.fakes.gateways import FixedBackend, gateway_to, get, post
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.scripted_engine import engine_that_answers
-from tray_app.engine import remote
-from tray_app.engine.plan import plan_remote
+from tray_app.engine import remote_engine
+from tray_app.engine.launch_plan import plan_remote
 from tray_app.gateway import limits, server
 from tray_app.gateway.intake import Intake
 from tray_app.gateway.listener import Listener
@@ -469,11 +469,11 @@ def test_an_answer_that_never_ends_is_given_up_with_words(path: str, head: bytes
 
 
 def test_a_list_of_models_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_LIST_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(remote_engine, "_LIST_TIMEOUT_S", 5.0)
     with endless(JSON_HEAD + b'{"data":[', b'{"id":"x"},' * 4000) as upstream:
         plan = plan_remote(Settings(engine="remote", remote_url=upstream.base_url), "")
         with pytest.raises(OSError, match="does not end"):
-            remote.offered_models(plan)
+            remote_engine.offered_models(plan)
 
 
 def test_an_ordinary_large_answer_of_a_remote_server_is_passed_on() -> None:

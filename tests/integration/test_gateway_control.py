@@ -20,7 +20,7 @@ from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tests.fakes.relay import relay
 from tray_app.errors import AppError, EngineError, GatewayError, ModelError
-from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, embed, find_running
+from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, find_running, request_embeddings
 from tray_app.gateway.control import Control, Removed, Removing, StatusDocument
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
 from tray_app.gateway.upstream import Unavailable
@@ -245,7 +245,7 @@ def test_a_stale_file_is_removed_and_its_port_not_even_asked(tmp_path: Path) -> 
 
 def test_where_a_program_only_holds_the_lock_this_is_said(tmp_path: Path) -> None:
     holder = ControlPlace(tmp_path)
-    assert holder.take()
+    assert holder.acquire()
     with relay() as impostor:
         for file in (None, ControlFile(impostor.port, "secret", os.getpid()), ControlFile(9, "é日", 1)):
             if file:
@@ -253,18 +253,18 @@ def test_where_a_program_only_holds_the_lock_this_is_said(tmp_path: Path) -> Non
             with pytest.raises(GatewayError, match=r"A program holds .*control\.lock") as said:
                 find_running(tmp_path, patience_s=0.2)
             assert "delete this file" in said.value.hint
-    holder.give_back()
+    holder.release()
     assert find_running(tmp_path) is None
 
 
 def test_an_app_that_comes_up_is_waited_for(tmp_path: Path, calls: Calls) -> None:
     holder = ControlPlace(tmp_path)
-    assert holder.take()
+    assert holder.acquire()
     control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
     assert not control.open()
     with ThreadPoolExecutor(1) as people:
         finding = people.submit(find_running, tmp_path)
-        holder.give_back()
+        holder.release()
         while not control.open():  # while somebody only looks
             pass
         try:
@@ -355,7 +355,7 @@ def test_the_file_is_gone_with_the_app(tmp_path: Path, control: Control) -> None
 
 def test_embed_gives_vectors_numbers_and_time() -> None:
     with powerinfer_server() as server, gateway_to(behind(server)) as url:
-        answer = embed(url, ["one two", "three"])
+        answer = request_embeddings(url, ["one two", "three"])
     assert (len(answer.vectors), answer.dimensions, answer.tokens) == (2, DIMENSIONS, 3 + 2)
     assert answer.elapsed_ms > 0
 
@@ -390,12 +390,12 @@ def test_embed_passes_on_why_it_was_refused() -> None:
         gateway_to(Unavailable("The model is being loaded.")) as url,
         pytest.raises(GatewayError, match="being loaded"),
     ):
-        embed(url, ["x"])
+        request_embeddings(url, ["x"])
 
 
 def test_embed_says_that_nobody_answers() -> None:
     with pytest.raises(GatewayError, match="did not answer"):
-        embed("http://127.0.0.1:9/v1", ["x"])
+        request_embeddings("http://127.0.0.1:9/v1", ["x"])
 
 
 @pytest.mark.usefixtures("control")

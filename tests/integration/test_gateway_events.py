@@ -14,8 +14,8 @@ import requests
 from aiohttp import web
 
 from tests.fakes.gateways import get
+from tray_app.gateway.engine_errors import engine_faults
 from tray_app.gateway.events import write_events
-from tray_app.gateway.faults import engine_faults
 from tray_app.gateway.listener import Listener
 
 if TYPE_CHECKING:

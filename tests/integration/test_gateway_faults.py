@@ -17,7 +17,7 @@ import requests
 
 from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
-from tray_app.gateway.admission import Admission
+from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.powerinfer import Finished, PowerInfer, Sampling
 from tray_app.gateway.rules import Rules
@@ -110,10 +110,10 @@ def test_an_engine_that_stays_busy_is_given_up(engine: PowerInferServer) -> None
 
 
 def test_who_finds_the_house_full_is_told_when_to_come_back() -> None:
-    house = Admission(places=1)
-    with house.place(), pytest.raises(ApiError) as refused, house.place():
+    house = ConcurrencyLimit(places=1)
+    with house.slot(), pytest.raises(ApiError) as refused, house.slot():
         pass
-    with house.place():
+    with house.slot():
         pass
     assert refused.value.status == 429
     assert refused.value.retry_after_s

@@ -17,11 +17,11 @@ from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_state
 from tests.fakes.gateways import get, post
 from tests.fakes.launches import fake_plan
 from tests.fakes.supervisors import quick_supervisor
+from tray_app.app.server import Server, ServerDelays
+from tray_app.app.server_status import ServerState
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.lifecycle import Policy, State
+from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.errors import AppError
-from tray_app.server_status import ServerState
-from tray_app.serving import Delays, Serving
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import Settings
 from tray_app.system.ports import free_port
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tray_app.app import App
-    from tray_app.engine.plan import LaunchPlan
-    from tray_app.starting import StartJob
-    from tray_app.status import AppStatus
+    from tray_app.app.root import App
+    from tray_app.app.start_job import StartJob
+    from tray_app.app.status import AppStatus
+    from tray_app.engine.launch_plan import LaunchPlan
 
 BODY = {"input": "x"}
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -145,10 +145,10 @@ def test_requests_wait_while_the_server_restarts_because_somebody_wishes_it(chan
 def serving_fake(
     folder: Path,
     *plans: LaunchPlan,
-    policy: Policy,
+    policy: RestartPolicy,
     on_demand: bool = False,
-    delays: Delays | None = None,
-) -> Iterator[Serving]:
+    delays: ServerDelays | None = None,
+) -> Iterator[Server]:
     """The server with an engine that does as the plan of each start says; the last one goes for all later."""
     supervisor = quick_supervisor(folder, policy)
     settings = Settings(port=free_port(), start_on_demand=on_demand)
@@ -157,7 +157,7 @@ def serving_fake(
     def make_plan(start: StartJob | None) -> LaunchPlan:  # noqa: ARG001  see `Planner`
         return left.pop(0) if len(left) > 1 else left[0]
 
-    serving = Serving(
+    serving = Server(
         supervisor, lambda: settings, KeyStore(folder, {}), make_plan, lambda: None, delays=delays
     )
     try:
@@ -172,7 +172,7 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
     tmp_path: Path, *, on_demand: bool
 ) -> None:
     plan = fake_plan("--load-delay", "0.5", "--fail", kind=EngineKind.LLAMA_SERVER)
-    policy = Policy(restart_delays_s=(0.2,))
+    policy = RestartPolicy(restart_delays_s=(0.2,))
     with (
         serving_fake(tmp_path, plan, policy=policy, on_demand=on_demand) as serving,
         ThreadPoolExecutor(8) as clients,
@@ -192,11 +192,11 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
 
 CRASHES = fake_plan("--fail", "--exit-code", "3", kind=EngineKind.LLAMA_SERVER)
 WORKS = fake_plan(kind=EngineKind.LLAMA_SERVER)
-ONE_RESTART = Policy(restart_delays_s=(0.05,))
-AT_ONCE = Delays(try_again_s=0)
+ONE_RESTART = RestartPolicy(restart_delays_s=(0.05,))
+AT_ONCE = ServerDelays(try_again_s=0)
 
 
-def given_up(serving: Serving) -> str:
+def given_up(serving: Server) -> str:
     """Start it until it is given up; where programs ask it."""
     serving.start()
     with pytest.raises(AppError):
@@ -250,7 +250,7 @@ def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
 
 def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path) -> None:
     plan = fake_plan("--load-delay", "1.5", kind=EngineKind.LLAMA_SERVER)
-    with serving_fake(tmp_path, plan, policy=Policy()) as serving, ThreadPoolExecutor(32) as clients:
+    with serving_fake(tmp_path, plan, policy=RestartPolicy()) as serving, ThreadPoolExecutor(32) as clients:
         serving.start()
         url = f"{serving.look()[0].base_url}/embeddings"
         answers = list(clients.map(lambda _: post(url, BODY).status_code, range(32)))
@@ -259,7 +259,7 @@ def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path)
 
 def test_no_more_requests_wait_than_are_admitted(tmp_path: Path) -> None:
     plan = fake_plan("--hang", kind=EngineKind.LLAMA_SERVER)
-    with serving_fake(tmp_path, plan, policy=Policy()) as serving:
+    with serving_fake(tmp_path, plan, policy=RestartPolicy()) as serving:
         serving.start()
         server, _ = serving.look()
         head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -289,7 +289,7 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
         assert go_on.wait(DEADLINE_S)
         return plan
 
-    serving = Serving(supervisor, lambda: settings, KeyStore(tmp_path, {}), make_plan, lambda: None)
+    serving = Server(supervisor, lambda: settings, KeyStore(tmp_path, {}), make_plan, lambda: None)
     try:
         serving.start()
         serving.wait_until_ready(DEADLINE_S)
@@ -298,12 +298,12 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
         with ThreadPoolExecutor(1) as people:
             again = people.submit(serving.start)
             assert begun.wait(DEADLINE_S)
-            serving.rest()
+            serving.suspend_if_idle()
             assert serving.look()[0].state is ServerState.READY
             go_on.set()
             again.result(DEADLINE_S)
         serving.wait_until_ready(DEADLINE_S)
-        serving.rest()
+        serving.suspend_if_idle()
         assert serving.look()[0].state is ServerState.ASLEEP
     finally:
         serving.stop()

@@ -14,7 +14,7 @@ import pytest
 
 from tray_app.gateway import template_child
 from tray_app.gateway.openai import ApiError, ChatMessage, ContentPart
-from tray_app.gateway.templates import Limits, TemplateRenderer, UnusableTemplateError
+from tray_app.gateway.templates import RenderLimits, TemplateRenderer, UnusableTemplateError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,7 +38,7 @@ DOUBLING = (
 
 
 @asynccontextmanager
-async def renderer(limits: Limits | None = None) -> AsyncIterator[TemplateRenderer]:
+async def renderer(limits: RenderLimits | None = None) -> AsyncIterator[TemplateRenderer]:
     made = TemplateRenderer(limits)
     try:
         yield made
@@ -46,7 +46,7 @@ async def renderer(limits: Limits | None = None) -> AsyncIterator[TemplateRender
         await made.close()
 
 
-def prompt(template: str, messages: Sequence[ChatMessage], limits: Limits | None = None) -> str:
+def prompt(template: str, messages: Sequence[ChatMessage], limits: RenderLimits | None = None) -> str:
     async def ask() -> str:
         async with renderer(limits) as made:
             return await made.prompt(template, messages)
@@ -110,7 +110,7 @@ def test_a_template_that_takes_too_long_or_too_much_memory_is_ended_and_the_next
     source: str,
 ) -> None:
     async def ask() -> str:
-        async with renderer(Limits(time_s=1.0)) as made:
+        async with renderer(RenderLimits(time_s=1.0)) as made:
             with pytest.raises((ApiError, UnusableTemplateError)) as refused:
                 await made.prompt(source, [HI])
             assert not isinstance(refused.value, ApiError) or refused.value.status == 400
@@ -122,7 +122,7 @@ def test_a_template_that_takes_too_long_or_too_much_memory_is_ended_and_the_next
 def test_while_a_template_goes_on_others_are_answered() -> None:
     async def ask() -> int:
         rounds = 0
-        async with renderer(Limits(time_s=1.0)) as made:
+        async with renderer(RenderLimits(time_s=1.0)) as made:
             endless = asyncio.create_task(made.prompt(ENDLESS, [HI]))
             while not endless.done():
                 await asyncio.sleep(0.01)

@@ -18,10 +18,10 @@ import requests
 from tests.fakes.app import make_host
 from tests.fakes.random_models import Shape, write_llama
 from tray_app.engine.kinds import Engine, EngineKind
-from tray_app.engine.plan import plan_launch
+from tray_app.engine.launch_plan import plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
-from tray_app.models.memory import MIB, Load, Need, estimate
+from tray_app.models.memory import MIB, ContextConfig, MemoryEstimate, estimate
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ WIDE = Shape(width=768, layers=3, heads=12, kv_heads=12, feed_forward=4096, voca
 
 
 @contextmanager
-def start(path: Path, load: Load, *extra: tuple[str, str]) -> Iterator[subprocess.Popen[str]]:
+def start(path: Path, load: ContextConfig, *extra: tuple[str, str]) -> Iterator[subprocess.Popen[str]]:
     """The embedded engine, loading a model for real; ended whatever comes."""
     settings = {
         "--model": str(path),
@@ -68,7 +68,7 @@ def start(path: Path, load: Load, *extra: tuple[str, str]) -> Iterator[subproces
             engine.kill()
 
 
-def read_until_ready(engine: subprocess.Popen[str]) -> tuple[Need, str]:
+def read_until_ready(engine: subprocess.Popen[str]) -> tuple[MemoryEstimate, str]:
     """The buffers that it logs while it loads, and its address."""
     sizes: dict[str, int] = {}
     for line in engine.stderr or ():
@@ -76,14 +76,16 @@ def read_until_ready(engine: subprocess.Popen[str]) -> tuple[Need, str]:
             # It measures without weights first: the last words count.
             sizes[found[1]] = round(float(found[2]) * MIB)
         if found := _ADDRESS.search(line):
-            return Need(sizes["model"], sizes["KV"], sizes["compute"]), found[1]
+            return MemoryEstimate(sizes["model"], sizes["KV"], sizes["compute"]), found[1]
     raise AssertionError("the engine has ended")
 
 
-@pytest.mark.parametrize("load", [Load(2048, 2048), Load(8192, 512), Load(2048, 512, slots=4)])
+@pytest.mark.parametrize(
+    "load", [ContextConfig(2048, 2048), ContextConfig(8192, 512), ContextConfig(2048, 512, slots=4)]
+)
 @pytest.mark.parametrize("shape", [NARROW, WIDE], ids=["narrow", "wide"])
 def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
-    tmp_path: Path, shape: Shape, load: Load
+    tmp_path: Path, shape: Shape, load: ContextConfig
 ) -> None:
     path = write_llama(tmp_path / "random.gguf", shape)
     with start(path, load) as engine:
@@ -101,7 +103,7 @@ def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
 def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_long_texts(
     tmp_path: Path, *, quantized: bool
 ) -> None:
-    shape, load = replace(DEEP, quantized=quantized), Load(512, 512, slots=2)
+    shape, load = replace(DEEP, quantized=quantized), ContextConfig(512, 512, slots=2)
     model = library_model(write_llama(tmp_path / "random.gguf", shape))
     with start(model.path, load, *memory_options(model)) as engine:
         _, address = read_until_ready(engine)

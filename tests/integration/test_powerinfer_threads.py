@@ -13,7 +13,7 @@ import requests
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_model
 from tests.fakes.program import powerinfer_tray, running
-from tray_app.engine import effect
+from tray_app.engine import ineffective_settings
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the engine is a script")
 
-ONE_THREAD = str(effect.ONE_THREAD)
+ONE_THREAD = str(ineffective_settings.ONE_THREAD)
 WRONG = "PowerInfer computes wrongly"
 
 

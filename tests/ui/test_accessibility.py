@@ -12,10 +12,10 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QWidget
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
-from tray_app.ui.about import about_box
+from tray_app.ui.dialogs.about import about_box
+from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page
-from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:

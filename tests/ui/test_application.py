@@ -13,9 +13,9 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.schema import Settings
-from tray_app.ui.about import about_box
 from tray_app.ui.application import Desktop
-from tray_app.ui.import_dialog import ImportDialog
+from tray_app.ui.dialogs.about import about_box
+from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.tray import Page
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.app.status import AppStatus
     from tray_app.models.library import Contents
-    from tray_app.status import AppStatus
 
 
 @pytest.fixture

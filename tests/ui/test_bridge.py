@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
 
 
 def test_a_snapshot_from_any_thread_arrives_on_the_gui_thread(

@@ -16,8 +16,8 @@ from tests.fakes.app import DIMENSIONS, FakeApp, make_status
 from tests.ui.conftest import dark_palette
 from tray_app.engine.lifecycle import State
 from tray_app.errors import GatewayError
-from tray_app.ui.heat_map import HeatMap, _CellValues, nearest_pair, similarities
 from tray_app.ui.pages.embedding import EmbeddingPage
+from tray_app.ui.widgets.heat_map import HeatMap, _CellValues, nearest_pair, similarities
 
 if TYPE_CHECKING:
     from collections.abc import Callable

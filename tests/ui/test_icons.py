@@ -19,7 +19,7 @@ from tray_app.ui.icons import (
     state_icon,
     template_palette,
 )
-from tray_app.ui.presenters.tray import Shape
+from tray_app.ui.presenters.tray import IconShape
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
@@ -32,7 +32,7 @@ LIGHT = panel_palette(dark=False)
 pytestmark = pytest.mark.usefixtures("qapp")
 
 
-def image(shape: Shape, palette: Palette = LIGHT, size: int = 16, **how: int) -> QImage:
+def image(shape: IconShape, palette: Palette = LIGHT, size: int = 16, **how: int) -> QImage:
     return state_icon(shape, palette, **how).pixmap(QSize(size, size), 1.0).toImage()
 
 
@@ -42,8 +42,8 @@ def opacity(picture: QImage) -> list[list[int]]:
     ]
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(Shape, 2)))
-def test_states_differ_by_shape_even_at_the_smallest_size(one: Shape, other: Shape) -> None:
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(IconShape, 2)))
+def test_states_differ_by_shape_even_at_the_smallest_size(one: IconShape, other: IconShape) -> None:
     black = template_palette()  # no colour to tell them apart
     pairs = zip(
         itertools.chain(*opacity(image(one, black, permille=430))),
@@ -54,8 +54,8 @@ def test_states_differ_by_shape_even_at_the_smallest_size(one: Shape, other: Sha
     assert sum(abs(a - b) > 100 for a, b in pairs) >= 10
 
 
-@pytest.mark.parametrize("shape", Shape)
-def test_an_icon_has_all_the_sizes_that_panels_ask_for(shape: Shape) -> None:
+@pytest.mark.parametrize("shape", IconShape)
+def test_an_icon_has_all_the_sizes_that_panels_ask_for(shape: IconShape) -> None:
     assert {size.width() for size in state_icon(shape, LIGHT).availableSizes()} == set(SIZES)
 
 
@@ -63,7 +63,7 @@ def test_the_ring_grows_with_the_download() -> None:
     ring = LIGHT.ring
 
     def filled(permille: int) -> int:
-        picture = image(Shape.RING, size=64, permille=permille)
+        picture = image(IconShape.RING, size=64, permille=permille)
         points = itertools.product(range(64), range(64))
         return sum(picture.pixelColor(x, y) == ring for x, y in points)
 
@@ -73,14 +73,14 @@ def test_the_ring_grows_with_the_download() -> None:
 
 
 def test_the_arc_moves_and_comes_round() -> None:
-    frames = [image(Shape.ARC, size=32, step=step) for step in range(ARC_STEPS + 1)]
+    frames = [image(IconShape.ARC, size=32, step=step) for step in range(ARC_STEPS + 1)]
 
     assert all(one != other for one, other in itertools.pairwise(frames))
     assert frames[0] == frames[-1]
 
 
-@pytest.mark.parametrize("shape", Shape)
-def test_a_template_is_black_and_transparent_alone(shape: Shape) -> None:
+@pytest.mark.parametrize("shape", IconShape)
+def test_a_template_is_black_and_transparent_alone(shape: IconShape) -> None:
     picture = image(shape, template_palette(), size=32, permille=430)
     points = itertools.product(range(32), range(32))
     colours = {picture.pixelColor(x, y).rgb() for x, y in points if picture.pixelColor(x, y).alpha() == 255}
@@ -91,7 +91,7 @@ def test_a_template_is_black_and_transparent_alone(shape: Shape) -> None:
 @pytest.mark.parametrize("panel", ["#000000", "#ffffff"])
 @pytest.mark.parametrize("dark", [True, False])
 def test_the_mark_can_be_seen_on_any_panel(panel: str, *, dark: bool) -> None:
-    picture = image(Shape.HOLLOW, panel_palette(dark=dark), size=22)
+    picture = image(IconShape.HOLLOW, panel_palette(dark=dark), size=22)
     background = QColor(panel).lightness()
 
     def contrast(x: int, y: int) -> float:

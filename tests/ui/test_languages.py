@@ -35,20 +35,20 @@ from tray_app.phrases import phrase
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import resources
-from tray_app.ui.about import about_box
 from tray_app.ui.application import Desktop
+from tray_app.ui.dialogs.about import about_box
+from tray_app.ui.dialogs.confirm import ask_to_cancel
+from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import number_locale, spoken
-from tray_app.ui.model_questions import ask_to_cancel
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.trial import TrialPage
+from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
-from tray_app.ui.presenters.models import ModelAction, Sort
+from tray_app.ui.presenters.models import ModelAction, RowKind
 from tray_app.ui.presenters.tray import Page
-from tray_app.ui.presenters.wording import size_text
-from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
-from tray_app.ui.tune_dialog import TuneDialog
 from tray_app.ui.window import USUAL_SIZE, Window
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
     from tray_app.ui.presenters.models import ModelRow
@@ -170,7 +170,7 @@ def questions(qtbot: QtBot, bridge: Bridge, window: Window) -> Iterator[tuple[st
         "import": lambda: page.deeds.import_files([Path("/models/a.gguf")]),
         "quantize": lambda: page.deeds.do(ModelAction.QUANTIZE, row),
         "remove": lambda: page.deeds.do(ModelAction.REMOVE, row),
-        "remove-part": lambda: page.deeds.do(ModelAction.REMOVE, replace(row, sort=Sort.PARTIAL)),
+        "remove-part": lambda: page.deeds.do(ModelAction.REMOVE, replace(row, sort=RowKind.PARTIAL)),
         "cancel": lambda: cancel(row),
     }
     for name, ask in asked.items():
@@ -223,7 +223,7 @@ def test_numbers_and_their_words_are_those_of_the_language(
 
 
 def test_the_numbers_of_an_axis_are_those_of_the_language(languages: Languages) -> None:
-    from tray_app.ui.axes import NumberAxis
+    from tray_app.ui.widgets.axes import NumberAxis
 
     languages.use("fr")
     axis = NumberAxis("left")
@@ -351,7 +351,7 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
     assert row.key in page.deeds.works.current
-    fake.care.go_on.set()
+    fake.models.go_on.set()
 
     qtbot.waitUntil(lambda: row.key not in page.deeds.works.current)
     assert not page.card.isHidden()

@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
 
-from tray_app.ui.log_table import LogTable
 from tray_app.ui.pages.logs import LogsPage
-from tray_app.ui.presenters.logs import LogFilter, LogRow, Severity, Source
+from tray_app.ui.presenters.logs import LogFilter, LogRow, LogSource, Severity
+from tray_app.ui.widgets.log_table import LogTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ def test_the_ring_forgets_the_oldest_lines_also_of_what_is_filtered() -> None:
     table.set_filter(LogFilter(least=Severity.ERROR))
 
     def row(number: int, severity: Severity) -> LogRow:
-        return LogRow(number, Source.APP, severity, str(number))
+        return LogRow(number, LogSource.APP, severity, str(number))
 
     assert table.append([row(1, Severity.ERROR), row(2, Severity.NORMAL)]) == 0
     assert table.append([row(3, Severity.ERROR), row(4, Severity.ERROR)]) == 1

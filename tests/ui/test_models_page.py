@@ -16,20 +16,20 @@ from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ModelError
-from tray_app.models.files import Partial
-from tray_app.models.housekeeping import How
+from tray_app.models.importing import How
+from tray_app.models.integrity import Check
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.model_files import Partial
 from tray_app.models.removal import NotDiscardedError
-from tray_app.models.verify import Check
 from tray_app.settings.schema import Settings
-from tray_app.ui.download_dialog import DownloadDialog
-from tray_app.ui.import_dialog import ImportDialog
-from tray_app.ui.model_table import PERMILLE_ROLE, Column
+from tray_app.ui.dialogs.download import DownloadDialog
+from tray_app.ui.dialogs.import_files import ImportDialog
+from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.presenters.tray import Page
-from tray_app.ui.quantize_dialog import QuantizeDialog
+from tray_app.ui.widgets.model_table import PERMILLE_ROLE, Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,7 +270,7 @@ def test_verifying_shows_how_far_it_is_and_what_came_of_it(
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.VERIFY].trigger()
     qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Verifying 50 %")
-    fake.care.go_on.set()
+    fake.models.go_on.set()
 
     qtbot.waitUntil(lambda: title(page) == "Bamboo 7B Q4_0 is in order")
 
@@ -281,8 +281,8 @@ def test_verifying_shows_how_far_it_is_and_what_came_of_it(
 def test_a_check_of_the_header_alone_does_not_claim_more(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
-    fake.care.check = Check.HEADER
-    fake.care.go_on.set()
+    fake.models.check = Check.HEADER
+    fake.models.go_on.set()
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.VERIFY].trigger()
 
@@ -304,7 +304,7 @@ def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: ModelsPage
     page.buttons[ModelAction.CANCEL].click()
 
     qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Chosen")
-    assert fake.care.called_off.is_set()
+    assert fake.models.called_off.is_set()
     assert title(page) == ""
 
 
@@ -315,7 +315,7 @@ def test_work_ends_with_the_app(qtbot: QtBot, page: ModelsPage, bridge: Bridge, 
 
     bridge.closing.set()
 
-    qtbot.waitUntil(fake.care.called_off.is_set)
+    qtbot.waitUntil(fake.models.called_off.is_set)
 
 
 def test_a_model_is_moved_to_the_trash_when_that_is_wanted(
@@ -385,7 +385,7 @@ def test_files_that_are_dropped_are_imported_as_chosen(
 
     qtbot.waitUntil(lambda: "mine.gguf" in names(page) and state(page, "mine.gguf") == "Importing 50 %")
     assert fake.calls == [("import", Path("/elsewhere/mine.gguf"), how)]
-    fake.care.go_on.set()
+    fake.models.go_on.set()
 
     qtbot.waitUntil(lambda: "mine" in names(page))
     qtbot.waitUntil(lambda: page.table.selectionModel().selectedRows()[0].data() == "mine")
@@ -444,7 +444,7 @@ def test_a_model_is_made_smaller(
 
     qtbot.waitUntil(lambda: "bamboo.Q4_0.gguf" not in names(page))
     assert fake.calls[-1] == ("quantize", "bamboo", MODELS / "bamboo.Q4_0.gguf", "Q4_0")
-    assert fake.care.called_off.is_set()
+    assert fake.models.called_off.is_set()
 
 
 def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, page: ModelsPage) -> None:
@@ -635,7 +635,7 @@ def test_pictures_of_the_page(
     select(page, "half")
     page.card.show_error(error)
     photograph(page, "models-trouble")
-    fake.care.go_on.set()
+    fake.models.go_on.set()
     qtbot.waitUntil(lambda: not page.deeds.works.current)
 
 

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
 from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_snapshot, make_status
-from tray_app.engine.effect import ONE_THREAD
+from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
@@ -20,9 +20,9 @@ from tray_app.system.autostart import Login
 from tray_app.system.host import System
 from tray_app.system.ports import PortOwner
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.presenters.settings import GROUPS
-from tray_app.ui.setting_editors import Choice, Number
-from tray_app.ui.settings_dialog import SettingsDialog
+from tray_app.ui.widgets.setting_editors import ChoiceEditor, Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,9 +60,9 @@ def dialog(fake: FakeApp, open_dialog: Callable[[FakeApp], SettingsDialog]) -> S
     return open_dialog(fake)
 
 
-def model_editor(dialog: SettingsDialog) -> Choice:
+def model_editor(dialog: SettingsDialog) -> ChoiceEditor:
     editor = dialog.editors["model"]
-    assert isinstance(editor, Choice)
+    assert isinstance(editor, ChoiceEditor)
     return editor
 
 

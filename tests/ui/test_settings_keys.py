@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
 from tests.fakes.gateways import get
 from tests.fakes.keychain import memory_keychain
 from tests.fakes.remote_server import KEY, remote_server
-from tray_app.app import App
+from tray_app.app.root import App
 from tray_app.engine.lifecycle import State
 from tray_app.errors import SettingsError
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS, REMOTE
@@ -29,12 +29,12 @@ from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.ui.application import Desktop
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.operations import collect_diagnostics
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.presenters.tray import Page
-from tray_app.ui.setting_editors import Text
-from tray_app.ui.settings_dialog import SettingsDialog
+from tray_app.ui.widgets.setting_editors import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

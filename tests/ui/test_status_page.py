@@ -10,14 +10,14 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
 from tests.fakes.app import make_engine, make_plan, make_sleeping, make_snapshot, make_status
+from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.kinds import EngineKind
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import LaunchPlan, RemotePlan
 from tray_app.errors import EngineError, Fix, GatewayError, ModelError
 from tray_app.phrases import phrase
-from tray_app.starting import StartCalledOffError
 from tray_app.ui.pages.status import StatusPage
-from tray_app.ui.presenters.vitals import Quantity
+from tray_app.ui.presenters.usage import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.engine.plan import Plan
+    from tray_app.engine.launch_plan import Plan
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
 
@@ -209,7 +209,7 @@ def test_a_model_is_verified_by_the_button_beside_the_error(
     fix_button(page).click()
 
     fake.wait_for_call("verify", "bamboo")
-    fake.care.go_on.set()
+    fake.models.go_on.set()
     qtbot.waitUntil(lambda: page.card.accessibleName() == "The model is in order")
     fail(qtbot, bridge, fake, DAMAGED)  # another snapshot with the same error says nothing new
     assert page.card.accessibleName() == "The model is in order"

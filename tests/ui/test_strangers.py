@@ -18,18 +18,18 @@ from tray_app.download.progress import Phase
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ModelError
-from tray_app.models.files import Partial
 from tray_app.models.library import Unusable
+from tray_app.models.model_files import Partial
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import show_failure
-from tray_app.ui.download_dialog import DownloadDialog
-from tray_app.ui.import_dialog import ImportDialog
+from tray_app.ui.dialogs.download import DownloadDialog
+from tray_app.ui.dialogs.import_files import ImportDialog
+from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.presenters.menu import ModelChoice
 from tray_app.ui.presenters.tray import Notice, Page
-from tray_app.ui.settings_dialog import SettingsDialog
 from tray_app.ui.tray import Tray
-from tray_app.ui.widgets import literal
+from tray_app.ui.widgets.basic import plain_tooltip
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
     from tray_app.ui.bridge import Bridge
 
 MARKUP = "<img src='x.png'><b>&lt;b"
@@ -190,7 +190,7 @@ def test_the_tray_hands_no_markup_to_the_panel(monkeypatch: pytest.MonkeyPatch, 
 def test_a_tooltip_shows_markup_as_it_is_written(text: str, qapp: QApplication) -> None:
     assert qapp
     document = QTextDocument()
-    document.setHtml(literal(text))
+    document.setHtml(plain_tooltip(text))
     assert document.toRawText().count("\ufffc") == 0
     if not harm_in(text) and text.strip():
         assert "".join(document.toPlainText().split()) == "".join(text.split())

@@ -8,10 +8,10 @@ import pytest
 
 from tests.fakes.app import make_model, make_plan, make_snapshot, make_status
 from tests.ui.test_accessibility import nameless, unreachable
+from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
 from tray_app.engine.lifecycle import State
 from tray_app.errors import GatewayError, SettingsError
-from tray_app.tuning import Sample, Threads, Tuning
-from tray_app.ui import tune_dialog
+from tray_app.ui.dialogs import tune
 from tray_app.ui.pages.measure import MeasurePanel
 
 if TYPE_CHECKING:
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.app import App
+    from tray_app.app.root import App
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.tune_dialog import TuneDialog
+    from tray_app.ui.dialogs.tune import TuneDialog
 
-SAMPLES = (Sample(2, 11.0, 5.5), Sample(4, 20.0, 7.9), Sample(6, 26.5, 7.1), Sample(8, 23.0, 6.0))
+SAMPLES = (
+    ThreadMeasurement(2, 11.0, 5.5),
+    ThreadMeasurement(4, 20.0, 7.9),
+    ThreadMeasurement(6, 26.5, 7.1),
+    ThreadMeasurement(8, 23.0, 6.0),
+)
 
 
 class Bench:
@@ -34,18 +39,18 @@ class Bench:
     def __init__(self) -> None:
         self.steps = threading.Semaphore(0)
         self.error: GatewayError | None = None
-        self.samples: tuple[Sample, ...] = SAMPLES
+        self.samples: tuple[ThreadMeasurement, ...] = SAMPLES
 
     def measure(
         self,
         _app: App,
         cancelled: threading.Event,
         _closing: threading.Event,
-        tell: Callable[[tuple[Sample, ...], int], None],
+        tell: Callable[[tuple[ThreadMeasurement, ...], int], None],
     ) -> Tuning:
         if self.error:
             raise self.error
-        done: tuple[Sample, ...] = ()
+        done: tuple[ThreadMeasurement, ...] = ()
         while len(done) < len(self.samples) and not cancelled.is_set():
             if self.steps.acquire(timeout=0.02):
                 done = self.samples[: len(done) + 1]
@@ -56,7 +61,7 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench()
-    monkeypatch.setattr(tune_dialog, "tune_threads", made.measure)
+    monkeypatch.setattr(tune, "tune_threads", made.measure)
     return made
 
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from tray_app.errors import AppError
-from tray_app.ui.widgets import MessageCard, choose_file, small_label, text_label
+from tray_app.ui.widgets.basic import MessageCard, choose_file, small_label, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,8 +25,8 @@ from tests.fakes.documents import (
     table_rows,
     typed_commands,
 )
-from tray_app.cli import commands, run
-from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE
+from tray_app.cli.main import commands, run
+from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE
 from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import FIELDS
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tray_app.download.address import Repository, address_in, is_address, read_address
-from tray_app.download.repository import choose
+from tray_app.download.repository import choose_file
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError
 
@@ -146,13 +146,13 @@ PATHS = [
     ],
 )
 def test_a_quantization_names_one_file_of_a_repository(tag: str, path: str) -> None:
-    assert choose(Repository(HF, "o/r", tag), PATHS) == path
+    assert choose_file(Repository(HF, "o/r", tag), PATHS) == path
 
 
 @pytest.mark.parametrize(("tag", "title"), [("Q2_K", "o/r has no Q2_K"), ("", "o/r has several models")])
 def test_where_no_file_or_several_fit_all_are_listed(tag: str, title: str) -> None:
     with pytest.raises(DownloadError) as caught:
-        choose(Repository(HF, "o/r", tag), PATHS)
+        choose_file(Repository(HF, "o/r", tag), PATHS)
     assert caught.value.title == title
     assert caught.value.message == "It has: Q4_K_M, UD-Q4_K_XL, Q4_K_XL, IQ4_XS, BF16, Q8_0."
     assert caught.value.hint == "Name one of them: hf.co/o/r:Q4_K_M"
@@ -160,13 +160,13 @@ def test_where_no_file_or_several_fit_all_are_listed(tag: str, title: str) -> No
 
 def test_files_that_are_no_quantization_apart_are_listed_by_their_names() -> None:
     with pytest.raises(DownloadError, match=r"It has: a-Q4_0.gguf, b-Q4_0.gguf\."):
-        choose(Repository(HF, "o/r", "Q4_0"), ["a-Q4_0.gguf", "b-Q4_0.gguf"])
+        choose_file(Repository(HF, "o/r", "Q4_0"), ["a-Q4_0.gguf", "b-Q4_0.gguf"])
 
 
 def test_the_only_model_needs_no_quantization_and_none_is_said_to_be_none() -> None:
-    assert choose(Repository(HF, "o/r"), ["m.gguf", "mmproj.gguf", "README.md"]) == "m.gguf"
+    assert choose_file(Repository(HF, "o/r"), ["m.gguf", "mmproj.gguf", "README.md"]) == "m.gguf"
     with pytest.raises(DownloadError, match="no GGUF model in o/r"):
-        choose(Repository(HF, "o/r"), ["model.safetensors"])
+        choose_file(Repository(HF, "o/r"), ["model.safetensors"])
 
 
 @pytest.mark.parametrize(

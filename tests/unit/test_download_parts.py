@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tray_app.download import part as part_module
-from tray_app.download.faults import (
+from tray_app.download.network_errors import (
     LONGEST_RETRY_AFTER_S,
     OfflineError,
     TransientError,
@@ -26,9 +26,9 @@ from tray_app.download.faults import (
     refusal,
 )
 from tray_app.download.part import PartFile, find_journals, forget_order, note_order
-from tray_app.download.plan import Plan, Span
 from tray_app.download.progress import RateMeter
-from tray_app.download.source import RemoteFile, Source
+from tray_app.download.segments import Plan, Span
+from tray_app.download.source import DownloadSource, RemoteFile
 from tray_app.download.verify import Follower, refuse_foreign
 from tray_app.errors import DownloadError, Fix
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tray_app.download.part import Journal
 
-SOURCE = Source("https://example.org/m.gguf", "m.gguf")
+SOURCE = DownloadSource("https://example.org/m.gguf", "m.gguf")
 REMOTE = RemoteFile(SOURCE, 10, None, None, "etag")
 
 

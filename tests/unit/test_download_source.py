@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray_app.download.naming import NAME_LIMIT_BYTES, safe_name
+from tray_app.download.file_names import NAME_LIMIT_BYTES, safe_name
 from tray_app.download.source import (
+    DownloadSource,
     RemoteFile,
-    Source,
     answered_span,
     checked_digest,
-    describe,
+    describe_file,
     full_size,
     parse_source,
 )
 from tray_app.errors import DownloadError
 
 DIGEST = "ab" * 32
-SOURCE = Source("https://example.org/a/m.gguf", "m.gguf")
+SOURCE = DownloadSource("https://example.org/a/m.gguf", "m.gguf")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ SOURCE = Source("https://example.org/a/m.gguf", "m.gguf")
     ],
 )
 def test_a_source_is_the_address_of_the_file_itself(text: str, url: str, name: str) -> None:
-    assert parse_source(text) == Source(url, name)
+    assert parse_source(text) == DownloadSource(url, name)
 
 
 @pytest.mark.parametrize(
@@ -116,22 +116,22 @@ def test_a_long_name_keeps_its_ending() -> None:
 
 def test_facts_stand_on_the_redirect_and_the_last_answer_does_not_overrule_them() -> None:
     redirect = {"X-Linked-Size": "7", "X-Linked-ETag": f'"{DIGEST}"', "X-Repo-Commit": "c0ffee"}
-    remote = describe(SOURCE, [redirect, {"Content-Length": "7", "ETag": '"cdn"'}])
+    remote = describe_file(SOURCE, [redirect, {"Content-Length": "7", "ETag": '"cdn"'}])
     assert remote == RemoteFile(SOURCE, 7, DIGEST, "c0ffee", DIGEST)
 
 
 def test_a_small_file_without_lfs_has_no_digest() -> None:
-    remote = describe(SOURCE, [{"X-Linked-ETag": 'W/"0123"'}, {"Content-Length": "7"}])
+    remote = describe_file(SOURCE, [{"X-Linked-ETag": 'W/"0123"'}, {"Content-Length": "7"}])
     assert (remote.sha256, remote.validator) == (None, "0123")
 
 
 def test_a_plain_server_vouches_by_etag_or_by_time() -> None:
-    assert describe(SOURCE, [{"ETag": '"e"', "Last-Modified": "Mon"}]).validator == '"e"'
-    assert describe(SOURCE, [{"Last-Modified": "Mon"}]).validator == "Mon"
+    assert describe_file(SOURCE, [{"ETag": '"e"', "Last-Modified": "Mon"}]).validator == '"e"'
+    assert describe_file(SOURCE, [{"Last-Modified": "Mon"}]).validator == "Mon"
 
 
 def test_the_size_of_a_partial_answer_is_that_of_the_whole_file() -> None:
-    remote = describe(SOURCE, [{"Content-Range": "bytes 5-9/10", "Content-Length": "5"}])
+    remote = describe_file(SOURCE, [{"Content-Range": "bytes 5-9/10", "Content-Length": "5"}])
     assert remote.size_bytes == 10
 
 
@@ -143,7 +143,7 @@ def test_an_unclear_content_range_gives_no_offset(text: str) -> None:
 def remote(
     *, url: str = SOURCE.url, size: int = 10, sha: str = "", revision: str = "", validator: str = ""
 ) -> RemoteFile:
-    return RemoteFile(Source(url, "m.gguf"), size, sha or None, revision or None, validator or None)
+    return RemoteFile(DownloadSource(url, "m.gguf"), size, sha or None, revision or None, validator or None)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ BAD_NUMBERS = ["9" * 20, "9" * 5000, "-5", "+5", "5 5", "0x10", "1_0", "\uff15",
 @pytest.mark.parametrize("number", BAD_NUMBERS, ids=lambda text: text[:6])
 def test_a_size_that_is_no_number_is_told(header: str, number: str) -> None:
     with pytest.raises(DownloadError, match="how large the file is") as caught:
-        describe(SOURCE, [{header: number}])
+        describe_file(SOURCE, [{header: number}])
     assert header in caught.value.message
     assert len(str(caught.value)) < 300
 
@@ -193,4 +193,4 @@ def test_a_content_range_of_odd_numbers_gives_neither_offset_nor_size(form: str,
 
 
 def test_the_largest_numbers_and_blanks_around_them_are_understood() -> None:
-    assert describe(SOURCE, [{"Content-Length": " 9223372036854775807 "}]).size_bytes == 2**63 - 1
+    assert describe_file(SOURCE, [{"Content-Length": " 9223372036854775807 "}]).size_bytes == 2**63 - 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tray_app.system.drives import Return, device_of, is_drive, missing_place
+from tray_app.system.drives import PathWatcher, device_of, is_drive, missing_place
 
 UMOUNT = shutil.which("umount") or "umount"
 LOOK_EVERY_S = 0.01
@@ -72,7 +72,7 @@ def test_drives_are_told_from_folders_by_where_systems_put_them(place: str, *, d
 
 def test_a_return_is_told_once(tmp_path: Path) -> None:
     back = threading.Event()
-    Return("return", tmp_path / "model.gguf", back.set, LOOK_EVERY_S)
+    PathWatcher("return", tmp_path / "model.gguf", back.set, LOOK_EVERY_S)
     assert not back.wait(5 * LOOK_EVERY_S)
     (tmp_path / "model.gguf").touch()
     assert back.wait(TIMEOUT_S)
@@ -80,6 +80,6 @@ def test_a_return_is_told_once(tmp_path: Path) -> None:
 
 def test_a_return_that_is_called_off_is_not_told(tmp_path: Path) -> None:
     back = threading.Event()
-    Return("return", tmp_path / "model.gguf", back.set, LOOK_EVERY_S).cancel()
+    PathWatcher("return", tmp_path / "model.gguf", back.set, LOOK_EVERY_S).cancel()
     (tmp_path / "model.gguf").touch()
     assert not back.wait(5 * LOOK_EVERY_S)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED
 from tray_app.engine.diagnosis import diagnose, failure_to_start, hung
+from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED
 from tray_app.errors import Fix
 
 

@@ -7,16 +7,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.fakes.launches import fake_plan
 from tray_app.engine.diagnosis import Failure
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import (
     Answered,
     Await,
     Due,
+    EngineFsm,
     Ensure,
     Event,
     Exited,
     Kill,
-    Machine,
-    Policy,
+    RestartPolicy,
     Spawn,
     Spawned,
     State,
@@ -25,7 +26,6 @@ from tray_app.engine.lifecycle import (
     WakeLater,
     step,
 )
-from tray_app.engine.plan import LaunchPlan
 from tray_app.errors import EngineError
 
 A, B = fake_plan("--a"), fake_plan("--b")
@@ -39,7 +39,7 @@ HOPELESS = Failure(EngineError("hopeless"), permanent=True)
 class World:
     """A machine with a clock and the processes that its effects make."""
 
-    machine: Machine = field(default_factory=Machine)
+    machine: EngineFsm = field(default_factory=EngineFsm)
     now_s: float = 0
     alive: set[int] = field(default_factory=set)
     wake: WakeLater | None = None
@@ -124,7 +124,7 @@ def test_an_engine_that_does_not_end_when_asked_is_killed(ready: World) -> None:
     ready.take(Stop())
     ready.pass_time()
     assert ready.killed == {1}
-    assert ready.now_s - asked_s == Policy().grace_s
+    assert ready.now_s - asked_s == RestartPolicy().grace_s
 
 
 def test_restarts_wait_longer_each_time_until_the_budget_is_spent(ready: World) -> None:
@@ -158,12 +158,12 @@ def test_an_end_is_heard_once(ready: World) -> None:
 
 
 def test_a_stop_forgets_all_but_the_policy_and_the_number_of_the_run() -> None:
-    policy = Policy(grace_s=1.5)
-    world = World(Machine(policy))
+    policy = RestartPolicy(grace_s=1.5)
+    world = World(EngineFsm(policy))
     world.take(Ensure(A))
     world.crash()
     world.take(Stop())
-    assert world.machine == Machine(policy, run=1)
+    assert world.machine == EngineFsm(policy, run=1)
 
 
 def test_an_engine_that_ran_steadily_has_all_restarts_again(ready: World) -> None:
@@ -179,7 +179,7 @@ def test_restarts_older_than_the_window_are_forgotten(ready: World) -> None:
     for _ in range(5):
         ready.crash()
         ready.pass_time()
-    ready.now_s = ready.machine.restarts_s[0] + Policy().window_s
+    ready.now_s = ready.machine.restarts_s[0] + RestartPolicy().window_s
     ready.crash()
     assert ready.machine.state is State.BACKOFF
     assert len(ready.machine.restarts_s) == 4
@@ -207,7 +207,7 @@ def test_a_wish_and_a_stop_end_the_waiting(ready: World, plan: LaunchPlan) -> No
 
 
 def test_jitter_changes_the_delay() -> None:
-    world = World(Machine(Policy(jitter=lambda delay_s: delay_s * 1.5)))
+    world = World(EngineFsm(RestartPolicy(jitter=lambda delay_s: delay_s * 1.5)))
     world.take(Ensure(A))
     world.crash()
     assert world.wake == WakeLater(1, 1.5)
@@ -329,7 +329,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def restarts_stay_within_the_budget(self) -> None:
-        assert len(self.world.machine.restarts_s) <= len(Policy().restart_delays_s)
+        assert len(self.world.machine.restarts_s) <= len(RestartPolicy().restart_delays_s)
 
     def teardown(self) -> None:
         """However it stands, Stop ends in STOPPED, with the help of a kill if need be."""

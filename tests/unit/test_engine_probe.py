@@ -7,9 +7,9 @@ from tray_app.engine.probe import QuietWatch, gives_answer, question_for
 from tray_app.errors import EngineError
 from tray_app.gateway.upstream import Upstream
 from tray_app.models.header import Purpose
-from tray_app.system.process import Usage
+from tray_app.system.process import ProcessUsage
 
-IDLE = Usage(0, 0)
+IDLE = ProcessUsage(0, 0)
 
 
 def address_of(engine: Upstream) -> Address:
@@ -23,7 +23,7 @@ def test_an_engine_that_does_nothing_is_quiet_for_too_long_at_the_limit() -> Non
 
 
 def test_printing_reading_and_computing_each_move_the_deadline() -> None:
-    for usage, lines in ((IDLE, 1), (Usage(0, 4096), 0), (Usage(5, 0), 0)):
+    for usage, lines in ((IDLE, 1), (ProcessUsage(0, 4096), 0), (ProcessUsage(5, 0), 0)):
         watch = QuietWatch(limit_s=120, seen_at_s=1000)
         assert not watch.exceeded(IDLE, 0, 1050)
         assert not watch.exceeded(usage, lines, 1100)
@@ -34,7 +34,7 @@ def test_printing_reading_and_computing_each_move_the_deadline() -> None:
 
 def test_the_little_that_an_idle_powerinfer_computes_does_not_count() -> None:
     watch = QuietWatch(limit_s=120, seen_at_s=0)
-    looks = [watch.exceeded(Usage(0.01 * second, 0), 0, second) for second in range(1, 121)]
+    looks = [watch.exceeded(ProcessUsage(0.01 * second, 0), 0, second) for second in range(1, 121)]
     assert looks.index(True) == 119
 
 

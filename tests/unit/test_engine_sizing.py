@@ -11,7 +11,7 @@ from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.sizing import load_of, missing_pooling, pooling_of, purpose_of, room_for
 from tray_app.models.header import Heads, Pooling, Purpose
-from tray_app.models.memory import GIB, Fit, Load, Room, fit_of
+from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, fit_of
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
 
 LLAMA_CPP, POWERINFER = EngineKind.LLAMA_CPP, EngineKind.POWERINFER
-PLENTY = Room(256 * GIB)
+PLENTY = MemoryBudget(256 * GIB)
 SEVEN_B = replace(
     model().header,
     embedding_length=4096,
@@ -40,7 +40,9 @@ def large(header: ModelHeader = SEVEN_B) -> Model:
     return replace(model(), header=header, size_bytes=4 * GIB)
 
 
-def load(of: Model, room: Room = PLENTY, kind: EngineKind = LLAMA_CPP, **settings: Any) -> Load:
+def load(
+    of: Model, room: MemoryBudget = PLENTY, kind: EngineKind = LLAMA_CPP, **settings: Any
+) -> ContextConfig:
     return load_of(Settings(**settings), of, kind, room)
 
 
@@ -141,7 +143,7 @@ def test_a_model_can_be_made_to_rank_by_hand_on_llama_cpp_alone() -> None:
 def test_the_context_of_auto_is_settled_first_then_the_slots(
     memory_gib: int, expected: tuple[int, int]
 ) -> None:
-    chosen = load(large(), Room(memory_gib * GIB))
+    chosen = load(large(), MemoryBudget(memory_gib * GIB))
 
     assert (chosen.context_size, chosen.slots) == expected
 
@@ -156,28 +158,28 @@ def test_auto_is_never_more_than_the_model_was_trained_for(trained: int | None, 
 
 
 def test_auto_goes_below_4096_only_where_more_does_not_fit() -> None:
-    room = Room(6 * GIB)
+    room = MemoryBudget(6 * GIB)
     chosen = load(large(), room)
 
     assert chosen.context_size == 1024
     assert fit_of(SEVEN_B, 4 * GIB, chosen, room) is Fit.TIGHT
-    assert fit_of(SEVEN_B, 4 * GIB, Load(2048, 2048), room) is Fit.TOO_LARGE
+    assert fit_of(SEVEN_B, 4 * GIB, ContextConfig(2048, 2048), room) is Fit.TOO_LARGE
 
 
 def test_auto_counts_the_large_batch_of_a_model_that_reads_whole_texts() -> None:
     header = replace(SEVEN_B, pooling=Pooling.MEAN, vocabulary_size=250_000)
-    chosen = load(large(header), Room(16 * GIB))
+    chosen = load(large(header), MemoryBudget(16 * GIB))
 
     assert chosen.batch_size == chosen.context_size == 4096
 
 
 def test_what_fits_nowhere_gets_the_least() -> None:
-    assert load(large(), Room(4 * GIB)) == Load(512, 512)
+    assert load(large(), MemoryBudget(4 * GIB)) == ContextConfig(512, 512)
 
 
 @pytest.mark.parametrize(("memory_gib", "slots"), [(256, 4), (12, 4), (9, 3), (8, 1), (4, 1)])
 def test_a_context_by_hand_stays_and_the_slots_give_way(memory_gib: int, slots: int) -> None:
-    chosen = load(large(), Room(memory_gib * GIB), ctx_size=4096, batch_size=512)
+    chosen = load(large(), MemoryBudget(memory_gib * GIB), ctx_size=4096, batch_size=512)
 
     assert (chosen.context_size, chosen.slots) == (4096, slots)
 
@@ -202,7 +204,7 @@ def test_slots_by_hand_all_get_a_whole_context(extra: tuple[str, ...], slots: in
 
 
 def test_powerinfer_works_on_one_request_at_a_time() -> None:
-    assert load(made(), kind=POWERINFER, ctx_size=1024) == Load(1024, 512, fused_attention=False)
+    assert load(made(), kind=POWERINFER, ctx_size=1024) == ContextConfig(1024, 512, fused_attention=False)
 
 
 def test_the_same_machine_gives_the_same_load_whatever_is_free_now() -> None:

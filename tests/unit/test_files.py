@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tray_app.engine import lastfailure
 from tray_app.errors import ModelError, SettingsError
 from tray_app.models.catalog import load_own_models
-from tray_app.models.verify import known_checksum, note_checksum
+from tray_app.models.integrity import known_checksum, note_checksum
 from tray_app.settings.schema import Settings
 from tray_app.settings.store import SettingsStore
 from tray_app.system.files import (

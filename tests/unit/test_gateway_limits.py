@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tray_app.gateway import limits
-from tray_app.gateway.looks import shown
+from tray_app.gateway.engine_info import public_part
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ ADAPTERS = b'[{"id":0,"path":"/home/ada/style.gguf","scale":1.0}]'
 @pytest.mark.parametrize("everything", [False, True])
 @pytest.mark.parametrize(("path", "answer"), [("/props", PROPS), ("/lora-adapters", ADAPTERS)])
 def test_no_folder_leaves_and_so_no_persons_name(path: str, answer: bytes, everything: bool) -> None:
-    told = shown(path, answer.replace(b',"new_field":"/home/ada"', b""), everything=everything)
+    told = public_part(path, answer.replace(b',"new_field":"/home/ada"', b""), everything=everything)
     assert b"ada" not in told
     assert b".gguf" in told
 
 
 def test_without_native_routes_neither_build_nor_template_nor_others_requests_are_told() -> None:
-    assert b"n_ctx" in shown("/props", PROPS, everything=False)
+    assert b"n_ctx" in public_part("/props", PROPS, everything=False)
     for word in (b"template", b"build", b"new_field"):
-        assert word not in shown("/props", PROPS, everything=False)
-    assert shown("/slots", SLOTS, everything=False) == b'[{"id":0,"n_ctx":512,"is_processing":true}]'
-    assert b"seed" in shown("/slots", SLOTS, everything=True)
+        assert word not in public_part("/props", PROPS, everything=False)
+    assert public_part("/slots", SLOTS, everything=False) == b'[{"id":0,"n_ctx":512,"is_processing":true}]'
+    assert b"seed" in public_part("/slots", SLOTS, everything=True)

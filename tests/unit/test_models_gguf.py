@@ -26,7 +26,7 @@ from tray_app.models.gguf import (
     parse_header,
     read_header,
 )
-from tray_app.models.header import Heads, Pooling, Role
+from tray_app.models.header import GgufFileType, Heads, Pooling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,17 +156,17 @@ def test_tokenizer_vocabulary_and_experts_are_told() -> None:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        ({}, Role.MODEL),
-        ({"general.type": "model"}, Role.MODEL),
-        ({"general.type": "adapter"}, Role.ADAPTER),
-        ({"general.type": "mmproj"}, Role.PROJECTOR),
-        ({"general.type": "imatrix"}, Role.OTHER),
-        ({"general.architecture": "clip"}, Role.PROJECTOR),
-        ({"general.architecture": "controlvector"}, Role.ADAPTER),
+        ({}, GgufFileType.MODEL),
+        ({"general.type": "model"}, GgufFileType.MODEL),
+        ({"general.type": "adapter"}, GgufFileType.ADAPTER),
+        ({"general.type": "mmproj"}, GgufFileType.PROJECTOR),
+        ({"general.type": "imatrix"}, GgufFileType.OTHER),
+        ({"general.architecture": "clip"}, GgufFileType.PROJECTOR),
+        ({"general.architecture": "controlvector"}, GgufFileType.ADAPTER),
     ],
 )
 def test_what_a_file_is_for_is_told_or_known_by_its_architecture(
-    told: dict[str, str], expected: Role
+    told: dict[str, str], expected: GgufFileType
 ) -> None:
     assert parse_header(header_bytes({**LLAMA, **told}), "x").role is expected
 

@@ -9,7 +9,16 @@ import pytest
 
 from tests.fakes.launches import model
 from tray_app.models.header import Heads
-from tray_app.models.memory import GIB, MIB, Fit, Load, Room, estimate, judge, kept_prompts_mib
+from tray_app.models.memory import (
+    GIB,
+    MIB,
+    ContextConfig,
+    Fit,
+    MemoryBudget,
+    estimate,
+    judge,
+    prompt_cache_mib,
+)
 
 if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader
@@ -65,7 +74,7 @@ WIDE_HEADS = Heads(query=16, kv_in_all_layers=128, key_length=64, value_length=6
 def test_buffers_are_those_that_llama_cpp_logs(
     header: ModelHeader, context: int, batch: int, cache_mib: float, compute_mib: float
 ) -> None:
-    need = estimate(header, 0, Load(context, batch))
+    need = estimate(header, 0, ContextConfig(context, batch))
 
     assert need.cache_bytes == cache_mib * MIB
     assert need.compute_bytes / MIB == pytest.approx(compute_mib, rel=0.02)
@@ -84,32 +93,42 @@ def test_buffers_are_those_that_llama_cpp_logs(
 def test_buffers_are_about_those_that_powerinfer_logs(
     header: ModelHeader, context: int, batch: int, cache_mib: float, compute_mib: float
 ) -> None:
-    need = estimate(header, 0, Load(context, batch, fused_attention=False))
+    need = estimate(header, 0, ContextConfig(context, batch, fused_attention=False))
 
     assert need.cache_bytes == cache_mib * MIB
     assert need.compute_bytes / MIB == pytest.approx(compute_mib, rel=0.15)
 
 
 def test_the_scores_and_the_vector_of_each_token_of_a_batch_are_kept() -> None:
-    assert estimate(small(), 0, Load(2048, 100)).output_bytes == 100 * (32000 + 512) * 4
+    assert estimate(small(), 0, ContextConfig(2048, 100)).output_bytes == 100 * (32000 + 512) * 4
 
 
 @pytest.mark.parametrize(
     ("header", "weights_mib", "load", "used_mib"),
     [
-        pytest.param(small(**WIDE, heads=WIDE_HEADS), 321, Load(2048, 512), 560, id="llama.cpp"),
-        pytest.param(small(**WIDE, heads=WIDE_HEADS), 321, Load(2048, 2048), 975, id="large batches"),
-        pytest.param(BERT, 43.5, Load(512, 512), 148, id="a model for embeddings"),
+        pytest.param(small(**WIDE, heads=WIDE_HEADS), 321, ContextConfig(2048, 512), 560, id="llama.cpp"),
         pytest.param(
-            small(**WIDE, heads=WIDE_HEADS), 321, Load(2048, 512, fused_attention=False), 564, id="PowerInfer"
+            small(**WIDE, heads=WIDE_HEADS), 321, ContextConfig(2048, 2048), 975, id="large batches"
+        ),
+        pytest.param(BERT, 43.5, ContextConfig(512, 512), 148, id="a model for embeddings"),
+        pytest.param(
+            small(**WIDE, heads=WIDE_HEADS),
+            321,
+            ContextConfig(2048, 512, fused_attention=False),
+            564,
+            id="PowerInfer",
         ),
         pytest.param(
-            small(**WIDE, heads=WIDE_HEADS), 321, Load(512, 512, fused_attention=False), 482, id="short texts"
+            small(**WIDE, heads=WIDE_HEADS),
+            321,
+            ContextConfig(512, 512, fused_attention=False),
+            482,
+            id="short texts",
         ),
     ],
 )
 def test_the_whole_is_within_15_percent_of_what_linux_counted_after_a_long_text(
-    header: ModelHeader, weights_mib: float, load: Load, used_mib: float
+    header: ModelHeader, weights_mib: float, load: ContextConfig, used_mib: float
 ) -> None:
     need = estimate(header, round(weights_mib * MIB), load)
 
@@ -118,16 +137,17 @@ def test_the_whole_is_within_15_percent_of_what_linux_counted_after_a_long_text(
 
 def test_prompts_are_kept_up_to_the_size_of_the_context_and_half_a_gibibyte() -> None:
     assert (
-        kept_prompts_mib(SEVEN_B, Load(2048, 512)) * MIB == estimate(SEVEN_B, 0, Load(2048, 512)).cache_bytes
+        prompt_cache_mib(SEVEN_B, ContextConfig(2048, 512)) * MIB
+        == estimate(SEVEN_B, 0, ContextConfig(2048, 512)).cache_bytes
     )
-    assert kept_prompts_mib(SEVEN_B, Load(32768, 512)) == 512
-    assert kept_prompts_mib(BERT, Load(512, 512)) == 0
-    assert estimate(SEVEN_B, 0, Load(2048, 512, fused_attention=False)).kept_bytes == 0
+    assert prompt_cache_mib(SEVEN_B, ContextConfig(32768, 512)) == 512
+    assert prompt_cache_mib(BERT, ContextConfig(512, 512)) == 0
+    assert estimate(SEVEN_B, 0, ContextConfig(2048, 512, fused_attention=False)).kept_bytes == 0
 
 
 def test_a_header_that_tells_little_still_has_weights() -> None:
     bare = replace(model().header, embedding_length=None, block_count=None)
-    need = estimate(bare, WEIGHTS_BYTES, Load(2048, 512))
+    need = estimate(bare, WEIGHTS_BYTES, ContextConfig(2048, 512))
 
     assert (need.weights_bytes, need.cache_bytes) == (WEIGHTS_BYTES, 0)
     assert need.total_bytes > WEIGHTS_BYTES
@@ -136,34 +156,38 @@ def test_a_header_that_tells_little_still_has_weights() -> None:
 @pytest.mark.parametrize(
     ("room", "context", "fit", "better"),
     [
-        pytest.param(Room(16 * GIB), 2048, Fit.FITS, None, id="a PC with plenty"),
-        pytest.param(Room(6 * GIB), 2048, Fit.TIGHT, None, id="a PC with just enough"),
-        pytest.param(Room(6 * GIB), 32768, Fit.TOO_LARGE, 2048, id="a context that is too large"),
-        pytest.param(Room(4 * GIB), 2048, Fit.TOO_LARGE, None, id="weights that are too large"),
-        pytest.param(Room(4 * GIB, graphics_bytes=4 * GIB), 2048, Fit.FITS, None, id="half on a card"),
-        pytest.param(Room(8 * GIB, unified=True), 4096, Fit.TIGHT, None, id="a small Mac"),
-        pytest.param(Room(8 * GIB, unified=True), 32768, Fit.TOO_LARGE, 4096, id="a small Mac, long texts"),
-        pytest.param(Room(64 * GIB, unified=True), 32768, Fit.FITS, None, id="a large Mac"),
+        pytest.param(MemoryBudget(16 * GIB), 2048, Fit.FITS, None, id="a PC with plenty"),
+        pytest.param(MemoryBudget(6 * GIB), 2048, Fit.TIGHT, None, id="a PC with just enough"),
+        pytest.param(MemoryBudget(6 * GIB), 32768, Fit.TOO_LARGE, 2048, id="a context that is too large"),
+        pytest.param(MemoryBudget(4 * GIB), 2048, Fit.TOO_LARGE, None, id="weights that are too large"),
+        pytest.param(
+            MemoryBudget(4 * GIB, graphics_bytes=4 * GIB), 2048, Fit.FITS, None, id="half on a card"
+        ),
+        pytest.param(MemoryBudget(8 * GIB, unified=True), 4096, Fit.TIGHT, None, id="a small Mac"),
+        pytest.param(
+            MemoryBudget(8 * GIB, unified=True), 32768, Fit.TOO_LARGE, 4096, id="a small Mac, long texts"
+        ),
+        pytest.param(MemoryBudget(64 * GIB, unified=True), 32768, Fit.FITS, None, id="a large Mac"),
     ],
 )
-def test_verdicts(room: Room, context: int, fit: Fit, better: int | None) -> None:
-    verdict = judge(SEVEN_B, WEIGHTS_BYTES, Load(context, 512), room)
+def test_verdicts(room: MemoryBudget, context: int, fit: Fit, better: int | None) -> None:
+    verdict = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), room)
 
     assert (verdict.fit, verdict.better_context) == (fit, better)
 
 
 def test_the_proposed_context_fits_and_the_next_does_not() -> None:
-    room = Room(6 * GIB)
-    better = judge(SEVEN_B, WEIGHTS_BYTES, Load(32768, 512), room).better_context
+    room = MemoryBudget(6 * GIB)
+    better = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(32768, 512), room).better_context
     assert better
 
-    assert judge(SEVEN_B, WEIGHTS_BYTES, Load(better, 512), room).fit is not Fit.TOO_LARGE
-    assert judge(SEVEN_B, WEIGHTS_BYTES, Load(2 * better, 512), room).fit is Fit.TOO_LARGE
+    assert judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(better, 512), room).fit is not Fit.TOO_LARGE
+    assert judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(2 * better, 512), room).fit is Fit.TOO_LARGE
 
 
 def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
     def text(memory_gib: int, context: int) -> str:
-        return judge(SEVEN_B, WEIGHTS_BYTES, Load(context, 512), Room(memory_gib * GIB)).text
+        return judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), MemoryBudget(memory_gib * GIB)).text
 
     assert text(16, 2048) == "fits: 4.7 GiB of 14.0 GiB that can be used"
     assert text(6, 32768) == (
@@ -180,5 +204,5 @@ def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
 
 def test_every_machine_keeps_something_for_itself() -> None:
     for memory_gib in (2, 8, 16, 64, 512):
-        assert 0 < Room(memory_gib * GIB).usable_bytes <= (memory_gib - 1) * GIB
-    assert Room(GIB // 2).usable_bytes == 0
+        assert 0 < MemoryBudget(memory_gib * GIB).usable_bytes <= (memory_gib - 1) * GIB
+    assert MemoryBudget(GIB // 2).usable_bytes == 0

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_truncated_model
+from tray_app.app.model_manager import ModelManager
 from tray_app.errors import ModelError
-from tray_app.model_care import ModelCare
 from tray_app.models import removal
 from tray_app.models.catalog import CatalogEntry
-from tray_app.models.files import companions_of
+from tray_app.models.integrity import note_checksum
 from tray_app.models.library import Library
+from tray_app.models.model_files import companions_of
 from tray_app.models.removal import NotDiscardedError, Removal, remove_model
-from tray_app.models.verify import note_checksum
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def care(folder: Path, tmp_path: Path) -> ModelCare:
+def care(folder: Path, tmp_path: Path) -> ModelManager:
     own = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", note="Checks.")
     library = Library(folder, (own,), write_model(tmp_path / "app" / "test.gguf"))
     unused = cast("Any", None)
-    return ModelCare(
+    return ModelManager(
         library=lambda: library,
         settings=Settings,
         session=unused,
@@ -100,7 +100,7 @@ def remove(model: Path) -> Removal:
 @pytest.mark.parametrize("anywhere", [False, True])
 @POSIX
 def test_what_is_no_model_stays(
-    care: ModelCare, folder: Path, desk: Path, tmp_path: Path, reference: str, *, anywhere: bool
+    care: ModelManager, folder: Path, desk: Path, tmp_path: Path, reference: str, *, anywhere: bool
 ) -> None:
     for name in ("mine.gguf", "owner/other.gguf"):
         write_model(folder / name)
@@ -123,7 +123,9 @@ def test_what_is_no_model_stays(
     assert refused.value.title
 
 
-def test_a_model_elsewhere_goes_only_where_that_was_said(care: ModelCare, desk: Path, folder: Path) -> None:
+def test_a_model_elsewhere_goes_only_where_that_was_said(
+    care: ModelManager, desk: Path, folder: Path
+) -> None:
     model = write_model(desk / "mine.gguf")
 
     for reference in (str(model), "./mine.gguf", "./mine"):
@@ -136,7 +138,7 @@ def test_a_model_elsewhere_goes_only_where_that_was_said(care: ModelCare, desk: 
 
 @POSIX
 def test_what_a_link_of_the_models_folder_leads_into_is_elsewhere(
-    care: ModelCare, folder: Path, tmp_path: Path
+    care: ModelManager, folder: Path, tmp_path: Path
 ) -> None:
     model = write_model(tmp_path / "lmstudio" / "owner" / "mine.gguf")
     (folder / "linked").symlink_to(tmp_path / "lmstudio")
@@ -148,7 +150,7 @@ def test_what_a_link_of_the_models_folder_leads_into_is_elsewhere(
 
 @POSIX
 def test_a_models_folder_that_is_a_link_itself_is_the_models_folder(
-    care: ModelCare, folder: Path, tmp_path: Path
+    care: ModelManager, folder: Path, tmp_path: Path
 ) -> None:
     folder.rmdir()
     (tmp_path / "disk").mkdir()
@@ -162,7 +164,7 @@ def test_a_models_folder_that_is_a_link_itself_is_the_models_folder(
 
 @pytest.mark.parametrize("name", ["mine", "mine.gguf", "{folder}/mine.gguf", "MINE"])
 def test_a_model_is_removed_by_what_it_is_called(
-    care: ModelCare, folder: Path, desk: Path, name: str
+    care: ModelManager, folder: Path, desk: Path, name: str
 ) -> None:
     model = write_model(folder / "mine.gguf")
     same_name = write_model(desk / "mine.gguf")
@@ -171,7 +173,7 @@ def test_a_model_is_removed_by_what_it_is_called(
     assert same_name.exists()
 
 
-def test_of_two_that_are_called_so_neither_is_removed(care: ModelCare, folder: Path) -> None:
+def test_of_two_that_are_called_so_neither_is_removed(care: ModelManager, folder: Path) -> None:
     for name in ("my model.gguf", "my@model.gguf", "a/same.gguf", "b/same.gguf"):
         write_model(folder / name)
     before = everything(folder)
@@ -182,7 +184,7 @@ def test_of_two_that_are_called_so_neither_is_removed(care: ModelCare, folder: P
     assert everything(folder) == before
 
 
-def test_of_downloads_that_are_called_so_none_is_removed(care: ModelCare, folder: Path) -> None:
+def test_of_downloads_that_are_called_so_none_is_removed(care: ModelManager, folder: Path) -> None:
     for name in ("a/same.gguf", "b/same.gguf"):
         write_model(folder / name)
     for name in ("same.gguf.part", "a/new.gguf.part", "b/new.gguf.part"):
@@ -199,7 +201,7 @@ def test_of_downloads_that_are_called_so_none_is_removed(care: ModelCare, folder
     assert everything(folder) == {"a", "b", "a/same.gguf", "b/same.gguf"}
 
 
-def test_in_a_sub_folder_the_model_goes_and_the_folder_stays(care: ModelCare, folder: Path) -> None:
+def test_in_a_sub_folder_the_model_goes_and_the_folder_stays(care: ModelManager, folder: Path) -> None:
     write_model(folder / "owner" / "repo" / "x.gguf")
 
     care.remove_model("owner/repo/x.gguf", for_good=True)
@@ -207,7 +209,7 @@ def test_in_a_sub_folder_the_model_goes_and_the_folder_stays(care: ModelCare, fo
     assert everything(folder) == {"owner", "owner/repo"}
 
 
-def test_files_of_no_use_can_be_removed(care: ModelCare, folder: Path) -> None:
+def test_files_of_no_use_can_be_removed(care: ModelManager, folder: Path) -> None:
     write_truncated_model(folder / "half.gguf")
     (folder / "page.gguf").write_bytes(HTML_PAGE)
     write_model(folder / "mmproj-x.gguf", extra={"general.type": "mmproj"})
@@ -220,7 +222,7 @@ def test_files_of_no_use_can_be_removed(care: ModelCare, folder: Path) -> None:
 
 @pytest.mark.parametrize("reference", ["new.gguf", "new.gguf.part", "{folder}/o/new.gguf.part", "o/new.gguf"])
 def test_what_a_download_has_left_is_removed_with_its_journal(
-    care: ModelCare, folder: Path, reference: str
+    care: ModelManager, folder: Path, reference: str
 ) -> None:
     part = folder / "o" / "new.gguf.part"
     part.parent.mkdir()
@@ -233,7 +235,7 @@ def test_what_a_download_has_left_is_removed_with_its_journal(
     assert everything(folder) == {"o"}
 
 
-def test_the_model_of_the_app_stays(care: ModelCare, tmp_path: Path) -> None:
+def test_the_model_of_the_app_stays(care: ModelManager, tmp_path: Path) -> None:
     for reference in (
         "test",
         str(tmp_path / "app" / "test.gguf"),
@@ -317,7 +319,7 @@ def test_of_a_link_only_the_link_goes_and_what_stays_is_told(
 
 
 @POSIX
-def test_a_link_that_leads_nowhere_can_be_removed(care: ModelCare, folder: Path) -> None:
+def test_a_link_that_leads_nowhere_can_be_removed(care: ModelManager, folder: Path) -> None:
     (folder / "dead.gguf").symlink_to("nowhere.gguf")
 
     care.remove_model("dead", for_good=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.models import write_model
-from tray_app.models.files import FRESH_S
+from tray_app.models.model_files import FRESH_S
 from tray_app.models.watch import INTERVAL_S, FolderWatch, picture
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
-from tray_app.ui.presenters.logs import LogRow, Severity, Source
+from tray_app.ui.presenters.logs import LogRow, LogSource, Severity
 
 HOME = Path("/home/zoë")
 
 
 def diagnosed(settings: Settings, *texts: str) -> str:
-    rows = [LogRow(0.0, Source.ENGINE, Severity.NORMAL, text) for text in texts]
+    rows = [LogRow(0.0, LogSource.ENGINE, Severity.NORMAL, text) for text in texts]
     failure = EngineError("The model is damaged", "It ends too early.")
     engine = make_snapshot(State.FAILED, plan=make_plan(Settings()), failure=failure, restarts=2)
     status = make_status(State.FAILED, engine=engine, settings=settings)

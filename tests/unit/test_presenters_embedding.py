@@ -6,7 +6,7 @@ from tests.fakes.app import make_sleeping, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.client import Embeddings
-from tray_app.ui.presenters.embedding import embedded_texts, summary, texts_of, waiting_for
+from tray_app.ui.presenters.embedding import embedded_texts, result_summary, texts_of, waiting_for
 
 RESULT = Embeddings(((3.0, 4.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.5, -0.5, 0.0)), 5, 12, 7.0)
 
@@ -16,11 +16,11 @@ def test_a_text_is_a_line_that_is_not_blank() -> None:
 
 
 def test_the_summary_gives_each_number_its_unit() -> None:
-    assert summary(RESULT, ENGLISH) == "2 texts · 5 dimensions · 12 tokens · 3.5 ms per text"
+    assert result_summary(RESULT, ENGLISH) == "2 texts · 5 dimensions · 12 tokens · 3.5 ms per text"
 
 
 def test_one_text_is_not_called_texts() -> None:
-    assert summary(Embeddings(((1.0,),), 1, 3, 2.0), ENGLISH).startswith("1 text · ")
+    assert result_summary(Embeddings(((1.0,),), 1, 3, 2.0), ENGLISH).startswith("1 text · ")
 
 
 def test_each_text_has_its_norm_and_its_first_values() -> None:

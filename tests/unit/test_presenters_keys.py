@@ -9,10 +9,10 @@ import pytest
 
 from tests.fakes.app import make_status
 from tests.fakes.languages import ENGLISH
+from tray_app.app.server_status import ServerStatus
 from tray_app.engine.lifecycle import State
-from tray_app.server_status import ServerStatus
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
-from tray_app.settings.keystore import Keeper, KeptKeys, Place
+from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.schema import FIELDS, Settings
 from tray_app.system.keychain import KeychainError
 from tray_app.ui.presenters.keys import (
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 LOCAL, LAN = Settings(), Settings(network="lan")
 NOTHING = KeptKeys({})
 NO_KEYCHAIN = KeptKeys({}, has_keychain=False)
-IN_FILE = KeptKeys({"gateway": Place(Keeper.FILE, "/keys/gateway.key")}, has_keychain=False)
-IN_VARIABLE = KeptKeys({"gateway": Place(Keeper.ENVIRONMENT, "POWERINFER_TRAY_KEY_GATEWAY")})
+IN_FILE = KeptKeys({"gateway": KeyLocation(Keeper.FILE, "/keys/gateway.key")}, has_keychain=False)
+IN_VARIABLE = KeptKeys({"gateway": KeyLocation(Keeper.ENVIRONMENT, "POWERINFER_TRAY_KEY_GATEWAY")})
 
 
 def in_keychain(name: str) -> KeptKeys:
-    return KeptKeys({name: Place(Keeper.KEYCHAIN)})
+    return KeptKeys({name: KeyLocation(Keeper.KEYCHAIN)})
 
 
 LOCKED = KeychainError("The keychain refused", "it is locked", "Unlock it.")
@@ -62,8 +62,8 @@ def test_every_key_belongs_to_a_setting_and_has_the_name_of_none() -> None:
         (None, "Asking the keychain …"),
         (LOCKED, ""),
         (NO_KEYCHAIN, "None"),
-        (KeptKeys({"remote": Place(Keeper.FILE, "/keys/remote.key")}), "Kept in a file"),
-        (KeptKeys({"remote": Place(Keeper.ENVIRONMENT, "X")}), "Set in the environment"),
+        (KeptKeys({"remote": KeyLocation(Keeper.FILE, "/keys/remote.key")}), "Kept in a file"),
+        (KeptKeys({"remote": KeyLocation(Keeper.ENVIRONMENT, "X")}), "Set in the environment"),
     ],
 )
 def test_an_empty_field_says_whether_there_is_a_key(kept: Kept, text: str) -> None:

@@ -9,8 +9,8 @@ from tray_app.system.logs import LogLine
 from tray_app.ui.presenters.logs import (
     LogFilter,
     LogRow,
+    LogSource,
     Severity,
-    Source,
     copied_rows,
     count_text,
     log_rows,
@@ -19,9 +19,9 @@ from tray_app.ui.presenters.logs import (
 )
 
 ROWS = [
-    LogRow(1.0, Source.APP, Severity.NORMAL, "Listening"),
-    LogRow(2.0, Source.ENGINE, Severity.WARNING, "warning: Straße"),
-    LogRow(3.0, Source.ENGINE, Severity.ERROR, "error: no memory"),
+    LogRow(1.0, LogSource.APP, Severity.NORMAL, "Listening"),
+    LogRow(2.0, LogSource.ENGINE, Severity.WARNING, "warning: Straße"),
+    LogRow(3.0, LogSource.ENGINE, Severity.ERROR, "error: no memory"),
 ]
 
 
@@ -32,7 +32,7 @@ def test_both_logs_are_one_by_the_time_at_which_their_lines_came() -> None:
     rows = log_rows(app, engine)
 
     assert [row.text for row in rows] == ["a", "b", "c", "d"]
-    assert [row.source for row in rows] == [Source.APP, Source.ENGINE, Source.ENGINE, Source.APP]
+    assert [row.source for row in rows] == [LogSource.APP, LogSource.ENGINE, LogSource.ENGINE, LogSource.APP]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_how_much_a_line_matters_is_what_its_author_said_else_its_words(
         (LogFilter(text="STRASSE"), [2.0]),
         (LogFilter(least=Severity.WARNING), [2.0, 3.0]),
         (LogFilter(least=Severity.ERROR, text="memory"), [3.0]),
-        (LogFilter(source=Source.APP), [1.0]),
+        (LogFilter(source=LogSource.APP), [1.0]),
     ],
 )
 def test_a_filter_lets_through_what_was_asked_for(log_filter: LogFilter, times: list[float]) -> None:

@@ -9,18 +9,18 @@ import pytest
 
 from tests.fakes.app import CATALOG, MODELS, FakeApp, make_model, make_progress, make_status
 from tests.fakes.languages import ENGLISH
+from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError, EngineError, ModelError
-from tray_app.models.files import Partial
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
-from tray_app.server_status import ServerState, ServerStatus
+from tray_app.models.model_files import Partial
 from tray_app.ui.presenters.menu import MOST_CHOICES, model_choices
 from tray_app.ui.presenters.models import (
+    FileJob,
     ModelAction,
     ModelFacts,
-    Sort,
-    Work,
+    RowKind,
     facts_key,
     model_rows,
     settled_rows,
@@ -244,11 +244,11 @@ def test_what_an_unknown_download_has_left_is_listed_with_the_space_it_holds() -
 
 
 def test_work_on_a_file_shows_in_its_row_and_nothing_else_can_be_done_meanwhile() -> None:
-    row = rows(works={"bamboo": Work("Verifying", 1, 4)})["bamboo"]
+    row = rows(works={"bamboo": FileJob("Verifying", 1, 4)})["bamboo"]
 
     assert (row.state, row.permille) == ("Verifying 25 %", 250)
     assert row.actions == {ModelAction.CANCEL, ModelAction.REVEAL}
-    assert rows(works={"new.gguf": Work("Importing")})["new.gguf"].state == "Importing 0 %"
+    assert rows(works={"new.gguf": FileJob("Importing")})["new.gguf"].state == "Importing 0 %"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_names_that_are_no_text_are_shown_in_the_table() -> None:
 
     found = rows(replace(FACTS, installed=(model,), partials=(broken, twin)))
 
-    assert [row.path for row in found.values() if row.sort is Sort.PARTIAL] == [broken.final, twin.final]
+    assert [row.path for row in found.values() if row.sort is RowKind.PARTIAL] == [broken.final, twin.final]
     for row in found.values():
         "".join((row.key, row.name, *row.details)).encode()
 

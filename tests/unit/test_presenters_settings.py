@@ -7,8 +7,8 @@ import pytest
 from tests.fakes.app import make_engine, make_host, make_model, make_plan, make_snapshot, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
+from tray_app.engine.launch_plan import plan_remote
 from tray_app.engine.lifecycle import State
-from tray_app.engine.plan import plan_remote
 from tray_app.errors import EngineError, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value
 from tray_app.system.host import Host, System

@@ -8,18 +8,18 @@ import pytest
 
 from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status
 from tests.fakes.languages import ENGLISH
+from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
-from tray_app.server_status import ServerState, ServerStatus
 from tray_app.settings.schema import Settings
 from tray_app.system.autostart import Login
 from tray_app.system.drives import DriveGoneError
 from tray_app.ui.presenters.menu import Command, MenuEntry
 from tray_app.ui.presenters.tray import (
+    IconShape,
     Notice,
     Page,
-    Shape,
     announcement,
     current_download,
     current_parts,
@@ -28,7 +28,7 @@ from tray_app.ui.presenters.tray import (
 )
 
 if TYPE_CHECKING:
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.tray import (
         TrayView,
     )
@@ -50,49 +50,49 @@ def failed(state: State = State.FAILED) -> AppStatus:
 @pytest.mark.parametrize(
     ("status", "shape", "headline"),
     [
-        (make_status(State.STOPPED), Shape.HOLLOW, "Stopped — Bamboo 7B Q4_0"),
-        (make_status(State.STOPPED, model_name=None), Shape.ARROW, "No model yet — choose one"),
+        (make_status(State.STOPPED), IconShape.HOLLOW, "Stopped — Bamboo 7B Q4_0"),
+        (make_status(State.STOPPED, model_name=None), IconShape.ARROW, "No model yet — choose one"),
         (
             make_status(downloads=(make_progress(name="Bamboo 7B"),)),
-            Shape.RING,
+            IconShape.RING,
             "Downloading Bamboo 7B — 43 % · 12.3 MB/s · 3 min left",
         ),
         (
             make_status(State.STARTING, engine=make_snapshot(State.STARTING, since_s=NOW_S)),
-            Shape.ARC,
+            IconShape.ARC,
             "Loading Bamboo 7B Q4_0 … 0 s",
         ),
         (
             make_status(State.LOADING, engine=make_snapshot(State.LOADING, since_s=NOW_S - 12.4)),
-            Shape.ARC,
+            IconShape.ARC,
             "Loading Bamboo 7B Q4_0 … 12 s",
         ),
-        (make_status(State.READY), Shape.SOLID, "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"),
-        (make_status(State.STOPPING), Shape.HOLLOW, "Stopping Bamboo 7B Q4_0 …"),
-        (failed(State.BACKOFF), Shape.BADGE, "Restarting: not enough memory"),
-        (failed(State.WAITING), Shape.BADGE, "Waiting: not enough memory"),
-        (failed(), Shape.BADGE, "Stopped: not enough memory"),
-        (make_sleeping(), Shape.MOON, "Asleep: a request starts it · http://127.0.0.1:8080/v1"),
+        (make_status(State.READY), IconShape.SOLID, "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"),
+        (make_status(State.STOPPING), IconShape.HOLLOW, "Stopping Bamboo 7B Q4_0 …"),
+        (failed(State.BACKOFF), IconShape.BADGE, "Restarting: not enough memory"),
+        (failed(State.WAITING), IconShape.BADGE, "Waiting: not enough memory"),
+        (failed(), IconShape.BADGE, "Stopped: not enough memory"),
+        (make_sleeping(), IconShape.MOON, "Asleep: a request starts it · http://127.0.0.1:8080/v1"),
         (
             make_sleeping(on_demand=False),
-            Shape.MOON,
+            IconShape.MOON,
             "Asleep: start it here · http://127.0.0.1:8080/v1",
         ),
-        (make_sleeping(problem=NO_MEMORY), Shape.BADGE, "Asleep: not enough memory"),
+        (make_sleeping(problem=NO_MEMORY), IconShape.BADGE, "Asleep: not enough memory"),
         (
             replace(make_status(), server=ServerStatus(ServerState.PREPARING)),
-            Shape.ARC,
+            IconShape.ARC,
             "Preparing the start …",
         ),
         (
             replace(make_status(problem=DRIVE_GONE), server=ServerStatus(ServerState.WAITING)),
-            Shape.BADGE,
+            IconShape.BADGE,
             "Waiting: The drive «USB» is not connected",
         ),
-        (make_status(problem=PORT_TAKEN), Shape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
+        (make_status(problem=PORT_TAKEN), IconShape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
     ],
 )
-def test_every_state_has_its_shape_and_its_words(status: AppStatus, shape: Shape, headline: str) -> None:
+def test_every_state_has_its_shape_and_its_words(status: AppStatus, shape: IconShape, headline: str) -> None:
     shown = view(status)
 
     assert (shown.shape, shown.headline) == (shape, headline)
@@ -105,7 +105,7 @@ def test_the_ring_is_filled_to_the_share_that_is_here() -> None:
 def test_a_ready_server_keeps_its_solid_mark_while_something_is_downloaded() -> None:
     shown = view(make_status(State.READY, downloads=(make_progress(),)))
 
-    assert (shown.shape, shown.permille) == (Shape.SOLID, None)
+    assert (shown.shape, shown.permille) == (IconShape.SOLID, None)
     assert shown.download_line == "Downloading tiny.gguf — 43 % · 12.3 MB/s · 3 min left"
 
 
@@ -116,7 +116,7 @@ def test_the_download_is_not_said_twice() -> None:
 def test_a_paused_download_has_a_line_but_no_ring() -> None:
     shown = view(make_status(downloads=(make_progress(Phase.PAUSED),)))
 
-    assert (shown.shape, shown.download_line) == (Shape.HOLLOW, "tiny.gguf — Paused at 43 %")
+    assert (shown.shape, shown.download_line) == (IconShape.HOLLOW, "tiny.gguf — Paused at 43 %")
 
 
 def test_a_running_download_is_shown_before_one_that_waits_or_is_paused() -> None:
@@ -220,7 +220,7 @@ def test_an_entry_at_login_that_starts_another_copy_is_offered_for_repair() -> N
 def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> None:
     status = make_status(State.READY, problem=SettingsError("The settings file has an error"))
 
-    assert view(status).shape is Shape.SOLID
+    assert view(status).shape is IconShape.SOLID
     assert isinstance(status.problem, SettingsError)
 
 

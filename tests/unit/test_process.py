@@ -10,7 +10,7 @@ import pytest
 
 from tray_app.system import process
 from tray_app.system.autostart import app_command
-from tray_app.system.process import Answer, ask, own_command, read_batches
+from tray_app.system.process import ProgramOutput, ask, own_command, read_batches
 
 
 def test_another_process_of_this_app_is_started_by_its_script() -> None:
@@ -50,7 +50,7 @@ def lines(*writes: bytes) -> list[str]:
 def test_a_program_that_spoils_its_folder_has_still_answered() -> None:
     code = "import os; print('yes'); here = os.getcwd(); os.rmdir(here); open(here, 'w')"
     answer = ask((sys.executable, "-c", code), timeout_s=20)
-    assert answer == Answer(0, "yes\n")
+    assert answer == ProgramOutput(0, "yes\n")
 
 
 def test_a_program_that_floods_is_ended_and_its_beginning_kept() -> None:
@@ -71,7 +71,7 @@ def test_a_program_that_does_not_end_is_given_up_also_when_it_prints() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="starts its child with fork")
 def test_a_child_that_keeps_the_output_open_does_not_hold_the_answer_up() -> None:
     code = "import os, time\nif os.fork(): print('yes')\nelse: time.sleep(2)"
-    assert ask((sys.executable, "-c", code), timeout_s=0.5) == Answer(0, "yes\n")
+    assert ask((sys.executable, "-c", code), timeout_s=0.5) == ProgramOutput(0, "yes\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes in folders")

@@ -240,7 +240,7 @@ os.umask(0)
 from tray_app.engine.output import EngineOutput
 from tray_app.settings.store import SettingsStore
 from tray_app.settings.schema import Settings
-from tray_app.system.instance import Role
+from tray_app.system.single_instance import Role
 from tray_app.system.logs import AppLog
 from tray_app.system.runfolder import RunFolder
 home = Path(sys.argv[1])

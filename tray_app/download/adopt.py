@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.faults import RangeRefusedError
-from tray_app.download.plan import Span
+from tray_app.download.network_errors import RangeRefusedError
 from tray_app.download.progress import Phase
+from tray_app.download.segments import Span
 from tray_app.download.verify import HEAD_BYTES, refuse_foreign, sha256_of
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tray_app.download.answer import Answer
     from tray_app.download.part import PartFile
     from tray_app.download.progress import Observer
+    from tray_app.download.response_body import ResponseBody
     from tray_app.download.source import RemoteFile
 
 _SAMPLE_BYTES = 64 * 1024
@@ -53,7 +53,7 @@ class Existing:
         self._observer.on_phase(Phase.VERIFYING)
         return sha256_of(self._path, self._keep_going) == sha256
 
-    def compare(self, ask: Callable[[Span], Answer]) -> Offer:
+    def compare(self, ask: Callable[[Span], ResponseBody]) -> Offer:
         """Ask the source for the end of what is here. DownloadError if that is another."""
         start = max(0, self._size - _SAMPLE_BYTES)
         try:

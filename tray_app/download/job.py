@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tray_app.download.lock import sole_writer
 from tray_app.download.part import PartFile
+from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase, Progress, RateMeter
 from tray_app.download.transfer import Order
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tray_app.errors import DownloadError
 
 
-class Run:
+class JobRun:
     """One go at a job on the downloads thread, and how it is to leave the job if it is stopped."""
 
     def __init__(self, session: Session) -> None:
@@ -47,7 +47,7 @@ class Job:
         self.resumed = False
         self.sha256: str | None = None
         self.error: DownloadError | None = None
-        self.run: Run | None = None
+        self.run: JobRun | None = None
         self._shown: Progress | None = None
         self._shown_state: tuple[object, ...] = ()
 
@@ -76,10 +76,10 @@ class Job:
                 self._remove_part()
             self.phase, self.error = phase, None
 
-    def begin(self, session: Session) -> Run:
+    def begin(self, session: Session) -> JobRun:
         """The thread takes it up."""
         self.phase = Phase.CONNECTING
-        self.run = Run(session)
+        self.run = JobRun(session)
         return self.run
 
     def end(self, phase: Phase, *, error: DownloadError | None = None, sha256: str | None = None) -> None:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.download.faults import DISK_FULL
-from tray_app.download.lock import sole_writer
-from tray_app.download.naming import safe_name
-from tray_app.download.plan import Plan, Span
-from tray_app.download.source import RemoteFile, Source
+from tray_app.download.file_names import safe_name
+from tray_app.download.network_errors import DISK_FULL
+from tray_app.download.part_lock import sole_writer
+from tray_app.download.segments import Plan, Span
+from tray_app.download.source import DownloadSource, RemoteFile
 from tray_app.download.verify import HEAD_BYTES
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
@@ -50,7 +50,7 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 class Journal(msgspec.Struct, frozen=True):
     """What is known of the partial file."""
 
-    source: Source
+    source: DownloadSource
     sha256: str | None
     """What a person says the file's SHA-256 is."""
     ordered_at_s: float
@@ -63,7 +63,7 @@ class Journal(msgspec.Struct, frozen=True):
 class PartFile:
     """The bytes of one download that are here already."""
 
-    def __init__(self, final: Path, source: Source, sha256: str | None = None) -> None:
+    def __init__(self, final: Path, source: DownloadSource, sha256: str | None = None) -> None:
         self.path = final.with_name(final.name + PART_ENDING)
         self.remote: RemoteFile | None = None
         self.plan = Plan(None)
@@ -191,7 +191,7 @@ class PartFile:
             _overwrite(self._journal_path, msgspec.json.encode(self._journal))
 
 
-def note_order(final: Path, source: Source, sha256: str | None) -> None:
+def note_order(final: Path, source: DownloadSource, sha256: str | None) -> None:
     """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible.
 
     A power cut may take it back: to wait for the disk with each of a thousand files would take long.
@@ -202,7 +202,7 @@ def note_order(final: Path, source: Source, sha256: str | None) -> None:
             file.write(msgspec.json.encode(Journal(source, sha256, time.time())))
 
 
-def note_name(ordered: Path, final: Path, source: Source) -> None:
+def note_name(ordered: Path, final: Path, source: DownloadSource) -> None:
     """Keep under the final name what `note_order` noted while it was not known yet.
 
     DownloadError if another download has that name: what has arrived of it is not this one's to replace.
@@ -222,7 +222,7 @@ def note_name(ordered: Path, final: Path, source: Source) -> None:
             noted.unlink(missing_ok=True)
 
 
-def named_before(folder: Path, source: Source) -> Source:
+def named_before(folder: Path, source: DownloadSource) -> DownloadSource:
     """The same source with the name that its file got in an earlier run, if there was one."""
     if source.settled:
         return source

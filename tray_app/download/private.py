@@ -28,7 +28,7 @@ def is_private(address: Address) -> bool:
     return not address.is_global or address.is_multicast or address.is_reserved or site_local
 
 
-def literal(host: str) -> Address | None:
+def literal_address(host: str) -> Address | None:
     """The address that a host is written as: also 2130706433, 0x7f.1, localhost; None: it is a name."""
     host = host.strip("[]").rstrip(".").partition("%")[0].lower()
     if host == "localhost" or host.endswith(".localhost"):
@@ -45,7 +45,7 @@ def literal(host: str) -> Address | None:
 
 def resolved(host: str) -> tuple[Address, ...]:
     """All addresses of a host; none if its name is not known."""
-    if address := literal(host):
+    if address := literal_address(host):
         return (address,)
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

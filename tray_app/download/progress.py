@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tray_app.download.source import Source
+    from tray_app.download.source import DownloadSource
     from tray_app.errors import AppError, DownloadError
 
 RATE_WINDOW_S = 5.0
@@ -62,7 +62,7 @@ class Progress:
 class Observer(Protocol):
     """Who wants to know how a download stands. Called on the thread that downloads."""
 
-    def on_name(self, source: Source) -> None:
+    def on_name(self, source: DownloadSource) -> None:
         """The file is called so: the server was asked, as the address does not tell."""
 
     def on_phase(self, phase: Phase) -> None:

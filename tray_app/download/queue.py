@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from psygnal import EmitLoopError, Signal
 
 from tray_app.download.address import HUGGING_FACE
-from tray_app.download.faults import Interrupted, disk_fault
-from tray_app.download.fleet import Limits
+from tray_app.download.connection_pool import TransferLimits
 from tray_app.download.job import Job
+from tray_app.download.network_errors import Interrupted, disk_fault
 from tray_app.download.part import find_journals, forget_order, named_before, note_order
-from tray_app.download.patience import Patience
 from tray_app.download.progress import Phase, RateMeter
+from tray_app.download.retry import RetryPolicy
 from tray_app.download.session import Session
 from tray_app.download.source import checked_digest, parse_source
 from tray_app.download.transfer import Order, Transfer
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tray_app.download.job import Run
-    from tray_app.download.limits import Measure
+    from tray_app.download.job import JobRun
     from tray_app.download.progress import Progress
-    from tray_app.download.source import Source
+    from tray_app.download.size_limits import Measure
+    from tray_app.download.source import DownloadSource
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +53,9 @@ class DownloadQueue:
         self,
         session_factory: Callable[[], Session] = Session,
         clock: Callable[[], float] = time.monotonic,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         *,
-        limits: Callable[[], Limits] = Limits,
+        limits: Callable[[], TransferLimits] = TransferLimits,
         endpoint: Callable[[], str] = lambda: HUGGING_FACE,
         keep_awake: Callable[[], AbstractContextManager[None]] = nullcontext,
         measure: Measure = lambda _path, _bytes: None,
@@ -66,7 +66,7 @@ class DownloadQueue:
         """
         self._session_factory = session_factory
         self._clock = clock
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._limits = limits
         self._endpoint = endpoint
         self._keep_awake = keep_awake
@@ -194,7 +194,7 @@ class DownloadQueue:
             with self._keep_awake(), run.session:
                 self._perform(job, run)
 
-    def _next(self) -> tuple[Job, Run] | None:
+    def _next(self) -> tuple[Job, JobRun] | None:
         with self._state:
             while not self._closing:
                 for job in self._jobs.values():
@@ -203,7 +203,7 @@ class DownloadQueue:
                 self._state.wait()
             return None
 
-    def _perform(self, job: Job, run: Run) -> None:
+    def _perform(self, job: Job, run: JobRun) -> None:
         reporter = _Reporter(job, self._state, self._clock, self._publish)
         transfer = Transfer(
             job.order,
@@ -265,7 +265,7 @@ class _Reporter:
         self._clock = clock
         self._publish = publish
 
-    def on_name(self, source: Source) -> None:
+    def on_name(self, source: DownloadSource) -> None:
         with self._state:
             self._job.order = replace(self._job.order, source=source)
         self._publish()

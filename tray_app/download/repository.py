@@ -13,8 +13,8 @@ from urllib.parse import quote
 import msgspec
 
 from tray_app.download.address import HUGGING_FACE, Repository, read_address
-from tray_app.download.answer import pieces_of
-from tray_app.download.naming import names_a_model
+from tray_app.download.file_names import names_a_model
+from tray_app.download.response_body import pieces_of
 from tray_app.download.session import Session
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
@@ -62,10 +62,10 @@ def address_of_file(
     if not isinstance(found, Repository):
         return text
     with session_factory() as session:
-        return found.address(choose(found, _paths(session, found)))
+        return found.address(choose_file(found, _paths(session, found)))
 
 
-def choose(repository: Repository, paths: Iterable[str]) -> str:
+def choose_file(repository: Repository, paths: Iterable[str]) -> str:
     """Which of a repository's files is meant: the only one that fits. DownloadError names what there is."""
     models = [path for path in paths if _is_model(path) and path.startswith(_prefix(repository))]
     if not models:

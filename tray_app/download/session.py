@@ -26,9 +26,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tray_app import __version__
 from tray_app.download.address import has_odd_letters
-from tray_app.download.faults import no_answer, refusal
-from tray_app.download.private import first_private, is_private, literal, peer_of, resolved
-from tray_app.download.wire import StrictResponse
+from tray_app.download.network_errors import no_answer, refusal
+from tray_app.download.private import first_private, is_private, literal_address, peer_of, resolved
+from tray_app.download.strict_http import StrictResponse
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
 from tray_app.settings.keys import place_of
@@ -293,7 +293,7 @@ def _broken_address(url: str, reason: Text) -> DownloadError:
 def _known_addresses(url: str) -> tuple[Address, ...]:
     """What its host is here. A name is the proxy's to resolve where there is one: then none is known."""
     host = urlsplit(url).hostname or ""
-    if address := literal(host):
+    if address := literal_address(host):
         return (address,)
     return () if select_proxy(url, _proxies(url)) else resolved(host)
 
@@ -358,5 +358,5 @@ def _speaks_http(proxy: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    address = literal(host)
+    address = literal_address(host)
     return address is not None and address.is_loopback

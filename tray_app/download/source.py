@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlunsplit
 
 from tray_app.download.address import HINT, HUGGING_FACE, Repository, read_address
-from tray_app.download.naming import first_name, told_name
+from tray_app.download.file_names import first_name, told_name
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
 
@@ -27,7 +27,7 @@ _CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER.pattern})-({_NUMBER.pattern})/({_
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DownloadSource:
     """The address of a file and the name it gets here, safe on every system."""
 
     url: str
@@ -40,7 +40,7 @@ class Source:
 class RemoteFile:
     """What a server said about a file. None: it did not say."""
 
-    source: Source
+    source: DownloadSource
     size_bytes: int | None
     sha256: str | None
     revision: str | None
@@ -72,7 +72,7 @@ class RemoteFile:
         return not differ and (self.source.url, self.size_bytes) == (other.source.url, other.size_bytes)
 
 
-def parse_source(text: str, endpoint: str = HUGGING_FACE) -> Source:
+def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
     """The source a person named: `http(s)://…` or `hf:owner/repo/path[@revision]`; else DownloadError.
 
     `endpoint`: where `hf:` leads, Hugging Face or a mirror of it.
@@ -90,7 +90,7 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> Source:
         raise DownloadError(
             "The address names no file", phrase("“{text}” ends without a file name.", text=text), HINT
         )
-    return Source(url, name, settled)
+    return DownloadSource(url, name, settled)
 
 
 def checked_digest(text: str) -> str:
@@ -103,7 +103,7 @@ def checked_digest(text: str) -> str:
     return digest
 
 
-def describe(source: Source, answers: Sequence[Mapping[str, str]]) -> RemoteFile:
+def describe_file(source: DownloadSource, answers: Sequence[Mapping[str, str]]) -> RemoteFile:
     """The file as the headers of all answers on the way describe it, the redirects' before the last one's.
 
     DownloadError if one of its numbers is none.

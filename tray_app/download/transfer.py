@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.download.adopt import Existing
-from tray_app.download.answer import Asker
-from tray_app.download.faults import (
+from tray_app.download.connection_pool import ConnectionPool
+from tray_app.download.file_names import last_name
+from tray_app.download.network_errors import (
     Interrupted,
     NodesDifferError,
     OfflineError,
@@ -21,13 +22,12 @@ from tray_app.download.faults import (
     UnreachableError,
     disk_fault,
 )
-from tray_app.download.fleet import Fleet
-from tray_app.download.limits import DiskRoom, UnknownSize
-from tray_app.download.lock import sole_writer
-from tray_app.download.naming import last_name
 from tray_app.download.part import PartFile, note_name
-from tray_app.download.plan import FIRST_CLAIM_BYTES, Span
+from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase
+from tray_app.download.response_body import Asker
+from tray_app.download.segments import FIRST_CLAIM_BYTES, Span
+from tray_app.download.size_limits import DiskRoom, UnknownSize
 from tray_app.download.verify import (
     HEAD_BYTES,
     Follower,
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tray_app.download.answer import Answer
-    from tray_app.download.fleet import Limits
-    from tray_app.download.limits import Measure
-    from tray_app.download.patience import Patience
-    from tray_app.download.plan import Plan
+    from tray_app.download.connection_pool import TransferLimits
     from tray_app.download.progress import Observer
+    from tray_app.download.response_body import ResponseBody
+    from tray_app.download.retry import RetryPolicy
+    from tray_app.download.segments import Plan
     from tray_app.download.session import Session
-    from tray_app.download.source import RemoteFile, Source
+    from tray_app.download.size_limits import Measure
+    from tray_app.download.source import DownloadSource, RemoteFile
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ _NODES_ASKED = 6
 class Order:
     """What is to be fetched, and where to."""
 
-    source: Source
+    source: DownloadSource
     folder: Path
     sha256: str | None = None
     """What a person says the file's SHA-256 is; then any content is taken, not only models."""
@@ -94,9 +94,9 @@ class Transfer:
         observer: Observer,
         stop: threading.Event,
         *,
-        patience: Patience,
+        patience: RetryPolicy,
         clock: Callable[[], float],
-        limits: Callable[[], Limits],
+        limits: Callable[[], TransferLimits],
         measure: Measure = lambda _path, _bytes: None,
     ) -> None:
         """`measure`: how large a model is whose size the server does not say."""
@@ -233,7 +233,7 @@ class Transfer:
             self._observer.on_phase(Phase.DOWNLOADING)
             self._receive(part, answer)
 
-    def _connect(self, part: PartFile) -> Answer:
+    def _connect(self, part: PartFile) -> ResponseBody:
         """An answer that goes on where something is missing; if there is none, one from the file's start.
 
         Each computer of a mirror may vouch for the file in its own way; then the next request, on another
@@ -256,7 +256,7 @@ class Transfer:
                 break  # it gives another piece, or surely has another file
         return self._ask_from_start()
 
-    def _ask_from_start(self) -> Answer:
+    def _ask_from_start(self) -> ResponseBody:
         """The first piece, or everything if the pieces of this file could not be told to belong together."""
         if self._in_one_piece:
             return self._ask(None)
@@ -270,17 +270,17 @@ class Transfer:
         answer.response.close()
         return self._ask(None)
 
-    def _ask(self, span: Span | None) -> Answer:
+    def _ask(self, span: Span | None) -> ResponseBody:
         asked_at_s = self._clock()
         answer = self._asker.ask(span)
         self._answer_s = self._clock() - asked_at_s
         self._answered = True
         return answer
 
-    def _receive(self, part: PartFile, answer: Answer) -> None:
+    def _receive(self, part: PartFile, answer: ResponseBody) -> None:
         self._follow(part)
         unknown = UnknownSize(part.path, self._measure) if self._has_no_size(part) else None
-        fleet = Fleet(
+        fleet = ConnectionPool(
             part,
             self._room,
             self._order.sha256,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-    from tray_app.download.plan import Plan
+    from tray_app.download.segments import Plan
     from tray_app.phrases import Text
 
 HEAD_BYTES = 512

@@ -7,8 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.answer import CHUNK_BYTES
-from tray_app.download.faults import (
+from tray_app.download.network_errors import (
     ChangedError,
     Interrupted,
     NodesDifferError,
@@ -17,8 +16,9 @@ from tray_app.download.faults import (
     changed,
     disk_fault,
 )
-from tray_app.download.limits import NoRoomError
-from tray_app.download.plan import Span, claim_bytes
+from tray_app.download.response_body import CHUNK_BYTES
+from tray_app.download.segments import Span, claim_bytes
+from tray_app.download.size_limits import NoRoomError
 from tray_app.errors import DownloadError
 from tray_app.phrases import phrase
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from io import FileIO
 
-    from tray_app.download.answer import Answer, Asker
-    from tray_app.download.limits import DiskRoom
     from tray_app.download.part import PartFile
-    from tray_app.download.patience import Patience
-    from tray_app.download.plan import Claim
+    from tray_app.download.response_body import Asker, ResponseBody
+    from tray_app.download.retry import RetryPolicy
+    from tray_app.download.segments import Claim
+    from tray_app.download.size_limits import DiskRoom
     from tray_app.download.source import RemoteFile
     from tray_app.download.throttle import Throttle
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class FetchContext:
     """What all connections of a download share."""
 
     part: PartFile
@@ -47,7 +47,7 @@ class Errand:
     sha256: str | None
     asker: Asker
     throttle: Throttle
-    patience: Patience
+    patience: RetryPolicy
     clock: Callable[[], float]
     is_over: Callable[[], bool]
     """Whether no connection may write any more."""
@@ -60,7 +60,9 @@ class Errand:
 class Worker(threading.Thread):
     """One connection. It ends when nothing is left to claim, or with a fault; what it had claimed is free."""
 
-    def __init__(self, number: int, errand: Errand, claim: Claim, answer: Answer | None = None) -> None:
+    def __init__(
+        self, number: int, errand: FetchContext, claim: Claim, answer: ResponseBody | None = None
+    ) -> None:
         """`answer`: the first body, which begins where `claim` does, if it has been asked for already."""
         super().__init__(name=f"download-{number}", daemon=True)
         self.number = number
@@ -68,7 +70,7 @@ class Worker(threading.Thread):
         """Why it ended, unless because nothing was left."""
         self.fault_ends_all = False
         """Whether the other connections would meet the same fault: the disk, or a bug."""
-        self.flowing = False
+        self.receiving = False
         """Whether it has received anything."""
         self.has_ended = False
         """Set at its very end."""
@@ -122,7 +124,7 @@ class Worker(threading.Thread):
         rate = (claim.next - start) / max(self._errand.clock() - start_s, 1e-3)
         self._claim_bytes = claim_bytes(rate, self._answer_s)
 
-    def _ask(self, claim: Claim) -> Answer:
+    def _ask(self, claim: Claim) -> ResponseBody:
         self._keep_going()
         asked_at_s = self._errand.clock()
         answer = self._errand.asker.ask(Span(claim.next, claim.end))
@@ -140,7 +142,7 @@ class Worker(threading.Thread):
             raise
         return answer
 
-    def _receive(self, claim: Claim, answer: Answer, file: FileIO) -> None:
+    def _receive(self, claim: Claim, answer: ResponseBody, file: FileIO) -> None:
         """Write the body in place, up to its or the claim's end. TransientError if it was cut."""
         clock, throttle = self._errand.clock, self._errand.throttle
         stall = StallTimer(self._errand.patience)
@@ -158,8 +160,8 @@ class Worker(threading.Thread):
             _write(file, data)
             self._plan.advance(claim, len(data))
             self._received_at_s = clock()
-            if not self.flowing:
-                self.flowing = True
+            if not self.receiving:
+                self.receiving = True
                 self._errand.on_news()
             throttle.pace(len(data))
         if not answer.is_piece and answer.read(1):
@@ -169,7 +171,7 @@ class Worker(threading.Thread):
                 "Try again, or use another source.",
             )
 
-    def _accept_end(self, claim: Claim, answer: Answer) -> None:
+    def _accept_end(self, claim: Claim, answer: ResponseBody) -> None:
         """The body has ended before the claim."""
         if self._plan.size_bytes is None:
             self._plan.end_at(claim.next)
@@ -189,7 +191,7 @@ class StallTimer:
     Only time spent waiting for the server counts, not that for the disk or for a speed limit.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: RetryPolicy) -> None:
         self._patience = patience
         self._waited_s = 0.0
         self._bytes = 0

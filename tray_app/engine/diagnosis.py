@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.causes import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
+from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import phrase
 from tray_app.settings.schema import FIELDS
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tray_app.engine.causes import Cause
+    from tray_app.engine.failure_patterns import Cause
     from tray_app.phrases import Text
 
 LOOKED_AT_LINES = 2000

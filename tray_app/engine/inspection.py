@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
-    from tray_app.system.process import Answer
+    from tray_app.system.process import ProgramOutput
 
 _ANSWER_TIMEOUT_S = 10.0
 CHOOSE = "Choose a PowerInfer server or a llama-server program."
@@ -78,7 +78,7 @@ def inspect(path: Path, host: Host) -> Executable | None:
     return executable
 
 
-def ask_for_help(path: Path) -> Answer:
+def ask_for_help(path: Path) -> ProgramOutput:
     """How a program answers `--help`; `EngineError` if it does not."""
     try:
         return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
@@ -105,7 +105,7 @@ def ask_for_devices(path: Path) -> str:
         return ""
 
 
-def crash(path: Path, answer: Answer) -> EngineError | None:
+def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
     """Why a program did not get as far as its help; None if it did, or ended as it meant to."""
     if is_quarantined(path):  # asked only now: a program that Apple knows runs in spite of the mark
         return UnusableEngineError(

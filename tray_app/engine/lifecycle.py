@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.diagnosis import Failure
-    from tray_app.engine.plan import Plan
+    from tray_app.engine.launch_plan import Plan
 
 
 class State(StrEnum):
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RestartPolicy:
     """How patient the machine is."""
 
     restart_delays_s: tuple[float, ...] = (1, 2, 4, 8, 16)
@@ -140,10 +140,10 @@ Effect = Spawn | Terminate | Kill | WakeLater | Await
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class EngineFsm:
     """All that the next decision depends on."""
 
-    policy: Policy = Policy()
+    policy: RestartPolicy = RestartPolicy()
     state: State = State.STOPPED
     run: int = 0
     plan: Plan | None = None
@@ -155,10 +155,10 @@ class Machine:
     """Why the engine last ended by itself; forgotten when it is ready or a person decides anew."""
 
 
-Outcome = tuple[Machine, tuple[Effect, ...]]
+Outcome = tuple[EngineFsm, tuple[Effect, ...]]
 
 
-def step(machine: Machine, event: Event, now_s: float) -> Outcome:
+def step(machine: EngineFsm, event: Event, now_s: float) -> Outcome:
     """The machine after an event at a moment of a clock that only moves forward, and what to do."""
     match event:
         case Ensure(plan):
@@ -171,7 +171,7 @@ def step(machine: Machine, event: Event, now_s: float) -> Outcome:
             return machine, ()
 
 
-def _happened(machine: Machine, event: Spawned | Answered | Exited | Due, now_s: float) -> Outcome:
+def _happened(machine: EngineFsm, event: Spawned | Answered | Exited | Due, now_s: float) -> Outcome:
     match event:
         case Spawned() if machine.state is State.STARTING:
             return replace(machine, state=State.LOADING), ()
@@ -185,7 +185,7 @@ def _happened(machine: Machine, event: Spawned | Answered | Exited | Due, now_s:
             return machine, ()
 
 
-def _ensure(machine: Machine, plan: Plan) -> Outcome:
+def _ensure(machine: EngineFsm, plan: Plan) -> Outcome:
     match machine.state:
         case State.STOPPED | State.FAILED | State.WAITING:  # whoever has a plan has seen the model
             return _spawn(machine, plan)
@@ -199,7 +199,7 @@ def _ensure(machine: Machine, plan: Plan) -> Outcome:
             return machine, ()
 
 
-def _stop(machine: Machine) -> Outcome:
+def _stop(machine: EngineFsm) -> Outcome:
     match machine.state:
         case State.STARTING | State.LOADING | State.READY:
             return _end(machine, None)
@@ -209,7 +209,7 @@ def _stop(machine: Machine) -> Outcome:
             return _stopped(machine), ()
 
 
-def _exited(machine: Machine, failure: Failure, now_s: float) -> Outcome:
+def _exited(machine: EngineFsm, failure: Failure, now_s: float) -> Outcome:
     match machine.state:
         case State.STOPPING:
             return _spawn(machine, machine.plan) if machine.plan else (_stopped(machine), ())
@@ -219,7 +219,7 @@ def _exited(machine: Machine, failure: Failure, now_s: float) -> Outcome:
             return machine, ()
 
 
-def _due(machine: Machine, now_s: float) -> Outcome:
+def _due(machine: EngineFsm, now_s: float) -> Outcome:
     match machine.state:
         case State.STOPPING:
             return machine, (Kill(machine.run),)
@@ -232,7 +232,7 @@ def _due(machine: Machine, now_s: float) -> Outcome:
             return machine, ()
 
 
-def _recover(machine: Machine, failure: Failure, now_s: float) -> Outcome:
+def _recover(machine: EngineFsm, failure: Failure, now_s: float) -> Outcome:
     policy = machine.policy
     was_steady = machine.state is State.READY and now_s - machine.ready_since_s >= policy.steady_s
     recent_s = () if was_steady else tuple(at for at in machine.restarts_s if now_s - at < policy.window_s)
@@ -246,17 +246,17 @@ def _recover(machine: Machine, failure: Failure, now_s: float) -> Outcome:
 
 
 def _spawn(
-    machine: Machine, plan: Plan, restarts_s: tuple[float, ...] = (), failure: Failure | None = None
+    machine: EngineFsm, plan: Plan, restarts_s: tuple[float, ...] = (), failure: Failure | None = None
 ) -> Outcome:
     run = machine.run + 1
     after = replace(machine, state=State.STARTING, run=run, plan=plan, restarts_s=restarts_s, failure=failure)
     return after, (Spawn(run, plan),)
 
 
-def _end(machine: Machine, then: Plan | None) -> Outcome:
+def _end(machine: EngineFsm, then: Plan | None) -> Outcome:
     after = replace(machine, state=State.STOPPING, plan=then)
     return after, (Terminate(machine.run), WakeLater(machine.run, machine.policy.grace_s))
 
 
-def _stopped(machine: Machine) -> Machine:
-    return Machine(policy=machine.policy, run=machine.run)
+def _stopped(machine: EngineFsm) -> EngineFsm:
+    return EngineFsm(policy=machine.policy, run=machine.run)

@@ -14,7 +14,7 @@ from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
-from tray_app.system.process import Usage
+from tray_app.system.process import ProcessUsage
 from tray_app.system.shortage import passes
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Refusal(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ProbeRequest:
     """What an engine is asked to show that it works: the shortest thing that programs will ask it for."""
 
     path: str
@@ -74,16 +74,16 @@ class Question:
     """What is wrong if it cannot answer."""
 
 
-def question_for(kind: EngineKind, purpose: Purpose) -> Question:
+def question_for(kind: EngineKind, purpose: Purpose) -> ProbeRequest:
     """The question for an engine of this kind, on a model of this purpose."""
     if kind is EngineKind.POWERINFER:
-        return Question("/embedding", {"content": _TEXT}, _vector, _NO_VECTOR)
+        return ProbeRequest("/embedding", {"content": _TEXT}, _vector, _NO_VECTOR)
     if purpose is Purpose.RERANK:
-        return Question("/v1/rerank", {"query": _TEXT, "documents": [_TEXT]}, _scores, _NO_SCORE)
-    return Question("/v1/embeddings", {"input": _TEXT}, _first_vector, _NO_VECTOR)
+        return ProbeRequest("/v1/rerank", {"query": _TEXT, "documents": [_TEXT]}, _scores, _NO_SCORE)
+    return ProbeRequest("/v1/embeddings", {"input": _TEXT}, _first_vector, _NO_VECTOR)
 
 
-def gives_answer(question: Question, address: Address) -> bool:
+def gives_answer(question: ProbeRequest, address: Address) -> bool:
     """Whether the engine answers the question by now.
 
     `EngineError` if it answers with something else, and will not do better.
@@ -105,7 +105,7 @@ def gives_answer(question: Question, address: Address) -> bool:
     return numbers is not None and _checked(question, numbers)
 
 
-def gives_sign(question: Question, kind: EngineKind, address: Address, timeout_s: float) -> bool:
+def gives_sign(question: ProbeRequest, kind: EngineKind, address: Address, timeout_s: float) -> bool:
     """Whether the engine says anything at all, if only that it is busy.
 
     llama.cpp has threads of its own for saying so. A PowerInfer that hangs has them too, so it must be asked
@@ -135,7 +135,7 @@ def last_tasks(address: Address, timeout_s: float) -> tuple[int, ...] | None:
     return tuple(slot.id_task for slot in slots)
 
 
-def _post(question: Question, address: Address, timeout_s: float) -> tuple[int, bytes]:
+def _post(question: ProbeRequest, address: Address, timeout_s: float) -> tuple[int, bytes]:
     return _ask("POST", question.path, msgspec.json.encode(question.body), address, timeout_s)
 
 
@@ -164,7 +164,7 @@ def _scores(body: bytes) -> Sequence[float | None]:
     return [each.relevance_score for each in msgspec.json.decode(body, type=_Scores).results]
 
 
-def _checked(question: Question, numbers: Sequence[float | None]) -> bool:
+def _checked(question: ProbeRequest, numbers: Sequence[float | None]) -> bool:
     if any(number is None or not math.isfinite(number) for number in numbers):
         raise _useless(question, "Its answers contain values that are no numbers.")
     if not any(numbers):
@@ -179,7 +179,7 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _useless(question: Question, reason: Text) -> EngineError:
+def _useless(question: ProbeRequest, reason: Text) -> EngineError:
     return EngineError(question.title, reason, "Choose another model or another engine.")
 
 
@@ -189,14 +189,14 @@ class QuietWatch:
 
     limit_s: float
     seen_at_s: float
-    usage: Usage = Usage(0, 0)  # noqa: RUF009  immutable
+    usage: ProcessUsage = ProcessUsage(0, 0)  # noqa: RUF009  immutable
     lines: int = 0
     quiet_s: float = 0
     """How long it has done nothing."""
     watched_s: float = 0
     """How long it has been watched."""
 
-    def exceeded(self, usage: Usage, lines: int, now_s: float) -> bool:
+    def exceeded(self, usage: ProcessUsage, lines: int, now_s: float) -> bool:
         """Take a look at an engine: what it has used and printed so far."""
         elapsed_s = now_s - self.seen_at_s
         # A look that comes too late says nothing of the engine: the machine has slept.

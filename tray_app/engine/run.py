@@ -12,7 +12,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.allowance import LoadWatch, SpinWatch
 from tray_app.engine.diagnosis import (
     Failure,
     beyond_allowance,
@@ -25,6 +24,7 @@ from tray_app.engine.diagnosis import (
 )
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import Answered, Exited
+from tray_app.engine.load_limits import LoadWatch, SpinWatch
 from tray_app.engine.probe import QuietWatch, gives_answer, gives_sign, last_tasks, question_for
 from tray_app.errors import EngineError
 from tray_app.system.drives import device_of, missing_place
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.access import Address
+    from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.lifecycle import Event
     from tray_app.engine.output import EngineOutput
-    from tray_app.engine.plan import LaunchPlan
     from tray_app.system.child import Child
-    from tray_app.system.process import Usage
+    from tray_app.system.process import ProcessUsage
 
 _logger = logging.getLogger(__name__)
 _LAST_LINES_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class HealthCheckTimeouts:
     """How an engine that loads, or seems to hang, is watched."""
 
     ask_every_s: float = 0.05
@@ -67,7 +67,7 @@ class Patience:
     """A remote server that cannot be reached for so long is given a rest."""
 
 
-class Run:
+class EngineRun:
     """A spawned engine. `report` takes what happens to it, from any thread."""
 
     def __init__(
@@ -101,7 +101,9 @@ class Run:
         """End the engine."""
         self.child.kill()
 
-    def watch(self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience) -> None:
+    def watch(
+        self, report: Callable[[Event], None], clock: Callable[[], float], patience: HealthCheckTimeouts
+    ) -> None:
         """Start the threads; they end with the process. `OSError` if there can be none: then it is ended."""
         try:
             reader = self._thread("output", self._read)
@@ -113,7 +115,7 @@ class Run:
             self.child.wait()
             raise OSError(errno.EAGAIN, str(exc)) from exc
 
-    def check(self, clock: Callable[[], float], patience: Patience) -> None:
+    def check(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
         """Find out whether the engine hangs, and end it if so. For one caller, which does not wait."""
         if self._check is None or not self._check.is_alive():
             self._check = self._thread("check", lambda: self._find_out(clock, patience))
@@ -138,7 +140,7 @@ class Run:
         report(Exited(self.number, failure))
 
     def _await_answer(
-        self, report: Callable[[Event], None], clock: Callable[[], float], patience: Patience
+        self, report: Callable[[Event], None], clock: Callable[[], float], patience: HealthCheckTimeouts
     ) -> None:
         quiet = QuietWatch(patience.quiet_limit_s, clock())
         load = LoadWatch(self._allowance, clock())
@@ -169,11 +171,11 @@ class Run:
         else:
             self._end(port_taken())
 
-    def _find_out(self, clock: Callable[[], float], patience: Patience) -> None:
+    def _find_out(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
         if self._is_there(clock, patience) and self._kind is not EngineKind.POWERINFER:
             self._end_if_spinning(clock, patience)
 
-    def _is_there(self, clock: Callable[[], float], patience: Patience) -> bool:
+    def _is_there(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> bool:
         """Wait for a sign of life; if there is none, the engine is ended."""
         watch = QuietWatch(patience.hang_limit_s, clock(), self._used(), self._output.count)
         while not gives_sign(self._question, self._kind, self.address, patience.probe_timeout_s):
@@ -189,7 +191,7 @@ class Run:
                 return False
         return True
 
-    def _end_if_spinning(self, clock: Callable[[], float], patience: Patience) -> None:
+    def _end_if_spinning(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
         """End a llama.cpp that computes and computes, and works on nothing: it will not come to a request."""
         tasks = last_tasks(self.address, patience.probe_timeout_s)
         watch = SpinWatch(patience.spin_limit_s, clock(), self._used())
@@ -202,7 +204,7 @@ class Run:
             if last_tasks(self.address, patience.probe_timeout_s) != tasks:
                 return  # it works on others
 
-    def _used(self) -> Usage:
+    def _used(self) -> ProcessUsage:
         return usage(self.child.pid)
 
     def _end(self, why: Failure) -> None:

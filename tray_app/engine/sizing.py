@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineKind
 from tray_app.models.header import Pooling, Purpose
-from tray_app.models.memory import Fit, Load, Room, fit_of
+from tray_app.models.memory import ContextConfig, Fit, MemoryBudget, fit_of
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
     return model.header.purpose
 
 
-def load_of(settings: Settings, model: Model, kind: EngineKind, room: Room) -> Load:
+def load_of(settings: Settings, model: Model, kind: EngineKind, room: MemoryBudget) -> ContextConfig:
     """What an engine of this kind is asked to hold: contexts, slots and batch, as memory allows.
 
     A context of `auto` is settled first, with one slot; then there are as many slots as fit comfortably.
@@ -76,7 +76,7 @@ def load_of(settings: Settings, model: Model, kind: EngineKind, room: Room) -> L
     return _in_equal_shares(load) if pooling_of(settings, model) is Pooling.MEAN else load
 
 
-def _with_slots(settings: Settings, model: Model, load: Load, room: Room) -> Load:
+def _with_slots(settings: Settings, model: Model, load: ContextConfig, room: MemoryBudget) -> ContextConfig:
     """The same with as many slots as a person asks for, or else as fit."""
     wanted = _given_slots(settings)
     if _is_cut_wrongly(settings, model):
@@ -90,7 +90,7 @@ def _with_slots(settings: Settings, model: Model, load: Load, room: Room) -> Loa
     return load
 
 
-def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> Room:
+def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None) -> MemoryBudget:
     """The memory that an engine of this kind can use. `devices` are the cards that it says it can use.
 
     PowerInfer keeps every weight in main memory, whatever it puts on a graphics card besides; the embedded
@@ -99,23 +99,23 @@ def room_for(kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | N
     # Not those that the engine alone can see: many a processor's graphics have no memory of their own.
     known = merge_devices(host.gpus, devices)[: len(host.gpus)]
     cards = known if kind is EngineKind.LLAMA_SERVER else ()
-    return Room(
+    return MemoryBudget(
         memory_bytes=host.memory_bytes,
         graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
         unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
     )
 
 
-def _loads(settings: Settings, model: Model, kind: EngineKind) -> Iterator[Load]:
+def _loads(settings: Settings, model: Model, kind: EngineKind) -> Iterator[ContextConfig]:
     """With one slot: that of the settings, or those that `auto` may come to, the largest first."""
     wishes = AUTOMATIC_CONTEXTS if settings.ctx_size == AUTO else (settings.ctx_size,)
     trained = model.header.context_length
     for context in dict.fromkeys(min(wish, trained or wish) for wish in wishes):
         if kind is EngineKind.POWERINFER:
             batch = min(settings.batch_size, context, POWERINFER_MAX_BATCH)
-            yield Load(context, batch, fused_attention=False)
+            yield ContextConfig(context, batch, fused_attention=False)
         else:
-            yield Load(
+            yield ContextConfig(
                 context, context if _needs_whole_text(settings, model) else min(settings.batch_size, context)
             )
 
@@ -135,17 +135,17 @@ def _is_cut_wrongly(settings: Settings, model: Model) -> bool:
     return last and _needs_whole_text(settings, model) and not model.header.encoder
 
 
-def _in_equal_shares(load: Load) -> Load:
+def _in_equal_shares(load: ContextConfig) -> ContextConfig:
     """The same with a batch that all slots can share alike: llama.cpp tries that at its start, and where a
     mean is computed it dies of a batch that does not come out even.
     """
     return replace(load, batch_size=-(-load.batch_size // load.slots) * load.slots)
 
 
-def _first_that_fits(loads: tuple[Load, ...], model: Model, room: Room) -> Load:
+def _first_that_fits(loads: tuple[ContextConfig, ...], model: Model, room: MemoryBudget) -> ContextConfig:
     """The largest that fits comfortably, if it is no small one; else the largest that fits; else the last."""
 
-    def fit(load: Load) -> Fit:
+    def fit(load: ContextConfig) -> Fit:
         return fit_of(model.header, model.size_bytes, load, room)
 
     least = min(_LEAST_COMFORTABLE, loads[0].context_size)

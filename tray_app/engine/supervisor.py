@@ -21,14 +21,16 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import failure_to_start
+from tray_app.engine.launch_dir import prepare
+from tray_app.engine.launch_plan import HOST, LOOPBACK, RemotePlan
 from tray_app.engine.lifecycle import (
     Await,
     Due,
+    EngineFsm,
     Ensure,
     Exited,
     Kill,
-    Machine,
-    Policy,
+    RestartPolicy,
     Spawn,
     Spawned,
     State,
@@ -38,15 +40,13 @@ from tray_app.engine.lifecycle import (
     step,
 )
 from tray_app.engine.output import EngineOutput
-from tray_app.engine.place import settle
-from tray_app.engine.plan import HOST, LOOPBACK, RemotePlan
-from tray_app.engine.remote import RemoteRun
-from tray_app.engine.run import Patience, Run
+from tray_app.engine.remote_engine import RemoteRun
+from tray_app.engine.run import EngineRun, HealthCheckTimeouts
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
-from tray_app.system.drives import Return
+from tray_app.system.drives import PathWatcher
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
 from tray_app.system.ports import free_port, own_loopback
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from pathlib import Path
 
+    from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
-    from tray_app.engine.plan import LaunchPlan, Plan
     from tray_app.system.child import Child, Launcher
     from tray_app.system.logs import Lines
 
@@ -112,8 +112,8 @@ def _spread(delay_s: float) -> float:
 class Timing:
     """Every clock and delay of a supervisor."""
 
-    policy: Policy = field(default_factory=lambda: Policy(jitter=_spread))
-    patience: Patience = field(default_factory=Patience)
+    policy: RestartPolicy = field(default_factory=lambda: RestartPolicy(jitter=_spread))
+    patience: HealthCheckTimeouts = field(default_factory=HealthCheckTimeouts)
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = wall_clock_s
     look_for_sleep_s: float = 10.0
@@ -148,12 +148,12 @@ class Supervisor:
         self._environ = engine_environment()
         self._timing = timing or Timing()
         self._output = EngineOutput(log_dir)
-        self._machine = Machine(self._timing.policy)
-        self._run: Run | RemoteRun | None = None
+        self._machine = EngineFsm(self._timing.policy)
+        self._run: EngineRun | RemoteRun | None = None
         self._record: Path | None = None
         self._folder: RunFolder | None = None
         self._wake: tuple[float, Due] | None = None
-        self._return: Return | None = None
+        self._return: PathWatcher | None = None
         self._sleep = SleepWatch(self._timing.look_for_sleep_s, self._timing.clock, self._timing.wall_clock)
         self._inbox: queue.SimpleQueue[Event | _Close | _Check] = queue.SimpleQueue()
         self._moved = threading.Condition()
@@ -298,7 +298,7 @@ class Supervisor:
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
             case Await(number, path):
-                self._return = Return(
+                self._return = PathWatcher(
                     f"engine-{number}-return",
                     path,
                     lambda: self._inbox.put(Due(number)),
@@ -321,7 +321,7 @@ class Supervisor:
             env = {**self._environ, **address.environment}
             child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
             self._record = self._remember(child, address.port)
-            self._run = Run(number, plan, address, child, self._output)
+            self._run = EngineRun(number, plan, address, child, self._output)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         except (OSError, EngineError) as exc:
             self._forget_run()
@@ -333,7 +333,7 @@ class Supervisor:
         parent = self._state_dir / _RUN_FOLDERS
         try:
             self._folder = RunFolder.make(parent)
-            return settle(plan.place, plan.model.path, self._folder)
+            return prepare(plan.place, plan.model.path, self._folder)
         except OSError as exc:
             if passes(exc):
                 raise

@@ -16,7 +16,7 @@ import requests
 from tray_app.errors import GatewayError
 from tray_app.gateway.control import Fault, Removed, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
-from tray_app.gateway.openai import Usage
+from tray_app.gateway.openai import TokenUsage
 from tray_app.gateway.proof import (
     CHALLENGE_PATH,
     PROOF_OF_ANSWER,
@@ -72,7 +72,7 @@ class _Vector(msgspec.Struct):
 
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
-    usage: Usage
+    usage: TokenUsage
 
 
 class _Reason(msgspec.Struct):
@@ -102,7 +102,9 @@ class Embeddings:
     elapsed_ms: float
 
 
-def embed(base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0) -> Embeddings:
+def request_embeddings(
+    base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0
+) -> Embeddings:
     """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
 
     Raises
@@ -138,7 +140,7 @@ def complete(
     Raises
     ------
     GatewayError
-        As `embed`; also if the answer breaks off.
+        As `request_embeddings`; also if the answer breaks off.
 
     """
     body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}

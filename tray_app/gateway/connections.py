@@ -23,7 +23,7 @@ from tray_app.gateway.limits import LOOK_AT_CLIENTS_S, MAX_UNREAD_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tray_app.gateway.wire import Connection, WireServer
+    from tray_app.gateway.http_protocol import Connection, WireServer
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _AGAIN_S = 0.05
@@ -34,7 +34,7 @@ _ROUNDS_TO_LET_IN = 3
 _logger = logging.getLogger(__name__)
 
 
-class Doorkeeper:
+class ConnectionLimit:
     """Lets at most `most` connections in to `server`; a client has `patience_s` to take more of an answer."""
 
     def __init__(self, server: WireServer, most: int, patience_s: float) -> None:

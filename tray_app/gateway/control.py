@@ -169,7 +169,7 @@ class Control:
 
         `AppError` if lock or file cannot be written.
         """
-        if not self._place.take():
+        if not self._place.acquire():
             return False
         try:
             self._listener.open(0)
@@ -184,7 +184,7 @@ class Control:
         if self._listener.port is not None:
             self._place.forget()
         self._listener.close(timeout_s)
-        self._place.give_back()
+        self._place.release()
 
     @asynccontextmanager
     async def _application(self) -> AsyncIterator[web.Application]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from tray_app.system.files import NOT_JSON, read_regular, unwritable, write_atomically
-from tray_app.system.instance import Role
+from tray_app.system.single_instance import SingleInstanceLock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +42,11 @@ class ControlPlace:
         """`AppError` if the folder cannot be written."""
         self.secret = secrets.token_urlsafe(32)
         self._path = state_dir / FILE_NAME
-        self._role = Role(state_dir, _ROLE)
+        self._role = SingleInstanceLock(state_dir, _ROLE)
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Be the app that runs; False if another program has the lock. `AppError` if it cannot be written."""
-        return self._role.take()
+        return self._role.acquire()
 
     def tell(self, port: int) -> None:
         """Write where we listen. `AppError` if that cannot be."""
@@ -61,9 +61,9 @@ class ControlPlace:
         """Remove the file."""
         _forget(self._path)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let another app run."""
-        self._role.give_back()
+        self._role.release()
 
 
 def read_control_file(state_dir: Path) -> ControlFile | None:
@@ -82,11 +82,11 @@ def nobody_runs(state_dir: Path, wait_s: float = 0.0) -> bool:
     path = state_dir / FILE_NAME
     if not any(map(os.path.lexists, (path, lock_path(state_dir)))):  # nothing is made only to look
         return True
-    role = Role(state_dir, _ROLE)
-    if not role.take(wait_s):
+    role = SingleInstanceLock(state_dir, _ROLE)
+    if not role.acquire(wait_s):
         return False
     _forget(path)
-    role.give_back()
+    role.release()
     return True
 
 

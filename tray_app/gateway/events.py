@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tray_app.gateway.faults import too_large
+from tray_app.gateway.engine_errors import too_large
 from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
 from tray_app.gateway.openai import ApiError, ascii_json
 

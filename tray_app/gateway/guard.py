@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from tray_app.gateway.guesses import Guesses, shows_key, wrong_key
+from tray_app.gateway.key_guesses import Guesses, shows_key, wrong_key
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed
@@ -94,7 +94,7 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     )
 
 
-def check_key(key: str, request: web.Request) -> None:
+def check_request_key(key: str, request: web.Request) -> None:
     """Refuse who does not show the key; how long that takes tells nothing of it."""
     if not shows_key(key, request):
         raise wrong_key()

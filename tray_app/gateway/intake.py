@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from tray_app.gateway import limits
-from tray_app.gateway.faults import RETRY_AFTER_S
-from tray_app.gateway.jsonshape import BodyShape
+from tray_app.gateway.engine_errors import RETRY_AFTER_S
+from tray_app.gateway.json_shape import BodyShape
 from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from tray_app.gateway.connections import Doorkeeper
+from tray_app.gateway.connections import ConnectionLimit
+from tray_app.gateway.http_protocol import WireRunner
 from tray_app.gateway.limits import (
     CLIENT_PATIENCE_S,
     LINGER_S,
@@ -25,7 +26,6 @@ from tray_app.gateway.limits import (
     QUIET_CONNECTION_S,
     READ_AHEAD_BYTES,
 )
-from tray_app.gateway.wire import WireRunner
 from tray_app.system.ports import listen
 
 LOOPBACK = "127.0.0.1"
@@ -148,7 +148,7 @@ class Listener:
             with ExitStack() as stack:
                 sockets = [stack.enter_context(one) for one in listen(port, host, _BACKLOG)]
                 await runner.setup()
-                door = Doorkeeper(runner.wire, self._most_connections, self._patience_s)
+                door = ConnectionLimit(runner.wire, self._most_connections, self._patience_s)
                 try:
                     door.open(sockets)
                     bound = sockets[0].getsockname()[1]

@@ -150,7 +150,7 @@ class ChatBody(SamplingBody, frozen=True, kw_only=True):
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Usage(Struct, frozen=True):
+class TokenUsage(Struct, frozen=True):
     """How many tokens a request took."""
 
     prompt_tokens: int
@@ -173,7 +173,7 @@ class EmbeddingsAnswer(Struct, frozen=True):
 
     data: list[Embedding]
     model: str
-    usage: Usage
+    usage: TokenUsage
     object: str = "list"
 
 
@@ -184,7 +184,7 @@ class Message(Struct, frozen=True):
     content: str | UnsetType = UNSET
 
 
-class Choice(Struct, frozen=True):
+class CompletionChoice(Struct, frozen=True):
     """`text` for completions, `message` for chats, `delta` for streamed chats."""
 
     index: int = 0
@@ -202,8 +202,8 @@ class Completion(Struct, frozen=True):
     object: str
     created: int
     model: str
-    choices: list[Choice]
-    usage: Usage | UnsetType = UNSET
+    choices: list[CompletionChoice]
+    usage: TokenUsage | UnsetType = UNSET
 
 
 class ModelCard(Struct, frozen=True):

@@ -18,21 +18,13 @@ from aiohttp import web
 from msgspec import Raw, Struct
 
 from tray_app.gateway.bodies import chat_fault, letters_of, with_stops, without_nulls
+from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
-from tray_app.gateway.faults import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.intake import BODY
-from tray_app.gateway.jsonshape import AnswerShape
-from tray_app.gateway.known import known
-from tray_app.gateway.lengths import (
-    Tokenizer,
-    check_letters,
-    cut_texts,
-    most_letters,
-    prompts_of,
-    too_long_error,
-    too_long_prompts,
-)
+from tray_app.gateway.json_shape import AnswerShape
+from tray_app.gateway.known_fields import known
 from tray_app.gateway.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
+from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
     NULL,
     ApiError,
@@ -45,9 +37,17 @@ from tray_app.gateway.openai import (
     embedding_texts,
     wanted_dimensions,
 )
-from tray_app.gateway.portions import Embedded, Portion, in_order, joined, portions
+from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
-from tray_app.gateway.several import Tally, Whole, asked_as_stream, number_of_answers
+from tray_app.gateway.text_lengths import (
+    Tokenizer,
+    check_letters,
+    cut_texts,
+    most_letters,
+    prompts_of,
+    too_long_error,
+    too_long_prompts,
+)
 from tray_app.gateway.vectors import check_embeddings, check_native_embeddings
 from tray_app.system.files import NOT_JSON
 
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.lengths import Prompt
     from tray_app.gateway.refusals import Refusal
+    from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
 
 NATIVE_ROUTES = frozenset(
@@ -136,21 +136,21 @@ class Passthrough:
         elif wanted is not None:
             fields["dimensions"] = Raw(b"%d" % wanted)
 
-        async def ask(portion: Portion) -> Embedded:
+        async def ask(portion: Portion) -> EmbeddedPortion:
             answer, cut = await self._embedded(upstream, fields, portion, truncate=truncate)
             check_dimensions(wanted, check_embeddings(answer, portion.first))
             part = decode_answer(answer, Fields)
             self._counters.tokens(*(_told_tokens(part) or (0, 0)))
-            return Embedded.of(portion, part, cut)
+            return EmbeddedPortion.of(portion, part, cut)
 
         # What a remote server does with a list, and what each request costs there, is its own business.
         in_one = upstream.is_remote or len(texts) <= PORTION_TEXTS
         parts = [Portion(0, texts, fields["input"])] if in_one else portions(texts)
         answers = await in_order(ask, parts)
-        whole = joined(answers)
+        whole = joined_portions(answers)
         if truncate and not upstream.is_remote:
             whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
-        return _json(_with_model(whole, upstream.told_name(_value(fields, "model"))))
+        return _json(_with_model(whole, upstream.response_model(_value(fields, "model"))))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -221,7 +221,7 @@ class Passthrough:
     async def _completed(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields
     ) -> web.StreamResponse:
-        told = upstream.told_name(_value(fields, "model"))
+        told = upstream.response_model(_value(fields, "model"))
         if not upstream.is_remote and (number := number_of_answers(fields)) > 1:
             return await self._several(request, upstream, path, fields, number)
         async with self._asked(upstream, path, fields) as answer:
@@ -238,7 +238,7 @@ class Passthrough:
     ) -> web.StreamResponse:
         tally = Tally(number // max(1, len(prompts_of(fields))))
         async with self._asked(upstream, path, asked_as_stream(fields)) as answer:
-            events = self._counted(answer.content, tally, upstream.told_name(_value(fields, "model")))
+            events = self._counted(answer.content, tally, upstream.response_model(_value(fields, "model")))
             if _value(fields, "stream") is True:
                 usage = "stream_options" in fields and _tells_usage(fields)
                 payloads = _as_payloads(events, tally, usage=usage)
@@ -322,7 +322,7 @@ class Passthrough:
         post = partial(
             aiohttp.ClientSession.post,
             url=upstream.url(path),
-            data=_with_model(fields, upstream.own_name(_value(fields, "model"))),
+            data=_with_model(fields, upstream.upstream_model(_value(fields, "model"))),
             headers=upstream.headers,
             allow_redirects=False,
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.faults import decode_answer
+from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import PORTION_TEXTS, PORTIONS_AT_ONCE
 from tray_app.gateway.openai import Fields
 
@@ -38,7 +38,7 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddedPortion:
     """An engine's answer to a portion, with each vector's index in the whole list.
 
     `cut`: the indexes of texts that were cut for it.
@@ -48,7 +48,7 @@ class Embedded:
     cut: Sequence[int]
 
     @classmethod
-    def of(cls, portion: Portion, answer: Fields, cut: Sequence[int]) -> Embedded:
+    def of(cls, portion: Portion, answer: Fields, cut: Sequence[int]) -> EmbeddedPortion:
         """What an engine has answered, and which texts of the portion were cut."""
         first = portion.first
         if first:  # not at the end for all portions at once: nobody else would be answered meanwhile
@@ -97,7 +97,7 @@ async def _first(under_way: deque[asyncio.Task[Result]]) -> Result:
     return result
 
 
-def joined(answers: Sequence[Embedded]) -> Fields:
+def joined_portions(answers: Sequence[EmbeddedPortion]) -> Fields:
     """One answer to the whole list, with the tokens of all."""
     first = answers[0].answer
     if len(answers) == 1:

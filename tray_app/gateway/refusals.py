@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.gateway.faults import RETRY_AFTER_S
+from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.openai import ApiError
 from tray_app.phrases import one_line, visible
 from tray_app.system.files import NOT_JSON

@@ -13,10 +13,11 @@ import truststore
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from tray_app.errors import AppError
-from tray_app.gateway.admission import Admission
+from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
+from tray_app.gateway.engine_errors import engine_faults, whole_answer
+from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.faults import engine_faults, whole_answer
 from tray_app.gateway.guard import Guard, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, Intake, expect_nothing_yet
 from tray_app.gateway.limits import (
@@ -26,7 +27,6 @@ from tray_app.gateway.limits import (
     requests_within,
 )
 from tray_app.gateway.listener import LOOPBACK, Listener
-from tray_app.gateway.looks import shown
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT, Passthrough
@@ -159,7 +159,7 @@ class Gateway:
             limit_s = self._rules().idle_after_s
             left_s = _IDLE_LOOK_S if limit_s is None else limit_s - self._counters.idle_s()
             if left_s <= 0:
-                self._backend.rest()
+                self._backend.suspend_if_idle()
                 left_s = limit_s or _IDLE_LOOK_S
             await asyncio.sleep(min(left_s, _IDLE_LOOK_S))
 
@@ -191,7 +191,7 @@ class _Routes:
         self._session = session
         self._silence_limit_s = silence_limit_s
         self._dialect_of = dialect_of
-        self._admission = Admission(requests_within(connections_here()))
+        self._admission = ConcurrencyLimit(requests_within(connections_here()))
         self._intake = Intake()
 
     def router(self) -> Router:
@@ -234,7 +234,7 @@ class _Routes:
             began_s = self._counters.begin()
             status: int | None = None
             try:
-                with self._admission.place(), self._intake.holding() as held:
+                with self._admission.slot(), self._intake.holding() as held:
                     request[BODY] = await self._intake.take(request, most_bytes, held)
                     upstream = await self._ready()
                     with self._watched(upstream):
@@ -267,7 +267,7 @@ class _Routes:
     async def _read(self, request: web.Request) -> web.Response:
         """What the engine tells of itself, as far as it is anybody's business. Asking does not wake it."""
         answer, _ = await self._ask(request, _available(self._backend.find()))
-        body = shown(request.path, answer, everything=self._rules().native_routes)
+        body = public_part(request.path, answer, everything=self._rules().native_routes)
         return web.Response(body=body, content_type="application/json")
 
     async def _ask(self, request: web.Request, upstream: Upstream) -> tuple[bytes, str]:

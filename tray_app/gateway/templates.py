@@ -38,7 +38,7 @@ _LONGEST_ANSWER_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RenderLimits:
     """What one template may take. Usual ones take milliseconds and no memory to speak of."""
 
     time_s: float = 2.0
@@ -62,8 +62,8 @@ class _Answer(msgspec.Struct, frozen=True):
 class TemplateRenderer:
     """Writes conversations with templates, one after the other; its process starts with the first of them."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: RenderLimits | None = None) -> None:
+        self._limits = limits or RenderLimits()
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 

@@ -20,15 +20,15 @@ from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
     ChatBody,
-    Choice,
     Completion,
     CompletionBody,
+    CompletionChoice,
     Embedding,
     EmbeddingsAnswer,
     EmbeddingsBody,
     Fields,
     Message,
-    Usage,
+    TokenUsage,
     as_base64,
     check_abilities,
     check_dimensions,
@@ -105,14 +105,14 @@ class Translation:
                 cut.append(index)
             values = vector.unit()
             data.append(Embedding(index, as_base64(values) if body.encoding_format == "base64" else values))
-        usage = Usage(tokens, tokens, truncated=cut if body.truncate else UNSET)
-        return _json(EmbeddingsAnswer(data, upstream.told_name(body.model), usage))
+        usage = TokenUsage(tokens, tokens, truncated=cut if body.truncate else UNSET)
+        return _json(EmbeddingsAnswer(data, upstream.response_model(body.model), usage))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
         body = decode(request[BODY], CompletionBody)
         job = _Job(
-            upstream.told_name(body.model),
+            upstream.response_model(body.model),
             _one_prompt(body),
             body.max_tokens,
             self._sampling(body),
@@ -126,7 +126,7 @@ class Translation:
         body = decode(request[BODY], ChatBody)
         prompt, stops = await self._prompt(upstream, body.messages)
         job = _Job(
-            upstream.told_name(body.model),
+            upstream.response_model(body.model),
             prompt,
             body.max_completion_tokens or body.max_tokens,
             self._sampling(body),
@@ -201,7 +201,7 @@ class Translation:
         async with aclosing(self._pieces(upstream, job)) as pieces:
             async for piece in pieces:
                 if first:
-                    opening = Choice(delta=Message("assistant", ""))
+                    opening = CompletionChoice(delta=Message("assistant", ""))
                     yield msgspec.json.encode(replace(event, choices=[opening]))
                     first = False
                 yield msgspec.json.encode(replace(event, choices=[_part_choice(job, piece)]))
@@ -238,21 +238,21 @@ def _new_id(job: _Job) -> str:
     return f"{'chatcmpl' if job.chat else 'cmpl'}-{uuid4().hex}"
 
 
-def _usage(end: Finished) -> Usage:
-    return Usage(end.prompt_tokens, end.prompt_tokens + end.completion_tokens, end.completion_tokens)
+def _usage(end: Finished) -> TokenUsage:
+    return TokenUsage(end.prompt_tokens, end.prompt_tokens + end.completion_tokens, end.completion_tokens)
 
 
-def _whole_choice(job: _Job, text: str, reason: FinishReason) -> Choice:
+def _whole_choice(job: _Job, text: str, reason: FinishReason) -> CompletionChoice:
     if job.chat:
-        return Choice(message=Message("assistant", text), finish_reason=reason)
-    return Choice(text=text, finish_reason=reason)
+        return CompletionChoice(message=Message("assistant", text), finish_reason=reason)
+    return CompletionChoice(text=text, finish_reason=reason)
 
 
-def _part_choice(job: _Job, piece: str | Finished) -> Choice:
+def _part_choice(job: _Job, piece: str | Finished) -> CompletionChoice:
     text, reason = (UNSET, piece.reason) if isinstance(piece, Finished) else (piece, None)
     if job.chat:
-        return Choice(delta=Message(content=text), finish_reason=reason)
-    return Choice(text=text or "", finish_reason=reason)
+        return CompletionChoice(delta=Message(content=text), finish_reason=reason)
+    return CompletionChoice(text=text or "", finish_reason=reason)
 
 
 def _one_prompt(body: CompletionBody) -> str:

@@ -55,16 +55,16 @@ class Upstream:
 
     def model_ids(self) -> tuple[str, ...]:
         """What clients are offered."""
-        return tuple(map(offered_id, self.models)) or (self.model_id,)
+        return tuple(map(public_id, self.models)) or (self.model_id,)
 
-    def own_name(self, asked: object) -> str:
+    def upstream_model(self, asked: object) -> str:
         """What the engine calls the model that a client asked for; the usual one if it has no such model."""
         for name in self.models:
-            if asked in (name, offered_id(name)):
+            if asked in (name, public_id(name)):
                 return name
         return self.models[0] if self.models else self.model_id
 
-    def told_name(self, asked: object) -> str:
+    def response_model(self, asked: object) -> str:
         """The model's name in an answer: what the client asked for, because some compare."""
         return asked if isinstance(asked, str) and asked else self.model_id
 
@@ -98,10 +98,10 @@ class Backend(Protocol):
     def suspect(self, run: int) -> None:
         """The engine of this run has been silent for too long over a request."""
 
-    def rest(self) -> None:
+    def suspend_if_idle(self) -> None:
         """Nobody has asked for anything for as long as the settings say."""
 
 
-def offered_id(name: str) -> str:
+def public_id(name: str) -> str:
     """A model's name without ":", which has a meaning of its own for AI Kit."""
     return name.replace(":", "-")

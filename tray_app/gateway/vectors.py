@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from tray_app.gateway.faults import decode_answer
+from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import MAX_DIMENSIONS, MAX_NUMBERS
 from tray_app.gateway.openai import ApiError
 from tray_app.system.files import NOT_JSON

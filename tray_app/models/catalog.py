@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from tray_app.download.naming import names_a_model
+from tray_app.download.file_names import names_a_model
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError, ModelError
 from tray_app.phrases import phrase

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ModelError
-from tray_app.models import faults
+from tray_app.models import file_errors
 from tray_app.models.ggml import TENSOR_TYPES
-from tray_app.models.header import describe, is_used
+from tray_app.models.header import is_used, model_header
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def read_header(path: Path) -> ModelHeader:
         with path.open("rb") as file:
             header = read_growing(name, lambda data, wanted: _read_on(file, data, wanted))
     except OSError as exc:
-        raise faults.unreadable(path, name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(path, name, exc.strerror or str(exc)) from exc
     if size_bytes < header.implied_size_bytes:
-        raise faults.bytes_missing(name, size_bytes, header.implied_size_bytes)
+        raise file_errors.bytes_missing(name, size_bytes, header.implied_size_bytes)
     return header
 
 
@@ -104,7 +104,7 @@ def read_growing(name: str, extend: Callable[[bytearray, int], object]) -> Model
             if need.size_bytes > MAX_HEADER_BYTES:
                 raise _too_long(name, need) from None
             if len(data) < wanted_bytes:
-                raise faults.incomplete(
+                raise file_errors.incomplete(
                     name, phrase("It ends after {count:,} bytes, within its header.", count=len(data))
                 ) from None
             wanted_bytes = min(max(need.size_bytes, 4 * wanted_bytes), MAX_HEADER_BYTES)
@@ -116,7 +116,7 @@ def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
     `NeedMoreBytesError` if it does not end within `data`, `ModelError` if it is not one.
     """
     if data[:4] not in MAGICS:
-        raise faults.foreign(bytes(data[:_SHOWN_BYTES]), name)
+        raise file_errors.foreign(bytes(data[:_SHOWN_BYTES]), name)
     cursor = _Cursor(data, name)
     _check_version(cursor.take(_U32), name)
     tensor_count = cursor.read_count(MAX_TENSORS, "tensors")
@@ -124,9 +124,9 @@ def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
     metadata = _read_metadata(cursor, key_count)
     weights_size_bytes, elements = _read_tensor_infos(cursor, tensor_count)
     implied_bytes = _weights_start(cursor, metadata) + weights_size_bytes if elements else cursor.at
-    header = describe(metadata, cursor.lengths, elements, implied_bytes, sparse=data[:4] == b"PWRI")
+    header = model_header(metadata, cursor.lengths, elements, implied_bytes, sparse=data[:4] == b"PWRI")
     if header is None:
-        raise faults.damaged(name, "It does not say of which architecture the model is.")
+        raise file_errors.damaged(name, "It does not say of which architecture the model is.")
     return header
 
 
@@ -147,16 +147,18 @@ def implied_size(path: Path, known_bytes: int) -> int | None:
 
 
 def _too_long(name: str, need: NeedMoreBytesError) -> ModelError:
-    return faults.damaged(name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes))
+    return file_errors.damaged(
+        name, phrase("Its header would be {count:,} bytes long.", count=need.size_bytes)
+    )
 
 
 def _file_size(path: Path, name: str) -> int:
     try:
         info = path.stat()
     except (FileNotFoundError, ValueError) as exc:  # ValueError: a NUL character, which no path can have
-        raise faults.missing(name, path) from exc
+        raise file_errors.missing(name, path) from exc
     except OSError as exc:
-        raise faults.unreadable(path, name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(path, name, exc.strerror or str(exc)) from exc
     if stat.S_ISDIR(info.st_mode):
         raise ModelError(
             phrase("{name} is a folder", name=name),
@@ -164,7 +166,7 @@ def _file_size(path: Path, name: str) -> int:
             "Name the model file inside that folder.",
         )
     if not stat.S_ISREG(info.st_mode):  # opening a pipe would wait for ever
-        raise faults.not_a_model(name, "It is not an ordinary file.")
+        raise file_errors.not_a_model(name, "It is not an ordinary file.")
     return info.st_size
 
 
@@ -197,7 +199,7 @@ class _Cursor:
     def read_count(self, limit: int, what: Text) -> int:
         count: int = self.take(_U64)
         if count > limit:
-            raise faults.damaged(
+            raise file_errors.damaged(
                 self.name, phrase("Its header announces {count:,} {what}.", count=count, what=what)
             )
         return count
@@ -249,7 +251,7 @@ def _read_value(cursor: _Cursor, key: str) -> Any:
     if number == _TEXT:
         cursor.skip_text()
         return ()
-    raise faults.unknown_entry(cursor.name, key, number)
+    raise file_errors.unknown_entry(cursor.name, key, number)
 
 
 def _read_array(cursor: _Cursor, key: str) -> tuple[int, ...]:
@@ -261,7 +263,7 @@ def _read_array(cursor: _Cursor, key: str) -> tuple[int, ...]:
     if number == _TEXT:
         cursor.skip_texts(count)
     elif number not in _SCALARS:
-        raise faults.unknown_entry(cursor.name, key, number)
+        raise file_errors.unknown_entry(cursor.name, key, number)
     elif is_used(key) and number in _WHOLE and count <= min(MAX_KEPT_NUMBERS, cursor.numbers_left):
         cursor.numbers_left -= count
         return cursor.take_all(struct.Struct(f"<{count}{_SCALARS[number].format[-1]}"))
@@ -278,7 +280,7 @@ def _read_tensor_infos(cursor: _Cursor, tensor_count: int) -> tuple[int, Counter
         tensor = cursor.text()
         dimensions = cursor.take(_U32)
         if dimensions > MAX_DIMENSIONS:
-            raise faults.damaged(
+            raise file_errors.damaged(
                 cursor.name,
                 phrase(
                     "Its tensor {name} has {count:,} dimensions.", name=repr(tensor[:60]), count=dimensions
@@ -297,7 +299,7 @@ def _read_tensor_infos(cursor: _Cursor, tensor_count: int) -> tuple[int, Counter
 def _weights_start(cursor: _Cursor, metadata: Metadata) -> int:
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment <= 0:
-        raise faults.damaged(
+        raise file_errors.damaged(
             cursor.name, phrase("Its weights are aligned to {number}.", number=f"{alignment!r:.60}")
         )
     return _round_up(cursor.at, alignment)

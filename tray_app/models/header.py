@@ -51,7 +51,7 @@ Metadata = dict[str, Any]
 """Numbers, texts, and tuples of a few whole numbers."""
 
 
-class Role(StrEnum):
+class GgufFileType(StrEnum):
     """What a file of this format is for. Only a model can be served."""
 
     MODEL = "model"
@@ -115,7 +115,7 @@ class ModelHeader:
     chat_template: str | None = None
     implied_size_bytes: int = 0
     """Where the last weight ends: a shorter file is incomplete."""
-    role: Role = Role.MODEL
+    role: GgufFileType = GgufFileType.MODEL
     parameters: int = 0
     """Weights in this file; see `split_count`."""
     split_count: int = 1
@@ -170,11 +170,11 @@ class ModelHeader:
 
 
 def is_used(key: str) -> bool:
-    """Whether `describe` looks at the entry of that name: others need not be kept."""
+    """Whether `model_header` looks at the entry of that name: others need not be kept."""
     return key in _USED or key.endswith(_USED_OF_ARCHITECTURE)
 
 
-def describe(
+def model_header(
     metadata: Metadata,
     lengths: Mapping[str, int],
     elements: Counter[int],
@@ -228,16 +228,16 @@ def _quantization(file_type: Any, elements: Counter[int]) -> str:
     return TENSOR_TYPES[number].name if number in TENSOR_TYPES else f"type {number}"
 
 
-_ROLES = {"model": Role.MODEL, "mmproj": Role.PROJECTOR, "adapter": Role.ADAPTER}
+_ROLES = {"model": GgufFileType.MODEL, "mmproj": GgufFileType.PROJECTOR, "adapter": GgufFileType.ADAPTER}
 
 
-def _role(declared: Any, architecture: str) -> Role:
+def _role(declared: Any, architecture: str) -> GgufFileType:
     """`general.type`, which older files do not have: then a projector is known by its architecture."""
     if architecture == "clip":
-        return Role.PROJECTOR
+        return GgufFileType.PROJECTOR
     if architecture == "controlvector":
-        return Role.ADAPTER
-    return _ROLES.get(declared, Role.OTHER) if isinstance(declared, str) else Role.MODEL
+        return GgufFileType.ADAPTER
+    return _ROLES.get(declared, GgufFileType.OTHER) if isinstance(declared, str) else GgufFileType.MODEL
 
 
 def _heads(metadata: Metadata, architecture: str) -> Heads | None:

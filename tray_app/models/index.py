@@ -9,8 +9,8 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from tray_app.models.files import SUFFIX, stem_of, without_suffix
-from tray_app.models.naming import earlier_id, free_id, ids_of, names_of, plain_id
+from tray_app.models.model_files import SUFFIX, stem_of, without_suffix
+from tray_app.models.model_names import earlier_id, free_id, ids_of, names_of, plain_id
 from tray_app.phrases import presentable
 
 if TYPE_CHECKING:

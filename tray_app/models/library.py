@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from tray_app.download.address import is_address
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ModelError
-from tray_app.models import faults
-from tray_app.models.files import SUFFIX, Partial, held_bytes, is_fresh, parts_of, split_of, stem_of
+from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
-from tray_app.models.header import Role
+from tray_app.models.header import GgufFileType
 from tray_app.models.index import Index
+from tray_app.models.model_files import SUFFIX, Partial, held_bytes, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.tree import files_below
 from tray_app.phrases import joined, phrase, presentable
 from tray_app.system.paths import expanded, resources
@@ -303,8 +303,8 @@ class Library:
         stamps = [_stamp(part) for part in parts]
         headers = [self._header(part, stamp) for part, stamp in zip(parts, stamps, strict=True)]
         header = replace(headers[0], parameters=sum(each.parameters for each in headers))
-        if header.role is not Role.MODEL:
-            raise faults.not_to_be_served(path.name, header.role)
+        if header.role is not GgufFileType.MODEL:
+            raise file_errors.not_to_be_served(path.name, header.role)
         return Model(
             id=index.id_of(path),
             name=index.name_of(path),
@@ -374,7 +374,7 @@ def _absolute(reference: str) -> Path:
     """The path that a reference is; one that ends like a folder's stays different from a file's."""
     path = expanded(reference).absolute()
     if reference.endswith(("/", os.sep)) and not path.is_dir():
-        raise faults.no_folder(reference)
+        raise file_errors.no_folder(reference)
     return path
 
 

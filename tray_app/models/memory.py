@@ -40,7 +40,7 @@ class Fit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ContextConfig:
     """What an engine is asked to hold."""
 
     context_size: int
@@ -57,13 +57,13 @@ class Load:
         """Tokens of all requests together."""
         return self.context_size * self.slots
 
-    def with_slots(self, slots: int) -> Load:
+    def with_slots(self, slots: int) -> ContextConfig:
         """The same for so many requests at once."""
         return replace(self, slots=slots)
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class MemoryEstimate:
     """Bytes that an engine takes, by what they are for."""
 
     weights_bytes: int
@@ -85,7 +85,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryBudget:
     """The memory that an engine may use."""
 
     memory_bytes: int
@@ -110,8 +110,8 @@ class Verdict:
     """Whether a model fits, and what would."""
 
     fit: Fit
-    need: Need
-    room: Room
+    need: MemoryEstimate
+    room: MemoryBudget
     context_size: int
     slots: int
     """Requests that are worked on at once."""
@@ -135,22 +135,22 @@ class Verdict:
         return f"does not fit, because {why}, and {usable} can be used; try a smaller quantization or model"
 
 
-def estimate(header: ModelHeader, weights_bytes: int, load: Load) -> Need:
+def estimate(header: ModelHeader, weights_bytes: int, load: ContextConfig) -> MemoryEstimate:
     """What an engine takes for a model of `weights_bytes` (all its files together).
 
     What the header does not tell counts as nothing: the weights, by far the most, are always known.
     """
-    return Need(
+    return MemoryEstimate(
         weights_bytes,
         _cache_bytes(header, load),
         _compute_bytes(header, load),
         _output_bytes(header, load),
         _PYTHON_BYTES if load.fused_attention else _NATIVE_BYTES,
-        kept_prompts_mib(header, load) * MIB if load.fused_attention else 0,
+        prompt_cache_mib(header, load) * MIB if load.fused_attention else 0,
     )
 
 
-def kept_prompts_mib(header: ModelHeader, load: Load) -> int:
+def prompt_cache_mib(header: ModelHeader, load: ContextConfig) -> int:
     """What llama.cpp may keep of earlier prompts: as much as of the present ones, within reason.
 
     The engine is told so; by itself it would keep up to 8 GiB.
@@ -158,7 +158,7 @@ def kept_prompts_mib(header: ModelHeader, load: Load) -> int:
     return min(_MOST_KEPT_MIB, -(-_cache_bytes(header, load) // MIB))
 
 
-def judge(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Verdict:
+def judge(header: ModelHeader, weights_bytes: int, load: ContextConfig, room: MemoryBudget) -> Verdict:
     """Whether the model fits, and with which smaller context it would."""
     need = estimate(header, weights_bytes, load)
     fit = _fit(need, room)
@@ -166,18 +166,20 @@ def judge(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Ve
     return Verdict(fit, need, room, load.context_size, load.slots, better)
 
 
-def fit_of(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> Fit:
+def fit_of(header: ModelHeader, weights_bytes: int, load: ContextConfig, room: MemoryBudget) -> Fit:
     """Whether the model fits with this load."""
     return _fit(estimate(header, weights_bytes, load), room)
 
 
-def _fit(need: Need, room: Room) -> Fit:
+def _fit(need: MemoryEstimate, room: MemoryBudget) -> Fit:
     if need.total_bytes > room.usable_bytes:
         return Fit.TOO_LARGE
     return Fit.TIGHT if need.total_bytes > _TIGHT_SHARE * room.usable_bytes else Fit.FITS
 
 
-def _better_context(header: ModelHeader, weights_bytes: int, load: Load, room: Room) -> int | None:
+def _better_context(
+    header: ModelHeader, weights_bytes: int, load: ContextConfig, room: MemoryBudget
+) -> int | None:
     size = SMALLEST_CONTEXT
     best = None
     while size < load.context_size:
@@ -188,7 +190,7 @@ def _better_context(header: ModelHeader, weights_bytes: int, load: Load, room: R
     return best
 
 
-def _cache_bytes(header: ModelHeader, load: Load) -> int:
+def _cache_bytes(header: ModelHeader, load: ContextConfig) -> int:
     """Layers that look only at the last tokens (a sliding window) need less; this is the upper bound."""
     if header.encoder or header.heads is None:
         return 0
@@ -197,7 +199,7 @@ def _cache_bytes(header: ModelHeader, load: Load) -> int:
     return tokens * numbers * _CACHE_NUMBER_BYTES
 
 
-def _compute_bytes(header: ModelHeader, load: Load) -> int:
+def _compute_bytes(header: ModelHeader, load: ContextConfig) -> int:
     """The largest of the steps of a batch, since each takes the place of the one before it."""
     gates = _PLAIN if header.architecture == "bert" else _GATED if load.fused_attention else _GATED_UNFUSED
     widest = (header.feed_forward_length or 0) * max(1, header.experts_used or 1) * gates
@@ -212,7 +214,7 @@ def _compute_bytes(header: ModelHeader, load: Load) -> int:
     return load.batch_size * (residuals + widest) * _NUMBER_BYTES + mask_bytes
 
 
-def _output_bytes(header: ModelHeader, load: Load) -> int:
+def _output_bytes(header: ModelHeader, load: ContextConfig) -> int:
     """Serving embeddings, both keep the scores of each token, also of those that nobody wants."""
     numbers = (header.vocabulary_size or 0) + (header.embedding_length or 0)
     return load.batch_size * numbers * _NUMBER_BYTES

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tray_app.errors import ModelError
 from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.gguf import read_header
-from tray_app.models.header import Role
+from tray_app.models.header import GgufFileType
 from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 from tray_app.system.child import Launch, lines_of
@@ -133,7 +133,7 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
     """`ModelError` if it is known beforehand that this will not do."""
     title = phrase("{name} cannot be quantized so", name=source.name)
     types = quantizer.types_for(header)
-    if header.role is not Role.MODEL or header.split_count > 1:
+    if header.role is not GgufFileType.MODEL or header.split_count > 1:
         raise ModelError(title, "It is not one whole model file.", "Choose a model in a single file.")
     if type_name not in types:
         raise ModelError(

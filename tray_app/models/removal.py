@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import send2trash
 
 from tray_app.errors import ModelError
-from tray_app.models import faults
-from tray_app.models.files import SUFFIX, activation_of, companions_of, parts_of
+from tray_app.models import file_errors
 from tray_app.models.gguf import MAGICS, read_header
+from tray_app.models.model_files import SUFFIX, activation_of, companions_of, parts_of
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _files_of(model: Path, *, listed: bool) -> list[_Doomed]:
 def _present_parts(model: Path, *, listed: bool) -> list[_Doomed]:
     present = [each for each in map(_look, parts_of(model)) if each]
     if not present:
-        raise faults.missing(model.name, model)
+        raise file_errors.missing(model.name, model)
     for part in present:
         _require_removable(part, listed=listed)
     return present
@@ -126,7 +126,7 @@ def _look(path: Path) -> _Doomed | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which no path can have
         return None
     except OSError as exc:
-        raise faults.unreadable(path, path.name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(path, path.name, exc.strerror or str(exc)) from exc
 
 
 def _require_removable(part: _Doomed, *, listed: bool) -> None:
@@ -156,7 +156,7 @@ def _begins_like_a_model(part: _Doomed) -> bool:
                 raise _changed(part.path)
             return file.read(len(MAGICS[0])) in MAGICS
     except OSError as exc:
-        raise faults.unreadable(part.path, part.path.name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(part.path, part.path.name, exc.strerror or str(exc)) from exc
 
 
 def _holds_statistics_of(model: Path, folder: Path) -> bool:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.errors import ModelError
-from tray_app.models import faults
+from tray_app.models import file_errors
 from tray_app.phrases import phrase
-from tray_app.system.disk import room_in
+from tray_app.system.disk import disk_space
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.phrases import Text
-    from tray_app.system.disk import Room
+    from tray_app.system.disk import DiskSpace
 
 _GB = 1e9  # disks are sold and shown in decimal units, unlike memory
 
@@ -44,11 +44,11 @@ def require_space(folder: Path, wanted_bytes: int, hint: Text) -> None:
         )
 
 
-def _room(folder: Path) -> Room:
+def _room(folder: Path) -> DiskSpace:
     place = folder.absolute()
     try:
         while not place.exists() and place != place.parent:
             place = place.parent
-        return room_in(place)
+        return disk_space(place)
     except OSError as exc:
-        raise faults.unreadable(place, place.name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(place, place.name, exc.strerror or str(exc)) from exc

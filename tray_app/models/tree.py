@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.download.part import PART_ENDING
-from tray_app.models.files import ACTIVATION, SUFFIX
+from tray_app.models.model_files import ACTIVATION, SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

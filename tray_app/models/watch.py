@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tray_app.models.files import is_fresh
+from tray_app.models.model_files import is_fresh
 from tray_app.models.tree import files_below
 
 if TYPE_CHECKING:

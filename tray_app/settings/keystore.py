@@ -37,7 +37,7 @@ class Keeper(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class KeyLocation:
     """Where a key is. `detail` is the name of the variable or the path of the file."""
 
     keeper: Keeper
@@ -59,7 +59,7 @@ class Place:
 class KeptKeys:
     """The keys that there are, by name, and whether this machine has a keychain for new ones."""
 
-    places: Mapping[str, Place]
+    places: Mapping[str, KeyLocation]
     has_keychain: bool = True
 
 
@@ -74,7 +74,7 @@ class KeyStore:
     def get(self, name: str) -> str | None:
         """The key; None if there is none. `AppError` if the keychain refuses, or what is found is no key."""
         if variable := self._variable(name):
-            return _checked(self._environ[variable].strip(), Place(Keeper.ENVIRONMENT, variable))
+            return _checked(self._environ[variable].strip(), KeyLocation(Keeper.ENVIRONMENT, variable))
         in_file = self._file(name)
         try:
             key = self._keychain.get(name)
@@ -84,14 +84,14 @@ class KeyStore:
             key = None
         return _checked(self._files.get(name) or "", in_file) if key is None and in_file else key
 
-    def where(self, name: str, *, ask_keychain: bool = True) -> Place | None:
+    def where(self, name: str, *, ask_keychain: bool = True) -> KeyLocation | None:
         """Where the key is that would be used; None if there is none. `KeychainError` if that is not told."""
         if variable := self._variable(name):
-            return Place(Keeper.ENVIRONMENT, variable)
+            return KeyLocation(Keeper.ENVIRONMENT, variable)
         in_file = self._file(name)
         try:
             if ask_keychain and self._keychain.has(name):
-                return Place(Keeper.KEYCHAIN)
+                return KeyLocation(Keeper.KEYCHAIN)
         except NoKeychainError:
             return in_file
         except KeychainError:
@@ -119,9 +119,11 @@ class KeyStore:
             else:
                 self.set(name, key)
 
-    def kept_place(self, name: str, *, in_file: bool) -> Place:
+    def kept_place(self, name: str, *, in_file: bool) -> KeyLocation:
         """Where `keep` keeps a key of that name."""
-        return Place(Keeper.FILE, str(self._files.path(name))) if in_file else Place(Keeper.KEYCHAIN)
+        return (
+            KeyLocation(Keeper.FILE, str(self._files.path(name))) if in_file else KeyLocation(Keeper.KEYCHAIN)
+        )
 
     def set(self, name: str, key: str) -> None:
         """Keep a key in the keychain. `KeychainError` if there is none, or it refuses."""
@@ -142,9 +144,9 @@ class KeyStore:
         self._files.delete(name)
         self._keychain.delete(name)
 
-    def _file(self, name: str) -> Place | None:
+    def _file(self, name: str) -> KeyLocation | None:
         path = str(self._files.path(name))
-        return Place(Keeper.FILE, path) if os.path.exists(path) else None  # noqa: PTH110 Path's may raise
+        return KeyLocation(Keeper.FILE, path) if os.path.exists(path) else None  # noqa: PTH110 Path's may raise
 
     def _variable(self, name: str) -> str | None:
         """The first environment variable that has this key."""
@@ -164,7 +166,7 @@ def no_keychain(name: str) -> NoKeychainError:
     )
 
 
-def _checked(key: str, place: Place) -> str:
+def _checked(key: str, place: KeyLocation) -> str:
     try:
         return read_key(key)
     except SettingsError as exc:

@@ -21,8 +21,8 @@ from tomlkit.exceptions import TOMLKitError
 from tray_app.errors import SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
+from tray_app.system.file_lock import locked
 from tray_app.system.files import read_regular, write_atomically
-from tray_app.system.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ itself fails; a gigabyte keeps all that going for hours. Of a small disk or stic
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskSpace:
     """What there is on a disk."""
 
     free_bytes: int
@@ -29,7 +29,7 @@ class Room:
         return self.free_bytes - self.reserve_bytes
 
 
-def room_in(folder: Path) -> Room:
+def disk_space(folder: Path) -> DiskSpace:
     """The room on the disk of a folder. `OSError` if it cannot be told."""
     usage = shutil.disk_usage(folder)
-    return Room(usage.free, min(MOST_RESERVE_BYTES, int(usage.total * RESERVE_SHARE)))
+    return DiskSpace(usage.free, min(MOST_RESERVE_BYTES, int(usage.total * RESERVE_SHARE)))

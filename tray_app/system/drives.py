@@ -77,7 +77,7 @@ def is_drive(place: Path) -> bool:
     )
 
 
-class Return:
+class PathWatcher:
     """Waits until a file is there and then calls `back`, on the waiting thread."""
 
     def __init__(self, name: str, file: Path, back: Callable[[], None], look_every_s: float) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pynvml
 
-from tray_app.system.limits import cores_among, group_limits
+from tray_app.system.resource_limits import cores_among, group_limits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container

@@ -32,7 +32,7 @@ _ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\n\x07\x1b]*(?:\x07|
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ProcessUsage:
     """What a program and those it started have used so far, and the memory that they hold now."""
 
     cpu_s: float
@@ -41,7 +41,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProgramOutput:
     """What a program has printed, without what is harmful, and how it ended.
 
     Negative for a signal, as `subprocess` has it.
@@ -51,7 +51,7 @@ class Answer:
     text: str
 
 
-def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
+def ask(argv: tuple[str, ...], timeout_s: float) -> ProgramOutput:
     """Run a program to its end, in a folder of its own, for it may leave a log where it runs.
 
     A program that prints more than a megabyte is ended there. `OSError` if it cannot be started,
@@ -81,7 +81,7 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> Answer:
             process.kill()
             process.wait()
             raise
-    return Answer(exit_code, _clean(bytes(text)))
+    return ProgramOutput(exit_code, _clean(bytes(text)))
 
 
 def _read_beginning(process: subprocess.Popen[bytes], text: bytearray) -> None:
@@ -140,7 +140,7 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def usage(pid: int) -> Usage:
+def usage(pid: int) -> ProcessUsage:
     """What a process and its descendants have used; nothing for one that has ended."""
     cpu_s, read_bytes, memory_bytes = 0.0, 0, 0
     with contextlib.suppress(psutil.Error, OSError):  # OSError: too many files are open to look
@@ -151,7 +151,7 @@ def usage(pid: int) -> Usage:
                 memory_bytes += process.memory_info().rss
                 if hasattr(process, "io_counters"):  # not on macOS
                     read_bytes += process.io_counters().read_bytes
-    return Usage(cpu_s, read_bytes, memory_bytes)
+    return ProcessUsage(cpu_s, read_bytes, memory_bytes)
 
 
 def listens(pid: int, host: str, port: int) -> bool:

@@ -13,20 +13,20 @@ from tray_app.settings.schema import AUTO
 from tray_app.system.environment import adopt_clean_environment
 from tray_app.system.host import System
 from tray_app.ui import icons
-from tray_app.ui.about import about_box
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.garbage import discard, settle
+from tray_app.ui.dialogs.about import about_box
+from tray_app.ui.garbage import delete_plot, freeze_gc
 from tray_app.ui.languages import Languages
-from tray_app.ui.operations import choose, operation_for, read_facts
+from tray_app.ui.operations import choose_model, operation_for, read_facts
+from tray_app.ui.presenters.formatting import error_text
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.tray import Page, announcement, notices
-from tray_app.ui.presenters.wording import error_text
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
-from tray_app.ui.widgets import announce, bring_into_view
+from tray_app.ui.widgets.basic import announce, bring_into_view
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app import App
+    from tray_app.app.root import App
+    from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
-    from tray_app.status import AppStatus
+    from tray_app.ui.dialogs.settings import SettingsDialog
     from tray_app.ui.presenters.tray import Notice
-    from tray_app.ui.settings_dialog import SettingsDialog
 
 BACKGROUND = "--background"
 # Together the five seconds in which a person expects that an app has quit.
@@ -67,7 +67,7 @@ def run_tray(app: App, argv: Sequence[str]) -> int:
     for source in argv:
         if source != BACKGROUND:
             desktop.show_window(source)
-    settle()
+    freeze_gc()
     try:
         return qt.exec()
     finally:
@@ -208,7 +208,7 @@ class Desktop(QObject):
         return window
 
     def _make_dialog(self) -> SettingsDialog:
-        from tray_app.ui.settings_dialog import SettingsDialog  # the icon need not wait for it
+        from tray_app.ui.dialogs.settings import SettingsDialog  # the icon need not wait for it
 
         dialog = SettingsDialog(self.bridge)
         dialog.failed_later.connect(self._show_error)
@@ -261,7 +261,7 @@ class Desktop(QObject):
     def _retire(self, widget: QWidget) -> None:
         """What is still under way may yet tell its widget how it ended."""
         widget.hide()
-        self.bridge.afterwards(lambda: discard(widget))
+        self.bridge.afterwards(lambda: delete_plot(widget))
 
     def _make_up_for_tray(self) -> None:
         """The window in place of the icon: nothing may run unseen."""
@@ -306,7 +306,7 @@ class Desktop(QObject):
             self.tray.show_models(model_choices(facts, tr))
 
     def _choose(self, reference: str) -> None:
-        self._operate(lambda: choose(self._app, reference))
+        self._operate(lambda: choose_model(self._app, reference))
 
     def _tell(self, notice: Notice) -> None:
         if self.tray is not None:

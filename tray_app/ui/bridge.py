@@ -20,8 +20,8 @@ from tray_app.errors import AppError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.app import App
-    from tray_app.status import AppStatus
+    from tray_app.app.root import App
+    from tray_app.app.status import AppStatus
 
 _log = logging.getLogger(__name__)
 

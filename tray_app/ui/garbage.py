@@ -1,6 +1,6 @@
 """Keeps Python's garbage collector from holding up clicks, and from deleting menus elsewhere. GUI thread.
 
-`settle` may be called from any thread.
+`freeze_gc` may be called from any thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """What has been imported and built stays for good: do not go through it again and again.
 
     A full collection takes 70 ms, in which no thread of Python runs. It may have been off until now.
@@ -23,7 +23,7 @@ def settle() -> None:
     gc.enable()
 
 
-def discard(plot: QWidget) -> None:
+def delete_plot(plot: QWidget) -> None:
     """Delete a plot, soon and wholly.
 
     Plots refer to themselves in circles, and menus that no window owns are part of them. They are collected

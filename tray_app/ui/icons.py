@@ -14,7 +14,7 @@ from PySide6.QtCore import QFile, QIODevice, QPointF, QRectF, Qt, QXmlStreamRead
 from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap, QPolygonF
 
 from tray_app.system.paths import resources
-from tray_app.ui.presenters.tray import Shape
+from tray_app.ui.presenters.tray import IconShape
 
 APP_SIZES = (16, 32, 48, 128, 256)
 SIZES = (16, 22, 24, 32, 44, 48, 64)
@@ -63,7 +63,7 @@ def app_icon() -> QIcon:
     return icon
 
 
-def state_icon(shape: Shape, palette: Palette, *, permille: int | None = None, step: int = 0) -> QIcon:
+def state_icon(shape: IconShape, palette: Palette, *, permille: int | None = None, step: int = 0) -> QIcon:
     """The icon of a state in all sizes. `permille` fills the ring, `step` turns the arc."""
     icon = QIcon()
     for size in SIZES:
@@ -72,7 +72,7 @@ def state_icon(shape: Shape, palette: Palette, *, permille: int | None = None, s
 
 
 def state_pixmap(
-    size: int, shape: Shape, palette: Palette, *, permille: int | None = None, step: int = 0
+    size: int, shape: IconShape, palette: Palette, *, permille: int | None = None, step: int = 0
 ) -> QPixmap:
     """The icon of a state in one size, in pixels."""
     pixmap = QPixmap(size, size)
@@ -82,42 +82,42 @@ def state_pixmap(
     painter.scale(size / _GRID, size / _GRID)
     path = _outline(shape, permille, step)
     painter.strokePath(path, QPen(palette.halo, 2.0, j=Qt.PenJoinStyle.RoundJoin))
-    painter.fillPath(path, palette.ready if shape is Shape.SOLID else palette.mark)
+    painter.fillPath(path, palette.ready if shape is IconShape.SOLID else palette.mark)
     _paint_accent(painter, shape, palette, permille)
     painter.end()
     return pixmap
 
 
-def _outline(shape: Shape, permille: int | None, step: int) -> QPainterPath:
+def _outline(shape: IconShape, permille: int | None, step: int) -> QPainterPath:
     """The mark of a state as one path."""
     match shape:
-        case Shape.SOLID:
+        case IconShape.SOLID:
             return _disc(_CENTRE, 11) - _bolt(0.95)
-        case Shape.RING:
+        case IconShape.RING:
             return _bolt(0.72) | _arc(90, -360 * (permille or 0) / 1000, width=3.4)
-        case Shape.ARC:
+        case IconShape.ARC:
             return _bolt(0.72) | _arc(90 - 360 * step / ARC_STEPS, -110, width=2.6)
-        case Shape.HOLLOW:
+        case IconShape.HOLLOW:
             return _hollow()
-        case Shape.ARROW | Shape.BADGE | Shape.MOON:
+        case IconShape.ARROW | IconShape.BADGE | IconShape.MOON:
             return _hollow() - _disc(_BADGE_CENTRE, _BADGE_RADIUS + 1.2)
 
 
-def _paint_accent(painter: QPainter, shape: Shape, palette: Palette, permille: int | None) -> None:
+def _paint_accent(painter: QPainter, shape: IconShape, palette: Palette, permille: int | None) -> None:
     """What carries a colour besides its shape: the ring, the arrow, the exclamation mark."""
     match shape:
-        case Shape.RING:
+        case IconShape.RING:
             track = QColor(palette.mark)
             track.setAlphaF(0.28)
             painter.fillPath(_arc(90, 359.9, width=3.4), track)
             painter.fillPath(_arc(90, -360 * (permille or 0) / 1000, width=3.4), palette.ring)
-        case Shape.ARROW:
+        case IconShape.ARROW:
             painter.fillPath(_arrow(), palette.ring)
-        case Shape.BADGE:
+        case IconShape.BADGE:
             painter.fillPath(_disc(_BADGE_CENTRE, _BADGE_RADIUS) - _exclamation(), palette.alert)
-        case Shape.MOON:
+        case IconShape.MOON:
             painter.fillPath(_moon(), palette.ring)
-        case Shape.HOLLOW | Shape.SOLID | Shape.ARC:
+        case IconShape.HOLLOW | IconShape.SOLID | IconShape.ARC:
             pass
 
 

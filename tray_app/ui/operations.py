@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tray_app.app.start_job import StartCalledOffError
+from tray_app.app.tuning import tune
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.client import Embeddings
-from tray_app.models.files import parts_of
 from tray_app.models.library import NotInstalledError
-from tray_app.starting import StartCalledOffError
-from tray_app.tuning import tune
-from tray_app.ui.garbage import settle
-from tray_app.ui.presenters import vitals
+from tray_app.models.model_files import parts_of
+from tray_app.ui.garbage import freeze_gc
+from tray_app.ui.presenters import usage
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
-from tray_app.ui.presenters.models import ModelFacts, Sort, finished_downloads
+from tray_app.ui.presenters.models import ModelFacts, RowKind, finished_downloads
 from tray_app.ui.presenters.tray import current_parts
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tray_app.app import App
-    from tray_app.models.housekeeping import How, OnProgress
-    from tray_app.models.verify import Check
-    from tray_app.status import AppStatus
+    from tray_app.app.root import App
+    from tray_app.app.status import AppStatus
+    from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
+    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.integrity import Check
     from tray_app.system.logs import Lines, LogLine
-    from tray_app.tuning import Sample, Threads, Tuning
-    from tray_app.ui.presenters.measurement import Load
+    from tray_app.ui.presenters.measurement import Workload
     from tray_app.ui.presenters.models import ModelRow
 
 
@@ -74,21 +74,21 @@ def read_facts(app: App) -> ModelFacts:
 def survey(app: App) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
-    here, on_offer = app.care.survey(facts.installed, facts.catalog)
+    here, on_offer = app.models.survey(facts.installed, facts.catalog)
     return replace(facts, reports=on_offer | {model.id: here[model.path] for model in facts.installed})
 
 
 def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> str:
     """Bring a model into the models folder; its id there."""
-    return app.library.find(str(app.care.import_model(path, how, on_bytes)[0])).id
+    return app.library.find(str(app.models.import_model(path, how, on_bytes)[0])).id
 
 
 def make_smaller(app: App, row: ModelRow, target: Path, type_name: str, on_tensor: OnProgress) -> str:
     """Quantize the model of a row to a file of the models folder; the id of what came of it."""
-    return app.library.find(str(app.care.quantize(row.reference, target, type_name, on_tensor))).id
+    return app.library.find(str(app.models.quantize(row.reference, target, type_name, on_tensor))).id
 
 
-def steer(deed: Callable[[int], None], downloads: Iterable[int]) -> None:
+def for_each_download(deed: Callable[[int], None], downloads: Iterable[int]) -> None:
     """Pause, resume or cancel all downloads of a model."""
     for number in downloads:
         deed(number)
@@ -96,24 +96,24 @@ def steer(deed: Callable[[int], None], downloads: Iterable[int]) -> None:
 
 def discard_downloads(app: App, row: ModelRow) -> None:
     """Stop a download and delete what has arrived; of a split model also the files that are complete."""
-    steer(app.downloads.discard, row.downloads)
+    for_each_download(app.downloads.discard, row.downloads)
     if row.path and len(parts_of(row.path)) > 1:
-        app.care.discard_arrived(row.path)
+        app.models.discard_arrived(row.path)
 
 
 def remove(app: App, row: ModelRow, *, for_good: bool) -> None:
     """Take away what a row stands for; a server that has it open is stopped first."""
     match row.sort:
-        case Sort.DOWNLOAD:
+        case RowKind.DOWNLOAD:
             discard_downloads(app, row)
-        case Sort.PARTIAL if row.path:
-            app.care.discard_partial(row.path)
+        case RowKind.PARTIAL if row.path:
+            app.models.discard_partial(row.path)
         case _:
             app.remove_model(str(row.path), for_good=for_good)
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddingResult:
     """What came back for some texts."""
 
     result: Embeddings
@@ -125,21 +125,21 @@ def import_once(module: str) -> None:
     """Import what plots, once; there is no need ever to look for garbage in it."""
     if module not in sys.modules:
         importlib.import_module(module)
-        settle()
+        freeze_gc()
 
 
-def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embedded:
+def embed_texts(app: App, texts: Sequence[str], cancelled: Event) -> EmbeddingResult:
     """The embeddings of `texts`, and everything loaded that shows them.
 
     The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
     are sent in several requests, and no more of them once `cancelled` is set.
     """
-    import_once("tray_app.ui.plots")
-    from tray_app.ui.heat_map import similarities
+    import_once("tray_app.ui.widgets.plots")
+    from tray_app.ui.widgets.heat_map import similarities
 
     parts = []
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        parts.append(app.embed(texts[start : start + _TEXTS_AT_ONCE]))
+    for start_server in range(0, len(texts), _TEXTS_AT_ONCE):
+        parts.append(app.embed(texts[start_server : start_server + _TEXTS_AT_ONCE]))
         if cancelled.is_set():
             break
     result = Embeddings(
@@ -148,15 +148,17 @@ def embed(app: App, texts: Sequence[str], cancelled: Event) -> Embedded:
         tokens=sum(part.tokens for part in parts),
         elapsed_ms=sum(part.elapsed_ms for part in parts),
     )
-    return Embedded(result, similarities(result.vectors))
+    return EmbeddingResult(result, similarities(result.vectors))
 
 
-def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[int], None]) -> Measurement:
+def measure(
+    app: App, text: str, load: Workload, cancelled: Event, tell: Callable[[int], None]
+) -> Measurement:
     """How fast the server embeds `text`; `tell` hears how many requests have been answered.
 
     The first request that fails ends it, as its `AppError`.
     """
-    import_once("tray_app.ui.histogram")
+    import_once("tray_app.ui.widgets.histogram")
     began_s = time.perf_counter()
     latencies_ms: list[float] = []
     with ThreadPoolExecutor(load.at_once, "measure") as pool:
@@ -175,19 +177,19 @@ def measure(app: App, text: str, load: Load, cancelled: Event, tell: Callable[[i
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
-def look(app: App) -> vitals.Sample:
+def usage_now(app: App) -> usage.UsageSample:
     """What engine and clients take now, and everything loaded that draws it."""
-    import_once("tray_app.ui.charts")
-    return vitals.Sample(time.monotonic(), app.vitals(), app.status().traffic)
+    import_once("tray_app.ui.widgets.charts")
+    return usage.UsageSample(time.monotonic(), app.resource_usage(), app.status().traffic)
 
 
-def tune_threads(
-    app: App, cancelled: Event, closing: Event, tell: Callable[[tuple[Sample, ...], int], None]
+def measure_threads(
+    app: App, cancelled: Event, closing: Event, tell: Callable[[tuple[ThreadMeasurement, ...], int], None]
 ) -> Tuning:
     """Measure the running server with several numbers of threads, see `tuning.tune`."""
-    import_once("tray_app.ui.curve")
+    import_once("tray_app.ui.widgets.curve")
 
-    def tell_or_stop(samples: tuple[Sample, ...], total: int) -> None:
+    def tell_or_stop(samples: tuple[ThreadMeasurement, ...], total: int) -> None:
         if closing.is_set():
             cancelled.set()
         tell(samples, total)
@@ -198,7 +200,7 @@ def tune_threads(
 def set_threads(app: App, threads: Threads) -> None:
     """Let the engine have so many from now on; a running server is started again."""
     settings = app.store.current
-    app.apply(msgspec.structs.replace(settings, threads=threads.writing, threads_batch=threads.reading))
+    app.apply(msgspec.structs.replace(settings, threads=threads.generation, threads_batch=threads.prompt))
 
 
 def stream_completion(
@@ -209,19 +211,19 @@ def stream_completion(
         tell(piece)
 
 
-def start(app: App) -> None:
+def start_server(app: App) -> None:
     """Start the server. A person who stops it before it has started needs no error for that."""
     with suppress(StartCalledOffError):
         app.start_server()
 
 
-def restart(app: App) -> None:
-    """As `start`, after stopping it."""
+def restart_server(app: App) -> None:
+    """As `start_server`, after stopping it."""
     with suppress(StartCalledOffError):
         app.restart_server()
 
 
-def choose(app: App, reference: str) -> None:
+def choose_model(app: App, reference: str) -> None:
     """Make a model the chosen one; a running server changes over to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
 
@@ -236,7 +238,7 @@ def verify_chosen(app: App, tell: Callable[[int], None]) -> Check:
             told = percent
             tell(percent)
 
-    return app.care.verify_model(app.store.current.model, hear)
+    return app.models.verify_model(app.store.current.model, hear)
 
 
 def set_launch_at_login(app: App, *, wanted: bool) -> None:
@@ -251,15 +253,15 @@ def operation_for(  # noqa: PLR0911 - one for each wish
     parts = current_parts(status)
     match command:
         case Command.START:
-            return lambda: start(app)
+            return lambda: start_server(app)
         case Command.STOP:
             return app.stop_server
         case Command.RESTART:
-            return lambda: restart(app)
+            return lambda: restart_server(app)
         case Command.PAUSE:
-            return lambda: steer(app.downloads.pause, parts)
+            return lambda: for_each_download(app.downloads.pause, parts)
         case Command.RESUME:
-            return lambda: steer(app.downloads.resume, parts)
+            return lambda: for_each_download(app.downloads.resume, parts)
         case Command.LOGIN:
             return lambda: set_launch_at_login(app, wanted=not status.settings.launch_at_login)
         case _:
@@ -269,7 +271,7 @@ def operation_for(  # noqa: PLR0911 - one for each wish
 def collect_diagnostics(app: App) -> str:
     """A report of how things stand, with nothing private in it."""
     rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
-    return diagnostics(Situation(app.examine(), app.status(), rows, Path.home()))
+    return diagnostics(Situation(app.run_diagnostics(), app.status(), rows, Path.home()))
 
 
 def _last(lines: Lines) -> tuple[LogLine, ...]:

@@ -12,13 +12,13 @@ from PySide6.QtWidgets import QApplication, QMenu, QStyle, QSystemTrayIcon
 from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.presenters.menu import COPIES, MENU, Command, Submenu, submenu_title
-from tray_app.ui.presenters.tray import Shape, tray_view
+from tray_app.ui.presenters.tray import IconShape, tray_view
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.menu import ModelChoice
     from tray_app.ui.presenters.tray import Notice, Page, TrayView
 
@@ -151,7 +151,7 @@ class Tray(QObject):
         view = tray_view(self._status, time.time(), tr)
         self._draw(view)
         self._fill_menu(view)
-        loading = view.shape is Shape.ARC
+        loading = view.shape is IconShape.ARC
         if loading and not self._clock.isActive():
             self._clock.start()
         elif not loading:
@@ -160,7 +160,7 @@ class Tray(QObject):
     def _draw(self, view: TrayView) -> None:
         dark = icons.is_dark(self.menu.palette())
         percent = None if view.permille is None else view.permille // 10
-        drawn = (view.shape, percent, self._step if view.shape is Shape.ARC else 0, dark)
+        drawn = (view.shape, percent, self._step if view.shape is IconShape.ARC else 0, dark)
         if drawn == self._drawn:
             return  # a new icon costs the panel a round trip
         self._drawn = drawn

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, Successor, bring_into_view
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, StatefulPage, bring_into_view
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError
@@ -68,7 +68,7 @@ class Window(QWidget):
         """Become what `old` was: the same page, what a person typed, the place on the screen."""
         for page in old.built():
             taken, left = self.page(page), old.page(page)
-            if isinstance(taken, Successor):
+            if isinstance(taken, StatefulPage):
                 taken.take_over(left)
         if old.built():
             self.page_list.setCurrentRow(old.page_list.currentRow())

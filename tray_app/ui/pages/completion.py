@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,12 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.gateway.results import read_texts
-from tray_app.ui.embedding_results import EmbeddingResults
-from tray_app.ui.operations import embed, start
+from tray_app.ui.operations import embed_texts, start_server
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.embedding_results import EmbeddingResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.operations import Embedded
+    from tray_app.ui.operations import EmbeddingResult
 
 _LINES = 5
 _EXAMPLE = "The quick brown fox jumps over the lazy dog."
@@ -112,7 +112,7 @@ class EmbeddingPage(QWidget):
         cancelled = self._cancelled = Event()
         self.card.clear()
         self._abandon = self._bridge.run(
-            lambda: embed(self._bridge.app, texts, cancelled),
+            lambda: embed_texts(self._bridge.app, texts, cancelled),
             lambda embedded: self._show(texts, embedded),
             self._failed,
         )
@@ -165,9 +165,9 @@ class EmbeddingPage(QWidget):
     def _start_server(self) -> None:
         self.card.clear()
         app = self._bridge.app
-        self._bridge.run(lambda: start(app), lambda _: None, self.card.show_error)
+        self._bridge.run(lambda: start_server(app), lambda _: None, self.card.show_error)
 
-    def _show(self, texts: tuple[str, ...], embedded: Embedded) -> None:
+    def _show(self, texts: tuple[str, ...], embedded: EmbeddingResult) -> None:
         self._rest()
         self.results.show_result(texts, embedded)
 

@@ -24,19 +24,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.ui.log_table import LogColumn, LogTable
 from tray_app.ui.operations import collect_diagnostics
 from tray_app.ui.presenters.logs import (
     LogFilter,
+    LogSource,
     Severity,
-    Source,
     copied_rows,
     count_text,
     log_rows,
     source_title,
 )
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard
+from tray_app.ui.widgets.log_table import LogColumn, LogTable
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
@@ -59,7 +59,7 @@ class LogsPage(QWidget):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._taken = {Source.APP: 0, Source.ENGINE: 0}
+        self._taken = {LogSource.APP: 0, LogSource.ENGINE: 0}
         self._scrolling = False
         self.rows = LogTable()
         self.table = self._make_table()
@@ -154,7 +154,7 @@ class LogsPage(QWidget):
         box = QComboBox()
         box.setAccessibleName(tr("From"))
         box.addItem(tr("App and engine"), None)
-        for source in Source:
+        for source in LogSource:
             box.addItem(source_title(source, tr), source)
         return box
 
@@ -212,7 +212,7 @@ class LogsPage(QWidget):
     def _new_rows(self) -> list[LogRow]:
         app, engine = self._bridge.app.app_lines, self._bridge.app.engine_lines
         new = []
-        for source, lines in ((Source.APP, app), (Source.ENGINE, engine)):
+        for source, lines in ((LogSource.APP, app), (LogSource.ENGINE, engine)):
             batch = lines.after(self._taken[source], _MOST_AT_ONCE)
             self._taken[source] = batch.end
             new.append(batch.lines)
@@ -235,7 +235,7 @@ class LogsPage(QWidget):
     def _filter(self) -> None:
         self._scrolling = True
         origin = self.source.currentData()  # Qt gives the bare text back
-        source = None if origin is None else Source(origin)
+        source = None if origin is None else LogSource(origin)
         self.rows.set_filter(LogFilter(self.search.text().strip(), self.level.currentData(), source))
         if self.follow.isChecked():
             self.table.scrollToBottom()

@@ -18,17 +18,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tray_app.app.server_status import ServerState
 from tray_app.gateway.results import save_file
-from tray_app.server_status import ServerState
-from tray_app.ui.garbage import discard
+from tray_app.ui.dialogs.tune import TuneDialog
+from tray_app.ui.garbage import delete_plot
 from tray_app.ui.operations import measure
-from tray_app.ui.pictures import choose_picture_file, picture_of
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
-from tray_app.ui.presenters.measurement import Load, measurement_text
+from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
-from tray_app.ui.tune_dialog import TuneDialog
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, announce, text_label
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, announce, text_label
+from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.histogram import LatencyHistogram
     from tray_app.ui.presenters.measurement import Measurement
+    from tray_app.ui.widgets.histogram import LatencyHistogram
 
 _MOST_REQUESTS, _MOST_AT_ONCE = 10_000, 64
 
@@ -80,7 +80,7 @@ class MeasurePanel(QWidget):
     def measure(self) -> None:
         """Begin."""
         app, text = self._bridge.app, self.text.text().strip()
-        load = Load(self.requests.value(), self.at_once.value())
+        load = Workload(self.requests.value(), self.at_once.value())
         cancelled = self._cancelled = Event()
         self.card.clear()
         self.progress.setRange(0, load.requests)
@@ -125,7 +125,7 @@ class MeasurePanel(QWidget):
         super().hideEvent(event)
         if self.plot is not None and not self.window().isVisible():
             self._column.removeWidget(self.plot)
-            discard(self.plot)
+            delete_plot(self.plot)
             self.plot = None
 
     def _lay_out(self) -> None:
@@ -185,7 +185,7 @@ class MeasurePanel(QWidget):
         if not latencies_ms:
             return
         if self.plot is None:
-            from tray_app.ui.histogram import LatencyHistogram
+            from tray_app.ui.widgets.histogram import LatencyHistogram
 
             self.plot = LatencyHistogram()
             self._column.addWidget(self.plot, 10)

@@ -11,23 +11,23 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPush
 
 from tray_app.download.address import address_in, is_address
 from tray_app.phrases import presentable
-from tray_app.ui.first_steps import FirstSteps
 from tray_app.ui.model_actions import ModelActions
-from tray_app.ui.model_deeds import ModelDeeds
-from tray_app.ui.model_table import ModelTable, make_table
-from tray_app.ui.operations import choose, survey
+from tray_app.ui.model_controller import ModelController
+from tray_app.ui.operations import choose_model, survey
 from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows, settled_rows
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.first_steps import FirstSteps
+from tray_app.ui.widgets.model_table import ModelTable, make_table
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 
+    from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.status import AppStatus
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.models import ModelAction, ModelRow, SettledRows
 
@@ -49,7 +49,7 @@ class ModelsPage(QWidget):
         self._wanted_key = ""
         self._looking = self._look_again = False
         self.card = MessageCard()
-        self.deeds = ModelDeeds(bridge, self.card, self)
+        self.deeds = ModelController(bridge, self.card, self)
         self.folder_card = MessageCard()
         self.first_steps = FirstSteps()
         self._model = ModelTable()
@@ -248,7 +248,7 @@ class ModelsPage(QWidget):
         app = self._bridge.app
 
         def choose_and_start() -> None:
-            choose(app, entry.id)
+            choose_model(app, entry.id)
             app.start_server()
 
         self.deeds.run(

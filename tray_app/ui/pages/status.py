@@ -9,31 +9,31 @@ from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from tray_app.app.server_status import ServerState
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import Fix
-from tray_app.server_status import ServerState
 from tray_app.ui import icons
-from tray_app.ui.operations import start, verify_chosen
+from tray_app.ui.operations import start_server, verify_chosen
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
 from tray_app.ui.presenters.settings import engine_title
 from tray_app.ui.presenters.tray import (
-    Shape,
+    IconShape,
     address_hint,
     ring_of,
     shape_of,
     state_line,
 )
 from tray_app.ui.texts import tr
-from tray_app.ui.vitals_panel import VitalsPanel
-from tray_app.ui.widgets import MARGIN, SPACING, MessageCard, heading, text_label
+from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
+from tray_app.ui.widgets.usage_panel import UsagePanel
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
 
+    from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
-    from tray_app.status import AppStatus
     from tray_app.ui.bridge import Bridge
 
 _ICON_SIZE = 64
@@ -64,7 +64,7 @@ class StatusPage(QWidget):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
-        self.vitals = VitalsPanel(bridge)
+        self.vitals = UsagePanel(bridge)
         self._lay_out()
         self._failed_wish: AppError | None = None
         self._told: AppError | None = None
@@ -80,7 +80,7 @@ class StatusPage(QWidget):
         """Start the server; what stands in the way is shown here."""
         self._wish_failed(None)
         app = self._bridge.app
-        self._bridge.run(lambda: start(app), lambda _: None, self._wish_failed)
+        self._bridge.run(lambda: start_server(app), lambda _: None, self._wish_failed)
 
     def stop(self) -> None:
         """Stop the server."""
@@ -191,7 +191,7 @@ class StatusPage(QWidget):
         _permit(self.copy_button, copy_refusal(status, tr))
         _permit(self.start_button, start_refusal(status, tr))
         _permit(self.stop_button, stop_refusal(status, tr))
-        if shape is Shape.ARC and self.isVisible():
+        if shape is IconShape.ARC and self.isVisible():
             self._clock.start()
         else:
             self._clock.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.examination import redact, report
+from tray_app.app.diagnostic_report import redact, report
 from tray_app.ui.presenters.logs import copied_rows
 from tray_app.ui.presenters.settings import command_line
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tray_app.examination import Examination
-    from tray_app.status import AppStatus
+    from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.logs import LogRow
 
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Situation:
     """What a report is made of."""
 
-    examination: Examination
+    examination: DiagnosticReport
     status: AppStatus
     rows: Sequence[LogRow]
     """The last lines of both logs."""

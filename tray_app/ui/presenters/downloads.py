@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase, Progress
-from tray_app.models.files import parts_of, split_of
-from tray_app.ui.presenters.wording import permille, progress_text
+from tray_app.models.model_files import parts_of, split_of
+from tray_app.ui.presenters.formatting import permille, progress_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.server_status import ServerState
+from tray_app.app.server_status import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tray_app.app.status import AppStatus
     from tray_app.gateway.client import Embeddings
-    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
 
 _FIRST = 4
@@ -52,7 +52,7 @@ def waiting_for(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
             return tr("The server must run first.")
 
 
-def summary(result: Embeddings, tr: Translate) -> str:
+def result_summary(result: Embeddings, tr: Translate) -> str:
     """`4 texts · 64 dimensions · 12 tokens · 3.4 ms per text`."""
     count = len(result.vectors)
     parts = [

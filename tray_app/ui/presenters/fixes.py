@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.errors import Fix
-from tray_app.models.verify import Check
+from tray_app.models.integrity import Check
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from tray_app.errors import AppError, SettingsError
 from tray_app.settings.keys import GATEWAY, KEYS, read_new_key
 from tray_app.settings.keystore import Keeper, KeptKeys, no_keychain
-from tray_app.ui.presenters.wording import error_lines
+from tray_app.ui.presenters.formatting import error_lines
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.settings.keys import Key, KeyChanges
-    from tray_app.settings.keystore import Place
+    from tray_app.settings.keystore import KeyLocation
     from tray_app.settings.schema import Settings
-    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
 
 Kept = KeptKeys | AppError | None
@@ -31,7 +31,7 @@ def kept_text(key: Key, kept: Kept, tr: Translate) -> str:
             return _place_text(places.get(key.name), tr)
 
 
-def _place_text(place: Place | None, tr: Translate) -> str:
+def _place_text(place: KeyLocation | None, tr: Translate) -> str:
     match place and place.keeper:
         case Keeper.KEYCHAIN:
             return tr("Kept in the system's keychain")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters import Translate
 
 
-class Source(StrEnum):
+class LogSource(StrEnum):
     """Whose log a line is from."""
 
     APP = "app"
@@ -38,7 +38,7 @@ class LogRow(msgspec.Struct, frozen=True, gc=False):
     """One line in the table. There may be many: see `LogLine`."""
 
     at_s: float
-    source: Source
+    source: LogSource
     severity: Severity
     text: str
 
@@ -56,7 +56,7 @@ class LogFilter:
 
     text: str = ""
     least: Severity = Severity.NORMAL
-    source: Source | None = None
+    source: LogSource | None = None
     """Only lines of this log; None: of both."""
 
     def passes(self, rows: Iterable[LogRow]) -> list[LogRow]:
@@ -73,8 +73,8 @@ class LogFilter:
 
 def log_rows(app: Iterable[LogLine], engine: Iterable[LogLine]) -> list[LogRow]:
     """The lines of both logs, by the time at which they came."""
-    rows = [LogRow(line.at_s, Source.APP, severity_of(line), line.text) for line in app]
-    rows += [LogRow(line.at_s, Source.ENGINE, severity_of(line), line.text) for line in engine]
+    rows = [LogRow(line.at_s, LogSource.APP, severity_of(line), line.text) for line in app]
+    rows += [LogRow(line.at_s, LogSource.ENGINE, severity_of(line), line.text) for line in engine]
     rows.sort(key=attrgetter("at_s"))  # two sorted runs: one comparison for each line
     return rows
 
@@ -101,9 +101,9 @@ def time_text(at_s: float) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(at_s))}.{int(at_s * 1000) % 1000:03}"
 
 
-def source_title(source: Source, tr: Translate) -> str:
+def source_title(source: LogSource, tr: Translate) -> str:
     """Whose line it is."""
-    return {Source.APP: tr("App"), Source.ENGINE: tr("Engine")}[source]
+    return {LogSource.APP: tr("App"), LogSource.ENGINE: tr("Engine")}[source]
 
 
 def severity_title(severity: Severity, tr: Translate) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Workload:
     """How many requests, and how many of them at the same time."""
 
     requests: int

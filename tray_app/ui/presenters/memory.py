@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.engine.effect import without_effect
+from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.plan import LaunchPlan
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.sizing import load_of, room_for
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.schema import AUTO
-from tray_app.ui.presenters.wording import memory_text
+from tray_app.ui.presenters.formatting import memory_text
 
 if TYPE_CHECKING:
-    from tray_app.engine.plan import Plan
+    from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError
     from tray_app.models.memory import Verdict
     from tray_app.settings.schema import Settings

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
-from tray_app.server_status import ServerState
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
     from tray_app.ui.presenters.models import ModelFacts
 

@@ -7,22 +7,22 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
-from tray_app.models.files import stem_of
+from tray_app.models.model_files import stem_of
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
+from tray_app.ui.presenters.formatting import error_lines, size_text
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
-from tray_app.ui.presenters.wording import error_lines, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.files import Partial
     from tray_app.models.library import Model, Unusable
-    from tray_app.status import AppStatus
+    from tray_app.models.model_files import Partial
     from tray_app.ui.presenters import Translate
 
 
@@ -41,7 +41,7 @@ class ModelAction(StrEnum):
     REMOVE = "remove"
 
 
-class Sort(StrEnum):
+class RowKind(StrEnum):
     """What stands behind a row."""
 
     INSTALLED = "installed"
@@ -61,7 +61,7 @@ class ModelRow:
     key: str
     """What the row is recognised by: the model's id; the file's name while it has none."""
     name: str
-    sort: Sort
+    sort: RowKind
     kind: str = ""
     quantization: str = ""
     context: str = ""
@@ -84,7 +84,7 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class FileJob:
     """Something that is being done with a file and takes long."""
 
     verb: str
@@ -167,7 +167,7 @@ def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
 
 
 def model_rows(
-    settled: SettledRows, downloads: Iterable[Progress], works: Mapping[str, Work], tr: Translate
+    settled: SettledRows, downloads: Iterable[Progress], works: Mapping[str, FileJob], tr: Translate
 ) -> tuple[ModelRow, ...]:
     """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
     rows = dict(settled.found)
@@ -185,7 +185,7 @@ def model_rows(
             rows[key] = replace(row, key=key)
     rows |= {key: row for key, row in settled.offers.items() if key not in rows}
     for key, work in works.items():
-        rows[key] = _at_work(rows.get(key) or ModelRow(key, presentable(key), Sort.WORK), work, tr)
+        rows[key] = _at_work(rows.get(key) or ModelRow(key, presentable(key), RowKind.WORK), work, tr)
     return tuple(rows.values())
 
 
@@ -225,7 +225,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     return ModelRow(
         key=model.id,
         name=tr.said(model.name),
-        sort=Sort.INSTALLED,
+        sort=RowKind.INSTALLED,
         kind=kind_text(tr, sparse=model.header.sparse),
         quantization=model.header.quantization,
         context=tr.number(context) if context else "",
@@ -251,7 +251,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     return ModelRow(
         key=entry.id,
         name=tr.said(entry.name),
-        sort=Sort.OFFER,
+        sort=RowKind.OFFER,
         kind=kind_text(tr, sparse=entry.sparse),
         size=offer_size(entry, tr),
         fit=fit_word(report, tr) if report else "",
@@ -275,7 +275,7 @@ def _download_row(
     return ModelRow(
         key=key,
         name=offer.name if offer else presentable(stem_of(path)),
-        sort=Sort.DOWNLOAD,
+        sort=RowKind.DOWNLOAD,
         kind=offer.kind if offer else "",
         size=size_text(whole.total_bytes, tr) if whole.total_bytes else offer.size if offer else "",
         fit=offer.fit if offer else "",
@@ -306,7 +306,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
     return ModelRow(
         key=unusable.id,
         name=unusable.name,
-        sort=Sort.UNUSABLE,
+        sort=RowKind.UNUSABLE,
         size=size_text(unusable.size_bytes, tr),
         state=state,
         details=(*words, presentable(unusable.path)),
@@ -319,7 +319,7 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     return ModelRow(
         key=presentable(partial.final.name),
         name=presentable(stem_of(partial.final)),
-        sort=Sort.PARTIAL,
+        sort=RowKind.PARTIAL,
         size=size_text(partial.held_bytes, tr),
         state=tr("Left by a download"),
         details=(
@@ -331,7 +331,7 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     )
 
 
-def _at_work(row: ModelRow, work: Work, tr: Translate) -> ModelRow:
+def _at_work(row: ModelRow, work: FileJob, tr: Translate) -> ModelRow:
     """A row whose file something is being done with; nothing else can be done meanwhile."""
     state = tr("{verb} {percent} %").format(verb=work.verb, percent=work.permille // 10)
     return replace(row, state=state, permille=work.permille, actions=_AT_WORK)

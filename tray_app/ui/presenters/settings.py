@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.engine.effect import without_effect
-from tray_app.engine.plan import PORT, LaunchPlan
+from tray_app.engine.ineffective_settings import without_effect
+from tray_app.engine.launch_plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import AUTO, list_text, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
-from tray_app.ui.presenters.wording import error_title
+from tray_app.ui.presenters.formatting import error_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tray_app.engine.plan import Plan
+    from tray_app.app.status import AppStatus
+    from tray_app.engine.launch_plan import Plan
     from tray_app.settings.schema import Field, Settings
-    from tray_app.status import AppStatus
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
     from tray_app.ui.presenters import Translate

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tray_app.engine.plan import LaunchPlan, RemotePlan
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.phrases import json_text
 from tray_app.ui.presenters.menu import Command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.status import AppStatus
+    from tray_app.app.status import AppStatus
 
 EXAMPLE = ("The quick brown fox jumps over the lazy dog.",)
 

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tray_app.app.server_status import ServerState, planned_url
+from tray_app.app.status import ProblemSource
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.models.files import stem_of
-from tray_app.server_status import ServerState, planned_url
-from tray_app.status import Source
+from tray_app.models.model_files import stem_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
+from tray_app.ui.presenters.formatting import error_text, error_title, permille, progress_text
 from tray_app.ui.presenters.menu import menu_entries
-from tray_app.ui.presenters.wording import error_text, error_title, permille, progress_text
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.supervisor import EngineSnapshot
-    from tray_app.status import AppStatus
     from tray_app.ui.presenters import Translate
     from tray_app.ui.presenters.menu import Command, MenuEntry
 
 
-class Shape(StrEnum):
+class IconShape(StrEnum):
     """What the icon looks like; states differ by shape, not by colour alone."""
 
     HOLLOW = "hollow"
@@ -48,7 +48,7 @@ class Page(StrEnum):
 class TrayView:
     """The tray at one moment."""
 
-    shape: Shape
+    shape: IconShape
     permille: int | None
     headline: str
     """Tooltip and first menu line."""
@@ -84,17 +84,17 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
     )
 
 
-def shape_of(status: AppStatus) -> Shape:
+def shape_of(status: AppStatus) -> IconShape:
     """The icon: the engine's state first, then a running download, then what is missing."""
     match status.server.state:
         case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING:
-            return Shape.BADGE
+            return IconShape.BADGE
         case ServerState.STARTING | ServerState.LOADING:
-            return Shape.ARC
+            return IconShape.ARC
         case ServerState.READY:
-            return Shape.SOLID
+            return IconShape.SOLID
         case ServerState.STOPPING:
-            return Shape.HOLLOW
+            return IconShape.HOLLOW
         case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
             return _shape_without_engine(status, state)
 
@@ -102,14 +102,14 @@ def shape_of(status: AppStatus) -> Shape:
 def ring_of(status: AppStatus) -> int | None:
     """How far the icon's ring is filled, in permille; None where there is no ring or no size."""
     current = current_download(status)
-    return permille(current) if current and shape_of(status) is Shape.RING else None
+    return permille(current) if current and shape_of(status) is IconShape.RING else None
 
 
 def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
     """The state and the address in one line, for the tooltip and the menu."""
     line = state_line(status, now_s, tr)
     address = status.server.base_url
-    if address and shape_of(status) in (Shape.SOLID, Shape.MOON):
+    if address and shape_of(status) in (IconShape.SOLID, IconShape.MOON):
         return tr("{state} · {address}").format(state=line, address=address)
     return line
 
@@ -210,17 +210,17 @@ def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:
     return new.restarts > (old.restarts if old.state is State.READY else 0)
 
 
-def _shape_without_engine(status: AppStatus, state: ServerState) -> Shape:
+def _shape_without_engine(status: AppStatus, state: ServerState) -> IconShape:
     current = current_download(status)
     if current and current.phase in _TRANSFERRING:
-        return Shape.RING
+        return IconShape.RING
     if state is ServerState.PREPARING:
-        return Shape.ARC
-    if state is ServerState.ASLEEP and not status.has_problem(Source.START):
-        return Shape.MOON
+        return IconShape.ARC
+    if state is ServerState.ASLEEP and not status.has_problem(ProblemSource.START):
+        return IconShape.MOON
     if status.problem:
-        return Shape.BADGE
-    return Shape.HOLLOW if status.model_name else Shape.ARROW
+        return IconShape.BADGE
+    return IconShape.HOLLOW if status.model_name else IconShape.ARROW
 
 
 def _headline_without_engine(status: AppStatus, state: ServerState, tr: Translate) -> str:
@@ -240,7 +240,7 @@ def _headline_without_engine(status: AppStatus, state: ServerState, tr: Translat
 
 def _sleeping_line(status: AppStatus, tr: Translate) -> str:
     """What ends the sleep, or why that did not work."""
-    if status.has_problem(Source.START):
+    if status.has_problem(ProblemSource.START):
         return tr("Asleep: {cause}").format(cause=error_title(status.problem, tr))
     if status.settings.start_on_demand:
         return tr("Asleep: a request starts it")

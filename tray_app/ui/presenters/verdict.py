@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.models.memory import Fit
-from tray_app.ui.presenters.wording import error_lines, memory_text
+from tray_app.ui.presenters.formatting import error_lines, memory_text
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport

@@ -1,0 +1,265 @@
+"""`powerinfer-tray doctor`: one look that tells why a server would not start."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.app import make_snapshot, make_status
+from tests.fakes.models import write_truncated_model
+from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.programs import elf, pe
+from tray_app.app.diagnostic_report import RunningApp
+from tray_app.app.diagnostics import collect_inputs, run_diagnostics
+from tray_app.app.status import status_document
+from tray_app.download.session import Session
+from tray_app.engine.lastfailure import FailureKeeper
+from tray_app.engine.lifecycle import State
+from tray_app.errors import EngineError, Fix
+from tray_app.gateway.control import Control
+from tray_app.system.paths import HOME_VARIABLE
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def settings(home: Path, text: str) -> None:
+    home.joinpath("settings.toml").write_text(text, encoding="utf-8")
+
+
+def titles(found: dict[str, Any]) -> list[str]:
+    return [problem["title"] for problem in found["problems"]]
+
+
+def doctor(*arguments: str, code: int) -> dict[str, Any]:
+    result = powerinfer_tray("doctor", "--json", *arguments)
+    assert result.returncode == code, result.stdout + result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found["ok"] is (code == 0)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def free(private_home: Path) -> int:
+    """A public port that nobody has, so that no other program decides a test."""
+    port = free_port()
+    settings(private_home, f"port = {port}\nmodel = 'test'\n")
+    return port
+
+
+def test_a_machine_that_can_serve_says_so_and_nothing_is_made(private_home: Path) -> None:
+    found = doctor(code=0)
+
+    assert found["model"]["name"] == "test"
+    assert [engine["kind"] for engine in found["engines"] if engine["chosen"]] == ["llama.cpp"]
+    assert [folder["purpose"] for folder in found["folders"]] == ["models", "state", "logs", "settings"]
+    assert found["network"] == []
+    assert [path.name for path in private_home.iterdir()] == ["settings.toml"]
+
+
+def test_people_read_lines_and_the_verdict_last() -> None:
+    result = powerinfer_tray("doctor")
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("PowerInfer Tray ")
+    assert result.stdout.endswith("The server can start.\n")
+
+
+def test_a_port_that_is_taken_is_told_with_a_free_one(private_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings(private_home, f"port = {port}\nmodel = 'test'\n")
+        found = doctor(code=1)
+
+    assert titles(found)[0].startswith(f"Port {port} is used by")
+    assert found["port"]["owners"][0].endswith(f"(PID {os.getpid()})")
+    assert found["port"]["nearest_free"] not in (None, port)
+
+
+def test_a_settings_file_with_a_fault_is_told(private_home: Path) -> None:
+    settings(private_home, "port = 'many'\n")
+    found = doctor(code=1)
+    assert "The settings file has an error" in titles(found)[0]
+    assert "line 1" in found["problems"][0]["message"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the mode of a file")
+def test_an_engine_for_another_machine_is_told(private_home: Path, free: int) -> None:
+    program = private_home / "server"
+    foreign = pe(0xAA64) if sys.platform == "linux" else elf(183)
+    program.write_bytes(foreign)
+    program.chmod(0o755)
+    settings(private_home, f"port = {free}\nmodel = 'test'\nengine = '{program}'\n")
+
+    found = doctor(code=1)
+
+    assert titles(found) == ["server was built for another kind of machine"]
+    (named,) = [engine for engine in found["engines"] if engine["program"] == str(program)]
+    assert named["problem"]["title"] == "server was built for another kind of machine"
+
+
+def test_a_damaged_model_is_told(private_home: Path, free: int) -> None:
+    (private_home / "models").mkdir()
+    write_truncated_model(private_home / "models" / "half.gguf")
+    settings(private_home, f"port = {free}\nmodel = 'half'\n")
+
+    assert doctor(code=1)["problems"][0]["stops"]
+
+
+def test_a_key_that_can_be_guessed_is_told_and_stops_nothing(
+    private_home: Path, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\nnetwork = 'lan'\n")
+    monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", "hunter2")
+    found = doctor(code=0)
+    assert "The API key of the local network can be guessed" in titles(found)
+    assert "hunter2" not in json.dumps(found)
+    monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", "sk-of-this-house")
+    assert "The API key of the local network can be guessed" not in titles(doctor(code=0))
+
+
+def test_a_network_without_a_key_is_told(private_home: Path, free: int) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\nnetwork = 'lan'\n")
+    assert doctor(code=1)["ok"] is False
+
+
+def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
+    with running("serve", "--model", "test", "--port", str(free)) as program:
+        program.line_with("Ready")
+        found = doctor(code=0)
+    assert found["port"] == {"number": free, "free": False, "ours": True, "owners": [], "nearest_free": None}
+    assert found["running"]["state"] == "ready"
+
+
+@pytest.mark.parametrize(("state", "stops"), [(State.FAILED, True), (State.READY, False)])
+def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
+    failure = EngineError("It crashed", "It reached for memory.", "Verify it.", fix=Fix.VERIFY_MODEL)
+    status = make_status(state, engine=make_snapshot(state, failure=failure))
+    control = Control(
+        private_home / "state",
+        lambda: status_document(status),
+        {},
+        lambda _: None,
+        lambda _: pytest.fail("nothing is removed here"),
+    )
+    control.open()
+    try:
+        found = run_diagnostics(collect_inputs(os.environ))
+    finally:
+        control.close()
+    assert ([problem.title for problem in found.problems] == ["It crashed"]) is stops
+    assert found.ok is not stops
+
+
+@pytest.mark.parametrize("state", [State.READY, State.LOADING, State.STOPPED])
+def test_a_powerinfer_that_does_not_answer_is_told_and_one_that_is_not_ready_not_asked(state: State) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    running_app = RunningApp(1, state, serving=True, base_url=nobody, engine="powerinfer")
+    found = run_diagnostics(replace(collect_inputs(os.environ), running=running_app))
+    told = ["The server did not answer"] if state is State.READY else []
+    assert (found.repetition, [each.title for each in found.problems], found.ok) == (None, told, True)
+
+
+def test_a_remote_server_needs_no_model(private_home: Path, free: int) -> None:
+    settings(private_home, f"port = {free}\nengine = 'remote'\nremote_url = 'http://box:8000/v1'\n")
+    found = doctor(code=0)
+    assert (found["model"], found["problems"]) == (None, [])
+
+
+def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
+    private_home: Path, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'bge-small-en'\n")
+    here = run_diagnostics(collect_inputs(os.environ))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000, total=2_000_000))
+    full = run_diagnostics(collect_inputs(os.environ))
+
+    assert (here.ok, full.ok) == (True, False)
+    assert full.problems[0].title == "There is no room for BGE small English v1.5 (Q8_0)"
+    assert "0.0 GB are free" in full.problems[0].message
+
+
+def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path, free: int) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\n")
+    here = collect_inputs(os.environ)
+    small = replace(here, host=replace(here.host, memory_bytes=1 << 20))
+    found = run_diagnostics(small)
+
+    assert "Built-in test model may be too large for this machine" in [each.title for each in found.problems]
+    assert found.ok
+
+
+def test_a_folder_that_cannot_be_written_is_told(private_home: Path) -> None:
+    in_the_way = private_home / "state"
+    in_the_way.write_text("no folder")
+    found = run_diagnostics(collect_inputs(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}))
+    assert "The state folder cannot be written to" in [each.title for each in found.problems]
+
+
+def test_a_models_folder_on_a_drive_that_is_gone_is_told(private_home: Path, free: int) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\nmodels_folder = '{private_home / 'gone'}'\n")
+    assert "The models folder is not there" in titles(doctor(code=0))
+
+
+def test_the_last_failure_outlives_the_app(private_home: Path) -> None:
+    failure = EngineError("The engine crashed", "It reached for memory.")
+    FailureKeeper(private_home / "state").note(make_snapshot(State.FAILED, failure=failure))
+    found = doctor(code=0)
+    assert found["last_failure"]["title"] == "The engine crashed"
+
+
+@contextmanager
+def hugging_face(private_home: Path, free: int) -> Iterator[None]:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        settings(private_home, f"port = {free}\nmodel = 'test'\nhf_endpoint = '{address}'\n")
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_the_network_is_asked_on_request(private_home: Path, free: int) -> None:
+    with hugging_face(private_home, free):
+        (answer,) = doctor("--network", code=0)["network"]
+    assert answer["ms"] > 0
+
+
+def test_a_network_without_an_answer_stops_no_server(private_home: Path, free: int) -> None:
+    nobody = free_port()
+    settings(private_home, f"port = {free}\nmodel = 'test'\nhf_endpoint = 'http://127.0.0.1:{nobody}'\n")
+    found = doctor("--network", code=0)
+    assert found["network"][0]["ms"] is None
+    assert f"Could not reach 127.0.0.1:{nobody}" in titles(found)
+
+
+def test_a_look_without_network_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection")
+
+    monkeypatch.setattr(Session, "get_hops", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert run_diagnostics(collect_inputs(os.environ)).ok

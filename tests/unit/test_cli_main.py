@@ -1,0 +1,83 @@
+"""What the terminal shows of names that strangers gave, and nothing that they would like it to do."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from tray_app.cli import main
+from tray_app.cli.common import ProgressBars, WorkBar, echo, plain_console
+from tray_app.download.progress import Phase, Progress
+from tray_app.phrases import visible
+
+NAME = "[red]a[/] [link=http://x]:smile:[/link].gguf"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (NAME, NAME),
+        ("a\x1b[31mb\x07", "a\\x1b[31mb\\x07"),
+        ("a\x9b31m", "a\\x9b31m"),
+        ("a\rb", "a\\rb"),
+        ("fugg.\u202efile", "fugg.\\u202efile"),
+        ("a\u200bb\u2028c", "a\\u200bb\\u2028c"),
+        ("\udc83.gguf", "\\udc83.gguf"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("日本語 می‌خواهم 👩‍💻 a\u00a0b", "日本語 می‌خواهم 👩‍💻 a\u00a0b"),
+    ],
+)
+def test_what_would_steer_the_terminal_is_made_visible(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert visible(text) == shown
+    echo(text)
+    assert capsys.readouterr().out == f"{shown}\n"
+
+
+@given(st.text())
+def test_any_text_can_be_printed_and_does_nothing(text: str) -> None:
+    shown = visible(text)
+    shown.encode()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)
+
+
+def progress(name: str) -> Progress:
+    return Progress(
+        1, name, Phase.DOWNLOADING, 50, 100, 1.0, 1.0, Path(name), resumed=False, sha256=None, error=None
+    )
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_name_in_markup_is_shown_as_it_is_in_bars_and_lines(
+    *, terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, color_system=None, width=200, markup=False)
+    with ProgressBars(console) as bars:
+        bars.show((progress(NAME),))
+        bars.say(NAME)
+    assert out.getvalue().count(NAME) >= 2 - terminal  # live bars are drawn when there is time
+
+    if terminal:
+        with WorkBar(console, f"Importing {NAME}"):
+            pass
+        assert f"Importing {NAME}" in out.getvalue()
+
+
+def test_a_console_of_ours_takes_nothing_for_markup_or_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    plain_console().print(NAME)
+    assert capsys.readouterr().out == f"{NAME}\n"
+
+
+def test_every_command_prints_through_the_one_place_that_makes_texts_visible() -> None:
+    for module in Path(main.__file__).parent.glob("cli*.py"):
+        source = module.read_text(encoding="utf-8")
+        assert not re.findall(r"typer\.echo|(?<![\w_])Console\(|(?<![\w.])print\(", source), module.name

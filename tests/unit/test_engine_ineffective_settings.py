@@ -1,0 +1,77 @@
+"""Which settings have no effect on what would run, and that a reason is given for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.engine import HELP
+from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA
+from tray_app.engine.ineffective_settings import ONE_THREAD, ignored_settings, without_effect
+from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from tray_app.system.host import Host
+
+
+POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
+POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
+LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
+LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
+
+
+def dense(engine: Engine | None, host: Host = PC_WITH_NVIDIA) -> dict[str, object]:
+    return dict(without_effect(engine, host, sparse=False))
+
+
+def test_settings_that_an_engine_does_not_know_are_told() -> None:
+    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port", "--ctx-size"}))
+    assert dense(old).keys() == {"batch_size", "threads", "threads_batch", "vram_budget"}
+
+
+@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
+def test_an_engine_of_today_is_told_everything_but_a_budget_that_it_cannot_use(engine: Engine) -> None:
+    assert dense(engine).keys() == {"vram_budget"}
+
+
+def test_a_remote_server_decides_for_itself() -> None:
+    remote = dense(Engine(EngineKind.REMOTE, ()))
+    assert remote.keys() == {"ctx_size", "batch_size", "threads", "threads_batch", "vram_budget"}
+
+
+@pytest.mark.parametrize("engine", [None, POWERINFER, POWERINFER_FOR_CUDA])
+def test_threads_have_no_effect_on_a_sparse_model(engine: Engine | None) -> None:
+    reasons = without_effect(engine, PC_WITH_NVIDIA, sparse=True)
+    assert (reasons["threads"], reasons["threads_batch"]) == (ONE_THREAD, ONE_THREAD)
+    assert {"threads", "threads_batch"}.isdisjoint(dense(engine))
+
+
+@pytest.mark.parametrize(
+    ("host", "engine", "reason"),
+    [
+        (
+            MAC,
+            POWERINFER_FOR_CUDA,
+            "Apple Silicon shares its memory with the GPU, so there is no budget to set.",
+        ),
+        (MAC, None, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
+        (PC, POWERINFER_FOR_CUDA, "This machine has no NVIDIA GPU that the engine could use."),
+        (PC_WITH_NVIDIA, POWERINFER, "The engine that runs this model cannot use a VRAM budget."),
+        (PC_WITH_NVIDIA, POWERINFER_FOR_CUDA, None),
+        (PC_WITH_NVIDIA, None, None),
+    ],
+)
+def test_a_vram_budget_that_has_no_effect_says_why(
+    host: Host, engine: Engine | None, reason: str | None
+) -> None:
+    assert dense(engine, host).get("vram_budget") == reason
+
+
+def test_only_what_was_changed_is_worth_a_word_and_in_the_order_of_the_settings() -> None:
+    reasons = without_effect(POWERINFER, PC, sparse=True)
+    assert ignored_settings(Settings(), reasons) == {}
+    changed = Settings(vram_budget=4, threads_batch=3, threads=2, ctx_size=512)
+    assert list(ignored_settings(changed, reasons)) == ["threads", "threads_batch", "vram_budget"]

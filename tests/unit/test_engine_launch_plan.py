@@ -1,0 +1,223 @@
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.engine import HELP
+from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
+from tray_app.engine.ineffective_settings import ONE_THREAD
+from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.engine.launch_plan import plan_launch
+from tray_app.errors import SettingsError
+from tray_app.models.header import Pooling
+from tray_app.settings.schema import Settings
+
+POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
+POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
+LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
+LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
+
+
+def words(engine: Engine = POWERINFER, host: Any = PC, context: int | None = 4096, **settings: Any) -> str:
+    chosen = model(context=context)
+    return " ".join(plan_launch(Settings(**settings), chosen, engine, host).command(1234))
+
+
+def test_powerinfer_gets_the_documented_arguments() -> None:
+    assert words(ctx_size=1024, batch_size=256, threads=4, threads_batch=8) == (
+        "/opt/server --model /models/some.gguf --port 1234 --ctx-size 1024 --threads 4 --threads-batch 8"
+        " --host 127.0.0.1 --batch-size 256 --embedding"
+    )
+
+
+def test_the_embedded_engine_gets_what_its_child_knows() -> None:
+    assert words(LLAMA_CPP) == (
+        "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 16384 --threads 6"
+        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --n-parallel 4"
+        " --kv-unified --kv-unified-per-slot 4096 --cache-ram-mib 0"
+    )
+
+
+def test_a_llama_server_listens_on_loopback_and_makes_embeddings() -> None:
+    line = words(LLAMA_SERVER)
+    assert "--host 127.0.0.1" in line
+    assert "--embedding --no-webui" in line
+    assert "--batch-size 2048 --pooling last --parallel 4 --ubatch-size 2048" in line
+
+
+@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
+def test_the_temperature_is_never_on_a_command_line(engine: Engine) -> None:
+    assert "temp" not in words(engine, temperature=0.1)
+
+
+def test_an_engine_gets_no_flag_that_it_does_not_know() -> None:
+    assert "--sse-ping-interval" not in words(LLAMA_SERVER)
+    old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port"}))
+    assert words(old) == "s --model /models/some.gguf --port 1234"
+
+
+def test_powerinfer_batches_are_at_most_512() -> None:
+    assert "--batch-size 512 " in words(batch_size=2048)
+
+
+def test_the_context_is_at_most_what_the_model_was_trained_with() -> None:
+    assert "--ctx-size 512 " in words(POWERINFER, context=512, ctx_size=1024)
+    assert "--ctx-size 2048 " in words(LLAMA_CPP, context=512, ctx_size=1024)  # four slots
+    assert "--batch-size 512 " in words(LLAMA_CPP, context=512, ctx_size=1024)
+    assert "--ctx-size 2048 " in words(POWERINFER, context=None, ctx_size=2048)
+
+
+@pytest.mark.parametrize(
+    ("engine", "host", "budget", "expected"),
+    [
+        (POWERINFER_FOR_CUDA, PC_WITH_NVIDIA, 4.5, True),
+        (POWERINFER_FOR_CUDA, PC_WITH_NVIDIA, "auto", False),
+        (POWERINFER, PC_WITH_NVIDIA, 4.5, False),
+        (POWERINFER_FOR_CUDA, PC, 4.5, False),
+        (POWERINFER_FOR_CUDA, MAC, 4.5, False),
+    ],
+)
+def test_the_vram_budget_is_passed_only_where_it_has_an_effect(
+    engine: Engine, host: Any, budget: Any, *, expected: bool
+) -> None:
+    assert ("--vram-budget 4.5" in words(engine, host, vram_budget=budget)) is expected
+
+
+def test_threads_for_batches_follow_threads() -> None:
+    assert "--threads 3 --threads-batch 3 " in words(threads=3)
+    assert "--threads 6 --threads-batch 2 " in words(threads_batch=2)
+
+
+def test_extra_arguments_come_last() -> None:
+    assert words(LLAMA_CPP, extra_arguments=("--n-gpu-layers", "20")).endswith("--n-gpu-layers 20")
+
+
+@pytest.mark.parametrize(
+    ("engine", "argument"),
+    [
+        (POWERINFER, "-c"),
+        (POWERINFER, "--ctx-size"),
+        (POWERINFER, "-np"),
+        (POWERINFER, "--parallel"),
+        (LLAMA_SERVER, "--ctx-size=8192"),
+        (LLAMA_CPP, "--n_ctx"),
+        (LLAMA_CPP, "--port"),
+        (LLAMA_CPP, "--model"),
+        (POWERINFER, "--host"),
+    ],
+)
+def test_what_the_gateway_relies_on_cannot_be_changed_by_extra_arguments(
+    engine: Engine, argument: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        words(engine, extra_arguments=("--mlock", argument, "8192"))
+    assert argument.partition("=")[0] in refused.value.title
+    assert refused.value.message
+
+
+def test_a_llama_server_may_work_on_several_requests() -> None:
+    assert words(LLAMA_SERVER, extra_arguments=("-np", "2")).endswith("-np 2")
+
+
+def test_a_model_made_for_embeddings_pools_in_its_own_way_and_gets_its_texts_whole() -> None:
+    bert = model(architecture="nomic-bert", context=2048)
+    bert = replace(bert, header=replace(bert.header, pooling=Pooling.CLS))
+    argv = plan_launch(Settings(batch_size=512), bert, LLAMA_CPP, PC).argv
+    assert "--pooling" not in argv
+    assert argv[argv.index("--batch-size") + 1] == "2048"
+
+
+def test_a_path_with_spaces_and_foreign_letters_stays_one_argument() -> None:
+    path = str(Path("/my models/モデル ü.gguf").absolute())
+    plan = plan_launch(Settings(), model(path), POWERINFER, PC)
+    assert path in plan.command(1)
+    assert shlex.split(plan.display(1)) == list(plan.command(1))
+
+
+def test_plans_are_equal_until_something_that_matters_changes() -> None:
+    plan = plan_launch(Settings(), model(), LLAMA_CPP, PC)
+    assert plan == plan_launch(Settings(port=9999, temperature=0.1), model(), LLAMA_CPP, PC)
+    assert plan != plan_launch(Settings(ctx_size=1024), model(), LLAMA_CPP, PC)
+    assert plan != plan_launch(Settings(), model("/models/other.gguf"), LLAMA_CPP, PC)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "host", "expected"),
+    [
+        ("Q4_K_M", PC, True),
+        ("Q4_0", PC, True),
+        ("IQ4_NL", PC, True),
+        ("Q5_K_M", PC, False),
+        ("F16", PC, False),
+        ("Q4_K_M", MAC, False),
+    ],
+)
+def test_weights_that_the_engine_copies_are_not_mapped_besides(
+    quantization: str, host: Any, *, expected: bool
+) -> None:
+    plain = model()
+    chosen = replace(plain, header=replace(plain.header, quantization=quantization))
+    server = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | {"--no-mmap", "--cache-ram"})
+
+    embedded = " ".join(plan_launch(Settings(), chosen, LLAMA_CPP, host).argv)
+    own = " ".join(plan_launch(Settings(), chosen, server, host).argv)
+
+    assert ("--load-mode none" in embedded) is expected
+    assert ("--no-mmap" in own) is expected
+    assert "--cache-ram " in own
+
+
+def sparse_words(**settings: Any) -> str:
+    dense = model()
+    sparse = replace(dense, header=replace(dense.header, sparse=True))
+    return " ".join(plan_launch(Settings(**settings), sparse, POWERINFER, PC).command(1234))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"threads": 6}, {"threads_batch": 2}, {"threads": 4, "threads_batch": 8}, {"threads": 1024}],
+)
+def test_a_sparse_model_gets_one_thread_whatever_is_set(settings: dict[str, int]) -> None:
+    assert "--threads 1 --threads-batch 1 " in sparse_words(**settings)
+
+
+@pytest.mark.parametrize("flag", ["-t", "--threads", "-tb", "--threads-batch"])
+@pytest.mark.parametrize("form", ["{flag} 4", "{flag}=4"])
+def test_a_sparse_model_cannot_have_more_threads_by_extra_arguments(flag: str, form: str) -> None:
+    written = tuple(form.format(flag=flag).split())
+
+    with pytest.raises(SettingsError) as refused:
+        sparse_words(extra_arguments=("--mlock", *written))
+
+    assert flag in refused.value.title
+    assert refused.value.message == ONE_THREAD
+    assert words(extra_arguments=written).endswith(" ".join(written))  # a dense model may
+
+
+@pytest.mark.parametrize(
+    ("known", "pooling", "expected"),
+    [
+        (
+            {"--kv-unified", "--no-kv-unified", "--kv-unified-per-slot"},
+            None,
+            "--kv-unified --kv-unified-per-slot 1024",
+        ),
+        ({"--kv-unified", "--no-kv-unified"}, None, "--no-kv-unified"),
+        ({"--kv-unified", "--no-kv-unified"}, Pooling.MEAN, "--kv-unified"),
+        (set(), None, ""),
+    ],
+)
+def test_the_slots_of_a_llama_server_share_a_cache_where_none_can_take_more_than_its_part(
+    known: set[str], pooling: Pooling | None, expected: str
+) -> None:
+    plain = model()
+    chosen = replace(plain, header=replace(plain.header, pooling=pooling))
+    server = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | known)
+
+    argv = plan_launch(Settings(ctx_size=1024, batch_size=512), chosen, server, PC).argv
+
+    told = argv[argv.index("--parallel") + 2 : argv.index("--ubatch-size")]
+    assert " ".join(told) == expected
+    assert argv[argv.index("--ctx-size") + 1] == "4096"

@@ -1,0 +1,275 @@
+"""What people do with models besides serving one: look, import, verify, remove, quantize. Any thread.
+
+Everything here reads or writes large files and may take long; a thread that draws windows must not call it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray_app.download.address import is_address
+from tray_app.download.network_errors import disk_fault
+from tray_app.download.part import PartFile
+from tray_app.download.part_lock import sole_writer
+from tray_app.download.progress import Phase
+from tray_app.download.source import DownloadSource
+from tray_app.engine.report import foreseen, look_for_engine, report_on
+from tray_app.errors import ModelError
+from tray_app.models.importing import import_model
+from tray_app.models.integrity import note_checksum, verify_model
+from tray_app.models.library import AmbiguousError, NotInstalledError
+from tray_app.models.model_files import parts_of
+from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
+from tray_app.models.remote_header import fetch_remote_header
+from tray_app.models.removal import Removal, remove_model, require_model
+from tray_app.models.space import free_bytes
+from tray_app.phrases import phrase
+from tray_app.system.child import launcher_for
+from tray_app.system.paths import expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tray_app.download.progress import Progress
+    from tray_app.download.session import Session
+    from tray_app.engine.kinds import EngineFinder
+    from tray_app.engine.report import ModelReport
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.integrity import Check
+    from tray_app.models.library import Library, Model
+    from tray_app.models.quantize import Quantizer
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPreview:
+    """A model that could be downloaded, and the disk that this takes."""
+
+    report: ModelReport
+    needed_bytes: int
+    """Without what has arrived already."""
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SmallerTypes:
+    """What a model can be quantized to."""
+
+    model: Model
+    types: tuple[tuple[str, int], ...]
+    """Each type, and the bytes that the result takes at most."""
+    folder: Path
+    """Where the result goes."""
+    free_bytes: int
+
+
+class ModelManager:
+    """Looks after the models in the folder that is chosen now.
+
+    `library` and `settings` give those in force, `session` makes what headers are fetched with, and `served`
+    gives the path of the model that an engine has open or would open for a request.
+    """
+
+    def __init__(
+        self,
+        *,
+        library: Callable[[], Library],
+        settings: Callable[[], Settings],
+        session: Callable[[], Session],
+        served: Callable[[], Path | None],
+        engines: EngineFinder,
+        host: Host,
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._session = session
+        self._served = served
+        self._engines = engines
+        self._host = host
+        self._noted: set[int] = set()  # downloads whose digest is kept; only their thread asks
+
+    def report(self, reference: str) -> ModelReport:
+        """What a model is, what runs it, whether it fits; also of one that is still to be had. `AppError`."""
+        try:
+            model = self._peek(reference) if is_address(reference) else self._library().find(reference)
+        except NotInstalledError as exc:
+            model = self._peek(exc.entry.source)
+        settings = self._settings()
+        choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
+        return report_on(model, settings, choice, self._host)
+
+    def survey(
+        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
+    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
+        """The same of models that are here, by path, and on offer, by id; engines are looked for once.
+
+        Offers are judged by what the catalogue says of them; those whose size it does not tell are left out.
+        """
+        settings = self._settings()
+        choices = {
+            sparse: look_for_engine(settings, self._engines, sparse=sparse) for sparse in (False, True)
+        }
+
+        def report(model: Model) -> ModelReport:
+            return report_on(model, settings, choices[model.header.sparse], self._host)
+
+        return (
+            {model.path: report(model) for model in models},
+            {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes},
+        )
+
+    def prospect(self, reference: str) -> DownloadPreview:
+        """What a download would bring and take; reads at its address, see `fetch_remote_header`. `AppError`."""
+        report = self.report(reference)
+        library = self._library()
+        names = {path.name for path in parts_of(report.model.path)}
+        held_bytes = sum(each.held_bytes for each in library.partials() if each.final.name in names)
+        needed_bytes = max(0, report.model.size_bytes - held_bytes)
+        return DownloadPreview(report, needed_bytes, free_bytes(library.folder))
+
+    def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
+        """Bring a model file into the models folder, see `housekeeping.import_model`. `ModelError`."""
+        return import_model(expanded(path), self._library().folder, how, on_bytes)
+
+    def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
+        """Look again whether a model is what once arrived. `ModelError` says why it is not."""
+        return verify_model(self._library().locate(reference), on_bytes)
+
+    def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
+        """Put a model and what belongs to it into the trash, or delete it; what is gone. `ModelError`.
+
+        Also what an unfinished download has left, which is always deleted. Outside of the models folder
+        nothing is removed but with `anywhere`, and nowhere anything that is no model.
+        """
+        library = self._library()
+        path = self.to_remove(reference, anywhere=anywhere)
+        if (partial := library.partial_named(reference)) and path == partial.path:
+            self.discard_partial(partial.final)
+            return Removal((partial.path,), trashed=False)
+        if self.is_served(path):
+            raise ModelError(
+                phrase("{name} is being served", name=path.name),
+                "The engine has the file open.",
+                "Stop the server first.",
+            )
+        return remove_model(path, listed=self._is_listed(path), trash=not for_good)
+
+    def is_served(self, path: Path) -> bool:
+        """Whether a server has this model, or would load it for the next request."""
+        served = self._served()
+        return served is not None and served.resolve() == parts_of(path)[0].resolve()
+
+    def to_remove(self, reference: str, *, anywhere: bool = False) -> Path:
+        """The file that `remove_model` would remove. `ModelError` if there is none, or it must stay."""
+        library = self._library()
+        if not reference.strip():
+            raise ModelError(
+                "No model is named",
+                "The name is empty.",
+                "Give its id; this lists them: powerinfer-tray models list",
+            )
+        if partial := library.partial_named(reference):
+            path = partial.path
+            try:
+                path = library.locate(reference)
+            except AmbiguousError:
+                raise
+            except ModelError:
+                pass  # nothing else is called so
+            if path == partial.path or not os.path.lexists(path):
+                return partial.path
+        else:
+            path = library.locate(reference)
+        return self._permitted(path, anywhere=anywhere)
+
+    def _permitted(self, path: Path, *, anywhere: bool) -> Path:
+        """The path, if what is there may be removed; else `ModelError`."""
+        library = self._library()
+        require_model(path, listed=self._is_listed(path))
+        if path.parent.resolve() / path.name == library.builtin.resolve():
+            raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
+        if not anywhere and not library.holds(path):
+            raise _elsewhere(path, library.folder)
+        return path
+
+    def discard_partial(self, final: Path) -> None:
+        """Delete what an unfinished download has left, for good; that nobody has queued. `AppError`."""
+        try:
+            with sole_writer(final):
+                PartFile(final, DownloadSource("", final.name)).discard()
+        except OSError as exc:
+            raise disk_fault(exc, final) from exc
+
+    def discard_arrived(self, model: Path) -> None:
+        """Delete, for good, the files of a split model that a download has brought already. `ModelError`."""
+        if any(os.path.lexists(part) for part in parts_of(model)):
+            remove_model(model, listed=True, trash=False)
+
+    def quantizer(self) -> Quantizer:
+        """The program that makes smaller models; `ModelError` if there is none on this machine."""
+        engine = self._engines.powerinfer()
+        found = find_quantizer(Path(engine.command[0]) if engine else None)
+        if found is None:
+            raise ModelError(
+                "There is no program that quantizes",
+                "None is beside PowerInfer's server or on the PATH.",
+                "Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; "
+                "for dense models, llama.cpp's «llama-quantize».",
+            )
+        return found
+
+    def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
+        """Make a smaller model of one that is here, see `quantize.quantize`. `ModelError`."""
+        source = self._library().find(reference).path
+        launcher = launcher_for(self._host.system)
+        return quantize(
+            self.quantizer(), source, target, type_name.upper(), launcher=launcher, on_tensor=on_tensor
+        )
+
+    def smaller_types(self, reference: str) -> SmallerTypes:
+        """What a model can be turned into, and the space there is for it. `ModelError` if that is nothing."""
+        library = self._library()
+        model = library.find(reference)
+        types = self.quantizer().types_for(model.header)
+        return SmallerTypes(
+            model,
+            tuple((name, needed_bytes(model.header, name)) for name in types),
+            library.folder,
+            free_bytes(library.folder),
+        )
+
+    def note_checksums(self, downloads: tuple[Progress, ...]) -> None:
+        """Keep the digests of what has arrived, so that it can be verified again years later."""
+        for progress in downloads:
+            if progress.phase is Phase.DONE and progress.sha256 and progress.id not in self._noted:
+                self._noted.add(progress.id)
+                try:
+                    note_checksum(progress.path, progress.sha256)
+                except OSError:  # the model is there and in order all the same
+                    _log.warning("The checksum of %s could not be kept", progress.path, exc_info=True)
+
+    def _is_listed(self, path: Path) -> bool:
+        return self._library().lists(parts_of(path)[0])
+
+    def _peek(self, address: str) -> Model:
+        return fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+
+
+def _elsewhere(path: Path, folder: Path) -> ModelError:
+    return ModelError(
+        phrase("{name} is not in the models folder", name=path.name),
+        phrase(
+            "It is {path}, and the models folder is {folder}.",
+            path=path.parent.resolve() / path.name,
+            folder=folder,
+        ),
+        "Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH",
+    )

@@ -1,0 +1,181 @@
+"""The server's public address: where it is bound, who may ask there, and with which key. Any thread."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.app.server_status import port_of
+from tray_app.errors import Fix, GatewayError, SettingsError
+from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
+from tray_app.gateway.rules import Rules
+from tray_app.gateway.server import Gateway
+from tray_app.phrases import phrase
+from tray_app.settings.keys import GATEWAY
+from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.upstream import Backend
+    from tray_app.settings.keystore import KeyStore
+    from tray_app.settings.schema import Settings
+    from tray_app.system.ports import PortError
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the address is bound, and what holds for who asks there."""
+
+    port: int
+    host: str
+    rules: Rules
+
+
+class PublicAddress:
+    """The gateway to the engine of `backend`, bound where the settings of now ask for it."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        settings: Callable[[], Settings],
+        secrets: KeyStore,
+        idle_minute_s: float,
+    ) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._idle_minute_s = idle_minute_s
+        self._rules = Rules()
+        self._gateway = Gateway(backend, lambda: self._rules)
+        self._binding = threading.Lock()  # held while the address is opened or closed, which may take seconds
+
+    @property
+    def base_url(self) -> str | None:
+        """What clients on this computer are given; None while the address is closed."""
+        return self._gateway.base_url
+
+    def access(self) -> tuple[str, str]:
+        """The address that is bound, and the key that is asked for there. `GatewayError` without one."""
+        rules = self._rules  # looked at first: a key of now never goes to an address of before
+        if base_url := self._gateway.base_url:
+            return base_url, rules.key
+        raise GatewayError("The server is not running", "No address is open.", "Start the server.")
+
+    def traffic(self) -> Traffic:
+        """What clients have asked for."""
+        return self._gateway.traffic()
+
+    def stay_awake(self) -> None:
+        """Let the time after which the engine may rest begin anew."""
+        self._gateway.stay_awake()
+
+    def check(self) -> None:
+        """`AppError` if the settings and keys of now permit no address."""
+        self._place()
+
+    def open(self, unless: Callable[[], bool]) -> bool:
+        """Bind the address that the settings ask for, unless that is no longer wished when its turn comes.
+
+        Whether it has moved. `AppError` if it cannot be had: the one of before then stays, where it can.
+        """
+        place = self._place()
+        with self._binding:
+            if unless():
+                return False
+            old = self._bound()
+            if old and (old.port, old.host) == (place.port, place.host):
+                self._rules = place.rules
+                return False
+            if not (old and old.port == place.port) and (obstacle := port_obstacle(place.port, place.host)):
+                raise obstacle
+            self._gateway.close()
+            try:
+                self._bind(place)
+            except OSError as exc:
+                self._bind_again(old)
+                raise _refused(place.port, place.host) from exc
+            return True
+
+    def close_if(self, is_unwanted: Callable[[], bool], timeout_s: float = 5.0) -> None:
+        """Close the address, unless it is wanted again when its turn comes."""
+        with self._binding:
+            if is_unwanted():
+                self._gateway.close(timeout_s)
+
+    def _bound(self) -> _Place | None:
+        port, host = port_of(self._gateway.base_url), self._gateway.host
+        return _Place(port, host, self._rules) if port and host else None
+
+    def _bind(self, place: _Place) -> None:
+        # Not before the old one is closed: an address in the network must not lose its key while it is open.
+        self._rules = place.rules
+        self._gateway.open(place.port, place.host)
+
+    def _bind_again(self, place: _Place | None) -> None:
+        try:
+            if place:
+                self._bind(place)
+        except OSError:
+            _logger.exception("The address of before cannot be had again either")
+
+    def _place(self) -> _Place:
+        """What the settings ask for. `AppError` if a key is needed and there is none."""
+        settings = self._settings()
+        network = settings.network == "lan"
+        rules = Rules(
+            temperature=settings.temperature,
+            key=check_client_key(settings, self._secrets),
+            origins=settings.allowed_origins,
+            network=network,
+            names=_names_of_this_computer(),
+            native_routes=settings.native_routes,
+            metrics=settings.metrics,
+            idle_after_s=self._idle_minute_s * settings.idle_minutes or None,
+        )
+        return _Place(settings.port, listening_address(settings), rules)
+
+
+def _refused(port: int, host: str) -> PortError:
+    """Why a port could not be had just now, even if whoever took it has gone again."""
+    return port_obstacle(port, host) or PortInUseError(port, (), nearest_free_port(port))
+
+
+def listening_address(settings: Settings) -> str:
+    """The address of this machine that the server listens on."""
+    return EVERYWHERE if settings.network == "lan" else LOOPBACK
+
+
+def client_key(settings: Settings, secrets: KeyStore) -> str:
+    """What clients must show; empty where none is asked for. `AppError` if it cannot be told."""
+    return (secrets.get(GATEWAY.name) or "") if settings.network == "lan" else ""
+
+
+def check_client_key(settings: Settings, secrets: KeyStore) -> str:
+    """As `client_key`; `SettingsError` if one is needed and there is none."""
+    key = client_key(settings, secrets)
+    if settings.network == "lan" and not key:
+        raise SettingsError(
+            "The local network needs an API key",
+            "Without one, everybody in the network could use this server.",
+            phrase(
+                "Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a "
+                "machine without a keychain, add --file to this, or set the environment variable {variable}.",
+                variable=GATEWAY.variables[0],
+            ),
+            fix=Fix.SETTING,
+            setting=GATEWAY.name,
+        )
+    return key
+
+
+def _names_of_this_computer() -> tuple[str, ...]:
+    """What other computers call this one: its name, and that of multicast DNS."""
+    full = socket.gethostname().lower()
+    short = full.partition(".")[0]
+    return tuple({full, short, f"{short}.local"}) if short else ()

@@ -1,0 +1,83 @@
+"""A start of the server as a job that a newer wish replaces, and its wait for a download. Any thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from tray_app.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.download.queue import DownloadQueue
+
+
+class StartCalledOffError(EngineError):
+    """The server was stopped before a start had reached the engine."""
+
+    def __init__(self) -> None:
+        super().__init__("The start was called off", "The server was stopped before it had started.")
+
+
+class StartJob:
+    """A start on its way to the engine. It ends once: whoever ends it owns the server's wishes (`Server`).
+
+    `wakes`: it goes as far as the engine; else it opens the address of a server that stays asleep.
+    """
+
+    def __init__(self, *, wakes: bool = True) -> None:
+        self.wakes = wakes
+        self.end: Future[StartJob | None] = Future()
+        """None when it has done what it was to do, or the job that has taken its place."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or must, because it was replaced or called off."""
+        return self.end.done()
+
+    def wait(self, timeout_s: float = threading.TIMEOUT_MAX) -> None:
+        """Until it has ended, or whatever has taken its place. Its `AppError`; TimeoutError."""
+        deadline_s = time.monotonic() + timeout_s
+        end: Future[StartJob | None] | None = self.end
+        while end:
+            newer = end.result(max(0.0, deadline_s - time.monotonic()))
+            end = newer.end if newer else None
+
+    def wait_for_downloads(self, queue: DownloadQueue, numbers: Iterable[int]) -> None:
+        """Until all these downloads are finished, or this start is over; the downloads go on then.
+
+        Raises
+        ------
+        DownloadError
+            If one of them has failed or was stopped.
+        StartCalledOffError
+            If this start is over.
+
+        """
+        news = threading.Event()
+
+        def look(*_: object) -> None:
+            news.set()
+
+        self.end.add_done_callback(look)
+        queue.changed.connect(look)
+        try:
+            while not self.is_over and not _are_finished(queue, numbers):
+                news.wait()
+                news.clear()
+        finally:
+            queue.changed.disconnect(look)
+        if self.is_over:
+            raise StartCalledOffError
+
+
+def _are_finished(queue: DownloadQueue, numbers: Iterable[int]) -> bool:
+    try:
+        for number in numbers:
+            queue.wait(number, timeout_s=0)
+    except TimeoutError:
+        return False
+    return True

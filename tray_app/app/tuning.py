@@ -1,0 +1,200 @@
+"""Finds out with how many threads the running model is fastest. Any thread; takes about a minute."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tray_app.engine.ineffective_settings import ONE_THREAD
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.errors import EngineError
+from tray_app.settings.schema import AUTO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from threading import Event
+
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.gateway.client import Embeddings
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+WORTH_IT = 1.05
+"""Another count must be faster by this factor: less is within what any measurement varies by."""
+
+_TEXT = "The quick brown fox jumps over the lazy dog. " * 6
+_PROMPT = "Once upon a time"
+_TOKENS = 32
+_FEWEST_TOKENS = 4  # of fewer, the time between them says nothing
+_FEWEST_RUNS, _MOST_RUNS = 3, 100
+_SHORTEST_S = 1e-6
+_LONG_ENOUGH_S = 2.0
+_READY_TIMEOUT_S = 600.0
+
+
+class Server(Protocol):
+    """What is measured: the part of `App` that this needs."""
+
+    def try_threads(self, count: int | None) -> None:
+        """Let a running server use so many threads; None: as many as the settings say."""
+
+    def wait_until_ready(self, timeout_s: float) -> Plan:
+        """What runs, once it answers."""
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """The embeddings of texts."""
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: Event) -> Iterator[str]:
+        """What the model adds to a text, in pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """How many threads write tokens, and how many read a text, as an embedding is made."""
+
+    generation: int
+    prompt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMeasurement:
+    """How fast the model is with so many threads."""
+
+    threads: int
+    embeddings_per_s: float
+    tokens_per_s: float | None
+    """None where the model writes none, or too few to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What has been measured."""
+
+    present: Threads
+    samples: tuple[ThreadMeasurement, ...]
+    """In the order of their threads."""
+    complete: bool
+    """Whether all candidates have been measured: else there is no advice."""
+
+    @property
+    def advice(self) -> Threads:
+        """The fastest, where it is worth to change; else the present ones."""
+        if not self.complete:
+            return self.present
+        reading = _fastest(
+            {sample.threads: sample.embeddings_per_s for sample in self.samples}, self.present.prompt
+        )
+        writing = _fastest(
+            {sample.threads: sample.tokens_per_s for sample in self.samples if sample.tokens_per_s},
+            self.present.generation,
+        )
+        return Threads(writing, reading)
+
+
+def threads_of(settings: Settings, host: Host) -> Threads:
+    """What the settings come to on this machine."""
+    writing = host.physical_cores if settings.threads == AUTO else settings.threads
+    return Threads(writing, writing if settings.threads_batch == AUTO else settings.threads_batch)
+
+
+def candidates(host: Host, present: Threads) -> tuple[int, ...]:
+    """Counts around that of the physical cores, up to that of the logical ones, and those of now."""
+    physical, logical = host.physical_cores, max(host.physical_cores, host.logical_cores)
+    around = {physical // 2, physical * 3 // 4, physical, (physical + logical) // 2, logical}
+    return tuple(sorted({max(1, count) for count in around} | {present.generation, present.prompt}))
+
+
+def tuning_obstacle(plan: Plan) -> EngineError | None:
+    """Why there is nothing to measure where this runs, if so."""
+    if not isinstance(plan, LaunchPlan):
+        return EngineError("A remote server has threads of its own", "They are chosen where it was started.")
+    return one_thread_only() if plan.model.header.sparse else None
+
+
+def one_thread_only() -> EngineError:
+    """Why a sparse model is not measured."""
+    return EngineError(
+        "A sparse model is always computed by one thread",
+        ONE_THREAD,
+        "For all cores, choose a dense model (GGUF), which llama.cpp runs.",
+    )
+
+
+def tune(
+    server: Server,
+    settings: Settings,
+    host: Host,
+    cancelled: Event,
+    tell: Callable[[tuple[ThreadMeasurement, ...], int], object],
+) -> Tuning:
+    """Measure the running server with each candidate; afterwards it runs as before, whatever happens.
+
+    `tell` hears what has been measured so far, and how many samples there will be. `AppError` if the server
+    does not run or fails meanwhile, or if there is nothing to measure: then it is left alone.
+    """
+    if obstacle := tuning_obstacle(server.wait_until_ready(_READY_TIMEOUT_S)):
+        raise obstacle
+    present = threads_of(settings, host)
+    counts = candidates(host, present)
+    samples: list[ThreadMeasurement] = []
+    try:
+        for count in counts:
+            if cancelled.is_set():
+                break
+            server.try_threads(count)
+            samples.append(_measure(server, count, cancelled))
+            tell(tuple(samples), len(counts))
+    finally:
+        server.try_threads(None)
+    return Tuning(present, tuple(samples), complete=not cancelled.is_set())
+
+
+def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
+    plan = server.wait_until_ready(_READY_TIMEOUT_S)
+    server.embed([_TEXT])  # the first one after a start also reads the weights from the disk
+    writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
+    return ThreadMeasurement(
+        count, _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None
+    )
+
+
+def _embeddings_per_s(server: Server, cancelled: Event) -> float:
+    def embed() -> float:
+        return 1 / max(server.embed([_TEXT]).elapsed_ms / 1000, _SHORTEST_S)
+
+    return _median_rate(embed, cancelled)
+
+
+def _tokens_per_s(server: Server, cancelled: Event) -> float | None:
+    """With the time that the prompt takes, of which there is little."""
+    tokens = 0
+
+    def write() -> float:
+        nonlocal tokens
+        began_s = time.perf_counter()
+        tokens = sum(1 for _ in server.complete(_PROMPT, _TOKENS, cancelled))
+        return tokens / max(time.perf_counter() - began_s, _SHORTEST_S)
+
+    rate = _median_rate(write, cancelled)
+    return rate if tokens >= _FEWEST_TOKENS else None
+
+
+def _median_rate(measure: Callable[[], float], cancelled: Event) -> float:
+    """Of as many as there is time for; other programs disturb the median less than a mean."""
+    rates: list[float] = []
+    began_s = time.perf_counter()
+    while not rates or (len(rates) < _MOST_RUNS and not cancelled.is_set()):
+        if len(rates) >= _FEWEST_RUNS and time.perf_counter() - began_s > _LONG_ENOUGH_S:
+            break
+        rates.append(measure())
+    return statistics.median(rates)
+
+
+def _fastest(rates: dict[int, float], present: int) -> int:
+    """The count with the highest rate, the present one unless that is worth a change."""
+    if present not in rates:
+        return present
+    best = max(rates, key=lambda count: (rates[count], -count))
+    return best if rates[best] > WORTH_IT * rates[present] else present

@@ -1,0 +1,441 @@
+"""The terminal commands: ask a running app through its control address, or do the work headless. Main thread.
+
+Exit codes: 0 success, 1 failed with a message on stderr, 2 wrong usage. With `--json`, stdout carries
+exactly one JSON document.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from tray_app import __version__
+from tray_app.app.diagnostic_report import document, report
+from tray_app.app.diagnostics import collect_inputs, run_diagnostics
+from tray_app.app.public_address import client_key
+from tray_app.app.root import TEST_MODEL
+from tray_app.app.selftest import run_selftest
+from tray_app.app.server_status import ServerState
+from tray_app.app.start_job import StartCalledOffError
+from tray_app.cli.common import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    OutputError,
+    ProgressBars,
+    SelftestView,
+    ServeView,
+    TakesTexts,
+    checked_output,
+    echo,
+    headless_app,
+    plain_console,
+    print_json,
+)
+from tray_app.cli.models import models_commands, quantize
+from tray_app.cli.settings import key_commands, settings_commands
+from tray_app.cli.tune import tune_threads
+from tray_app.download.connection_scaler import MOST_CONNECTIONS
+from tray_app.download.progress import Phase
+from tray_app.download.session import Session
+from tray_app.download.throttle import parse_rate
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.lifecycle import State
+from tray_app.errors import AppError, DownloadError, GatewayError
+from tray_app.gateway.client import find_running
+from tray_app.gateway.client import request_embeddings as embed_at
+from tray_app.gateway.control import StatusDocument
+from tray_app.phrases import presentable
+from tray_app.settings.keystore import KeyStore
+from tray_app.settings.store import SettingsStore
+from tray_app.system.drives import DriveGoneError
+from tray_app.system.host import detect_host
+from tray_app.system.paths import AppPaths, expanded
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tray_app.app.root import App
+    from tray_app.app.status import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.gateway.client import ControlClient
+
+T = TypeVar("T")
+
+commands = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Download a model, serve it to OpenAI clients, ask it. Without a command the tray app starts.",
+)
+commands.add_typer(settings_commands, name="settings")
+commands.add_typer(key_commands, name="key")
+commands.add_typer(models_commands, name="models")
+commands.command(cls=TakesTexts)(quantize)
+commands.command("tune")(tune_threads)
+
+_NOT_RUNNING = StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
+
+# A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
+_WAIT_S = 0.5 if sys.platform == "win32" else None
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit code."""
+    try:
+        with checked_output():
+            return _run(arguments)
+    except OutputError as exc:
+        _complain(exc)
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    _end_by_ctrl_c()
+    try:
+        commands(args=arguments, prog_name="powerinfer-tray")
+    except OutputError:
+        raise
+    except AppError as exc:
+        if "--json" in arguments:
+            error = {"title": exc.title, "message": exc.message, "hint": exc.hint}
+            print_json({"ok": False, "error": error})
+        _complain(exc)
+        return 1
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 1
+    return 0
+
+
+def _complain(error: AppError) -> None:
+    with suppress(OSError):  # then there is nobody to be told
+        echo(f"Error: {error}", err=True)
+
+
+def _end_by_ctrl_c() -> None:
+    """Whoever starts us may ignore Ctrl-C, as scripts do for what runs behind them: that is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@commands.callback(invoke_without_command=True)
+def _options(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        echo(f"powerinfer-tray {__version__}")
+        raise typer.Exit
+
+
+@commands.command()
+def serve(
+    model: Annotated[str | None, typer.Option(help="A model file, or a catalogue id.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
+    engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
+) -> None:
+    """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
+    chosen = {"model": model, "port": port, "engine": engine}
+    overrides = {name: value for name, value in chosen.items() if value is not None}
+    if running := find_running(_paths().state):
+        _leave_it_to(running, overrides)
+        return
+    with headless_app(overrides) as app:
+        _serve(app)
+
+
+@commands.command()
+def download(
+    source: Annotated[
+        str, typer.Argument(help="A URL, hf:owner/repo/file, hf.co/owner/repo:QUANT, or a catalogue id.")
+    ],
+    to: Annotated[str | None, typer.Option(help="The folder; without it, the models folder.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
+    connections: Annotated[
+        int | None, typer.Option(min=1, max=MOST_CONNECTIONS, help="At most so many at once.")
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(metavar="RATE", help="At most this speed: 500k, 2.5MB/s.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
+    overrides: dict[str, Any] = {} if connections is None else {"connections": connections}
+    if limit is not None:
+        overrides["speed_limit"] = parse_rate(limit) / 1e6
+    with headless_app(overrides) as app:
+        result = _download(app, source, expanded(to).absolute() if to else None, sha256)
+    size_bytes = sum(part.received_bytes for part in result)
+    if as_json:
+        print_json(
+            {
+                "path": str(result[0].path),
+                "bytes": size_bytes,
+                "sha256": result[0].sha256,
+                "resumed": any(part.resumed for part in result),
+                "files": [{"path": str(part.path), "sha256": part.sha256} for part in result],
+            }
+        )
+    else:
+        more = f" and {len(result) - 1} more files of it" if len(result) > 1 else ""
+        echo(f"Saved {result[0].path}{more} ({size_bytes:,} bytes)")
+
+
+@commands.command(cls=TakesTexts)
+def embed(
+    texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
+) -> None:
+    """Embed texts with the running server, or else with one that is started for this."""
+    paths = _paths()
+    settings = SettingsStore(paths.settings_file).current
+    with _base_url() as base_url:
+        key = client_key(settings, KeyStore(paths.keys, os.environ))
+        answer = embed_at(base_url, texts, key=key)
+    if as_json:
+        print_json(
+            {
+                "dimensions": answer.dimensions,
+                "tokens": answer.tokens,
+                "ms": round(answer.elapsed_ms, 3),
+                "embeddings": answer.vectors,
+            }
+        )
+        return
+    echo(f"{answer.dimensions} dimensions, {answer.tokens} tokens, {answer.elapsed_ms:.1f} ms")
+    for text, vector in zip(texts, answer.vectors, strict=True):
+        first = ", ".join(f"{x:+.4f}" for x in vector[:6])
+        echo(f"{text!r}: norm {math.hypot(*vector):.4f}: {first}, …")
+
+
+@commands.command()
+def status(*, as_json: Json = False) -> None:
+    """Say what the running app does."""
+    running = find_running(_paths().state)
+    told = running.status() if running else _NOT_RUNNING
+    if as_json:
+        print_json(told)
+    elif running:
+        _print_status(told)
+    else:
+        echo("Not running. Start it with: powerinfer-tray serve")
+
+
+def _print_status(told: StatusDocument) -> None:
+    address = f" · {told.base_url}" if told.base_url else ""
+    echo(f"{told.server}: {told.model or 'no model chosen'}{address}")
+    for download in told.downloads:
+        echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
+    for problem in told.problems:
+        lines = (problem.title, problem.message, *problem.evidence, problem.hint)
+        echo("\n".join(filter(None, lines)))
+
+
+@commands.command()
+def start() -> None:
+    """Start the server of the running app; returns when it has been told to."""
+    _running_app().start()
+
+
+@commands.command()
+def stop() -> None:
+    """Stop the server of the running app. The app goes on."""
+    if running := find_running(_paths().state):
+        running.stop()
+    else:
+        echo("Not running.")
+
+
+@commands.command()
+def restart() -> None:
+    """Stop the server of the running app and start it again."""
+    _running_app().restart()
+
+
+@commands.command("quit")
+def quit_app() -> None:
+    """End the running app, its server and its downloads, which go on next time."""
+    if running := find_running(_paths().state):
+        running.quit()
+    else:
+        echo("Not running.")
+
+
+@commands.command()
+def selftest(*, as_json: Json = False) -> None:
+    """Check the installation: download, serve and embed with the built-in test model."""
+    with SelftestView(plain_console(stderr=as_json)) as view:
+        report = run_selftest(detect_host(), view)
+    if as_json:
+        print_json(report)
+    else:
+        echo(report.verdict)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@commands.command()
+def doctor(
+    *,
+    network: Annotated[bool, typer.Option(help="Also ask whether downloads could come in.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
+    with Session() if network else nullcontext() as session:
+        found = run_diagnostics(collect_inputs(os.environ), session)
+    if as_json:
+        print_json(document(found, Path.home()))
+    else:
+        echo(report(found, Path.home()))
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def _paths() -> AppPaths:
+    return AppPaths.from_environment(os.environ)
+
+
+def _running_app() -> ControlClient:
+    if running := find_running(_paths().state):
+        return running
+    raise GatewayError("No app is running", "There is nobody to be told.", "Start it: powerinfer-tray serve")
+
+
+@contextmanager
+def _base_url() -> Iterator[str]:
+    """The address of the running server, or of one that lives as long as the block."""
+    running = find_running(_paths().state)
+    if running and (base_url := running.status().base_url):
+        yield base_url
+        return
+    # For this command alone, so not for the network, whatever the settings say.
+    with headless_app({"port": free_port(), "network": "local"}) as app:
+        _choose_test_model_if_none(app)
+        app.start_server()
+        app.wait_until_ready()
+        if base_url := app.status().server.base_url:
+            yield base_url
+
+
+def _choose_test_model_if_none(app: App) -> None:
+    settings = app.store.current
+    if not settings.model and settings.engine != EngineKind.REMOTE:
+        echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
+        app.store.override(model=TEST_MODEL)
+
+
+def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
+    """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
+    chosen = running.status().chosen
+    others = [name for name, value in asked.items() if not _means_the_same(value, getattr(chosen, name))]
+    if others:
+        has = ", ".join(f"{name} {getattr(chosen, name)}" for name in others)
+        raise GatewayError(
+            f"PowerInfer Tray runs already (PID {running.pid})",
+            f"It has {has}. Two of them cannot share their settings, models and logs.",
+            "Change its settings, or end it first: powerinfer-tray quit",
+        )
+    running.start()
+    told = running.status()
+    echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
+    echo("To stop its server: powerinfer-tray stop")
+
+
+def _means_the_same(asked: object, chosen: object) -> bool:
+    """Whether two values of a setting are equal, or two ways to write one path."""
+    if asked == chosen or not isinstance(asked, str) or not isinstance(chosen, str):
+        return asked == chosen
+    if presentable(asked) == chosen:  # the running app tells it so
+        return True
+    paths = [expanded(word).absolute() for word in (asked, chosen)]
+    return paths[0] == paths[1]
+
+
+def _serve(app: App) -> None:
+    """Start the server and show what happens to it, until a signal or a failure that stays.
+
+    A server that has run and was given up stays: a later request tries it again.
+    """
+    was_ready = False
+    events: queue.SimpleQueue[AppStatus | AppError | None] = queue.SimpleQueue()
+
+    def start() -> None:
+        try:
+            app.start_server()
+        except StartCalledOffError:
+            pass  # by a command from another terminal, after which the server can be started again
+        except AppError as exc:
+            events.put(exc)
+
+    _choose_test_model_if_none(app)
+    app.changed.connect(events.put)
+    app.open_control(quit_app=lambda: events.put(None))
+    with _signals_to(lambda: events.put(None)), ServeView(plain_console()) as view:
+        starting = threading.Thread(target=start, name="start")
+        starting.start()
+        try:
+            while (event := _next(events)) is not None:
+                if isinstance(event, DriveGoneError):  # the server starts when it is back
+                    view.say(str(event))
+                    continue
+                if isinstance(event, AppError):
+                    raise event
+                view.show_status(event)
+                was_ready |= event.engine.state is State.READY
+                may_recover = was_ready and event.engine.gave_up
+                if event.engine.failure and event.engine.state is State.FAILED and not may_recover:
+                    raise event.engine.failure
+            view.say("Stopping …")
+        finally:
+            app.close()
+            starting.join()
+
+
+def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> tuple[Progress, ...]:
+    """Download with a live bar for each file of the model; a signal pauses all of them."""
+    events: queue.SimpleQueue[tuple[Progress, ...] | None] = queue.SimpleQueue()
+    with _signals_to(lambda: events.put(None)), ProgressBars(plain_console(stderr=True)) as bar:
+        numbers = app.download(source, folder, sha256=sha256)
+        app.downloads.changed.connect(events.put)
+        events.put(app.downloads.snapshot())
+        while (snapshot := _next(events)) is not None:
+            parts = tuple(item for item in snapshot if item.id in numbers)
+            bar.show(parts)
+            for part in parts:
+                if not part.phase.active:
+                    app.downloads.wait(part.id)  # raises what is in the way
+            if all(part.phase is Phase.DONE for part in parts):
+                return parts
+        for number in numbers:
+            app.downloads.pause(number)
+    for number in numbers:
+        with suppress(AppError):
+            app.downloads.wait(number)
+    arrived = sum(item.received_bytes for item in app.downloads.snapshot() if item.id in numbers)
+    raise DownloadError("Paused", f"{arrived:,} bytes are here.", "The same command goes on from there.")
+
+
+def _next(events: queue.SimpleQueue[T]) -> T:
+    while True:
+        try:
+            return events.get(timeout=_WAIT_S)
+        except queue.Empty:
+            continue
+
+
+@contextmanager
+def _signals_to(handler: Any) -> Iterator[None]:
+    """Let Ctrl-C, a termination and a closed terminal call `handler` in place of ending the process."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    if "SIGHUP" in names and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        names.remove("SIGHUP")  # started with nohup, to outlive its terminal
+    before = {name: signal.signal(getattr(signal, name), lambda *_: handler()) for name in names}
+    try:
+        yield
+    finally:
+        for name, previous in before.items():
+            signal.signal(getattr(signal, name), previous)

@@ -1,0 +1,282 @@
+"""The terminal commands for models: list, info, import, verify, remove, quantize. Main thread."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.filesize import decimal
+
+from tray_app.cli.common import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    TakesTexts,
+    WorkBar,
+    echo,
+    headless_app,
+    plain_console,
+    print_json,
+)
+from tray_app.engine.ineffective_settings import ONE_THREAD
+from tray_app.errors import ModelError
+from tray_app.gateway.client import find_running
+from tray_app.gateway.control import Removing
+from tray_app.models.importing import How
+from tray_app.models.integrity import Check
+from tray_app.phrases import presentable
+
+if TYPE_CHECKING:
+    from tray_app.engine.report import ModelReport
+    from tray_app.errors import AppError
+    from tray_app.gateway.control import Removed
+    from tray_app.models.library import Library, Model
+    from tray_app.models.removal import Removal
+
+models_commands = typer.Typer(no_args_is_help=True, help="The models on this computer.")
+
+Reference = Annotated[str, typer.Argument(help="An id, a file of the models folder, or a path.")]
+
+
+@models_commands.command("list")
+def models_list(*, as_json: Json = False) -> None:
+    """List the models that are here, unfinished downloads, files of no use, and what is on offer."""
+    with headless_app() as app:
+        contents, folder = app.library.contents(), app.library.folder
+        present = {model.id for model in contents.models}
+        offers = [entry for entry in app.library.catalog if entry.id not in present]
+    if as_json:
+        print_json(
+            {
+                "models": [_summary(model) for model in contents.models],
+                "partials": [
+                    {"path": presentable(partial.path), "held_bytes": partial.held_bytes}
+                    for partial in contents.partials
+                ],
+                "unusable": [
+                    {
+                        "id": each.id,
+                        "path": presentable(each.path),
+                        "size_bytes": each.size_bytes,
+                        "arriving": each.arriving,
+                        "problem": _problem(each.error),
+                    }
+                    for each in contents.unusable
+                ],
+                "catalog": [
+                    {"id": entry.id, "name": entry.name, "source": entry.source, "license": entry.license}
+                    for entry in offers
+                ],
+            }
+        )
+        return
+    for model in contents.models:
+        echo(
+            f"{model.id}: {model.name}, {model.header.purpose}, "
+            f"{model.header.kind} {model.header.quantization}, "
+            f"{model.size_bytes:,} bytes"
+        )
+    for partial in contents.partials:
+        echo(f"unfinished: {presentable(_below(partial.final, folder))}, {partial.held_bytes:,} bytes")
+    for each in contents.unusable:
+        why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
+        echo(f"cannot be used: {presentable(_below(each.path, folder))}: {why}")
+    for entry in offers:
+        size = f", {decimal(entry.size_bytes)}" if entry.size_bytes else ""  # people's own lists may not know
+        echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
+
+
+@models_commands.command("info", cls=TakesTexts)
+def models_info(
+    reference: Annotated[str, typer.Argument(help="An id, a file, a URL or hf:owner/repo/file.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
+    with headless_app() as app:
+        report = app.models.report(reference)
+    document = _document(report)
+    if as_json:
+        print_json(document)
+        return
+    for name, value in document.items():
+        if value is not None and not isinstance(value, dict):
+            echo(f"{name.replace('_', ' ')}: {value}")
+    echo(f"memory: {report.verdict.text}")
+    echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
+    if report.obstacle:
+        echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
+
+
+@models_commands.command("import", cls=TakesTexts)
+def models_import(
+    path: Annotated[Path, typer.Argument(help="A model file.")],
+    how: Annotated[How, typer.Option(help="Copy it, move it, or use it from where it is.")] = How.COPY,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Bring a model file into the models folder, with all that belongs to it."""
+    with (
+        headless_app() as app,
+        WorkBar(plain_console(stderr=True), f"Importing {presentable(path.name)}") as bar,
+    ):
+        imported = app.models.import_model(path, how, bar.show)
+        model = app.library.find(str(imported[0]))
+    if as_json:
+        print_json({**_summary(model), "files": [presentable(each) for each in imported]})
+    else:
+        echo(f"Imported {model.id} to {presentable(model.path)}")
+
+
+@models_commands.command("verify", cls=TakesTexts)
+def models_verify(
+    references: Annotated[list[str] | None, typer.Argument(help="Ids, files or paths; else all.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
+    results: list[dict[str, Any]] = []
+    with headless_app() as app, WorkBar(plain_console(stderr=True), "Verifying") as bar:
+        chosen = [(presentable(each), each) for each in references] if references else _all_files(app.library)
+        for name, reference in chosen:
+            try:
+                checked = app.models.verify_model(reference, bar.show)
+            except ModelError as exc:
+                results.append({"model": name, "ok": False, "error": str(exc)})
+            else:
+                results.append({"model": name, "ok": True, "checked": checked})
+    ok = all(result["ok"] for result in results)
+    if as_json:
+        print_json({"ok": ok, "models": results})
+    else:
+        for result in results:
+            how = "every byte" if result.get("checked") is Check.DIGEST else "header and size"
+            echo(f"{result['model']}: {f'in order ({how})' if result['ok'] else result['error']}")
+    raise typer.Exit(0 if ok else 1)
+
+
+@models_commands.command("remove", cls=TakesTexts)
+def models_remove(
+    reference: Reference,
+    *,
+    for_good: Annotated[bool, typer.Option(help="Delete it, rather than put it into the trash.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also if it is not in the models folder.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a model with all that belongs to it: to the trash, unless told otherwise.
+
+    A server of the running app that has it is stopped first.
+    """
+    with headless_app() as app:
+        path = app.models.to_remove(
+            reference, anywhere=yes
+        )  # here, for a path is one of this terminal's folder
+        if running := find_running(app.paths.state):
+            removal: Removal | Removed = running.remove(Removing(path, trash=not for_good, anywhere=yes))
+        else:
+            removal = app.remove_model(str(path), for_good=for_good, anywhere=yes)
+    if as_json:
+        print_json(
+            {
+                "removed": [presentable(path) for path in removal.paths],
+                "trashed": removal.trashed,
+                "kept": [presentable(path) for path in removal.kept],
+                "stopped_server": removal.stopped_server,
+            }
+        )
+        return
+    if removal.stopped_server:
+        echo("The server was stopped: it had this model.")
+    for path in removal.paths:
+        echo(f"{'Moved to the trash:' if removal.trashed else 'Deleted'} {presentable(path)}")
+    for path in removal.kept:
+        echo(f"That was a link; what it led to stays: {presentable(path)}")
+
+
+def quantize(
+    source: Annotated[str, typer.Argument(metavar="IN", help="An id, a file, or a path; in F16 or F32.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="As Q4_0; a wrong one lists them.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a smaller model of a large one, with the engine's own program."""
+    with (
+        headless_app() as app,
+        WorkBar(plain_console(stderr=True), f"Quantizing to {presentable(target.name)}") as bar,
+    ):
+        path = app.models.quantize(source, target, type_name, bar.show)
+        size_bytes = path.stat().st_size
+    if as_json:
+        print_json({"path": presentable(path), "bytes": size_bytes})
+    else:
+        echo(f"Saved {presentable(path)} ({size_bytes:,} bytes)")
+
+
+def _all_files(library: Library) -> list[tuple[str, str]]:
+    """Names and paths of all that may be models, but for what is still being copied."""
+    contents = library.contents()
+    return [
+        *((model.id, str(model.path)) for model in contents.models),
+        *(
+            (presentable(_below(each.path, library.folder)), str(each.path))
+            for each in contents.unusable
+            if not each.arriving
+        ),
+    ]
+
+
+def _below(path: Path, folder: Path) -> Path:
+    """A file's name with its sub-folders of the models folder."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def _summary(model: Model) -> dict[str, Any]:
+    header = model.header
+    return {
+        "id": model.id,
+        "name": model.name,
+        "path": presentable(model.path),
+        "size_bytes": model.size_bytes,
+        "kind": header.kind,
+        "purpose": header.purpose,
+        "architecture": header.architecture,
+        "quantization": header.quantization,
+    }
+
+
+def _document(report: ModelReport) -> dict[str, Any]:
+    """A report as JSON has it."""
+    header, verdict = report.model.header, report.verdict
+    return {
+        **_summary(report.model),
+        "parameters": header.parameters,
+        "context_length": header.context_length,
+        "embedding_length": header.embedding_length,
+        "layers": header.block_count,
+        "heads": header.heads.query if header.heads else None,
+        "experts": header.expert_count,
+        "tokenizer": header.tokenizer,
+        "vocabulary_size": header.vocabulary_size,
+        "chat_template": header.chat_template is not None,
+        "engine": report.kind,
+        "engine_problem": _problem(report.obstacle),
+        "one_thread": ONE_THREAD if header.sparse else None,
+        "verdict": {
+            "fit": verdict.fit,
+            "text": verdict.text,
+            "context_size": verdict.context_size,
+            "slots": verdict.slots,
+            "better_context": verdict.better_context,
+            "needed_bytes": verdict.need.total_bytes,
+            "weights_bytes": verdict.need.weights_bytes,
+            "cache_bytes": verdict.need.cache_bytes,
+            "compute_bytes": verdict.need.compute_bytes,
+            "output_bytes": verdict.need.output_bytes,
+            "kept_bytes": verdict.need.kept_bytes,
+            "usable_bytes": verdict.room.usable_bytes,
+        },
+    }
+
+
+def _problem(error: AppError | None) -> dict[str, str] | None:
+    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None

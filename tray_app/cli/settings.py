@@ -1,0 +1,149 @@
+"""The terminal commands for settings and keys; a running app is told of each change. Main thread."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from tray_app.app.diagnostics import collect_inputs, ignored_by
+from tray_app.cli.common import Json, echo, print_json  # noqa: TC001 - typer reads Json at run time
+from tray_app.gateway.client import find_running
+from tray_app.settings.keystore import Keeper, KeyStore
+from tray_app.settings.schema import FIELDS, field_named, parse_value
+from tray_app.settings.store import SettingsStore
+from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
+from tray_app.system.host import detect_system
+from tray_app.system.paths import AppPaths
+
+if TYPE_CHECKING:
+    from tray_app.system.autostart import Autostart
+
+settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
+key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain, or in files.")
+
+KeyName = Annotated[
+    str,
+    typer.Argument(
+        help="gateway: what clients must show. remote: what a remote server asks for. "
+        "huggingface.co, or the host of its mirror: for gated files."
+    ),
+]
+
+
+@settings_commands.command("show")
+def settings_show(*, as_json: Json = False) -> None:
+    """Print every setting with its value, and whether a changed one has no effect."""
+    store = _settings()
+    values = msgspec.to_builtins(store.current)
+    if as_json:
+        print_json(values)
+    else:
+        ignored = ignored_by(collect_inputs(os.environ))
+        for field in FIELDS:
+            reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
+            echo(f"{field.name} = {_as_text(values[field.name])}{reason}")
+    _raise_problem(store)
+
+
+@settings_commands.command("get")
+def settings_get(name: str) -> None:
+    """Print the value of one setting."""
+    field = field_named(name)
+    store = _settings()
+    echo(_as_text(getattr(store.current, field.name)))
+    _raise_problem(store)
+
+
+@settings_commands.command("set", context_settings={"ignore_unknown_options": True})  # `-ngl 0` is a value
+def settings_set(
+    name: str, value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")]
+) -> None:
+    """Change one setting. A running app takes it up at once."""
+    parsed = parse_value(name, value)
+    store = _settings()
+    old, problem = store.current, store.problem
+    store.replace(msgspec.structs.replace(old, **{name: parsed}))
+    if store.current.launch_at_login != old.launch_at_login:
+        switch(_login_entry(), on=store.current.launch_at_login)
+    echo(f"{name} = {_as_text(parsed)}")
+    if problem:
+        echo(f"{problem.title}.\n{problem.message}\nAs it was, it is kept as {store.broken_copy}.", err=True)
+    _tell_running_app()
+
+
+@settings_commands.command("path")
+def settings_path() -> None:
+    """Print where the settings file is."""
+    echo(_paths().settings_file)
+
+
+@key_commands.command("set")
+def key_set(
+    name: KeyName,
+    *,
+    file: Annotated[
+        bool, typer.Option("--file", help="Keep it in a file that only you can read, not in the keychain.")
+    ] = False,
+) -> None:
+    """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
+    key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+    store = _keys()
+    store.keep({name: key}, _settings().current, in_files=file)
+    echo(f"Kept {store.kept_place(name, in_file=file).words}.")
+    _tell_of_variable(store, name)
+    _tell_running_app()
+
+
+@key_commands.command("remove")
+def key_remove(name: KeyName) -> None:
+    """Remove a key from the system's keychain, or its file."""
+    store = _keys()
+    store.keep({name: None}, _settings().current)
+    echo("Removed.")
+    _tell_of_variable(store, name)
+    _tell_running_app()
+
+
+def _paths() -> AppPaths:
+    return AppPaths.from_environment(os.environ)
+
+
+def _keys() -> KeyStore:
+    return KeyStore(_paths().keys, os.environ)
+
+
+def _tell_of_variable(store: KeyStore, name: str) -> None:
+    place = store.where(name, ask_keychain=False)
+    if place and place.keeper is Keeper.ENVIRONMENT:
+        echo(f"While {place.detail} is set in the environment, the key in it is used.")
+
+
+def _settings() -> SettingsStore:
+    """The settings, with the one among them that the system keeps."""
+    store = SettingsStore(_paths().settings_file)
+    store.override(launch_at_login=look_at(_login_entry()) is Login.ON)
+    return store
+
+
+def _login_entry() -> Autostart:
+    return autostart_for(detect_system(sys.platform), os.environ, app_command())
+
+
+def _tell_running_app() -> None:
+    if running := find_running(_paths().state):
+        running.reload()
+        echo("The running app has taken it up.")
+
+
+def _as_text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _raise_problem(store: SettingsStore) -> None:
+    """In a terminal somebody is there to mend the file, so nothing goes on with half of it."""
+    if store.problem:
+        raise store.problem

@@ -1,0 +1,79 @@
+"""How many connections a download uses: few at first, more while that makes it faster. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MOST_CONNECTIONS = 8
+
+_FIRST_CONNECTIONS = 4
+_SHORTEST_WINDOW_S = 0.15
+_LONGEST_WINDOW_S = 2.0
+_WORTHWHILE = 1.15
+"""More connections are kept if the total rate has grown by this factor."""
+_SHORTEST_HOLD_S = 10.0
+_LONGEST_HOLD_S = 160.0
+
+
+@dataclass(slots=True)
+class _Trial:
+    """More connections than before, on probation."""
+
+    count_before: int
+    rate_before: float
+
+
+class ConnectionScaler:
+    """Doubles the connections while the total rate grows with them, else goes back and waits a while.
+
+    What was no help may be one later (the network has changed), so it is tried again, ever more rarely.
+    """
+
+    def __init__(self, answer_s: float) -> None:
+        """`answer_s`: how long the server took to answer; the longer, the longer a rate takes to settle."""
+        self.wanted = _FIRST_CONNECTIONS
+        self._window_s = min(max(_SHORTEST_WINDOW_S, 2 * answer_s), _LONGEST_WINDOW_S)
+        self._trial: _Trial | None = None
+        self._window: tuple[float, int] | None = None
+        self._hold_until_s = 0.0
+        self._hold_s = _SHORTEST_HOLD_S
+
+    def observe(self, received_bytes: int, now_s: float, *, settled: bool, most: int) -> None:
+        """So much has arrived by now. `settled`: all connections are receiving; `most`: how many may be."""
+        if self.wanted > most:
+            self.wanted, self._trial = most, None
+        if not settled:  # what is being connected says nothing about its rate yet
+            self._window = None
+        elif self._window is None:
+            self._window = (now_s, received_bytes)
+        elif now_s - self._window[0] >= self._window_s:
+            rate = (received_bytes - self._window[1]) / (now_s - self._window[0])
+            self._window = (now_s, received_bytes)
+            self._judge(rate, now_s)
+            self._try_more(rate, now_s, most)
+
+    def refuse(self, working: int, now_s: float, wait_s: float) -> None:
+        """The server has turned a connection away, at least for `wait_s`, while so many were working."""
+        self.wanted, self._trial = max(1, working), None
+        self._hold(now_s)
+        self._hold_until_s = max(self._hold_until_s, now_s + wait_s)
+
+    def _judge(self, rate: float, now_s: float) -> None:
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return
+        if rate < trial.rate_before * _WORTHWHILE:
+            self.wanted = trial.count_before
+            self._hold(now_s)
+        else:
+            self._hold_s = _SHORTEST_HOLD_S
+
+    def _try_more(self, rate: float, now_s: float, most: int) -> None:
+        if self.wanted < most and now_s >= self._hold_until_s:
+            self._trial = _Trial(self.wanted, rate)
+            self.wanted = min(2 * self.wanted, most)
+            self._window = None
+
+    def _hold(self, now_s: float) -> None:
+        self._hold_until_s = now_s + self._hold_s
+        self._hold_s = min(2 * self._hold_s, _LONGEST_HOLD_S)

@@ -1,0 +1,33 @@
+"""Keeps two programs from writing the same file. On the thread that writes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from tray_app.errors import DownloadError
+from tray_app.phrases import phrase
+from tray_app.system.file_lock import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def sole_writer(final: Path) -> Iterator[None]:
+    """Be the only one who downloads to `final`; DownloadError if somebody else does.
+
+    The system frees the lock of a program that has ended, however it did.
+    """
+    try:
+        with locked(final.with_name(f"{final.name}.part.lock")):
+            yield
+    except Timeout as exc:
+        raise DownloadError(
+            "Another program is downloading this file",
+            phrase("{path} is being written, perhaps by this app in another window or terminal.", path=final),
+            "Wait until it is there, or stop the other download.",
+        ) from exc

@@ -1,0 +1,94 @@
+"""Which arguments nobody but this app may give an engine, under whatever name. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.engine.arguments import argument_named
+from tray_app.engine.ineffective_settings import ONE_THREAD
+from tray_app.engine.kinds import EngineKind
+from tray_app.errors import SettingsError
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tray_app.phrases import Text
+
+_CONTEXT: Text = "Set «Context size» instead: it keeps requests within what the engine can take."
+_MODEL: Text = "Set «Model» instead."
+_DOWNLOAD: Text = "The engine would download by itself. Download with this app, and set «Model»."
+_ADDRESS: Text = "The engine answers to this app alone; programs use the gateway's address."
+_KEY: Text = "Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway"
+_TOOLS: Text = "The engine answers to this app alone, and runs nothing for web pages or models."
+_EMBEDDING: Text = "The engine always answers with embeddings and with text, whichever it is asked for."
+
+_OWNED: dict[str, Text] = {
+    "model": _MODEL,
+    "models_dir": _MODEL,
+    "models_preset": _MODEL,
+    "models_preset_hf": _MODEL,
+    "models_max": _MODEL,
+    "models_autoload": _MODEL,
+    "hf_token": _DOWNLOAD,
+    "n_ctx": _CONTEXT,
+    "kv_unified_per_slot": _CONTEXT,
+    "kv_unified": "With a cache for each, the engine pools the texts of a list wrongly: this app decides.",
+    "port": "The engine gets a free port of its own; programs use the setting «Port».",
+    "hostnames": _ADDRESS,
+    "reuse_port": _ADDRESS,
+    "api_prefix": _ADDRESS,
+    "public_path": _ADDRESS,
+    "ssl_file_key": _ADDRESS,
+    "ssl_file_cert": _ADDRESS,
+    "cors_origins": _ADDRESS,
+    "cors_origins_explicit": _ADDRESS,
+    "cors_methods": _ADDRESS,
+    "cors_headers": _ADDRESS,
+    "cors_credentials": _ADDRESS,
+    "api_keys": _KEY,
+    "api_key_file": _KEY,
+    "ui": _TOOLS,
+    "ui_config_json": _TOOLS,
+    "ui_config_file": _TOOLS,
+    "ui_mcp_proxy": _TOOLS,
+    "agent": _TOOLS,
+    "server_tools": _TOOLS,
+    "server_tools_runtime": _TOOLS,
+    "mcp_servers_config": _TOOLS,
+    "mcp_servers_json": _TOOLS,
+    "embedding": _EMBEDDING,
+    "sse_ping_interval": "Comments in a stream stop some programs.",
+    "sleep_idle_seconds": "Set «Stop when idle» instead.",
+    "information": "With it, an engine prints something and ends.",
+}
+"""By parameter of llama.cpp, or the group of them that it is in, why it is not for «Extra arguments»."""
+_SOURCES = ("url", "hf_repo", "hf_file", "docker_repo")
+"""Parameters, each in several groups, from which llama.cpp downloads files."""
+_OWNED_BY_POWERINFER: dict[str, Text] = {
+    "n_parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
+}
+_OWNED_WITH_SPARSE: dict[str, Text] = {
+    "cpuparams.n_threads": ONE_THREAD,
+    "cpuparams_batch.n_threads": ONE_THREAD,
+}
+
+
+def check_extra(arguments: tuple[str, ...], kind: EngineKind, *, sparse: bool) -> None:
+    """`SettingsError` if one of these extra arguments says what this app decides for such a model."""
+    owned = dict(_OWNED)
+    if kind is EngineKind.POWERINFER:
+        owned |= _OWNED_BY_POWERINFER | (_OWNED_WITH_SPARSE if sparse else {})
+    for word in arguments:
+        flag = word.partition("=")[0]
+        argument = argument_named(flag)
+        if argument and (reason := _reason(argument.parameter, owned)):
+            title = phrase("«Extra arguments» cannot have {flag}", flag=flag)
+            raise SettingsError(title, reason, "Remove it there.")
+
+
+def _reason(parameter: str, owned: Mapping[str, Text]) -> Text | None:
+    group, _, name = parameter.rpartition(".")
+    if name in _SOURCES:
+        return _DOWNLOAD
+    return owned.get(parameter) or owned.get(group)

@@ -1,0 +1,199 @@
+"""A server that runs somewhere else, watched as if it were an engine of ours. One thread for each run.
+
+It offers OpenAI's routes (vLLM, llama-server with workers on other machines, another PowerInfer Tray).
+Whether it answers is asked at `/models`, which costs it nothing and says what it offers; where a server has
+no such list, the model that the settings name is taken as it is.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+import truststore
+
+from tray_app.engine.diagnosis import Failure
+from tray_app.engine.lifecycle import Answered, Exited
+from tray_app.errors import EngineError, Fix
+from tray_app.phrases import one_line, phrase
+from tray_app.settings.keys import REMOTE
+from tray_app.system.files import NOT_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.engine.launch_plan import RemotePlan
+    from tray_app.engine.lifecycle import Event
+    from tray_app.engine.output import EngineOutput
+    from tray_app.engine.run import HealthCheckTimeouts
+
+_TIMEOUT_S = 5.0
+_LIST_TIMEOUT_S = 30.0
+_MAX_LIST_BYTES = 4 * 2**20
+"""Of a list of models: some ten thousand. It is asked for again and again, and kept in memory."""
+_PIECE_BYTES = 2**16
+_MISSES = 2
+"""So many times in a row a server that was ready may fail to answer; a busy one can be late."""
+_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+_STOPPED = Failure(EngineError("The remote server is no longer used"), permanent=False)
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+class RemoteRun:
+    """The time from the wish to use a remote server until it cannot be reached or is not wanted any more."""
+
+    address: None = None
+    pid: None = None
+
+    def __init__(self, number: int, plan: RemotePlan, output: EngineOutput) -> None:
+        self.number = number
+        self.models: tuple[str, ...] = ()
+        """What it offers, the preferred one first; set before the run answers."""
+        self._plan = plan
+        self._output = output
+        self._ended = threading.Event()
+        self._report: Callable[[Event], None]
+
+    def watch(
+        self, report: Callable[[Event], None], clock: Callable[[], float], patience: HealthCheckTimeouts
+    ) -> None:
+        """Start the thread; it ends with the run, at the latest when its question has timed out."""
+        self._report = report
+        threading.Thread(
+            target=self._ask_on, args=(clock, patience), name=f"engine-{self.number}-remote", daemon=True
+        ).start()
+
+    def terminate(self) -> None:
+        """Ask no more; there is no process to end."""
+        self._end(_STOPPED)
+
+    def kill(self) -> None:
+        """As `terminate`."""
+        self._end(_STOPPED)
+
+    def check(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
+        """Nothing: it is asked all the time, and its hangs are not ours to mend."""
+
+    def _ask_on(self, clock: Callable[[], float], patience: HealthCheckTimeouts) -> None:
+        began_s, misses = clock(), 0
+        while not self._ended.is_set():
+            try:
+                models = offered_models(self._plan)
+            except EngineError as exc:
+                self._end(Failure(exc, permanent=True))
+            except OSError as exc:
+                misses += 1
+                self._output.add(f"{self._plan.url} does not answer: {_reason(exc)}")
+                if misses >= _MISSES if self.models else clock() - began_s >= patience.remote_limit_s:
+                    self._end(_unreachable(self._plan, exc))
+                self._ended.wait(patience.remote_again_s)
+            else:
+                misses = 0
+                if not self.models:
+                    self.models = models
+                    self._report(Answered(self.number))
+                self._ended.wait(patience.remote_every_s)
+
+    def _end(self, why: Failure) -> None:
+        self._ended.set()
+        self._report(Exited(self.number, why))
+
+
+def offered_models(plan: RemotePlan) -> tuple[str, ...]:
+    """The models of a remote server, the one that the plan prefers first.
+
+    `OSError` if it cannot be reached now, `EngineError` if it answers and asking again would not help.
+    """
+    status, body = _get_models(plan)
+    if status in _REFUSALS:
+        raise EngineError(
+            "The remote server refuses the key",
+            phrase("{url} answers with HTTP status {status}.", url=plan.url, status=status),
+            "Enter the key that its owner has set: in the settings under Engine, or with "
+            "powerinfer-tray key set remote",
+            fix=Fix.SETTING,
+            setting=REMOTE.name,
+        )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:  # it still loads, or is busy
+        raise ConnectionError(f"HTTP status {status}")
+    try:
+        offered = tuple(model.id for model in msgspec.json.decode(body, type=_Models).data)
+    except NOT_JSON:
+        offered = ()
+    if status != HTTPStatus.OK or not offered:
+        if plan.model and not HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            return (plan.model,)  # some servers have no list of models
+        raise EngineError(
+            "The remote server offers no models",
+            phrase(
+                "{url}/models answers with HTTP status {status} and no list of models.",
+                url=plan.url,
+                status=status,
+            ),
+            "Check the address: the base URL of such a server mostly ends in /v1. "
+            "If it has no list of models, enter its model under «Remote model».",
+        )
+    if plan.model and plan.model not in offered:
+        raise EngineError(
+            phrase("The remote server has no model «{model}»", model=plan.model),
+            phrase("It offers {names}.", names=one_line(", ".join(offered))),
+            "Choose one of these, or leave the setting «Remote model» empty.",
+        )
+    return tuple(sorted(offered, key=lambda name: name != plan.model))  # stable: the others keep their order
+
+
+def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
+    address = urlsplit(plan.url)
+    host = address.hostname or ""
+    connection: http.client.HTTPConnection
+    if address.scheme == "https":
+        trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        connection = http.client.HTTPSConnection(host, address.port, timeout=_TIMEOUT_S, context=trust)
+    else:
+        connection = http.client.HTTPConnection(host, address.port, timeout=_TIMEOUT_S)
+    headers = {"Authorization": f"Bearer {plan.key}"} if plan.key else {}
+    try:
+        connection.request("GET", f"{address.path}/models", headers=headers)
+        response = connection.getresponse()
+        return response.status, _read(response)
+    except http.client.HTTPException as exc:
+        raise ConnectionError(f"its answer is not HTTP ({type(exc).__name__})") from exc
+    finally:
+        connection.close()
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """A list of models; `OSError` for one that is longer, or takes longer, than any that is right."""
+    began_s, read = time.monotonic(), bytearray()
+    while piece := response.read1(_PIECE_BYTES):
+        read += piece
+        if len(read) > _MAX_LIST_BYTES or time.monotonic() - began_s > _LIST_TIMEOUT_S:
+            raise ConnectionError("its list of models does not end")
+    return bytes(read)
+
+
+def _unreachable(plan: RemotePlan, exc: OSError) -> Failure:
+    error = EngineError(
+        "The remote server does not answer",
+        phrase("{url}: {reason}.", url=plan.url, reason=_reason(exc)),
+        "Check that it runs and that this computer can reach it. It is asked again from time to time.",
+    )
+    return Failure(error, permanent=False)
+
+
+def _reason(exc: OSError) -> str:
+    return one_line(exc.strerror or exc) or type(exc).__name__

@@ -1,0 +1,35 @@
+"""How many requests may be in the house at once. Runs on the gateway's event loop."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tray_app.gateway.engine_errors import RETRY_AFTER_S
+from tray_app.gateway.openai import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ConcurrencyLimit:
+    """A house of so many places."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """A place for one client's request; 429 if there is none."""
+        if self._free <= 0:
+            raise ApiError(
+                429,
+                "Too many requests are waiting for the engine.",
+                code="queue_full",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1

@@ -1,0 +1,109 @@
+"""Several answers to one request (`n`, or several prompts), counted as one. Pure.
+
+llama.cpp tells the tokens of the first answer only. In a stream it tells those of each: so it is always asked
+for one, whose events are put together again for a client that wants the whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Raw
+
+from tray_app.gateway.text_lengths import prompts_of
+
+if TYPE_CHECKING:
+    from tray_app.gateway.openai import Fields
+
+_JOINED = ("content", "reasoning_content", "text", "refusal", "name", "arguments")
+"""Texts that come in pieces; whatever else comes twice is replaced."""
+
+
+def number_of_answers(fields: Fields) -> int:
+    """How many a completion asks for."""
+    wanted = msgspec.json.decode(fields.get("n", b"1"))
+    each = wanted if isinstance(wanted, int) and wanted > 0 else 1
+    return each * max(1, len(prompts_of(fields)))
+
+
+def asked_as_stream(fields: Fields) -> Fields:
+    """The same request for a stream that tells tokens."""
+    return {**fields, "stream": Raw(b"true"), "stream_options": Raw(b'{"include_usage":true}')}
+
+
+class Tally:
+    """Adds up what a stream of several answers tells of its tokens."""
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._prompts: dict[int, int] = {}
+        self._made = 0
+
+    def take(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """An event without its usage, which is counted; None if nothing is left of it."""
+        usage = event.pop("usage", None)
+        choices = event.get("choices") or []
+        if usage:
+            prompt = choices[0].get("index", 0) // self._each if choices else 0  # a chat has one
+            self._prompts[prompt] = usage.get("prompt_tokens", 0)
+            self._made += usage.get("completion_tokens", 0)
+        return event if choices else None
+
+    def usage(self) -> dict[str, int]:
+        """Each prompt counts once, each answer for itself, as with OpenAI."""
+        read = sum(self._prompts.values())
+        return {"prompt_tokens": read, "completion_tokens": self._made, "total_tokens": read + self._made}
+
+
+class Whole:
+    """Puts a streamed answer together to what is sent without `stream`."""
+
+    def __init__(self) -> None:
+        self._event: dict[str, Any] = {}
+        self._choices: dict[int, dict[str, Any]] = {}
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Take the next event."""
+        for choice in event.pop("choices", []):
+            if "delta" in choice:
+                choice["message"] = choice.pop("delta")
+            _join(self._choices.setdefault(choice["index"], {}), choice)
+        self._event = event
+
+    def answer(self, usage: dict[str, int]) -> dict[str, Any]:
+        """What has come, with the tokens that it took."""
+        self._event.pop("timings", None)  # they are those of the last answer alone
+        kind = str(self._event.get("object", "")).removesuffix(".chunk")
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        return {**self._event, "object": kind, "choices": choices, "usage": usage}
+
+
+def _join(whole: dict[str, Any], part: dict[str, Any]) -> None:
+    for name, value in part.items():
+        known = whole.get(name)
+        match known, value:
+            case (str(), str()) if name in _JOINED:
+                whole[name] = known + value
+            case (dict(), dict()):
+                _join(known, value)
+            case (list(), list()):
+                _join_lists(known, value)
+            case (_, None) if known is not None:
+                pass
+            case _:
+                whole[name] = value
+
+
+def _join_lists(whole: list[Any], parts: list[Any]) -> None:
+    """Tool calls come in pieces with the number of their call, all else as further items."""
+    for part in parts:
+        same = [
+            one
+            for one in whole
+            if isinstance(part, dict) and "index" in part and one.get("index") == part["index"]
+        ]
+        if same:
+            _join(same[0], part)
+        else:
+            whole.append(part)

@@ -1,0 +1,118 @@
+"""What is said of a file that is no whole model. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.errors import ModelError
+from tray_app.models.header import GgufFileType
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tray_app.phrases import Text
+
+
+_KINDS = {
+    GgufFileType.PROJECTOR: phrase("a projector file"),
+    GgufFileType.ADAPTER: phrase("an adapter file"),
+    GgufFileType.OTHER: phrase("a supplement file"),
+}
+
+
+def foreign(data: bytes, name: str) -> ModelError:
+    """What a file without a model's first bytes is, as far as can be told."""
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not data:
+        return not_a_model(name, "The file is empty.", "Download it again.")
+    if start.startswith((b"<!doctype html", b"<html")):
+        return not_a_model(
+            name,
+            "It is an HTML page, probably the page that describes the file.",
+            "Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.",
+        )
+    if start.startswith(b"version https://git-lfs"):
+        return not_a_model(
+            name,
+            "It is a Git LFS pointer, that only stands for the file.",
+            "Run «git lfs pull», or download it.",
+        )
+    return not_a_model(
+        name, phrase("It begins with {bytes}, and not with GGUF or PWRI.", bytes=repr(data[:4]))
+    )
+
+
+def missing(name: str, path: Path) -> ModelError:
+    """Nothing is there."""
+    return ModelError(
+        phrase("The model file {name} does not exist", name=name),
+        phrase("Nothing is at {path}.", path=path),
+        "Choose or download a model.",
+    )
+
+
+def no_folder(name: str) -> ModelError:
+    """Its path ends with a slash, and there is no folder."""
+    return ModelError(
+        phrase("There is no folder {name}", name=name),
+        "The slash at its end is for folders, and a model is a file.",
+        "Leave the slash out, or check the name.",
+    )
+
+
+def unreadable(path: Path, name: str, why: Text) -> ModelError:
+    """The system does not give it out."""
+    return ModelError(
+        phrase("The model file {name} cannot be read", name=name),
+        phrase("{why} ({path}).", why=why, path=path),
+        "Check the path and its permissions.",
+    )
+
+
+def not_a_model(name: str, why: Text, hint: Text = "Choose a model in the GGUF format.") -> ModelError:
+    """It is something else."""
+    return ModelError(phrase("{name} is not a model", name=name), why, hint)
+
+
+def incomplete(name: str, why: Text) -> ModelError:
+    """Its end is missing."""
+    return ModelError(
+        phrase("The model file {name} is incomplete", name=name), why, "Download or copy it again."
+    )
+
+
+def damaged(name: str, why: Text) -> ModelError:
+    """Its bytes make no sense."""
+    return ModelError(
+        phrase("The model file {name} is damaged", name=name), why, "Download or copy it again."
+    )
+
+
+def unknown_entry(name: str, key: str, number: int) -> ModelError:
+    """An entry of its header is of a type that the format does not have."""
+    return damaged(
+        name, phrase("Its entry {key} is of the unknown type {number:,}.", key=repr(key[:60]), number=number)
+    )
+
+
+def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelError:
+    """It ends before its last weight does."""
+    return incomplete(
+        name,
+        phrase(
+            "{present:,} of {whole:,} bytes are there, {missing:,} are missing.",
+            present=present_bytes,
+            whole=implied_bytes,
+            missing=implied_bytes - present_bytes,
+        ),
+    )
+
+
+def not_to_be_served(name: str, role: GgufFileType) -> ModelError:
+    """It is of the format of models, but goes with one."""
+    return ModelError(
+        phrase("{name} is no model by itself", name=name),
+        phrase("It is {kind}, which goes with a model.", kind=_KINDS[role]),
+        "Choose the model that it belongs to.",
+    )

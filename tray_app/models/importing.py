@@ -1,0 +1,250 @@
+"""Brings models of the person's own into the models folder. Any thread; slow."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import re
+import shutil
+import stat
+import time
+from contextlib import ExitStack, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray_app.download.file_names import names_a_model, safe_name
+from tray_app.download.network_errors import is_too_large
+from tray_app.errors import ModelError
+from tray_app.models import file_errors
+from tray_app.models.gguf import read_header
+from tray_app.models.header import GgufFileType
+from tray_app.models.model_files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
+from tray_app.models.removal import for_good, is_only_sparse_model
+from tray_app.models.space import require_space
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.models.header import ModelHeader
+    from tray_app.phrases import Text
+
+    OnProgress = Callable[[int, int], object]
+
+_BLOCK_BYTES = 1 << 20
+_NO_PROGRAM = 0o666
+_EMPTY_NAMES = frozenset({"model", "models", "hf", "tmp", "output", "unknown", "none", "gguf"})
+_LONGEST_NAME = 100
+_NO_SPACE = "Free some space, or link the model in place of copying it."
+
+
+class How(StrEnum):
+    """What becomes of the file that a model is imported from."""
+
+    COPY = "copy"
+    MOVE = "move"
+    LINK = "link"
+    """It stays, and is used from there: another name on the same disk, else a symbolic link."""
+
+
+def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
+    """Bring a model with all that belongs to it into `folder`; the new paths, its first file first.
+
+    `on_bytes` is told how many bytes have been copied, of how many; what it raises ends the work. Until the
+    last file is there, nothing has changed. A file that has no model's name gets one: else it would never be
+    found there. `ModelError` if it is no whole model, its place is taken, or
+    the disk is full or cannot be written.
+    """
+    parts = parts_of(model.absolute())
+    headers = [read_header(part) for part in parts]
+    if headers[0].role is not GgufFileType.MODEL:
+        raise file_errors.not_to_be_served(model.name, headers[0].role)
+    sources = [*parts, *companions_of(parts[0])]
+    if headers[0].sparse and (activation := _activation_to_bring(parts[0], folder, how)):
+        sources.append(activation)
+    names = {part.name: _listed_name(part, header) for part, header in zip(parts, headers, strict=True)}
+    targets = [folder / _renamed(source.name, names) for source in sources]
+    for target in targets:
+        if _exists(target):
+            raise _taken(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as undo:
+            bring = _Bringer(how, sources, folder, on_bytes)
+            for source, target in zip(sources, targets, strict=True):
+                undo.callback(bring.take_back, source, target)
+                bring.bring(source, target)
+            bring.finish()
+            undo.pop_all()
+    except OSError as exc:
+        raise ModelError(
+            phrase("{name} could not be imported", name=model.name),
+            phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or folder),
+            _advice(exc, how),
+        ) from exc
+    return tuple(targets)
+
+
+def _advice(exc: OSError, how: How) -> Text:
+    if is_too_large(exc):
+        return (
+            "This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it."
+        )
+    if how is How.LINK:
+        return "Check that you may write there; where links cannot be made, copy or move it."
+    return "Check that there is space, and that you may write there."
+
+
+def _listed_name(part: Path, header: ModelHeader) -> str:
+    """The name under which a file is found among the models: its own, else what the file calls itself.
+
+    An Ollama blob is called `sha256-…`. Its quantization is added, as one model often comes in several.
+    """
+    own = part.name.lstrip(".")
+    if names_a_model(own):
+        return own
+    called = re.split(r"[/\\]", header.name or "")[-1].removesuffix(SUFFIX).strip()
+    if header.split_count > 1 or not _is_telling(called):
+        return safe_name(f"{own}{SUFFIX}")
+    kind = header.quantization if re.fullmatch(r"\w*\d\w*", header.quantization) else ""
+    if kind and kind.lower() not in called.lower():
+        called = f"{called}-{kind}"
+    return safe_name(re.sub(r"\s+", "-", called) + SUFFIX)
+
+
+def _is_telling(name: str) -> bool:
+    """Whether this is a name of a model, and not what a converter puts where nobody told one."""
+    return any(map(str.isalpha, name)) and name.lower() not in _EMPTY_NAMES and len(name) <= _LONGEST_NAME
+
+
+def _renamed(name: str, names: dict[str, str]) -> str:
+    """The new name of a file, or of what goes with one and carries its name."""
+    for old, new in names.items():
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+def _activation_to_bring(model: Path, folder: Path, how: How) -> Path | None:
+    """The statistics that go with a sparse model: never over others, nor away from another model."""
+    activation = activation_of(model)
+    if activation is None or _exists(folder / activation.name):
+        return None
+    return activation if how is not How.MOVE or is_only_sparse_model(model) else None
+
+
+class _Bringer:
+    """Copies, moves or links one file or folder after the other, and can take the last ones back.
+
+    What is moved, but cannot be renamed, stays where it is until `finish`: then nothing has to be brought
+    back from another disk if the work ends before.
+    """
+
+    def __init__(self, how: How, sources: list[Path], folder: Path, on_bytes: OnProgress) -> None:
+        self._how = how
+        self._on_bytes = on_bytes
+        self._left_behind: list[Path] = []
+        self._copied_bytes = 0
+        self._total_bytes = sum(_size_bytes(source) for source in sources)
+        if how is How.COPY:
+            require_space(folder, self._total_bytes, _NO_SPACE)
+
+    def bring(self, source: Path, target: Path) -> None:
+        match self._how:
+            case How.COPY:
+                self._copy(source, target)
+            case How.MOVE:
+                self._move(source, target)
+            case How.LINK:
+                _link(source, target)
+
+    def finish(self) -> None:
+        """Remove what has been moved and is still in its old place."""
+        for source in self._left_behind:
+            for_good(source)
+
+    def take_back(self, source: Path, target: Path) -> None:
+        """Undo what `bring` has done or begun."""
+        if self._how is How.MOVE and not _exists(source):
+            shutil.move(target, source)
+        elif _exists(target):
+            for_good(target)
+
+    def _move(self, source: Path, target: Path) -> None:
+        if source.is_symlink():  # a relative one would lead nowhere from there
+            _symlink(source, target)
+            self._left_behind.append(source)
+            return
+        try:
+            source.rename(target)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            require_space(target.parent, _size_bytes(source), _NO_SPACE)
+            self._copy(source, target)
+            self._left_behind.append(source)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        if source.is_dir():
+            target.mkdir(mode=stat.S_IMODE(source.stat().st_mode) | stat.S_IRWXU)
+            for inner in filter(Path.is_file, source.iterdir()):  # PowerInfer looks for nothing else there
+                self._copy(inner, target / inner.name)
+            return
+        partial = target.with_name(f".{target.name}.importing")
+        _forget_interrupted(partial)
+        # Whom the original shuts out does not see the copy, either, nor while it is made.
+        mode = stat.S_IMODE(source.stat().st_mode) & _NO_PROGRAM | stat.S_IWUSR
+        # If there is one, it is another's, and not to be deleted below.
+        new = open(partial, "xb", opener=functools.partial(os.open, mode=mode))  # noqa: SIM115
+        try:
+            with new, source.open("rb") as old:
+                while block := old.read(_BLOCK_BYTES):
+                    require_space(partial.parent, len(block), _NO_SPACE)
+                    new.write(block)
+                    self._copied_bytes += len(block)
+                    self._on_bytes(self._copied_bytes, self._total_bytes)
+                new.flush()
+                os.fsync(new.fileno())
+            partial.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+
+
+def _forget_interrupted(partial: Path) -> None:
+    """Remove what a killed import has left; one that is under way writes to its file all the time."""
+    with suppress(FileNotFoundError):
+        if not is_fresh(partial.stat().st_mtime, time.time()):
+            partial.unlink()
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source.resolve())  # of a link, Linux would make another name for the link
+    except OSError:  # another disk, a folder, or a file system without
+        _symlink(source, target)
+
+
+def _symlink(source: Path, target: Path) -> None:
+    target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
+
+
+def _size_bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(inner.stat().st_size for inner in path.rglob("*") if inner.is_file())
+    return path.stat().st_size
+
+
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _taken(target: Path) -> ModelError:
+    return ModelError(
+        phrase("{name} is there already", name=target.name),
+        phrase("It is in {folder}, and stays as it is.", folder=target.parent),
+        "Remove it, or rename one of the two.",
+    )

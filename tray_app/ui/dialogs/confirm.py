@@ -1,0 +1,79 @@
+"""What a person is asked before something is lost. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox
+
+from tray_app.ui.presenters.models import RowKind
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QPushButton, QWidget
+
+    from tray_app.ui.presenters.models import ModelRow
+
+_Role = QMessageBox.ButtonRole
+
+
+def ask_to_remove(
+    parent: QWidget, row: ModelRow, remove: Callable[[], object], *, served: bool
+) -> QMessageBox:
+    """Whether a model shall go; `remove` is called if so."""
+    if row.sort in (RowKind.DOWNLOAD, RowKind.PARTIAL):
+        title = tr("Delete what has arrived of {name}?").format(name=row.name)
+        text, label = tr("The download would begin anew."), tr("&Delete")
+    else:
+        title = tr("Move {name} to the trash?").format(name=row.name)
+        text = tr("{size}, with all that belongs to it.").format(size=row.size)
+        label = tr("Move to &Trash")
+    if served:
+        text = tr("The server is using it, and will be stopped first.") + "\n" + text
+    box = _box(parent, title, text)
+    box.addButton(label, _Role.DestructiveRole).clicked.connect(remove)
+    box.setDefaultButton(_keep(box, tr("&Keep")))
+    box.open()
+    return box
+
+
+def ask_to_cancel(
+    parent: QWidget, row: ModelRow, keep: Callable[[], object], discard: Callable[[], object]
+) -> QMessageBox:
+    """What becomes of the part of a download that is here."""
+    box = _box(
+        parent,
+        tr("Cancel the download of {name}?").format(name=row.name),
+        tr("What has arrived can stay, so that it goes on from there later; or be deleted."),
+    )
+    box.setDefaultButton(_button(box, tr("Cancel and &Keep"), _Role.AcceptRole, keep))
+    _button(box, tr("Cancel and &Delete"), _Role.DestructiveRole, discard)
+    _keep(box, tr("&Go On"))
+    box.open()
+    return box
+
+
+def _box(parent: QWidget, title: str, text: str) -> QMessageBox:
+    box = QMessageBox(QMessageBox.Icon.Question, tr("PowerInfer Tray"), title, parent=parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setInformativeText(text)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    return box
+
+
+def _button(
+    box: QMessageBox, label: str, role: QMessageBox.ButtonRole, act: Callable[[], object]
+) -> QPushButton:
+    button = box.addButton(label, role)
+    button.clicked.connect(act)
+    return button
+
+
+def _keep(box: QMessageBox, label: str) -> QPushButton:
+    """The button that changes nothing; Esc presses it."""
+    button = box.addButton(label, _Role.RejectRole)
+    box.setEscapeButton(button)
+    return button

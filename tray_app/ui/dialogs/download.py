@@ -1,0 +1,70 @@
+"""Before a download: what the model is, what it takes, and whether this machine can run it. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout
+
+from tray_app.ui.presenters.download_preview import prospect_facts
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.app.model_manager import DownloadPreview
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+
+_WIDTH = 520
+
+
+class DownloadDialog(QDialog):
+    """Reads the model's header at its address. Nobody has to wait for that, and nothing depends on it."""
+
+    confirmed = Signal()
+
+    def __init__(self, bridge: Bridge, name: str, reference: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(tr("Download a model"))
+        self.facts = QFormLayout()
+        self.waiting = text_label(tr("Reading what it is …"))
+        self.card = MessageCard()
+        self.buttons = QDialogButtonBox()
+        self.download_button = self.buttons.addButton(tr("&Download"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self.download_button.setDefault(True)
+        self.buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self.accepted.connect(self.confirmed)
+        column = QVBoxLayout(self)
+        column.setSpacing(SPACING)
+        column.addWidget(text_label(name, bold=True))
+        column.addWidget(self.waiting)
+        column.addLayout(self.facts)
+        column.addWidget(self.card)
+        column.addStretch()
+        column.addWidget(self.buttons)
+        self.resize(_WIDTH, self.sizeHint().height())
+        self._forget = bridge.run(lambda: bridge.app.models.prospect(reference), self._show, self._fail)
+        self.finished.connect(lambda _: self._forget())
+
+    def _show(self, prospect: DownloadPreview) -> None:
+        self.waiting.hide()
+        for label, text in prospect_facts(prospect, tr):
+            value = text_label(text)
+            value.setAlignment(Qt.AlignmentFlag.AlignTop)
+            self.facts.addRow(label, value)
+        QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
+
+    def _fail(self, error: AppError) -> None:
+        self.waiting.setText(tr("What it is could not be read. It can be downloaded all the same."))
+        self.card.show_error(error)
+        QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
+
+    def _make_room(self) -> None:
+        """All text in view; how high that is depends on how wide it is."""
+        self.resize(self.width(), max(self.height(), self.heightForWidth(self.width())))

@@ -1,0 +1,56 @@
+"""How model files shall be brought into the models folder: copied, moved or linked. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QRadioButton, QVBoxLayout
+
+from tray_app.models.importing import How
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import SPACING, text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QWidget
+
+
+class ImportDialog(QDialog):
+    """Names the files, and asks how."""
+
+    confirmed = Signal(object)
+    """A `How`."""
+
+    def __init__(self, files: Sequence[Path], folder: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(tr("Import models"))
+        self.choices = {
+            How.COPY: QRadioButton(tr("&Copy: the file stays where it is, too")),
+            How.MOVE: QRadioButton(tr("&Move: it is then in the models folder alone")),
+            How.LINK: QRadioButton(tr("&Link: use it from where it is; takes no space")),
+        }
+        self.choices[How.COPY].setChecked(True)
+        buttons = QDialogButtonBox()
+        self.import_button = buttons.addButton(tr("&Import"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self.import_button.setDefault(True)
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self.accepted.connect(self._confirm)
+        column = QVBoxLayout(self)
+        column.setSpacing(SPACING)
+        column.addWidget(text_label("\n".join(file.name for file in files), bold=True))
+        column.addWidget(text_label(tr("into {folder}").format(folder=folder)))
+        for choice in self.choices.values():
+            column.addWidget(choice)
+        column.addWidget(
+            text_label(tr("The other files of a split model, and what belongs to it, come along."))
+        )
+        column.addWidget(buttons)
+
+    def _confirm(self) -> None:
+        self.confirmed.emit(next(how for how, choice in self.choices.items() if choice.isChecked()))

@@ -1,0 +1,155 @@
+"""Measures how many threads make the running model fastest, and offers to set that. GUI thread."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
+
+from tray_app.app.tuning import tuning_obstacle
+from tray_app.ui.operations import measure_threads, set_threads
+from tray_app.ui.presenters.tuning import embedding_points, token_points, tuning_text
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.app.tuning import ThreadMeasurement, Tuning
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.widgets.curve import CurvePlot
+
+_SIZE = (560, 480)
+
+
+class TuneDialog(QDialog):
+    """One measurement after the other; the server runs as before when it is closed."""
+
+    _measured = Signal(object, int)
+
+    def __init__(self, bridge: Bridge, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(tr("Best number of threads"))
+        self._bridge = bridge
+        self._cancelled = Event()
+        plan = bridge.status.engine.plan
+        self._obstacle = tuning_obstacle(plan) if plan else None
+        self._tuning: Tuning | None = None
+        self._plot: CurvePlot | None = None
+        self.intro = text_label(
+            tr(
+                "The server is started again with several numbers of threads, and asked for embeddings and "
+                "text with each. Meanwhile other programs have to wait. Close what else keeps the processor "
+                "busy."
+            )
+        )
+        self.progress = QProgressBar()
+        self.progress.setAccessibleName(tr("Numbers of threads measured"))
+        self.card = MessageCard()
+        self.outcome = text_label(bold=True)
+        self.start_button = QPushButton(tr("&Measure"))
+        self.apply_button = QPushButton(tr("&Use These"))
+        self.close_button = QPushButton(tr("&Close"))
+        self.start_button.setDefault(True)
+        self.start_button.setFocus()
+        self.start_button.clicked.connect(self.measure)
+        self.apply_button.clicked.connect(self._apply)
+        self.close_button.clicked.connect(self.reject)
+        self._measured.connect(self._show_samples)
+        self._lay_out()
+        self._permit()
+        if self._obstacle:
+            self.intro.hide()
+            self.card.show_error(self._obstacle)
+        self.resize(*_SIZE)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it measures."""
+        return self.progress.isVisibleTo(self)
+
+    def measure(self) -> None:
+        """Begin."""
+        self._cancelled = cancelled = Event()
+        self._tuning = None
+        self.card.clear()
+        self.outcome.setText("")
+        self.progress.setRange(0, 0)
+        self.progress.show()
+        self._permit()
+        app, closing = self._bridge.app, self._bridge.closing
+        self._bridge.run(
+            lambda: measure_threads(app, cancelled, closing, self._measured.emit), self._show, self._fail
+        )
+
+    def reject(self) -> None:
+        """Esc and the button: end the measuring first; a second time, close."""
+        if self.busy:
+            self._cancelled.set()
+            self.outcome.setText(tr("Stopping …"))
+        else:
+            super().reject()
+
+    def _lay_out(self) -> None:
+        actions = QHBoxLayout()
+        actions.addWidget(self.start_button)
+        actions.addWidget(self.apply_button)
+        actions.addStretch()
+        actions.addWidget(self.close_button)
+        self._column = QVBoxLayout(self)
+        self._column.setSpacing(SPACING)
+        self._column.addWidget(self.intro)
+        self._column.addWidget(self.card)
+        self._column.addStretch()
+        self._column.addWidget(self.outcome)
+        self._column.addWidget(self.progress)
+        self._column.addLayout(actions)
+        self.progress.hide()
+
+    def _permit(self) -> None:
+        advice = self._tuning is not None and self._tuning.advice != self._tuning.present
+        self.start_button.setEnabled(not self.busy and not self._obstacle)
+        self.apply_button.setEnabled(advice and not self.busy)
+        self.close_button.setText(tr("&Stop") if self.busy else tr("&Close"))
+
+    def _show_samples(self, samples: tuple[ThreadMeasurement, ...], total: int) -> None:
+        from tray_app.ui.widgets.curve import Curve
+
+        self.progress.setRange(0, total)
+        self.progress.setValue(len(samples))
+        curves = (
+            Curve(tr("Embeddings/s"), embedding_points(samples)),
+            Curve(tr("Tokens/s"), token_points(samples)),
+        )
+        self._curves().show_curves([curve for curve in curves if curve.points])
+
+    def _curves(self) -> CurvePlot:
+        if self._plot is None:
+            from tray_app.ui.widgets.curve import CurvePlot
+
+            self._plot = CurvePlot(tr("Threads"), tr("Speed by number of threads"))
+            self._column.insertWidget(2, self._plot, 10)
+        return self._plot
+
+    def _show(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self.outcome.setText(tuning_text(tuning, tr))
+        self.progress.hide()
+        self._permit()
+
+    def _fail(self, error: AppError) -> None:
+        self.card.show_error(error)
+        self.outcome.setText("")
+        self.progress.hide()
+        self._permit()
+
+    def _apply(self) -> None:
+        if self._tuning is not None:
+            app, advice = self._bridge.app, self._tuning.advice
+            self.apply_button.setEnabled(False)
+            forget = self._bridge.run(lambda: set_threads(app, advice), lambda _: self.accept(), self._fail)
+            self.finished.connect(lambda _: forget())

@@ -1,0 +1,32 @@
+"""What a person is told before a download begins: what the model is, and what it takes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.ui.presenters.formatting import size_text, space_text
+from tray_app.ui.presenters.models import kind_text
+from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
+
+if TYPE_CHECKING:
+    from tray_app.app.model_manager import DownloadPreview
+    from tray_app.ui.presenters import Translate
+
+
+def prospect_facts(prospect: DownloadPreview, tr: Translate) -> tuple[tuple[str, str], ...]:
+    """Labels, and what stands beside them."""
+    model = prospect.report.model
+    header = model.header
+    context = header.context_length
+    facts = (
+        (
+            tr("Kind:"),
+            f"{kind_text(tr, sparse=header.sparse)} · {header.architecture} · {header.quantization}",
+        ),
+        (tr("Context:"), tr.count("{count} token", "{count} tokens", context) if context else ""),
+        (tr("Size:"), size_text(model.size_bytes, tr)),
+        (tr("On the disk:"), space_text(prospect.needed_bytes, prospect.free_bytes, tr)),
+        (tr("This machine:"), f"{fit_shape(prospect.report)} {fit_word(prospect.report, tr)}"),
+        ("", fit_reason(prospect.report, tr)),
+    )
+    return tuple(fact for fact in facts if fact[1])

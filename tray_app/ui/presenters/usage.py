@@ -1,0 +1,129 @@
+"""What engine and clients take, second by second, as numbers for charts and as words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tray_app.ui.presenters.formatting import memory_text
+
+if TYPE_CHECKING:
+    from tray_app.engine.resource_usage import ResourceUsage
+    from tray_app.gateway.counters import Traffic
+    from tray_app.ui.presenters import Translate
+
+SPAN_S = 120.0
+"""So much of the past is kept."""
+_LONGEST_STEP_S = 5.0
+"""Samples further apart were not taken in a row: nobody looked in between."""
+
+
+class Quantity(StrEnum):
+    """What is shown over time."""
+
+    MEMORY = "memory"
+    CPU = "cpu"
+    GRAPHICS = "graphics"
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSample:
+    """Engine and clients at one moment."""
+
+    at_s: float
+    """As `time.monotonic`."""
+    vitals: ResourceUsage | None
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of a series; None where it is not known."""
+
+    age_s: float
+    value: float | None
+
+
+def extended(samples: tuple[UsageSample, ...], newest: UsageSample) -> tuple[UsageSample, ...]:
+    """The samples of the last two minutes, with one more at the end."""
+    return (*(sample for sample in samples if newest.at_s - sample.at_s <= SPAN_S), newest)
+
+
+def series(samples: tuple[UsageSample, ...], quantity: Quantity) -> tuple[Point, ...]:
+    """A quantity over time, oldest first: bytes, cores, requests or tokens per second."""
+    return tuple(
+        Point(samples[-1].at_s - now.at_s, _value(before, now, quantity)) for before, now in pairwise(samples)
+    )
+
+
+def shown_quantities(samples: tuple[UsageSample, ...]) -> tuple[Quantity, ...]:
+    """What there is to show on this machine."""
+    known = any(sample.vitals and sample.vitals.graphics_bytes is not None for sample in samples)
+    return tuple(quantity for quantity in Quantity if known or quantity is not Quantity.GRAPHICS)
+
+
+def quantity_title(quantity: Quantity, tr: Translate) -> str:
+    """The heading of a chart."""
+    return {
+        Quantity.MEMORY: tr("Memory"),
+        Quantity.CPU: tr("Processor"),
+        Quantity.GRAPHICS: tr("Graphics memory"),
+        Quantity.REQUESTS: tr("Requests"),
+        Quantity.TOKENS: tr("Tokens"),
+    }[quantity]
+
+
+def quantity_text(quantity: Quantity, value: float | None, tr: Translate) -> str:
+    """A value with its unit; a dash where there is none."""
+    if value is None:
+        return "—"
+    match quantity:
+        case Quantity.MEMORY | Quantity.GRAPHICS:
+            return memory_text(value, tr)
+        case Quantity.CPU:
+            return tr("{cores} cores").format(cores=tr.number(value, 1))
+        case Quantity.REQUESTS | Quantity.TOKENS:
+            return tr("{number}/s").format(number=tr.number(value, 1))
+
+
+def peak(points: tuple[Point, ...]) -> float | None:
+    """The largest value; None if there is none."""
+    return max((point.value for point in points if point.value is not None), default=None)
+
+
+def peak_text(quantity: Quantity, points: tuple[Point, ...], tr: Translate) -> str:
+    """What the top of the chart means; empty while there is nothing in it."""
+    most = peak(points)
+    return tr("at most {value}").format(value=quantity_text(quantity, most, tr)) if most else ""
+
+
+def _value(before: UsageSample, now: UsageSample, quantity: Quantity) -> float | None:
+    match quantity:
+        case Quantity.MEMORY:
+            return now.vitals.memory_bytes if now.vitals else None
+        case Quantity.GRAPHICS:
+            return now.vitals.graphics_bytes if now.vitals else None
+        case Quantity.CPU:
+            return _cores(before.vitals, now.vitals)
+        case Quantity.REQUESTS:
+            return _rate(now.traffic.requests - before.traffic.requests, now.at_s - before.at_s)
+        case Quantity.TOKENS:
+            return _rate(_tokens(now.traffic) - _tokens(before.traffic), now.at_s - before.at_s)
+
+
+def _cores(before: ResourceUsage | None, now: ResourceUsage | None) -> float | None:
+    if before is None or now is None or before.pid != now.pid:
+        return None
+    return _rate(now.cpu_s - before.cpu_s, now.at_s - before.at_s)
+
+
+def _rate(amount: float, elapsed_s: float) -> float | None:
+    return max(0.0, amount / elapsed_s) if 0 < elapsed_s <= _LONGEST_STEP_S else None
+
+
+def _tokens(traffic: Traffic) -> int:
+    return traffic.prompt_tokens + traffic.completion_tokens

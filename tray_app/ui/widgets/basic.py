@@ -1,0 +1,243 @@
+"""Small widgets that several pages share. GUI thread."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QFontDatabase,
+    QGuiApplication,
+    QPalette,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QVBoxLayout,
+)
+
+from tray_app.ui.presenters.formatting import error_title
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from PySide6.QtGui import QDropEvent
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.errors import AppError
+
+MARGIN = 18
+SPACING = 12
+_FAINT = 0.7
+
+
+@runtime_checkable
+class StatefulPage(Protocol):
+    """A page that another one of its kind may take the place of: in another language, for one."""
+
+    def take_over(self, old: Any) -> None:
+        """Show what a person has typed in `old`, and what came of it; `old` does nothing more."""
+
+
+class MessageCard(QFrame):
+    """A framed message in the page: what happened, why, what to do, and perhaps a button that does it.
+
+    Hidden while there is nothing to say; the one form in which errors appear.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self._icon = QLabel()
+        self._title = text_label(bold=True)
+        self._text = text_label()
+        self._evidence = text_label()
+        self._evidence.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._evidence.setAccessibleName(tr("Lines of the log that show it"))
+        self._remedy = text_label()
+        self._button = QPushButton()
+        self._button.clicked.connect(self._press)
+        words = QVBoxLayout()
+        words.addWidget(self._title)
+        for label in (self._text, self._evidence, self._remedy):
+            # A long line must not make the window wider than the screen.
+            policy = label.sizePolicy()
+            policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+            label.setSizePolicy(policy)
+            words.addWidget(label)
+        row = QHBoxLayout(self)
+        row.addWidget(self._icon, alignment=Qt.AlignmentFlag.AlignTop)
+        row.addLayout(words, 1)
+        row.addWidget(self._button, alignment=Qt.AlignmentFlag.AlignVCenter)
+        self.clear()
+
+    def clear(self) -> None:
+        """Say nothing more."""
+        self._act: Callable[[], object] | None = None
+        self.error: AppError | None = None
+        self.hide()
+
+    def show_error(self, error: AppError | None) -> None:
+        """Show an error, or nothing."""
+        if error is None:
+            self.clear()
+        else:
+            self._icon.setAccessibleName(tr("Warning"))
+            message, hint = (tr.said(text) for text in error.texts[1:])
+            self._show(
+                error_title(error, tr),
+                (message, "\n".join(error.evidence), hint),
+                QStyle.StandardPixmap.SP_MessageBoxWarning,
+            )
+            self.error = error
+
+    def show_message(self, title: str, text: str) -> None:
+        """Show something that is no error."""
+        self._icon.setAccessibleName(tr("Information"))
+        self._show(title, (text, "", ""), QStyle.StandardPixmap.SP_MessageBoxInformation)
+
+    def offer(self, label: str, act: Callable[[], object]) -> None:
+        """Add a button to what is shown."""
+        self._act = act
+        self._button.setText(label)
+        self._button.show()
+
+    def _press(self) -> None:
+        if self._act:
+            self._act()
+
+    def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
+        self.error = None
+        news = self.isHidden() or title != self.accessibleName()  # a share that grows is none
+        self._button.hide()
+        self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
+        self._title.setText(title)
+        for label, text in zip((self._text, self._evidence, self._remedy), texts, strict=True):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.setAccessibleName(title)
+        self.setAccessibleDescription("\n".join(filter(None, texts)))
+        self.show()
+        if news:
+            announce(self, "\n".join(filter(None, (title, *texts))))
+
+
+def plain_tooltip(text: str) -> str:
+    """A text for a tooltip, which would take what looks like HTML for such, and open what that names."""
+    return f"<qt>{'<br>'.join(map(escape, text.splitlines()))}</qt>" if text else ""
+
+
+def announce(widget: QWidget, words: str) -> None:
+    """Let a screen reader say something, wherever its user is in the window of a widget that can be seen."""
+    if widget.isVisible() and QAccessible.isActive():
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
+
+
+def choose_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object]) -> None:
+    """Ask where something shall be saved. `forms` are filters with one ending each, as `Table (*.csv)`.
+
+    A name without an ending gets that of the chosen form.
+    """
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters(forms)
+
+    def end_with(form: str) -> None:
+        dialog.setDefaultSuffix(form.rpartition("*")[2].rstrip(")"))
+
+    end_with(forms[0])
+    dialog.filterSelected.connect(end_with)
+    dialog.fileSelected.connect(lambda name: chosen(Path(name)))
+    dialog.open()
+
+
+def accept_copy(event: QDropEvent) -> None:
+    """Take what is dropped as a copy: who gives a file away by a move deletes it."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
+
+
+def bring_into_view(window: QWidget) -> None:
+    """Make a window no larger than its screen, and move it onto one where there is none below it any more."""
+    available = window.screen().availableGeometry()
+    window.resize(window.size().boundedTo(available.size()))
+    screens = QGuiApplication.screens()
+    if not any(screen.availableGeometry().intersects(window.geometry()) for screen in screens):
+        window.move(available.topLeft())
+
+
+def text_label(text: str = "", *, bold: bool = False) -> QLabel:
+    """A label that wraps, shows exactly what it is given, and can be copied from."""
+    label = QLabel(text)
+    _set_up(label)
+    if bold:
+        font = label.font()
+        font.setBold(True)
+        label.setFont(font)
+    return label
+
+
+class _QuietLabel(QLabel):
+    """Its letters are the text's, a little fainter: those of placeholders are too faint for many to read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._adopt_palette()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's change between light and dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._adopt_palette()
+
+    def _adopt_palette(self) -> None:
+        palette = self.palette()
+        faint = palette.color(QPalette.ColorRole.WindowText)
+        faint.setAlphaF(_FAINT)
+        if palette.color(QPalette.ColorRole.PlaceholderText) != faint:
+            palette = QPalette()  # of the others, none shall be fixed
+            palette.setColor(QPalette.ColorRole.PlaceholderText, faint)
+            self.setPalette(palette)
+
+
+def _set_up(label: QLabel) -> None:
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    policy.setHeightForWidth(True)  # else it has as many lines as Qt guesses, which may be too few
+    label.setSizePolicy(policy)
+
+
+def small_label(text: str = "") -> QLabel:
+    """A quiet label, a little smaller than the text."""
+    label = _QuietLabel(text)
+    _set_up(label)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 0.9)
+    label.setFont(font)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+    return label
+
+
+def heading(text: str = "") -> QLabel:
+    """A label half as large again as the text."""
+    label = text_label(text, bold=True)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 1.5)
+    label.setFont(font)
+    return label

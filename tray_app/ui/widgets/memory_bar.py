@@ -1,0 +1,90 @@
+"""A bar of what would be taken of one kind of memory, with a legend and a warning. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QBrush, QPainter, QPalette, QPen
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from tray_app.ui.presenters.formatting import memory_text
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import small_label
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent
+
+    from tray_app.ui.presenters.memory import MemoryBarView
+
+_HEIGHT = 14
+# Told apart by pattern, not by colour.
+_PATTERNS = (Qt.BrushStyle.SolidPattern, Qt.BrushStyle.BDiagPattern, Qt.BrushStyle.Dense5Pattern)
+_MARKS = ("■", "▨", "▒")
+"""Letters of a legend that look like the patterns."""
+
+
+class MemoryBar(QWidget):
+    """The bar with its words."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.text = small_label()
+        self.warning = small_label()
+        self.warning.setForegroundRole(QPalette.ColorRole.WindowText)
+        self._strip = _Strip(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for widget in (self._strip, self.text, self.warning):
+            column.addWidget(widget)
+
+    def show_view(self, view: MemoryBarView) -> None:
+        """Show another state of things."""
+        self._strip.show_view(view)
+        named = [
+            f"{mark} {name} {memory_text(size, tr)}"
+            for mark, (name, size) in zip(_MARKS, view.parts, strict=False)
+        ]
+        title = tr("{title}:").format(title=view.title)
+        self.text.setText(" · ".join((f"{title} {view.summary}", *named)))
+        self.warning.setText(tr("⚠ {warning}").format(warning=view.warning))
+        self.warning.setVisible(bool(view.warning))
+        self.setAccessibleName(view.title)
+        self.setAccessibleDescription(" ".join(filter(None, (self.text.text(), view.warning))))
+
+
+class _Strip(QWidget):
+    """The bar alone: the parts from the left, and a mark where the memory ends."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._view: MemoryBarView | None = None
+        self.setFixedHeight(_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_view(self, view: MemoryBarView) -> None:
+        """Draw this."""
+        self._view = view
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the parts, each in a pattern of its own."""
+        if self._view is None:
+            return
+        parts, usable_bytes = self._view.parts, self._view.usable_bytes
+        whole_bytes = max(usable_bytes, sum(size for _, size in parts), 1)
+        scale = (self.width() - 1) / whole_bytes
+        palette = self.palette()
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), palette.color(QPalette.ColorRole.Base))
+        left = 0.0
+        for pattern, (_, size) in zip(_PATTERNS, parts, strict=False):
+            width = size * scale
+            painter.fillRect(
+                QRectF(left, 0, width, _HEIGHT), QBrush(palette.color(QPalette.ColorRole.Highlight), pattern)
+            )
+            left += width
+        painter.setPen(QPen(palette.color(QPalette.ColorRole.WindowText), 1))
+        painter.drawRect(QRectF(0, 0, usable_bytes * scale, _HEIGHT - 1))
+        painter.end()

@@ -1,0 +1,233 @@
+"""One editor for each kind of setting, made from what the schema knows of it. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from tray_app.settings.schema import AUTO
+from tray_app.ui.presenters.settings import value_text
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.settings.schema import Field
+
+_STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5}
+_DECIMALS = 2
+
+
+class Editor(QWidget):
+    """A widget for one setting. Texts are given as typed; whether they are possible is judged elsewhere."""
+
+    changed = Signal()
+
+    def value(self) -> Any:
+        """What stands in the editor."""
+        raise NotImplementedError
+
+    def set_value(self, value: Any) -> None:
+        """Show another value."""
+        raise NotImplementedError
+
+    def _hold(self, *widgets: QWidget) -> QHBoxLayout:
+        """Lay out the parts; the first one has the focus and the name."""
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in widgets:
+            row.addWidget(widget)
+        self.setFocusProxy(widgets[0])
+        return row
+
+    def describe(self, name: str, description: str) -> None:
+        """What a screen reader says of it."""
+        if main := self.focusProxy():
+            main.setAccessibleName(name)
+            main.setAccessibleDescription(description)
+
+
+class Switch(Editor):
+    """On or off."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.box = QCheckBox(tr.said(field.title))
+        self.box.toggled.connect(self.changed)
+        self._hold(self.box)
+
+    def value(self) -> bool:
+        """Whether it is on."""
+        return self.box.isChecked()
+
+    def set_value(self, value: bool) -> None:  # noqa: FBT001 - the value itself
+        """Switch."""
+        self.box.setChecked(value)
+
+
+class _Steps(QDoubleSpinBox):
+    """A number whose first step up from «Automatic» leads to the smallest there is."""
+
+    def stepBy(self, steps: int) -> None:
+        """Go so many steps."""
+        if steps > 0 and self.specialValueText() and self.value() == self.minimum():
+            self.setValue(self.minimum() + 1)
+            steps -= 1
+        super().stepBy(steps)
+
+
+class Number(Editor):
+    """A number with its unit; one step below the smallest stands «Automatic», where the setting has it."""
+
+    def __init__(self, field: Field, maximum: float) -> None:
+        super().__init__()
+        self._field = field
+        self.box = _Steps(decimals=0 if field.kind is int else _DECIMALS)
+        minimum = field.minimum or 0
+        if field.may_be_auto:
+            minimum -= 1
+            self.box.setSpecialValueText(tr("Automatic"))
+        self.box.setRange(minimum, maximum)
+        self.box.setSingleStep(_STEPS.get(field.name, 1))
+        self.box.setSuffix(f" {tr.said(field.unit)}" if field.unit else "")
+        self.box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.box.textChanged.connect(self.changed)
+        self._hold(self.box).addStretch()
+
+    def value(self) -> Any:
+        """The number, or `auto`."""
+        value = self.box.value()
+        if self._field.may_be_auto and value == self.box.minimum():
+            return AUTO
+        return int(value) if self._field.kind is int else round(value, _DECIMALS)
+
+    def set_value(self, value: Any) -> None:
+        """Show the number, or «Automatic»."""
+        self.box.setValue(self.box.minimum() if value == AUTO else value)
+
+
+class Text(Editor):
+    """A line of text, with a button that looks for a folder where the setting is one."""
+
+    def __init__(self, field: Field, *, placeholder: str = "", folder: bool = False) -> None:
+        super().__init__()
+        self.line = QLineEdit(placeholderText=placeholder)
+        self.line.textChanged.connect(self.changed)
+        self._hold(
+            self.line, *([_browse_button(self, field, self.line.setText, folder=True)] if folder else [])
+        )
+
+    def value(self) -> str:
+        """The text as typed."""
+        return self.line.text().strip()
+
+    def set_value(self, value: Any) -> None:
+        """Show a value in the form in which it is typed."""
+        self.line.setText(value_text(value))
+
+
+class ChoiceEditor(Editor):
+    """Something from a list, or what a person types: a name, or the path of a file."""
+
+    def __init__(self, field: Field, *, placeholder: str = "") -> None:
+        super().__init__()
+        line = QLineEdit(placeholderText=placeholder)
+        self.box = QComboBox()
+        self.box.setLineEdit(line)
+        self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.box.editTextChanged.connect(self.changed)
+        self._hold(self.box, _browse_button(self, field, self.box.setEditText, folder=False))
+
+    def offer(self, choices: Iterable[tuple[str, str]]) -> None:
+        """Fill the list with pairs of a value and its title; what stands in the editor stays."""
+        value = self.value()
+        self.box.blockSignals(True)
+        self.box.clear()
+        for choice, title in choices:
+            self.box.addItem(title, choice)
+        self.set_value(value)
+        self.box.blockSignals(False)
+
+    def value(self) -> str:
+        """The value behind the title, or the text as typed."""
+        text = self.box.currentText().strip()
+        number = self.box.findText(text)
+        return str(self.box.itemData(number)) if number >= 0 else text
+
+    def set_value(self, value: Any) -> None:
+        """Choose from the list, or show the text."""
+        number = self.box.findData(value)
+        self.box.setCurrentIndex(number)
+        if number < 0:
+            self.box.setEditText(value)
+
+
+class Selection(Editor):
+    """One of the few values that a setting can have, by their titles."""
+
+    def __init__(self, titles: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self.box = QComboBox()
+        for choice, title in titles:
+            self.box.addItem(title, choice)
+        self.box.currentIndexChanged.connect(self.changed)
+        self._hold(self.box)
+
+    def value(self) -> str:
+        """The value behind the chosen title."""
+        return str(self.box.currentData())
+
+    def set_value(self, value: Any) -> None:
+        """Choose a value."""
+        self.box.setCurrentIndex(self.box.findData(value))
+
+
+class ResetButton(QPushButton):
+    """Puts a setting back to its default; there only while it has another value."""
+
+    def __init__(self, field: Field, editor: Editor) -> None:
+        super().__init__(tr("Reset"))
+        self._editor = editor
+        self._default = field.default
+        self.setAccessibleName(tr("Reset: {title}").format(title=tr.said(field.title)))
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # or the fields would jump
+        self.setSizePolicy(policy)
+        self.clicked.connect(self._reset)
+        editor.changed.connect(self.adjust)
+
+    def adjust(self) -> None:
+        """Appear or vanish, as there is something to reset."""
+        value, default = self._editor.value(), self._default
+        self.setVisible(value != (value_text(default) if isinstance(value, str) else default))
+
+    def _reset(self) -> None:
+        self._editor.set_value(self._default)
+        self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
+
+
+def _browse_button(parent: QWidget, field: Field, adopt: Any, *, folder: bool) -> QPushButton:
+    button = QPushButton(tr("Browse…"))
+    button.setAccessibleName(tr("Browse for: {title}").format(title=tr.said(field.title)))
+
+    def browse() -> None:
+        dialog = QFileDialog(parent, tr.said(field.title))
+        dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(adopt)
+        dialog.open()
+
+    button.clicked.connect(browse)
+    return button

@@ -1,0 +1,152 @@
+"""The rows of the settings dialog, in tabs: each setting and key with its editor and a note. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.settings.keys import KEYS
+from tray_app.settings.schema import FIELDS
+from tray_app.ui.presenters.settings import ENGINES, GROUPS, choice_title, engine_title, group_title, largest
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import MARGIN, SPACING, small_label
+from tray_app.ui.widgets.key_editor import KeyEditor
+from tray_app.ui.widgets.setting_editors import ChoiceEditor, Number, ResetButton, Selection, Switch, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from PySide6.QtWidgets import QPushButton
+
+    from tray_app.app.root import App
+    from tray_app.settings.keys import Key
+    from tray_app.settings.schema import Field
+    from tray_app.ui.widgets.setting_editors import Editor
+
+
+class Row:
+    """A setting or a key in a form: title, editor, a button that takes its value back, and a note below."""
+
+    def __init__(self, what: Field | Key, editor: Editor, button: QPushButton) -> None:
+        self.group = what.group
+        self.editor = editor
+        self.note = small_label()
+        self._title = tr.said(what.title)
+        self._help = tr.said(what.help)
+        self._button = button
+        self.annotate()
+
+    def add_to(self, form: QFormLayout) -> None:
+        """Become the last row of a form."""
+        line = QHBoxLayout()
+        line.addWidget(self.editor, 1)
+        line.addWidget(self._button)
+        cell = QVBoxLayout()
+        cell.setSpacing(2)
+        cell.addLayout(line)
+        cell.addWidget(self.note)
+        label = QLabel()
+        if not isinstance(self.editor, Switch):  # which carries its title itself
+            label.setText(tr("{title}:").format(title=self._title))
+            label.setBuddy(self.editor.focusProxy() or self.editor)
+        form.addRow(label, cell)
+
+    def annotate(self, problem: str = "", refusal: str = "", aside: str = "") -> None:
+        """Say below what is wrong, or what it means, with an aside; what is refused cannot be edited."""
+        told = [f"⚠ {problem}" if problem else "", refusal]
+        urgent = any(told)
+        self.note.setText("\n".join(filter(None, told)) if urgent else f"{self._help} {aside}".strip())
+        role = QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
+        self.note.setForegroundRole(role)
+        self.editor.setEnabled(not refusal)
+        self.editor.describe(self._title, self.note.text())
+
+
+class SettingTabs(QTabWidget):
+    """A tab for each group. A key stands below the setting that it belongs to."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__()
+        self.editors = {field.name: _editor_for(field, app) for field in FIELDS}
+        self.resets = {field.name: ResetButton(field, self.editors[field.name]) for field in FIELDS}
+        self.keys = {key.name: KeyEditor(key) for key in KEYS}
+        self.rows: dict[str, Row] = {}
+        self._forms: list[QFormLayout] = []
+        for group in GROUPS:
+            self.addTab(self._tab(group), group_title(group, tr))
+
+    def point_at(self, name: str) -> None:
+        """Lead the person to a setting or a key."""
+        row = self.rows[name]
+        self.setCurrentIndex(GROUPS.index(row.group))
+        row.editor.setFocus()
+
+    def mark(self, names: Iterable[str]) -> None:
+        """Say at the tabs in which of them these settings and keys are."""
+        marked = {self.rows[name].group for name in names}
+        for number, group in enumerate(GROUPS):
+            title = group_title(group, tr)
+            self.setTabText(number, f"⚠ {title}" if group in marked else title)
+
+    def scrolled_height(self, width: int) -> int:
+        """How high it would have to be at this width, so that no tab is scrolled."""
+        highest = max(form.totalHeightForWidth(width - 4 * MARGIN) for form in self._forms)
+        return highest + 4 * SPACING
+
+    def _tab(self, group: str) -> QWidget:
+        tab = QScrollArea(widgetResizable=True)
+        tab.setFrameShape(QFrame.Shape.NoFrame)
+        content = QWidget()
+        content.setAutoFillBackground(False)
+        tab.setWidget(content)
+        tab.viewport().setAutoFillBackground(False)
+        form = QFormLayout(content)
+        self._forms.append(form)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        form.setVerticalSpacing(SPACING)
+        for field in FIELDS:
+            if field.group == group:
+                self._add_rows(form, field)
+        # Scrolled up and down only: the longest words of a language decide how wide the dialog is.
+        tab.setMinimumWidth(form.minimumSize().width() + tab.verticalScrollBar().sizeHint().width())
+        return tab
+
+    def _add_rows(self, form: QFormLayout, field: Field) -> None:
+        added = {field.name: Row(field, self.editors[field.name], self.resets[field.name])}
+        for key in KEYS:
+            if key.setting == field.name:
+                added[key.name] = Row(key, self.keys[key.name], self.keys[key.name].remove_button)
+        for row in added.values():
+            row.add_to(form)
+        self.rows |= added
+
+
+def _editor_for(field: Field, app: App) -> Editor:  # noqa: PLR0911 - one for each kind of field
+    match field.name:
+        case "model":
+            return ChoiceEditor(field, placeholder=tr("none chosen"))
+        case "engine":
+            engines = ChoiceEditor(field)
+            engines.offer((engine, engine_title(engine, tr)) for engine in ENGINES)
+            return engines
+        case "models_folder":
+            return Text(field, placeholder=str(app.paths.models), folder=True)
+    if field.choices:
+        return Selection((choice, choice_title(choice, tr)) for choice in field.choices)
+    if field.kind is bool:
+        return Switch(field)
+    if field.kind in (int, float):
+        return Number(field, largest(field, getattr(app.store.current, field.name), app.host))
+    return Text(field)
