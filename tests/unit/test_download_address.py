@@ -183,10 +183,10 @@ def test_the_only_model_needs_no_quantization_and_none_is_said_to_be_none() -> N
     ids=["1 MB", "brackets", "opened", "bytes", "NUL", "line feed", "escape"],
 )
 def test_an_address_with_odd_letters_or_too_many_is_refused_in_a_few_words(text: str) -> None:
-    begun_s = time.monotonic()
+    begun_s = time.process_time()
     is_address(text)
     with pytest.raises(DownloadError, match="This is no address") as caught:
         parse_source(text)
     assert len(str(caught.value)) < 400
-    assert time.monotonic() - begun_s < 0.5
+    assert time.process_time() - begun_s < 0.5
     str(caught.value).encode()

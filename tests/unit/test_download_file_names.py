@@ -52,9 +52,9 @@ def test_a_content_disposition_is_read_as_browsers_do(header: str, name: str) ->
 
 
 def test_a_header_made_to_be_read_slowly_is_not() -> None:
-    start_s = time.monotonic()
+    start_s = time.process_time()
     disposition_name(';a="' * 16_000)
-    assert time.monotonic() - start_s < 1
+    assert time.process_time() - start_s < 1
 
 
 @pytest.mark.parametrize(

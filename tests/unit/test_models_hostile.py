@@ -45,12 +45,12 @@ def test_a_file_full_of_empty_texts_takes_bounded_time(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(start + struct.pack("<IIQ", 9, 8, MAX_HEADER_BYTES // 8 - 100))
         file.truncate(1 << 30)
-    begun = time.monotonic()
+    begun = time.process_time()
 
     with pytest.raises(ModelError):
         read_header(path)
 
-    assert time.monotonic() - begun < 10  # usually below one second
+    assert time.process_time() - begun < 10  # usually below one second
 
 
 def _key(text: bytes) -> bytes:
@@ -115,10 +115,10 @@ def test_a_header_full_of_anything_takes_little_memory_and_time(
     path = tmp_path / "model.gguf"
     path.write_bytes(make())
     assert 38 << 20 < path.stat().st_size < MAX_HEADER_BYTES
-    begun = time.monotonic()
+    begun = time.process_time()
     with contextlib.suppress(ModelError):
         read_header(path)
-    took_s = time.monotonic() - begun
+    took_s = time.process_time() - begun
 
     tracemalloc.start()
     try:
