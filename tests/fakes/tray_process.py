@@ -13,7 +13,7 @@ from typing import Any
 from tests.fakes.app import FakeApp, make_progress, make_snapshot, make_status
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.application import run_tray
 
 STATUSES = {
@@ -26,7 +26,10 @@ STATUSES = {
     "ready": make_status(State.READY),
     "ready and downloading": make_status(State.READY, downloads=(make_progress(),)),
     "failed": make_status(
-        State.FAILED, engine=make_snapshot(State.FAILED, failure=EngineError("The model is damaged"))
+        State.FAILED,
+        engine=make_snapshot(
+            State.FAILED, failure=EngineError(ErrorCode.MODEL_FILE_DAMAGED, "The model is damaged")
+        ),
     ),
 }
 

@@ -17,6 +17,7 @@ import pytest
 import requests
 from msgspec.structs import replace
 
+from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
 from tray_app.app.root import App
@@ -26,7 +27,15 @@ from tray_app.app.status import AppStatus
 from tray_app.app.tuning import ThreadMeasurement, tune
 from tray_app.cli.main import _choose_test_model_if_none
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
+from tray_app.errors import (
+    AppError,
+    DownloadError,
+    EngineError,
+    ErrorCode,
+    GatewayError,
+    ModelError,
+    SettingsError,
+)
 from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
 from tray_app.system import ports
@@ -125,7 +134,7 @@ def test_a_new_port_moves_the_server_without_a_restart(app: App) -> None:
 def test_a_port_that_is_taken_is_named_and_nothing_is_loaded(app: App, taken_port: int) -> None:
     app.store.override(port=taken_port)
 
-    with pytest.raises(PortInUseError, match=f"PID {os.getpid()}"):
+    with pytest.raises(PortInUseError, check=coded(ErrorCode.PORT_IN_USE), match=f"PID {os.getpid()}"):
         app.start_server()
 
     assert app.status().engine.run == 0
@@ -166,7 +175,7 @@ def test_moving_to_a_taken_port_leaves_the_running_server_where_it_was(app: App,
 def test_without_a_chosen_model_a_start_says_what_to_do(app: App) -> None:
     app.store.override(model="")
 
-    with pytest.raises(ModelError, match="No model is chosen"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_CHOSEN)):
         app.start_server()
 
     assert not app.status().server.base_url
@@ -248,7 +257,7 @@ def test_a_model_that_is_served_is_removed_after_its_server_was_stopped(app: App
     shutil.copy(resources() / "test-model" / "test.gguf", path)
     app.apply(replace(app.store.current, model="mine.gguf"))
     started(app)
-    with pytest.raises(ModelError, match="is being served"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IN_USE)):
         app.models.remove_model("mine.gguf")
 
     removal = app.remove_model("mine.gguf", for_good=True)
@@ -273,7 +282,7 @@ def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, sta
         started(app)
         app._server.suspend_if_idle()
         app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
-    with pytest.raises(ModelError, match="is being served"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IN_USE)):
         app.models.remove_model("mine")
 
     assert app.remove_model("mine", for_good=True).stopped_server
@@ -290,7 +299,7 @@ def test_a_server_goes_on_when_what_shall_go_is_refused_or_another(app: App, tmp
     started(app)
 
     assert not app.remove_model("other", for_good=True).stopped_server
-    with pytest.raises(ModelError, match="is not in the models folder"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IN_FOLDER)):
         app.remove_model(str(shutil.copy(model, tmp_path / "elsewhere.gguf")))
 
     assert app.status().server.base_url
@@ -309,7 +318,7 @@ def test_a_change_of_the_models_folder_is_announced(app: App) -> None:
 
 
 def test_the_built_in_model_needs_no_download(app: App) -> None:
-    with pytest.raises(DownloadError, match="comes with the app"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.MODEL_BUILT_IN)):
         app.download("test")
 
 
@@ -324,7 +333,7 @@ def test_what_another_program_has_written_is_taken_up_and_a_broken_file_changes_
     assert requests.get(metrics, timeout=20).status_code == 200
 
     file.write_text("temperature = 'hot'\n")
-    with pytest.raises(SettingsError, match="line 1"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_FILE_INVALID), match="line 1"):
         app.reload()
 
     assert app.store.current.temperature == 1.5
@@ -376,7 +385,7 @@ def test_an_entry_of_another_copy_is_repaired_by_switching_on(app: App, private_
 def test_a_refused_launch_at_login_is_said_and_stays_off(app: App, private_home: Path) -> None:
     (private_home / "config").write_text("a file where the folder should be")
 
-    with pytest.raises(SettingsError, match="Launch at login could not be changed"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.LAUNCH_AT_LOGIN_FAILED)):
         app.apply(replace(app.store.current, launch_at_login=True))
 
     assert app.status().settings.launch_at_login is False
@@ -387,7 +396,7 @@ def test_an_app_in_a_terminal_has_no_window_to_show(app: App) -> None:
     client = find_running(app.paths.state)
     assert client
 
-    with pytest.raises(GatewayError, match="no window"):
+    with pytest.raises(GatewayError, check=coded(ErrorCode.NO_WINDOW)):
         client.show()
 
 
@@ -527,7 +536,7 @@ def test_a_model_that_no_engine_here_can_run_is_not_downloaded(
     app, served = app_with_offer
     app.store.override(engine="llama.cpp")
 
-    with pytest.raises(EngineError, match="needs the PowerInfer engine"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_NEEDS_POWERINFER)):
         app.start_server()
 
     assert served.requests == []
@@ -540,7 +549,7 @@ def test_a_model_is_not_removed_while_it_is_served(app: App, private_home: Path)
     app.store.override(model="mine")
     started(app)
 
-    with pytest.raises(ModelError, match="is being served"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IN_USE)):
         app.models.remove_model("mine", for_good=True)
     app.stop_server()
     app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
@@ -596,5 +605,5 @@ def test_a_port_that_nobody_has_and_the_system_keeps_is_told(
     denied = PermissionError(13, "Permission denied")
     monkeypatch.setattr(ports, "_refusal", lambda *_: denied)
     monkeypatch.setattr(ports, "nearest_free_port", lambda _: 1024)
-    with pytest.raises(PortRefusedError, match="does not give out port 80"):
+    with pytest.raises(PortRefusedError, check=coded(ErrorCode.PORT_REFUSED), match="80"):
         app.port_owners(80)

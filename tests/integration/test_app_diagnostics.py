@@ -20,13 +20,13 @@ from tests.fakes.app import make_snapshot, make_status
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
-from tray_app.app.diagnostic_report import RunningApp
+from tray_app.app.diagnostic_report import Problem, RunningApp
 from tray_app.app.diagnostics import collect_inputs, run_diagnostics
 from tray_app.app.status import status_document
 from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.gateway.control import Control
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
@@ -40,8 +40,8 @@ def settings(home: Path, text: str) -> None:
     home.joinpath("settings.toml").write_text(text, encoding="utf-8")
 
 
-def titles(found: dict[str, Any]) -> list[str]:
-    return [problem["title"] for problem in found["problems"]]
+def codes(found: dict[str, Any]) -> list[str]:
+    return [problem["code"] for problem in found["problems"]]
 
 
 def doctor(*arguments: str, code: int) -> dict[str, Any]:
@@ -84,7 +84,8 @@ def test_a_port_that_is_taken_is_told_with_a_free_one(private_home: Path) -> Non
         settings(private_home, f"port = {port}\nmodel = 'test'\n")
         found = doctor(code=1)
 
-    assert titles(found)[0].startswith(f"Port {port} is used by")
+    assert codes(found) == [ErrorCode.PORT_IN_USE]
+    assert str(port) in found["problems"][0]["title"]
     assert found["port"]["owners"][0].endswith(f"(PID {os.getpid()})")
     assert found["port"]["nearest_free"] not in (None, port)
 
@@ -92,7 +93,7 @@ def test_a_port_that_is_taken_is_told_with_a_free_one(private_home: Path) -> Non
 def test_a_settings_file_with_a_fault_is_told(private_home: Path) -> None:
     settings(private_home, "port = 'many'\n")
     found = doctor(code=1)
-    assert "The settings file has an error" in titles(found)[0]
+    assert codes(found)[0] == ErrorCode.SETTINGS_FILE_INVALID
     assert "line 1" in found["problems"][0]["message"]
 
 
@@ -106,9 +107,9 @@ def test_an_engine_for_another_machine_is_told(private_home: Path, free: int) ->
 
     found = doctor(code=1)
 
-    assert titles(found) == ["server was built for another kind of machine"]
+    assert codes(found) == [ErrorCode.ENGINE_FOR_OTHER_MACHINE]
     (named,) = [engine for engine in found["engines"] if engine["program"] == str(program)]
-    assert named["problem"]["title"] == "server was built for another kind of machine"
+    assert named["problem"]["code"] == ErrorCode.ENGINE_FOR_OTHER_MACHINE
 
 
 def test_a_damaged_model_is_told(private_home: Path, free: int) -> None:
@@ -125,10 +126,10 @@ def test_a_key_that_can_be_guessed_is_told_and_stops_nothing(
     settings(private_home, f"port = {free}\nmodel = 'test'\nnetwork = 'lan'\n")
     monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", "hunter2")
     found = doctor(code=0)
-    assert "The API key of the local network can be guessed" in titles(found)
+    assert ErrorCode.KEY_GUESSABLE in codes(found)
     assert "hunter2" not in json.dumps(found)
     monkeypatch.setenv("POWERINFER_TRAY_KEY_GATEWAY", "sk-of-this-house")
-    assert "The API key of the local network can be guessed" not in titles(doctor(code=0))
+    assert ErrorCode.KEY_GUESSABLE not in codes(doctor(code=0))
 
 
 def test_a_network_without_a_key_is_told(private_home: Path, free: int) -> None:
@@ -146,7 +147,14 @@ def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
 
 @pytest.mark.parametrize(("state", "stops"), [(State.FAILED, True), (State.READY, False)])
 def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
-    failure = EngineError("It crashed", "It reached for memory.", "Verify it.", fix=Fix.VERIFY_MODEL)
+    failure = EngineError(
+        ErrorCode.ENGINE_CRASHED,
+        "It crashed",
+        "It reached for memory.",
+        "Verify it.",
+        fix=Fix.VERIFY_MODEL,
+        evidence=("died",),
+    )
     status = make_status(state, engine=make_snapshot(state, failure=failure))
     control = Control(
         private_home / "state",
@@ -160,7 +168,7 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
         found = run_diagnostics(collect_inputs(os.environ))
     finally:
         control.close()
-    assert ([problem.title for problem in found.problems] == ["It crashed"]) is stops
+    assert [problem.error().evidence for problem in found.problems] == ([failure.evidence] if stops else [])
     assert found.ok is not stops
 
 
@@ -169,8 +177,8 @@ def test_a_powerinfer_that_does_not_answer_is_told_and_one_that_is_not_ready_not
     nobody = f"http://127.0.0.1:{free_port()}/v1"
     running_app = RunningApp(1, state, serving=True, base_url=nobody, engine="powerinfer")
     found = run_diagnostics(replace(collect_inputs(os.environ), running=running_app))
-    told = ["The server did not answer"] if state is State.READY else []
-    assert (found.repetition, [each.title for each in found.problems], found.ok) == (None, told, True)
+    told = [ErrorCode.SERVER_UNREACHABLE] if state is State.READY else []
+    assert (found.repetition, [each.code for each in found.problems], found.ok) == (None, told, True)
 
 
 def test_a_remote_server_needs_no_model(private_home: Path, free: int) -> None:
@@ -188,8 +196,8 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
     full = run_diagnostics(collect_inputs(os.environ))
 
     assert (here.ok, full.ok) == (True, False)
-    assert full.problems[0].title == "There is no room for BGE small English v1.5 (Q8_0)"
-    assert "0.0 GB are free" in full.problems[0].message
+    assert full.problems[0].code is ErrorCode.NOT_ENOUGH_SPACE
+    assert "0.00 GB are free" in full.problems[0].message
 
 
 def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path, free: int) -> None:
@@ -198,7 +206,7 @@ def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path,
     small = replace(here, host=replace(here.host, memory_bytes=1 << 20))
     found = run_diagnostics(small)
 
-    assert "Built-in test model may be too large for this machine" in [each.title for each in found.problems]
+    assert [each.code for each in found.problems] == [ErrorCode.MODEL_TOO_LARGE]
     assert found.ok
 
 
@@ -206,19 +214,33 @@ def test_a_folder_that_cannot_be_written_is_told(private_home: Path) -> None:
     in_the_way = private_home / "state"
     in_the_way.write_text("no folder")
     found = run_diagnostics(collect_inputs(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}))
-    assert "The state folder cannot be written to" in [each.title for each in found.problems]
+    (told,) = [each for each in found.problems if each.code is ErrorCode.FOLDER_NOT_WRITABLE]
+    assert all(f"{name}: {in_the_way}" in told.message for name in ("models", "state", "logs", "settings"))
+    assert told.stops
 
 
 def test_a_models_folder_on_a_drive_that_is_gone_is_told(private_home: Path, free: int) -> None:
     settings(private_home, f"port = {free}\nmodel = 'test'\nmodels_folder = '{private_home / 'gone'}'\n")
-    assert "The models folder is not there" in titles(doctor(code=0))
+    assert ErrorCode.MODELS_FOLDER_MISSING in codes(doctor(code=0))
 
 
 def test_the_last_failure_outlives_the_app(private_home: Path) -> None:
-    failure = EngineError("The engine crashed", "It reached for memory.")
+    failure = EngineError(ErrorCode.ENGINE_CRASHED, "The engine crashed", "It reached for memory.")
     FailureKeeper(private_home / "state").note(make_snapshot(State.FAILED, failure=failure))
     found = doctor(code=0)
-    assert found["last_failure"]["title"] == "The engine crashed"
+    assert found["last_failure"]["code"] == ErrorCode.ENGINE_CRASHED
+
+
+def test_what_the_running_app_has_met_and_what_is_found_here_too_is_told_once(
+    private_home: Path, free: int
+) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'gone.gguf'\n")
+    patient = collect_inputs(os.environ)
+    (here,) = run_diagnostics(patient).problems
+    met = Problem.of(EngineError(here.code, "In other words", "And for another reason."), stops=True)
+    failed = RunningApp(1, "failed", serving=False, base_url=None, problem=met)
+
+    assert run_diagnostics(replace(patient, running=failed)).problems == (here,)
 
 
 @contextmanager
@@ -253,7 +275,8 @@ def test_a_network_without_an_answer_stops_no_server(private_home: Path, free: i
     settings(private_home, f"port = {free}\nmodel = 'test'\nhf_endpoint = 'http://127.0.0.1:{nobody}'\n")
     found = doctor("--network", code=0)
     assert found["network"][0]["ms"] is None
-    assert f"Could not reach 127.0.0.1:{nobody}" in titles(found)
+    (told,) = [each for each in found["problems"] if each["code"] == ErrorCode.SOURCE_UNREACHABLE]
+    assert f"127.0.0.1:{nobody}" in told["title"]
 
 
 def test_a_look_without_network_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:

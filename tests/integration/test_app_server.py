@@ -16,6 +16,7 @@ import requests
 from keyring.errors import KeyringLocked
 from msgspec.structs import replace
 
+from tests.fakes.errors import coded
 from tests.fakes.gateways import get, post
 from tests.fakes.keychain import memory_keychain
 from tests.fakes.remote_server import KEY, remote_server
@@ -24,7 +25,7 @@ from tray_app.app.server import ServerDelays
 from tray_app.app.server_status import ServerState, planned_url
 from tray_app.app.status import status_document
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, EngineError, Fix, ModelError, SettingsError
+from tray_app.errors import AppError, EngineError, ErrorCode, Fix, ModelError, SettingsError
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import KeychainError
@@ -188,7 +189,7 @@ def test_a_server_that_starts_before_its_drive_is_there_starts_with_it(make: Mak
             ready_again.set()
 
     app.changed.connect(listen)
-    with pytest.raises(DriveGoneError, match="«USB» is not connected"):
+    with pytest.raises(DriveGoneError, check=coded(ErrorCode.DRIVE_NOT_CONNECTED), match="USB"):
         app.start_server()
     problem = app.status().problem
     assert problem
@@ -238,7 +239,7 @@ def test_a_public_port_that_is_taken_between_look_and_use_is_told(
 
 def test_the_network_is_not_served_without_a_key(make: MakeApp) -> None:
     app = make(network="lan")
-    with pytest.raises(SettingsError, match="needs an API key") as refused:
+    with pytest.raises(SettingsError, check=coded(ErrorCode.NETWORK_NEEDS_KEY)) as refused:
         app.start_server()
     assert (refused.value.fix, refused.value.setting) == (Fix.SETTING, "gateway")
     assert not app.status().server.base_url
@@ -275,7 +276,7 @@ def test_where_the_keychain_refuses_no_setting_is_saved(
 
     app = make()
     monkeypatch.setattr(keychain, "set_password", locked)
-    with pytest.raises(KeychainError, match="it is locked"):
+    with pytest.raises(KeychainError, check=coded(ErrorCode.KEYCHAIN_REFUSED), match="it is locked"):
         app.apply(replace(app.store.current, network="lan"), {"gateway": "sk-of-this-house-42"})
     assert app.store.current.network == "local"
     assert not app.store.path.exists()
@@ -348,7 +349,7 @@ def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
     assert app._secrets.get("remote") == "sk-1"
     app.apply(app.store.current, {"remote": None})
     assert app._secrets.get("remote") is None
-    with pytest.raises(SettingsError, match="no key 'other'"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.KEY_UNKNOWN), match="'other'"):
         app.apply(app.store.current, {"other": "x"})
 
 
@@ -386,14 +387,14 @@ def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> N
     ],
 )
 def test_a_remote_server_needs_an_address(make: MakeApp, url: str) -> None:
-    with pytest.raises(EngineError, match="has no address"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.REMOTE_ADDRESS_INVALID)):
         make(engine="remote", remote_url=url).start_server()
 
 
 def test_a_remote_server_is_not_this_app_itself(make: MakeApp) -> None:
     app = make(engine="remote")
     app.store.override(remote_url=planned_url(app.store.current))
-    with pytest.raises(AppError, match="this app itself"):
+    with pytest.raises(AppError, check=coded(ErrorCode.REMOTE_IS_THIS_APP)):
         app.start_server()
 
 

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.fakes.apps import DEADLINE_S, other_program, ready, real_app, wait_for_state
+from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.gateways import get, post
 from tests.fakes.keychain import memory_keychain
@@ -20,7 +21,7 @@ from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import ProblemSource, status_document
 from tray_app.app.tuning import tune
-from tray_app.errors import AppError, EngineError, GatewayError
+from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
 from tray_app.gateway.client import find_running
 from tray_app.models.catalog import CatalogEntry
 from tray_app.system.paths import resources
@@ -75,7 +76,7 @@ def test_a_key_goes_to_no_address_but_the_one_that_is_open() -> None:
         with pytest.raises(AppError):
             tune(app, app.store.current, app.host, threading.Event(), lambda *_: None)
         app.stop_server()
-        with pytest.raises(GatewayError, match="not running"):
+        with pytest.raises(GatewayError, check=coded(ErrorCode.SERVER_NOT_RUNNING)):
             app.embed(["x"])
 
         assert other.sent == []
@@ -122,7 +123,7 @@ def test_a_settings_file_that_breaks_while_the_app_runs_is_told(private_home: Pa
     with real_app() as app:
         ready(app)
         (private_home / "settings.toml").write_text("port =\n")
-        with pytest.raises(AppError, match="settings file"):
+        with pytest.raises(AppError, check=coded(ErrorCode.SETTINGS_FILE_INVALID)):
             app.reload()
 
         assert [each.source for each in app.status().problems] == [ProblemSource.SETTINGS_FILE]
@@ -213,7 +214,7 @@ def test_a_start_goes_on_when_its_download_is_there(monkeypatch: pytest.MonkeyPa
         assert served.asked.wait(SOON_S)
         app.downloads.pause(1)
         for start in starts:  # a person who stops the download ends the starts that wait for it
-            with pytest.raises(AppError, match="paused"):
+            with pytest.raises(AppError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
                 start.result(SOON_S)
         assert app.status().has_problem(ProblemSource.START)
         served.always = None

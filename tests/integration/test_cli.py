@@ -196,7 +196,7 @@ def test_where_no_app_runs_nothing_can_be_told_to_start_and_nothing_needs_to_sto
     result = powerinfer_tray(command)
 
     assert result.returncode == code
-    assert ("No app is running" in result.stderr) if code else ("Not running" in result.stdout)
+    assert ("PowerInfer Tray is not running" in result.stderr) if code else ("Not running" in result.stdout)
 
 
 def test_a_key_that_cannot_be_kept_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from tests.fakes.file_server import FileServer
 from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_split_model, write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.random_embedders import Kind, write_embedder
+from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
 from tray_app.system.ports import free_port
 
@@ -50,7 +51,7 @@ def test_info_of_a_sparse_model_names_its_engine_also_where_there_is_none(
     info = document("models", "info", str(write_model(folder / "a.gguf", sparse=True)))
 
     assert (info["kind"], info["engine"]) == ("sparse", "powerinfer")
-    assert "no PowerInfer engine" in info["engine_problem"]["title"]
+    assert info["engine_problem"]["code"] == ErrorCode.POWERINFER_NOT_FOUND
 
 
 def test_info_reads_an_address_and_what_a_person_has_listed(private_home: Path) -> None:
@@ -80,7 +81,9 @@ def test_info_of_what_is_no_whole_model_fails_with_the_reason(tmp_path: Path, ki
 def test_a_wrong_list_of_own_models_is_named(private_home: Path) -> None:
     (private_home / "models.toml").write_text("models = 1")
 
-    assert "models.toml" in document("models", "list", code=1)["error"]["message"]
+    error = document("models", "list", code=1)["error"]
+    assert (error["code"], error["kind"]) == (ErrorCode.OWN_MODELS_INVALID, "model")
+    assert "models.toml" in error["message"]
 
 
 def test_a_model_is_imported_listed_verified_and_removed(folder: Path, tmp_path: Path) -> None:
@@ -131,7 +134,8 @@ def test_without_a_name_all_files_are_verified_also_those_of_no_use(folder: Path
 def test_where_nothing_is_nothing_is_removed_and_that_is_said(folder: Path) -> None:
     error = document("models", "remove", str(folder / "none.gguf"), code=1)["error"]
 
-    assert error["title"] == "The model file none.gguf does not exist"
+    assert error["code"] == ErrorCode.MODEL_FILE_MISSING
+    assert "none.gguf" in error["title"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the recycle bin is the person's own")
@@ -150,7 +154,7 @@ def test_a_removed_model_is_in_the_trash(
 
 
 def test_the_builtin_model_is_not_removed() -> None:
-    assert "comes with the app" in document("models", "remove", "test", code=1)["error"]["title"]
+    assert document("models", "remove", "test", code=1)["error"]["code"] == ErrorCode.MODEL_BUILT_IN
 
 
 def test_files_of_no_use_are_listed_with_the_reason(folder: Path) -> None:
@@ -160,7 +164,7 @@ def test_files_of_no_use_are_listed_with_the_reason(folder: Path) -> None:
     (half,) = document("models", "list")["unusable"]
 
     assert (half["arriving"], half["path"]) == (False, str(folder / "half.gguf"))
-    assert half["problem"]["title"] == "The model file half.gguf is incomplete"
+    assert half["problem"]["code"] == ErrorCode.MODEL_FILE_INCOMPLETE
     printed = powerinfer_tray("models", "list").stdout
     assert "cannot be used: half.gguf: The model file" in printed
     assert "offered: bamboo-7b-q4: Bamboo 7B (Q4_0), 4.7 GB. " in printed
@@ -260,7 +264,7 @@ def test_models_in_sub_folders_are_listed_with_ids_of_their_own(folder: Path) ->
     assert listed.keys() == {"a/repo/same", "b/repo/same", "Built-in test model"}
     assert document("models", "info", listed["a/repo/same"])["path"] == str(folder / "a/repo/same.gguf")
     error = document("models", "remove", "same", code=1)["error"]
-    assert error["title"] == "Several models are called same"
+    assert error["code"] == ErrorCode.MODEL_AMBIGUOUS
     assert all(model_id in error["message"] for name, model_id in listed.items() if "same" in name)
 
 

@@ -33,7 +33,7 @@ from tray_app.download.part import PartFile
 from tray_app.download.segments import Plan, Span
 from tray_app.download.session import Session
 from tray_app.download.source import RemoteFile, parse_source
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,7 +281,7 @@ def test_a_server_that_asks_for_time_gets_it(server: FileServer, tmp_path: Path)
     start_s = time.monotonic()
     assert fetch(served.url, tmp_path, observer=observer) == DIGEST
     assert time.monotonic() - start_s >= 1.0
-    assert [error.title for error in observer.troubles] == ["The server has a problem"]
+    assert [error.code for error in observer.troubles] == [ErrorCode.SOURCE_FAILED]
 
 
 def test_answers_shorter_than_asked_for_are_no_fault(server: FileServer, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import QUICK, Recorder, fetch, model_bytes, received
+from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, SparseContent, Stall
 from tests.fakes.models import header_bytes
 from tests.fakes.models import model_bytes as whole_model
@@ -24,7 +25,7 @@ from tray_app.download.queue import DownloadQueue
 from tray_app.download.segments import Plan, Span
 from tray_app.download.source import RemoteFile, parse_source
 from tray_app.download.verify import Follower
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models.gguf import implied_size
 from tray_app.system.disk import disk_space
 
@@ -50,7 +51,7 @@ def test_too_little_space_is_noticed_before_anything_is_received(
     usage = shutil.disk_usage(tmp_path)._replace(free=len(CONTENT) - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     observer = Recorder()
-    with pytest.raises(DownloadError, match="Not enough space"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         fetch(served.url, tmp_path, observer=observer)
     assert Phase.DOWNLOADING not in observer.phases
     assert list(tmp_path.iterdir()) == []
@@ -70,7 +71,7 @@ def test_a_disk_that_fills_up_keeps_what_has_arrived(
 
     with monkeypatch.context() as patch:
         patch.setattr(worker, "_write", write_until_full)
-        with pytest.raises(DownloadError, match="disk is full"):
+        with pytest.raises(DownloadError, check=coded(ErrorCode.DISK_FULL)):
             fetch(served.url, tmp_path)
     ((start, end),) = received(tmp_path)
     assert start == 0 < end <= 100_000
@@ -98,12 +99,12 @@ def test_a_disk_that_is_really_full_ends_in_its_error_and_goes_on_when_there_is_
     served = server.put("/m.gguf", content)
     hog = disk / "hog"
     hog.write_bytes(bytes(1_000_000))
-    with pytest.raises(DownloadError, match="Not enough space"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         fetch(served.url, disk)
     usage = shutil.disk_usage(disk)._replace(free=2 * len(content))
     with monkeypatch.context() as patch:  # it fills up only after it was asked
         patch.setattr(shutil, "disk_usage", lambda _path: usage)
-        with pytest.raises(DownloadError, match="disk is full"):
+        with pytest.raises(DownloadError, check=coded(ErrorCode.DISK_FULL)):
             fetch(served.url, disk, connections=4)
     assert not (disk / "m.gguf").exists()
     hog.unlink()
@@ -134,7 +135,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_again(server: FileServer, 
     served.faults.append(Stall(100_000))
     folder = tmp_path / "drive"
     observer = Recorder(at_bytes=lambda received: shutil.rmtree(folder) if received else None)
-    with pytest.raises(DownloadError, match="folder cannot be written") as caught:
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)) as caught:
         fetch(served.url, folder, observer=observer)
     assert str(folder) in caught.value.message
     assert not folder.exists()
@@ -144,7 +145,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_again(server: FileServer, 
 def test_a_folder_that_is_read_only_is_named(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     tmp_path.chmod(0o500)
-    with pytest.raises(DownloadError, match="folder cannot be written"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         fetch(served.url, tmp_path)
     tmp_path.chmod(0o700)
 
@@ -152,7 +153,7 @@ def test_a_folder_that_is_read_only_is_named(server: FileServer, tmp_path: Path)
 @pytest.mark.parametrize("disk", ["ro"], indirect=True)
 def test_a_disk_that_is_read_only_is_named(server: FileServer, disk: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
-    with pytest.raises(DownloadError, match="folder cannot be written"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         fetch(served.url, disk)
 
 
@@ -204,7 +205,7 @@ def test_positioned_writes_that_windows_lacks_are_not_used(
 def test_a_place_that_is_no_folder_is_named(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match="folder cannot be written"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         fetch(served.url, tmp_path / "file")
 
 
@@ -252,7 +253,7 @@ def test_the_reserve_of_a_disk_stays_free_while_a_download_runs(
         if received_bytes and not hog.exists():
             hog.write_bytes(bytes(30 << 20))
 
-    with pytest.raises(DownloadError, match="Not enough space") as caught:
+    with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)) as caught:
         fetch(served.url, disk, observer=Recorder(at_bytes=take_room), connections=connections)
 
     assert "left to other programs" in caught.value.message
@@ -274,7 +275,7 @@ def test_a_body_without_an_end_leaves_the_reserve_alone(server: FileServer, disk
     def note(_received_bytes: int) -> None:
         free.append(shutil.disk_usage(disk).free)
 
-    with pytest.raises(DownloadError, match="Not enough space"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         fetch(served.url, disk, sha256="0" * 64, observer=Recorder(at_bytes=note))
 
     assert min(*free, shutil.disk_usage(disk).free) >= _reserve(disk) - (64 << 10)
@@ -289,7 +290,7 @@ def test_others_that_take_of_the_reserve_stop_a_download_that_stands_still(
     left = [usage]
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: left[-1])
     observer = Recorder(at_bytes=lambda got: left.append(usage._replace(free=1)) if got >= 100_000 else None)
-    with pytest.raises(DownloadError, match="Not enough space"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         fetch(served.url, tmp_path, observer=observer)
     assert received(tmp_path) == (Span(0, 100_000),)
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.downloads import IMPATIENT, QUICK, Recorder, fetch, model_bytes, received
+from tests.fakes.errors import coded
 from tests.fakes.file_server import (
     Drop,
     FileServer,
@@ -23,7 +24,7 @@ from tests.fakes.file_server import (
     Trickle,
 )
 from tray_app.download.progress import Phase
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.system import ports
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_attempts_end_when_nothing_more_arrives(server: FileServer, tmp_path: Pa
     served = server.put("/m.gguf", CONTENT)
     served.faults.append(Drop(10_000))
     served.always = Drop(0)
-    with pytest.raises(DownloadError, match="connection was lost"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CONNECTION_LOST)):
         fetch(served.url, tmp_path)
     assert len(served.requests) == 1 + len(QUICK.waits_s)
     assert received(tmp_path) == ((0, 10_000),)
@@ -124,35 +125,38 @@ def test_a_server_without_ranges_that_always_drops_is_not_asked_for_ever(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.ranges, served.always = False, Drop(200_000)
-    with pytest.raises(DownloadError, match="connection was lost"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CONNECTION_LOST)):
         fetch(served.url, tmp_path)
     assert len(served.requests) == 1 + len(QUICK.waits_s)
 
 
 @pytest.mark.parametrize(
-    ("fault", "title"),
+    ("fault", "code"),
     [
-        (Status(401), "does not let us have this file"),
-        (Status(403), "does not let us have this file"),
-        (Status(404), "not there"),
-        (Status(410), "not there"),
-        (Status(400), "refused"),
-        (Page(), "web page"),
-        (Page(content_type="application/octet-stream"), "web page"),
-        (Page("text/plain", b"version https://git-lfs.github.com/spec/v1\noid sha256:0"), "pointer"),
-        (Page("application/octet-stream", b"some other content " * 100), "not a model"),
-        (Headers({"Content-Encoding": "gzip"}), "packed"),
+        (Status(401), ErrorCode.SIGN_IN_REQUIRED),
+        (Status(403), ErrorCode.SIGN_IN_REQUIRED),
+        (Status(404), ErrorCode.SOURCE_FILE_NOT_FOUND),
+        (Status(410), ErrorCode.SOURCE_FILE_NOT_FOUND),
+        (Status(400), ErrorCode.SOURCE_REFUSED),
+        (Page(), ErrorCode.SOURCE_SENDS_WEB_PAGE),
+        (Page(content_type="application/octet-stream"), ErrorCode.SOURCE_SENDS_WEB_PAGE),
+        (
+            Page("text/plain", b"version https://git-lfs.github.com/spec/v1\noid sha256:0"),
+            ErrorCode.SOURCE_SENDS_POINTER,
+        ),
+        (Page("application/octet-stream", b"some other content " * 100), ErrorCode.NOT_A_MODEL),
+        (Headers({"Content-Encoding": "gzip"}), ErrorCode.SOURCE_SENDS_COMPRESSED),
     ],
     ids=str,
 )
 def test_a_permanent_fault_fails_at_once_and_leaves_nothing(
-    server: FileServer, tmp_path: Path, fault: Fault, title: str
+    server: FileServer, tmp_path: Path, fault: Fault, code: ErrorCode
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.always = fault
     with pytest.raises(DownloadError) as caught:
         fetch(served.url, tmp_path)
-    assert title in caught.value.title
+    assert caught.value.code is code
     assert caught.value.message
     assert caught.value.hint
     assert len(served.requests) == 1
@@ -162,14 +166,14 @@ def test_a_permanent_fault_fails_at_once_and_leaves_nothing(
 def test_a_wrong_digest_sets_the_file_aside(server: FileServer, tmp_path: Path) -> None:
     stored = server.put_like_hugging_face("/m.gguf", CONTENT)
     stored.content = model_bytes(seed=2)
-    with pytest.raises(DownloadError, match=DIGEST):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CHECKSUM_DIFFERS), match=DIGEST):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
     assert names(tmp_path) == {"m.gguf.damaged"}
 
 
 def test_a_digest_that_the_source_contradicts_costs_no_download(server: FileServer, tmp_path: Path) -> None:
     server.put_like_hugging_face("/m.gguf", CONTENT)
-    with pytest.raises(DownloadError, match="damaged or is not the one expected"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CHECKSUM_DIFFERS)):
         fetch(f"{server.base_url}/m.gguf", tmp_path, sha256="0" * 64)
     assert names(tmp_path) == set()
 
@@ -192,14 +196,14 @@ def test_the_facts_of_a_redirect_vouch_for_the_file(server: FileServer, tmp_path
 def test_two_sizes_for_one_file_are_not_believed(server: FileServer, tmp_path: Path) -> None:
     stored = server.put_like_hugging_face("/m.gguf", CONTENT)
     stored.content = CONTENT[:1000]
-    with pytest.raises(DownloadError, match="announced 300000 bytes, then 1000"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CONNECTION_LOST), match=r"300000.*1000"):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
 
 
 def test_a_body_longer_than_announced_is_not_kept(server: FileServer, tmp_path: Path) -> None:
     stored = server.put_like_hugging_face("/m.gguf", CONTENT)
     stored.content, stored.length, stored.ranges = CONTENT + b"more", False, False
-    with pytest.raises(DownloadError, match="more than the 300000 bytes"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_SENDS_TOO_MUCH), match="300000"):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
     assert names(tmp_path) == set()
 
@@ -226,7 +230,7 @@ def test_a_whole_file_in_place_of_the_rest_is_taken_from_its_start(
 def test_without_size_digest_or_end_the_file_is_refused(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     served.length = served.chunked = served.ranges = False
-    with pytest.raises(DownloadError, match="could not be checked"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FILE_NOT_VERIFIABLE)):
         fetch(served.url, tmp_path)
     assert fetch(served.url, tmp_path, sha256=DIGEST) == DIGEST
 
@@ -234,19 +238,19 @@ def test_without_size_digest_or_end_the_file_is_refused(server: FileServer, tmp_
 def test_redirects_that_lead_in_circles_end(server: FileServer, tmp_path: Path) -> None:
     server.redirect("/a/m.gguf", "/b/m.gguf", code=307)
     server.redirect("/b/m.gguf", f"{server.base_url}/a/m.gguf", code=301)
-    with pytest.raises(DownloadError, match="circles"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.TOO_MANY_REDIRECTS)):
         fetch(f"{server.base_url}/a/m.gguf", tmp_path)
 
 
 def test_a_redirect_to_a_broken_address_is_not_followed(server: FileServer, tmp_path: Path) -> None:
     server.redirect("/m.gguf", "http://[half")
-    with pytest.raises(DownloadError, match="broken address"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.REDIRECT_INVALID)):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
 
 
 def test_a_redirect_out_of_the_web_is_not_followed(server: FileServer, tmp_path: Path) -> None:
     server.redirect("/m.gguf", "file:///etc/passwd")
-    with pytest.raises(DownloadError, match="cannot be used"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.ADDRESS_INVALID)):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
 
 
@@ -254,7 +258,8 @@ def test_nobody_there_is_said_with_the_host(tmp_path: Path) -> None:
     host = f"127.0.0.1:{ports.free_port()}"
     with pytest.raises(DownloadError) as caught:
         fetch(f"http://{host}/m.gguf", tmp_path)
-    assert caught.value.title == f"Could not reach {host}"
+    assert caught.value.code is ErrorCode.SOURCE_UNREACHABLE
+    assert host in caught.value.title
     assert "refused" in caught.value.message
     assert names(tmp_path) == set()
 
@@ -262,11 +267,11 @@ def test_nobody_there_is_said_with_the_host(tmp_path: Path) -> None:
 def test_an_unknown_host_is_said_with_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(DownloadError, match=r"Could not reach nowhere\.invalid"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_UNREACHABLE), match=r"nowhere\.invalid"):
         fetch("http://nowhere.invalid/m.gguf", tmp_path)
 
 
 def test_tls_that_is_none_fails_with_a_word_about_certificates(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
-    with pytest.raises(DownloadError, match="No secure connection"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_NOT_TRUSTED)):
         fetch(served.url.replace("http:", "https:"), tmp_path)

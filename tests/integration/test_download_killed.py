@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import Recorder, fetch, model_bytes, received
+from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Stall, Trickle
 from tests.fakes.program import powerinfer_tray, running
 from tray_app.download.part_lock import sole_writer
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ def test_a_second_program_is_told_that_somebody_downloads_this_file(
     process = processes.Process(target=fetch, args=(served.url, tmp_path))
     process.start()
     assert served.asked.wait(30)
-    with pytest.raises(DownloadError, match="Another program"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_ALREADY_RUNNING)):
         fetch(served.url, tmp_path)
     process.kill()
     process.join()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import QUICK, fetch, interrupt, model_bytes, received
+from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer
 from tray_app.download.network_errors import TransientError
 from tray_app.download.queue import DownloadQueue
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def test_what_leads_elsewhere_is_not_written_to(
     trap = folder / f"m.gguf{ending}"
     put(trap, victim)
 
-    with pytest.raises(DownloadError, match="Something else has the name") as caught:
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_FILE_NOT_OURS)) as caught:
         fetch(served.url, folder)
 
     assert str(trap) in caught.value.message
@@ -109,7 +110,7 @@ def test_a_begun_download_is_not_continued_through_a_link(
     part.rename(part.with_name("moved"))
     put(part, victim)
 
-    with pytest.raises(DownloadError, match="Something else has the name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_FILE_NOT_OURS)):
         fetch(served.url, folder, connections=connections)
 
     assert victim.read_bytes() == SECRET
@@ -129,7 +130,7 @@ def test_the_beginning_of_a_file_that_has_another_name_is_not_completed(
     original.write_bytes(CONTENT[:100_000])
     put(folder / "m.gguf", original)
 
-    with pytest.raises(DownloadError, match="Something else has the name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_FILE_NOT_OURS)):
         fetch(served.url, folder, sha256=DIGEST)
 
     assert original.read_bytes() == CONTENT[:100_000]
@@ -154,7 +155,7 @@ def test_a_damaged_file_does_not_overwrite_through_a_link(
 ) -> None:
     served = server.put("/m.gguf", CONTENT)
     put(folder / "m.gguf.damaged", victim)
-    with pytest.raises(DownloadError, match="damaged"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CHECKSUM_DIFFERS)):
         fetch(served.url, folder, sha256="0" * 64, retry=QUICK)
     assert victim.read_bytes() == SECRET
     assert (folder / "m.gguf.damaged").read_bytes() == CONTENT

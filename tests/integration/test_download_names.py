@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import QUICK, Recorder, Seen, fetch, interrupt, model_bytes
+from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Headers, Page, Stall, Status
 from tray_app.download.connection_pool import TransferLimits
 from tray_app.download.part import find_journals
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ def test_queue_journal_and_result_have_one_name(
     ]
     assert queue.add(url, tmp_path) == download
     queue.pause(download)
-    with pytest.raises(DownloadError, match="nice-model"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED), match="nice-model"):
         queue.wait(download, LONG_S)
 
 
@@ -153,7 +154,7 @@ def test_an_order_whose_name_is_not_known_yet_survives_a_quit(server: FileServer
 
 def test_a_second_source_of_one_name_is_refused(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "nice-model.gguf").write_bytes(model_bytes(seed=2))
-    with pytest.raises(DownloadError, match="Another file of this name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FILE_EXISTS)):
         fetch(like_civitai(server), tmp_path)
     assert names(tmp_path) == {"nice-model.gguf"}
 
@@ -163,7 +164,7 @@ def test_a_server_cannot_name_its_file_as_an_unfinished_one_to_replace_that(
 ) -> None:
     interrupt(server.put("/mine.gguf", CONTENT), tmp_path, after_bytes=100_000)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(DownloadError, match="Another download has this name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_NAME_TAKEN)):
         fetch(like_civitai(server, "mine.gguf"), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -192,7 +193,7 @@ def test_a_page_in_place_of_the_file_leaves_nothing(
 ) -> None:
     url = like_civitai(server)
     server.files["/bucket/8f1c"].always = Page()
-    with pytest.raises(DownloadError, match="web page"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_SENDS_WEB_PAGE)):
         queue.wait(queue.add(url, tmp_path), LONG_S)
     assert names(tmp_path) == set()
 
@@ -204,20 +205,22 @@ def test_a_repository_is_asked_which_file_a_quantization_is(server: FileServer) 
     base = server.base_url
     found = [address_of_file(text, endpoint=base) for text in ("hf.co/o/r:q8_0", "hf:o/r:Q8_0@v1")]
     assert found == [f"{base}/o/r/resolve/main/m-Q8_0.gguf", f"{base}/o/r/resolve/v1/m-Q8_0.gguf"]
-    with pytest.raises(DownloadError, match="It has: Q4_K_M, Q8_0"):
+    with pytest.raises(
+        DownloadError, check=coded(ErrorCode.REPOSITORY_TAG_AMBIGUOUS), match="It has: Q4_K_M, Q8_0"
+    ):
         address_of_file("hf.co/o/r", endpoint=base)
-    with pytest.raises(DownloadError, match="not there"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_FILE_NOT_FOUND)):
         address_of_file("hf.co/o/other:Q8_0", endpoint=base)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b"\xff", b'{"siblings": [{"rfilename": 1}]}'])
 def test_a_list_that_is_none_is_refused_in_words(server: FileServer, body: bytes) -> None:
     server.put("/api/models/o/r", body)
-    with pytest.raises(DownloadError, match="could not be listed"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.REPOSITORY_NOT_LISTED)):
         address_of_file("hf:o/r", endpoint=server.base_url)
 
 
 def test_a_repository_that_is_not_there_is_said_to_be_so(server: FileServer) -> None:
     server.put("/api/models/o/r", b"").always = Status(401, {"X-Error-Code": "RepoNotFound"})
-    with pytest.raises(DownloadError, match="no such repository"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.REPOSITORY_NOT_FOUND)):
         address_of_file("hf:o/r", endpoint=server.base_url)

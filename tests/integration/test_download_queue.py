@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.fakes.downloads import QUICK, Seen, model_bytes, received
+from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, Silence, Stall, Status
 from tray_app.download.connection_pool import TransferLimits
 from tray_app.download.progress import Phase, Progress
@@ -20,7 +21,7 @@ from tray_app.download.queue import DownloadQueue
 from tray_app.download.retry import RetryPolicy
 from tray_app.download.session import Session
 from tray_app.download.transfer import Transfer
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ def test_a_paused_download_goes_on_where_it_was(
 ) -> None:
     download = stalled(queue, server, tmp_path)
     queue.pause(download)
-    with pytest.raises(DownloadError, match="paused"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
         queue.wait(download, LONG_S)
     queue.resume(download)
     queue.wait(download, LONG_S)
@@ -127,7 +128,7 @@ def test_a_download_that_waits_for_an_answer_is_paused_at_once(
     download = queue.add(served.url, tmp_path)
     seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.CONNECTING)
     queue.pause(download)
-    with pytest.raises(DownloadError, match="paused"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
         queue.wait(download, LONG_S)
 
 
@@ -141,7 +142,7 @@ def test_a_download_that_waits_for_its_next_attempt_is_paused_at_once(
     download = queue.add(served.url, tmp_path)
     seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.CONNECTING)
     queue.close(LONG_S)
-    with pytest.raises(DownloadError, match="paused"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
         queue.wait(download, 0)
 
 
@@ -150,7 +151,7 @@ def test_cancelling_keeps_and_discarding_deletes_what_has_arrived(
 ) -> None:
     download = stalled(queue, server, tmp_path)
     queue.cancel(download)
-    with pytest.raises(DownloadError, match="cancelled"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_CANCELLED)):
         queue.wait(download, LONG_S)
     assert received(tmp_path) == ((0, 100_000),)
     queue.discard(download)
@@ -163,7 +164,7 @@ def test_discarding_an_active_download_deletes_what_has_arrived(
 ) -> None:
     download = stalled(queue, server, tmp_path)
     queue.discard(download)
-    with pytest.raises(DownloadError, match="cancelled"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_CANCELLED)):
         queue.wait(download, LONG_S)
     assert list(tmp_path.iterdir()) == []
 
@@ -183,7 +184,7 @@ def test_a_failed_download_says_why_and_can_be_tried_again(
     served = server.put("/m.gguf", CONTENT)
     served.faults.append(Status(404))
     download = queue.add(served.url, tmp_path)
-    with pytest.raises(DownloadError, match="not there") as caught:
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_FILE_NOT_FOUND)) as caught:
         queue.wait(download, LONG_S)
     assert queue.snapshot()[0].error is caught.value
     queue.resume(download)
@@ -222,7 +223,7 @@ def test_closing_pauses_everything_and_a_later_run_goes_on(server: FileServer, t
     before.close(LONG_S)
     assert [item.phase for item in before.snapshot()] == [Phase.PAUSED, Phase.PAUSED]
     for number in (download, waiting):
-        with pytest.raises(DownloadError, match="paused"):
+        with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
             before.wait(number, 0)
     after = DownloadQueue(retry=QUICK)
     download = after.add(f"{server.base_url}/m.gguf", tmp_path)
@@ -235,7 +236,7 @@ def test_a_closed_queue_starts_nothing_more(server: FileServer, tmp_path: Path) 
     queue = DownloadQueue()
     queue.close(LONG_S)
     download = queue.add(server.put("/m.gguf", CONTENT).url, tmp_path)
-    with pytest.raises(DownloadError, match="paused"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
         queue.wait(download, 1)
 
 
@@ -268,7 +269,7 @@ def test_a_bug_in_one_download_does_not_stop_the_next(
 
     with monkeypatch.context() as patch:
         patch.setattr(Transfer, "run", fail)
-        with pytest.raises(DownloadError, match="unexpectedly"):
+        with pytest.raises(DownloadError, check=coded(ErrorCode.INTERNAL_ERROR)):
             queue.wait(queue.add(server.put("/a.gguf", CONTENT).url, tmp_path), LONG_S)
     assert queue.wait(queue.add(server.put("/b.gguf", CONTENT).url, tmp_path), LONG_S).exists()
 
@@ -312,7 +313,7 @@ def test_what_another_program_downloads_is_not_discarded(server: FileServer, tmp
     stalled(other, server, tmp_path)
     mine = DownloadQueue(retry=QUICK)
     mine.restore(tmp_path)
-    with pytest.raises(DownloadError, match="Another program"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_ALREADY_RUNNING)):
         mine.discard(1)
     assert (tmp_path / "m.gguf.part").exists()
     mine.close(LONG_S)
@@ -327,7 +328,7 @@ def test_what_another_program_has_just_begun_is_not_taken_from_it(server: FileSe
     other.add(served.url, tmp_path)
     seen.wait_for(lambda snapshot: snapshot[0].phase is Phase.DOWNLOADING)
     mine = DownloadQueue(retry=QUICK)
-    with pytest.raises(DownloadError, match="Another program"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_ALREADY_RUNNING)):
         mine.wait(mine.add(served.url, tmp_path), LONG_S)
     mine.close(LONG_S)
     assert {"m.gguf.part", "m.gguf.part.json"} <= {path.name for path in tmp_path.iterdir()}

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import IMPATIENT, Recorder, fetch, interrupt, model_bytes, received
+from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, Node, Page, Stall, Status
 from tray_app.download.network_errors import Interrupted
 from tray_app.download.progress import Phase
 from tray_app.download.response_body import ResponseBody
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,7 @@ def test_bytes_damaged_on_the_disk_are_noticed(server: FileServer, tmp_path: Pat
     with (tmp_path / "m.gguf.part").open("r+b") as file:
         file.seek(50_000)
         file.write(b"rotten")
-    with pytest.raises(DownloadError, match="damaged"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CHECKSUM_DIFFERS)):
         fetch(url, tmp_path)
     assert not (tmp_path / "m.gguf").exists()
     assert fetch(url, tmp_path) == DIGEST
@@ -169,7 +170,7 @@ def test_a_beginning_under_the_final_name_is_completed(server: FileServer, tmp_p
 def test_a_beginning_that_no_digest_could_confirm_is_left_alone(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     (tmp_path / "m.gguf").write_bytes(CONTENT[:100_000])
-    with pytest.raises(DownloadError, match="Another file of this name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FILE_EXISTS)):
         fetch(served.url, tmp_path)
     assert fetch(served.url, tmp_path, sha256=DIGEST) == DIGEST
 
@@ -177,7 +178,7 @@ def test_a_beginning_that_no_digest_could_confirm_is_left_alone(server: FileServ
 def test_a_beginning_with_a_damaged_middle_never_becomes_the_file(server: FileServer, tmp_path: Path) -> None:
     server.put_like_hugging_face("/m.gguf", CONTENT)
     (tmp_path / "m.gguf").write_bytes(CONTENT[:1000] + b"rotten" + CONTENT[1006:300_000])
-    with pytest.raises(DownloadError, match="damaged"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CHECKSUM_DIFFERS)):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"m.gguf.damaged"}
     assert fetch(f"{server.base_url}/m.gguf", tmp_path) == DIGEST
@@ -207,7 +208,7 @@ def test_without_any_digest_a_file_that_ends_otherwise_is_another(server: FileSe
     """As after an update by the publisher, who seldom changes a model's size."""
     served = server.put("/m.gguf", CHANGED)
     (tmp_path / "m.gguf").write_bytes(CONTENT)
-    with pytest.raises(DownloadError, match="Another file of this name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FILE_EXISTS)):
         fetch(served.url, tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == CONTENT
 
@@ -216,7 +217,7 @@ def test_without_any_digest_a_file_that_ends_otherwise_is_another(server: FileSe
 def test_another_file_of_that_name_is_left_alone(server: FileServer, tmp_path: Path, there: bytes) -> None:
     server.put_like_hugging_face("/m.gguf", CONTENT)
     (tmp_path / "m.gguf").write_bytes(there)
-    with pytest.raises(DownloadError, match="Another file of this name"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.FILE_EXISTS)):
         fetch(f"{server.base_url}/m.gguf", tmp_path)
     assert (tmp_path / "m.gguf").read_bytes() == there
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.downloads import model_bytes
+from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Silence, Stall, Status
 from tray_app.download.network_errors import TransientError, UnreachableError
 from tray_app.download.response_body import CHUNK_BYTES, Asker
 from tray_app.download.session import Session
 from tray_app.download.source import parse_source
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.system import ports
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_this_computer_is_never_reached_through_a_proxy(
 
 @pytest.mark.usefixtures("dead_proxy")
 def test_other_computers_are_reached_through_the_proxy() -> None:
-    with Session() as session, pytest.raises(UnreachableError, match="proxy does not answer"):
+    with Session() as session, pytest.raises(UnreachableError, check=coded(ErrorCode.PROXY_UNREACHABLE)):
         session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)
 
 
@@ -106,7 +107,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
     monkeypatch.setenv("all_proxy", proxy)
     with Session() as session, pytest.raises(DownloadError) as caught:
         session.get_hops("http://nowhere.invalid/m.gguf", {}, TIMEOUT_S)
-    assert caught.value.title == "The proxy cannot be used"
+    assert caught.value.code is ErrorCode.PROXY_INVALID
     assert f"{named} is" in caught.value.message
     assert "secret" not in str(caught.value)
     assert "proxy" in caught.value.hint
@@ -197,7 +198,10 @@ def test_a_proxy_that_wants_a_login_says_where_to_set_it(
     monkeypatch.setenv(f"{scheme}_proxy", server.base_url)
     server.put("http://far.example/m.gguf", b"").always = Status(407, {"Proxy-Authenticate": "Basic"})
     server.tunnel_status = 407
-    with Session() as session, pytest.raises(DownloadError, match=LOGIN) as caught:
+    with (
+        Session() as session,
+        pytest.raises(DownloadError, check=coded(ErrorCode.PROXY_LOGIN_REQUIRED), match=LOGIN) as caught,
+    ):
         session.get_hops(f"{scheme}://far.example/m.gguf", {}, TIMEOUT_S)
     assert "HTTPS_PROXY" in caught.value.hint
     assert not isinstance(caught.value, TransientError)
@@ -210,7 +214,7 @@ def test_a_proxy_that_answers_otherwise_is_not_said_to_be_silent(
 ) -> None:
     monkeypatch.setenv("https_proxy", server.base_url)
     server.tunnel_status = status
-    with Session() as session, pytest.raises(DownloadError, match="does not let us through") as caught:
+    with Session() as session, pytest.raises(DownloadError, check=coded(ErrorCode.PROXY_REFUSED)) as caught:
         session.get_hops("https://far.example/m.gguf", {}, TIMEOUT_S)
     assert isinstance(caught.value, TransientError) is passes
 

@@ -20,6 +20,7 @@ from tests.fakes.supervisors import SupervisedEngine, printed_lines, quick_super
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
+from tray_app.errors import ErrorCode
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
 
@@ -216,6 +217,6 @@ def test_who_takes_the_port_is_not_taken_for_the_engine(make: MakeSupervisor, ki
         supervisor.stop()
         supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
     assert first.failure
-    assert first.failure.title == "The engine's port was taken by another program"
+    assert first.failure.code is ErrorCode.ENGINE_PORT_TAKEN
     assert State.READY not in {each.state for each in seen}
     assert launcher.heard  # it was asked, and has learned at most the key of a run that is over

@@ -9,6 +9,7 @@ import pytest
 import xllamacpp
 
 from tests.fakes import llamacpp_parser
+from tests.fakes.errors import coded
 from tests.fakes.launches import PC, model
 from tray_app.engine.arguments import NAMES, argument_named
 from tray_app.engine.kinds import Engine, EngineKind
@@ -16,7 +17,7 @@ from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.llamacpp_child import default_params
 from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.parameters import UsageError, apply_arguments
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import Settings
 
 REAL = pytest.mark.skipif(not llamacpp_parser.there_is_one(), reason="only Linux's library shows its parser")
@@ -355,7 +356,7 @@ def test_the_librarys_names_for_what_this_app_decides_are_refused(word: str) -> 
 
 @pytest.mark.parametrize("word", ["-t", "--threads", "-tb", "--threads-batch", "--cpuparams.n-threads"])
 def test_a_sparse_model_keeps_its_one_thread(word: str) -> None:
-    with pytest.raises(SettingsError, match="threads"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.EXTRA_ARGUMENT_NOT_ALLOWED), match="threads"):
         check_extra((word, "4"), EngineKind.POWERINFER, sparse=True)
     check_extra((word, "4"), EngineKind.POWERINFER, sparse=False)
     check_extra((word, "4"), EngineKind.LLAMA_CPP, sparse=False)

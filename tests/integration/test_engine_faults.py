@@ -21,7 +21,7 @@ from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.output import FILE_NAME
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
-from tray_app.errors import Fix
+from tray_app.errors import ErrorCode, Fix
 from tray_app.system import ports
 
 TIMEOUT_S = 20
@@ -86,7 +86,7 @@ def test_an_engine_that_crashes_soon_after_each_start_is_given_up(supervisor: Su
     snapshot = run(supervisor, fake_plan("--crash-after", "0.2", "--exit-code", "-11"), State.FAILED)
     assert (snapshot.run, snapshot.restarts) == (3, 2)
     assert snapshot.failure
-    assert snapshot.failure.title == "The engine crashed"
+    assert snapshot.failure.code is ErrorCode.ENGINE_CRASHED
 
 
 def test_a_flood_of_output_holds_up_neither_engine_nor_stop(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_program_that_vanishes_while_it_runs_is_told_when_it_should_start_agai
     psutil.Process(snapshot.pid).kill()
     failed = supervisor.wait_for({State.FAILED}, TIMEOUT_S)
     assert failed.failure
-    assert (failed.failure.title, failed.failure.fix) == (
-        "The engine could not be started",
+    assert (failed.failure.code, failed.failure.fix) == (
+        ErrorCode.ENGINE_NOT_STARTED,
         Fix.CHOOSE_ENGINE,
     )
     assert failed.run == snapshot.run + 1
@@ -135,7 +135,7 @@ def test_a_port_that_is_taken_between_its_choice_and_its_use_is_chosen_anew(
         supervisor.ensure(llamacpp_plan())
         stumbled = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
         assert stumbled.failure
-        assert stumbled.failure.title == "The engine's port was taken by another program"
+        assert stumbled.failure.code is ErrorCode.ENGINE_PORT_TAKEN
         assert supervisor.wait_for({State.READY}, TIMEOUT_S).state is State.READY
 
 

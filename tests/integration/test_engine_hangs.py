@@ -30,6 +30,7 @@ from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.load_limits import LoadLimits
+from tray_app.errors import ErrorCode
 from tray_app.models.memory import GIB
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
@@ -155,7 +156,7 @@ def test_a_request_that_never_ends_ends_with_its_engine_and_others_are_served(
         assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
     assert supervisor.snapshot().run == before.run + 1
     if stopped.failure:  # unless it was back already
-        assert stopped.failure.title == "A request makes the engine use more than it should"
+        assert stopped.failure.code is ErrorCode.REQUEST_EXCEEDS_LIMITS
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_a_model_whose_template_never_ends_is_given_up_at_once(
     snapshot = run(supervisor, dataclasses.replace(plan, load_limits=load_limits))
     assert (snapshot.state, snapshot.run, snapshot.gave_up) == (State.FAILED, 1, False)
     assert snapshot.failure
-    assert snapshot.failure.title == "This model's file makes the engine use more than it should"
+    assert snapshot.failure.code is ErrorCode.MODEL_EXCEEDS_LIMITS
     assert reason in snapshot.failure.message
 
 
@@ -232,7 +233,7 @@ def test_a_program_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
             busy = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
         assert busy.state is State.BACKOFF
         assert busy.failure
-        assert busy.failure.title == "The system cannot start the engine just now"
+        assert busy.failure.code is ErrorCode.SYSTEM_RESOURCES_EXHAUSTED
         assert supervisor.wait_for(SETTLED, TIMEOUT_S).state is State.READY
     finally:
         supervisor.close()

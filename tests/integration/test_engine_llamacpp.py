@@ -21,6 +21,7 @@ from tray_app.engine.access import Address
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
 from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
@@ -138,39 +139,42 @@ def test_llama_servers_own_arguments_arrive(supervisor: Supervisor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "title"),
+    ("line", "code"),
     [
-        ("--flash-atn on", "The engine does not know the argument --flash-atn"),
-        ("''", "The engine does not know the argument ''"),
-        ("--n-parallel 1000", "The engine does not accept the value of --n-parallel"),
-        ("--ubatch-size", "The engine does not accept the value of --ubatch-size"),
-        ("--device CUDA0", "The built-in engine does not have the argument --device"),
-        ("--mmproj /no/file.gguf", "The engine cannot read what --mmproj names"),
-        (f"--lora '{TEST_MODEL}'", f"The engine cannot use the file {TEST_MODEL}"),
-        (f"--mmproj '{TEST_MODEL}'", f"The engine cannot use the file {TEST_MODEL}"),
-        ("-ctv q4_0 -fa off", "The engine cannot work with these settings"),
-        ("--grammar nonsense", "The engine does not accept the value of grammar"),
+        ("--flash-atn on", ErrorCode.ENGINE_ARGUMENT_UNKNOWN),
+        ("''", ErrorCode.ENGINE_ARGUMENT_UNKNOWN),
+        ("--n-parallel 1000", ErrorCode.ENGINE_VALUE_INVALID),
+        ("--ubatch-size", ErrorCode.ENGINE_VALUE_INVALID),
+        ("--device CUDA0", ErrorCode.ENGINE_ARGUMENT_UNAVAILABLE),
+        ("--mmproj /no/file.gguf", ErrorCode.ENGINE_ARGUMENT_FILE_MISSING),
+        (f"--lora '{TEST_MODEL}'", ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE),
+        (f"--mmproj '{TEST_MODEL}'", ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE),
+        ("-ctv q4_0 -fa off", ErrorCode.ENGINE_SETTINGS_INCOMPATIBLE),
+        ("--grammar nonsense", ErrorCode.ENGINE_VALUE_INVALID),
     ],
 )
 def test_an_argument_of_no_use_fails_at_once_and_names_the_setting(
-    supervisor: Supervisor, line: str, title: str
+    supervisor: Supervisor, line: str, code: ErrorCode
 ) -> None:
     snapshot = run(supervisor, llamacpp_plan(extra_arguments=tuple(shlex.split(line))))
     assert snapshot.state is State.FAILED
     assert snapshot.failure
-    assert (snapshot.failure.title, snapshot.failure.setting) == (title, "extra_arguments")
+    assert (snapshot.failure.code, snapshot.failure.setting) == (code, "extra_arguments")
+    named = {**dict.fromkeys(("-ctv",), "settings"), "--grammar": "grammar", "--lora": str(TEST_MODEL)}
+    first = shlex.split(line)[0]
+    assert named.get(first, first or "''") in snapshot.failure.title
 
 
 @pytest.mark.parametrize(
-    ("damage", "title"),
+    ("damage", "code"),
     [
-        (lambda path: path.write_text("<!DOCTYPE html>"), "The model file is not a model"),
-        (lambda path: path.write_bytes(TEST_MODEL.read_bytes()[:300_000]), "The model file is not whole"),
-        (lambda path: path.unlink(), "The model file is gone"),
+        (lambda path: path.write_text("<!DOCTYPE html>"), ErrorCode.NOT_A_MODEL),
+        (lambda path: path.write_bytes(TEST_MODEL.read_bytes()[:300_000]), ErrorCode.MODEL_FILE_INCOMPLETE),
+        (lambda path: path.unlink(), ErrorCode.MODEL_FILE_MISSING),
     ],
 )
 def test_a_model_that_is_damaged_after_it_was_chosen_fails_at_once(
-    supervisor: Supervisor, tmp_path: Path, damage: Any, title: str
+    supervisor: Supervisor, tmp_path: Path, damage: Any, code: ErrorCode
 ) -> None:
     path = tmp_path / "model.gguf"
     shutil.copy(TEST_MODEL, path)
@@ -178,7 +182,7 @@ def test_a_model_that_is_damaged_after_it_was_chosen_fails_at_once(
     damage(path)
     snapshot = run(supervisor, wanted)
     assert snapshot.failure
-    assert snapshot.failure.title == title
+    assert snapshot.failure.code is code
 
 
 def command(*arguments: str) -> list[str]:

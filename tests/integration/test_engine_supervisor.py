@@ -12,6 +12,7 @@ import psutil
 import pytest
 import requests
 
+from tests.fakes.errors import coded
 from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
@@ -23,7 +24,7 @@ from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.remote_engine import offered_models
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
@@ -52,10 +53,10 @@ def run(supervisor: Supervisor, plan: LaunchPlan, states: set[State] = SETTLED) 
     return supervisor.wait_for(states, TIMEOUT_S)
 
 
-def failure_title(snapshot: EngineSnapshot) -> str:
+def failure_code(snapshot: EngineSnapshot) -> ErrorCode:
     assert snapshot.state is State.FAILED, snapshot
     assert snapshot.failure
-    return snapshot.failure.title
+    return snapshot.failure.code
 
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
@@ -127,7 +128,7 @@ def test_a_crashed_engine_is_started_again(make: MakeSupervisor, tmp_path: Path)
 
 def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSupervisor) -> None:
     snapshot = run(make(), fake_plan("--say", "the cat sat on it", "--fail", "--exit-code", "3"))
-    assert failure_title(snapshot) == "The engine ended by itself"
+    assert failure_code(snapshot) is ErrorCode.ENGINE_ENDED
     assert snapshot.failure
     assert snapshot.failure.message == "It ended with exit code 3."
     assert snapshot.failure.evidence == ("the cat sat on it", "loading")
@@ -153,7 +154,7 @@ def test_a_folder_in_which_no_engine_can_run_is_told(make: MakeSupervisor, tmp_p
     (tmp_path / "state").mkdir(exist_ok=True)
     (tmp_path / "state" / "engine-runs").touch()
     snapshot = run(supervisor, fake_plan())
-    assert failure_title(snapshot) == "The app's folder cannot be written"
+    assert failure_code(snapshot) is ErrorCode.FOLDER_NOT_WRITABLE
     assert snapshot.failure
     assert "engine-runs" in snapshot.failure.message
     assert snapshot.failure.fix is Fix.NONE
@@ -167,25 +168,25 @@ def test_stop_cancels_a_restart(make: MakeSupervisor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "title"),
+    ("options", "code"),
     [
-        (("--say", "error: unknown argument: --temp", "--fail"), "does not know the argument --temp"),
-        (("--fail", "--exit-code", "-4"), "does not suit this processor"),
-        (("--answer", "[0.5, null]"), "cannot make embeddings"),
-        (("--answer", "[0, 0]"), "cannot make embeddings"),
+        (("--say", "error: unknown argument: --temp", "--fail"), ErrorCode.ENGINE_ARGUMENT_UNKNOWN),
+        (("--fail", "--exit-code", "-4"), ErrorCode.ENGINE_NEEDS_NEWER_PROCESSOR),
+        (("--answer", "[0.5, null]"), ErrorCode.MODEL_NOT_USABLE),
+        (("--answer", "[0, 0]"), ErrorCode.MODEL_NOT_USABLE),
     ],
 )
 def test_what_trying_again_would_not_mend_fails_at_once(
-    make: MakeSupervisor, options: tuple[str, ...], title: str
+    make: MakeSupervisor, options: tuple[str, ...], code: ErrorCode
 ) -> None:
     snapshot = run(make(), fake_plan(*options))
-    assert title in failure_title(snapshot)
+    assert failure_code(snapshot) is code
     assert snapshot.run == 1
 
 
 def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> None:
     snapshot = run(make(), replace(fake_plan(), argv=(str(tmp_path / "gone"),)))
-    assert failure_title(snapshot) == "The engine could not be started"
+    assert failure_code(snapshot) is ErrorCode.ENGINE_NOT_STARTED
 
 
 def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
@@ -202,7 +203,8 @@ def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
     gone = supervisor.wait_for({State.WAITING}, TIMEOUT_S)
     assert gone.state is State.WAITING
     assert gone.failure
-    assert gone.failure.title == "The folder «USB» is gone"
+    assert gone.failure.code is ErrorCode.DRIVE_NOT_CONNECTED
+    assert "«USB»" in gone.failure.title
     assert supervisor.wait_for({State.STARTING}, 0.3).run == first.run
     (tmp_path / "unplugged").rename(drive)
     back = supervisor.wait_for({State.READY}, TIMEOUT_S)
@@ -216,12 +218,12 @@ def test_a_model_that_was_deleted_is_not_waited_for(make: MakeSupervisor, tmp_pa
     first = run(supervisor, fake_plan("--load", str(file), path=file))
     file.unlink()
     psutil.Process(first.pid).kill()
-    assert failure_title(supervisor.wait_for({State.FAILED}, TIMEOUT_S)) == "The model file is gone"
+    assert failure_code(supervisor.wait_for({State.FAILED}, TIMEOUT_S)) is ErrorCode.MODEL_FILE_MISSING
 
 
 def test_an_engine_that_does_nothing_any_more_is_ended(make: MakeSupervisor) -> None:
     supervisor = make(RestartPolicy(restart_delays_s=()), quiet_limit_s=1)
-    assert failure_title(run(supervisor, fake_plan("--hang"))) == "The engine hangs"
+    assert failure_code(run(supervisor, fake_plan("--hang"))) is ErrorCode.ENGINE_HUNG
 
 
 def hang(url: str) -> requests.Response:
@@ -242,7 +244,7 @@ def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
             supervisor.check(snapshot.run)
         assert isinstance(asked.exception(TIMEOUT_S), requests.ConnectionError)
     assert stopped.failure
-    assert stopped.failure.title == "The engine hangs"
+    assert stopped.failure.code is ErrorCode.ENGINE_HUNG
     again = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert again.run == snapshot.run + 1
     assert requests.post(f"{again.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
@@ -361,27 +363,27 @@ def test_a_remote_server_is_ready_when_it_lists_its_models_and_has_no_process(ma
 
 
 @pytest.mark.parametrize(
-    ("plan", "title"),
+    ("plan", "code"),
     [
-        (lambda server: remote_plan(server, key="wrong"), "The remote server refuses the key"),
-        (lambda server: remote_plan(server, "gpt-9"), "The remote server has no model «gpt-9»"),
-        (lambda server: RemotePlan(f"{server.url}/x", key=KEY), "The remote server offers no models"),
+        (lambda server: remote_plan(server, key="wrong"), ErrorCode.REMOTE_KEY_REFUSED),
+        (lambda server: remote_plan(server, "gpt-9"), ErrorCode.REMOTE_MODEL_NOT_FOUND),
+        (lambda server: RemotePlan(f"{server.url}/x", key=KEY), ErrorCode.REMOTE_WITHOUT_MODELS),
     ],
 )
 def test_what_a_person_must_mend_at_a_remote_server_fails_at_once(
-    make: MakeSupervisor, plan: Callable[[RemoteServer], RemotePlan], title: str
+    make: MakeSupervisor, plan: Callable[[RemoteServer], RemotePlan], code: ErrorCode
 ) -> None:
     with remote_server() as server:
         supervisor = make()
         supervisor.ensure(plan(server))
-        assert failure_title(supervisor.wait_for(SETTLED, TIMEOUT_S)) == title
+        assert failure_code(supervisor.wait_for(SETTLED, TIMEOUT_S)) is code
 
 
 def test_a_remote_server_without_a_list_of_models_is_used_with_the_model_of_the_settings() -> None:
     with remote_server() as server:
         server.has_models = False
         assert offered_models(remote_plan(server, "gpt-9")) == ("gpt-9",)
-        with pytest.raises(EngineError, match="offers no models") as refused:
+        with pytest.raises(EngineError, check=coded(ErrorCode.REMOTE_WITHOUT_MODELS)) as refused:
             offered_models(remote_plan(server))
     assert "Remote model" in str(refused.value.hint)
 
@@ -411,7 +413,7 @@ def test_a_remote_server_that_goes_away_and_comes_back_is_used_again(
             away.setattr(server, "answer", lambda *_: (status, {}))
             gone = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
             assert gone.failure
-            assert gone.failure.title == "The remote server does not answer"
+            assert gone.failure.code is ErrorCode.REMOTE_NOT_RESPONDING
         assert supervisor.wait_for({State.READY}, TIMEOUT_S).failure is None
 
 

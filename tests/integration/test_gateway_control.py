@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tests.fakes.relay import relay
-from tray_app.errors import AppError, EngineError, GatewayError, ModelError
+from tray_app.errors import AppError, EngineError, ErrorCode, ErrorDocument, Fix, GatewayError, ModelError
 from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, find_running, request_embeddings
 from tray_app.gateway.control import Control, Removed, Removing, StatusDocument
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
@@ -44,7 +45,15 @@ class Calls:
         self.threads.add(threading.current_thread().name)
 
     def start(self) -> None:
-        raise EngineError("The engine cannot start", "The model is missing.", "Choose another.")
+        raise EngineError(
+            ErrorCode.MODEL_FILE_MISSING,
+            "The engine cannot start",
+            "The model is missing.",
+            "Choose another.",
+            fix=Fix.VERIFY_MODEL,
+            setting="model",
+            evidence=("the last line",),
+        )
 
     def restart(self) -> None:
         self.names.append("restart")
@@ -54,7 +63,7 @@ class Calls:
 
     def remove(self, wish: Removing) -> Removed:
         if wish.path.name == "thesis":
-            raise ModelError("thesis is not a model", "It is a folder.")
+            raise ModelError(ErrorCode.NOT_A_MODEL, "thesis is not a model", "It is a folder.")
         self.names.append(f"remove {wish.trash} {wish.anywhere}")
         return Removed((wish.path,), (), wish.trash, stopped_server=True)
 
@@ -147,14 +156,15 @@ def test_a_running_app_is_found_and_obeys(tmp_path: Path, calls: Calls) -> None:
 
 
 @pytest.mark.usefixtures("control")
-def test_an_action_that_fails_says_why(tmp_path: Path) -> None:
+def test_an_action_that_fails_raises_here_what_it_raised_there(tmp_path: Path, calls: Calls) -> None:
     client = find_running(tmp_path)
     assert client
-    with pytest.raises(GatewayError) as refused:
+    with pytest.raises(EngineError) as there:
+        calls.start()
+    with pytest.raises(EngineError) as here:
         client.start()
-    error = refused.value
-    assert (error.title, error.message) == ("The engine cannot start", "The model is missing.")
-    assert error.hint == "Choose another."
+    assert ErrorDocument.of(here.value) == ErrorDocument.of(there.value)
+    assert here.value.fix is Fix.VERIFY_MODEL
 
 
 @pytest.mark.usefixtures("control")
@@ -219,7 +229,7 @@ def test_an_answer_that_was_changed_on_its_way_is_not_believed(
 
     with relay(file.port, change) as between:
         client = ControlClient(ControlFile(between.port, file.token, file.pid))
-        with pytest.raises(GatewayError, match="Another program answers in its place"):
+        with pytest.raises(GatewayError, check=coded(ErrorCode.APP_NOT_RECOGNIZED)):
             client.status()
 
 
@@ -228,7 +238,7 @@ def test_who_has_the_port_but_not_the_secret_is_told_nothing(tmp_path: Path, cal
     file = file_of(tmp_path)
     with relay(file.port) as between:
         client = ControlClient(ControlFile(between.port, "another secret", file.pid))
-        with pytest.raises(GatewayError, match="Another program answers in its place"):
+        with pytest.raises(GatewayError, check=coded(ErrorCode.APP_NOT_RECOGNIZED)):
             client.show("/home/somebody/thesis.gguf")
     assert b"thesis" not in between.from_clients[0]
     assert calls.names == []
@@ -250,7 +260,9 @@ def test_where_a_program_only_holds_the_lock_this_is_said(tmp_path: Path) -> Non
         for file in (None, ControlFile(impostor.port, "secret", os.getpid()), ControlFile(9, "é日", 1)):
             if file:
                 (tmp_path / FILE_NAME).write_bytes(msgspec.json.encode(file))
-            with pytest.raises(GatewayError, match=r"A program holds .*control\.lock") as said:
+            with pytest.raises(
+                GatewayError, check=coded(ErrorCode.APP_UNREACHABLE), match=r"control\.lock"
+            ) as said:
                 find_running(tmp_path, patience_s=0.2)
             assert "delete this file" in said.value.hint
     holder.release()
@@ -295,7 +307,7 @@ def test_a_file_that_was_spoilt_while_the_app_runs_is_said_and_does_not_disturb_
 ) -> None:
     (tmp_path / FILE_NAME).unlink()
     spoil(tmp_path / FILE_NAME)
-    with pytest.raises(GatewayError, match="cannot be reached"):
+    with pytest.raises(GatewayError, check=coded(ErrorCode.APP_UNREACHABLE)):
         find_running(tmp_path, patience_s=0.2)
     control.close()
     assert find_running(tmp_path) is None
@@ -304,7 +316,7 @@ def test_a_file_that_was_spoilt_while_the_app_runs_is_said_and_does_not_disturb_
 def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path, calls: Calls) -> None:
     (tmp_path / FILE_NAME / "something").mkdir(parents=True)
     control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
-    with pytest.raises(AppError, match=r"control\.json: It is a folder"):
+    with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE), match=r"control\.json"):
         control.open()
     assert find_running(tmp_path) is None
 
@@ -319,7 +331,9 @@ def test_an_app_that_is_slow_is_there(tmp_path: Path, calls: Calls) -> None:
     control = Control(tmp_path, slow_status, {}, calls.show, calls.remove)
     control.open()
     try:
-        with pytest.raises(SlowAnswerError, match=f"runs \\(PID {os.getpid()}\\), but does not answer"):
+        with pytest.raises(
+            SlowAnswerError, check=coded(ErrorCode.APP_NOT_RESPONDING), match=f"PID {os.getpid()}"
+        ):
             find_running(tmp_path, patience_s=0.2)
         client = find_running(tmp_path)  # after three seconds
         assert client
@@ -333,7 +347,7 @@ def test_an_app_that_is_slow_is_there(tmp_path: Path, calls: Calls) -> None:
 def test_a_silent_program_behind_the_port_of_a_dead_app_is_no_app() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = ControlClient(ControlFile(silent.getsockname()[1], "token", os.getpid()))
-        with pytest.raises(GatewayError, match="Another program answers in its place"):
+        with pytest.raises(GatewayError, check=coded(ErrorCode.APP_NOT_RECOGNIZED)):
             client.status(timeout_s=0.2)
 
 
@@ -349,7 +363,7 @@ def test_the_file_is_gone_with_the_app(tmp_path: Path, control: Control) -> None
     assert client
     control.close()
     assert not (tmp_path / FILE_NAME).exists()
-    with pytest.raises(GatewayError, match="did not answer"):
+    with pytest.raises(GatewayError, check=coded(ErrorCode.SERVER_UNREACHABLE)):
         client.status()
 
 
@@ -394,7 +408,7 @@ def test_embed_passes_on_why_it_was_refused() -> None:
 
 
 def test_embed_says_that_nobody_answers() -> None:
-    with pytest.raises(GatewayError, match="did not answer"):
+    with pytest.raises(GatewayError, check=coded(ErrorCode.SERVER_UNREACHABLE)):
         request_embeddings("http://127.0.0.1:9/v1", ["x"])
 
 
@@ -427,5 +441,5 @@ def test_what_the_app_will_not_remove_is_told_as_it_says_it(tmp_path: Path) -> N
     client = find_running(tmp_path)
     assert client
 
-    with pytest.raises(GatewayError, match="thesis is not a model"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_MODEL)):
         client.remove(Removing(tmp_path / "thesis", trash=False, anywhere=True))

@@ -21,7 +21,7 @@ from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import RestartPolicy, State
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import Settings
 from tray_app.system.ports import free_port
@@ -114,7 +114,7 @@ def test_a_start_that_is_called_off_ends_the_waiting() -> None:
         wait_for_requests(app, 1)
         app.stop_server()
         refused = asked.result(DEADLINE_S)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "engine_unavailable")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, ErrorCode.START_CALLED_OFF)
 
 
 def test_requests_wait_while_a_crashed_engine_is_started_again() -> None:
@@ -186,6 +186,7 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
     assert server.state is ServerState.FAILED
     assert engine.failure
     assert [answer.status_code for answer in (*answers, late)] == [503] * 9
+    assert {answer.json()["error"]["code"] for answer in (*answers, late)} == {engine.failure.code}
     assert all(engine.failure.title in answer.text for answer in (*answers, late))
     assert 0 < int(late.headers["Retry-After"]) <= 60
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.gateways import FixedBackend, behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import powerinfer_server
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
@@ -83,11 +83,14 @@ def test_a_person_who_opens_the_engines_page_wakes_it(engine: PowerInferServer) 
 
 def test_who_wakes_an_engine_that_cannot_start_learns_why() -> None:
     backend = FixedBackend(ASLEEP)
-    backend.after_waking = ModelError("The model file is gone", "There is no x.gguf.")
+    backend.after_waking = ModelError(
+        ErrorCode.MODEL_FILE_MISSING, "The model file is gone", "There is no x.gguf."
+    )
     with gateway_to(backend) as url:
         refused = post(f"{url}/embeddings", {"input": "x"})
-    assert refused.status_code == 503
-    assert "The model file is gone" in refused.json()["error"]["message"]
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (503, ErrorCode.MODEL_FILE_MISSING)
+    assert "The model file is gone" in error["message"]
 
 
 def test_an_engine_that_nobody_asks_may_rest(engine: PowerInferServer) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes import quantize as fake
+from tests.fakes.errors import coded
 from tests.fakes.models import header_bytes, model_bytes, write_model
 from tests.fakes.program import powerinfer_tray
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.gguf import parse_header, read_header
 from tray_app.models.quantize import Quantizer, find_quantizer, needed_bytes, quantize
 from tray_app.system.child import launcher_for
@@ -102,7 +103,7 @@ def test_a_sparse_model_is_offered_only_types_that_powerinfer_computes_with(
     header = parse_header(model_bytes(sparse=True), "x")
     assert quantizer.types_for(header) == ("Q4_0", "F16")
 
-    with pytest.raises(ModelError, match="cannot be quantized so") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.QUANTIZATION_TYPE_INVALID)) as caught:
         run(quantizer, write_model(tmp_path / "a.gguf", sparse=True), tmp_path / "b.gguf", "Q3_K_M")
     assert caught.value.hint == "Choose one of: Q4_0, F16"
 
@@ -146,9 +147,9 @@ def test_it_can_be_stopped_and_leaves_nothing(quantizer: Quantizer, tmp_path: Pa
 
 def test_a_file_that_is_there_is_not_replaced(quantizer: Quantizer, tmp_path: Path) -> None:
     source = write_model(tmp_path / "a.gguf")
-    with pytest.raises(ModelError, match="cannot be quantized so"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.FILE_EXISTS)):
         run(quantizer, source, write_model(tmp_path / "b.gguf"))
-    with pytest.raises(ModelError, match="cannot be quantized so"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.FOLDER_MISSING)):
         run(quantizer, source, tmp_path / "nowhere" / "b.gguf")
 
 
@@ -157,7 +158,7 @@ def test_a_disk_that_is_too_full_is_said_beforehand(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100, total=200))
 
-    with pytest.raises(ModelError, match="Not enough space") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)) as caught:
         run(quantizer, write_model(tmp_path / "a.gguf"), tmp_path / "b.gguf")
 
     assert "another place" in caught.value.hint
@@ -241,6 +242,6 @@ def test_a_program_that_fills_the_disk_is_ended(
     source = write_model(tmp_path / "models" / "a.gguf")
     free = iter([10**9] + [10] * 100)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(free), total=10**6))
-    with pytest.raises(ModelError, match="Not enough space"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         run(quantizer, source, source.with_name("b.gguf"))
     assert names(source.parent) == {"a.gguf"}

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Headers, NoRange, Status
 from tests.fakes.models import HTML_PAGE, header_bytes, model_bytes
-from tray_app.errors import DownloadError, ModelError
+from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models.gguf import FIRST_READ_BYTES
 from tray_app.models.remote_header import fetch_remote_header
 
@@ -71,21 +72,21 @@ def test_all_files_of_a_split_model_count(server: FileServer) -> None:
 
 def test_a_file_that_is_cut_on_the_server_is_incomplete(server: FileServer) -> None:
     content = model_bytes()
-    with pytest.raises(ModelError, match="is incomplete") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE)) as caught:
         fetch_remote_header(server.put("/a.gguf", content[:-100]).url)
     assert "100 are missing" in caught.value.message
 
-    with pytest.raises(ModelError, match="within its header"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE), match="header"):
         fetch_remote_header(server.put("/b.gguf", content[:100]).url)
 
 
 def test_a_web_page_is_called_one(server: FileServer) -> None:
-    with pytest.raises(ModelError, match="HTML page"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_MODEL), match="HTML"):
         fetch_remote_header(server.put("/a.gguf", HTML_PAGE).url)
 
 
 def test_what_goes_with_a_model_is_told_from_one_before_it_is_downloaded(server: FileServer) -> None:
-    with pytest.raises(ModelError, match="no model by itself"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_WHOLE_MODEL)):
         fetch_remote_header(server.put("/a.gguf", model_bytes(extra={"general.type": "adapter"})).url)
 
 

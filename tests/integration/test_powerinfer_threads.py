@@ -14,6 +14,7 @@ from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_model
 from tests.fakes.program import powerinfer_tray, running
 from tray_app.engine import ineffective_settings
+from tray_app.errors import ErrorCode
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def test_doctor_tells_that_answers_differ(private_home: Path) -> None:
         found, read = doctor(code=1)
     assert found["repetition"]["same"] is False
     assert 0 < found["repetition"]["lowest_cosine"] < 1
-    assert [problem["title"] for problem in found["problems"]] == [WRONG]
+    assert [problem["code"] for problem in found["problems"]] == [ErrorCode.ANSWERS_DIFFER]
     assert read.endswith("The server runs and answers wrongly: see ✗ above.\n")
 
 

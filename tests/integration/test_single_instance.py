@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.program import COMMAND, powerinfer_tray, running
 from tests.fakes.relay import Relay, relay
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.gateway.client import find_running
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile
 from tray_app.system.ports import free_port
@@ -137,10 +138,10 @@ def test_the_lock_is_held_by_one_and_free_again_when_it_is_released(tmp_path: Pa
 
 def test_a_lock_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a folder should be")
-    with pytest.raises(AppError, match="cannot be written"):
+    with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         SingleInstanceLock(tmp_path / "state", "tray")
     (tmp_path / "tray.lock").mkdir()
-    with pytest.raises(AppError, match="cannot be written"):
+    with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         SingleInstanceLock(tmp_path, "tray").acquire()
 
 

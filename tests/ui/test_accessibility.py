@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QWidget
 
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.pages.trial import TrialPage
@@ -52,7 +52,9 @@ CONTROLS = {
 @pytest.fixture
 def window(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> Window:
     with qtbot.waitSignal(bridge.status_changed):
-        failure = EngineError("The model is damaged", "It ends too early.", "Download it again.")
+        failure = EngineError(
+            ErrorCode.MODEL_FILE_DAMAGED, "The model is damaged", "It ends too early.", "Download it again."
+        )
         engine = make_snapshot(State.READY, failure=failure)
         fake.show(make_status(State.READY, engine=engine, downloads=(make_progress(),), problem=failure))
     made = Window(bridge)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSystemTrayIcon
 from tests.fakes.app import make_model, make_progress, make_status
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.ui.application import Desktop
 from tray_app.ui.dialogs.about import about_box
@@ -271,7 +271,7 @@ def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(
     assert tray is not None
     qtbot.waitUntil(lambda: len(marks(tray)) == 2)
     assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
-    fake.refuse("apply", SettingsError("The settings could not be saved"))
+    fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
 
     tray._model_actions[1].trigger()
 
@@ -333,7 +333,7 @@ def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(
 ) -> None:
     desktop.tray = Tray(fake.status(), template=False, over_dbus=False)
     login = next(a for a in desktop.tray.menu.actions() if "Login" in a.text())
-    fake.refuse("apply", SettingsError("The settings could not be saved"))
+    fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
     desktop.tray.chosen.connect(desktop._run)
 
     login.trigger()
@@ -345,7 +345,7 @@ def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(
 def test_a_start_that_fails_opens_the_page_that_says_why(
     qtbot: QtBot, desktop: Desktop, fake: FakeApp
 ) -> None:
-    problem = SettingsError("Port 8080 is used by nginx (PID 812)")
+    problem = SettingsError(ErrorCode.PORT_IN_USE, "Port 8080 is used by nginx (PID 812)")
     show(qtbot, desktop, fake, make_status(problem=problem))
     fake.refuse("start_server", problem)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes.app import make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, EngineError
+from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.ui.bridge import Bridge
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_an_operation_runs_elsewhere_and_its_value_comes_back(qtbot: QtBot, brid
 
 
 def test_an_error_for_people_comes_back_as_it_is(qtbot: QtBot, bridge: Bridge) -> None:
-    error, errors = EngineError("No engine"), list[AppError]()
+    error, errors = EngineError(ErrorCode.LLAMA_CPP_NOT_FOUND, "No engine"), list[AppError]()
 
     def operation() -> None:
         raise error
@@ -111,7 +111,7 @@ def test_an_error_with_a_cause_lets_go_of_whoever_met_it(qtbot: QtBot, bridge: B
             try:
                 int("x")
             except ValueError as exc:
-                raise EngineError("No engine") from exc
+                raise EngineError(ErrorCode.LLAMA_CPP_NOT_FOUND, "No engine") from exc
 
     errors: list[AppError] = []
     worker = Worker()

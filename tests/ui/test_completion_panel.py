@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 
 from tests.fakes.app import make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import GatewayError
+from tray_app.errors import ErrorCode, GatewayError
 from tray_app.settings.schema import Settings
 from tray_app.ui.pages.completion import CompletionPanel
 
@@ -84,7 +84,9 @@ def test_ctrl_enter_goes_on(qtbot: QtBot, panel: CompletionPanel, fake: FakeApp)
 
 
 def test_a_failure_is_explained_in_place(qtbot: QtBot, panel: CompletionPanel, fake: FakeApp) -> None:
-    fake.refuse("complete", GatewayError("The answer broke off", "The engine ended."))
+    fake.refuse(
+        "complete", GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The engine ended.")
+    )
 
     panel.go_button.click()
 

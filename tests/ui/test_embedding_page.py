@@ -15,7 +15,7 @@ from PySide6.QtTest import QTest
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
 from tests.ui.conftest import dark_palette
 from tray_app.engine.lifecycle import State
-from tray_app.errors import GatewayError
+from tray_app.errors import ErrorCode, GatewayError
 from tray_app.ui.pages.embedding import EmbeddingPage
 from tray_app.ui.widgets.heat_map import HeatMap, _CellValues, nearest_pair, similarities
 
@@ -106,7 +106,12 @@ def test_the_pointer_reads_a_value_off_the_plot(qtbot: QtBot, page: EmbeddingPag
 def test_an_error_is_shown_in_place_and_the_texts_stay(
     qtbot: QtBot, page: EmbeddingPage, fake: FakeApp
 ) -> None:
-    fake.refuse("embed", GatewayError("The server refused the text", "It has 600 tokens; 512 fit.", ""))
+    fake.refuse(
+        "embed",
+        GatewayError(
+            ErrorCode.REQUEST_REFUSED, "The server refused the text", "It has 600 tokens; 512 fit.", ""
+        ),
+    )
 
     embed(qtbot, page)
 

@@ -28,7 +28,7 @@ from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, Fix, SettingsError
+from tray_app.errors import EngineError, ErrorCode, Fix, SettingsError
 from tray_app.models.catalog import load_catalog
 from tray_app.models.memory import Fit
 from tray_app.phrases import phrase
@@ -80,7 +80,14 @@ def language(request: pytest.FixtureRequest, languages: Languages) -> str:
 def busy_status(fix: Fix = Fix.NONE) -> AppStatus:
     """Something of everything."""
     title = phrase("The model file {name} is damaged", name="a.gguf")
-    failure = EngineError(title, "The file is empty.", fix=fix, setting="port", evidence=("a line", "error"))
+    failure = EngineError(
+        ErrorCode.ENGINE_ENDED,
+        title,
+        "The file is empty.",
+        fix=fix,
+        setting="port",
+        evidence=("a line", "error"),
+    )
     engine = make_snapshot(State.BACKOFF, failure=failure)
     return make_status(State.BACKOFF, engine=engine, downloads=(make_progress(),), problem=failure)
 
@@ -234,7 +241,11 @@ def test_the_numbers_of_an_axis_are_those_of_the_language(languages: Languages) 
 
 def test_an_error_is_said_with_its_values_and_their_words(languages: Languages) -> None:
     languages.use("fr")
-    error = SettingsError(phrase("{name} is too new for this app", name="x.gguf"), "a foreign reason")
+    error = SettingsError(
+        ErrorCode.MODEL_FORMAT_UNSUPPORTED,
+        phrase("{name} is too new for this app", name="x.gguf"),
+        "a foreign reason",
+    )
 
     assert tr.said(error.texts[0]) == "x.gguf est trop récent pour cette application"
     assert tr.said(error.texts[1]) == "a foreign reason"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.app import FakeApp, make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import GatewayError
+from tray_app.errors import ErrorCode, GatewayError
 from tray_app.ui.pages.measure import MeasurePanel
 from tray_app.ui.presenters.measurement import Measurement
 
@@ -120,7 +120,7 @@ def test_the_histogram_is_saved_and_given_back_with_the_window(
 def test_a_request_that_fails_ends_it_and_is_explained(
     qtbot: QtBot, panel: MeasurePanel, fake: FakeApp
 ) -> None:
-    fake.refuse("embed", GatewayError("The server refused the text"))
+    fake.refuse("embed", GatewayError(ErrorCode.REQUEST_REFUSED, "The server refused the text"))
 
     measure(qtbot, panel)
 

@@ -15,7 +15,7 @@ from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progres
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import DownloadError, ModelError
+from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models.importing import How
 from tray_app.models.integrity import Check
 from tray_app.models.library import Unusable
@@ -120,7 +120,10 @@ def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
 def test_what_cannot_be_read_beforehand_can_be_downloaded_all_the_same(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
-    fake.refuse("preview_download", DownloadError("Nobody answers", "The server is away."))
+    fake.refuse(
+        "preview_download",
+        DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers", "The server is away."),
+    )
     select(page, "Tiny")
     page.buttons[ModelAction.DOWNLOAD].click()
     dialog = page.controller.dialog
@@ -225,7 +228,10 @@ def test_an_address_is_downloaded_and_the_field_emptied(
 def test_a_refused_address_stays_and_the_cause_is_shown(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
-    fake.refuse("download", DownloadError("This is no address", "It begins with ftp:", "Use https."))
+    fake.refuse(
+        "download",
+        DownloadError(ErrorCode.ADDRESS_INVALID, "This is no address", "It begins with ftp:", "Use https."),
+    )
     QTest.keyClicks(page.source, "ftp://x")
     page.fetch_button.click()
     press(page, "Download")
@@ -290,7 +296,12 @@ def test_a_check_of_the_header_alone_does_not_claim_more(
 
 
 def test_a_damaged_model_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
-    fake.refuse("verify", ModelError("The model file bamboo.gguf is damaged", "Its SHA-256 …", "Again."))
+    fake.refuse(
+        "verify",
+        ModelError(
+            ErrorCode.MODEL_FILE_DAMAGED, "The model file bamboo.gguf is damaged", "Its SHA-256 …", "Again."
+        ),
+    )
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.VERIFY].trigger()
 
@@ -351,7 +362,10 @@ def test_of_a_model_that_is_being_served_the_question_says_so(
 def test_where_there_is_no_trash_it_can_be_deleted_for_good(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
-    fake.refuse("remove_model", NotDiscardedError("bamboo.gguf could not be removed", "No trash."))
+    fake.refuse(
+        "remove_model",
+        NotDiscardedError(ErrorCode.MODEL_NOT_REMOVED, "bamboo.gguf could not be removed", "No trash."),
+    )
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.REMOVE].trigger()
     press(page, "Move to Trash")
@@ -397,7 +411,9 @@ def test_a_file_that_is_dropped_is_not_taken_from_where_it_was(page: ModelsPage)
 
 
 def test_what_is_there_already_is_not_imported_over(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
-    fake.refuse("import", ModelError("bamboo.gguf is there already", "It stays as it is."))
+    fake.refuse(
+        "import", ModelError(ErrorCode.FILE_EXISTS, "bamboo.gguf is there already", "It stays as it is.")
+    )
     drop(page, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
     press(page, "Import")
 
@@ -466,7 +482,10 @@ def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, pa
 def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:
-    fake.refuse("smaller_types", ModelError("There is no program that quantizes", "", "Get one."))
+    fake.refuse(
+        "smaller_types",
+        ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "There is no program that quantizes", "", "Get one."),
+    )
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
     dialog = page.controller.dialog
@@ -495,7 +514,7 @@ def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
         if len(looks) > 1:
             return read()
         assert go_on.wait(10)
-        raise ModelError("The models folder cannot be read")
+        raise ModelError(ErrorCode.MODEL_FILE_UNREADABLE, "The models folder cannot be read")
 
     monkeypatch.setattr(fake.library, "contents", contents)
     fake.show(replace(fake.status(), folder_changes=1))
@@ -541,7 +560,7 @@ def test_every_button_has_a_key_of_its_own(
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
-    page.card.show_error(ModelError("x"))
+    page.card.show_error(ModelError(ErrorCode.INTERNAL_ERROR, "x"))
     page.card.offer("Delete &Forever", page.card.clear)
     texts = [button.text() for button in page.findChildren(QPushButton) if button.text()]
     texts += [label.text() for label in page.findChildren(QLabel) if label.buddy()]
@@ -621,7 +640,12 @@ def test_pictures_of_the_page(
     select(page, "Tiny")
     photograph(page, "models-download")
 
-    error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
+    error = ModelError(
+        ErrorCode.MODEL_FILE_INCOMPLETE,
+        "The model file a.gguf is incomplete",
+        "10 of 20 bytes are there.",
+        "Copy it again.",
+    )
     fake.library.unusable = (
         Unusable("half", "half", MODELS / "half.gguf", 2_000_000_000, error, arriving=False),
         Unusable("arriving", "arriving", MODELS / "arriving.gguf", 1_000_000_000, error, arriving=True),

@@ -14,7 +14,7 @@ from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_sna
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import FIELDS, Settings
 from tray_app.system.autostart import Login
 from tray_app.system.host import System
@@ -206,7 +206,12 @@ def test_all_problems_are_shown_at_their_fields_and_ok_is_disabled(dialog: Setti
 def test_a_refused_change_is_explained_and_the_draft_survives(
     qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
 ) -> None:
-    fake.refuse("apply", SettingsError("The settings could not be saved", "The disk is full.", ""))
+    fake.refuse(
+        "apply",
+        SettingsError(
+            ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved", "The disk is full.", ""
+        ),
+    )
     dialog.editors["port"].set_value(9000)
     button(dialog, OK).click()
 
@@ -224,7 +229,7 @@ def test_ok_does_not_wait_for_a_model_that_must_be_downloaded_first(
     def apply_slowly(new: Settings, _keys: KeyChanges) -> None:
         fake.show(make_status(settings=new))
         arrived.wait(10)
-        raise SettingsError("The download failed")
+        raise SettingsError(ErrorCode.CONNECTION_LOST, "The download failed")
 
     monkeypatch.setattr(fake, "apply", apply_slowly)
     dialog.editors["model"].set_value("tiny")

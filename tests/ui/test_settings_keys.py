@@ -16,12 +16,13 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
 
+from tests.fakes.errors import coded
 from tests.fakes.gateways import get
 from tests.fakes.keychain import memory_keychain
 from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app.root import App
 from tray_app.engine.lifecycle import State
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS, REMOTE
 from tray_app.settings.keystore import KeyStore
 from tray_app.system.host import detect_host
@@ -450,7 +451,7 @@ def test_an_error_about_a_key_has_a_button_that_leads_to_its_field(
 ) -> None:
     app.store.override(network="lan")
     desktop = Desktop(qapp, app)
-    with pytest.raises(SettingsError, match="needs an API key"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.NETWORK_NEEDS_KEY)):
         app.start_server()
     desktop.window.open(Page.STATUS)
     page = desktop.window.page(Page.STATUS)

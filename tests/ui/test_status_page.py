@@ -14,7 +14,7 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, Fix, GatewayError, ModelError
+from tray_app.errors import EngineError, ErrorCode, Fix, GatewayError, ModelError
 from tray_app.phrases import phrase
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.presenters.usage import Quantity
@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from tray_app.ui.languages import Languages
 
 PORT_TAKEN = GatewayError(
-    "Port 8080 is used by nginx (PID 812)", "Only one program at a time.", "Choose another port."
+    ErrorCode.PORT_IN_USE,
+    "Port 8080 is used by nginx (PID 812)",
+    "Only one program at a time.",
+    "Choose another port.",
 )
 
 
 DAMAGED = EngineError(
+    ErrorCode.MODEL_FILE_INCOMPLETE,
     "The model file is not whole",
     "It ends early.",
     "Download it again.",
@@ -194,7 +198,12 @@ def test_the_lines_of_the_log_that_show_the_cause_are_in_the_card(
 def test_a_free_port_is_chosen_by_the_button_beside_the_error(
     qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
 ) -> None:
-    fail(qtbot, bridge, fake, EngineError("Port 8080 is used by nginx", fix=Fix.FREE_PORT))
+    fail(
+        qtbot,
+        bridge,
+        fake,
+        EngineError(ErrorCode.PORT_IN_USE, "Port 8080 is used by nginx", fix=Fix.FREE_PORT),
+    )
 
     fix_button(page).click()
 
@@ -219,7 +228,10 @@ def test_a_damaged_model_is_told_in_place_of_the_engines_error(
     qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fail(qtbot, bridge, fake, DAMAGED)
-    fake.refuse("verify", ModelError("bamboo.gguf is damaged", "Its SHA-256 is another one."))
+    fake.refuse(
+        "verify",
+        ModelError(ErrorCode.MODEL_FILE_DAMAGED, "bamboo.gguf is damaged", "Its SHA-256 is another one."),
+    )
 
     fix_button(page).click()
 
@@ -230,8 +242,11 @@ def test_a_damaged_model_is_told_in_place_of_the_engines_error(
 @pytest.mark.parametrize(
     ("error", "setting"),
     [
-        (EngineError("No memory", fix=Fix.SETTING, setting="ctx_size"), "ctx_size"),
-        (EngineError("Wrong engine", fix=Fix.CHOOSE_ENGINE), "engine"),
+        (
+            EngineError(ErrorCode.NOT_ENOUGH_MEMORY, "No memory", fix=Fix.SETTING, setting="ctx_size"),
+            "ctx_size",
+        ),
+        (EngineError(ErrorCode.MODEL_NEEDS_POWERINFER, "Wrong engine", fix=Fix.CHOOSE_ENGINE), "engine"),
     ],
 )
 def test_the_setting_that_is_to_blame_is_opened(
@@ -275,7 +290,12 @@ def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail_to_look() -> None:
-        raise ModelError(phrase("{name} is too new for this app", name="x.gguf"), "Why.", "What helps.")
+        raise ModelError(
+            ErrorCode.MODEL_FORMAT_UNSUPPORTED,
+            phrase("{name} is too new for this app", name="x.gguf"),
+            "Why.",
+            "What helps.",
+        )
 
     languages.use("fr")
     monkeypatch.setattr(fake, "resource_usage", fail_to_look)

@@ -17,7 +17,7 @@ from tests.fakes.strangers import CORPUS, harm_in
 from tray_app.download.progress import Phase
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, ModelError
+from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.models.library import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.phrases import phrase
@@ -97,7 +97,7 @@ def told_by(model: QAbstractItemModel) -> Iterator[Any]:
 
 def hostile(text: str) -> AppStatus:
     """A status in which all that strangers say is `text`."""
-    failure = EngineError(text, phrase("{a}", a=text), text, evidence=(text,))
+    failure = EngineError(ErrorCode.ENGINE_ENDED, text, phrase("{a}", a=text), text, evidence=(text,))
     engine = replace(make_engine(EngineKind.LLAMA_SERVER), version=text)
     plan = make_plan(engine=engine)
     return make_status(
@@ -116,9 +116,11 @@ def fill(fake: FakeApp, text: str) -> None:
     fake.library.models = (
         replace(model, path=path, header=replace(model.header, name=text, architecture=text)),
     )
-    fake.library.unusable = (Unusable("b", text, path, 7, ModelError(text, text), arriving=False),)
+    fake.library.unusable = (
+        Unusable("b", text, path, 7, ModelError(ErrorCode.INTERNAL_ERROR, text, text), arriving=False),
+    )
     fake.library.partials = (Partial(path, path, 7),)
-    fake.obstacle = EngineError(text, text, text)
+    fake.obstacle = EngineError(ErrorCode.ENGINE_ENDED, text, text, text)
     for lines in (fake.app_lines, fake.engine_lines):
         lines.add(text)
 
@@ -136,7 +138,7 @@ def window(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> Window:
 @pytest.mark.parametrize("page", Page)
 def test_no_page_takes_a_strangers_text_for_markup(qtbot: QtBot, window: Window, page: Page) -> None:
     window.open(page)
-    window.show_error(EngineError(MARKUP, MARKUP, MARKUP, evidence=(MARKUP,)))
+    window.show_error(EngineError(ErrorCode.ENGINE_ENDED, MARKUP, MARKUP, MARKUP, evidence=(MARKUP,)))
     window.open(page)
     if page is Page.MODELS:
         table = window.findChildren(QAbstractItemView)
@@ -168,7 +170,7 @@ def test_a_failure_of_the_start_is_plain_text(monkeypatch: pytest.MonkeyPatch, q
     shown: list[list[str]] = []
     monkeypatch.setattr("tray_app.ui.application.QApplication", lambda _: qapp)
     monkeypatch.setattr(QMessageBox, "exec", lambda box: shown.append(faults_of(box)))
-    show_failure(EngineError(MARKUP, MARKUP, MARKUP))
+    show_failure(EngineError(ErrorCode.ENGINE_ENDED, MARKUP, MARKUP, MARKUP))
     assert shown == [[]]
 
 

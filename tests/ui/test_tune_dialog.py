@@ -10,7 +10,7 @@ from tests.fakes.app import make_model, make_plan, make_snapshot, make_status
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
 from tray_app.engine.lifecycle import State
-from tray_app.errors import GatewayError, SettingsError
+from tray_app.errors import ErrorCode, GatewayError, SettingsError
 from tray_app.ui.dialogs import tune
 from tray_app.ui.pages.measure import MeasurePanel
 
@@ -142,7 +142,7 @@ def test_a_dialog_that_is_closed_before_its_advice_is_taken_is_not_asked_again(
 def test_advice_that_cannot_be_taken_is_told_and_can_be_taken_again(
     qtbot: QtBot, dialog: TuneDialog, bench: Bench, fake: FakeApp
 ) -> None:
-    fake.refuse("apply", SettingsError("The settings could not be saved"))
+    fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
     bench.steps.release(4)
     dialog.measure()
     qtbot.waitUntil(lambda: not dialog.busy)
@@ -175,7 +175,7 @@ def test_escape_stops_first_and_closes_then(qtbot: QtBot, dialog: TuneDialog) ->
 
 
 def test_a_failure_is_told(qtbot: QtBot, dialog: TuneDialog, bench: Bench) -> None:
-    bench.error = GatewayError("The server did not answer", "It is gone.")
+    bench.error = GatewayError(ErrorCode.SERVER_UNREACHABLE, "The server did not answer", "It is gone.")
     dialog.measure()
     qtbot.waitUntil(lambda: not dialog.busy)
 

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.widgets.basic import MessageCard, choose_file, small_label, text_label
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, 
     window = QWidget()
     qtbot.addWidget(window)
     card = MessageCard(window)
-    card.show_error(AppError("The disk is full", "It has 0 B left.", "Free some space."))
+    card.show_error(AppError(ErrorCode.DISK_FULL, "The disk is full", "It has 0 B left.", "Free some space."))
     assert said == []  # as long as nobody can see it
     card.clear()
 
     window.show()
     for percent in (0, 1, 2):
         card.show_message("Verifying", f"{percent} %")
-    card.show_error(AppError("The disk is full", "It has 0 B left.", "Free some space."))
+    card.show_error(AppError(ErrorCode.DISK_FULL, "The disk is full", "It has 0 B left.", "Free some space."))
 
     assert said == ["Verifying\n0 %", "The disk is full\nIt has 0 B left.\nFree some space."]
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, SettingsError
+from tray_app.errors import EngineError, ErrorCode, SettingsError
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.tray import Page
 from tray_app.ui.window import Window
@@ -69,7 +69,9 @@ def test_pages_are_changed_by_the_keyboard(window: Window) -> None:
 
 
 def test_an_error_from_the_tray_is_shown_above_the_pages(window: Window) -> None:
-    window.show_error(SettingsError("The settings could not be saved", "The disk is full."))
+    window.show_error(
+        SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved", "The disk is full.")
+    )
 
     assert window.isVisible()
     assert window.message.accessibleName() == "The settings could not be saved"
@@ -78,7 +80,7 @@ def test_an_error_from_the_tray_is_shown_above_the_pages(window: Window) -> None
 def test_an_error_that_the_page_shows_already_is_not_shown_twice(
     qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp
 ) -> None:
-    failure = EngineError("not enough memory")
+    failure = EngineError(ErrorCode.NOT_ENOUGH_MEMORY, "not enough memory")
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.FAILED, engine=make_snapshot(State.FAILED, failure=failure)))
 
@@ -131,6 +133,11 @@ def test_pictures_of_the_window(
 
     window.open(Page.MODELS)
     window.show_error(
-        SettingsError("The settings could not be saved", "The disk is full.", "Free some space.")
+        SettingsError(
+            ErrorCode.SETTINGS_NOT_SAVED,
+            "The settings could not be saved",
+            "The disk is full.",
+            "Free some space.",
+        )
     )
     photograph(window, "window-error")

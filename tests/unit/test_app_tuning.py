@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.app import FakeApp, make_host, make_model, make_plan
+from tests.fakes.errors import coded
 from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning, candidates, threads_of, tune
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.launch_plan import plan_remote
-from tray_app.errors import EngineError, GatewayError
+from tray_app.errors import EngineError, ErrorCode, GatewayError
 from tray_app.gateway.client import Embeddings
 from tray_app.settings.schema import Settings
 
@@ -37,7 +38,7 @@ class Machine(FakeApp):
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         if self.count == self.fails_with:
-            raise GatewayError("The server did not answer")
+            raise GatewayError(ErrorCode.SERVER_UNREACHABLE, "The server did not answer")
         return Embeddings(((1.0,),), 1, len(texts), 600.0 / min(self.count, 6))
 
     @property
@@ -146,7 +147,7 @@ def test_a_remote_server_is_not_measured() -> None:
     machine = Machine()
     machine.plan = plan_remote(Settings(remote_url="http://box:8000/v1"), "")
 
-    with pytest.raises(EngineError, match="remote server has threads of its own"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.THREADS_NOT_TUNABLE)):
         tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None)
     assert machine.tried == []
 
@@ -155,7 +156,7 @@ def test_a_sparse_model_is_not_measured_and_its_server_left_alone() -> None:
     machine = Machine()
     machine.plan = make_plan()
 
-    with pytest.raises(EngineError, match="always computed by one thread") as refused:
+    with pytest.raises(EngineError, check=coded(ErrorCode.THREADS_NOT_TUNABLE)) as refused:
         tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None)
 
     assert refused.value.message == ONE_THREAD

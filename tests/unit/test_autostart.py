@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import pytest
 
-from tray_app.errors import SettingsError
+from tests.fakes.errors import coded
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.system import login_items
 from tray_app.system.autostart import (
     NAME,
@@ -106,7 +107,9 @@ def test_an_entry_can_be_made_twice_and_removed_twice(entry_for: Entries) -> Non
 def test_a_path_that_would_write_a_line_of_its_own_is_refused(entry_for: Entries, character: str) -> None:
     entry = entry_for((f"/opt/a{character}Exec=evil/app", "--background"))
 
-    with pytest.raises(SettingsError, match="control characters") as caught:
+    with pytest.raises(
+        SettingsError, check=coded(ErrorCode.LAUNCH_AT_LOGIN_FAILED), match="control characters"
+    ) as caught:
         switch(entry, on=True)
 
     assert character not in caught.value.message
@@ -191,14 +194,14 @@ def test_on_macos_what_system_settings_forbid_is_off_and_cannot_be_switched_on(t
     forbidden = LaunchAgent(tmp_path, COMMAND, lambda _: True)
 
     assert forbidden.state() is Login.OFF
-    with pytest.raises(SettingsError, match="Login Items"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.LAUNCH_AT_LOGIN_FAILED), match="Login Items"):
         switch(forbidden, on=True)
 
 
 def test_on_macos_an_app_that_runs_from_a_passing_place_is_to_be_moved_first(tmp_path: Path) -> None:
     passing = ("/private/var/folders/x/AppTranslocation/1-2/d/P.app/Contents/MacOS/p", "--background")
 
-    with pytest.raises(SettingsError, match="Applications"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.LAUNCH_AT_LOGIN_FAILED), match="Applications"):
         switch(LaunchAgent(tmp_path, passing, lambda _: False), on=True)
     assert not list(tmp_path.iterdir())
 

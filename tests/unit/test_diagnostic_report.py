@@ -10,7 +10,6 @@ from tray_app.app.diagnostic_report import (
     EngineFinding,
     FolderFinding,
     NetworkFinding,
-    PastFailure,
     PortFinding,
     Problem,
     RunningApp,
@@ -20,7 +19,8 @@ from tray_app.app.diagnostic_report import (
     report,
 )
 from tray_app.engine.devices import Device
-from tray_app.errors import EngineError
+from tray_app.engine.lastfailure import NotedFailure
+from tray_app.errors import EngineError, ErrorCode
 
 HOME = Path("/home/zoë")
 TAKEN = Problem("Port 8080 is used by nginx (PID 4)", "Only one can listen.", "End that program.", stops=True)
@@ -60,7 +60,10 @@ def test_only_what_stops_the_server_counts() -> None:
 
 
 def test_everything_that_was_found_has_its_line() -> None:
-    broken = Problem.of(EngineError("server was built for another kind of machine"), stops=False)
+    broken = Problem.of(
+        EngineError(ErrorCode.ENGINE_FOR_OTHER_MACHINE, "server was built for another kind of machine"),
+        stops=False,
+    )
     engine = EngineFinding("/opt/server", "powerinfer", None, ("x86_64",), ("--port",), True, None)
     told = report(
         make_examination(
@@ -70,7 +73,7 @@ def test_everything_that_was_found_has_its_line() -> None:
             settings=SettingsFinding("/s.toml", {"port": "9000", "threads": "3"}, ("threads",)),
             folders=(FolderFinding("models", "/m", exists=False, writable=False, free_bytes=3 << 30),),
             running=RunningApp(42, "ready", serving=True, base_url="http://127.0.0.1:8080/v1"),
-            last_failure=PastFailure("The engine crashed", "", 0.0),
+            last_failure=NotedFailure("The engine crashed", "", "", at_s=0.0),
             network=(NetworkFinding("https://a.example", 12.4), NetworkFinding("https://b.example", None)),
         ),
         HOME,

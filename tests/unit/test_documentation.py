@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import defaultdict
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +31,9 @@ from tests.fakes.documents import (
 )
 from tray_app.cli.main import commands, run
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE
+from tray_app.errors import ErrorCode
+from tray_app.gateway import refusals
+from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import FIELDS
 
@@ -177,7 +183,13 @@ def test_every_command_of_dev_py_in_the_documents_is_one_and_the_reverse() -> No
     assert all(name in dev.MODULES or f'case ["{name}"' in source for name in usage)
 
 
-# Messages
+# Errors
+
+TABLES = "When something goes wrong"
+IN_NO_TABLE = {
+    ErrorCode.UNKNOWN,  # no error of this version has it
+    ErrorCode.CALLED_OFF,  # nobody is told of what they have called off themselves
+}
 
 
 def normal(text: str) -> str:
@@ -186,30 +198,104 @@ def normal(text: str) -> str:
 
 
 def strings_of(node: ast.AST) -> Iterator[str]:
-    """Every text in a module, f-strings with an ellipsis for what they fill in."""
+    """Every text in a piece of source."""
     for child in ast.walk(node):
-        if isinstance(child, ast.JoinedStr):
-            parts = (part.value if isinstance(part, ast.Constant) else "…" for part in child.values)
-            yield "".join(map(str, parts))
-        elif isinstance(child, ast.Constant) and isinstance(child.value, str):
+        if isinstance(child, ast.Constant) and isinstance(child.value, str):
             yield normal(child.value)
 
 
-def test_every_message_in_the_guide_is_one_that_the_app_gives() -> None:
-    paths = (ROOT / "tray_app").rglob("*.py")
-    given = {text for path in paths for text in strings_of(ast.parse(path.read_text(encoding="utf-8")))}
-    documented = {row[0] for row in table_rows(section(GUIDE, "When something goes wrong"))}
+def codes_of(node: ast.AST) -> set[str]:
+    """Every error code that a piece of source names."""
+    return {
+        child.attr.lower()
+        for child in ast.walk(node)
+        if isinstance(child, ast.Attribute) and ast.unparse(child.value) == "ErrorCode"
+    }
 
-    assert documented - given == set()
+
+@cache
+def told() -> dict[str, set[str]]:
+    """The texts that stand in one call with a code, or, where its parts stand apart, in one module."""
+    texts: dict[str, set[str]] = defaultdict(set)
+    for tree in TREES:
+        everything, calls = set(strings_of(tree)), [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        coded = [(set().union(*map(codes_of, call.args)), set(strings_of(call))) for call in calls]
+        for code in codes_of(tree):
+            of_others = (said for codes, said in coded if codes and code not in codes)
+            texts[code] |= everything.difference(*of_others)
+    return texts
 
 
-def test_every_cause_that_is_known_of_an_engines_end_is_in_the_guide() -> None:
+TREES = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tray_app").rglob("*.py")]
+DOCUMENTED = [(row[0].strip("`"), row[1]) for row in table_rows(section(GUIDE, TABLES))]
+
+
+def meanings() -> dict[str, str]:
+    """What the sources say of each code."""
+    (codes,) = (
+        node
+        for tree in TREES
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name == ErrorCode.__name__
+    )
+    said: dict[str, str] = {}
+    for name, text in pairwise(codes.body):
+        if isinstance(name, ast.Assign) and isinstance(text, ast.Expr):
+            said[ast.literal_eval(name.value)] = ast.literal_eval(text.value)
+    return said
+
+
+def test_every_code_is_in_the_guide_and_no_other() -> None:
+    others = {row[0].strip("`") for row in table_rows(section(GUIDE, "Error codes"))}
+
+    assert {code for code, _ in DOCUMENTED} | others == set(ErrorCode) - IN_NO_TABLE
+    assert not others & {code for code, _ in DOCUMENTED}
+
+
+@pytest.mark.parametrize(("code", "message"), DOCUMENTED)
+def test_the_guide_has_the_message_that_comes_with_the_code(code: str, message: str) -> None:
+    assert message in told()[code]
+
+
+def test_the_guide_says_of_the_other_codes_what_the_sources_say() -> None:
+    said = meanings()
+    documented = {row[0].strip("`"): row[1] for row in table_rows(section(GUIDE, "Error codes"))}
+
+    assert documented == {code: said[code] for code in documented}
+
+
+def test_every_code_says_what_happened() -> None:
+    assert set(meanings()) == set(ErrorCode)
+
+
+def test_every_code_is_the_code_of_an_error() -> None:
+    raised = set().union(*map(codes_of, TREES))
+
+    assert raised == {code.name.lower() for code in ErrorCode}
+    assert all(code == code.name.lower() for code in ErrorCode)
+
+
+def test_every_cause_that_is_known_of_an_engines_end_is_in_a_table_of_the_guide() -> None:
     causes = [cause for _, cause in CAUSES_BY_LINE] + list(CAUSES_BY_EXIT.values())
-    documented = {row[0] for row in table_rows(section(GUIDE, "When something goes wrong"))}
-    # One row is enough for the two ways in which a value is not accepted.
-    known = {normal(str(cause.title)).replace("of an argument", "of …") for cause in causes}
 
-    assert known - documented == set()
+    assert {cause.code for cause in causes} <= {code for code, _ in DOCUMENTED}
+
+
+def test_the_guide_has_every_code_that_the_gateway_gives_of_its_own() -> None:
+    calls = (
+        node
+        for path in (ROOT / "tray_app" / "gateway").rglob("*.py")
+        if path.name != "control.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    )
+    values = [word.value for call in calls for word in call.keywords if word.arg == "code"]
+    given = {value.value for value in values if isinstance(value, ast.Constant) and value.value}
+    given |= {code for _, _, _, code in refusals.OWN_WORDS if code} | {ENGINE_UNAVAILABLE}
+    table = re.split(r"^\| code ", section(GUIDE, "What clients are told"), flags=re.MULTILINE)[1]
+    documented = {span for row in table_rows("| code " + table) for span in code_spans(row[0])}
+
+    assert given <= documented
 
 
 # Architecture

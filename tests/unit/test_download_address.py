@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+from tests.fakes.errors import coded
 from tray_app.download.address import Repository, address_in, is_address, read_address
 from tray_app.download.repository import choose_file
 from tray_app.download.source import parse_source
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 HF = "https://huggingface.co"
 FILE = f"{HF}/o/r/resolve/main/m.gguf"
@@ -112,7 +113,7 @@ def test_what_is_on_this_computer_is_no_address(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["https://x.org/a\nb.gguf", "https://x.org/\udcff.gguf", "hf:o/r/\0.gguf"])
 def test_letters_that_no_address_has_are_refused_in_words(text: str) -> None:
-    with pytest.raises(DownloadError, match="no address can have"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.ADDRESS_INVALID)):
         parse_source(text)
 
 
@@ -149,23 +150,29 @@ def test_a_quantization_names_one_file_of_a_repository(tag: str, path: str) -> N
     assert choose_file(Repository(HF, "o/r", tag), PATHS) == path
 
 
-@pytest.mark.parametrize(("tag", "title"), [("Q2_K", "o/r has no Q2_K"), ("", "o/r has several models")])
-def test_where_no_file_or_several_fit_all_are_listed(tag: str, title: str) -> None:
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [("Q2_K", ErrorCode.REPOSITORY_LACKS_TAG), ("", ErrorCode.REPOSITORY_TAG_AMBIGUOUS)],
+)
+def test_where_no_file_or_several_fit_all_are_listed(tag: str, code: ErrorCode) -> None:
     with pytest.raises(DownloadError) as caught:
         choose_file(Repository(HF, "o/r", tag), PATHS)
-    assert caught.value.title == title
+    assert caught.value.code is code
+    assert f"o/r has {'no Q2_K' if tag else 'several'}" in caught.value.title
     assert caught.value.message == "It has: Q4_K_M, UD-Q4_K_XL, Q4_K_XL, IQ4_XS, BF16, Q8_0."
     assert caught.value.hint == "Name one of them: hf.co/o/r:Q4_K_M"
 
 
 def test_files_that_are_no_quantization_apart_are_listed_by_their_names() -> None:
-    with pytest.raises(DownloadError, match=r"It has: a-Q4_0.gguf, b-Q4_0.gguf\."):
+    with pytest.raises(
+        DownloadError, check=coded(ErrorCode.REPOSITORY_TAG_AMBIGUOUS), match=r"a-Q4_0\.gguf, b-Q4_0\.gguf"
+    ):
         choose_file(Repository(HF, "o/r", "Q4_0"), ["a-Q4_0.gguf", "b-Q4_0.gguf"])
 
 
 def test_the_only_model_needs_no_quantization_and_none_is_said_to_be_none() -> None:
     assert choose_file(Repository(HF, "o/r"), ["m.gguf", "mmproj.gguf", "README.md"]) == "m.gguf"
-    with pytest.raises(DownloadError, match="no GGUF model in o/r"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.REPOSITORY_WITHOUT_MODELS), match="o/r"):
         choose_file(Repository(HF, "o/r"), ["model.safetensors"])
 
 
@@ -185,7 +192,7 @@ def test_the_only_model_needs_no_quantization_and_none_is_said_to_be_none() -> N
 def test_an_address_with_odd_letters_or_too_many_is_refused_in_a_few_words(text: str) -> None:
     begun_s = time.process_time()
     is_address(text)
-    with pytest.raises(DownloadError, match="This is no address") as caught:
+    with pytest.raises(DownloadError, check=coded(ErrorCode.ADDRESS_INVALID)) as caught:
         parse_source(text)
     assert len(str(caught.value)) < 400
     assert time.process_time() - begun_s < 0.5

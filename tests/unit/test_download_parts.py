@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.fakes.errors import coded
 from tray_app.download import part as part_module
 from tray_app.download.network_errors import (
     LONGEST_RETRY_AFTER_S,
@@ -30,7 +31,7 @@ from tray_app.download.progress import RateMeter
 from tray_app.download.segments import Plan, Span
 from tray_app.download.source import DownloadSource, RemoteFile
 from tray_app.download.verify import Follower, refuse_foreign
-from tray_app.errors import DownloadError, Fix
+from tray_app.errors import DownloadError, ErrorCode, Fix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,22 +217,22 @@ def test_both_kinds_of_models_pass(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "words"),
+    ("head", "code"),
     [
-        (b"\n <!DOCTYPE html><html>", "web page"),
-        (b"<HTML>", "web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", "pointer"),
+        (b"\n <!DOCTYPE html><html>", ErrorCode.SOURCE_SENDS_WEB_PAGE),
+        (b"<HTML>", ErrorCode.SOURCE_SENDS_WEB_PAGE),
+        (b"version https://git-lfs.github.com/spec/v1\noid", ErrorCode.SOURCE_SENDS_POINTER),
     ],
 )
 @pytest.mark.parametrize("any_content", [False, True])
-def test_stand_ins_never_pass(head: bytes, words: str, *, any_content: bool) -> None:
-    with pytest.raises(DownloadError, match=words):
+def test_stand_ins_never_pass(head: bytes, code: ErrorCode, *, any_content: bool) -> None:
+    with pytest.raises(DownloadError, check=coded(code)):
         refuse_foreign(head, any_content=any_content)
 
 
 def test_other_content_passes_only_when_a_person_vouched_for_it() -> None:
     refuse_foreign(b"\x7fELF", any_content=True)
-    with pytest.raises(DownloadError, match="not a model"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_A_MODEL)):
         refuse_foreign(b"\x7fELF", any_content=False)
 
 
@@ -261,19 +262,19 @@ def test_a_server_in_trouble_is_asked_again(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "title"),
+    ("status", "code"),
     [
-        (401, "does not let us"),
-        (403, "does not let us"),
-        (404, "not there"),
-        (410, "not there"),
-        (400, "refused"),
+        (401, ErrorCode.SIGN_IN_REQUIRED),
+        (403, ErrorCode.SIGN_IN_REQUIRED),
+        (404, ErrorCode.SOURCE_FILE_NOT_FOUND),
+        (410, ErrorCode.SOURCE_FILE_NOT_FOUND),
+        (400, ErrorCode.SOURCE_REFUSED),
     ],
 )
-def test_a_refusal_is_final_and_says_what_to_do(status: int, title: str) -> None:
+def test_a_refusal_is_final_and_says_what_to_do(status: int, code: ErrorCode) -> None:
     error = refusal(status, "example.org", {})
     assert not isinstance(error, TransientError)
-    assert title in error.title
+    assert error.code is code
     assert "example.org" in error.message
     assert error.hint
 
@@ -284,12 +285,12 @@ def test_a_request_that_cannot_be_made_is_no_connection_problem() -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named(tmp_path: Path, code: int) -> None:
-    assert disk_fault(OSError(code, "no"), tmp_path / "m.gguf").title == "The disk is full"
+    assert disk_fault(OSError(code, "no"), tmp_path / "m.gguf").code is ErrorCode.DISK_FULL
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     error = disk_fault(PermissionError(errno.EACCES, "Permission denied"), tmp_path / "m.gguf")
-    assert error.title == "The folder cannot be written"
+    assert error.code is ErrorCode.FOLDER_NOT_WRITABLE
     assert str(tmp_path) in error.message
 
 
@@ -312,7 +313,7 @@ def test_a_server_may_ask_to_wait_until_a_time() -> None:
 
 def test_a_gated_file_says_how_to_get_it() -> None:
     error = refusal(403, "huggingface.co", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Ask for access"})
-    assert "accept terms" in error.title
+    assert error.code is ErrorCode.TERMS_NOT_ACCEPTED
     assert "Ask for access" in error.message
     assert "settings under Models" in error.hint
     assert "powerinfer-tray key set huggingface.co" in error.hint
@@ -342,6 +343,6 @@ def test_being_offline_is_told_from_a_server_that_is_down(cause: OSError, *, off
 
 def test_a_file_that_is_too_large_for_the_disk_is_not_called_a_full_disk(tmp_path: Path) -> None:
     error = disk_fault(OSError(errno.EFBIG, "File too large"), tmp_path / "m.gguf")
-    assert error.title == "This disk cannot keep files that large"
+    assert error.code is ErrorCode.FILE_TOO_LARGE_FOR_DISK
     assert "FAT32" in error.message
     assert "exFAT" in error.hint

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.errors import coded
 from tray_app.download.connection_scaler import ConnectionScaler
 from tray_app.download.segments import (
     FIRST_CLAIM_BYTES,
@@ -20,7 +21,7 @@ from tray_app.download.segments import (
     claim_bytes,
 )
 from tray_app.download.throttle import Throttle, parse_rate
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -286,5 +287,5 @@ def test_a_rate_has_a_unit(text: str, rate: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "0k", "-1M", "fast", "1 Mbit/s", "k"])
 def test_what_is_no_rate_is_refused(text: str) -> None:
-    with pytest.raises(DownloadError, match="no speed"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SPEED_INVALID)):
         parse_rate(text)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.errors import coded
 from tray_app.download.file_names import NAME_LIMIT_BYTES, safe_name
 from tray_app.download.source import (
     DownloadSource,
@@ -16,7 +17,7 @@ from tray_app.download.source import (
     full_size,
     parse_source,
 )
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 
 DIGEST = "ab" * 32
 SOURCE = DownloadSource("https://example.org/a/m.gguf", "m.gguf")
@@ -169,7 +170,7 @@ def test_two_descriptions_are_the_same_file_only_with_evidence(
 
 def test_a_digest_is_taken_in_any_case_and_nothing_else() -> None:
     assert checked_digest(f" {DIGEST.upper()}\n") == DIGEST
-    with pytest.raises(DownloadError, match="64 characters"):
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CHECKSUM_INVALID)):
         checked_digest("abc")
 
 
@@ -179,7 +180,7 @@ BAD_NUMBERS = ["9" * 20, "9" * 5000, "-5", "+5", "5 5", "0x10", "1_0", "\uff15",
 @pytest.mark.parametrize("header", ["Content-Length", "X-Linked-Size"])
 @pytest.mark.parametrize("number", BAD_NUMBERS, ids=lambda text: text[:6])
 def test_a_size_that_is_no_number_is_told(header: str, number: str) -> None:
-    with pytest.raises(DownloadError, match="how large the file is") as caught:
+    with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_SIZE_UNCLEAR)) as caught:
         describe_file(SOURCE, [{header: number}])
     assert header in caught.value.message
     assert len(str(caught.value)) < 300

@@ -6,7 +6,7 @@ import pytest
 
 from tray_app.engine.diagnosis import diagnose, failure_to_start, hung
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED
-from tray_app.errors import Fix
+from tray_app.errors import ErrorCode, Fix
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,11 @@ class End:
     """One of `engine_ends.toml`."""
 
     exit_code: int
-    title: str
+    code: str
     fix: str
     output: str
+    named: str = ""
+    """What of the output the error repeats."""
     setting: str = ""
     permanent: bool = True
 
@@ -31,7 +33,8 @@ ENDS = [
 def test_a_real_end_names_its_cause_a_remedy_and_the_lines_that_show_it(end: End) -> None:
     failure = diagnose(end.exit_code, ("loading", "", *end.output.splitlines()))
     error = failure.error
-    assert end.title in error.title
+    assert error.code == end.code
+    assert end.named in f"{error.title} {error.message}"
     assert error.message
     assert error.hint
     assert (error.fix, error.setting) == (end.fix, end.setting)
@@ -52,7 +55,7 @@ def test_warnings_that_name_no_cause_are_none() -> None:
         "WARNING: failed to allocate 512.00 MB of pinned memory: unspecified launch failure",
         "ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected",
     )
-    assert diagnose(-11, lines).error.title == "The engine crashed"
+    assert diagnose(-11, lines).error.code is ErrorCode.ENGINE_CRASHED
 
 
 def test_the_evidence_is_the_line_that_names_the_cause_with_its_neighbours() -> None:
@@ -66,12 +69,12 @@ def test_a_debuggers_account_does_not_hide_what_the_engine_died_of() -> None:
     died = "ggml/src/ggml.c:3355: GGML_ASSERT(ggml_can_mul_mat(a, b)) failed"
     lines = ["loading", died, *(f"#{number} 0x55 in main ()" for number in range(90)), "(detached)"]
     error = diagnose(-6, lines).error
-    assert (error.title, died in error.evidence) == ("The engine gave up", True)
+    assert (error.code, died in error.evidence) == (ErrorCode.ENGINE_ABORTED, True)
 
 
 def test_what_was_said_long_before_the_end_is_no_cause() -> None:
     lines = ["  what():  std::bad_alloc", *(f"request {number}" for number in range(2000))]
-    assert diagnose(-9, lines).error.title == "The engine was ended from outside"
+    assert diagnose(-9, lines).error.code is ErrorCode.ENGINE_KILLED
 
 
 def test_what_a_line_names_is_told() -> None:
@@ -89,39 +92,41 @@ def test_the_cause_counts_more_than_its_consequences() -> None:
         "error loading model: llama_model_loader: failed to load model from page.gguf",
         "terminate called after throwing an instance of 'std::bad_alloc'",
     )
-    assert "is not a model" in diagnose(1, lines).error.title
+    assert diagnose(1, lines).error.code is ErrorCode.NOT_A_MODEL
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "title", "fix", "permanent"),
+    ("exit_code", "code", "fix", "permanent"),
     [
-        (-4, "does not suit this processor", Fix.CHOOSE_ENGINE, True),
-        (0xC000001D, "does not suit this processor", Fix.CHOOSE_ENGINE, True),
-        (0xC000007B, "another kind of machine", Fix.CHOOSE_ENGINE, True),
-        (0xC0000135, "lacks a system library", Fix.CHOOSE_ENGINE, True),
-        (0xC0000139, "lacks a system library", Fix.CHOOSE_ENGINE, True),
-        (0xC0000142, "could not be started", Fix.CHOOSE_ENGINE, False),
-        (126, "could not be started", Fix.CHOOSE_ENGINE, True),
-        (127, "could not be started", Fix.CHOOSE_ENGINE, True),
-        (0xC0000017, "not enough memory", Fix.SETTING, True),
-        (0xC000012D, "not enough memory", Fix.SETTING, True),
-        (-11, "crashed", Fix.VERIFY_MODEL, False),
-        (0xC0000005, "crashed", Fix.VERIFY_MODEL, False),
-        (0xC00000FD, "crashed", Fix.VERIFY_MODEL, False),
-        (-7, "could not be read any more", Fix.VERIFY_MODEL, False),
-        (0xC0000006, "could not be read any more", Fix.VERIFY_MODEL, False),
-        (-6, "gave up", Fix.NONE, False),
-        (0xC0000409, "gave up", Fix.NONE, False),
-        (-9, "ended from outside", Fix.SETTING, False),
-        (-15, "ended from outside", Fix.SETTING, False),
-        (-2, "ended from outside", Fix.NONE, False),
-        (-1, "ended from outside", Fix.NONE, False),
-        (0xC000013A, "ended from outside", Fix.NONE, False),
+        (-4, ErrorCode.ENGINE_NEEDS_NEWER_PROCESSOR, Fix.CHOOSE_ENGINE, True),
+        (0xC000001D, ErrorCode.ENGINE_NEEDS_NEWER_PROCESSOR, Fix.CHOOSE_ENGINE, True),
+        (0xC000007B, ErrorCode.ENGINE_FOR_OTHER_MACHINE, Fix.CHOOSE_ENGINE, True),
+        (0xC0000135, ErrorCode.ENGINE_LIBRARY_MISSING, Fix.CHOOSE_ENGINE, True),
+        (0xC0000139, ErrorCode.ENGINE_LIBRARY_MISSING, Fix.CHOOSE_ENGINE, True),
+        (0xC0000142, ErrorCode.ENGINE_NOT_STARTED, Fix.CHOOSE_ENGINE, False),
+        (126, ErrorCode.ENGINE_NOT_STARTED, Fix.CHOOSE_ENGINE, True),
+        (127, ErrorCode.ENGINE_NOT_STARTED, Fix.CHOOSE_ENGINE, True),
+        (0xC0000017, ErrorCode.NOT_ENOUGH_MEMORY, Fix.SETTING, True),
+        (0xC000012D, ErrorCode.NOT_ENOUGH_MEMORY, Fix.SETTING, True),
+        (-11, ErrorCode.ENGINE_CRASHED, Fix.VERIFY_MODEL, False),
+        (0xC0000005, ErrorCode.ENGINE_CRASHED, Fix.VERIFY_MODEL, False),
+        (0xC00000FD, ErrorCode.ENGINE_CRASHED, Fix.VERIFY_MODEL, False),
+        (-7, ErrorCode.MODEL_FILE_LOST, Fix.VERIFY_MODEL, False),
+        (0xC0000006, ErrorCode.MODEL_FILE_LOST, Fix.VERIFY_MODEL, False),
+        (-6, ErrorCode.ENGINE_ABORTED, Fix.NONE, False),
+        (0xC0000409, ErrorCode.ENGINE_ABORTED, Fix.NONE, False),
+        (-9, ErrorCode.ENGINE_KILLED, Fix.SETTING, False),
+        (-15, ErrorCode.ENGINE_KILLED, Fix.SETTING, False),
+        (-2, ErrorCode.ENGINE_KILLED, Fix.NONE, False),
+        (-1, ErrorCode.ENGINE_KILLED, Fix.NONE, False),
+        (0xC000013A, ErrorCode.ENGINE_KILLED, Fix.NONE, False),
     ],
 )
-def test_an_exit_code_alone_names_the_cause(exit_code: int, title: str, fix: Fix, *, permanent: bool) -> None:
+def test_an_exit_code_alone_names_the_cause(
+    exit_code: int, code: ErrorCode, fix: Fix, *, permanent: bool
+) -> None:
     failure = diagnose(exit_code, ["loading"])
-    assert title in failure.error.title
+    assert failure.error.code is code
     assert (failure.error.fix, failure.permanent) == (fix, permanent)
     assert failure.error.evidence == ("loading",)
     assert NAMED not in str(failure.error)

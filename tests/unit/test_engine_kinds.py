@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.engine import HELP
+from tests.fakes.errors import coded
 from tests.fakes.launches import FAKE_ENGINE, PC
 from tests.fakes.programs import elf, fat, pe
 from tray_app.engine import inspection
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine, recognise
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 
 EMBEDDED = Engine(EngineKind.LLAMA_CPP, ("python",))
 POWERINFER = Engine(EngineKind.POWERINFER, ("/opt/server",))
@@ -53,14 +54,14 @@ def test_the_setting_and_the_file_decide(setting: str, *, sparse: bool, chosen: 
 
 @pytest.mark.parametrize("setting", ["auto", "powerinfer"])
 def test_without_powerinfer_a_sparse_model_is_refused_with_a_remedy(setting: str) -> None:
-    with pytest.raises(EngineError, match="no PowerInfer engine") as caught:
+    with pytest.raises(EngineError, check=coded(ErrorCode.POWERINFER_NOT_FOUND)) as caught:
         choose_engine(setting, True, FakeFinder(has_powerinfer=None))
     assert "«Engine»" in caught.value.hint
 
 
 @pytest.mark.parametrize("setting", ["llama.cpp", "/opt/own"])
 def test_a_sparse_model_is_not_given_to_another_engine(setting: str) -> None:
-    with pytest.raises(EngineError, match="needs the PowerInfer engine"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_NEEDS_POWERINFER)):
         choose_engine(setting, True, FakeFinder())
 
 
@@ -69,7 +70,7 @@ def test_without_the_embedded_engine_powerinfer_runs_plain_models_too() -> None:
 
 
 def test_without_any_engine_a_person_is_told_to_bring_one() -> None:
-    with pytest.raises(EngineError, match="llama-server"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.LLAMA_CPP_NOT_FOUND), match="llama-server"):
         choose_engine("auto", False, FakeFinder(has_llama=None, has_powerinfer=None))
 
 
@@ -81,7 +82,7 @@ def test_an_engine_is_recognised_by_its_help(kind: EngineKind) -> None:
 
 
 def test_a_program_with_another_help_is_no_engine() -> None:
-    with pytest.raises(EngineError, match="is not an engine"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.NOT_AN_ENGINE)):
         recognise(Path("/bin/ls"), HELP["other"])
 
 
@@ -139,13 +140,13 @@ def test_a_server_on_path_counts_only_if_it_is_powerinfer(
 
 
 def test_a_path_with_nothing_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="There is no engine at"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_FOUND)):
         EngineFinder(PC).probe(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("setting", ["~nobody-here/server", "a\0b"])
 def test_what_can_be_no_path_is_no_engine(setting: str) -> None:
-    with pytest.raises(EngineError, match="There is no engine at"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_FOUND)):
         choose_engine(setting, False, EngineFinder(PC))
 
 
@@ -153,8 +154,8 @@ def test_what_can_be_no_path_is_no_engine(setting: str) -> None:
 def test_folders_and_plain_files_are_no_programs(tmp_path: Path) -> None:
     note = tmp_path / "notes.txt"
     note.write_text("hello")
-    for path, why in ((tmp_path, "folder"), (note, "cannot be run")):
-        with pytest.raises(EngineError, match=why):
+    for path, code in ((tmp_path, ErrorCode.ENGINE_NOT_A_PROGRAM), (note, ErrorCode.ENGINE_NOT_EXECUTABLE)):
+        with pytest.raises(EngineError, check=coded(code)):
             EngineFinder(PC).probe(path)
 
 
@@ -163,7 +164,7 @@ def test_a_text_file_that_is_marked_executable_is_no_program(tmp_path: Path) -> 
     note = tmp_path / "notes.txt"
     note.write_text("hello")
     note.chmod(0o755)
-    with pytest.raises(EngineError, match=r"notes\.txt is not a program"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_A_PROGRAM), match=r"notes\.txt"):
         EngineFinder(PC).probe(note)
 
 
@@ -182,7 +183,7 @@ def test_a_program_for_another_machine_is_not_run_but_told(
     program = tmp_path / name
     program.write_bytes(head)
     program.chmod(0o755)
-    with pytest.raises(EngineError, match="another kind of machine") as refused:
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_FOR_OTHER_MACHINE)) as refused:
         EngineFinder(PC).probe(program)
     assert refused.value.message == f"It runs on {described}; this is Linux (x86_64)."
     assert refused.value.fix is Fix.CHOOSE_ENGINE
@@ -192,7 +193,7 @@ def test_a_program_for_another_machine_is_not_run_but_told(
 def test_a_file_without_execute_permission_is_told_with_the_command_that_gives_it(tmp_path: Path) -> None:
     program = tmp_path / "my server"
     program.write_bytes(elf(62))
-    with pytest.raises(EngineError, match="may not be run") as refused:
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_EXECUTABLE)) as refused:
         EngineFinder(PC).probe(program)
     assert f"chmod +x '{program}'" in refused.value.hint
 
@@ -201,7 +202,7 @@ def test_a_file_without_execute_permission_is_told_with_the_command_that_gives_i
 def test_a_missing_library_is_named(tmp_path: Path) -> None:
     said = "./server: error while loading shared libraries: libcudart.so.12: cannot open shared object file"
     program = shell(tmp_path / "server", f"echo '{said}: No such file or directory' >&2; exit 127")
-    with pytest.raises(EngineError, match="lacks a system library") as refused:
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_LIBRARY_MISSING)) as refused:
         EngineFinder(PC).probe(program)
     assert "libcudart.so.12" in refused.value.message
 
@@ -209,7 +210,7 @@ def test_a_missing_library_is_named(tmp_path: Path) -> None:
 @posix
 def test_a_program_that_crashes_when_asked_is_told(tmp_path: Path) -> None:
     program = shell(tmp_path / "server", "kill -ILL $$")
-    with pytest.raises(EngineError, match="does not suit this processor"):
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NEEDS_NEWER_PROCESSOR)):
         EngineFinder(PC).probe(program)
 
 
@@ -219,7 +220,7 @@ def test_a_program_that_macos_has_marked_is_told_with_the_command_that_clears_it
 ) -> None:
     monkeypatch.setattr(inspection, "is_quarantined", lambda _: True)
     program = shell(tmp_path / "server", "kill -KILL $$")
-    with pytest.raises(EngineError, match="macOS does not let server run") as refused:
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_QUARANTINED)) as refused:
         EngineFinder(PC).probe(program)
     assert f"xattr -d com.apple.quarantine '{program}'" in refused.value.hint
 

@@ -6,9 +6,11 @@ import pytest
 from tests.fakes.app import make_snapshot
 from tray_app.engine.lastfailure import FailureKeeper, read
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 
-FAILED = make_snapshot(State.FAILED, failure=EngineError("It crashed", "By chance.", "Try again."))
+FAILED = make_snapshot(
+    State.FAILED, failure=EngineError(ErrorCode.ENGINE_CRASHED, "It crashed", "By chance.", "Try again.")
+)
 
 
 def test_a_failure_is_there_for_whoever_asks_later(tmp_path: Path) -> None:

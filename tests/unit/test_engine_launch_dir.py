@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.models import write_split_model
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_dir import LaunchDir, launch_dir_for, prepare
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.host import System
 from tray_app.system.runfolder import RunFolder
 
@@ -133,7 +134,7 @@ def test_a_drive_without_hard_links_is_told(
         raise OSError(1, "Incorrect function")
 
     monkeypatch.setattr("os.link", refuse)
-    with pytest.raises(EngineError, match="cannot open a file with the name") as refused:
+    with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_FILE_NAME_UNUSABLE)) as refused:
         prepare(launch_dir_for(model, EngineKind.POWERINFER, System.WINDOWS), model, run)
     assert "Incorrect function" in refused.value.message
     assert "NTFS" in refused.value.hint

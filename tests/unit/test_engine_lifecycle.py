@@ -26,13 +26,13 @@ from tray_app.engine.lifecycle import (
     WakeLater,
     step,
 )
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 
 A, B = fake_plan("--a"), fake_plan("--b")
-CRASH = Failure(EngineError("crash"), permanent=False)
+CRASH = Failure(EngineError(ErrorCode.ENGINE_CRASHED, "crash"), permanent=False)
 DRIVE = Path("/media/zoe/USB/some.gguf")
-UNPLUGGED = Failure(EngineError("unplugged"), permanent=False, absent=DRIVE)
-HOPELESS = Failure(EngineError("hopeless"), permanent=True)
+UNPLUGGED = Failure(EngineError(ErrorCode.DRIVE_NOT_CONNECTED, "unplugged"), permanent=False, absent=DRIVE)
+HOPELESS = Failure(EngineError(ErrorCode.ENGINE_ENDED, "hopeless"), permanent=True)
 
 
 @dataclass

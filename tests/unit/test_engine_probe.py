@@ -1,10 +1,11 @@
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.engine.access import Address
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.probe import QuietWatch, answers_probe, probe_request_for
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.upstream import Upstream
 from tray_app.models.header import Purpose
 from tray_app.system.process import ProcessUsage
@@ -71,6 +72,6 @@ def test_a_model_that_ranks_is_asked_for_a_score(score: bytes) -> None:
 def test_scores_that_are_no_numbers_are_told() -> None:
     with (
         engine_that_answers(b'{"results": [{"relevance_score": null}]}') as engine,
-        pytest.raises(EngineError, match="cannot rank"),
+        pytest.raises(EngineError, check=coded(ErrorCode.MODEL_NOT_USABLE), match="rank"),
     ):
         answers_probe(probe_request_for(EngineKind.LLAMA_CPP, Purpose.RERANK), address_of(engine))

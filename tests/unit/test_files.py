@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from tests.fakes.errors import coded
 from tray_app.engine import lastfailure
-from tray_app.errors import ModelError, SettingsError
+from tray_app.errors import ErrorCode, ModelError, SettingsError
 from tray_app.models.catalog import load_own_models
 from tray_app.models.integrity import known_checksum, note_checksum
 from tray_app.settings.schema import Settings
@@ -83,7 +84,7 @@ def test_settings_that_are_no_file_are_told_and_stay_as_they_are(
     assert store.problem
     assert str(path) in store.problem.message
     assert store.current == Settings()
-    with pytest.raises(SettingsError, match="could not be saved"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_NOT_SAVED)):
         store.replace(replace(store.current, port=9000))
     now = path.lstat()
     assert (now.st_ino, now.st_mode, now.st_size) == (before.st_ino, before.st_mode, before.st_size)
@@ -113,7 +114,7 @@ def test_a_list_of_models_that_is_no_file_is_told(put: Callable[[Path], None], t
     put(path)
 
     def load() -> ModelError:
-        with pytest.raises(ModelError, match="cannot be used") as caught:
+        with pytest.raises(ModelError, check=coded(ErrorCode.OWN_MODELS_INVALID)) as caught:
             load_own_models(path, ())
         return caught.value
 
@@ -125,7 +126,7 @@ def test_a_list_of_models_that_no_reader_takes_is_told(content: bytes, tmp_path:
     path = tmp_path / "models.toml"
     path.write_bytes(content)
 
-    with pytest.raises(ModelError, match="cannot be used"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.OWN_MODELS_INVALID)):
         load_own_models(path, ())
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tray_app.errors import AppError
+from tests.fakes.errors import coded
+from tray_app.errors import AppError, ErrorCode
 from tray_app.gateway.client import Embeddings
 from tray_app.gateway.results import read_texts, save_results
 
@@ -48,13 +49,16 @@ def test_npy_has_the_vectors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "title"),
-    [("a.xlsx", "Results cannot be saved as .xlsx"), ("file/a.json", "a.json could not be saved")],
+    ("name", "code", "named"),
+    [
+        ("a.xlsx", ErrorCode.FILE_FORMAT_UNKNOWN, r"\.xlsx"),
+        ("file/a.json", ErrorCode.FILE_NOT_WRITABLE, r"a\.json"),
+    ],
 )
-def test_what_cannot_be_saved_says_why(tmp_path: Path, name: str, title: str) -> None:
+def test_what_cannot_be_saved_says_why(tmp_path: Path, name: str, code: ErrorCode, named: str) -> None:
     (tmp_path / "file").write_text("in the way of a folder")
 
-    with pytest.raises(AppError, match=title):
+    with pytest.raises(AppError, check=coded(code), match=named):
         save_results(tmp_path / name, TEXTS, RESULT, "bamboo")
 
 
@@ -65,16 +69,16 @@ def test_a_file_of_texts_is_read_with_or_without_its_mark(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "title"),
+    ("content", "code"),
     [
-        (b"\xff\xfe\x00", "a.txt is no text"),
-        (b"x" * 5_000_001, "a.txt is too large"),
-        (None, "cannot be read"),
+        (b"\xff\xfe\x00", ErrorCode.FILE_NOT_TEXT),
+        (b"x" * 5_000_001, ErrorCode.FILE_TOO_LARGE),
+        (None, ErrorCode.FILE_UNREADABLE),
     ],
 )
-def test_a_file_that_has_no_texts_says_why(tmp_path: Path, content: bytes | None, title: str) -> None:
+def test_a_file_that_has_no_texts_says_why(tmp_path: Path, content: bytes | None, code: ErrorCode) -> None:
     if content is not None:
         (tmp_path / "a.txt").write_bytes(content)
 
-    with pytest.raises(AppError, match=title):
+    with pytest.raises(AppError, check=coded(code), match=r"a\.txt"):
         read_texts(tmp_path / "a.txt")

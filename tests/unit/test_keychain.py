@@ -7,7 +7,9 @@ import pytest
 from keyring.backends.fail import Keyring as NoKeychain
 from keyring.errors import KeyringLocked
 
+from tests.fakes.errors import coded
 from tests.fakes.keychain import MemoryKeychain, memory_keychain
+from tray_app.errors import ErrorCode
 from tray_app.system.keychain import KeychainError, NoKeychainError, Secrets
 
 
@@ -37,7 +39,7 @@ def test_without_a_keychain_nothing_is_kept_and_that_is_said() -> None:
     Secrets().delete("remote")
     with pytest.raises(NoKeychainError):
         Secrets().has("remote")
-    with pytest.raises(KeychainError, match="no keychain") as refused:
+    with pytest.raises(KeychainError, check=coded(ErrorCode.KEYCHAIN_MISSING)) as refused:
         Secrets().set("remote", "sk-1")
     assert "sk-1" not in str(refused.value)
 
@@ -48,9 +50,9 @@ def test_a_locked_keychain_says_so(keychain: MemoryKeychain, monkeypatch: pytest
 
     Secrets().set("remote", "sk-1")
     monkeypatch.setattr(keychain, "delete_password", locked)
-    with pytest.raises(KeychainError, match="it is locked"):
+    with pytest.raises(KeychainError, check=coded(ErrorCode.KEYCHAIN_REFUSED), match="it is locked"):
         Secrets().delete("remote")
     monkeypatch.setattr(keychain, "get_password", locked)
     for question in (Secrets().get, Secrets().has):
-        with pytest.raises(KeychainError, match="it is locked"):
+        with pytest.raises(KeychainError, check=coded(ErrorCode.KEYCHAIN_REFUSED), match="it is locked"):
             question("remote")

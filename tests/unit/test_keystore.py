@@ -12,8 +12,9 @@ from keyring.backends.fail import Keyring as NoKeychain
 from keyring.backends.null import Keyring as KeepsNothing
 from keyring.errors import KeyringLocked
 
+from tests.fakes.errors import coded
 from tests.fakes.keychain import memory_keychain
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE, KEYS
 from tray_app.settings.keystore import Keeper, KeyStore
 from tray_app.settings.schema import Settings
@@ -120,7 +121,7 @@ def test_a_locked_keychain_is_told_unless_there_is_a_file(
 ) -> None:
     lock(keychain, monkeypatch)
     for question in (store.get, store.where):
-        with pytest.raises(KeychainError, match="it is locked"):
+        with pytest.raises(KeychainError, check=coded(ErrorCode.KEYCHAIN_REFUSED), match="it is locked"):
             question("gateway")
     store.set_in_file("gateway", "sk-file")
     assert (store.get("gateway"), place_of(store)) == ("sk-file", Keeper.FILE)
@@ -145,7 +146,7 @@ def test_a_key_file_that_is_open_to_others_is_not_used(store: KeyStore, tmp_path
     store.set_in_file("gateway", "sk-1")
     file = tmp_path / "keys" / "gateway.key"
     file.chmod(mode)
-    with pytest.raises(KeyFileError, match="open to others") as refused:
+    with pytest.raises(KeyFileError, check=coded(ErrorCode.KEY_FILE_EXPOSED)) as refused:
         store.get("gateway")
     assert "chmod 600" in refused.value.hint
     assert "sk-1" not in str(refused.value)

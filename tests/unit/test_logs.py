@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tray_app.errors import AppError
+from tests.fakes.errors import coded
+from tray_app.errors import AppError, ErrorCode
 from tray_app.system.logs import AppLog, Lines
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def texts(lines: Lines, count: int = 0) -> list[str]:
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file where a folder should be")
-    with pytest.raises(AppError, match="cannot be written"):
+    with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         AppLog(tmp_path / "logs")
 
 

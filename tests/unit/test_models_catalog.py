@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.errors import coded
 from tray_app.download.source import parse_source
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.catalog import load_catalog, load_own_models
 from tray_app.system.paths import resources
 
@@ -93,7 +94,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, expected: 
 
 
 def test_a_missing_catalogue_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="catalogue"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.CATALOG_UNREADABLE)):
         load_catalog(tmp_path / "none.toml")
 
 

@@ -17,7 +17,7 @@ from tests.fakes.models import (
     write_model,
     write_truncated_model,
 )
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.gguf import (
     FIRST_READ_BYTES,
     MAX_HEADER_BYTES,
@@ -204,16 +204,17 @@ def test_every_cut_inside_the_header_asks_for_more_but_never_for_more_than_there
 def test_a_missing_file_is_named_with_its_path(tmp_path: Path) -> None:
     error = error_of(tmp_path / "gone.gguf")
 
-    assert error.title == "The model file gone.gguf does not exist"
+    assert error.code is ErrorCode.MODEL_FILE_MISSING
+    assert "gone.gguf" in error.title
     assert str(tmp_path) in error.message
 
 
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
-    assert "is a folder" in error_of(tmp_path).title
+    assert error_of(tmp_path).code is ErrorCode.MODEL_IS_FOLDER
 
 
 def test_nothing_is_at_a_path_that_no_file_can_have(tmp_path: Path) -> None:
-    assert "does not exist" in error_of(tmp_path / "a\0b.gguf").title
+    assert error_of(tmp_path / "a\0b.gguf").code is ErrorCode.MODEL_FILE_MISSING
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in the file system are a Unix thing")
@@ -239,7 +240,7 @@ def test_what_is_no_model_is_called_by_its_name(
 ) -> None:
     error = error_of_bytes(tmp_path, content)
 
-    assert error.title == "model.gguf is not a model"
+    assert error.code is ErrorCode.NOT_A_MODEL
     assert message in error.message
     assert hint in error.hint
 
@@ -250,27 +251,37 @@ def test_a_file_without_its_end_is_incomplete_and_says_how_much_is_missing(tmp_p
 
     error = error_of(path)
 
-    assert error.title == "The model file half.gguf is incomplete"
+    assert error.code is ErrorCode.MODEL_FILE_INCOMPLETE
     assert error.message == f"{half:,} of {whole:,} bytes are there, {whole - half:,} are missing."
 
 
 def test_a_file_that_lacks_a_single_byte_is_incomplete(tmp_path: Path) -> None:
-    assert "incomplete" in error_of_bytes(tmp_path, model_bytes()[:-1]).title
+    assert error_of_bytes(tmp_path, model_bytes()[:-1]).code is ErrorCode.MODEL_FILE_INCOMPLETE
 
 
 def test_a_file_cut_within_its_header_is_incomplete(tmp_path: Path) -> None:
     error = error_of_bytes(tmp_path, model_bytes()[:100])
 
-    assert "incomplete" in error.title
+    assert error.code is ErrorCode.MODEL_FILE_INCOMPLETE
     assert "ends after 100 bytes" in error.message
 
 
 @pytest.mark.parametrize(
-    ("version", "title"),
-    [(1, "too old"), (0x7FFF, "too new"), (4, "too new"), (0x03000000, "for other machines")],
+    ("version", "code", "word"),
+    [
+        (1, ErrorCode.MODEL_FORMAT_UNSUPPORTED, "old"),
+        (0x7FFF, ErrorCode.MODEL_FORMAT_UNSUPPORTED, "new"),
+        (4, ErrorCode.MODEL_FORMAT_UNSUPPORTED, "new"),
+        (0x03000000, ErrorCode.MODEL_BYTE_ORDER_UNSUPPORTED, ""),
+    ],
 )
-def test_other_versions_are_refused_with_a_way_out(tmp_path: Path, version: int, title: str) -> None:
-    assert title in error_of_bytes(tmp_path, header_bytes(LLAMA, version=version)).title
+def test_other_versions_are_refused_with_a_way_out(
+    tmp_path: Path, version: int, code: ErrorCode, word: str
+) -> None:
+    error = error_of_bytes(tmp_path, header_bytes(LLAMA, version=version))
+
+    assert error.code is code
+    assert word in error.title
 
 
 HUGE = 1 << 62
@@ -296,7 +307,7 @@ ONE_ENTRY = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"k"
     ],
 )
 def test_impossible_headers_are_called_damaged(tmp_path: Path, content: bytes) -> None:
-    assert error_of_bytes(tmp_path, content).title == "The model file model.gguf is damaged"
+    assert error_of_bytes(tmp_path, content).code is ErrorCode.MODEL_FILE_DAMAGED
 
 
 def test_a_header_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -305,7 +316,7 @@ def test_a_header_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path) 
         file.write(ONE_ENTRY + struct.pack("<IIQ", 9, 0, MAX_HEADER_BYTES))
         file.truncate(2 * MAX_HEADER_BYTES)  # a sparse file: no disk is used
 
-    assert "damaged" in error_of(path).title
+    assert error_of(path).code is ErrorCode.MODEL_FILE_DAMAGED
 
 
 def test_weights_of_astronomic_size_are_merely_missing(tmp_path: Path) -> None:

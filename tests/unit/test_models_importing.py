@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.models import write_model, write_split_model, write_truncated_model
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.importing import How, import_model
 from tray_app.models.integrity import Check, note_checksum, verify_model
 from tray_app.models.library import Library, builtin_model
@@ -106,9 +107,9 @@ def test_all_files_of_a_split_model_are_imported(outside: Path, folder: Path) ->
 
 
 def test_what_is_no_model_is_not_imported(outside: Path, folder: Path) -> None:
-    with pytest.raises(ModelError, match="incomplete"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE)):
         import_model(write_truncated_model(outside / "half.gguf"), folder, How.COPY, ignore)
-    with pytest.raises(ModelError, match="no model by itself"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_WHOLE_MODEL)):
         import_model(
             write_model(outside / "l.gguf", extra={"general.type": "adapter"}), folder, How.COPY, ignore
         )
@@ -119,7 +120,7 @@ def test_a_model_of_that_name_is_not_replaced(outside: Path, folder: Path) -> No
     there = write_model(folder / "a.gguf", name="Mine")
     before = there.read_bytes()
 
-    with pytest.raises(ModelError, match="there already"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.FILE_EXISTS)):
         import_model(write_model(outside / "a.gguf"), folder, How.MOVE, ignore)
 
     assert there.read_bytes() == before
@@ -208,7 +209,7 @@ def test_a_move_from_a_disk_that_keeps_its_files_leaves_everything_as_it_was(
         os.unlink(path)  # noqa: PTH108  what Path has is replaced
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(ModelError, match="could not be imported"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IMPORTED)):
         import_model(source, folder, How.MOVE, ignore)
 
     assert source.exists()
@@ -237,7 +238,7 @@ def test_where_links_cannot_be_made_copying_is_proposed(
 
     for name in ("hardlink_to", "symlink_to"):
         monkeypatch.setattr(Path, name, refuse)
-    with pytest.raises(ModelError, match="could not be imported") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IMPORTED)) as caught:
         import_model(write_model(outside / "a.gguf"), folder, How.LINK, ignore)
 
     assert "copy or move it" in caught.value.hint
@@ -258,7 +259,7 @@ def test_another_import_of_the_same_file_that_is_under_way_is_left_alone(outside
     source = write_model(outside / "a.gguf")
     other = write_model(folder / ".a.gguf.importing")
 
-    with pytest.raises(ModelError, match="could not be imported"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IMPORTED)):
         import_model(source, folder, How.COPY, ignore)
 
     assert other.exists()
@@ -267,7 +268,7 @@ def test_another_import_of_the_same_file_that_is_under_way_is_left_alone(outside
 def test_a_folder_that_cannot_be_made_is_named(outside: Path, folder: Path) -> None:
     folder.write_text("a file in its place")
 
-    with pytest.raises(ModelError, match="could not be imported") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IMPORTED)) as caught:
         import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
     assert str(folder) in caught.value.message
 
@@ -282,7 +283,7 @@ def test_a_disk_that_is_too_full_is_said_before_anything_is_copied(
         "shutil.disk_usage", lambda _: SimpleNamespace(free=source.stat().st_size - 1, total=1)
     )
 
-    with pytest.raises(ModelError, match="Not enough space") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)) as caught:
         import_model(source, folder, how, ignore)
 
     assert "link the model" in caught.value.hint
@@ -299,14 +300,14 @@ def test_a_disk_that_does_not_answer_is_named(folder: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(Path, "exists", refuse)
 
-    with pytest.raises(ModelError, match="cannot be read") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_UNREADABLE)) as caught:
         free_bytes(folder)
     assert str(folder) in caught.value.message
 
 
 def test_without_a_known_digest_header_and_size_are_checked(folder: Path) -> None:
     assert verify_model(write_model(folder / "a.gguf"), ignore) is Check.HEADER
-    with pytest.raises(ModelError, match="incomplete"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE)):
         verify_model(write_truncated_model(folder / "b.gguf"), ignore)
 
 
@@ -326,7 +327,7 @@ def test_one_changed_byte_is_found(folder: Path) -> None:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x01")
 
-    with pytest.raises(ModelError, match="damaged"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_DAMAGED)):
         verify_model(model, ignore)
 
 
@@ -403,7 +404,7 @@ def test_a_link_to_a_blob_keeps_the_name_of_the_link(outside: Path, folder: Path
 
 def test_the_same_blob_twice_is_refused_and_another_quantization_is_not(outside: Path, folder: Path) -> None:
     import_model(write_model(outside / BLOB), folder, How.COPY, ignore)
-    with pytest.raises(ModelError, match="is there already"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.FILE_EXISTS)):
         import_model(outside / BLOB, folder, How.COPY, ignore)
 
     other = write_model(outside / "sha256-9", extra={"general.file_type": 7})
@@ -417,7 +418,7 @@ def test_a_disk_that_takes_no_file_so_large_is_named(
         raise OSError(errno.EFBIG, "File too large")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(ModelError, match="FAT32"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IMPORTED), match="FAT32"):
         import_model(write_model(outside / "a.gguf"), folder, How.COPY, ignore)
     assert names(folder) == set()
 
@@ -445,7 +446,7 @@ def test_a_disk_that_others_fill_ends_the_copy_and_leaves_nothing(
     source = write_model(outside / "a.gguf")
     free = iter([10**9, 10])
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(free), total=10**6))
-    with pytest.raises(ModelError, match="Not enough space"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         import_model(source, folder, How.COPY, ignore)
     assert names(folder) == set()
 

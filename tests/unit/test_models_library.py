@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_truncated_model
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.library import Library, NotInstalledError, models_folder
 from tray_app.settings.schema import Settings
@@ -132,32 +133,35 @@ def test_a_single_word_never_means_a_file_of_the_current_folder(
     monkeypatch.chdir(path.parent)
 
     for word in ("mine", "mine.gguf"):
-        with pytest.raises(ModelError, match="There is no model mine") as caught:
+        with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_FOUND), match="mine") as caught:
             library.find(word)
         assert caught.value.hint == f"If you mean the file in the current folder, write ./{word}"
     assert library.find("./mine").path == path
 
 
 @pytest.mark.parametrize(
-    ("reference", "expected"),
+    ("reference", "code", "name"),
     [
-        ("nowhere/x.gguf", "The model file x.gguf does not exist"),
-        ("./test", "The model file test does not exist"),
-        ("/x\0y/z.gguf", "The model file z.gguf does not exist"),
-        ("~no-such-user/x", "The model file x does not exist"),
-        ("x" * 999, f"There is no model {'x' * 999}"),
+        ("nowhere/x.gguf", ErrorCode.MODEL_FILE_MISSING, "x.gguf"),
+        ("./test", ErrorCode.MODEL_FILE_MISSING, "test"),
+        ("/x\0y/z.gguf", ErrorCode.MODEL_FILE_MISSING, "z.gguf"),
+        ("~no-such-user/x", ErrorCode.MODEL_FILE_MISSING, "x"),
+        ("x" * 999, ErrorCode.MODEL_NOT_FOUND, "x" * 999),
     ],
 )
-def test_a_path_where_nothing_is_gives_a_clear_error(library: Library, reference: str, expected: str) -> None:
+def test_a_path_where_nothing_is_gives_a_clear_error(
+    library: Library, reference: str, code: ErrorCode, name: str
+) -> None:
     with pytest.raises(ModelError) as caught:
         library.find(reference)
 
-    assert caught.value.title == expected
+    assert caught.value.code is code
+    assert f" {name}" in caught.value.title
     assert caught.value.hint
 
 
 def test_a_folder_is_called_a_folder(library: Library, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is a folder"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IS_FOLDER)):
         library.find(f"{tmp_path}{os.sep}")
 
 
@@ -166,7 +170,7 @@ def test_a_models_folder_that_cannot_be_entered_is_not_taken_for_an_empty_one(
 ) -> None:
     folder.write_text("a file in the folder's place")
 
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_UNREADABLE)):
         library.find("bamboo-7b-q4")
     assert [model.id for model in library.installed()] == ["test"]
 
@@ -174,7 +178,7 @@ def test_a_models_folder_that_cannot_be_entered_is_not_taken_for_an_empty_one(
 def test_a_missing_builtin_model_is_not_offered_for_download(library: Library, tmp_path: Path) -> None:
     (tmp_path / "app" / "test.gguf").unlink()
 
-    with pytest.raises(ModelError, match=r"test\.gguf does not exist"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_MISSING), match=r"test\.gguf"):
         library.find("test")
 
 
@@ -182,12 +186,13 @@ def test_an_unknown_name_tells_where_was_looked(library: Library, folder: Path) 
     with pytest.raises(ModelError) as caught:
         library.find("bambu")
 
-    assert caught.value.title == "There is no model bambu"
+    assert caught.value.code is ErrorCode.MODEL_NOT_FOUND
+    assert "bambu" in caught.value.title
     assert str(folder) in caught.value.message
 
 
 def test_no_name_at_all_asks_to_choose(library: Library) -> None:
-    with pytest.raises(ModelError, match="No model is chosen"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_CHOSEN)):
         library.find("")
 
 
@@ -202,7 +207,7 @@ def test_an_address_is_answered_with_the_command_that_downloads_it(library: Libr
 def test_a_download_that_was_cut_off_is_not_taken_for_the_model(library: Library, folder: Path) -> None:
     write_truncated_model(folder / BAMBOO.file_name, sparse=True)
 
-    with pytest.raises(ModelError, match="is incomplete"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE)):
         library.find("bamboo-7b-q4")
 
 
@@ -266,7 +271,9 @@ def test_a_split_model_without_one_of_its_files_is_named_with_it(library: Librar
     parts = write_split_model(folder, "large", 3)
     parts[1].unlink()
 
-    with pytest.raises(ModelError, match=r"large-00002-of-00003\.gguf does not exist"):
+    with pytest.raises(
+        ModelError, check=coded(ErrorCode.MODEL_FILE_MISSING), match=r"large-00002-of-00003\.gguf"
+    ):
         library.find(parts[0].name)
     assert [model.id for model in library.installed()] == ["test"]
 
@@ -285,7 +292,7 @@ def test_files_that_go_with_a_model_are_not_offered_as_one(
     write_model(folder / "extra.gguf", extra=extra)
 
     assert [model.id for model in library.installed()] == ["test"]
-    with pytest.raises(ModelError, match="no model by itself") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_WHOLE_MODEL)) as caught:
         library.find("extra.gguf")
     assert what in caught.value.message
 
@@ -355,9 +362,9 @@ def test_files_that_are_no_whole_models_are_listed_with_what_is_wrong(folder: Pa
     contents = library.contents()
 
     assert [model.id for model in contents.models] == ["good", "test"]
-    assert {each.path.name: each.error.title for each in contents.unusable} == {
-        "half.gguf": "The model file half.gguf is incomplete",
-        "page.gguf": "page.gguf is not a model",
+    assert {each.path.name: each.error.code for each in contents.unusable} == {
+        "half.gguf": ErrorCode.MODEL_FILE_INCOMPLETE,
+        "page.gguf": ErrorCode.NOT_A_MODEL,
     }
     assert [partial.final.name for partial in contents.partials] == ["old.gguf"]
 
@@ -392,7 +399,7 @@ def test_a_file_that_may_not_be_read_is_listed_as_such(folder: Path, library: Li
 
     (secret,) = library.contents().unusable
 
-    assert "cannot be read" in secret.error.title
+    assert secret.error.code is ErrorCode.MODEL_FILE_UNREADABLE
 
 
 def test_a_split_model_of_which_a_file_is_missing_is_of_no_use(folder: Path, library: Library) -> None:
@@ -401,7 +408,8 @@ def test_a_split_model_of_which_a_file_is_missing_is_of_no_use(folder: Path, lib
     (big,) = library.contents().unusable
 
     assert big.path.name == "big-00001-of-00003.gguf"
-    assert "big-00002-of-00003.gguf does not exist" in big.error.title
+    assert big.error.code is ErrorCode.MODEL_FILE_MISSING
+    assert "big-00002-of-00003.gguf" in big.error.title
 
 
 def test_two_files_that_would_have_one_id_have_two_and_are_found_by_each(
@@ -422,7 +430,7 @@ def test_a_name_that_fits_two_is_refused_with_both(folder: Path, library: Librar
     for name in ("my model.gguf", "my@model.gguf"):
         write_model(folder / name)
 
-    with pytest.raises(ModelError, match="Several models are called my-model") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_AMBIGUOUS), match="my-model") as caught:
         library.find("my-model")
 
     for model in library.installed()[:2]:
@@ -475,7 +483,7 @@ def test_models_in_sub_folders_are_listed_and_found_by_name_path_and_id(
         below = path.relative_to(folder).as_posix()
         for reference in (models[path].id, below, below.removesuffix(".gguf"), str(path)):
             assert library.find(reference).path == path
-    with pytest.raises(ModelError, match="Several models"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_AMBIGUOUS)):
         library.find("Tiny-Q4_0.gguf")
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tests.fakes.errors import coded
 from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_truncated_model
 from tray_app.app.model_manager import ModelManager
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import removal
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.integrity import note_checksum
@@ -129,7 +130,7 @@ def test_a_model_elsewhere_goes_only_where_that_was_said(
     model = write_model(desk / "mine.gguf")
 
     for reference in (str(model), "./mine.gguf", "./mine"):
-        with pytest.raises(ModelError, match="is not in the models folder") as refused:
+        with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IN_FOLDER)) as refused:
             care.remove_model(reference, for_good=True)
         assert str(folder) in refused.value.message
         assert "--yes" in refused.value.hint
@@ -143,7 +144,7 @@ def test_what_a_link_of_the_models_folder_leads_into_is_elsewhere(
     model = write_model(tmp_path / "lmstudio" / "owner" / "mine.gguf")
     (folder / "linked").symlink_to(tmp_path / "lmstudio")
 
-    with pytest.raises(ModelError, match="is not in the models folder"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IN_FOLDER)):
         care.remove_model("mine", for_good=True)
     assert model.exists()
 
@@ -179,7 +180,7 @@ def test_of_two_that_are_called_so_neither_is_removed(care: ModelManager, folder
     before = everything(folder)
 
     for reference in ("my-model", "same.gguf"):
-        with pytest.raises(ModelError, match="Several models are called"):
+        with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_AMBIGUOUS)):
             care.remove_model(reference, for_good=True)
     assert everything(folder) == before
 
@@ -192,7 +193,7 @@ def test_of_downloads_that_are_called_so_none_is_removed(care: ModelManager, fol
     before = everything(folder)
 
     for reference in ("same.gguf", "new.gguf", "new.gguf.part"):
-        with pytest.raises(ModelError, match="Several models are called"):
+        with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_AMBIGUOUS)):
             care.remove_model(reference, for_good=True)
     assert everything(folder) == before
 
@@ -241,7 +242,7 @@ def test_the_model_of_the_app_stays(care: ModelManager, tmp_path: Path) -> None:
         str(tmp_path / "app" / "test.gguf"),
         str(tmp_path / "models" / ".." / "app" / "test"),
     ):
-        with pytest.raises(ModelError, match="comes with the app"):
+        with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_BUILT_IN)):
             care.remove_model(reference, for_good=True, anywhere=True)
     assert (tmp_path / "app" / "test.gguf").exists()
 
@@ -340,7 +341,7 @@ def test_what_takes_a_models_place_after_the_look_stays(
         return companions_of(path)
 
     monkeypatch.setattr("tray_app.models.removal.companions_of", swap_then_list)
-    with pytest.raises(ModelError, match="has just been replaced"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_REPLACED)):
         remove(model)
 
     assert (folder / "a.gguf" / "thesis.txt").exists()
@@ -351,6 +352,8 @@ def test_what_cannot_be_removed_is_named(folder: Path, monkeypatch: pytest.Monke
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(removal, "to_trash", refuse)
-    with pytest.raises(NotDiscardedError, match=r"a\.gguf could not be removed") as caught:
+    with pytest.raises(
+        NotDiscardedError, check=coded(ErrorCode.MODEL_NOT_REMOVED), match=r"a\.gguf"
+    ) as caught:
         remove_model(write_model(folder / "a.gguf"), listed=True, trash=True)
     assert "Permission denied" in caught.value.message

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.fakes.app import make_examination, make_plan, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.logs import LogRow, LogSource, Severity
@@ -14,7 +14,7 @@ HOME = Path("/home/zoë")
 
 def diagnosed(settings: Settings, *texts: str) -> str:
     rows = [LogRow(0.0, LogSource.ENGINE, Severity.NORMAL, text) for text in texts]
-    failure = EngineError("The model is damaged", "It ends too early.")
+    failure = EngineError(ErrorCode.MODEL_FILE_DAMAGED, "The model is damaged", "It ends too early.")
     engine = make_snapshot(State.FAILED, plan=make_plan(Settings()), failure=failure, restarts=2)
     status = make_status(State.FAILED, engine=engine, settings=settings)
     return diagnostics(Situation(make_examination(), status, rows, HOME))

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.app import make_progress
 from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.ui.presenters.formatting import (
     memory_text,
     permille,
@@ -97,7 +97,7 @@ def test_a_bar_is_filled_in_permille(
     ],
 )
 def test_every_phase_of_a_download_has_its_words(phase: Phase, text: str) -> None:
-    error = DownloadError("The host cannot be reached")
+    error = DownloadError(ErrorCode.SOURCE_UNREACHABLE, "The host cannot be reached")
 
     assert progress_text(make_progress(phase, error=error), ENGLISH) == text
 

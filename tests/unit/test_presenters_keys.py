@@ -11,6 +11,7 @@ from tests.fakes.app import make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerStatus
 from tray_app.engine.lifecycle import State
+from tray_app.errors import ErrorCode
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.schema import FIELDS, Settings
@@ -37,7 +38,7 @@ def in_keychain(name: str) -> KeptKeys:
     return KeptKeys({name: KeyLocation(Keeper.KEYCHAIN)})
 
 
-LOCKED = KeychainError("The keychain refused", "it is locked", "Unlock it.")
+LOCKED = KeychainError(ErrorCode.KEYCHAIN_REFUSED, "The keychain refused", "it is locked", "Unlock it.")
 NEEDED = {"gateway": "The local network needs one: type it, or press Generate."}
 
 
@@ -104,7 +105,7 @@ def test_what_was_missing_before_the_draft_is_a_doubt_and_no_problem() -> None:
 def test_what_cannot_be_a_key_is_a_problem_of_its_field(text: str) -> None:
     problems = key_problems(LOCAL, LOCAL, {"remote": text, "gateway": "sk-of-this-house"}, NOTHING, ENGLISH)
 
-    assert problems == {"remote": "A key is made of letters, digits and signs, without blanks."}
+    assert problems == {"remote": "A key is made of letters, digits and signs, with no spaces."}
 
 
 def test_a_keychain_that_refuses_is_doubted_and_one_that_is_not_there_is_of_no_use() -> None:

@@ -9,7 +9,7 @@ from tests.fakes.app import make_engine, make_host, make_model
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import RemotePlan, plan_launch
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.memory import memory_bars
 
@@ -73,6 +73,8 @@ def test_graphics_memory_is_left_out_where_the_budget_means_nothing() -> None:
     assert len(bars(gpu=False, sparse=True)) == 1
 
 
-@pytest.mark.parametrize("plan", [None, ModelError("gone"), RemotePlan("http://box/v1")])
+@pytest.mark.parametrize(
+    "plan", [None, ModelError(ErrorCode.MODEL_FILE_MISSING, "gone"), RemotePlan("http://box/v1")]
+)
 def test_nothing_is_said_where_nothing_is_known(plan: RemotePlan | ModelError | None) -> None:
     assert memory_bars(plan, Settings(), HOST, ENGLISH) == ()

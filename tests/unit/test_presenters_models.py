@@ -11,7 +11,7 @@ from tests.fakes.app import CATALOG, MODELS, FakeApp, make_model, make_progress,
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
-from tray_app.errors import DownloadError, EngineError, ModelError
+from tray_app.errors import DownloadError, EngineError, ErrorCode, ModelError
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
 from tray_app.models.model_files import Partial
@@ -106,7 +106,10 @@ def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
     ],
 )
 def test_a_download_can_be_steered_as_its_phase_allows(phase: Phase, actions: set[ModelAction]) -> None:
-    assert rows(FACTS, make_progress(phase, error=DownloadError("x")))["tiny"].actions == actions
+    assert (
+        rows(FACTS, make_progress(phase, error=DownloadError(ErrorCode.INTERNAL_ERROR, "x")))["tiny"].actions
+        == actions
+    )
 
 
 def test_a_download_takes_the_row_of_what_the_catalogue_offers() -> None:
@@ -144,7 +147,7 @@ def test_a_cancelled_download_of_which_nothing_is_here_leaves_no_trace() -> None
 
 
 def test_what_went_wrong_with_a_download_is_told_in_full() -> None:
-    error = DownloadError("No way", "The server refuses.", "Ask its owner.")
+    error = DownloadError(ErrorCode.SOURCE_REFUSED, "No way", "The server refuses.", "Ask its owner.")
 
     row = rows(FACTS, make_progress(Phase.FAILED, error=error))["tiny"]
 
@@ -219,7 +222,12 @@ def test_the_model_that_comes_with_the_app_is_not_removed() -> None:
 
 @pytest.mark.parametrize("arriving", [False, True])
 def test_a_file_of_no_use_says_why(*, arriving: bool) -> None:
-    error = ModelError("The model file a.gguf is incomplete", "10 of 20 bytes are there.", "Copy it again.")
+    error = ModelError(
+        ErrorCode.MODEL_FILE_INCOMPLETE,
+        "The model file a.gguf is incomplete",
+        "10 of 20 bytes are there.",
+        "Copy it again.",
+    )
     unusable = Unusable("a", "a", MODELS / "a.gguf", 10, error, arriving)
 
     row = rows(replace(FACTS, unusable=(unusable,)))["a"]
@@ -273,7 +281,9 @@ def test_whether_a_model_fits_is_told_by_word_shape_and_reason(
 
 def test_a_model_without_an_engine_says_what_helps() -> None:
     fake = FakeApp()
-    fake.obstacle = EngineError("There is no PowerInfer engine", "None is here.", "Install one.")
+    fake.obstacle = EngineError(
+        ErrorCode.POWERINFER_NOT_FOUND, "There is no PowerInfer engine", "None is here.", "Install one."
+    )
 
     row = rows(replace(FACTS, reports={"tiny": fake.report(BAMBOO)}))["tiny"]
 

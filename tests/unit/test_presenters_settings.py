@@ -9,7 +9,7 @@ from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import plan_remote
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, ModelError
+from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value
 from tray_app.system.host import Host, System
 from tray_app.ui.presenters.settings import (
@@ -85,7 +85,10 @@ def test_the_models_folder_is_a_full_path_or_the_usual_one(folder: str) -> None:
 
 
 def test_what_stands_in_the_way_of_a_start_is_told_at_its_field() -> None:
-    engine, model = EngineError("There is no engine at /nowhere"), ModelError("There is no model x")
+    engine, model = (
+        EngineError(ErrorCode.ENGINE_NOT_FOUND, "There is no engine at /nowhere"),
+        ModelError(ErrorCode.MODEL_NOT_FOUND, "There is no model x"),
+    )
 
     assert doubts(Settings(engine="/nowhere"), engine, ENGLISH) == {
         "engine": "There is no engine at /nowhere"
@@ -94,8 +97,15 @@ def test_what_stands_in_the_way_of_a_start_is_told_at_its_field() -> None:
 
 
 def test_what_no_field_can_help_is_told_at_none() -> None:
-    assert doubts(Settings(), EngineError("There is no PowerInfer engine on this machine"), ENGLISH) == {}
-    assert doubts(Settings(), ModelError("No model is chosen yet"), ENGLISH) == {}
+    assert (
+        doubts(
+            Settings(),
+            EngineError(ErrorCode.POWERINFER_NOT_FOUND, "There is no PowerInfer engine on this machine"),
+            ENGLISH,
+        )
+        == {}
+    )
+    assert doubts(Settings(), ModelError(ErrorCode.MODEL_NOT_CHOSEN, "No model is chosen yet"), ENGLISH) == {}
     assert doubts(Settings(engine="/opt/server"), make_plan(), ENGLISH) == {}
 
 
@@ -105,7 +115,9 @@ def test_a_setting_without_effect_says_why_also_before_the_engine_is_known() -> 
 
     assert refusals(dense, make_host(gpu=True), ENGLISH) == {"vram_budget": budget}
     assert refusals(None, make_host(gpu=True), ENGLISH) == {}
-    assert refusals(EngineError("none"), MAC, ENGLISH)["vram_budget"].startswith("Apple Silicon")
+    assert refusals(EngineError(ErrorCode.ENGINE_ENDED, "none"), MAC, ENGLISH)["vram_budget"].startswith(
+        "Apple Silicon"
+    )
 
 
 def test_the_threads_of_a_sparse_model_cannot_be_set() -> None:
@@ -172,7 +184,7 @@ def test_another_port_is_announced_where_clients_are_served() -> None:
 
 
 def test_an_engine_that_could_not_start_again_is_announced() -> None:
-    error = EngineError("There is no engine at /nowhere")
+    error = EngineError(ErrorCode.ENGINE_NOT_FOUND, "There is no engine at /nowhere")
 
     told = consequence(make_status(State.READY), Settings(model="bamboo"), error, ENGLISH)
 
@@ -184,5 +196,5 @@ def test_a_context_of_auto_is_shown_with_what_it_comes_to() -> None:
 
     assert automatic_context(Settings(), plan, ENGLISH) == "Automatic: 4096 tokens for this model."
     assert automatic_context(Settings(ctx_size=1024), plan, ENGLISH) == ""
-    assert automatic_context(Settings(), EngineError("None"), ENGLISH) == ""
+    assert automatic_context(Settings(), EngineError(ErrorCode.ENGINE_ENDED, "None"), ENGLISH) == ""
     assert automatic_context(Settings(), None, ENGLISH) == ""

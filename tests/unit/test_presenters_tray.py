@@ -11,7 +11,7 @@ from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import DownloadError, EngineError, GatewayError, SettingsError
+from tray_app.errors import DownloadError, EngineError, ErrorCode, GatewayError, SettingsError
 from tray_app.settings.schema import Settings
 from tray_app.system.autostart import Login
 from tray_app.system.drives import DriveGoneError
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     )
 
 NOW_S = 1000.0
-PORT_TAKEN = GatewayError("port 8080 is used by nginx (PID 812)")
+PORT_TAKEN = GatewayError(ErrorCode.PORT_IN_USE, "port 8080 is used by nginx (PID 812)")
 DRIVE_GONE = DriveGoneError(Path("/media/USB"))
-NO_MEMORY = EngineError("not enough memory", "The model needs 5 GB.", "Choose a smaller one.")
+NO_MEMORY = EngineError(
+    ErrorCode.NOT_ENOUGH_MEMORY, "not enough memory", "The model needs 5 GB.", "Choose a smaller one."
+)
 
 
 def view(status: AppStatus) -> TrayView:
@@ -218,7 +220,9 @@ def test_an_entry_at_login_that_starts_another_copy_is_offered_for_repair() -> N
 
 
 def test_a_wrong_settings_file_does_not_make_a_running_server_look_broken() -> None:
-    status = make_status(State.READY, problem=SettingsError("The settings file has an error"))
+    status = make_status(
+        State.READY, problem=SettingsError(ErrorCode.SETTINGS_FILE_INVALID, "The settings file has an error")
+    )
 
     assert view(status).shape is IconShape.SOLID
     assert isinstance(status.problem, SettingsError)
@@ -242,7 +246,9 @@ def test_the_end_of_a_download_is_told_once() -> None:
 
 def test_a_failed_download_is_told_with_its_cause() -> None:
     running = make_status(downloads=(make_progress(),))
-    broken = make_status(downloads=(make_progress(Phase.FAILED, error=DownloadError("The disk is full")),))
+    broken = make_status(
+        downloads=(make_progress(Phase.FAILED, error=DownloadError(ErrorCode.DISK_FULL, "The disk is full")),)
+    )
 
     (notice,) = notices(running, broken, ENGLISH)
 
@@ -251,7 +257,7 @@ def test_a_failed_download_is_told_with_its_cause() -> None:
 
 def test_a_split_model_is_told_when_all_of_it_is_there_and_its_failure_once() -> None:
     def arriving(first: Phase, second: Phase) -> AppStatus:
-        error = DownloadError("The disk is full")
+        error = DownloadError(ErrorCode.DISK_FULL, "The disk is full")
         return make_status(
             downloads=(
                 make_progress(first, number=1, name="big-00001-of-00002.gguf", error=error),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tray_app.errors import SettingsError
+from tests.fakes.errors import coded
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.origins import can_be_allowed, is_allowed, read_origin
 from tray_app.settings.schema import EntriesError, list_text, parse_value
 from tray_app.settings.store import SettingsStore
@@ -68,7 +69,7 @@ def test_an_entry_is_kept_as_browsers_send_it(typed: str, kept: str) -> None:
     ],
 )
 def test_what_can_never_match_is_refused_with_the_reason(typed: str, reason: str) -> None:
-    with pytest.raises(SettingsError, match=reason):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.ORIGIN_INVALID), match=reason):
         read_origin(typed)
 
 

@@ -10,7 +10,8 @@ import pytest
 from filelock import FileLock
 from msgspec.structs import replace
 
-from tray_app.errors import SettingsError
+from tests.fakes.errors import coded
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings import store as store_module
 from tray_app.settings.schema import Settings
 from tray_app.settings.store import SettingsStore
@@ -131,7 +132,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a folder should be")
     store = SettingsStore(tmp_path / "state" / "settings.toml")
 
-    with pytest.raises(SettingsError, match="could not be saved"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_NOT_SAVED)):
         store.replace(Settings(port=9001))
 
     assert store.current == Settings()
@@ -246,7 +247,7 @@ def test_a_lock_that_is_never_given_back_is_told_and_changes_nothing(
     store = written(file, "version = 2\nport = 9000\n")
     with FileLock(file.with_name(".settings.toml.lock")), pytest.raises(SettingsError) as caught:
         store.replace(replace(store.current, port=9001))
-    assert "being changed by another program" in caught.value.title
+    assert caught.value.code is ErrorCode.SETTINGS_LOCKED
     assert ".settings.toml.lock" in caught.value.message
     assert (store.current.port, file.read_text()) == (9000, "version = 2\nport = 9000\n")
 
@@ -328,9 +329,9 @@ def test_a_file_of_a_newer_version_is_used_as_far_as_it_is_understood_and_never_
 
     assert store.current == Settings(port=9000)
     assert store.problem
-    assert "newer version" in store.problem.title
+    assert store.problem.code is ErrorCode.SETTINGS_FILE_NEWER
     assert "version 3; this app knows 2" in store.problem.message
-    with pytest.raises(SettingsError, match="newer version"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_FILE_NEWER)):
         store.replace(replace(store.current, port=9001))
     assert file.read_text() == text
     assert list(file.parent.iterdir()) == [file]

@@ -20,7 +20,7 @@ from tests.fakes.models import header_bytes
 from tests.fakes.strangers import CORPUS, INVISIBLE, harm_in
 from tray_app.download.file_names import safe_name
 from tray_app.download.network_errors import no_answer, refusal
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import read_refusal, remote_error
 from tray_app.models.gguf import parse_header
@@ -76,7 +76,11 @@ def test_what_does_no_harm_stays_as_it_is() -> None:
 def test_an_error_carries_no_harm_whoever_wrote_its_words(text: str) -> None:
     failure = OSError(5, text, text)
     error = AppError(
-        text, phrase("{a}: {b}", a=failure, b=Path("x") / text.replace("\0", "")), text, evidence=(text,)
+        ErrorCode.INTERNAL_ERROR,
+        text,
+        phrase("{a}: {b}", a=failure, b=Path("x") / text.replace("\0", "")),
+        text,
+        evidence=(text,),
     )
     for said in (error.title, error.message, error.hint, str(error), *map(str, error.texts), *error.evidence):
         assert harm_in(said, allowed="\n\t") == set()

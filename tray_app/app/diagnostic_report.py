@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tray_app.errors import ErrorDocument
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tray_app.engine.devices import Device
-    from tray_app.errors import AppError
+    from tray_app.engine.lastfailure import NotedFailure
     from tray_app.system.host import Host
 
 HIDDEN = "(removed)"
@@ -40,20 +41,11 @@ _GIB, _GB = 1 << 30, 1e9
 """Memory is counted in binary units, disks in decimal ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(ErrorDocument, frozen=True, kw_only=True):
     """Something that is not as it should be, and what to do about it."""
 
-    title: str
-    message: str
-    hint: str
     stops: bool
     """Whether the server cannot start, cannot answer or answers wrongly because of it."""
-
-    @classmethod
-    def of(cls, error: AppError, *, stops: bool) -> Problem:
-        """The problem that an error describes."""
-        return cls(error.title, error.message, error.hint, stops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +148,6 @@ class Repetition:
 
 
 @dataclass(frozen=True, slots=True)
-class PastFailure:
-    """Why the engine last ended by itself, and when (as `time.time`)."""
-
-    title: str
-    message: str
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class NetworkFinding:
     """A server on the internet that was asked, and how long its answer took; None if there was none."""
 
@@ -185,7 +168,7 @@ class DiagnosticReport:
     settings: SettingsFinding
     folders: tuple[FolderFinding, ...]
     running: RunningApp | None
-    last_failure: PastFailure | None
+    last_failure: NotedFailure | None
     network: tuple[NetworkFinding, ...]
     """Empty unless the network was asked for."""
     problems: tuple[Problem, ...]
@@ -342,7 +325,7 @@ def _running(app: RunningApp) -> str:
     return f"PID {app.pid} · {app.state} · {app.base_url or 'not serving'}"
 
 
-def _failure(failure: PastFailure) -> str:
+def _failure(failure: NotedFailure) -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(failure.at_s))} · {failure.title}"
 
 

@@ -27,7 +27,6 @@ from tray_app.app.diagnostic_report import (
     FolderFinding,
     ModelFinding,
     NetworkFinding,
-    PastFailure,
     PortFinding,
     Problem,
     Repetition,
@@ -42,17 +41,27 @@ from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import look_for_engine, report_on
-from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
+from tray_app.errors import (
+    AppError,
+    DownloadError,
+    EngineError,
+    ErrorCode,
+    GatewayError,
+    ModelError,
+    SettingsError,
+)
 from tray_app.gateway.client import SlowAnswerError, find_running, request_embeddings
 from tray_app.models.catalog import load_all
+from tray_app.models.file_errors import none_chosen
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.phrases import presentable
+from tray_app.phrases import joined, phrase, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
-from tray_app.system.disk import disk_space
+from tray_app.system.disk import disk_space, not_enough_space
+from tray_app.system.files import folder_not_writable
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
@@ -100,12 +109,16 @@ class _Notes:
     model: ModelFinding | None = None
     engine: Engine | None = None
     sparse: bool = False
-    problems: list[Problem] = field(default_factory=list)
+    problems: dict[ErrorCode, Problem] = field(default_factory=dict)
+    """One of each code: the app that runs may have met what is found here, too."""
 
     def add(self, error: AppError, *, stops: bool) -> None:
-        known = ((problem.title, problem.message) for problem in self.problems)
-        if (error.title, error.message) not in known:
-            self.problems.append(Problem.of(error, stops=stops))
+        self.note(Problem.of(error, stops=stops))
+
+    def note(self, problem: Problem) -> None:
+        known = self.problems.get(problem.code)
+        if known is None or (problem.stops and not known.stops):
+            self.problems[problem.code] = problem
 
 
 def collect_inputs(environ: Mapping[str, str]) -> DiagnosticInputs:
@@ -139,8 +152,8 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
     keys = _look_at_keys(inputs, notes)
     port = _look_at_port(inputs, notes)
     given_up = inputs.running.problem if inputs.running else None
-    if given_up and given_up not in notes.problems:
-        notes.problems.append(given_up)
+    if given_up:
+        notes.note(given_up)
     repetition = _look_at_answers(inputs, notes)
     return DiagnosticReport(
         versions=versions(),
@@ -152,10 +165,10 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
         settings=_settings_finding(inputs, notes),
         folders=_look_at_folders(inputs, notes),
         running=inputs.running,
-        last_failure=_last_failure(inputs.paths),
+        last_failure=lastfailure.read(inputs.paths.state),
         network=_look_at_network(inputs, notes, session) if session else (),
         keys=keys,
-        problems=tuple(sorted(notes.problems, key=lambda problem: not problem.stops)),
+        problems=tuple(sorted(notes.problems.values(), key=lambda problem: not problem.stops)),
         repetition=repetition,
     )
 
@@ -190,7 +203,7 @@ def _running_app(state_dir: Path) -> RunningApp | None:
         return None
     problem = None
     if status.state == State.FAILED and (told := status.problem):
-        problem = Problem(told.title, told.message, told.hint, stops=True)
+        problem = Problem.of(told.error(), stops=True)
     return RunningApp(client.pid, status.state, status.serving, status.base_url, problem, status.engine.kind)
 
 
@@ -213,14 +226,7 @@ def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
         elif settings.model:
             _look_at_file(inputs, inputs.library.find(settings.model), notes)
         else:
-            notes.add(
-                ModelError(
-                    "No model is chosen yet",
-                    "«serve» takes the built-in test model then, whose answers mean nothing.",
-                    "Choose one on the page Models, or: powerinfer-tray settings set model ID",
-                ),
-                stops=False,
-            )
+            notes.add(none_chosen(), stops=False)
     except NotInstalledError as exc:
         _look_at_download(inputs, exc, notes)
     except AppError as exc:
@@ -243,6 +249,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
     if found.verdict.fit is Fit.TOO_LARGE:
         notes.add(
             ModelError(
+                ErrorCode.MODEL_TOO_LARGE,
                 f"{model.name} may be too large for this machine",
                 f"It {found.verdict.text}.",
                 "Lower the context size, or choose a smaller model.",
@@ -262,14 +269,9 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
         notes.add(exc, stops=True)
     room = _room(inputs.library.folder)
     if room is not None and room.usable_bytes < entry.size_bytes:
+        hint = "Free some space, or choose another models folder in the settings."
         notes.add(
-            DownloadError(
-                f"There is no room for {entry.name}",
-                f"It has {entry.size_bytes / _GB:.1f} GB; {room.free_bytes / _GB:.1f} GB are free in"
-                f" {inputs.library.folder}, of which {room.reserve_bytes / _GB:.1f} GB are left to others.",
-                "Free some space, or choose another models folder in the settings.",
-            ),
-            stops=True,
+            not_enough_space(DownloadError, room, inputs.library.folder, entry.size_bytes, hint), stops=True
         )
 
 
@@ -297,6 +299,7 @@ def _look_at_answers(inputs: DiagnosticInputs, notes: _Notes) -> Repetition | No
 def differing_answers(found: Repetition) -> EngineError:
     """The error for a PowerInfer server whose answers differ."""
     return EngineError(
+        ErrorCode.ANSWERS_DIFFER,
         "PowerInfer computes wrongly",
         f"The answers to one text must be equal, but: {found}.",
         "Use another build of PowerInfer's server, or a dense model (GGUF). Make its embeddings again.",
@@ -327,6 +330,7 @@ def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
 
 def _guessable() -> SettingsError:
     return SettingsError(
+        ErrorCode.KEY_GUESSABLE,
         "The API key of the local network can be guessed",
         "It is short, or built of a pattern, and everybody in the network may try keys.",
         "Set another: in the settings under Network, where Generate makes one, or with powerinfer-tray key "
@@ -386,21 +390,22 @@ def _look_at_folders(inputs: DiagnosticInputs, notes: _Notes) -> tuple[FolderFin
         if folder.purpose == "models" and chosen and not folder.exists:
             notes.add(
                 ModelError(
+                    ErrorCode.MODELS_FOLDER_MISSING,
                     "The models folder is not there",
                     f"{folder.path} is missing. Is its drive connected?",
                     "Connect the drive, or choose another models folder in the settings.",
                 ),
                 stops=False,
             )
-        elif not folder.writable:
-            notes.add(
-                SettingsError(
-                    f"The {folder.purpose} folder cannot be written to",
-                    f"The system does not let this app write to {folder.path}.",
-                    "Give yourself the permission, or set POWERINFER_TRAY_HOME to another folder.",
-                ),
-                stops=folder.purpose != "models",
-            )
+    if closed := [folder for folder in folders if not folder.writable]:
+        notes.add(
+            folder_not_writable(
+                SettingsError,
+                joined("\n", [phrase("{purpose}: {path}", purpose=f.purpose, path=f.path) for f in closed]),
+                "Grant yourself write access, or set POWERINFER_TRAY_HOME to another folder.",
+            ),
+            stops=any(folder.purpose != "models" for folder in closed),
+        )
     return folders
 
 
@@ -458,13 +463,8 @@ def _as_typed(value: object) -> str:
     return list_text(value) if isinstance(value, tuple) else str(value)
 
 
-def _last_failure(paths: AppPaths) -> PastFailure | None:
-    noted = lastfailure.read(paths.state)
-    return PastFailure(noted.title, noted.message, noted.at_s) if noted else None
-
-
 def _look_at_network(inputs: DiagnosticInputs, notes: _Notes, session: Session) -> tuple[NetworkFinding, ...]:
-    """Whether the download server answers, through the system's proxy and with its certificates."""
+    """Whether downloads could come in, over the system's proxy and with its certificates."""
     address = inputs.settings.hf_endpoint
     began_s = time.perf_counter()
     try:

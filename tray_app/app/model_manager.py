@@ -18,7 +18,7 @@ from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase
 from tray_app.download.source import DownloadSource
 from tray_app.engine.report import foreseen, look_for_engine, report_on
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.importing import import_model
 from tray_app.models.integrity import note_checksum, verify_model
 from tray_app.models.library import AmbiguousError, NotInstalledError
@@ -159,6 +159,7 @@ class ModelManager:
             return Removal((partial.path,), trashed=False)
         if self.is_served(path):
             raise ModelError(
+                ErrorCode.MODEL_IN_USE,
                 phrase("{name} is being served", name=path.name),
                 "The engine has the file open.",
                 "Stop the server first.",
@@ -177,6 +178,7 @@ class ModelManager:
         library = self._library()
         if not reference.strip():
             raise ModelError(
+                ErrorCode.MODEL_NOT_NAMED,
                 "No model is named",
                 "The name is empty.",
                 "Give its id; this lists them: powerinfer-tray models list",
@@ -200,7 +202,11 @@ class ModelManager:
         library = self._library()
         require_model(path, listed=self._is_listed(path))
         if path.parent.resolve() / path.name == library.builtin.resolve():
-            raise ModelError(phrase("{name} comes with the app", name=path.name), "It cannot be removed.")
+            raise ModelError(
+                ErrorCode.MODEL_BUILT_IN,
+                phrase("{name} comes with the app", name=path.name),
+                "It cannot be removed.",
+            )
         if not anywhere and not library.holds(path):
             raise _elsewhere(path, library.folder)
         return path
@@ -224,6 +230,7 @@ class ModelManager:
         found = find_quantizer(Path(engine.command[0]) if engine else None)
         if found is None:
             raise ModelError(
+                ErrorCode.QUANTIZER_NOT_FOUND,
                 "There is no program that quantizes",
                 "None is beside PowerInfer's server or on the PATH.",
                 "Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; "
@@ -270,6 +277,7 @@ class ModelManager:
 
 def _elsewhere(path: Path, folder: Path) -> ModelError:
     return ModelError(
+        ErrorCode.MODEL_NOT_IN_FOLDER,
         phrase("{name} is not in the models folder", name=path.name),
         phrase(
             "It is {path}, and the models folder is {folder}.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import port_of
-from tray_app.errors import Fix, GatewayError, SettingsError
+from tray_app.errors import ErrorCode, Fix, GatewayError, SettingsError
 from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
@@ -65,7 +65,12 @@ class PublicAddress:
         rules = self._rules  # read before the address, so that a new key never goes to an old address
         if base_url := self._gateway.base_url:
             return base_url, rules.key
-        raise GatewayError("The server is not running", "No address is open.", "Start the server.")
+        raise GatewayError(
+            ErrorCode.SERVER_NOT_RUNNING,
+            "The server is not running",
+            "No address is open.",
+            "Start the server.",
+        )
 
     def traffic(self) -> Traffic:
         """What clients have asked for."""
@@ -164,6 +169,7 @@ def check_client_key(settings: Settings, secrets: KeyStore) -> str:
     key = client_key(settings, secrets)
     if settings.network == "lan" and not key:
         raise SettingsError(
+            ErrorCode.NETWORK_NEEDS_KEY,
             "The local network needs an API key",
             "Without one, everybody in the network could use this server.",
             phrase(

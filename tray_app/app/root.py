@@ -34,10 +34,11 @@ from tray_app.engine.launch_plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import AppError, DownloadError, GatewayError, ModelError
+from tray_app.errors import AppError, DownloadError, ErrorCode, GatewayError, ModelError
 from tray_app.gateway.client import SlowAnswerError, complete, find_running, request_embeddings
 from tray_app.gateway.control import Control, Removed
 from tray_app.models.catalog import load_all
+from tray_app.models.file_errors import none_chosen
 from tray_app.models.gguf import implied_size
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.model_files import parts_of
@@ -312,7 +313,9 @@ class App:
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
             raise DownloadError(
-                phrase("{name} comes with the app", name=entry.name), "There is nothing to download."
+                ErrorCode.MODEL_BUILT_IN,
+                phrase("{name} comes with the app", name=entry.name),
+                "There is nothing to download.",
             )
         address = address_of_file(
             entry.source if entry else source, self._session, self.store.current.hf_endpoint
@@ -459,11 +462,7 @@ class App:
 
     def _model(self, settings: Settings, start: StartJob | None) -> Model:
         if not settings.model:
-            raise ModelError(
-                "No model is chosen yet",
-                "The server needs a model to run.",
-                "Choose one on the page Models, or type: powerinfer-tray serve --model test",
-            )
+            raise none_chosen()
         try:
             return self.library.find(settings.model)
         except ModelError as exc:
@@ -524,7 +523,7 @@ class App:
 
 
 def _no_window(_source: str) -> None:
-    raise GatewayError("There is no window", "The app runs in a terminal.")
+    raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
 
 
 def _limits(settings: Settings) -> TransferLimits:

@@ -27,7 +27,7 @@ from tray_app.app.root import App
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.kinds import EngineKind, choose_engine
 from tray_app.engine.report import EngineChoice, report_on
-from tray_app.errors import AppError, EngineError
+from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.library import builtin_model
 from tray_app.models.memory import Fit
 from tray_app.system.paths import AppPaths
@@ -156,7 +156,11 @@ def _download_part(server: _Server, folder: Path, digest: str, listener: SelfTes
     try:
         queue.add(server.url, folder, sha256=digest)
         if not some_arrived.wait(_TIMEOUT_S):
-            raise AppError("The self-test's download does not move", "Nothing has arrived in two minutes.")
+            raise AppError(
+                ErrorCode.SELFTEST_STALLED,
+                "The self-test's download does not move",
+                "Nothing has arrived in two minutes.",
+            )
     finally:
         queue.close(timeout_s=5)
         server.interrupted.set()

@@ -28,7 +28,7 @@ from tray_app.app.start_job import StartCalledOffError, StartJob
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, EngineError
+from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.gateway.upstream import Unavailable, Upstream, public_id
 from tray_app.system.drives import DriveGoneError, PathWatcher
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
 
 _RETRY_AFTER_S = 2
+_WITHOUT_ENGINE = (ServerState.RESTARTING, ServerState.WAITING, ServerState.FAILED)
 _SETTLED = (State.READY, State.WAITING, State.FAILED, State.STOPPED)
 
 _logger = logging.getLogger(__name__)
@@ -190,10 +191,14 @@ class Server:
             if engine.state is State.READY and engine.plan:
                 return engine.plan
             if left_s <= 0:
-                raise EngineError("The server is not ready", "It did not get ready in time.")
+                raise EngineError(
+                    ErrorCode.SERVER_NOT_READY, "The server is not ready", "It did not get ready in time."
+                )
             server, _ = self.snapshot()
             if not server.state.gets_ready:
-                raise engine.failure or EngineError("The server is not ready", "It was stopped.")
+                raise engine.failure or EngineError(
+                    ErrorCode.SERVER_NOT_READY, "The server is not ready", "It was stopped."
+                )
 
     def find(self) -> Upstream | Unavailable:
         """See `Backend`."""
@@ -206,17 +211,20 @@ class Server:
                 return _remote(engine, plan)
             case ServerState.ASLEEP, _:
                 hint = "Send a request to start it." if on_demand else "Start it in the app."
-                return Unavailable(f"The server sleeps. {hint}", held=on_demand, models=self._offered)
+                return Unavailable(
+                    f"The server sleeps. {hint}",
+                    held=on_demand,
+                    models=self._offered,
+                    code=ErrorCode.SERVER_ASLEEP,
+                )
             case ServerState.WAITING, _:
-                return Unavailable(_not_ready(engine, server), held=on_demand)
+                return _unavailable(engine, server, held=on_demand)
             case ServerState.FAILED, _:
                 pause_s = math.ceil(self._pause_s(engine)) if engine.gave_up else None
-                return Unavailable(_not_ready(engine, server), pause_s or None, held=pause_s == 0)
+                return _unavailable(engine, server, pause_s or None, held=pause_s == 0)
             case state, _:
                 held = state.gets_ready
-                return Unavailable(
-                    f"The model is not ready ({state}).", _RETRY_AFTER_S if held else None, held=held
-                )
+                return _unavailable(engine, server, _RETRY_AFTER_S if held else None, held=held)
 
     def wake(self) -> Future[None]:
         """See `Backend`. One thread waits for the engine on behalf of all waiting requests."""
@@ -402,9 +410,13 @@ class Server:
             return not (self._wanted and (self._asleep or self._told or self._job))
 
 
-def _not_ready(engine: EngineSnapshot, server: ServerStatus) -> str:
-    why = engine.failure.title if engine.failure else server.state
-    return f"The model is not ready ({why})."
+def _unavailable(
+    engine: EngineSnapshot, server: ServerStatus, retry_after_s: int | None = None, *, held: bool
+) -> Unavailable:
+    """Why no engine answers: what the last one died of, unless another is on its way already."""
+    failure = engine.failure if server.state in _WITHOUT_ENGINE else None
+    why, code = (failure.title, failure.code) if failure else (server.state, ErrorCode.SERVER_NOT_READY)
+    return Unavailable(f"The model is not ready ({why}).", retry_after_s, held, code=code)
 
 
 def _models_of(plan: Plan) -> tuple[str, ...]:

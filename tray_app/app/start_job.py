@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,11 @@ class StartCalledOffError(EngineError):
     """The server was stopped before a start had reached the engine."""
 
     def __init__(self) -> None:
-        super().__init__("The start was called off", "The server was stopped before it had started.")
+        super().__init__(
+            ErrorCode.START_CALLED_OFF,
+            "The start was called off",
+            "The server was stopped before it had started.",
+        )
 
 
 class StartJob:

@@ -117,7 +117,4 @@ def status_document(status: AppStatus) -> StatusDocument:
 
 
 def _problem_document(problem: Problem) -> ProblemDocument:
-    error = problem.error
-    return ProblemDocument(
-        error.title, error.message, error.hint, error.fix, error.setting, error.evidence, problem.source
-    )
+    return ProblemDocument.of(problem.error, source=problem.source)

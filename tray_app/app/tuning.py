@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -111,13 +111,18 @@ def candidates(host: Host, present: Threads) -> tuple[int, ...]:
 def tuning_obstacle(plan: Plan) -> EngineError | None:
     """Why threads cannot be tuned for this plan; None if they can."""
     if not isinstance(plan, LaunchPlan):
-        return EngineError("A remote server has threads of its own", "They are chosen where it was started.")
+        return EngineError(
+            ErrorCode.THREADS_NOT_TUNABLE,
+            "Threads can only be tuned for a local engine",
+            "Set them on the remote machine.",
+        )
     return one_thread_only() if plan.model.header.sparse else None
 
 
 def one_thread_only() -> EngineError:
     """Why a sparse model is not measured."""
     return EngineError(
+        ErrorCode.THREADS_NOT_TUNABLE,
         "A sparse model is always computed by one thread",
         ONE_THREAD,
         "For all cores, choose a dense model (GGUF), which llama.cpp runs.",

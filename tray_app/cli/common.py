@@ -35,7 +35,7 @@ from tray_app.app.root import App
 from tray_app.app.selftest import SENTENCE
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase, visible
 
 if TYPE_CHECKING:
@@ -75,7 +75,10 @@ class OutputError(AppError):
     """The terminal, the pipe or the file that the output goes to does not take it."""
 
     def __init__(self, exc: OSError) -> None:
-        super().__init__(phrase("The output could not be written: {reason}", reason=exc.strerror or exc))
+        super().__init__(
+            ErrorCode.OUTPUT_NOT_WRITABLE,
+            phrase("The output could not be written: {reason}", reason=exc.strerror or exc),
+        )
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

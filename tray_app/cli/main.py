@@ -48,7 +48,7 @@ from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, GatewayError
+from tray_app.errors import AppError, DownloadError, ErrorCode, ErrorDocument, GatewayError
 from tray_app.gateway.client import find_running
 from tray_app.gateway.client import request_embeddings as embed_at
 from tray_app.gateway.control import StatusDocument
@@ -106,8 +106,7 @@ def _run(arguments: list[str]) -> int:
         raise
     except AppError as exc:
         if "--json" in arguments:
-            error = {"title": exc.title, "message": exc.message, "hint": exc.hint}
-            print_json({"ok": False, "error": error})
+            print_json({"ok": False, "error": ErrorDocument.of(exc)})
         _complain(exc)
         return 1
     except SystemExit as exc:
@@ -302,7 +301,12 @@ def _paths() -> AppPaths:
 def _running_app() -> ControlClient:
     if running := find_running(_paths().state):
         return running
-    raise GatewayError("No app is running", "There is nobody to be told.", "Start it: powerinfer-tray serve")
+    raise GatewayError(
+        ErrorCode.APP_NOT_RUNNING,
+        "PowerInfer Tray is not running",
+        "This command controls a running app.",
+        "Start it: powerinfer-tray serve",
+    )
 
 
 @contextmanager
@@ -335,6 +339,7 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
     if others:
         has = ", ".join(f"{name} {getattr(chosen, name)}" for name in others)
         raise GatewayError(
+            ErrorCode.APP_ALREADY_RUNNING,
             f"PowerInfer Tray runs already (PID {running.pid})",
             f"It has {has}. Two of them cannot share their settings, models and logs.",
             "Change its settings, or end it first: powerinfer-tray quit",
@@ -416,7 +421,12 @@ def _download(app: App, source: str, folder: Path | None, sha256: str | None) ->
         with suppress(AppError):
             app.downloads.wait(number)
     arrived = sum(item.received_bytes for item in app.downloads.snapshot() if item.id in numbers)
-    raise DownloadError("Paused", f"{arrived:,} bytes are here.", "The same command goes on from there.")
+    raise DownloadError(
+        ErrorCode.DOWNLOAD_PAUSED,
+        "Paused",
+        f"{arrived:,} bytes are here.",
+        "The same command goes on from there.",
+    )
 
 
 def _next(events: queue.SimpleQueue[T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003 - typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.filesize import decimal
 
@@ -18,7 +19,7 @@ from tray_app.cli.common import (
     print_json,
 )
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorDocument, ModelError
 from tray_app.gateway.client import find_running
 from tray_app.gateway.control import Removing
 from tray_app.models.importing import How
@@ -278,5 +279,5 @@ def _document(report: ModelReport) -> dict[str, Any]:
     }
 
 
-def _problem(error: AppError | None) -> dict[str, str] | None:
-    return {"title": error.title, "message": error.message, "hint": error.hint} if error else None
+def _problem(error: AppError | None) -> Any:
+    return msgspec.to_builtins(ErrorDocument.of(error)) if error else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
     """
     if len(text) > _LONGEST:
         raise DownloadError(
-            "This is no address",
+            ErrorCode.ADDRESS_INVALID,
+            "This is not an address",
             phrase(
                 "It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.",
                 count=len(text),
@@ -102,7 +103,8 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
     bare = _bare(text)
     if has_odd_letters(bare):
         raise DownloadError(
-            "This is no address",
+            ErrorCode.ADDRESS_INVALID,
+            "This is not an address",
             phrase("“{text}” has signs in it that no address can have.", text=ascii(bare)[1:-1]),
             HINT,
         )
@@ -111,7 +113,10 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
         return urlsplit(found) if isinstance(found, str) else found
     if bare.lower().startswith("hf:"):
         raise DownloadError(
-            "This is no file on Hugging Face", phrase("“{text}” is not understood.", text=bare), HINT
+            ErrorCode.ADDRESS_INVALID,
+            "This is not a file on Hugging Face",
+            phrase("“{text}” is not understood.", text=bare),
+            HINT,
         )
     url = f"https://{bare}" if _WITHOUT_SCHEME.match(bare) else bare
     return _behind_page(_checked(url, text), site)
@@ -171,11 +176,15 @@ def _checked(url: str, text: str) -> SplitResult:
         _ = parts.port  # looked at here, so that a bad one fails here
     except ValueError as exc:
         raise DownloadError(
-            "This is no address", phrase("“{text}”: {reason}.", text=text, reason=exc), HINT
+            ErrorCode.ADDRESS_INVALID,
+            "This is not an address",
+            phrase("“{text}”: {reason}.", text=text, reason=exc),
+            HINT,
         ) from exc
     if parts.scheme not in {"http", "https"} or not host:
         raise DownloadError(
-            "This is no address that can be downloaded",
+            ErrorCode.ADDRESS_INVALID,
+            "This is not an address that can be downloaded",
             phrase("“{text}” is not understood.", text=text),
             HINT,
         )

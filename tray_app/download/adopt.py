@@ -13,7 +13,7 @@ from tray_app.download.network_errors import RangeRefusedError
 from tray_app.download.progress import Phase
 from tray_app.download.segments import Span
 from tray_app.download.verify import HEAD_BYTES, refuse_foreign, sha256_of
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Existing:
 
     def _name_taken(self) -> DownloadError:
         return DownloadError(
+            ErrorCode.FILE_EXISTS,
             "Another file of this name is there",
             phrase("{path} is not the file that the source offers, and is left as it is.", path=self._path),
             "Rename or delete it, then download again.",

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tray_app.errors import DownloadError, Fix
+from tray_app.errors import DownloadError, ErrorCode, Fix
 from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import HUGGING_FACE
-from tray_app.system.files import NotOurFileError
+from tray_app.system.files import NotOurFileError, folder_not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,10 +52,16 @@ class TransientError(DownloadError):
     """A fault that may be gone at the next attempt. It reaches a person only when all attempts are spent."""
 
     def __init__(
-        self, title: Text, message: Text = "", hint: Text = "", *, retry_after_s: float = 0.0
+        self,
+        code: ErrorCode,
+        title: Text,
+        message: Text = "",
+        hint: Text = "",
+        *,
+        retry_after_s: float = 0.0,
     ) -> None:
         """`retry_after_s`: the server asks not to be asked again before."""
-        super().__init__(title, message, hint)
+        super().__init__(code, title, message, hint)
         self.retry_after_s = retry_after_s
 
 
@@ -104,6 +110,7 @@ def refusal(  # noqa: PLR0911 - one for each kind
             return _proxy_login(host)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return RefusedError(
+                ErrorCode.SIGN_IN_REQUIRED,
                 "The server does not let us have this file",
                 phrase(
                     "{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.",
@@ -115,6 +122,7 @@ def refusal(  # noqa: PLR0911 - one for each kind
             )
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
             return RefusedError(
+                ErrorCode.SOURCE_FILE_NOT_FOUND,
                 "The file is not there",
                 phrase(
                     "{host} answered {status}: it knows no file at this address.", host=host, status=status
@@ -123,10 +131,13 @@ def refusal(  # noqa: PLR0911 - one for each kind
             )
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return RangeRefusedError(
-                "The server refused", phrase("{host} answered {status}.", host=host, status=status)
+                ErrorCode.SOURCE_REFUSED,
+                "The server refused",
+                phrase("{host} answered {status}.", host=host, status=status),
             )
         case _ if status in _TRANSIENT:
             return TransientError(
+                ErrorCode.SOURCE_FAILED,
                 "The server has a problem",
                 phrase("{host} answered {status}.", host=host, status=status),
                 "Try again in a few minutes.",
@@ -134,6 +145,7 @@ def refusal(  # noqa: PLR0911 - one for each kind
             )
         case _:
             return DownloadError(
+                ErrorCode.SOURCE_REFUSED,
                 "The server refused",
                 phrase("{host} answered {status}.", host=host, status=status),
                 "Check the address in a browser.",
@@ -142,6 +154,7 @@ def refusal(  # noqa: PLR0911 - one for each kind
 
 def _no_repository(status: int, host: str) -> RefusedError:
     return RefusedError(
+        ErrorCode.REPOSITORY_NOT_FOUND,
         "There is no such repository",
         phrase("{host} answered {status}: it knows none of this name.", host=host, status=status),
         phrase(
@@ -160,12 +173,13 @@ def _no_tunnel(status: int, host: str) -> DownloadError:
     cause = phrase("For {host}, it answered {status}.", host=host, status=status)
     hint: Text = "Ask whoever runs the proxy, or use another source."
     if status in _TRANSIENT:
-        return UnreachableError(title, cause, hint)
-    return DownloadError(title, cause, hint)
+        return UnreachableError(ErrorCode.PROXY_REFUSED, title, cause, hint)
+    return DownloadError(ErrorCode.PROXY_REFUSED, title, cause, hint)
 
 
 def _proxy_login(host: str) -> DownloadError:
     return DownloadError(
+        ErrorCode.PROXY_LOGIN_REQUIRED,
         "The proxy wants a login",
         phrase(
             "The proxy between this computer and {host} answered 407: it lets in only who signs in.",
@@ -191,13 +205,15 @@ def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
             "the settings under Models, or with powerinfer-tray key set {host}",
             host=keeper,
         )
-        return RefusedError(title, cause, hint, fix=Fix.SETTING, setting=HUGGING_FACE.name)
+        return RefusedError(
+            ErrorCode.TERMS_NOT_ACCEPTED, title, cause, hint, fix=Fix.SETTING, setting=HUGGING_FACE.name
+        )
     hint = phrase(  # a mirror, whose token is its own
         "Open the model's page on {host}, sign in and accept the terms. Then store an access "
         "token: powerinfer-tray key set {host}",
         host=keeper,
     )
-    return RefusedError(title, cause, hint)
+    return RefusedError(ErrorCode.TERMS_NOT_ACCEPTED, title, cause, hint)
 
 
 def _keeper(host: str) -> str:
@@ -212,38 +228,48 @@ def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
     match exc:
         case requests.exceptions.SSLError():
             return DownloadError(
+                ErrorCode.SOURCE_NOT_TRUSTED,
                 "No secure connection",
                 phrase("{host} could not prove who it is ({reason}).", host=host, reason=_words(exc)),
                 "Check the computer's clock. A company's own certificate must be in the system's store.",
             )
         case requests.ConnectionError() if _is_offline(exc):
             return OfflineError(
+                ErrorCode.SOURCE_UNREACHABLE,
                 phrase("Could not reach {host}", host=host),
                 phrase("{reason}.", reason=_words(exc)),
                 "Check the connection to the internet and the address.",
             )
         case requests.exceptions.ProxyError():
             return UnreachableError(
+                ErrorCode.PROXY_UNREACHABLE,
                 "The proxy does not answer",
                 phrase("{reason}.", reason=_words(exc)),
                 "Check the proxy in the system's settings.",
             )
         case requests.ConnectionError() | requests.Timeout():
             return UnreachableError(
+                ErrorCode.SOURCE_UNREACHABLE,
                 phrase("Could not reach {host}", host=host),
                 phrase("{reason}.", reason=_words(exc)),
                 "Check the connection to the internet and the address.",
             )
         case _:
             return DownloadError(
-                "This address cannot be used", one_line(exc), "Check the address in a browser."
+                ErrorCode.ADDRESS_INVALID,
+                "This address cannot be used",
+                one_line(exc),
+                "Check the address in a browser.",
             )
 
 
 def broken_transfer(reason: Text) -> TransientError:
     """The body of an answer ended or stood still before the file was whole."""
     return TransientError(
-        "The connection was lost", reason, "What has arrived is kept. Press Resume to go on from there."
+        ErrorCode.CONNECTION_LOST,
+        "The connection was lost",
+        reason,
+        "What has arrived is kept. Press Resume to go on from there.",
     )
 
 
@@ -252,7 +278,7 @@ def changed(file_name: str, kind: type[ChangedError] = ChangedError) -> ChangedE
     title: Text = "The file has changed on the server"
     hint: Text = "Download it again, from its start."
     cause = phrase("What the server offers as {name} is not the file that was begun.", name=file_name)
-    return kind(title, cause, hint)
+    return kind(ErrorCode.SOURCE_CHANGED, title, cause, hint)
 
 
 def broken_body(exc: HTTPError) -> TransientError:
@@ -270,12 +296,14 @@ def disk_fault(exc: OSError, path: Path) -> DownloadError:
     """A file could not be written."""
     if isinstance(exc, NotOurFileError):
         return DownloadError(
+            ErrorCode.DOWNLOAD_FILE_NOT_OURS,
             "Something else has the name of this download's file",
             phrase("{path}: {reason}. Nothing is written there.", path=exc.filename, reason=exc.strerror),
             "Look who has put it there. If nobody needs it, delete it and press Resume.",
         )
     if is_too_large(exc):
         return DownloadError(
+            ErrorCode.FILE_TOO_LARGE_FOR_DISK,
             "This disk cannot keep files that large",
             phrase(
                 "{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, "
@@ -288,12 +316,13 @@ def disk_fault(exc: OSError, path: Path) -> DownloadError:
         )
     if exc.errno in DISK_FULL:
         return DownloadError(
+            ErrorCode.DISK_FULL,
             "The disk is full",
             phrase("There was no room left for {name} in {folder}.", name=path.name, folder=path.parent),
             "Free some space and press Resume, or choose another models folder.",
         )
-    return DownloadError(
-        "The folder cannot be written",
+    return folder_not_writable(
+        DownloadError,
         phrase("{path}: {reason}.", path=path.parent, reason=exc.strerror or exc),
         "Check that the drive is there and that you may write to it, or choose another models folder.",
     )

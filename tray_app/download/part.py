@@ -23,7 +23,7 @@ from tray_app.download.part_lock import sole_writer
 from tray_app.download.segments import Plan, Span
 from tray_app.download.source import DownloadSource, RemoteFile
 from tray_app.download.verify import HEAD_BYTES
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.files import (
     NOT_JSON,
@@ -211,6 +211,7 @@ def note_name(ordered: Path, final: Path, source: DownloadSource) -> None:
     there = read_journal(path) if path != noted else None
     if there and there.source.url != source.url:
         raise DownloadError(
+            ErrorCode.DOWNLOAD_NAME_TAKEN,
             "Another download has this name",
             phrase("{path} is being downloaded from another address.", path=final),
             "Let that one end, or cancel it. Then download this one again.",

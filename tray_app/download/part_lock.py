@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.file_lock import locked
 
@@ -27,6 +27,7 @@ def sole_writer(final: Path) -> Iterator[None]:
             yield
     except Timeout as exc:
         raise DownloadError(
+            ErrorCode.DOWNLOAD_ALREADY_RUNNING,
             "Another program is downloading this file",
             phrase("{path} is being written, perhaps by this app in another window or terminal.", path=final),
             "Wait until it is there, or stop the other download.",

@@ -24,7 +24,7 @@ from tray_app.download.retry import RetryPolicy
 from tray_app.download.session import Session
 from tray_app.download.source import checked_digest, parse_source
 from tray_app.download.transfer import Order, Transfer
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ class DownloadQueue:
             if job.phase is Phase.DONE:
                 return job.order.path
             raise job.error or DownloadError(
+                ErrorCode.DOWNLOAD_PAUSED if job.phase is Phase.PAUSED else ErrorCode.DOWNLOAD_CANCELLED,
                 "The download is paused" if job.phase is Phase.PAUSED else "The download is cancelled",
                 phrase(
                     "{count:,} bytes of {name} have arrived.",
@@ -223,7 +224,11 @@ class DownloadQueue:
             self._end(job, Phase.FAILED, error=error)
         except Exception as exc:  # noqa: BLE001 - the top of the thread: the other downloads go on
             _log.exception("Download of %s", job.order.source.file_name)
-            self._end(job, Phase.FAILED, error=DownloadError("The download failed unexpectedly", repr(exc)))
+            self._end(
+                job,
+                Phase.FAILED,
+                error=DownloadError(ErrorCode.INTERNAL_ERROR, "The download failed unexpectedly", repr(exc)),
+            )
         else:
             self._end(job, Phase.DONE, sha256=sha256)
 

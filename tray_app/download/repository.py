@@ -16,7 +16,7 @@ from tray_app.download.address import HUGGING_FACE, Repository, read_address
 from tray_app.download.file_names import names_a_model
 from tray_app.download.response_body import pieces_of
 from tray_app.download.session import Session
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
 
@@ -70,6 +70,7 @@ def choose_file(repository: Repository, paths: Iterable[str]) -> str:
     models = [path for path in paths if _is_model(path) and path.startswith(_prefix(repository))]
     if not models:
         raise DownloadError(
+            ErrorCode.REPOSITORY_WITHOUT_MODELS,
             phrase("There is no GGUF model in {repository}", repository=repository.name),
             "This app runs models in the GGUF format.",
             "Look on Hugging Face for a repository of this model with GGUF in its name.",
@@ -93,6 +94,7 @@ def _paths(session: Session, repository: Repository) -> list[str]:
         return [file.rfilename for file in files if len(file.rfilename) <= _LONGEST_PATH]
     except NOT_JSON as exc:
         raise DownloadError(
+            ErrorCode.REPOSITORY_NOT_LISTED,
             phrase("The files of {repository} could not be listed", repository=repository.name),
             phrase("{site} did not answer with a list of files.", site=repository.site),
             "Give the address of the file itself.",
@@ -143,12 +145,14 @@ def _unclear(repository: Repository, models: list[str], *, known: bool) -> Downl
     if not all(labels) or len(set(labels)) < len(labels):
         labels = [path.rpartition("/")[2] for path in models]
     named = ", ".join(labels[:_MOST_NAMED]) + (", …" if len(labels) > _MOST_NAMED else "")
-    title = (
-        phrase("{repository} has several models", repository=repository.name)
-        if known
-        else phrase("{repository} has no {tag}", repository=repository.name, tag=repository.tag)
-    )
+    if known:
+        code = ErrorCode.REPOSITORY_TAG_AMBIGUOUS
+        title = phrase("{repository} has several models", repository=repository.name)
+    else:
+        code = ErrorCode.REPOSITORY_LACKS_TAG
+        title = phrase("{repository} has no {tag}", repository=repository.name, tag=repository.tag)
     return DownloadError(
+        code,
         title,
         phrase("It has: {names}.", names=named),
         phrase("Name one of them: {example}", example=f"hf.co/{repository.name}:{labels[0]}"),

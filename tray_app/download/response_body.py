@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from tray_app.download.network_errors import RefusedError, broken_body, broken_transfer
 from tray_app.download.source import answered_span, describe_file, full_size
 from tray_app.download.verify import refuse_wrong_digest, web_page_error
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ class ResponseBody:
             raise web_page_error()
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise DownloadError(
-                "The server sends the file packed", "It was asked not to.", "Try another source."
+                ErrorCode.SOURCE_SENDS_COMPRESSED,
+                "The server sent a compressed file",
+                "It was asked not to.",
+                "Try another source.",
             )
         if self.span is None:
             raise broken_transfer("The server sent another piece of the file than it was asked for.")
@@ -76,6 +79,7 @@ class ResponseBody:
             )
         if not (remote.size_bytes is not None or self._shows_its_end or sha256 or remote.sha256):
             raise DownloadError(
+                ErrorCode.FILE_NOT_VERIFIABLE,
                 "The file could not be checked",
                 "The server says neither its size nor its SHA-256: half a file would look like a whole one.",
                 "Use another source, or give the SHA-256.",

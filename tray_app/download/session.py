@@ -29,7 +29,7 @@ from tray_app.download.address import has_odd_letters
 from tray_app.download.network_errors import no_answer, refusal
 from tray_app.download.private import first_private, is_private, literal_address, peer_of, resolved
 from tray_app.download.strict_http import StrictResponse
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.settings.keys import place_of
 
@@ -101,7 +101,8 @@ class Session(requests.Session):
             self._refuse_wrong_way(url, target, named)
             url = target
         raise DownloadError(
-            "The address leads in circles",
+            ErrorCode.TOO_MANY_REDIRECTS,
+            "Too many redirects",
             phrase("{host} sends every request on to another address.", host=_host(url)),
         )
 
@@ -133,6 +134,7 @@ class Session(requests.Session):
         scheme, host = urlsplit(target).scheme, urlsplit(target).hostname or ""
         if urlsplit(url).scheme == "https" and scheme == "http":
             raise DownloadError(
+                ErrorCode.REDIRECT_NOT_SECURE,
                 "The server sends us on over an open line",
                 phrase(
                     "{host} answers over https, and sends us to {target}, where others can read and change "
@@ -277,6 +279,7 @@ def _require_address(url: str) -> None:
         _ = urlsplit(url).port
     except ValueError as exc:
         raise DownloadError(
+            ErrorCode.ADDRESS_INVALID,
             "This address cannot be used",
             phrase("“{text}”: {reason}.", text=url, reason=exc),
             "Check the address in a browser.",
@@ -285,6 +288,7 @@ def _require_address(url: str) -> None:
 
 def _broken_address(url: str, reason: Text) -> DownloadError:
     return DownloadError(
+        ErrorCode.REDIRECT_INVALID,
         "The server sends us to a broken address",
         phrase("{host}: {reason}.", host=_host(url), reason=reason),
     )
@@ -300,6 +304,7 @@ def _known_addresses(url: str) -> tuple[Address, ...]:
 
 def _private_target(sender: str, host: str, address: Address) -> DownloadError:
     return DownloadError(
+        ErrorCode.REDIRECT_TO_PRIVATE_NETWORK,
         "The server sends us into a private network",
         phrase(
             "{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in "
@@ -339,6 +344,7 @@ def _proxies(url: str) -> dict[str, str]:
     proxy = select_proxy(url, proxies)
     if proxy and not _speaks_http(proxy):
         raise DownloadError(
+            ErrorCode.PROXY_INVALID,
             "The proxy cannot be used",
             phrase(
                 "{proxy} is not the address of an HTTP proxy (http://host:port).",

@@ -9,18 +9,24 @@ import threading
 from typing import TYPE_CHECKING
 
 from tray_app.download.verify import ForeignContentError
-from tray_app.errors import DownloadError, ModelError
+from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.phrases import phrase
-from tray_app.system.disk import disk_space
+from tray_app.system.disk import disk_space, not_enough_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tray_app.phrases import Text
+    from tray_app.system.disk import DiskSpace
+
     Measure = Callable[[Path, int], int | None]
     """Gives the size of a model by its header, of which so many bytes are in a file; None: it takes more of
     them. `ModelError` if that is no model's."""
 
+_NO_SPACE: Text = (
+    "What has arrived is kept. Free some space and press Resume, or choose another models folder."
+)
 _GB = 1e9  # as disks and download pages count
 _SHARE_BYTES = 8 << 20
 """So much is written before the disk is asked again, which is a hundred times a second at the most."""
@@ -44,18 +50,7 @@ class DiskRoom:
         """NoRoomError if there is no room for so much."""
         room = disk_space(self._folder)
         if missing_bytes > max(0, room.usable_bytes):
-            raise NoRoomError(
-                "Not enough space on the disk",
-                phrase(
-                    "{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which "
-                    "{reserve:.2f} GB are left to other programs.",
-                    missing=missing_bytes / _GB,
-                    free=room.free_bytes / _GB,
-                    reserve=room.reserve_bytes / _GB,
-                    folder=self._folder,
-                ),
-                "Free some space and press Resume, or choose another models folder.",
-            )
+            raise self._too_little(room, missing_bytes)
 
     def take(self, count: int) -> None:
         """So many bytes are about to be written; NoRoomError if there is no room for them."""
@@ -71,18 +66,11 @@ class DiskRoom:
     def _usable(self, at_least: int) -> int:
         room = disk_space(self._folder)
         if room.usable_bytes < at_least:
-            raise NoRoomError(
-                "Not enough space on the disk",
-                phrase(
-                    "{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other "
-                    "programs. What has arrived is kept.",
-                    free=room.free_bytes / _GB,
-                    reserve=room.reserve_bytes / _GB,
-                    folder=self._folder,
-                ),
-                "Free some space and press Resume, or choose another models folder.",
-            )
+            raise self._too_little(room, at_least)
         return room.usable_bytes
+
+    def _too_little(self, room: DiskSpace, wanted_bytes: int) -> NoRoomError:
+        return not_enough_space(NoRoomError, room, self._folder, wanted_bytes, _NO_SPACE)
 
 
 class UnknownSize:
@@ -101,10 +89,11 @@ class UnknownSize:
             try:
                 size_bytes = self._measure(self._path, received_bytes)
             except ModelError as exc:
-                raise ForeignContentError(*exc.texts) from exc
+                raise ForeignContentError(exc.code, *exc.texts) from exc
             self._most_bytes = None if size_bytes is None else size_bytes + _BEHIND_BYTES
         if self._most_bytes is not None and received_bytes > self._most_bytes:
             raise ForeignContentError(
+                ErrorCode.SOURCE_SENDS_TOO_MUCH,
                 "The server sends more than the model has",
                 phrase(
                     "By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.",

@@ -13,7 +13,7 @@ from urllib.parse import urlunsplit
 
 from tray_app.download.address import HINT, HUGGING_FACE, Repository, read_address
 from tray_app.download.file_names import first_name, told_name
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
     found = read_address(text, endpoint)
     if isinstance(found, Repository):
         raise DownloadError(
+            ErrorCode.ADDRESS_NAMES_NO_FILE,
             "The address names no file",
             phrase("{repository} is a repository, which may have many.", repository=found.name),
             HINT,
@@ -88,7 +89,10 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
     name, settled = first_name(url)
     if not name:
         raise DownloadError(
-            "The address names no file", phrase("“{text}” ends without a file name.", text=text), HINT
+            ErrorCode.ADDRESS_NAMES_NO_FILE,
+            "The address names no file",
+            phrase("“{text}” ends without a file name.", text=text),
+            HINT,
         )
     return DownloadSource(url, name, settled)
 
@@ -98,7 +102,9 @@ def checked_digest(text: str) -> str:
     digest = text.strip().lower()
     if not _SHA256.fullmatch(digest):
         raise DownloadError(
-            "This is no SHA-256", phrase("“{text}” should be 64 characters of 0-9 and a-f.", text=text)
+            ErrorCode.CHECKSUM_INVALID,
+            "This is not a SHA-256",
+            phrase("“{text}” should be 64 characters of 0-9 and a-f.", text=text),
         )
     return digest
 
@@ -153,9 +159,10 @@ def _number(header: str, text: str) -> int:
     if _NUMBER.fullmatch(text):
         return int(text)
     raise DownloadError(
+        ErrorCode.SOURCE_SIZE_UNCLEAR,
         "The server does not say clearly how large the file is",
         phrase(
-            "It says “{header}: {text}”, which is no number that can be understood.",
+            "It says “{header}: {text}”, which is not a number.",
             header=header,
             text=text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}…",
         ),

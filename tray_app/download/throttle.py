@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def parse_rate(text: str) -> float:
     found = _RATE.fullmatch(text.strip())
     if not found or not float(found[1]):
         raise DownloadError(
-            "This is no speed",
+            ErrorCode.SPEED_INVALID,
+            "This is not a speed",
             phrase("“{text}” should be a number with a unit.", text=text),
             "For example: 500k, 2.5MB/s",
         )

@@ -7,7 +7,7 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING
 
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
         "The server answered with HTML: a sign-in page, a notice of the network, or a page about the file."
     )
     hint: Text = "Open the address in a browser, then copy the address of its download button."
-    return kind(title, cause, hint)
+    return kind(ErrorCode.SOURCE_SENDS_WEB_PAGE, title, cause, hint)
 
 
 def begins_as_model(head: bytes) -> bool:
@@ -53,12 +53,14 @@ def refuse_foreign(head: bytes, *, any_content: bool) -> None:
         raise web_page_error(ForeignContentError)
     if head.startswith(_LFS_POINTER):
         raise ForeignContentError(
+            ErrorCode.SOURCE_SENDS_POINTER,
             "The address gives a pointer, not the file",
             "The server holds only a Git LFS pointer of 130 bytes here.",
             "Use the address of the download button, which has /resolve/ in it.",
         )
     if not any_content and not begins_as_model(head):
         raise ForeignContentError(
+            ErrorCode.NOT_A_MODEL,
             "This is not a model file",
             "It begins with neither GGUF nor PWRI, as every model for this app does.",
             "Choose a file that ends in .gguf or .powerinfer.gguf.",
@@ -69,6 +71,7 @@ def refuse_wrong_digest(expected: str, actual: str) -> None:
     """DownloadError if the two SHA-256 differ."""
     if expected != actual:
         raise DownloadError(
+            ErrorCode.CHECKSUM_DIFFERS,
             "The file is damaged or is not the one expected",
             phrase("Its SHA-256 is {actual}, but should be {expected}.", actual=actual, expected=expected),
             "Download it again. If that does not help, the source offers another file.",
@@ -79,7 +82,10 @@ def set_aside(error: DownloadError, name: str) -> DownloadError:
     """The same error, which also says under which name what has arrived is kept."""
     title, message, hint = error.texts
     return DownloadError(
-        title, phrase("{message} What has arrived is now {name}.", message=message, name=name), hint
+        error.code,
+        title,
+        phrase("{message} What has arrived is now {name}.", message=message, name=name),
+        hint,
     )
 
 

@@ -19,7 +19,7 @@ from tray_app.download.network_errors import (
 from tray_app.download.response_body import CHUNK_BYTES
 from tray_app.download.segments import Span, claim_bytes
 from tray_app.download.size_limits import NoRoomError
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Worker(threading.Thread):
         except Exception as exc:  # noqa: BLE001 - the top of the thread: somebody must hear of it
             _log.exception("Connection %s", self.name)
             self.fault, self.fault_ends_all = (
-                DownloadError("The download failed unexpectedly", repr(exc)),
+                DownloadError(ErrorCode.INTERNAL_ERROR, "The download failed unexpectedly", repr(exc)),
                 True,
             )
         finally:
@@ -166,6 +166,7 @@ class Worker(threading.Thread):
             throttle.pace(len(data))
         if not answer.is_piece and answer.read(1):
             raise OverlongError(
+                ErrorCode.SOURCE_SENDS_TOO_MUCH,
                 "The server sends another size than it announced",
                 phrase("There is more than the {count} bytes of the file.", count=claim.end),
                 "Try again, or use another source.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import phrase
 from tray_app.settings.schema import FIELDS
 from tray_app.system.drives import title_of
@@ -47,6 +47,7 @@ class ShortageError(EngineError):
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(
+            ErrorCode.SYSTEM_RESOURCES_EXHAUSTED,
             "The system cannot start the engine just now",
             phrase("It says: {reason}.", reason=reason.strerror or str(reason)),
             "It is tried again. If it goes on, close other programs.",
@@ -78,6 +79,7 @@ def failure_to_start(reason: OSError | EngineError) -> Failure:
     if passes(reason):
         return Failure(ShortageError(reason), permanent=False)
     error = EngineError(
+        ErrorCode.ENGINE_NOT_STARTED,
         "The engine could not be started",
         reason.strerror or str(reason),
         OTHER_ENGINE,
@@ -97,6 +99,7 @@ def will_not_recover(lines: Sequence[str]) -> bool:
 def hung(silent_s: float) -> Failure:
     """The failure of an engine that was ended because it had stopped responding."""
     error = EngineError(
+        ErrorCode.ENGINE_HUNG,
         "The engine hangs",
         phrase("For {seconds:.0f} seconds it has done nothing that was asked of it.", seconds=silent_s),
         "If it happens again, choose another model or engine.",
@@ -107,6 +110,7 @@ def hung(silent_s: float) -> Failure:
 def over_load_limits(reason: Text) -> Failure:
     """The failure of an engine that was ended because it took too much while it loaded."""
     error = EngineError(
+        ErrorCode.MODEL_EXCEEDS_LIMITS,
         "This model's file makes the engine use more than it should",
         reason,
         "The chat template in the file can do that. Choose another model, or get this one from its maker.",
@@ -121,6 +125,7 @@ def stuck_on_request(spun_s: float) -> Failure:
     a request.
     """
     error = EngineError(
+        ErrorCode.REQUEST_EXCEEDS_LIMITS,
         "A request makes the engine use more than it should",
         phrase("For {seconds:.0f} seconds it has computed and worked on nothing.", seconds=spun_s),
         "The chat template in the model's file can do that. If it happens again, choose another model.",
@@ -136,6 +141,7 @@ def port_taken() -> Failure:
 def gone(model: Path, place: Path) -> Failure:
     """The failure of an engine whose model is gone because its drive or folder (`place`) is gone."""
     error = EngineError(
+        ErrorCode.DRIVE_NOT_CONNECTED,
         title_of(place),
         phrase("The model was read from {model}.", model=model),
         "When it is there again, the server starts by itself. Or choose another model.",
@@ -169,6 +175,7 @@ def _exit_name(code: int) -> str:
 
 def _unknown(name: str, last: tuple[str, ...]) -> Failure:
     error = EngineError(
+        ErrorCode.ENGINE_ENDED,
         "The engine ended by itself",
         phrase("It ended with {name}.", name=name),
         "The engine's log says more.",

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import Phrase
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _LESS_MEMORY = "Lower the context size, choose a smaller model, or close other p
 class Cause:
     """The texts for one cause. `{named}` in title and message stands for what the log line names."""
 
+    code: ErrorCode
     title: Text
     message: Text
     hint: Text
@@ -39,6 +40,7 @@ class Cause:
         """The cause as an error, with the value for `{named}` and the lines that show it."""
         title, message = (Phrase(str(text), {"named": named}) for text in (self.title, self.message))
         return EngineError(
+            self.code,
             title,
             message,
             self.hint,
@@ -49,24 +51,28 @@ class Cause:
 
 
 _NOT_STARTED = Cause(
+    ErrorCode.ENGINE_NOT_STARTED,
     "The engine could not be started",
     "The system does not run {named}.",
     "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
     Fix.CHOOSE_ENGINE,
 )
 PORT_TAKEN = Cause(
+    ErrorCode.ENGINE_PORT_TAKEN,
     "The engine's port was taken by another program",
     "Somebody else took the free port that was chosen for it.",
     "It is started again with another port.",
     permanent=False,
 )
 _NOT_NOW = Cause(
+    ErrorCode.SYSTEM_RESOURCES_EXHAUSTED,
     "The system cannot start the engine just now",
     "It is short of memory, processes or open files, or the program is being written: {named}.",
     "It is tried again. If it goes on, close other programs.",
     permanent=False,
 )
 _NO_MEMORY = Cause(
+    ErrorCode.NOT_ENOUGH_MEMORY,
     "There is not enough memory for this model",
     "The engine asked for more than the machine could give.",
     _LESS_MEMORY,
@@ -74,12 +80,14 @@ _NO_MEMORY = Cause(
     "ctx_size",
 )
 _UNUSABLE_MODEL = Cause(
+    ErrorCode.MODEL_NOT_USABLE,
     "The engine cannot use this model",
-    "What the file says of itself and the weights in it do not fit together, or not to this engine.",
+    "The file's header does not match its weights, or this engine does not support it.",
     "Download the model again, or choose another model or engine.",
     Fix.VERIFY_MODEL,
 )
 _VALUE = Cause(
+    ErrorCode.ENGINE_VALUE_INVALID,
     "The engine does not accept the value of {named}",
     "It was started with a value that it cannot use, or without one.",
     "Correct it in the settings. It may stand in «Extra arguments».",
@@ -88,8 +96,9 @@ _VALUE = Cause(
 )
 
 _GAVE_UP = Cause(
-    "The engine gave up",
-    "It came upon something that must not be, and ended itself.",
+    ErrorCode.ENGINE_ABORTED,
+    "The engine aborted",
+    "It hit an internal error and aborted.",
     "Its last lines say more. If it happens again, choose another model or engine.",
     permanent=False,
 )
@@ -97,8 +106,9 @@ _CAUSES_BY_LINE = (
     (
         r"^error: (?:unknown|invalid) argument:\s*(\S*)",
         Cause(
+            ErrorCode.ENGINE_ARGUMENT_UNKNOWN,
             "The engine does not know the argument {named}",
-            "It was started with an argument that it has no meaning for.",
+            "It does not recognize this argument.",
             "Remove it from «Extra arguments» in the settings, or correct its name there.",
             Fix.SETTING,
             "extra_arguments",
@@ -107,6 +117,7 @@ _CAUSES_BY_LINE = (
     (
         r"^error: unavailable argument: (\S+)",
         Cause(
+            ErrorCode.ENGINE_ARGUMENT_UNAVAILABLE,
             "The built-in engine does not have the argument {named}",
             "It is one of llama-server's that the library of llama.cpp in this app cannot be told.",
             "Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.",
@@ -117,6 +128,7 @@ _CAUSES_BY_LINE = (
     (
         r"^error: no file for argument: (\S+):",
         Cause(
+            ErrorCode.ENGINE_ARGUMENT_FILE_MISSING,
             "The engine cannot read what {named} names",
             "There is no such file or folder, or it may not be read.",
             "Correct «Extra arguments» in the settings. A path must be a whole one there.",
@@ -130,6 +142,7 @@ _CAUSES_BY_LINE = (
     (
         r"failed to load (?:lora adapter|draft model,|multimodal model,) '([^']+)'",
         Cause(
+            ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE,
             "The engine cannot use the file {named}",
             "It is not of the kind that the extra argument needs, or was made for another model.",
             "Correct «Extra arguments» in the settings.",
@@ -140,6 +153,7 @@ _CAUSES_BY_LINE = (
     (
         r"what\(\):\s+sto[a-z]+$",  # PowerInfer's parser of numbers, which does not name the argument
         Cause(
+            ErrorCode.ENGINE_VALUE_INVALID,
             "The engine does not accept the value of an argument",
             "It was started with something that is no number where it needs one.",
             "Correct «Extra arguments» in the settings.",
@@ -153,6 +167,7 @@ _CAUSES_BY_LINE = (
         # Not lines of the debugger that PowerInfer starts when one of its assertions fails.
         r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
         Cause(
+            ErrorCode.ENGINE_LIBRARY_MISSING,
             "The engine lacks a system library",
             "It needs {named}, which is not on this machine.",
             "Install the package that contains it, or choose another engine in the settings.",
@@ -162,6 +177,7 @@ _CAUSES_BY_LINE = (
     (
         r"^dyld.*Library not loaded: (\S+)",
         Cause(
+            ErrorCode.ENGINE_LIBRARY_MISSING,
             "The engine lacks a system library",
             "It needs {named}, which is not on this machine.",
             "Install what contains it, or choose another engine in the settings.",
@@ -175,6 +191,7 @@ _CAUSES_BY_LINE = (
     (
         r"CUDA error.*(?:no CUDA-capable device|driver version is insufficient)",
         Cause(
+            ErrorCode.NVIDIA_GPU_MISSING,
             "The engine finds no NVIDIA graphics card",
             "It was built for one, and there is none, or its driver is missing or too old.",
             "Choose an engine that was built without CUDA, or install NVIDIA's driver.",
@@ -184,6 +201,7 @@ _CAUSES_BY_LINE = (
     (
         r"n_threads must be > 1 to enable hybrid",
         Cause(
+            ErrorCode.POWERINFER_NEEDS_THREADS,
             "This PowerInfer cannot compute the model with one thread",
             "It was built for graphics cards. With a part of a sparse model in main memory it asks for more "
             "threads, and then loses parts of sums.",
@@ -194,6 +212,7 @@ _CAUSES_BY_LINE = (
     (
         r"invalid magic characters:? '?PWRI",
         Cause(
+            ErrorCode.MODEL_NEEDS_POWERINFER,
             "This model needs the PowerInfer engine",
             "It is a sparse model, which other engines cannot read.",
             "Choose a PowerInfer server as the engine in the settings.",
@@ -203,6 +222,7 @@ _CAUSES_BY_LINE = (
     (
         r"invalid magic characters|failed to read magic",
         Cause(
+            ErrorCode.NOT_A_MODEL,
             "The model file is not a model",
             "Its first bytes are not those of a GGUF file.",
             _OTHER_MODEL,
@@ -212,6 +232,7 @@ _CAUSES_BY_LINE = (
     (
         r"failed to open (?:GGUF file )?'?(.+?)'?:? \(?No such file",
         Cause(
+            ErrorCode.MODEL_FILE_MISSING,
             "The model file is gone",
             "There is no {named}.",
             "Put it back, or choose another model.",
@@ -222,14 +243,19 @@ _CAUSES_BY_LINE = (
     (
         r"not within the file bounds|failed to read key-value pairs|unexpectedly reached end of file",
         Cause(
-            "The model file is not whole", "It ends before its last weight.", _OTHER_MODEL, Fix.VERIFY_MODEL
+            ErrorCode.MODEL_FILE_INCOMPLETE,
+            "The model file is not whole",
+            "It ends before its last weight.",
+            _OTHER_MODEL,
+            Fix.VERIFY_MODEL,
         ),
     ),
     (
         r"unknown model architecture: '([^']*)'",
         Cause(
+            ErrorCode.MODEL_ARCHITECTURE_UNKNOWN,
             "The engine does not know models of the kind «{named}»",
-            "It was made before this kind, or without it.",
+            "This engine is too old for this architecture, or was built without it.",
             "Choose another model, or another engine in the settings.",
             Fix.CHOOSE_ENGINE,
         ),
@@ -242,6 +268,7 @@ _CAUSES_BY_LINE = (
     (
         r" E llama_init_from_model: (.+)",
         Cause(
+            ErrorCode.ENGINE_SETTINGS_INCOMPATIBLE,
             "The engine cannot work with these settings",
             "It says: {named}.",
             "Correct the settings. It may stand in «Extra arguments».",
@@ -256,12 +283,14 @@ _CAUSES_BY_LINE = (
 CAUSES_BY_LINE = tuple((re.compile(pattern, re.IGNORECASE), cause) for pattern, cause in _CAUSES_BY_LINE)
 
 _ILLEGAL_INSTRUCTION = Cause(
+    ErrorCode.ENGINE_NEEDS_NEWER_PROCESSOR,
     "This engine does not suit this processor",
     "It uses an instruction that the processor does not have.",
     "Choose an engine that was built for older processors.",
     Fix.CHOOSE_ENGINE,
 )
 _BAD_ACCESS = Cause(
+    ErrorCode.ENGINE_CRASHED,
     "The engine crashed",
     "It reached for memory that is not there. A damaged model file can be the reason.",
     _OTHER_MODEL,
@@ -269,6 +298,7 @@ _BAD_ACCESS = Cause(
     permanent=False,
 )
 _UNREADABLE = Cause(
+    ErrorCode.MODEL_FILE_LOST,
     "The model could not be read any more",
     "Its file was cut short, or its drive went away, while the engine used it.",
     "Connect the drive again, or download the model again.",
@@ -276,6 +306,7 @@ _UNREADABLE = Cause(
     permanent=False,
 )
 _ENDED = Cause(
+    ErrorCode.ENGINE_KILLED,
     "The engine was ended from outside",
     "Another program ended it, or the system did for want of memory.",
     _LESS_MEMORY,
@@ -284,18 +315,21 @@ _ENDED = Cause(
     permanent=False,
 )
 _STOPPED_BY_HAND = Cause(
+    ErrorCode.ENGINE_KILLED,
     "The engine was ended from outside",
     "Somebody pressed Ctrl-C, closed its window or logged off.",
     "It is started again.",
     permanent=False,
 )
 _NO_DLL = Cause(
+    ErrorCode.ENGINE_LIBRARY_MISSING,
     "The engine lacks a system library",
     "A DLL that it needs is not on this machine, or is another version of it.",
     "Install Microsoft's Visual C++ runtime, or choose another engine in the settings.",
     Fix.CHOOSE_ENGINE,
 )
 _OTHER_MACHINE = Cause(
+    ErrorCode.ENGINE_FOR_OTHER_MACHINE,
     "This engine was built for another kind of machine",
     "It, or a DLL that it needs, does not suit this Windows.",
     OTHER_ENGINE,
@@ -324,8 +358,9 @@ CAUSES_BY_EXIT = {
     "0xC0000139": _NO_DLL,  # entry point not found
     "0xC000013A": _STOPPED_BY_HAND,  # control C
     "0xC0000142": Cause(
+        ErrorCode.ENGINE_NOT_STARTED,
         "The engine could not be started",
-        "A DLL that it needs could not be set up; so it is also while Windows shuts down.",
+        "A DLL failed to initialize. This also happens while Windows is shutting down.",
         "Try again. If it happens again, choose another engine in the settings.",
         Fix.CHOOSE_ENGINE,
         permanent=False,

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tray_app.engine.diagnosis import ShortageError, diagnose
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import phrase
 from tray_app.system.executable import is_quarantined, read_executable
 from tray_app.system.process import ask
@@ -30,8 +30,8 @@ _NO_HELP_FROM = 126
 class UnusableEngineError(EngineError):
     """A program that cannot be used as the engine: the person must choose another one, or repair it."""
 
-    def __init__(self, title: Text, message: Text, hint: Text) -> None:
-        super().__init__(title, message, hint, fix=Fix.CHOOSE_ENGINE)
+    def __init__(self, code: ErrorCode, title: Text, message: Text, hint: Text) -> None:
+        super().__init__(code, title, message, hint, fix=Fix.CHOOSE_ENGINE)
 
 
 def stat(path: Path) -> os.stat_result:
@@ -42,7 +42,10 @@ def stat(path: Path) -> os.stat_result:
         _raise_if_it_passes(exc)
         why = exc.strerror if isinstance(exc, OSError) else None
         raise UnusableEngineError(
-            phrase("There is no engine at {path}", path=path), why or str(exc), CHOOSE
+            ErrorCode.ENGINE_NOT_FOUND,
+            phrase("There is no engine at {path}", path=path),
+            why or str(exc),
+            CHOOSE,
         ) from exc
 
 
@@ -51,12 +54,13 @@ def inspect(path: Path, host: Host) -> Executable | None:
     cannot run here.
     """
     if not path.is_file():
-        raise _no_program(path, "It is a folder." if path.is_dir() else "It is no file.")
+        raise _no_program(path, "It is a folder." if path.is_dir() else "It is not a file.")
     executable = _read(path)
     if executable and not (
         executable.system is host.system and set(executable.machines) & set(host.machines)
     ):
         raise UnusableEngineError(
+            ErrorCode.ENGINE_FOR_OTHER_MACHINE,
             phrase("{name} was built for another kind of machine", name=path.name),
             phrase(
                 "It runs on {system} ({machines}); this is {here} ({machine}).",
@@ -73,8 +77,9 @@ def inspect(path: Path, host: Host) -> Executable | None:
         )
     if not os.access(path, os.X_OK):
         raise UnusableEngineError(
-            phrase("{name} may not be run", name=path.name),
-            "It is a file that cannot be run: its execute permission is missing.",
+            ErrorCode.ENGINE_NOT_EXECUTABLE,
+            phrase("{name} is not executable", name=path.name),
+            "The file has no execute permission.",
             phrase("If it is an engine that you trust: chmod +x '{path}'", path=path),
         )
     return executable
@@ -86,6 +91,7 @@ def ask_for_help(path: Path) -> ProgramOutput:
         return ask((str(path), "--help"), _ANSWER_TIMEOUT_S)
     except subprocess.TimeoutExpired as exc:
         raise UnusableEngineError(
+            ErrorCode.NOT_AN_ENGINE,
             phrase("{name} is not an engine", name=path.name),
             "It did not answer when asked for its options.",
             CHOOSE,
@@ -111,6 +117,7 @@ def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
     """Why a program crashed before it had printed its help; None if it did not crash."""
     if is_quarantined(path):  # checked only after a failure: a notarised program runs although it is marked
         return UnusableEngineError(
+            ErrorCode.ENGINE_QUARANTINED,
             phrase("macOS does not let {name} run", name=path.name),
             "It was downloaded, and macOS has marked it so.",
             phrase("If you trust it: xattr -d com.apple.quarantine '{path}'", path=path),
@@ -121,7 +128,9 @@ def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
 
 
 def _no_program(path: Path, why: Text) -> EngineError:
-    return UnusableEngineError(phrase("{name} is not a program", name=path.name), why, CHOOSE)
+    return UnusableEngineError(
+        ErrorCode.ENGINE_NOT_A_PROGRAM, phrase("{name} is not a program", name=path.name), why, CHOOSE
+    )
 
 
 def _read(path: Path) -> Executable | None:

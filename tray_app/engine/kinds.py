@@ -24,7 +24,7 @@ from tray_app.engine.inspection import (
     inspect,
     stat,
 )
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.executable import find_on_path
 from tray_app.system.host import System
@@ -115,6 +115,7 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
         raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
     if sparse and engine.kind is not EngineKind.POWERINFER:
         raise UnusableEngineError(
+            ErrorCode.MODEL_NEEDS_POWERINFER,
             "This model needs the PowerInfer engine",
             phrase("It is a sparse model, and the chosen engine is {kind}.", kind=engine.kind),
             "Set «Engine» to auto, or to the path of a PowerInfer server.",
@@ -125,11 +126,13 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
 def _missing(*, wants_powerinfer: bool) -> EngineError:
     if wants_powerinfer:
         return UnusableEngineError(
+            ErrorCode.POWERINFER_NOT_FOUND,
             "There is no PowerInfer engine on this machine",
-            "None is in the settings, came with this app, or is on the PATH.",
+            "None was found in the settings, in this app or on the PATH.",
             _GET_POWERINFER,
         )
     return UnusableEngineError(
+        ErrorCode.LLAMA_CPP_NOT_FOUND,
         "There is no llama.cpp engine on this machine",
         "The one that comes with this app does not exist for this kind of machine.",
         "Install llama.cpp's llama-server and set «Engine» to its path in the settings.",
@@ -199,8 +202,9 @@ def recognise(path: Path, help_text: str) -> Engine:
     if "--pooling" in flags and "--port" in flags:  # a server without --pooling is too old to make embeddings
         return Engine(EngineKind.LLAMA_SERVER, (str(path),), flags=flags)
     raise UnusableEngineError(
+        ErrorCode.NOT_AN_ENGINE,
         phrase("{name} is not an engine", name=path.name),
-        "Asked for its options, it names none of a model server.",
+        "Its --help output does not look like that of a model server.",
         CHOOSE,
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tray_app.errors import ErrorDocument
 from tray_app.system.files import NOT_JSON, read_regular, write_atomically
 
 if TYPE_CHECKING:
@@ -23,12 +24,9 @@ _FILE_NAME = "last-failure.json"
 _log = logging.getLogger(__name__)
 
 
-class NotedFailure(msgspec.Struct, frozen=True):
+class NotedFailure(ErrorDocument, frozen=True, kw_only=True):
     """An engine's failure, and when it was (as `time.time`)."""
 
-    title: str
-    message: str
-    hint: str
     at_s: float
 
 
@@ -45,7 +43,7 @@ class FailureKeeper:
         if failure is None or failure is self._noted:
             return
         self._noted = failure
-        noted = NotedFailure(failure.title, failure.message, failure.hint, time.time())
+        noted = NotedFailure.of(failure, at_s=time.time())
         try:
             write_atomically(self._path, msgspec.json.encode(noted))
         except OSError as exc:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray_app.engine.kinds import EngineKind
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.model_files import ACTIVATION, GPU_INDEX, SUFFIX, parts_of, split_of
 from tray_app.phrases import phrase
 from tray_app.system.host import System
@@ -90,6 +90,7 @@ def _link_files(model: Path, folder: Path) -> None:
         if passes(exc):
             raise
         raise EngineError(
+            ErrorCode.MODEL_FILE_NAME_UNUSABLE,
             phrase("The engine cannot open a file with the name {name}", name=model.name),
             phrase(
                 "It takes letters of UTF-8 only, and a link cannot be made: {reason}.",
@@ -112,6 +113,7 @@ def _make_link(link: Path, model: Path) -> None:
         if passes(exc):
             raise
         raise EngineError(
+            ErrorCode.MODEL_FILE_NAME_UNUSABLE,
             phrase("PowerInfer cannot open a file with the name {name}", name=model.name),
             phrase(
                 "It knows plain letters only, and another name cannot be given here: {reason}.",

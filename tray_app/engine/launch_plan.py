@@ -16,7 +16,7 @@ from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.sizing import context_config, memory_budget, missing_pooling, purpose_of
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.header import Purpose
 from tray_app.models.memory import estimate_memory, prompt_cache_mib
 from tray_app.phrases import phrase
@@ -131,6 +131,7 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
     url = settings.remote_url.strip().rstrip("/")
     if not _can_be_asked(url):
         raise EngineError(
+            ErrorCode.REMOTE_ADDRESS_INVALID,
             "The remote server has no address",
             phrase("«{url}» is not the address of a server.", url=url)
             if url
@@ -140,6 +141,7 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
     parts = urlsplit(url)
     if parts.hostname in ("localhost", LOOPBACK, "::1") and parts.port == settings.port:
         raise EngineError(
+            ErrorCode.REMOTE_IS_THIS_APP,
             "The remote server cannot be this app itself",
             phrase("{url} is the address that this app offers.", url=url),
             "Give the address of the other machine.",

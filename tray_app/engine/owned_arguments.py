@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.arguments import argument_named
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.kinds import EngineKind
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def check_extra(arguments: tuple[str, ...], kind: EngineKind, *, sparse: bool) -
         argument = argument_named(flag)
         if argument and (reason := _reason(argument.parameter, owned)):
             title = phrase("«Extra arguments» cannot have {flag}", flag=flag)
-            raise SettingsError(title, reason, "Remove it there.")
+            raise SettingsError(ErrorCode.EXTRA_ARGUMENT_NOT_ALLOWED, title, reason, "Remove it there.")
 
 
 def _reason(parameter: str, owned: Mapping[str, Text]) -> Text | None:

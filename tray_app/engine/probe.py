@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.engine.kinds import EngineKind
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.header import Purpose
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
@@ -179,7 +179,9 @@ def _reason(body: bytes) -> str:
 
 
 def _useless(probe: ProbeRequest, reason: Text) -> EngineError:
-    return EngineError(probe.title, reason, "Choose another model or another engine.")
+    return EngineError(
+        ErrorCode.MODEL_NOT_USABLE, probe.title, reason, "Choose another model or another engine."
+    )
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ import truststore
 
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import REMOTE
 from tray_app.system.files import NOT_JSON
@@ -42,7 +42,9 @@ _MISSES = 2
 """After so many failed requests in a row a ready server counts as gone; a busy one can miss one."""
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-_STOPPED = Failure(EngineError("The remote server is no longer used"), permanent=False)
+_STOPPED = Failure(
+    EngineError(ErrorCode.REMOTE_NOT_WANTED, "The remote server is no longer used"), permanent=False
+)
 
 
 class _Model(msgspec.Struct):
@@ -121,6 +123,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
     status, body = _get_models(plan)
     if status in _REFUSALS:
         raise EngineError(
+            ErrorCode.REMOTE_KEY_REFUSED,
             "The remote server refuses the key",
             phrase("{url} answers with HTTP status {status}.", url=plan.url, status=status),
             "Enter the key that its owner has set: in the settings under Engine, or with "
@@ -138,6 +141,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
         if plan.model and not HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return (plan.model,)  # some servers have no list of models
         raise EngineError(
+            ErrorCode.REMOTE_WITHOUT_MODELS,
             "The remote server offers no models",
             phrase(
                 "{url}/models answers with HTTP status {status} and no list of models.",
@@ -149,6 +153,7 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
         )
     if plan.model and plan.model not in offered:
         raise EngineError(
+            ErrorCode.REMOTE_MODEL_NOT_FOUND,
             phrase("The remote server has no model «{model}»", model=plan.model),
             phrase("It offers {names}.", names=one_line(", ".join(offered))),
             "Choose one of these, or leave the setting «Remote model» empty.",
@@ -190,6 +195,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 
 def _unreachable(plan: RemotePlan, exc: OSError) -> Failure:
     error = EngineError(
+        ErrorCode.REMOTE_NOT_RESPONDING,
         "The remote server does not answer",
         phrase("{url}: {reason}.", url=plan.url, reason=_reason(exc)),
         "Check that it runs and that this computer can reach it. It is asked again from time to time.",

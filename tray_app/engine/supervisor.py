@@ -42,7 +42,7 @@ from tray_app.engine.lifecycle import (
 from tray_app.engine.output import EngineOutput
 from tray_app.engine.remote_engine import RemoteRun
 from tray_app.engine.run import EngineRun, HealthCheckTimeouts
-from tray_app.errors import EngineError
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
@@ -339,7 +339,7 @@ class Supervisor:
         except OSError as exc:
             if passes(exc):
                 raise
-            raise EngineError(*unwritable(exc).texts) from exc
+            raise unwritable(exc, EngineError) from exc
 
     def _remember(self, child: Child, port: int) -> Path | None:
         try:
@@ -391,6 +391,7 @@ class Supervisor:
 
 def _defect(exc: Exception) -> EngineError:
     return EngineError(
+        ErrorCode.INTERNAL_ERROR,
         "The engine's supervisor has failed",
         phrase("This is a defect of the app: {reason}", reason=repr(exc)),
         "Restart the app.",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import requests
 
-from tray_app.errors import GatewayError
-from tray_app.gateway.control import Fault, Removed, StatusDocument, path_from_json, path_to_json
+from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
+from tray_app.gateway.control import Removed, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
 from tray_app.gateway.openai import TokenUsage
 from tray_app.gateway.proof import (
@@ -59,6 +59,7 @@ class _StrangerError(GatewayError):
 
     def __init__(self) -> None:
         super().__init__(
+            ErrorCode.APP_NOT_RECOGNIZED,
             "The app did not answer",
             "Another program answers in its place, and was told nothing.",
             "Start PowerInfer Tray again.",
@@ -157,7 +158,9 @@ def complete(
                 if line.startswith(b"data: "):
                     yield _piece(line.removeprefix(b"data: "))
         except requests.RequestException as exc:
-            raise GatewayError("The answer broke off", "The server closed the connection.") from exc
+            raise GatewayError(
+                ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
+            ) from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,10 @@ class _Answer:
 
 
 class ControlClient:
-    """Speaks to a running app. Every method raises GatewayError if the app is gone or refuses.
+    """Speaks to a running app. Every method raises `GatewayError` if the app is gone or cannot be understood.
+
+    What goes wrong in the app is raised here as it was there: of the same class, with the same code and
+    fields.
 
     Nothing but a random number is sent before the app has proven who it is, and no answer is believed that
     does not prove it: see `proof`.
@@ -183,6 +189,7 @@ class ControlClient:
         answer = self._ask("GET", "/status", timeout_s)
         if answer.status != HTTPStatus.OK:
             raise GatewayError(
+                ErrorCode.APP_REFUSED,
                 "The running app refused",
                 phrase("It answered with status {status}.", status=answer.status),
             )
@@ -220,8 +227,7 @@ class ControlClient:
     def _act(self, name: str, timeout_s: float | None, body: object = None) -> _Answer:
         answer = self._ask("POST", f"/{name}", timeout_s, b"" if body is None else json.dumps(body).encode())
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            fault = _decode(answer.status, answer.content, Fault)
-            raise GatewayError(fault.title, fault.message, fault.hint)
+            raise _decode(answer.status, answer.content, ErrorDocument).error()
         return answer
 
     def _ask(self, method: str, path: str, timeout_s: float | None, body: bytes = b"") -> _Answer:
@@ -263,6 +269,7 @@ class ControlClient:
 
     def _busy(self, timeout_s: float | None) -> SlowAnswerError:
         return SlowAnswerError(
+            ErrorCode.APP_NOT_RESPONDING,
             phrase("PowerInfer Tray runs (PID {pid}), but does not answer", pid=self.pid),
             phrase("It was asked and has said nothing for {seconds:.0f} s.", seconds=timeout_s or 0.0),
             "It may be busy: try again in a moment. If it stays so, end that process.",
@@ -286,6 +293,7 @@ def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClien
             return client
         if time.monotonic() > deadline_s:
             raise GatewayError(
+                ErrorCode.APP_UNREACHABLE,
                 "PowerInfer Tray cannot be reached",
                 phrase(
                     "A program holds {path}, as a running PowerInfer Tray does, but none answers.",
@@ -313,7 +321,7 @@ def _answering(state_dir: Path, patience_s: float) -> ControlClient | None:
 
 def _refusal(response: requests.Response) -> GatewayError:
     reason = _decode(response.status_code, response.content, _Refusal).error.message
-    return GatewayError("The server refused the text", reason)
+    return GatewayError(ErrorCode.REQUEST_REFUSED, "The server refused the text", reason)
 
 
 def _bearer(key: str) -> dict[str, str]:
@@ -333,10 +341,12 @@ def _piece(payload: bytes) -> str:
         event = msgspec.json.decode(payload, type=_Event)
     except NOT_JSON as exc:
         raise GatewayError(
-            "The server's answer makes no sense", "An event is not the JSON of this app."
+            ErrorCode.ANSWER_NOT_UNDERSTOOD,
+            "Unexpected answer from the server",
+            "An event of the stream is not what this app expects.",
         ) from exc
     if event.error:
-        raise GatewayError("The answer broke off", one_line(event.error.message))
+        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", one_line(event.error.message))
     return "".join(choice.text for choice in event.choices)
 
 
@@ -360,12 +370,14 @@ def _faults(url: str, timeout_s: float | None) -> Iterator[None]:
         yield
     except requests.Timeout as exc:
         raise SlowAnswerError(
+            ErrorCode.SERVER_NOT_RESPONDING,
             "The server did not answer in time",
             phrase("{url} has said nothing for {seconds:.0f} s.", url=url, seconds=timeout_s or 0.0),
             "Try again later, or look at its log.",
         ) from exc
     except requests.RequestException as exc:
         raise GatewayError(
+            ErrorCode.SERVER_UNREACHABLE,
             "The server did not answer",
             phrase("Nobody answers at {url}.", url=url),
             "Start the server, or look at its log.",
@@ -379,6 +391,7 @@ def _decode(
         return msgspec.json.decode(content, type=kind, dec_hook=hook)
     except NOT_JSON as exc:
         raise GatewayError(
-            "The server's answer makes no sense",
-            phrase("Status {status}, not the JSON of this app.", status=status),
+            ErrorCode.ANSWER_NOT_UNDERSTOOD,
+            "Unexpected answer from the server",
+            phrase("It has status {status}, and is not what this app expects.", status=status),
         ) from exc

@@ -18,7 +18,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 import msgspec
 from aiohttp import web
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorDocument
 from tray_app.gateway.controlfile import ControlPlace
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.guard import local_only, openai_errors
@@ -72,14 +72,6 @@ class Removed(msgspec.Struct, frozen=True):
     stopped_server: bool
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """An AppError on its way to the terminal."""
-
-    title: str
-    message: str
-    hint: str
-
-
 class Chosen(msgspec.Struct, frozen=True):
     """What is set, be it in force or not."""
 
@@ -106,15 +98,9 @@ class DownloadDocument(msgspec.Struct, frozen=True):
     total_bytes: int | None
 
 
-class ProblemDocument(msgspec.Struct, frozen=True):
-    """Something that is wrong, as an `AppError` has it, and what it is about."""
+class ProblemDocument(ErrorDocument, frozen=True):
+    """Something that is wrong, and what it is about."""
 
-    title: str
-    message: str
-    hint: str
-    fix: str = ""
-    setting: str = ""
-    evidence: tuple[str, ...] = ()
     source: str = ""
 
 
@@ -275,8 +261,8 @@ def _calling(action: Callable[[], object]) -> Callable[[web.Request], Awaitable[
         try:
             answer = await asyncio.to_thread(action)
         except AppError as error:
-            fault = Fault(error.title, error.message, error.hint)
-            return web.Response(status=409, body=msgspec.json.encode(fault), content_type="application/json")
+            body = msgspec.json.encode(ErrorDocument.of(error))
+            return web.Response(status=409, body=body, content_type="application/json")
         if answer is None:
             return web.Response(status=204)
         body = msgspec.json.encode(answer, enc_hook=path_to_json)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from tray_app.errors import AppError
 from tray_app.system.files import NOT_JSON, read_regular, unwritable, write_atomically
 from tray_app.system.single_instance import SingleInstanceLock
 
@@ -55,7 +56,7 @@ class ControlPlace:
         try:
             write_atomically(self._path, content)
         except OSError as exc:
-            raise unwritable(OSError(exc.errno, exc.strerror, str(self._path))) from exc
+            raise unwritable(OSError(exc.errno, exc.strerror, str(self._path)), AppError) from exc
 
     def forget(self) -> None:
         """Remove the file."""

@@ -15,6 +15,7 @@ import msgspec
 
 from tray_app.gateway import limits
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.gateway.utf8 import check_utf8
 from tray_app.system.files import NOT_JSON
 
@@ -35,7 +36,7 @@ def engine_faults() -> Iterator[None]:
         raise ApiError(
             503,
             "The engine stopped while it worked on this request. Try again.",
-            code="engine_unavailable",
+            code=ENGINE_UNAVAILABLE,
             retry_after_s=RETRY_AFTER_S,
         ) from exc
 

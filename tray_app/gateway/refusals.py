@@ -21,6 +21,7 @@ import msgspec
 
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.phrases import one_line, visible
 from tray_app.system.files import NOT_JSON
 
@@ -42,7 +43,7 @@ _ERRORS = range(HTTPStatus.BAD_REQUEST, 600)
 _REQUIRED = ("messages", "prompt", "input")
 _COMMON_WORDS = ("model", "user", "n", "stream", "store")
 """Fields whose names may stand in a message that is about something else."""
-_OWN_WORDS = (
+OWN_WORDS = (
     (
         re.compile(r"(?:image|audio|video) input is not supported|does not support multimodal"),
         (
@@ -143,7 +144,7 @@ def remote_error(refusal: Refusal) -> ApiError:
         return ApiError(502, f"The remote server refuses this app: {reason}", code="engine_answer")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         again_s = refusal.retry_after_s if refusal.retry_after_s is not None else RETRY_AFTER_S
-        return ApiError(503, reason, code=refusal.code or "engine_unavailable", retry_after_s=again_s)
+        return ApiError(503, reason, code=refusal.code or ENGINE_UNAVAILABLE, retry_after_s=again_s)
     is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return ApiError(
         status if is_clients else 502,
@@ -164,7 +165,7 @@ def local_error(refusal: Refusal, fields: Iterable[str] = ()) -> ApiError:
         told = f"The engine answered with status {status}{'' if reason is None else f': {_short(reason)}'}."
         return ApiError(502, told, code="engine_answer")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return ApiError(503, reason, code="engine_unavailable", retry_after_s=RETRY_AFTER_S)
+        return ApiError(503, reason, code=ENGINE_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
     if reason == _SHARED_CONTEXT_FULL:
         return ApiError(
             503,
@@ -172,7 +173,7 @@ def local_error(refusal: Refusal, fields: Iterable[str] = ()) -> ApiError:
             code="engine_busy",
             retry_after_s=RETRY_AFTER_S,
         )
-    for pattern, words, param, code in _OWN_WORDS:
+    for pattern, words, param, code in OWN_WORDS:
         if pattern.search(reason):
             return ApiError(400, f"{words} The engine says: {_short(reason)}", param=param, code=code)
     is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.files import PUBLIC, write_atomically
 
@@ -26,19 +26,24 @@ def read_texts(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise AppError(
+                ErrorCode.FILE_TOO_LARGE,
                 phrase("{name} is too large", name=path.name),
                 phrase("At most {count} MB of texts are taken at once.", count=_MOST_BYTES // 1_000_000),
             )
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise AppError(
-            phrase("{name} is no text", name=path.name),
+            ErrorCode.FILE_NOT_TEXT,
+            phrase("{name} is not text", name=path.name),
             "It is not encoded in UTF-8.",
             "Save it as UTF-8 text, or choose another.",
         ) from exc
     except OSError as exc:
         raise AppError(
-            phrase("{name} cannot be read", name=path.name), str(exc), "Check that you may read it."
+            ErrorCode.FILE_UNREADABLE,
+            phrase("{name} cannot be read", name=path.name),
+            str(exc),
+            "Check that you may read it.",
         ) from exc
 
 
@@ -59,6 +64,7 @@ def save_results(path: Path, texts: Sequence[str], result: Embeddings, model: st
             content = results_json(texts, result, model).encode()
         case other:
             raise AppError(
+                ErrorCode.FILE_FORMAT_UNKNOWN,
                 phrase("Results cannot be saved as {kind}", kind=other or phrase("a file without an ending")),
                 phrase("The name must end in {names}.", names=", ".join(SUFFIXES)),
             )
@@ -71,7 +77,10 @@ def save_file(path: Path, content: bytes) -> None:
         write_atomically(path, content, mode=PUBLIC)
     except OSError as exc:
         raise AppError(
-            phrase("{name} could not be saved", name=path.name), str(exc), "Choose another folder."
+            ErrorCode.FILE_NOT_WRITABLE,
+            phrase("{name} could not be saved", name=path.name),
+            str(exc),
+            "Choose another folder.",
         ) from exc
 
 

@@ -225,7 +225,7 @@ class _Routes:
             try:
                 await asyncio.wrap_future(self._backend.wake())
             except AppError as exc:
-                raise ApiError(503, f"The server did not start: {exc}", code="engine_unavailable") from exc
+                raise ApiError(503, f"The server did not start: {exc}", code=exc.code) from exc
         return _available(found)
 
     def _engine(
@@ -337,7 +337,7 @@ class _Routes:
 def _available(found: Upstream | Unavailable) -> Upstream:
     """The engine that answers now; 503 if none does."""
     if isinstance(found, Unavailable):
-        raise ApiError(503, found.reason, code="engine_unavailable", retry_after_s=found.retry_after_s)
+        raise ApiError(503, found.reason, code=found.code, retry_after_s=found.retry_after_s)
     return found
 
 

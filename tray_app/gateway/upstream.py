@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
+ENGINE_UNAVAILABLE = "engine_unavailable"
+"""What clients are told where no cause is known, or it is a remote server's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """An engine that answers requests now.
@@ -75,6 +79,7 @@ class Upstream:
 class Unavailable:
     """No engine answers now. `retry_after_s`: when to ask again; None if waiting alone does not help.
 
+    `reason` is for people, `code` for programs: that of the error that is the cause.
     `held`: a request waits until the engine answers, and starts it if it sleeps: see `Backend.wake`.
     `models`: what clients of a sleeping engine are offered.
     """
@@ -83,6 +88,7 @@ class Unavailable:
     retry_after_s: int | None = None
     held: bool = False
     models: tuple[str, ...] = ()
+    code: str = ENGINE_UNAVAILABLE
 
 
 class Backend(Protocol):

@@ -101,9 +101,11 @@ def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
         raise ApiError(502, f"The engine gave no vector for the text at index {index}.", code="engine_answer")
     length = math.nan if None in values else math.hypot(*values)  # type: ignore[arg-type]
     if not length <= _GREATEST_LENGTH:  # also for NaN
-        raise _no_vector(index, "has numbers that are not finite (NaN or infinity)", "embedding_not_finite")
+        raise _no_vector(
+            index, "has numbers that are not finite (NaN or infinity)", code="embedding_not_finite"
+        )
     if length < _LEAST_LENGTH:
-        raise _no_vector(index, "is all zeros", "embedding_all_zeros")
+        raise _no_vector(index, "is all zeros", code="embedding_all_zeros")
     return values  # type: ignore[return-value]
 
 
@@ -129,7 +131,7 @@ def _floats(text: str) -> tuple[float, ...]:
         raise ApiError(502, "The engine's vector is no base64 of float32.", code="engine_answer") from exc
 
 
-def _no_vector(index: int, what: str, code: str) -> ApiError:
+def _no_vector(index: int, what: str, *, code: str) -> ApiError:
     """The engine is at fault, hence 502; it would do the same again, hence `final`."""
     return ApiError(
         502,

@@ -8,7 +8,7 @@ import msgspec
 
 from tray_app.download.file_names import names_a_model
 from tray_app.download.source import parse_source
-from tray_app.errors import DownloadError, ModelError
+from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.phrases import phrase
 from tray_app.system.files import read_regular
 
@@ -65,6 +65,7 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         source = parse_source(self.source)
         if not names_a_model(source.file_name):
             raise DownloadError(
+                ErrorCode.ADDRESS_NAMES_NO_FILE,
                 "The address names no model",
                 phrase("“{source}” does not tell the name of a .gguf file.", source=self.source),
             )
@@ -92,6 +93,7 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
         return msgspec.toml.decode(path.read_bytes(), type=_Catalog).models
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise ModelError(
+            ErrorCode.CATALOG_UNREADABLE,
             "The catalogue of models cannot be read",
             phrase("{path}: {reason}", path=path, reason=exc),
             "Install the app again, or mend the file.",
@@ -142,6 +144,7 @@ def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[Cata
 
 def _wrong_list(path: Path, why: Text) -> ModelError:
     return ModelError(
+        ErrorCode.OWN_MODELS_INVALID,
         "Your own list of models cannot be used",
         phrase("{path}: {why}", path=path, why=why),
         'Each entry needs an id and a source: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.header import GgufFileType
 from tray_app.phrases import phrase
 
@@ -43,18 +43,41 @@ def foreign(data: bytes, name: str) -> ModelError:
     )
 
 
+def none_chosen() -> ModelError:
+    """There is nothing to serve."""
+    return ModelError(
+        ErrorCode.MODEL_NOT_CHOSEN,
+        "No model is chosen",
+        "The setting «model» is empty, and the server needs a model to run.",
+        "Choose one on the page Models, or try the built-in test model, whose answers mean nothing: "
+        "powerinfer-tray serve --model test",
+    )
+
+
 def missing(name: str, path: Path) -> ModelError:
     """Nothing is there."""
     return ModelError(
+        ErrorCode.MODEL_FILE_MISSING,
         phrase("The model file {name} does not exist", name=name),
         phrase("Nothing is at {path}.", path=path),
         "Choose or download a model.",
     )
 
 
+def taken(target: Path) -> ModelError:
+    """Something else has the name that a file is to have."""
+    return ModelError(
+        ErrorCode.FILE_EXISTS,
+        phrase("{name} is there already", name=target.name),
+        phrase("It is in {folder}, and stays as it is.", folder=target.parent),
+        "Remove it, or rename one of the two.",
+    )
+
+
 def no_folder(name: str) -> ModelError:
     """Its path ends with a slash, and there is no folder."""
     return ModelError(
+        ErrorCode.FOLDER_MISSING,
         phrase("There is no folder {name}", name=name),
         "The slash at its end is for folders, and a model is a file.",
         "Leave the slash out, or check the name.",
@@ -64,6 +87,7 @@ def no_folder(name: str) -> ModelError:
 def unreadable(path: Path, name: str, why: Text) -> ModelError:
     """The system does not give it out."""
     return ModelError(
+        ErrorCode.MODEL_FILE_UNREADABLE,
         phrase("The model file {name} cannot be read", name=name),
         phrase("{why} ({path}).", why=why, path=path),
         "Check the path and its permissions.",
@@ -72,20 +96,26 @@ def unreadable(path: Path, name: str, why: Text) -> ModelError:
 
 def not_a_model(name: str, why: Text, hint: Text = "Choose a model in the GGUF format.") -> ModelError:
     """It is something else."""
-    return ModelError(phrase("{name} is not a model", name=name), why, hint)
+    return ModelError(ErrorCode.NOT_A_MODEL, phrase("{name} is not a model", name=name), why, hint)
 
 
 def incomplete(name: str, why: Text) -> ModelError:
     """Its end is missing."""
     return ModelError(
-        phrase("The model file {name} is incomplete", name=name), why, "Download or copy it again."
+        ErrorCode.MODEL_FILE_INCOMPLETE,
+        phrase("The model file {name} is incomplete", name=name),
+        why,
+        "Download or copy it again.",
     )
 
 
 def damaged(name: str, why: Text) -> ModelError:
     """Its bytes make no sense."""
     return ModelError(
-        phrase("The model file {name} is damaged", name=name), why, "Download or copy it again."
+        ErrorCode.MODEL_FILE_DAMAGED,
+        phrase("The model file {name} is damaged", name=name),
+        why,
+        "Download or copy it again.",
     )
 
 
@@ -112,7 +142,8 @@ def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelErr
 def not_to_be_served(name: str, role: GgufFileType) -> ModelError:
     """It is of the format of models, but goes with one."""
     return ModelError(
-        phrase("{name} is no model by itself", name=name),
+        ErrorCode.NOT_A_WHOLE_MODEL,
+        phrase("{name} is not a model by itself", name=name),
         phrase("It is {kind}, which goes with a model.", kind=_KINDS[role]),
         "Choose the model that it belongs to.",
     )

@@ -17,7 +17,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tray_app.download.part import PART_ENDING
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.header import is_used, model_header
@@ -161,6 +161,7 @@ def _file_size(path: Path, name: str) -> int:
         raise file_errors.unreadable(path, name, exc.strerror or str(exc)) from exc
     if stat.S_ISDIR(info.st_mode):
         raise ModelError(
+            ErrorCode.MODEL_IS_FOLDER,
             phrase("{name} is a folder", name=name),
             "A model is a single file.",
             "Name the model file inside that folder.",
@@ -314,11 +315,13 @@ def _check_version(version: int, name: str) -> None:
         return
     if version & 0xFFFF == 0:
         raise ModelError(
+            ErrorCode.MODEL_BYTE_ORDER_UNSUPPORTED,
             phrase("{name} is for other machines", name=name),
             "Its numbers are stored in big-endian order.",
             "Download the usual, little-endian file.",
         )
     raise ModelError(
+        ErrorCode.MODEL_FORMAT_UNSUPPORTED,
         phrase("{name} is too new for this app", name=name)
         if version > 3  # noqa: PLR2004
         else phrase("{name} is too old for this app", name=name),

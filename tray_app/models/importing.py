@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.file_names import names_a_model, safe_name
 from tray_app.download.network_errors import is_too_large
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
@@ -68,7 +68,7 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     targets = [folder / _renamed(source.name, names) for source in sources]
     for target in targets:
         if _exists(target):
-            raise _taken(target)
+            raise file_errors.taken(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
@@ -80,6 +80,7 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
             undo.pop_all()
     except OSError as exc:
         raise ModelError(
+            ErrorCode.MODEL_NOT_IMPORTED,
             phrase("{name} could not be imported", name=model.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or folder),
             _advice(exc, how),
@@ -240,11 +241,3 @@ def _size_bytes(path: Path) -> int:
 
 def _exists(path: Path) -> bool:
     return os.path.lexists(path)
-
-
-def _taken(target: Path) -> ModelError:
-    return ModelError(
-        phrase("{name} is there already", name=target.name),
-        phrase("It is in {folder}, and stays as it is.", folder=target.parent),
-        "Remove it, or rename one of the two.",
-    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.download.address import is_address
 from tray_app.download.part import PART_ENDING
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
@@ -85,6 +85,7 @@ class NotInstalledError(ModelError):
 
     def __init__(self, entry: CatalogEntry) -> None:
         super().__init__(
+            ErrorCode.MODEL_NOT_DOWNLOADED,
             phrase("{name} has not been downloaded yet", name=entry.name),
             phrase("{name} is not in the models folder.", name=entry.file_name),
             phrase("Download it: powerinfer-tray download {source}", source=entry.source),
@@ -97,6 +98,7 @@ class AmbiguousError(ModelError):
 
     def __init__(self, reference: str, names: Sequence[Text], hint: Text) -> None:
         super().__init__(
+            ErrorCode.MODEL_AMBIGUOUS,
             phrase("Several models are called {reference}", reference=reference),
             phrase("{models}.", models=joined(", ", names[:_MOST_NAMED])),
             hint,
@@ -226,11 +228,7 @@ class Library:
 
     def _located(self, reference: str, index: Index) -> Path:
         if not reference:
-            raise ModelError(
-                "No model is chosen",
-                "The setting «model» is empty.",
-                "Choose one, or try the built-in one: test",
-            )
+            raise file_errors.none_chosen()
         entry = self._entry_named(reference)
         if entry and (path := self._path_of(entry)):
             return path
@@ -284,6 +282,7 @@ class Library:
         """What is said of a name that nothing here has."""
         if is_address(reference):
             return ModelError(
+                ErrorCode.MODEL_NOT_DOWNLOADED,
                 phrase("{name} has not been downloaded yet", name=reference),
                 "It is an address, and not a model on this computer.",
                 phrase("Download it: powerinfer-tray download {source}", source=reference),
@@ -292,6 +291,7 @@ class Library:
         if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as above
             hint = phrase("If you mean the file in the current folder, write ./{name}", name=reference)
         return ModelError(
+            ErrorCode.MODEL_NOT_FOUND,
             phrase("There is no model {reference}", reference=reference),
             phrase("It is no id of the catalogue and no file in {folder}.", folder=self.folder),
             hint,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
+from tray_app.models import file_errors
 from tray_app.models.ggml import TENSOR_TYPES
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
@@ -93,6 +94,7 @@ def quantize(
             _watch(child, source.name, target.parent, on_tensor)
         if read_header(partial).sparse is not header.sparse:
             raise ModelError(
+                ErrorCode.QUANTIZATION_FAILED,
                 phrase("{name} could not be quantized", name=source.name),
                 phrase("{program} has turned it into a model of another kind.", program=quantizer.program),
                 "Use the program that belongs to the model's engine.",
@@ -100,6 +102,7 @@ def quantize(
         partial.replace(target)
     except OSError as exc:
         raise ModelError(
+            ErrorCode.QUANTIZATION_FAILED,
             phrase("{name} could not be quantized", name=source.name),
             phrase(
                 "{reason} ({path}).",
@@ -131,24 +134,29 @@ def _storage_of(type_name: str) -> TensorType:
 
 def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Path, type_name: str) -> None:
     """`ModelError` if it is known beforehand that this will not do."""
-    title = phrase("{name} cannot be quantized so", name=source.name)
+    title = phrase("Cannot quantize {name}", name=source.name)
     types = quantizer.types_for(header)
     if header.role is not GgufFileType.MODEL or header.split_count > 1:
-        raise ModelError(title, "It is not one whole model file.", "Choose a model in a single file.")
+        raise ModelError(
+            ErrorCode.MODEL_NOT_QUANTIZABLE,
+            title,
+            "It is not one whole model file.",
+            "Choose a model in a single file.",
+        )
     if type_name not in types:
         raise ModelError(
+            ErrorCode.QUANTIZATION_TYPE_INVALID,
             title,
-            phrase("{type} is no type for this sparse model.", type=type_name)
+            phrase("Sparse models cannot be quantized to {type}.", type=type_name)
             if header.sparse
-            else phrase("{type} is no type for this dense model.", type=type_name),
+            else phrase("Dense models cannot be quantized to {type}.", type=type_name),
             phrase("Choose one of: {names}", names=", ".join(types)),
         )
     if os.path.lexists(target):
-        raise ModelError(
-            title, phrase("{target} is there already.", target=target), "Give another name, or remove it."
-        )
+        raise file_errors.taken(target)
     if not target.parent.is_dir():
         raise ModelError(
+            ErrorCode.FOLDER_MISSING,
             title,
             phrase("There is no folder {folder}.", folder=target.parent),
             "Make it, or give another place.",
@@ -162,6 +170,7 @@ def _take_place(partial: Path) -> None:
         make_own(partial)
     except OSError as exc:
         raise ModelError(
+            ErrorCode.FILE_NOT_WRITABLE,
             phrase("{name} cannot be written", name=partial.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=partial),
             "Delete it if nobody needs it, and check that you may write there; or give another place.",
@@ -184,6 +193,7 @@ def _watch(child: Child, name: str, folder: Path, on_tensor: Callable[[int, int]
         raise
     if code := child.wait():
         raise ModelError(
+            ErrorCode.QUANTIZATION_FAILED,
             phrase("{name} could not be quantized", name=name),
             phrase("The program ended with {code}: {reason}", code=code, reason=_reason(last)),
             "A model that is quantized already must be made from its F16 or F32 file.",

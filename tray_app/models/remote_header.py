@@ -16,7 +16,7 @@ from tray_app.download.repository import address_of_file
 from tray_app.download.response_body import pieces_of
 from tray_app.download.session import Session
 from tray_app.download.source import answered_span, describe_file, parse_source
-from tray_app.errors import DownloadError
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import GgufFileType
@@ -92,6 +92,7 @@ def _split_of(source: DownloadSource) -> Split | None:
     split = split_of(Path(source.file_name).stem)
     if split and split.count > MOST_PARTS:
         raise DownloadError(
+            ErrorCode.MODEL_HAS_TOO_MANY_FILES,
             "The model has too many files",
             phrase(
                 "By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.",

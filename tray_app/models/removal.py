@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import send2trash
 
-from tray_app.errors import ModelError
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import MAGICS, read_header
 from tray_app.models.model_files import SUFFIX, activation_of, companions_of, parts_of
@@ -142,6 +142,7 @@ def _require_removable(part: _Doomed, *, listed: bool) -> None:
         target = path.stat().st_mode
         why = next((words for is_such, words in _SORTS if is_such(target)), why)
     raise ModelError(
+        ErrorCode.NOT_A_MODEL,
         phrase("{name} is not a model", name=path.name or path),
         why,
         "Only models are removed here. What there is says: powerinfer-tray models list",
@@ -179,6 +180,7 @@ def _take_away(doomed: _Doomed, discard: Callable[[Path], None]) -> None:
         (for_good if path.is_symlink() else discard)(path)
     except OSError as exc:
         raise NotDiscardedError(
+            ErrorCode.MODEL_NOT_REMOVED,
             phrase("{name} could not be removed", name=path.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
             "Check its permissions; where there is no trash, delete it for good.",
@@ -196,6 +198,7 @@ def _has_changed(before: os.stat_result, now: os.stat_result) -> bool:
 
 def _changed(path: Path) -> ModelError:
     return ModelError(
+        ErrorCode.MODEL_REPLACED,
         phrase("{name} has just been replaced", name=path.name),
         "Something else is in its place now than what was looked at, so it was left alone.",
         "Look at the list of models, and try again.",

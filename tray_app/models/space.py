@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import ModelError
 from tray_app.models import file_errors
-from tray_app.phrases import phrase
-from tray_app.system.disk import disk_space
+from tray_app.system.disk import disk_space, not_enough_space
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.phrases import Text
     from tray_app.system.disk import DiskSpace
-
-_GB = 1e9  # disks are sold and shown in decimal units, unlike memory
 
 
 def free_bytes(folder: Path) -> int:
@@ -30,18 +27,7 @@ def require_space(folder: Path, wanted_bytes: int, hint: Text) -> None:
     """`ModelError` with this hint if there is less space than that."""
     room = _room(folder)
     if wanted_bytes > room.usable_bytes:
-        raise ModelError(
-            "Not enough space on the disk",
-            phrase(
-                "{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB "
-                "are left to other programs.",
-                needed=wanted_bytes / _GB,
-                free=room.free_bytes / _GB,
-                reserve=room.reserve_bytes / _GB,
-                folder=folder,
-            ),
-            hint,
-        )
+        raise not_enough_space(ModelError, room, folder, wanted_bytes, hint)
 
 
 def _room(folder: Path) -> DiskSpace:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.schema import field_named
 from tray_app.system.environment import HUGGING_FACE_VARIABLES, KEY_VARIABLE
@@ -80,6 +80,7 @@ def key_named(name: str) -> Key:
         if key.name == name:
             return key
     raise SettingsError(
+        ErrorCode.KEY_UNKNOWN,
         phrase("There is no key {name}", name=repr(name)),
         phrase("The keys are: {names}.", names=", ".join(key.name for key in KEYS)),
     )
@@ -94,7 +95,9 @@ def read_key(text: str) -> str:
     """`text`, if it can be a key; else `SettingsError`, in which it does not appear."""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
-            "This cannot be a key", "A key is made of letters, digits and signs, without blanks."
+            ErrorCode.KEY_INVALID,
+            "This cannot be a key",
+            "A key is made of letters, digits and signs, with no spaces.",
         )
     return text
 
@@ -104,6 +107,7 @@ def read_new_key(name: str, text: str) -> str:
     read_key(text)
     if name == GATEWAY.name and can_be_guessed(text):
         raise SettingsError(
+            ErrorCode.KEY_GUESSABLE,
             "This key can be guessed",
             phrase(
                 "Everybody in the local network may try keys: it needs {count} characters or more, without a "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.keys import KEYS, check_changes, read_key, variables_of
 from tray_app.system.keychain import KeychainError, NoKeychainError, Secrets
@@ -171,5 +171,8 @@ def _checked(key: str, place: KeyLocation) -> str:
         return read_key(key)
     except SettingsError as exc:
         raise SettingsError(
-            phrase("There is no key {place}", place=place.words), exc.texts[1], "Set it again, or remove it."
+            ErrorCode.KEY_INVALID,
+            phrase("There is no key {place}", place=place.words),
+            exc.texts[1],
+            "Set it again, or remove it.",
         ) from None

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -195,4 +195,6 @@ def _no_host(text: str, name: str) -> SettingsError:
 
 
 def _refusal(text: str, reason: Phrase) -> SettingsError:
-    return SettingsError(phrase("{entry} can match no web page", entry=repr(text)), reason)
+    return SettingsError(
+        ErrorCode.ORIGIN_INVALID, phrase("{entry} can match no web page", entry=repr(text)), reason
+    )

@@ -19,7 +19,7 @@ import msgspec
 import tomlkit
 from msgspec import Meta
 
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.origins import read_origin
 from tray_app.system.paths import expanded
@@ -227,7 +227,9 @@ class EntriesError(SettingsError):
 
     def __init__(self, name: str, reasons: list[Text], usable: tuple[str, ...]) -> None:
         super().__init__(
-            phrase("The setting {name} has entries that it cannot have", name=name), joined("\n", reasons)
+            ErrorCode.SETTING_ENTRIES_INVALID,
+            phrase("The setting {name} has entries that it cannot have", name=name),
+            joined("\n", reasons),
         )
         self.usable = usable
 
@@ -292,6 +294,7 @@ class Field:
     def _refusal_of_secret(self) -> SettingsError:
         """As `refusal`, without the value: it is shown and logged wherever the address is."""
         return SettingsError(
+            ErrorCode.SETTING_HAS_CREDENTIALS,
             phrase("The setting {name} cannot have a login or a key in its address", name=self.name),
             phrase(
                 "Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}",
@@ -323,6 +326,7 @@ class Field:
     def refusal(self, value: object) -> SettingsError:
         """The error that says what a value must be in place of this one."""
         return SettingsError(
+            ErrorCode.SETTING_VALUE_INVALID,
             phrase("The setting {name} cannot be {value}", name=self.name, value=repr(value)),
             self.expectation,
             phrase(
@@ -384,6 +388,7 @@ def field_named(name: str) -> Field:
     names = [field.name for field in FIELDS]
     nearest = difflib.get_close_matches(name, names, n=1)
     raise SettingsError(
+        ErrorCode.SETTING_UNKNOWN,
         phrase("There is no setting {name}", name=repr(name)),
         phrase("Did you mean {name}?", name=nearest[0])
         if nearest

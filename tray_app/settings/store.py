@@ -18,7 +18,7 @@ from filelock import Timeout
 from psygnal import Signal
 from tomlkit.exceptions import TOMLKitError
 
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
 from tray_app.system.file_lock import locked
@@ -117,6 +117,7 @@ def _sole_writer(path: Path) -> Iterator[None]:
             yield
     except Timeout as exc:
         raise SettingsError(
+            ErrorCode.SETTINGS_LOCKED,
             "The settings are being changed by another program",
             phrase(
                 "{path} has been locked for {seconds:.0f} seconds.",
@@ -127,6 +128,7 @@ def _sole_writer(path: Path) -> Iterator[None]:
         ) from exc
     except OSError as exc:
         raise SettingsError(
+            ErrorCode.SETTINGS_NOT_SAVED,
             "The settings could not be saved",
             phrase("{path}: {reason}", path=exc.filename or path, reason=exc.strerror or exc),
             "Check that the disk is not full and that you may write to this folder.",
@@ -204,6 +206,7 @@ def _newer(path: Path, plain: Mapping[str, Any]) -> SettingsError | None:
     if _version(plain) <= VERSION:
         return None
     return SettingsError(
+        ErrorCode.SETTINGS_FILE_NEWER,
         "The settings file is of a newer version of this app",
         phrase(
             "{path} has version {version}; this app knows {known}.",
@@ -218,6 +221,7 @@ def _newer(path: Path, plain: Mapping[str, Any]) -> SettingsError | None:
 
 def _unusable(path: Path, cause: Text) -> SettingsError:
     return SettingsError(
+        ErrorCode.SETTINGS_FILE_INVALID,
         "The settings file has an error; defaults are used for what cannot be read",
         phrase("{path}: {cause}", path=path, cause=cause),
         "Correct the file, or choose these settings again. The file has been left as it is.",

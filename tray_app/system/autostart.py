@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.parsers.expat import ExpatError
 
-from tray_app.errors import SettingsError
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.system.files import PUBLIC, write_atomically
 from tray_app.system.host import System
 from tray_app.system.login_items import switched_off
@@ -77,6 +77,7 @@ def switch(entry: Autostart, *, on: bool) -> None:
         entry.enable() if on else entry.disable()
     except OSError as exc:
         raise SettingsError(
+            ErrorCode.LAUNCH_AT_LOGIN_FAILED,
             "Launch at login could not be changed",
             ": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part),
             "Check that you may write to the place that is named, or use the system's own settings.",

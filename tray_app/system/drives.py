@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.errors import Fix, ModelError
+from tray_app.errors import ErrorCode, Fix, ModelError
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class DriveGoneError(ModelError):
 
     def __init__(self, place: Path) -> None:
         super().__init__(
+            ErrorCode.DRIVE_NOT_CONNECTED,
             title_of(place),
             phrase("There is no {place} now.", place=place),
             "When it is there again, the server starts by itself. Or choose another model or models folder.",

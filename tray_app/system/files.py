@@ -16,15 +16,19 @@ import stat
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from io import FileIO
+
+    from tray_app.phrases import Text
+
+AnyError = TypeVar("AnyError", bound=AppError)
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `msgspec.json.decode` raises for bytes that are not the JSON they should be: a file that a power cut
@@ -164,10 +168,15 @@ def _is_link(info: os.stat_result) -> bool:
     return stat.S_ISLNK(info.st_mode)
 
 
-def unwritable(exc: OSError) -> AppError:
+def folder_not_writable(kind: type[AnyError], cause: Text, hint: Text) -> AnyError:
+    """Nothing can be kept in a folder; `cause` names it."""
+    return kind(ErrorCode.FOLDER_NOT_WRITABLE, "The folder cannot be written to", cause, hint)
+
+
+def unwritable(exc: OSError, kind: type[AnyError]) -> AnyError:
     """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
-    return AppError(
-        "The app's folder cannot be written",
+    return folder_not_writable(
+        kind,
         phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc),
         "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
     )

@@ -11,7 +11,7 @@ import keyring
 from keyring.backends import fail, null
 from keyring.errors import KeyringError, NoKeyringError
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 
 if TYPE_CHECKING:
     from tray_app.phrases import Text
@@ -30,6 +30,7 @@ class NoKeychainError(KeychainError):
 
     def __init__(self, hint: Text = "") -> None:
         super().__init__(
+            ErrorCode.KEYCHAIN_MISSING,
             "This system has no keychain",
             "Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.",
             hint,
@@ -89,5 +90,8 @@ class Secrets:
 
 def _refused(exc: KeyringError) -> KeychainError:
     return KeychainError(
-        "The keychain refused", str(exc) or type(exc).__name__, "Unlock the system's keychain and try again."
+        ErrorCode.KEYCHAIN_REFUSED,
+        "The keychain refused",
+        str(exc) or type(exc).__name__,
+        "Unlock the system's keychain and try again.",
     )

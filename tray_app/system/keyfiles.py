@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.files import write_atomically
 
@@ -47,6 +47,7 @@ class KeyFiles:
             return None
         except (OSError, UnicodeDecodeError) as exc:
             raise KeyFileError(
+                ErrorCode.KEY_FILE_UNREADABLE,
                 phrase("The key file {path} cannot be read", path=path),
                 phrase("{reason}", reason=getattr(exc, "strerror", None) or exc),
                 "Remove it, or give yourself the right to read it.",
@@ -73,10 +74,13 @@ class KeyFiles:
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise KeyFileError(
-            phrase("The key file {path} is not a file", path=path), "Something else has its name."
+            ErrorCode.KEY_FILE_UNREADABLE,
+            phrase("The key file {path} is not a file", path=path),
+            "Something else has its name.",
         )
     if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileError(
+            ErrorCode.KEY_FILE_EXPOSED,
             phrase("The key file {path} is open to others", path=path),
             "Others on this computer could read the key, so it is not used.",
             phrase('Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.', path=path),
@@ -85,6 +89,7 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 def _refused(path: Path, exc: OSError) -> KeyFileError:
     return KeyFileError(
+        ErrorCode.KEY_FILE_NOT_WRITABLE,
         "The key could not be kept in a file, or removed from it",
         phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
         "Check that the disk is not full and that you may write to this folder.",

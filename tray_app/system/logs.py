@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
+from tray_app.errors import AppError
 from tray_app.phrases import visible
 from tray_app.system.files import open_private, private_folder, unwritable
 
@@ -156,7 +157,7 @@ class AppLog:
                 errors="backslashreplace",
             )
         except OSError as exc:
-            raise unwritable(exc) from exc
+            raise unwritable(exc, AppError) from exc
         self._handler.setFormatter(_Formatter(_FORMAT))
         self.lines = Lines(_KEPT_LINES)
         self._memory = _Memory(self.lines)

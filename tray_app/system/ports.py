@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tray_app.errors import EngineError, Fix
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import joined, phrase
 from tray_app.system.executable import windows_program
 from tray_app.system.process import ask
@@ -77,9 +77,15 @@ class PortError(EngineError):
     """A server could not have a port that is asked for; `nearest_free` is one that it could have now."""
 
     def __init__(
-        self, port: int, nearest_free: int | None, title: Text, message: Text, remedy: Phrase | None
+        self,
+        code: ErrorCode,
+        port: int,
+        nearest_free: int | None,
+        title: Text,
+        message: Text,
+        remedy: Phrase | None,
     ) -> None:
-        super().__init__(title, message, _hint(remedy, nearest_free), fix=Fix.FREE_PORT, setting="port")
+        super().__init__(code, title, message, _hint(remedy, nearest_free), fix=Fix.FREE_PORT, setting="port")
         self.port = port
         self.nearest_free = nearest_free
 
@@ -90,6 +96,7 @@ class PortInUseError(PortError):
     def __init__(self, port: int, owners: tuple[PortOwner, ...], nearest_free: int | None = None) -> None:
         services = ", ".join(dict.fromkeys(owner.service for owner in owners if owner.service))
         super().__init__(
+            ErrorCode.PORT_IN_USE,
             port,
             nearest_free,
             phrase(
@@ -143,7 +150,7 @@ def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
         message = phrase("Ports below {port} are for programs of the system.", port=_LOWEST_FOR_ALL)
     else:
         message = refusal.strerror or str(refusal)
-    return PortRefusedError(port, nearest_free_port(port), title, message, None)
+    return PortRefusedError(ErrorCode.PORT_REFUSED, port, nearest_free_port(port), title, message, None)
 
 
 def port_owners(port: int, host: str = _LOOPBACK) -> tuple[PortOwner, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from tray_app.errors import AppError
 from tray_app.system.files import PRIVATE, private_folder, unwritable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class SingleInstanceLock:
         try:
             private_folder(state_dir)
         except OSError as exc:
-            raise unwritable(exc) from exc
+            raise unwritable(exc, AppError) from exc
         self._path = state_dir / f"{name}.lock"
         self._lock = FileLock(self._path, thread_local=False, mode=PRIVATE)
 
@@ -34,7 +35,7 @@ class SingleInstanceLock:
         except Timeout:
             return False
         except OSError as exc:
-            raise unwritable(exc) from exc
+            raise unwritable(exc, AppError) from exc
         with suppress(OSError):  # an earlier version made it readable for all, who then could hold it
             self._path.chmod(PRIVATE)
         return True

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,12 @@ class Bridge(QObject):
             # A person must hear of it, and the log must have all of it.
             _log.exception("An operation of the user interface failed")
             cause = f"{type(exc).__name__}: {exc}"
-            error = AppError("Something went wrong inside the app", cause, "The log has the details.")
+            error = AppError(
+                ErrorCode.INTERNAL_ERROR,
+                "Something went wrong inside the app",
+                cause,
+                "The log has the details.",
+            )
             outcome = _Outcome(number, error=error)
         if not self.closing.is_set():
             self._finished.emit(outcome)

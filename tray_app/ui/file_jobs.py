@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from tray_app.errors import AppError
+from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.presenters.models import FileJob
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class FileJobs(QObject):
         def tell(done: int, total: int) -> None:
             nonlocal told
             if cancelled.is_set() or self._bridge.closing.is_set():
-                raise CalledOffError("Called off")
+                raise CalledOffError(ErrorCode.CALLED_OFF, "Called off")
             work = FileJob(verb, done, total)
             if work.permille != told:
                 told = work.permille
