@@ -1,15 +1,34 @@
 """What every test gets: nothing of the person's is touched, and no thread is left behind."""
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.turns import turn
 from tray_app.settings.keys import KEYS
 
 _GRACE_S = 2.0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """In how many processes tests run: one more than processors, for often a test only waits for a server.
+
+    A single file is run in the process that was started, as are all where somebody calls pytest himself.
+    """
+    paths = [Path(argument.partition("::")[0]) for argument in config.args]
+    return 0 if len(paths) == 1 and paths[0].is_file() else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let what is marked `alone` have the machine for itself, as far as tests of this run are concerned."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

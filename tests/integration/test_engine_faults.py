@@ -89,6 +89,7 @@ def test_an_engine_that_crashes_soon_after_each_start_is_given_up(supervisor: Su
     assert snapshot.failure.code is ErrorCode.ENGINE_CRASHED
 
 
+@pytest.mark.alone
 def test_a_flood_of_output_holds_up_neither_engine_nor_stop(supervisor: Supervisor, tmp_path: Path) -> None:
     snapshot = run(supervisor, fake_plan("--spam-lines", str(SPAM_PER_S)))
     first = supervisor.lines.count

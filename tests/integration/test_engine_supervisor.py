@@ -103,6 +103,7 @@ def test_stop_cancels_a_start(make: MakeSupervisor) -> None:
     assert not psutil.pid_exists(loading.pid)
 
 
+@pytest.mark.alone
 def test_an_engine_that_ignores_sigterm_is_stopped_within_five_seconds(make: MakeSupervisor) -> None:
     supervisor = make(RestartPolicy())
     snapshot = run(supervisor, fake_plan("--ignore-sigterm", "--fork-child"))

@@ -149,6 +149,7 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
     assert port_owners(port) == ()
 
 
+@pytest.mark.alone
 def test_the_end_of_the_session_takes_no_more_than_five_seconds(real_desktop: Desktop, port: int) -> None:
     choose("test")
     with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:

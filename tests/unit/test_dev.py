@@ -1,15 +1,18 @@
 """What `dev.py` says before anything is installed."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import dev
+from tests.conftest import pytest_xdist_auto_num_workers
 
 
 def test_without_a_command_the_usage_is_shown() -> None:
@@ -126,3 +129,15 @@ def test_a_module_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: 
 
     assert "a module of the current folder" not in run.stderr
     assert run.stdout.startswith("{")
+
+
+def test_all_tests_share_the_processors_and_those_of_one_file_a_process() -> None:
+    several = (os.cpu_count() or 1) + 1
+    for arguments, processes in [
+        (["tests"], several),
+        (["tests/unit", "tests/unit/test_dev.py"], several),
+        (["tests/unit/test_dev.py"], 0),
+        (["tests/unit/test_dev.py::test_a_tool_lies_beside_python[bin/python-bin/ruff]"], 0),
+    ]:
+        given: Any = SimpleNamespace(args=[str(dev.ROOT / argument) for argument in arguments])
+        assert pytest_xdist_auto_num_workers(given) == processes
