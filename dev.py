@@ -19,6 +19,7 @@ installs missing system libraries; without the rights for that, it prints the on
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -245,8 +246,14 @@ def must(command: Command, *, output: int | None = None) -> None:
 
 
 def call(command: Command) -> int:
-    """Run a tool in the project's folder; its exit code."""
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    """Run a tool in the project's folder; its exit code.
+
+    Ctrl-C reaches the tool as well, which ends by itself, and may have something to say first.
+    """
+    process = subprocess.Popen(command, cwd=ROOT)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
 
 
 if __name__ == "__main__":

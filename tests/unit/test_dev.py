@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -141,3 +142,27 @@ def test_all_tests_share_the_processors_and_those_of_one_file_a_process() -> Non
     ]:
         given: Any = SimpleNamespace(args=[str(dev.ROOT / argument) for argument in arguments])
         assert pytest_xdist_auto_num_workers(given) == processes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes there have no groups that get Ctrl-C")
+def test_ctrl_c_ends_the_tool_which_still_says_what_it_has_found() -> None:
+    tool = (
+        "import signal, sys, time\n"
+        "def end(*_): time.sleep(0.5); print('2 failed'); sys.exit(7)\n"
+        "signal.signal(signal.SIGINT, end)\n"
+        "print('ready', flush=True)\n"
+        "signal.pause()\n"
+    )
+    script = f"import sys, dev; sys.exit(dev.call([sys.executable, '-c', {tool!r}]))"
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", script]
+    process = subprocess.Popen(
+        command, cwd=dev.ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.communicate(timeout=30) == ("2 failed\n", "")
+    assert process.returncode == 7
