@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -507,6 +508,14 @@ def cut_off(widget: QWidget) -> Iterator[str]:
     yield from cut_off_parts(widget)
 
 
+def staying_cut_off(qtbot: QtBot, widget: QWidget) -> list[str]:
+    """As `cut_off`, but for what is measured just now, and is laid out a moment later."""
+    QCoreApplication.processEvents()
+    with suppress(qtbot.TimeoutError):
+        qtbot.waitUntil(lambda: not [*cut_off(widget)], timeout=1000)
+    return [*cut_off(widget)]
+
+
 def cut_off_parts(widget: QWidget) -> Iterator[str]:
     """Parts of widgets that have less room than they need."""
     for line in visible(widget, QLineEdit):
@@ -571,9 +580,8 @@ def test_no_text_is_cut_off_and_no_mnemonic_means_two_things(
     folder.mkdir(parents=True, exist_ok=True)
     wrong: list[str] = []
     for name, scene in scenes(qtbot, bridge, fake, window):
-        QCoreApplication.processEvents()
+        wrong += [f"{name}: {one}" for one in staying_cut_off(qtbot, scene)]
         assert scene.grab().save(str(folder / f"{name}-{language}.png"))
-        wrong += [f"{name}: {one}" for one in cut_off(scene)]
         wrong += [f"{name}: mnemonic {one}" for one in clashes([*mnemonics(scene)])]
         least = scene.minimumSizeHint()
         if least.width() > LARGEST[0] or least.height() > LARGEST[1]:

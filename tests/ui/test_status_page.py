@@ -316,7 +316,7 @@ def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
     page.hide()
 
     assert not page.usage._clock.isActive()
-    qtbot.waitUntil(lambda: gc.collect() >= 0 and chart() is None)
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and chart() is None, timeout=30_000)  # each look takes long
     looked_at(qtbot, page, fake)
     assert page.usage.cells[Quantity.CPU].chart is not None
 
