@@ -110,21 +110,6 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>No model is chosen yet</source>
-            <translation>Aucun modèle n’est encore choisi</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>The server needs a model to run.</source>
-            <translation>Le serveur a besoin d’un modèle pour fonctionner.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Choose one on the page Models, or type: powerinfer-tray serve --model test</source>
-            <translation>Choisissez-en un sur la page Modèles, ou tapez : powerinfer-tray serve --model test</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
             <source>There is no window</source>
             <translation>Il n’y a pas de fenêtre</translation>
         </message>
@@ -160,13 +145,13 @@
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>A remote server has threads of its own</source>
-            <translation>Un serveur distant a ses propres threads</translation>
+            <source>Threads can only be tuned for a local engine</source>
+            <translation>Le nombre de threads ne peut être ajusté que pour un moteur local</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>They are chosen where it was started.</source>
-            <translation>Leur nombre se choisit là où il a été démarré.</translation>
+            <source>Set them on the remote machine.</source>
+            <translation>Réglez-le sur la machine distante.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
@@ -185,7 +170,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is no address</source>
+            <source>This is not an address</source>
             <translation>Ce n’est pas une adresse</translation>
         </message>
         <message>
@@ -200,7 +185,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is no file on Hugging Face</source>
+            <source>This is not a file on Hugging Face</source>
             <translation>Ce n’est pas un fichier de Hugging Face</translation>
         </message>
         <message>
@@ -215,7 +200,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is no address that can be downloaded</source>
+            <source>This is not an address that can be downloaded</source>
             <translation>Cette adresse ne peut pas être téléchargée</translation>
         </message>
         <message>
@@ -490,11 +475,6 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The folder cannot be written</source>
-            <translation>Impossible d’écrire dans le dossier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
             <source>{path}: {reason}.</source>
             <translation>{path} : {reason}.</translation>
         </message>
@@ -615,8 +595,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server sends the file packed</source>
-            <translation>Le serveur envoie le fichier compressé</translation>
+            <source>The server sent a compressed file</source>
+            <translation>Le serveur a envoyé un fichier compressé</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
@@ -660,8 +640,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The address leads in circles</source>
-            <translation>L’adresse tourne en rond</translation>
+            <source>Too many redirects</source>
+            <translation>Trop de redirections</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -725,18 +705,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>Not enough space on the disk</source>
-            <translation>Pas assez d’espace sur le disque</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/size_limits.py" />
-            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>Il reste {missing:.2f} Go à recevoir. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/size_limits.py" />
-            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
-            <translation>{free:.2f} Go sont libres dans {folder}. {reserve:.2f} Go de ce disque sont laissés aux autres programmes. Ce qui est arrivé est conservé.</translation>
+            <source>What has arrived is kept. Free some space and press Resume, or choose another models folder.</source>
+            <translation>Ce qui est arrivé est conservé. Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
@@ -770,7 +740,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>This is no SHA-256</source>
+            <source>This is not a SHA-256</source>
             <translation>Ce n’est pas un SHA-256</translation>
         </message>
         <message>
@@ -785,12 +755,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>It says “{header}: {text}”, which is no number that can be understood.</source>
-            <translation>Il indique « {header}: {text} », ce qui n’est pas un nombre compréhensible.</translation>
+            <source>It says “{header}: {text}”, which is not a number.</source>
+            <translation>Il indique « {header}: {text} », ce qui n’est pas un nombre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/throttle.py" />
-            <source>This is no speed</source>
+            <source>This is not a speed</source>
             <translation>Ce n’est pas une vitesse</translation>
         </message>
         <message>
@@ -1040,8 +1010,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
-            <translation>Ce que le fichier dit de lui-même et ses poids ne concordent pas, ou ne conviennent pas à ce moteur.</translation>
+            <source>The file's header does not match its weights, or this engine does not support it.</source>
+            <translation>L’en-tête du fichier ne correspond pas à ses poids, ou ce moteur ne le prend pas en charge.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1065,13 +1035,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine gave up</source>
-            <translation>Le moteur a abandonné</translation>
+            <source>The engine aborted</source>
+            <translation>Le moteur s’est interrompu</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It came upon something that must not be, and ended itself.</source>
-            <translation>Il a rencontré une situation impossible et s’est arrêté lui-même.</translation>
+            <source>It hit an internal error and aborted.</source>
+            <translation>Il a rencontré une erreur interne et s’est interrompu.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1085,8 +1055,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was started with an argument that it has no meaning for.</source>
-            <translation>Il a été démarré avec un argument qui n’a pas de sens pour lui.</translation>
+            <source>It does not recognize this argument.</source>
+            <translation>Il ne reconnaît pas cet argument.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1255,8 +1225,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was made before this kind, or without it.</source>
-            <translation>Il a été créé avant ce type, ou sans lui.</translation>
+            <source>This engine is too old for this architecture, or was built without it.</source>
+            <translation>Ce moteur est trop ancien pour cette architecture, ou a été compilé sans elle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1360,8 +1330,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
-            <translation>Une DLL dont il a besoin n’a pas pu être initialisée ; c’est aussi le cas pendant l’arrêt de Windows.</translation>
+            <source>A DLL failed to initialize. This also happens while Windows is shutting down.</source>
+            <translation>Une DLL n’a pas pu être initialisée. Cela se produit aussi pendant l’arrêt de Windows.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1415,7 +1385,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It is no file.</source>
+            <source>It is not a file.</source>
             <translation>Ce n’est pas un fichier.</translation>
         </message>
         <message>
@@ -1435,13 +1405,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} may not be run</source>
-            <translation>{name} ne peut pas être exécuté</translation>
+            <source>{name} is not executable</source>
+            <translation>{name} n’est pas exécutable</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It is a file that cannot be run: its execute permission is missing.</source>
-            <translation>C’est un fichier qui ne peut pas être exécuté : il lui manque le droit d’exécution.</translation>
+            <source>The file has no execute permission.</source>
+            <translation>Le fichier n’a pas le droit d’exécution.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -1500,8 +1470,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>None is in the settings, came with this app, or is on the PATH.</source>
-            <translation>Aucun n’est indiqué dans les paramètres, fourni avec cette application ou présent dans le PATH.</translation>
+            <source>None was found in the settings, in this app or on the PATH.</source>
+            <translation>Aucun n’a été trouvé dans les paramètres, dans cette application ou dans le PATH.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
@@ -1520,8 +1490,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Asked for its options, it names none of a model server.</source>
-            <translation>Ses options ne comprennent aucune de celles d’un serveur de modèles.</translation>
+            <source>Its --help output does not look like that of a model server.</source>
+            <translation>Sa sortie de --help ne ressemble pas à celle d’un serveur de modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
@@ -1860,13 +1830,13 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>The server's answer makes no sense</source>
-            <translation>La réponse du serveur n’a pas de sens</translation>
+            <source>Unexpected answer from the server</source>
+            <translation>Réponse inattendue du serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>An event is not the JSON of this app.</source>
-            <translation>Un événement n’est pas le JSON de cette application.</translation>
+            <source>An event of the stream is not what this app expects.</source>
+            <translation>Un événement du flux n’est pas ce que cette application attend.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1900,8 +1870,8 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>Status {status}, not the JSON of this app.</source>
-            <translation>Statut {status}, sans le JSON de cette application.</translation>
+            <source>It has status {status}, and is not what this app expects.</source>
+            <translation>Elle a le statut {status} et n’est pas ce que cette application attend.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
@@ -1915,7 +1885,7 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} is no text</source>
+            <source>{name} is not text</source>
             <translation>{name} n’est pas un texte</translation>
         </message>
         <message>
@@ -2070,6 +2040,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
+            <source>No model is chosen</source>
+            <translation>Aucun modèle n’est choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>The setting «model» is empty, and the server needs a model to run.</source>
+            <translation>Le réglage « model » est vide, et le serveur a besoin d’un modèle pour fonctionner.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>Choose one on the page Models, or try the built-in test model, whose answers mean nothing: powerinfer-tray serve --model test</source>
+            <translation>Choisissez-en un sur la page Modèles, ou essayez le modèle de test intégré, dont les réponses n’ont pas de sens : powerinfer-tray serve --model test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} does not exist</source>
             <translation>Le fichier de modèle {name} n’existe pas</translation>
         </message>
@@ -2082,6 +2067,21 @@
             <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose or download a model.</source>
             <translation>Choisissez ou téléchargez un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>{name} is there already</source>
+            <translation>{name} existe déjà</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>It is in {folder}, and stays as it is.</source>
+            <translation>Il se trouve dans {folder}, et reste tel quel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>Remove it, or rename one of the two.</source>
+            <translation>Supprimez-le, ou renommez l’un des deux.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -2150,7 +2150,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>{name} is no model by itself</source>
+            <source>{name} is not a model by itself</source>
             <translation>{name} n’est pas un modèle à lui seul</translation>
         </message>
         <message>
@@ -2294,21 +2294,6 @@
             <translation>Vérifiez qu’il y a de la place et que vous pouvez y écrire.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>{name} is there already</source>
-            <translation>{name} existe déjà</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>It is in {folder}, and stays as it is.</source>
-            <translation>Il se trouve dans {folder}, et reste tel quel.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>Remove it, or rename one of the two.</source>
-            <translation>Supprimez-le, ou renommez l’un des deux.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/models/integrity.py" />
             <source>Its SHA-256 is {actual}, but was {expected}.</source>
             <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
@@ -2342,21 +2327,6 @@
             <location filename="../../tray_app/models/library.py" />
             <source>Name one by its path.</source>
             <translation>Désignez-en un par son chemin.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>No model is chosen</source>
-            <translation>Aucun modèle n’est choisi</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>The setting «model» is empty.</source>
-            <translation>Le réglage « model » est vide.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Choose one, or try the built-in one: test</source>
-            <translation>Choisissez-en un, ou essayez celui qui est intégré : test</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
@@ -2420,8 +2390,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{name} cannot be quantized so</source>
-            <translation>{name} ne peut pas être quantifié ainsi</translation>
+            <source>Cannot quantize {name}</source>
+            <translation>Impossible de quantifier {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2435,28 +2405,18 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{type} is no type for this sparse model.</source>
-            <translation>{type} n’est pas un type pour ce modèle creux.</translation>
+            <source>Sparse models cannot be quantized to {type}.</source>
+            <translation>Les modèles creux ne peuvent pas être quantifiés en {type}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{type} is no type for this dense model.</source>
-            <translation>{type} n’est pas un type pour ce modèle dense.</translation>
+            <source>Dense models cannot be quantized to {type}.</source>
+            <translation>Les modèles denses ne peuvent pas être quantifiés en {type}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
             <source>Choose one of: {names}</source>
             <translation>Choisissez parmi : {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/quantize.py" />
-            <source>{target} is there already.</source>
-            <translation>{target} existe déjà.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/quantize.py" />
-            <source>Give another name, or remove it.</source>
-            <translation>Donnez un autre nom, ou supprimez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2559,11 +2519,6 @@
             <translation>Consultez la liste des modèles, et réessayez.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/space.py" />
-            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>{needed:.2f} Go sont nécessaires. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/settings/keys.py" />
             <source>API key</source>
             <translation>Clé d’API</translation>
@@ -2610,7 +2565,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <source>A key is made of letters, digits and signs, with no spaces.</source>
             <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
         </message>
         <message>
@@ -3174,6 +3129,11 @@
             <translation>Vérifiez que vous pouvez écrire à l’emplacement indiqué, ou utilisez les réglages du système.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/disk.py" />
+            <source>{needed:.2f} GB more are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>Il faut encore {needed:.2f} Go. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/drives.py" />
             <source>There is no {place} now.</source>
             <translation>{place} n’est pas là actuellement.</translation>
@@ -3192,11 +3152,6 @@
             <location filename="../../tray_app/system/drives.py" />
             <source>The folder «{name}» is gone</source>
             <translation>Le dossier « {name} » a disparu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/system/files.py" />
-            <source>The app's folder cannot be written</source>
-            <translation>Impossible d’écrire dans le dossier de l’application</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />

@@ -110,21 +110,6 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>No model is chosen yet</source>
-            <translation>モデルがまだ選択されていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>The server needs a model to run.</source>
-            <translation>サーバーの実行にはモデルが必要です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Choose one on the page Models, or type: powerinfer-tray serve --model test</source>
-            <translation>「モデル」ページで選択するか、次のように入力してください: powerinfer-tray serve --model test</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
             <source>There is no window</source>
             <translation>ウィンドウがありません</translation>
         </message>
@@ -160,13 +145,13 @@
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>A remote server has threads of its own</source>
-            <translation>リモートサーバーのスレッド数は変更できません</translation>
+            <source>Threads can only be tuned for a local engine</source>
+            <translation>スレッド数を調整できるのはローカルのエンジンだけです</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>They are chosen where it was started.</source>
-            <translation>スレッド数は、サーバーを起動した側で設定します。</translation>
+            <source>Set them on the remote machine.</source>
+            <translation>リモートのマシンで設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
@@ -185,7 +170,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is no address</source>
+            <source>This is not an address</source>
             <translation>これはアドレスではありません</translation>
         </message>
         <message>
@@ -200,7 +185,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is no file on Hugging Face</source>
+            <source>This is not a file on Hugging Face</source>
             <translation>これは Hugging Face のファイルではありません</translation>
         </message>
         <message>
@@ -215,7 +200,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is no address that can be downloaded</source>
+            <source>This is not an address that can be downloaded</source>
             <translation>このアドレスからはダウンロードできません</translation>
         </message>
         <message>
@@ -490,11 +475,6 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The folder cannot be written</source>
-            <translation>フォルダーに書き込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
             <source>{path}: {reason}.</source>
             <translation>{path}: {reason}。</translation>
         </message>
@@ -615,8 +595,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server sends the file packed</source>
-            <translation>サーバーがファイルを圧縮して送信しています</translation>
+            <source>The server sent a compressed file</source>
+            <translation>サーバーが圧縮されたファイルを送信しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
@@ -660,8 +640,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The address leads in circles</source>
-            <translation>アドレスが循環しています</translation>
+            <source>Too many redirects</source>
+            <translation>リダイレクトが多すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -725,18 +705,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>Not enough space on the disk</source>
-            <translation>ディスクの空き容量が足りません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/size_limits.py" />
-            <source>{missing:.2f} GB are still to come. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>残りは {missing:.2f} GB です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/size_limits.py" />
-            <source>{free:.2f} GB are free in {folder}. {reserve:.2f} GB of this disk are left to other programs. What has arrived is kept.</source>
-            <translation>{folder} の空きは {free:.2f} GB です。このディスクの {reserve:.2f} GB は他のプログラムのために残します。受信済みのデータは保持されます。</translation>
+            <source>What has arrived is kept. Free some space and press Resume, or choose another models folder.</source>
+            <translation>受信した分は保存されています。空き容量を増やして「再開」を押すか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
@@ -770,7 +740,7 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>This is no SHA-256</source>
+            <source>This is not a SHA-256</source>
             <translation>これは SHA-256 ではありません</translation>
         </message>
         <message>
@@ -785,12 +755,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>It says “{header}: {text}”, which is no number that can be understood.</source>
-            <translation>「{header}: {text}」は数値として解釈できません。</translation>
+            <source>It says “{header}: {text}”, which is not a number.</source>
+            <translation>「{header}: {text}」は数値ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/throttle.py" />
-            <source>This is no speed</source>
+            <source>This is not a speed</source>
             <translation>これは速度ではありません</translation>
         </message>
         <message>
@@ -1040,8 +1010,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>What the file says of itself and the weights in it do not fit together, or not to this engine.</source>
-            <translation>ファイルの記述と重みが一致しないか、このエンジンに適合しません。</translation>
+            <source>The file's header does not match its weights, or this engine does not support it.</source>
+            <translation>ファイルのヘッダーと重みが一致しないか、このエンジンが対応していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1065,13 +1035,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine gave up</source>
-            <translation>エンジンが処理を中止しました</translation>
+            <source>The engine aborted</source>
+            <translation>エンジンが異常終了しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It came upon something that must not be, and ended itself.</source>
-            <translation>あってはならない状態を検出し、自ら終了しました。</translation>
+            <source>It hit an internal error and aborted.</source>
+            <translation>内部エラーが発生し、処理を中断しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1085,8 +1055,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was started with an argument that it has no meaning for.</source>
-            <translation>エンジンが認識しない引数を付けて起動されました。</translation>
+            <source>It does not recognize this argument.</source>
+            <translation>エンジンがこの引数を認識しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1255,8 +1225,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was made before this kind, or without it.</source>
-            <translation>この種類より前に作られたか、この種類を含まずに作られています。</translation>
+            <source>This engine is too old for this architecture, or was built without it.</source>
+            <translation>このエンジンはこのアーキテクチャより古いか、これを含めずにビルドされています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1360,8 +1330,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>A DLL that it needs could not be set up; so it is also while Windows shuts down.</source>
-            <translation>必要な DLL を初期化できませんでした。Windows のシャットダウン中にも起こります。</translation>
+            <source>A DLL failed to initialize. This also happens while Windows is shutting down.</source>
+            <translation>DLL を初期化できませんでした。Windows のシャットダウン中にも起こります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1415,7 +1385,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It is no file.</source>
+            <source>It is not a file.</source>
             <translation>これはファイルではありません。</translation>
         </message>
         <message>
@@ -1435,13 +1405,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} may not be run</source>
-            <translation>{name} を実行する権限がありません</translation>
+            <source>{name} is not executable</source>
+            <translation>{name} は実行可能ではありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It is a file that cannot be run: its execute permission is missing.</source>
-            <translation>実行権限がないため、実行できないファイルです。</translation>
+            <source>The file has no execute permission.</source>
+            <translation>ファイルに実行権限がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -1500,8 +1470,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>None is in the settings, came with this app, or is on the PATH.</source>
-            <translation>設定にもアプリの付属にも PATH にも見つかりません。</translation>
+            <source>None was found in the settings, in this app or on the PATH.</source>
+            <translation>設定にもアプリの付属にも PATH にも見つかりませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
@@ -1520,8 +1490,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Asked for its options, it names none of a model server.</source>
-            <translation>オプションを問い合わせましたが、モデルサーバーのものがありません。</translation>
+            <source>Its --help output does not look like that of a model server.</source>
+            <translation>--help の出力がモデルサーバーのものではないようです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
@@ -1860,13 +1830,13 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>The server's answer makes no sense</source>
-            <translation>サーバーの応答を解釈できません</translation>
+            <source>Unexpected answer from the server</source>
+            <translation>サーバーから予期しない応答がありました</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>An event is not the JSON of this app.</source>
-            <translation>イベントがこのアプリの JSON ではありません。</translation>
+            <source>An event of the stream is not what this app expects.</source>
+            <translation>ストリームのイベントがこのアプリの想定と異なります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
@@ -1900,8 +1870,8 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>Status {status}, not the JSON of this app.</source>
-            <translation>ステータスは {status} で、このアプリの JSON ではありません。</translation>
+            <source>It has status {status}, and is not what this app expects.</source>
+            <translation>ステータスは {status} で、このアプリの想定と異なります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
@@ -1915,7 +1885,7 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} is no text</source>
+            <source>{name} is not text</source>
             <translation>{name} はテキストではありません</translation>
         </message>
         <message>
@@ -2070,6 +2040,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
+            <source>No model is chosen</source>
+            <translation>モデルが選択されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>The setting «model» is empty, and the server needs a model to run.</source>
+            <translation>設定「model」が空です。サーバーの実行にはモデルが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>Choose one on the page Models, or try the built-in test model, whose answers mean nothing: powerinfer-tray serve --model test</source>
+            <translation>「モデル」ページで選択するか、組み込みのテストモデル (回答に意味はありません) を試してください: powerinfer-tray serve --model test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>The model file {name} does not exist</source>
             <translation>モデルファイル {name} は存在しません</translation>
         </message>
@@ -2082,6 +2067,21 @@
             <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose or download a model.</source>
             <translation>モデルを選択するかダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>{name} is there already</source>
+            <translation>{name} はすでにあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>It is in {folder}, and stays as it is.</source>
+            <translation>{folder} にあり、そのまま残します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>Remove it, or rename one of the two.</source>
+            <translation>削除するか、どちらかの名前を変更してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -2150,7 +2150,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>{name} is no model by itself</source>
+            <source>{name} is not a model by itself</source>
             <translation>{name} は単独ではモデルになりません</translation>
         </message>
         <message>
@@ -2294,21 +2294,6 @@
             <translation>空き容量があること、書き込めることを確認してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>{name} is there already</source>
-            <translation>{name} はすでにあります</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>It is in {folder}, and stays as it is.</source>
-            <translation>{folder} にあり、そのまま残します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>Remove it, or rename one of the two.</source>
-            <translation>削除するか、どちらかの名前を変更してください。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/models/integrity.py" />
             <source>Its SHA-256 is {actual}, but was {expected}.</source>
             <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
@@ -2342,21 +2327,6 @@
             <location filename="../../tray_app/models/library.py" />
             <source>Name one by its path.</source>
             <translation>パスで指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>No model is chosen</source>
-            <translation>モデルが選択されていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>The setting «model» is empty.</source>
-            <translation>設定「model」が空です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Choose one, or try the built-in one: test</source>
-            <translation>選択するか、組み込みのモデルを試してください: test</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
@@ -2420,8 +2390,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{name} cannot be quantized so</source>
-            <translation>{name} をこの方法では量子化できません</translation>
+            <source>Cannot quantize {name}</source>
+            <translation>{name} を量子化できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2435,28 +2405,18 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{type} is no type for this sparse model.</source>
-            <translation>{type} は、このスパースモデルには使用できない型です。</translation>
+            <source>Sparse models cannot be quantized to {type}.</source>
+            <translation>スパースモデルは {type} に量子化できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{type} is no type for this dense model.</source>
-            <translation>{type} は、このデンスモデルには使用できない型です。</translation>
+            <source>Dense models cannot be quantized to {type}.</source>
+            <translation>デンスモデルは {type} に量子化できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
             <source>Choose one of: {names}</source>
             <translation>次の中から選択してください: {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/quantize.py" />
-            <source>{target} is there already.</source>
-            <translation>{target} はすでにあります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/quantize.py" />
-            <source>Give another name, or remove it.</source>
-            <translation>別の名前を指定するか、削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -2559,11 +2519,6 @@
             <translation>モデルの一覧を確認して、もう一度お試しください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/space.py" />
-            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>{needed:.2f} GB が必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/settings/keys.py" />
             <source>API key</source>
             <translation>API キー</translation>
@@ -2610,7 +2565,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>A key is made of letters, digits and signs, without blanks.</source>
+            <source>A key is made of letters, digits and signs, with no spaces.</source>
             <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
         </message>
         <message>
@@ -3174,6 +3129,11 @@
             <translation>表示された場所に書き込めることを確認するか、システムの設定を使用してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/disk.py" />
+            <source>{needed:.2f} GB more are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>あと {needed:.2f} GB 必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/drives.py" />
             <source>There is no {place} now.</source>
             <translation>現在 {place} はありません。</translation>
@@ -3192,11 +3152,6 @@
             <location filename="../../tray_app/system/drives.py" />
             <source>The folder «{name}» is gone</source>
             <translation>フォルダー「{name}」がなくなりました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/system/files.py" />
-            <source>The app's folder cannot be written</source>
-            <translation>アプリのフォルダーに書き込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
