@@ -21,15 +21,15 @@ from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
 from tray_app.app.diagnostic_report import RunningApp
-from tray_app.app.diagnostics import collect_inputs, run_diagnostics
-from tray_app.app.status import status_document
+from tray_app.app.diagnostics import run_diagnostics
+from tray_app.app.status import running_app
 from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, Fix
-from tray_app.gateway.control import Control
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
+from tray_app.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,21 +145,10 @@ def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
 
 
 @pytest.mark.parametrize(("state", "stops"), [(State.FAILED, True), (State.READY, False)])
-def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
+def test_only_a_failure_that_stays_is_one_of_now(state: State, *, stops: bool) -> None:
     failure = EngineError("It crashed", "It reached for memory.", "Verify it.", fix=Fix.VERIFY_MODEL)
     status = make_status(state, engine=make_snapshot(state, failure=failure))
-    control = Control(
-        private_home / "state",
-        lambda: status_document(status),
-        {},
-        lambda _: None,
-        lambda _: pytest.fail("nothing is removed here"),
-    )
-    control.open()
-    try:
-        found = run_diagnostics(collect_inputs(os.environ))
-    finally:
-        control.close()
+    found = run_diagnostics(Workspace.of_environment(os.environ).patient(running_app(status, 1)))
     assert ([problem.title for problem in found.problems] == ["It crashed"]) is stops
     assert found.ok is not stops
 
@@ -168,7 +157,7 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
 def test_a_powerinfer_that_does_not_answer_is_told_and_one_that_is_not_ready_not_asked(state: State) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/v1"
     running_app = RunningApp(1, state, serving=True, base_url=nobody, engine="powerinfer")
-    found = run_diagnostics(replace(collect_inputs(os.environ), running=running_app))
+    found = run_diagnostics(replace(Workspace.of_environment(os.environ).patient(), running=running_app))
     told = ["The server did not answer"] if state is State.READY else []
     assert (found.repetition, [each.title for each in found.problems], found.ok) == (None, told, True)
 
@@ -183,9 +172,9 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
     private_home: Path, free: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings(private_home, f"port = {free}\nmodel = 'bge-small-en'\n")
-    here = run_diagnostics(collect_inputs(os.environ))
+    here = run_diagnostics(Workspace.of_environment(os.environ).patient())
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000, total=2_000_000))
-    full = run_diagnostics(collect_inputs(os.environ))
+    full = run_diagnostics(Workspace.of_environment(os.environ).patient())
 
     assert (here.ok, full.ok) == (True, False)
     assert full.problems[0].title == "There is no room for BGE small English v1.5 (Q8_0)"
@@ -194,7 +183,7 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
 
 def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path, free: int) -> None:
     settings(private_home, f"port = {free}\nmodel = 'test'\n")
-    here = collect_inputs(os.environ)
+    here = Workspace.of_environment(os.environ).patient()
     small = replace(here, host=replace(here.host, memory_bytes=1 << 20))
     found = run_diagnostics(small)
 
@@ -205,7 +194,9 @@ def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path,
 def test_a_folder_that_cannot_be_written_is_told(private_home: Path) -> None:
     in_the_way = private_home / "state"
     in_the_way.write_text("no folder")
-    found = run_diagnostics(collect_inputs(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}))
+    found = run_diagnostics(
+        Workspace.of_environment(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}).patient()
+    )
     assert "The state folder cannot be written to" in [each.title for each in found.problems]
 
 
@@ -262,4 +253,4 @@ def test_a_look_without_network_opens_no_connection(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Session, "get_hops", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert run_diagnostics(collect_inputs(os.environ)).ok
+    assert run_diagnostics(Workspace.of_environment(os.environ).patient()).ok

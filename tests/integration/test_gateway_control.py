@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import pytest
 
+from tests.fakes.commands import FakeCommands
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tests.fakes.relay import relay
-from tray_app.errors import AppError, EngineError, GatewayError, ModelError
+from tray_app.errors import AppError, EngineError, GatewayError
 from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, find_running, request_embeddings
-from tray_app.gateway.control import Control, Removed, Removing, StatusDocument
+from tray_app.gateway.commands import Removed, Removing
+from tray_app.gateway.control import Control, StatusDocument
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
 from tray_app.gateway.upstream import Unavailable
 
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
 READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
 
 
-class Calls:
+class Calls(FakeCommands):
     """What the app was told to do, and by which thread."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        super().__init__()
         self.threads: set[str] = set()
 
     def stop(self) -> None:
@@ -51,12 +53,6 @@ class Calls:
 
     def show(self, source: str) -> None:
         self.names.append(f"show {source}")
-
-    def remove(self, wish: Removing) -> Removed:
-        if wish.path.name == "thesis":
-            raise ModelError("thesis is not a model", "It is a folder.")
-        self.names.append(f"remove {wish.trash} {wish.anywhere}")
-        return Removed((wish.path,), (), wish.trash, stopped_server=True)
 
     def quit(self) -> None:
         self.names.append("quit")
@@ -114,7 +110,7 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "restart": calls.restart,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: READY, actions, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, actions, calls.show, calls)
     control.open()
     yield control
     control.close()
@@ -260,7 +256,7 @@ def test_where_a_program_only_holds_the_lock_this_is_said(tmp_path: Path) -> Non
 def test_an_app_that_comes_up_is_waited_for(tmp_path: Path, calls: Calls) -> None:
     holder = ControlPlace(tmp_path)
     assert holder.acquire()
-    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls)
     assert not control.open()
     with ThreadPoolExecutor(1) as people:
         finding = people.submit(find_running, tmp_path)
@@ -283,7 +279,7 @@ def test_what_is_no_file_of_ours_is_no_running_app_and_hinders_none(
     assert find_running(tmp_path) is None
     assert time.monotonic() - began_s < 5
     spoil(tmp_path / FILE_NAME)
-    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls)
     assert control.open()
     assert find_running(tmp_path)
     control.close()
@@ -303,7 +299,7 @@ def test_a_file_that_was_spoilt_while_the_app_runs_is_said_and_does_not_disturb_
 
 def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path, calls: Calls) -> None:
     (tmp_path / FILE_NAME / "something").mkdir(parents=True)
-    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls)
     with pytest.raises(AppError, match=r"control\.json: It is a folder"):
         control.open()
     assert find_running(tmp_path) is None
@@ -316,7 +312,7 @@ def test_an_app_that_is_slow_is_there(tmp_path: Path, calls: Calls) -> None:
         go_on.wait(3)
         return READY
 
-    control = Control(tmp_path, slow_status, {}, calls.show, calls.remove)
+    control = Control(tmp_path, slow_status, {}, calls.show, calls)
     control.open()
     try:
         with pytest.raises(SlowAnswerError, match=f"runs \\(PID {os.getpid()}\\), but does not answer"):

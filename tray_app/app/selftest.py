@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tray_app.app.diagnostics import ask_again, collect_inputs, differing_answers
+from tray_app.app.diagnostics import ask_again, differing_answers
 from tray_app.app.root import App
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.kinds import EngineKind, choose_engine
@@ -32,6 +32,7 @@ from tray_app.models.library import builtin_model
 from tray_app.models.memory import Fit
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
+from tray_app.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +189,7 @@ def _prove_server(
 
 def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -> Repetition | None:
     """Whether PowerInfer answers one text in one way, as it does with a single thread alone."""
-    patient = collect_inputs(os.environ)
+    patient = Workspace.of_environment(os.environ).patient()
     engine = _powerinfer(patient)
     model = _smallest_sparse(patient, engine) if engine else None
     if engine is None or model is None:
