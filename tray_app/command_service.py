@@ -21,12 +21,12 @@ from tray_app.errors import AppError, DownloadError, EngineError
 from tray_app.gateway.commands import (
     Arriving,
     Changed,
-    Embedded,
     Examined,
     FileArriving,
     Measured,
     Removed,
     SpeedSample,
+    TextEmbeddings,
     ThreadCounts,
     Tuned,
 )
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
         Cancellation,
         Changing,
         Downloading,
-        Embedding,
         Examining,
         Measuring,
         Removing,
         Tell,
+        TextsToEmbed,
     )
     from tray_app.settings.schema import Settings
     from tray_app.temporary_server import TemporaryServer
@@ -69,7 +69,7 @@ class CommandService:
         )
         return Removed(removal.paths, removal.kept, removal.trashed, removal.stopped_server)
 
-    def embed(self, wish: Embedding) -> Embedded:
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
         """See `AppCommands`."""
         if answer := self._workspace.embed_if_open(wish.texts):
             return _embedded(answer, by_test_model=False)
@@ -194,8 +194,8 @@ class CommandService:
         return DownloadError("Paused", f"{arrived:,} bytes are here.", "The same command goes on from there.")
 
 
-def _embedded(answer: Embeddings, *, by_test_model: bool) -> Embedded:
-    return Embedded(answer.vectors, answer.dimensions, answer.tokens, answer.elapsed_ms, by_test_model)
+def _embedded(answer: Embeddings, *, by_test_model: bool) -> TextEmbeddings:
+    return TextEmbeddings(answer.vectors, answer.dimensions, answer.tokens, answer.elapsed_ms, by_test_model)
 
 
 def _arriving(downloads: Iterable[Progress], numbers: Iterable[int]) -> Arriving:

@@ -12,11 +12,11 @@ from tray_app.errors import DownloadError, ModelError
 from tray_app.gateway.commands import (
     Arriving,
     Changed,
-    Embedded,
     Examined,
     FileArriving,
     Measured,
     Removed,
+    TextEmbeddings,
     ThreadCounts,
     Tuned,
 )
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
         Cancellation,
         Changing,
         Downloading,
-        Embedding,
         Examining,
         Measuring,
         Removing,
         Tell,
+        TextsToEmbed,
     )
 
 
@@ -50,9 +50,9 @@ class FakeCommands:
         self.names.append(f"remove {wish.trash} {wish.anywhere}")
         return Removed((wish.path,), (), wish.trash, stopped_server=True)
 
-    def embed(self, wish: Embedding) -> Embedded:
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
         self.names.append(f"embed {' '.join(wish.texts)}")
-        return Embedded(tuple((0.5, 0.25) for _ in wish.texts), 2, 3, 1.5, by_test_model=False)
+        return TextEmbeddings(tuple((0.5, 0.25) for _ in wish.texts), 2, 3, 1.5, by_test_model=False)
 
     def run_diagnostics(self, wish: Examining) -> Examined:
         self.names.append(f"examine {wish.network}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tests.fuzz.harness import Target, edited
 from tests.fuzz.wire import REFUSALS, check_shape, check_success, request_line, send
 from tray_app.errors import GatewayError
 from tray_app.gateway.client import find_running
-from tray_app.gateway.control import Control, StatusDocument
+from tray_app.gateway.control import Control, Fault, StatusDocument
 from tray_app.gateway.controlfile import FILE_NAME, ControlPlace, read_control_file
 from tray_app.gateway.proof import CHALLENGE_PATH, PROOF_OF_REQUEST, Challenge, Exchange, Welcome, new_nonce
 
@@ -52,12 +53,14 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
         def show(source: str) -> None:
             source.encode()
 
+        commands = FakeCommands()
+        commands.goes_on.set()
         control = Control(
             Path(folder),
             lambda: StatusDocument(running=True, state="ready"),
             {"stop": lambda: None, "quit": lambda: None},
             show,
-            FakeCommands(),
+            commands,
         )
         assert control.open()
         try:
@@ -65,14 +68,18 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
             assert file
             yield partial(check_control, file)
         finally:
+            control.end_jobs(timeout_s=5)
             control.close()
 
 
 def check_control(file: ControlFile, data: bytes) -> None:
-    """A success or a refusal; nothing but the answer to a challenge without a proof."""
+    """A success, a refusal or an error of the app; nothing but the answer to a challenge without a proof."""
     answer = send(file.port, data, {PROOF_OF_REQUEST: _proof(file, data)})
-    check_shape(answer, frozenset((200, 204)))
-    check_success(answer)
+    if answer.status == HTTPStatus.CONFLICT:
+        msgspec.json.decode(answer.body, type=Fault)
+    else:
+        check_shape(answer, frozenset((200, 204)))
+        check_success(answer)
     assert send(file.port, data).status in REFUSALS or request_line(data)[1] == CHALLENGE_PATH
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +32,7 @@ from tray_app.system.logs import PrivateLogFile
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tray_app.app.root import App
@@ -43,9 +43,9 @@ VARIABLE = GATEWAY.variables[0]
 
 
 @contextmanager
-def app_that_is_asked(**overrides: object) -> Iterator[tuple[App, ControlClient]]:
+def app_that_is_asked() -> Iterator[tuple[App, ControlClient]]:
     """An app in this process, and a client as commands have it."""
-    with real_app(**overrides) as app:
+    with real_app() as app:
         app.open_control(quit_app=lambda: None)
         client = find_running(app.paths.state)
         assert client
@@ -292,22 +292,15 @@ class EarlierControl(Control):
         finally:
             self.close()
 
-    def _application(self) -> Any:
-        whole = super()._application()
-
-        class Application:
-            async def __aenter__(self) -> web.Application:
-                application = await whole.__aenter__()
-                early = web.Application(middlewares=list(application.middlewares))
-                for route in application.router.routes():
-                    if route.method != "HEAD" and route.resource and route.resource.canonical in EARLY:
-                        early.router.add_route(route.method, route.resource.canonical, route.handler)
-                return early
-
-            async def __aexit__(self, *error: object) -> None:
-                await whole.__aexit__(*error)
-
-        return Application()
+    @asynccontextmanager
+    async def _application(self) -> AsyncIterator[web.Application]:
+        async with super()._application() as whole:
+            early = web.Application(middlewares=list(whole.middlewares))
+            for route in whole.router.routes():
+                path = route.resource.canonical if route.resource else ""
+                if path in EARLY and route.method != "HEAD":
+                    early.router.add_route(route.method, path, route.handler)
+            yield early
 
 
 EARLY = ("/status", "/challenge", "/stop")

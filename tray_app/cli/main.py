@@ -49,7 +49,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, GatewayError
 from tray_app.gateway.client import find_running
-from tray_app.gateway.commands import Downloading, Embedding, Examining
+from tray_app.gateway.commands import Downloading, Examining, TextsToEmbed
 from tray_app.gateway.control import StatusDocument
 from tray_app.phrases import presentable
 from tray_app.system.drives import DriveGoneError
@@ -188,7 +188,7 @@ def embed(
 ) -> None:
     """Embed texts with the running server, or else with one that is started for this."""
     with app_commands() as doer:
-        answer = doer.embed(Embedding(tuple(texts)))
+        answer = doer.embed(TextsToEmbed(tuple(texts)))
     if answer.by_test_model:
         _tell_of_test_model()
     if as_json:

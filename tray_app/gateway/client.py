@@ -15,8 +15,8 @@ import requests
 
 from tray_app import __version__
 from tray_app.errors import GatewayError
-from tray_app.gateway.commands import Arriving, Changed, Embedded, Examined, Measured, Removed, Tuned
-from tray_app.gateway.control import Fault, Report, Showing, StatusDocument, path_from_json, path_to_json
+from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Removed, TextEmbeddings, Tuned
+from tray_app.gateway.control import Fault, JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
 from tray_app.gateway.jobs import Following
 from tray_app.gateway.openai import TokenUsage
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
         Cancellation,
         Changing,
         Downloading,
-        Embedding,
         Examining,
         Measuring,
         Removing,
         Tell,
+        TextsToEmbed,
     )
     from tray_app.gateway.controlfile import ControlFile
 
@@ -232,9 +232,9 @@ class ControlClient:
         """See `AppCommands`."""
         return self._do("remove", wish, Removed)
 
-    def embed(self, wish: Embedding) -> Embedded:
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
         """See `AppCommands`."""
-        return self._do("request_embeddings", wish, Embedded)
+        return self._do("request_embeddings", wish, TextEmbeddings)
 
     def run_diagnostics(self, wish: Examining) -> Examined:
         """See `AppCommands`."""
@@ -267,7 +267,7 @@ class ControlClient:
         with cancelled.calling(lambda: self._cancel(job)):
             while True:
                 answer = self._act("follow", _STATUS_S, job)
-                report = _decode(answer.status, answer.content, Report)
+                report = _decode(answer.status, answer.content, JobReport)
                 if report.has_ended:
                     return _decode(answer.status, bytes(report.told), result, path_from_json)
                 if report.number > job.seen:

@@ -105,13 +105,13 @@ class Arriving(msgspec.Struct, frozen=True):
     files: tuple[FileArriving, ...]
 
 
-class Embedding(msgspec.Struct, frozen=True):
+class TextsToEmbed(msgspec.Struct, frozen=True):
     """Texts whose embeddings somebody wants."""
 
     texts: tuple[str, ...]
 
 
-class Embedded(msgspec.Struct, frozen=True):
+class TextEmbeddings(msgspec.Struct, frozen=True):
     """Their embeddings, in the order of the texts; see `client.Embeddings`."""
 
     vectors: tuple[tuple[float, ...], ...]
@@ -202,7 +202,7 @@ class AppCommands(Protocol):
     def remove(self, wish: Removing) -> Removed:
         """Remove a model; a server that has it is stopped first."""
 
-    def embed(self, wish: Embedding) -> Embedded:
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
         """Embed texts with the server that is open, or with one that lives as long as this call."""
 
     def run_diagnostics(self, wish: Examining) -> Examined:

@@ -20,11 +20,11 @@ import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError
-from tray_app.gateway.commands import Changing, Downloading, Embedding, Examining, Measuring, Removing
+from tray_app.gateway.commands import Changing, Downloading, Examining, Measuring, Removing, TextsToEmbed
 from tray_app.gateway.controlfile import ControlPlace
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.guard import local_only, openai_errors
-from tray_app.gateway.jobs import Following, Jobs
+from tray_app.gateway.jobs import CommandJobs, Following
 from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
@@ -66,7 +66,7 @@ class Showing(msgspec.Struct, frozen=True):
     """A model that somebody wants to have: an address or the path of a file; empty for none."""
 
 
-class Report(msgspec.Struct, frozen=True):
+class JobReport(msgspec.Struct, frozen=True):
     """How long work stands: `told` is what it has come to if it has ended, else what it told last."""
 
     number: int
@@ -166,7 +166,7 @@ class Control:
         self._actions = dict(actions)
         self._show = show
         self._commands = commands
-        self._jobs = Jobs()
+        self._jobs = CommandJobs()
         self._nonces = Nonces()
         self._listener = Listener("control", self._application)
 
@@ -208,7 +208,7 @@ class Control:
         commands, add = self._commands, application.router.add_post
         add("/show", _doing(Showing, lambda wish: self._show(wish.source)))
         add("/remove", _doing(Removing, commands.remove))
-        add("/embed", _doing(Embedding, commands.embed))
+        add("/embed", _doing(TextsToEmbed, commands.embed))
         add("/examine", _doing(Examining, commands.run_diagnostics))
         add("/change", _doing(Changing, commands.change))
         add("/download", self._beginning(Downloading, commands.download))
@@ -260,10 +260,10 @@ class Control:
 
         return _doing(kind, begin)
 
-    def _follow(self, wish: Following) -> Report:
+    def _follow(self, wish: Following) -> JobReport:
         news = self._jobs.follow(wish.job, wish.seen, _FOLLOW_S)
         told = news.result if news.has_ended else news.progress
-        return Report(news.number, news.has_ended, msgspec.Raw(_to_json(told)))
+        return JobReport(news.number, news.has_ended, msgspec.Raw(_to_json(told)))
 
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)

@@ -41,7 +41,7 @@ class News:
     has_ended: bool = False
 
 
-class _Job:
+class _CommandJob:
     def __init__(self, number: int, work: Callable[[Tell, Cancellation], object]) -> None:
         self.cancelled = Cancellation()
         self._work = work
@@ -84,12 +84,12 @@ class _Job:
             self._moved.notify_all()
 
 
-class Jobs:
+class CommandJobs:
     """The work that is under way, by number."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, _CommandJob] = {}
         self._count = 0
         self._closing = False
 
@@ -100,7 +100,7 @@ class Jobs:
                 raise GatewayError("PowerInfer Tray is about to end", "It takes no more commands.")
             self._forget_the_oldest()
             self._count += 1
-            job = self._jobs[self._count] = _Job(self._count, work)
+            job = self._jobs[self._count] = _CommandJob(self._count, work)
             job.thread.start()
             return self._count
 
@@ -136,7 +136,7 @@ class Jobs:
         for job in jobs:
             job.thread.join(max(0.0, deadline_s - time.monotonic()))
 
-    def _job(self, number: int) -> _Job:
+    def _job(self, number: int) -> _CommandJob:
         with self._lock:
             if job := self._jobs.get(number):
                 return job
