@@ -19,7 +19,7 @@ from tests.fakes.apps import DEADLINE_S, ready, real_app
 from tests.fakes.commands import FakeCommands
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import gone, powerinfer_tray, running
 from tray_app.app.server_status import ServerState
 from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
 from tray_app.cli import main
@@ -206,6 +206,51 @@ def test_ctrl_c_pauses_the_download_of_the_app_and_the_same_command_goes_on(sign
     assert "The same command goes on from there." in output
     assert progress.phase == "paused"
     assert again["bytes"] == len(model_bytes())
+
+
+@posix
+@pytest.mark.parametrize("command", ["start", "restart", "settings set metrics on"])
+def test_ctrl_c_ends_a_wait_and_says_that_the_app_goes_on(
+    private_home: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    with FileServer() as server:
+        served = server.put("/mine.gguf", model_bytes())
+        served.always = Stall(after_bytes=1000)
+        (private_home / "models.toml").write_text(f'[[models]]\nid = "mine"\nsource = "{served.url}"\n')
+        with app_that_is_asked() as (app, _), ThreadPoolExecutor(1) as people:
+            app.store.override(model="mine")
+            if command.startswith("settings"):
+                people.submit(app.start_server)
+                assert served.asked.wait(DEADLINE_S)
+            with running(*command.split()) as waiting:
+                assert served.asked.wait(DEADLINE_S)
+                if command.startswith("settings"):
+                    while not app.store.current.metrics:
+                        pass
+                waiting.process.send_signal(signal.SIGINT)
+                assert waiting.process.wait(DEADLINE_S) == 130
+                output = waiting.rest()
+            assert app.downloads.snapshot()[0].phase.active
+    assert f"The running app (PID {os.getpid()}) goes on with it" in output
+
+
+@posix
+def test_an_app_that_is_ended_while_it_measures_leaves_nothing_behind(private_home: Path) -> None:
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        with running("tune") as command:
+            state = private_home / "state" / "temporary-server"
+            while not list(state.glob("engine-*.json")):
+                pass
+            engines = program.descendants()
+            assert powerinfer_tray("quit").returncode == 0
+            assert program.process.wait(DEADLINE_S) == 0
+            assert command.process.wait(DEADLINE_S) != 0
+            assert "Traceback" not in command.rest()
+    assert engines
+    assert gone(engines)
+    assert not list(state.glob("engine-*.json"))
 
 
 @posix

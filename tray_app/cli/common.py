@@ -210,8 +210,15 @@ def app_commands(*, tolerant: bool = False) -> Iterator[AppCommands]:
         with open_workspace(tolerant=tolerant) as workspace:
             yield CommandService(workspace)
         return
-    try:
+    with waiting_for(running):
         yield running
+
+
+@contextmanager
+def waiting_for(running: ControlClient) -> Iterator[None]:
+    """A block in which the app does something: Ctrl-C ends the wait, and says that the work goes on."""
+    try:
+        yield
     except KeyboardInterrupt:
         echo(f"The running app (PID {running.pid}) goes on with it: powerinfer-tray status", err=True)
         raise

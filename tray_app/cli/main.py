@@ -38,6 +38,7 @@ from tray_app.cli.common import (
     plain_console,
     print_json,
     signals_to,
+    waiting_for,
 )
 from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.settings import key_commands, settings_commands
@@ -233,7 +234,9 @@ def _print_status(told: StatusDocument) -> None:
 @commands.command()
 def start() -> None:
     """Start the server of the running app; returns when it has been told to."""
-    _running_app().start()
+    running = _running_app()
+    with waiting_for(running):
+        running.start()
 
 
 @commands.command()
@@ -248,7 +251,9 @@ def stop() -> None:
 @commands.command()
 def restart() -> None:
     """Stop the server of the running app and start it again."""
-    _running_app().restart()
+    running = _running_app()
+    with waiting_for(running):
+        running.restart()
 
 
 @commands.command("quit")
@@ -332,7 +337,8 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
             f"It has {has}. Two of them cannot share their settings, models and logs.",
             "Change its settings, or end it first: powerinfer-tray quit",
         )
-    running.start()
+    with waiting_for(running):
+        running.start()
     told = running.status()
     echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
     echo("To stop its server: powerinfer-tray stop")

@@ -90,6 +90,8 @@ class Job:
         """The thread lets go of it. OSError or DownloadError if what had arrived could not be deleted."""
         discard = self.run is not None and self.run.discard
         self.phase, self.error, self.sha256, self.run = phase, error, sha256, None
+        if not phase.active:
+            self.limits = None  # they were those of whoever asked for it
         if discard and phase is not Phase.DONE:
             self._remove_part()
 
