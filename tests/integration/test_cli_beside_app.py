@@ -127,6 +127,21 @@ def test_a_server_that_sleeps_does_so_again_after_tune_and_its_address_rested(
     assert seen == [None]
 
 
+def test_a_server_that_is_stopped_meanwhile_stays_stopped_after_tune(monkeypatch: pytest.MonkeyPatch) -> None:
+    with app_that_is_asked() as (app, client):
+
+        def measure(*_: object) -> Tuning:
+            assert powerinfer_tray("stop").returncode == 0
+            return Tuning(Threads(1, 1), (), complete=True)
+
+        monkeypatch.setattr("tray_app.command_service.tune", measure)
+        client.tune(Measuring(), lambda _: None, Cancellation())  # of a server that did not run
+        assert app.status().server.state is ServerState.STOPPED
+        ready(app)
+        client.tune(Measuring(), lambda _: None, Cancellation())
+        assert app.status().server.state is ServerState.STOPPED
+
+
 def test_two_measurements_at_once_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     with app_that_is_asked() as (_, client):
         inner: list[str] = []

@@ -104,7 +104,8 @@ class App(Workspace):
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
         self._control: Control | None = None
-        self._closing = False
+        self._wishes = 0
+        """How often people wanted the server to run, or not to."""
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
         self._supervisor.changed.connect(self._announce)
@@ -162,14 +163,17 @@ class App(Workspace):
         `wait_until_ready` waits for it. `AppError` says what is in the way: a server that ran before goes on.
         `StartCalledOffError` if the server was stopped meanwhile.
         """
+        self._wishes += 1
         self._serving.start()
 
     def stop_server(self) -> None:
         """Stop the engine and free the public port; also calls off a start that is under way."""
+        self._wishes += 1
         self._serving.stop()
 
     def restart_server(self) -> None:
         """Stop the engine if it runs, then `start_server`."""
+        self._wishes += 1
         self._serving.restart()
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
@@ -223,7 +227,8 @@ class App(Workspace):
         """
         stops = self.models.is_served(self.models.to_remove(reference, anywhere=anywhere))
         if stops:
-            self._stop_and_wait()
+            self.stop_server()
+            self._wait_until_stopped()
         removal = super().remove_model(reference, for_good=for_good, anywhere=anywhere)
         return dataclasses.replace(removal, stopped_server=stops)
 
@@ -252,18 +257,20 @@ class App(Workspace):
 
     @contextmanager
     def server_at_rest(self) -> Iterator[None]:
-        """See `Workspace`. Afterwards the server is what it was, unless the app ends."""
+        """See `Workspace`. Afterwards the server is as before, unless a person has wished otherwise."""
         server, _ = self._serving.look()
+        wishes = self._wishes
         if server.base_url:
-            self._stop_and_wait()
+            self._serving.stop()
+            self._wait_until_stopped()
         try:
             yield
         finally:
-            if server.base_url and not self._closing:
+            if server.base_url and self._wishes == wishes:
                 if server.state is ServerState.ASLEEP:
                     self._serving.stand_by()
                 else:
-                    self.start_server()
+                    self._serving.start()
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
@@ -310,7 +317,7 @@ class App(Workspace):
         def rest_s() -> float:
             return max(0.0, deadline_s - time.monotonic())
 
-        self._closing = True
+        self._wishes += 1
         self._watch.close(rest_s())
         self._serving.stop(rest_s())
         super().close(rest_s())  # before the control address, where a start may wait for a download
@@ -321,8 +328,7 @@ class App(Workspace):
         self._log.close()
         self._writes_logs.release()
 
-    def _stop_and_wait(self) -> None:
-        self.stop_server()
+    def _wait_until_stopped(self) -> None:
         self._supervisor.wait_for({State.STOPPED, State.FAILED}, _STOP_TIMEOUT_S)
 
     def _another_is_asked(self) -> bool:

@@ -36,26 +36,25 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from typer.core import TyperCommand
 
-from tray_app.app.root import App
 from tray_app.app.selftest import SENTENCE
 from tray_app.app.server_status import ServerState
-from tray_app.command_service import CommandService
 from tray_app.download.progress import Phase
 from tray_app.errors import AppError
 from tray_app.gateway.client import ControlClient, find_running
 from tray_app.gateway.commands import Cancellation
 from tray_app.phrases import phrase, visible
 from tray_app.system.paths import AppPaths
-from tray_app.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.progress import TaskID
 
+    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.gateway.commands import AppCommands, Tell
+    from tray_app.workspace import Workspace
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 _AT_WORK = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
@@ -161,6 +160,8 @@ def checked_output() -> Iterator[None]:
 @contextmanager
 def headless_app(overrides: Mapping[str, Any] | None = None) -> Iterator[App]:
     """An app that lives as long as the block, for `serve`: it is the one that runs then."""
+    from tray_app.app.root import App
+
     app = App.on_this_machine(overrides)
     try:
         _refuse_faulty_files(app)
@@ -175,6 +176,8 @@ def open_workspace(*, tolerant: bool = False) -> Iterator[Workspace]:
 
     In a terminal somebody is there to mend files that have faults first, unless the block is `tolerant`.
     """
+    from tray_app.workspace import Workspace
+
     workspace = Workspace.of_environment(os.environ)
     logger, warnings = logging.getLogger("tray_app"), _Warnings(logging.WARNING)
     logger.addHandler(warnings)
@@ -207,6 +210,8 @@ def app_commands(*, tolerant: bool = False) -> Iterator[AppCommands]:
     """
     running = find_running(AppPaths.from_environment(os.environ).state)
     if running is None:
+        from tray_app.command_service import CommandService
+
         with open_workspace(tolerant=tolerant) as workspace:
             yield CommandService(workspace)
         return

@@ -43,7 +43,6 @@ from tray_app.cli.common import (
 from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
-from tray_app.command_service import CommandService
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
@@ -56,7 +55,6 @@ from tray_app.phrases import presentable
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, expanded
-from tray_app.workspace import TEST_MODEL
 
 if TYPE_CHECKING:
     from tray_app.app.root import App
@@ -304,6 +302,8 @@ def _running_app() -> ControlClient:
 
 def _examined(wish: Examining) -> Examined:
     """What the running app finds, which knows best; of one that does not answer, that is what is found."""
+    from tray_app.command_service import CommandService
+
     try:
         running = find_running(_paths().state)
     except AppError as silent:
@@ -316,6 +316,8 @@ def _examined(wish: Examining) -> Examined:
 
 
 def _choose_test_model_if_none(app: App) -> None:
+    from tray_app.workspace import TEST_MODEL
+
     settings = app.store.current
     if not settings.model and settings.engine != EngineKind.REMOTE:
         _tell_of_test_model()
