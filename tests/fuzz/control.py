@@ -5,24 +5,25 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from tests.fakes.commands import FakeCommands
 from tests.fuzz.gateway import BODY_WORDS
 from tests.fuzz.harness import Target, edited
 from tests.fuzz.wire import REFUSALS, check_shape, check_success, request_line, send
-from tray_app.errors import GatewayError
+from tray_app.errors import ErrorDocument, GatewayError
 from tray_app.gateway.client import find_running
-from tray_app.gateway.control import Control, Removed, StatusDocument
+from tray_app.gateway.control import Control, StatusDocument
 from tray_app.gateway.controlfile import FILE_NAME, ControlPlace, read_control_file
 from tray_app.gateway.proof import CHALLENGE_PATH, PROOF_OF_REQUEST, Challenge, Exchange, Welcome, new_nonce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tray_app.gateway.control import Removing
     from tray_app.gateway.controlfile import ControlFile
 
 
@@ -31,6 +32,13 @@ CONTROL_REQUESTS = [
     b"POST /stop\n\n",
     b'POST /show\n\n{"source":"hf:o/r/m.gguf"}',
     b'POST /remove\n\n{"path":"/models/a%20b.gguf","trash":true,"anywhere":false}',
+    b'POST /embed\n\n{"texts":["a","b"]}',
+    b'POST /examine\n\n{"network":false}',
+    b'POST /change\n\n{"name":"port","text":"8081"}',
+    b'POST /download\n\n{"source":"hf:o/r/m.gguf","folder":"/models","connections":4,"bytes_per_s":1e6}',
+    b'POST /tune\n\n{"model":"","apply":true}',
+    b'POST /follow\n\n{"job":1,"seen":0}',
+    b'POST /cancel\n\n{"job":1}',
     b'POST /challenge\n\n{"nonce":"AAECAwQFBgcICQoLDA0ODw=="}',
     b"POST /stop\nAuthorization: HMAC-SHA256 00 01 02\n\n",
     b"POST /quit\nOrigin: null\n\n",
@@ -42,19 +50,17 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
     """A control address whose app does nothing."""
     with tempfile.TemporaryDirectory() as folder:
 
-        def remove(wish: Removing) -> Removed:
-            assert isinstance(wish.path, Path)
-            return Removed((wish.path,), (), trashed=wish.trash, stopped_server=False)
-
         def show(source: str) -> None:
             source.encode()
 
+        commands = FakeCommands()
+        commands.goes_on.set()
         control = Control(
             Path(folder),
             lambda: StatusDocument(running=True, state="ready"),
             {"stop": lambda: None, "quit": lambda: None},
             show,
-            remove,
+            commands,
         )
         assert control.open()
         try:
@@ -62,14 +68,18 @@ def control_ready() -> Iterator[Callable[[bytes], None]]:
             assert file
             yield partial(check_control, file)
         finally:
+            control.end_jobs(timeout_s=5)
             control.close()
 
 
 def check_control(file: ControlFile, data: bytes) -> None:
-    """A success or a refusal; nothing but the answer to a challenge without a proof."""
+    """A success, a refusal or an error of the app; nothing but the answer to a challenge without a proof."""
     answer = send(file.port, data, {PROOF_OF_REQUEST: _proof(file, data)})
-    check_shape(answer, frozenset((200, 204)))
-    check_success(answer)
+    if answer.status == HTTPStatus.CONFLICT:
+        msgspec.json.decode(answer.body, type=ErrorDocument)
+    else:
+        check_shape(answer, frozenset((200, 204)))
+        check_success(answer)
     assert send(file.port, data).status in REFUSALS or request_line(data)[1] == CHALLENGE_PATH
 
 

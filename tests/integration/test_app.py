@@ -468,7 +468,7 @@ def app_with_offer(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr("tray_app.app.root.load_all", lambda *_: ((offer,), None))
+        monkeypatch.setattr("tray_app.app.workspace.load_all", lambda *_: ((offer,), None))
         overrides = {"port": free_port(), "model": "offer"}
         app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
         yield app, served

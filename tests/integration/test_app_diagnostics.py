@@ -21,13 +21,13 @@ from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
 from tray_app.app.diagnostic_report import Problem, RunningApp
-from tray_app.app.diagnostics import collect_inputs, run_diagnostics
-from tray_app.app.status import status_document
+from tray_app.app.diagnostics import run_diagnostics
+from tray_app.app.status import running_app
+from tray_app.app.workspace import Workspace
 from tray_app.download.session import Session
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix
-from tray_app.gateway.control import Control
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 
@@ -146,7 +146,7 @@ def test_the_running_apps_own_port_is_no_problem(free: int) -> None:
 
 
 @pytest.mark.parametrize(("state", "stops"), [(State.FAILED, True), (State.READY, False)])
-def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: State, *, stops: bool) -> None:
+def test_only_a_failure_that_stays_is_one_of_now(state: State, *, stops: bool) -> None:
     failure = EngineError(
         ErrorCode.ENGINE_CRASHED,
         "It crashed",
@@ -156,18 +156,7 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
         evidence=("died",),
     )
     status = make_status(state, engine=make_snapshot(state, failure=failure))
-    control = Control(
-        private_home / "state",
-        lambda: status_document(status),
-        {},
-        lambda _: None,
-        lambda _: pytest.fail("nothing is removed here"),
-    )
-    control.open()
-    try:
-        found = run_diagnostics(collect_inputs(os.environ))
-    finally:
-        control.close()
+    found = run_diagnostics(Workspace.of_environment(os.environ).diagnostic_inputs(running_app(status, 1)))
     assert [problem.error().evidence for problem in found.problems] == ([failure.evidence] if stops else [])
     assert found.ok is not stops
 
@@ -176,7 +165,8 @@ def test_only_a_failure_that_stays_is_one_of_now(private_home: Path, state: Stat
 def test_a_powerinfer_that_does_not_answer_is_told_and_one_that_is_not_ready_not_asked(state: State) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/v1"
     running_app = RunningApp(1, state, serving=True, base_url=nobody, engine="powerinfer")
-    found = run_diagnostics(replace(collect_inputs(os.environ), running=running_app))
+    inputs = Workspace.of_environment(os.environ).diagnostic_inputs(running_app)
+    found = run_diagnostics(inputs)
     told = [ErrorCode.SERVER_UNREACHABLE] if state is State.READY else []
     assert (found.repetition, [each.code for each in found.problems], found.ok) == (None, told, True)
 
@@ -191,9 +181,9 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
     private_home: Path, free: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings(private_home, f"port = {free}\nmodel = 'bge-small-en'\n")
-    here = run_diagnostics(collect_inputs(os.environ))
+    here = run_diagnostics(Workspace.of_environment(os.environ).diagnostic_inputs())
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000, total=2_000_000))
-    full = run_diagnostics(collect_inputs(os.environ))
+    full = run_diagnostics(Workspace.of_environment(os.environ).diagnostic_inputs())
 
     assert (here.ok, full.ok) == (True, False)
     assert full.problems[0].code is ErrorCode.NOT_ENOUGH_SPACE
@@ -202,7 +192,7 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
 
 def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path, free: int) -> None:
     settings(private_home, f"port = {free}\nmodel = 'test'\n")
-    here = collect_inputs(os.environ)
+    here = Workspace.of_environment(os.environ).diagnostic_inputs()
     small = replace(here, host=replace(here.host, memory_bytes=1 << 20))
     found = run_diagnostics(small)
 
@@ -213,10 +203,14 @@ def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path,
 def test_a_folder_that_cannot_be_written_is_told(private_home: Path) -> None:
     in_the_way = private_home / "state"
     in_the_way.write_text("no folder")
-    found = run_diagnostics(collect_inputs(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}))
+    found = run_diagnostics(Workspace.of_environment(os.environ).diagnostic_inputs())
     (told,) = [each for each in found.problems if each.code is ErrorCode.FOLDER_NOT_WRITABLE]
     assert all(f"{name}: {in_the_way}" in told.message for name in ("models", "state", "logs", "settings"))
     assert told.stops
+    found = run_diagnostics(
+        Workspace.of_environment(os.environ | {HOME_VARIABLE: str(in_the_way / "home")}).diagnostic_inputs()
+    )
+    assert "The state folder cannot be written to" in [each.title for each in found.problems]
 
 
 def test_a_models_folder_on_a_drive_that_is_gone_is_told(private_home: Path, free: int) -> None:
@@ -235,12 +229,12 @@ def test_what_the_running_app_has_met_and_what_is_found_here_too_is_told_once(
     private_home: Path, free: int
 ) -> None:
     settings(private_home, f"port = {free}\nmodel = 'gone.gguf'\n")
-    patient = collect_inputs(os.environ)
-    (here,) = run_diagnostics(patient).problems
+    inputs = Workspace.of_environment(os.environ).diagnostic_inputs()
+    (here,) = run_diagnostics(inputs).problems
     met = Problem.of(EngineError(here.code, "In other words", "And for another reason."), stops=True)
     failed = RunningApp(1, "failed", serving=False, base_url=None, problem=met)
 
-    assert run_diagnostics(replace(patient, running=failed)).problems == (here,)
+    assert run_diagnostics(replace(inputs, running=failed)).problems == (here,)
 
 
 @contextmanager
@@ -285,4 +279,4 @@ def test_a_look_without_network_opens_no_connection(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Session, "get_hops", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert run_diagnostics(collect_inputs(os.environ)).ok
+    assert run_diagnostics(Workspace.of_environment(os.environ).diagnostic_inputs()).ok

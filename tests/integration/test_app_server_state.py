@@ -164,7 +164,7 @@ def app_that_waits_for_a_download(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr("tray_app.app.root.load_all", lambda *_: ((offer,), None))
+        monkeypatch.setattr("tray_app.app.workspace.load_all", lambda *_: ((offer,), None))
         with real_app(model="offer") as app:
             yield app, served
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
 from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
-from tray_app.cli.tune import _interrupts
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -67,19 +64,3 @@ def test_ctrl_c_ends_the_download_of_a_model_that_is_not_here(private_home: Path
             assert served.asked.wait(DEADLINE_S)
 
             assert program.interrupt() == 130  # as shells count an end by Ctrl-C
-
-
-@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN])
-def test_the_first_ctrl_c_ends_the_measuring_and_the_second_the_command(inherited: Any) -> None:
-    before = signal.signal(signal.SIGINT, inherited)
-    cancelled = threading.Event()
-    try:
-        with _interrupts(cancelled):
-            signal.raise_signal(signal.SIGINT)
-            assert cancelled.is_set()
-
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is inherited
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -10,20 +10,34 @@ import threading
 import time
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
 
+from tests.fakes.commands import FakeCommands
 from tests.fakes.errors import coded
 from tests.fakes.gateways import behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import DIMENSIONS, powerinfer_server
 from tests.fakes.relay import relay
 from tray_app.errors import AppError, EngineError, ErrorCode, ErrorDocument, Fix, GatewayError, ModelError
 from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, find_running, request_embeddings
-from tray_app.gateway.control import Control, Removed, Removing, StatusDocument
+from tray_app.gateway.commands import (
+    Arriving,
+    Cancellation,
+    Changing,
+    Downloading,
+    Examining,
+    Measuring,
+    Removed,
+    Removing,
+    TextsToEmbed,
+)
+from tray_app.gateway.control import Control, StatusDocument
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
+from tray_app.gateway.jobs import Following
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
@@ -33,11 +47,11 @@ if TYPE_CHECKING:
 READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
 
 
-class Calls:
+class Calls(FakeCommands):
     """What the app was told to do, and by which thread."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        super().__init__()
         self.threads: set[str] = set()
 
     def stop(self) -> None:
@@ -60,12 +74,6 @@ class Calls:
 
     def show(self, source: str) -> None:
         self.names.append(f"show {source}")
-
-    def remove(self, wish: Removing) -> Removed:
-        if wish.path.name == "thesis":
-            raise ModelError(ErrorCode.NOT_A_MODEL, "thesis is not a model", "It is a folder.")
-        self.names.append(f"remove {wish.trash} {wish.anywhere}")
-        return Removed((wish.path,), (), wish.trash, stopped_server=True)
 
     def quit(self) -> None:
         self.names.append("quit")
@@ -123,7 +131,7 @@ def control(tmp_path: Path, calls: Calls) -> Iterator[Control]:
         "restart": calls.restart,
         "quit": calls.quit,
     }
-    control = Control(tmp_path, lambda: READY, actions, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, actions, calls.show, calls)
     control.open()
     yield control
     control.close()
@@ -272,7 +280,7 @@ def test_where_a_program_only_holds_the_lock_this_is_said(tmp_path: Path) -> Non
 def test_an_app_that_comes_up_is_waited_for(tmp_path: Path, calls: Calls) -> None:
     holder = ControlPlace(tmp_path)
     assert holder.acquire()
-    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls)
     assert not control.open()
     with ThreadPoolExecutor(1) as people:
         finding = people.submit(find_running, tmp_path)
@@ -295,7 +303,7 @@ def test_what_is_no_file_of_ours_is_no_running_app_and_hinders_none(
     assert find_running(tmp_path) is None
     assert time.monotonic() - began_s < 5
     spoil(tmp_path / FILE_NAME)
-    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls)
     assert control.open()
     assert find_running(tmp_path)
     control.close()
@@ -315,8 +323,8 @@ def test_a_file_that_was_spoilt_while_the_app_runs_is_said_and_does_not_disturb_
 
 def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path, calls: Calls) -> None:
     (tmp_path / FILE_NAME / "something").mkdir(parents=True)
-    control = Control(tmp_path, lambda: READY, {}, calls.show, calls.remove)
-    with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE), match=r"control\.json"):
+    control = Control(tmp_path, lambda: READY, {}, calls.show, calls)
+    with pytest.raises(AppError, match=r"control\.json: It is a folder"):
         control.open()
     assert find_running(tmp_path) is None
 
@@ -328,7 +336,7 @@ def test_an_app_that_is_slow_is_there(tmp_path: Path, calls: Calls) -> None:
         go_on.wait(3)
         return READY
 
-    control = Control(tmp_path, slow_status, {}, calls.show, calls.remove)
+    control = Control(tmp_path, slow_status, {}, calls.show, calls)
     control.open()
     try:
         with pytest.raises(
@@ -443,3 +451,90 @@ def test_what_the_app_will_not_remove_is_told_as_it_says_it(tmp_path: Path) -> N
 
     with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_MODEL)):
         client.remove(Removing(tmp_path / "thesis", trash=False, anywhere=True))
+
+
+@pytest.mark.usefixtures("control")
+def test_commands_reach_the_app_with_all_that_they_say(tmp_path: Path, calls: Calls) -> None:
+    client = find_running(tmp_path)
+    assert client
+
+    embeddings = client.embed(TextsToEmbed(("a", "日本語")))
+    found = client.run_diagnostics(Examining(network=True))
+    changed = client.change(Changing("port", "8081"))
+
+    assert embeddings.vectors == ((0.5, 0.25), (0.5, 0.25))
+    assert (found.ok, found.report, bytes(found.document)) == (True, "All is well.", b'{"ok":true}')
+    assert changed.value == "8081"
+    assert calls.names == ["embed a 日本語", "examine True", "change port 8081"]
+
+
+@pytest.mark.usefixtures("control")
+def test_long_work_tells_how_far_it_is_and_what_it_has_come_to(tmp_path: Path, calls: Calls) -> None:
+    client = find_running(tmp_path)
+    assert client
+    told: list[msgspec.Struct] = []
+
+    def show(progress: msgspec.Struct) -> None:
+        told.append(progress)
+        calls.goes_on.set()
+
+    (file,) = client.download(Downloading("hf:o/r"), show, Cancellation()).files
+    tuned = client.tune(Measuring(apply=True), told.append, Cancellation())
+
+    assert [each.files[0].received_bytes for each in told if isinstance(each, Arriving)] == [50]
+    assert (file.path, file.received_bytes, file.phase) == (Path("/models/a b.gguf"), 100, "done")
+    assert (tuned.complete, tuned.best.prompt, tuned.applied) == (True, 4, True)
+
+
+@pytest.mark.usefixtures("control")
+def test_long_work_is_cancelled_from_afar(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+    cancelled = Cancellation()
+
+    with pytest.raises(GatewayError, match="Paused"):
+        client.download(Downloading("hf:o/r"), lambda _: cancelled.set(), cancelled)
+
+
+def test_many_may_follow_long_work_and_the_app_is_still_heard(
+    tmp_path: Path, control: Control, calls: Calls
+) -> None:
+    client = find_running(tmp_path)
+    assert client
+    follow = partial(client.download, Downloading("hf:o/r"), lambda _: None, Cancellation())
+    with ThreadPoolExecutor(MANY) as people:
+        following = [people.submit(follow) for _ in range(MANY)]
+        began_s = time.monotonic()
+        assert client.status(timeout_s=5) == READY
+        assert time.monotonic() - began_s < 5
+        control.end_jobs(10)
+        for each in following:
+            with pytest.raises(GatewayError):
+                each.result(10)
+    assert len(calls.names) <= MANY
+
+
+MANY = 16
+"""More than a small machine has threads for what blocks, and fewer than there may be connections."""
+
+
+@pytest.mark.usefixtures("control")
+def test_work_that_nobody_has_begun_is_not_followed(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+    with pytest.raises(GatewayError, match="no work number 7"):
+        client._follow(Following(7), print, Cancellation(), progress=Arriving, result=Arriving)
+
+
+def test_an_app_that_is_gone_is_said_to_be_gone(tmp_path: Path, control: Control, calls: Calls) -> None:
+    client = find_running(tmp_path)
+    assert client
+    with ThreadPoolExecutor(1) as people:
+        work = people.submit(client.download, Downloading("hf:o/r"), lambda _: None, Cancellation())
+        while not calls.names:
+            client.status()
+        control.close()
+        with pytest.raises(GatewayError, match="PowerInfer Tray has ended"):
+            work.result(30)
+    calls.goes_on.set()
+    control.end_jobs(10)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import signal
+import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +16,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tray_app.cli import main
-from tray_app.cli.common import ProgressBars, WorkBar, echo, plain_console
+from tray_app.cli.common import ProgressBars, WorkBar, do_long_work, echo, plain_console
 from tray_app.download.progress import Phase, Progress
+from tray_app.errors import ErrorCode, ModelError
+from tray_app.gateway.commands import Measured
 from tray_app.phrases import visible
+
+if TYPE_CHECKING:
+    from tray_app.gateway.commands import Cancellation, Tell
 
 NAME = "[red]a[/] [link=http://x]:smile:[/link].gguf"
 
@@ -81,3 +90,47 @@ def test_every_command_prints_through_the_one_place_that_makes_texts_visible() -
     for module in Path(main.__file__).parent.glob("cli*.py"):
         source = module.read_text(encoding="utf-8")
         assert not re.findall(r"typer\.echo|(?<![\w_])Console\(|(?<![\w.])print\(", source), module.name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot raise Ctrl-C in itself there")
+@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN])
+def test_the_first_ctrl_c_cancels_long_work_and_the_second_ends_the_command(inherited: Any) -> None:
+    before = signal.signal(signal.SIGINT, inherited)
+    stops = threading.Event()
+
+    def work(tell: Tell, cancelled: Cancellation) -> str:
+        tell(Measured(1, 2))
+        assert cancelled.wait(20)
+        tell(Measured(2, 2))
+        stops.wait(20)
+        return "cancelled"
+
+    def press(progress: Measured) -> None:
+        if progress.done == 1 or second:
+            signal.raise_signal(signal.SIGINT)
+        else:
+            stops.set()
+
+    try:
+        second = False
+        assert do_long_work(work, press) == "cancelled"
+        second = True
+        stops.clear()
+        with pytest.raises(KeyboardInterrupt):
+            do_long_work(work, press)
+        assert signal.getsignal(signal.SIGINT) is inherited
+    finally:
+        stops.set()
+        signal.signal(signal.SIGINT, before)
+
+
+def test_long_work_that_fails_says_so_after_all_that_it_has_told() -> None:
+    shown: list[Measured] = []
+
+    def work(tell: Tell, _: Cancellation) -> None:
+        tell(Measured(1, 2))
+        raise ModelError(ErrorCode.MODEL_FILE_DAMAGED, "It is damaged")
+
+    with pytest.raises(ModelError, match="damaged"):
+        do_long_work(work, shown.append)
+    assert shown == [Measured(1, 2)]

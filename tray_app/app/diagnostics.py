@@ -30,54 +30,46 @@ from tray_app.app.diagnostic_report import (
     PortFinding,
     Problem,
     Repetition,
-    RunningApp,
     SettingsFinding,
 )
 from tray_app.app.public_address import check_client_key, client_key, listening_address
 from tray_app.engine import lastfailure
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.kinds import EngineKind, choose_engine
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import look_for_engine, report_on
-from tray_app.errors import (
-    AppError,
-    DownloadError,
-    EngineError,
-    ErrorCode,
-    GatewayError,
-    ModelError,
-    SettingsError,
-)
-from tray_app.gateway.client import SlowAnswerError, find_running, request_embeddings
-from tray_app.models.catalog import load_all
+from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, ModelError, SettingsError
+from tray_app.gateway.client import request_embeddings
 from tray_app.models.file_errors import none_chosen
-from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.library import NotInstalledError
 from tray_app.models.memory import Fit
 from tray_app.phrases import joined, phrase, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
-from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, list_text
-from tray_app.settings.store import SettingsStore
 from tray_app.system.disk import disk_space, not_enough_space
 from tray_app.system.files import folder_not_writable
-from tray_app.system.host import detect_host
-from tray_app.system.paths import AppPaths, expanded, resources
+from tray_app.system.paths import expanded
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tray_app.app.diagnostic_report import (
+        RunningApp,
+    )
     from tray_app.download.session import Session
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.kinds import Engine, EngineFinder
     from tray_app.gateway.client import Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.library import Library, Model
     from tray_app.phrases import Text
+    from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.disk import DiskSpace
     from tray_app.system.host import Host
+    from tray_app.system.paths import AppPaths
 
 _GB = 1e9
 _LIBRARIES = {"Qt": "PySide6-Essentials", "llama.cpp": "xllamacpp"}
@@ -121,30 +113,8 @@ class _Notes:
             self.problems[problem.code] = problem
 
 
-def collect_inputs(environ: Mapping[str, str]) -> DiagnosticInputs:
-    """The inputs for the person who runs this process."""
-    paths, host = AppPaths.from_environment(environ), detect_host()
-    store = SettingsStore(paths.settings_file)
-    catalog, catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
-    silent: AppError | None = None
-    try:
-        running = _running_app(paths.state)
-    except AppError as exc:
-        running, silent = None, exc
-    return DiagnosticInputs(
-        paths=paths,
-        host=host,
-        settings=store.current,
-        library=Library(models_folder(store.current, paths), catalog, builtin_model()),
-        finder=EngineFinder(host),
-        secrets=KeyStore(paths.keys, environ),
-        running=running,
-        known_errors=tuple(filter(None, (store.problem, catalog_problem, silent))),
-    )
-
-
 def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) -> DiagnosticReport:
-    """Check everything; with a `session`, also whether the download server can be reached."""
+    """Look at everything; with a `session`, also whether the servers on the internet can be reached."""
     notes = _Notes()
     for complaint in inputs.known_errors:
         notes.add(complaint, stops=True)
@@ -186,25 +156,6 @@ def ignored_by(inputs: DiagnosticInputs) -> dict[str, Text]:
 def ask_again(embed_texts: Callable[[Sequence[str]], Embeddings]) -> Repetition:
     """Ask a server for the embedding of one text several times; `GatewayError` if it does not answer."""
     return Repetition.of([embed_texts([_REPEATED]).vectors[0] for _ in range(_TIMES)])
-
-
-def _running_app(state_dir: Path) -> RunningApp | None:
-    """The running app. Only a lasting failure of its engine is reported as a problem; others may be over
-    already.
-    """
-    client = find_running(state_dir)
-    if client is None:
-        return None
-    try:
-        status = client.status()
-    except SlowAnswerError:
-        raise
-    except GatewayError:  # it has ended this moment
-        return None
-    problem = None
-    if status.state == State.FAILED and (told := status.problem):
-        problem = Problem.of(told.error(), stops=True)
-    return RunningApp(client.pid, status.state, status.serving, status.base_url, problem, status.engine.kind)
 
 
 def versions() -> dict[str, str]:

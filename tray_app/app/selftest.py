@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tray_app.app.diagnostics import ask_again, collect_inputs, differing_answers
+from tray_app.app.diagnostics import ask_again, differing_answers
 from tray_app.app.root import App
+from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.kinds import EngineKind, choose_engine
 from tray_app.engine.report import EngineChoice, report_on
@@ -191,8 +192,8 @@ def _prove_server(
 
 
 def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -> Repetition | None:
-    """Whether PowerInfer gives equal answers to one text, which it does only with a single thread."""
-    inputs = collect_inputs(os.environ)
+    """Whether PowerInfer answers one text in one way, as it does with a single thread alone."""
+    inputs = Workspace.of_environment(os.environ).diagnostic_inputs()
     engine = _powerinfer(inputs)
     model = _smallest_sparse(inputs, engine) if engine else None
     if engine is None or model is None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tray_app import __version__
+from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.control import (
@@ -87,6 +89,20 @@ def problems_of(engine: EngineSnapshot, others: dict[ProblemSource, AppError | N
     return tuple(Problem(source, error) for source in ProblemSource if (error := errors.get(source)))
 
 
+def running_app(status: AppStatus, pid: int) -> diagnostic_report.RunningApp:
+    """The app as the doctor sees it. Of what is wrong, only a failure of the engine that stays is told."""
+    base_url, engine = status.server.base_url, status.engine
+    failed = engine.failure if engine.state is State.FAILED else None
+    return diagnostic_report.RunningApp(
+        pid,
+        engine.state,
+        base_url is not None,
+        base_url,
+        diagnostic_report.Problem.of(failed, stops=True) if failed else None,
+        engine=engine.plan.engine.kind if engine.plan else None,
+    )
+
+
 def status_document(status: AppStatus) -> StatusDocument:
     """The status as `powerinfer-tray status --json` prints it and the control address sends it."""
     plan, settings = status.engine.plan, status.settings
@@ -94,6 +110,7 @@ def status_document(status: AppStatus) -> StatusDocument:
     return StatusDocument(
         running=True,
         state=status.engine.state,
+        version=__version__,
         server=status.server.state,
         model=status.model_name,
         chosen=Chosen(presentable(settings.model), settings.port, settings.engine),

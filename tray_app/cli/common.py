@@ -9,13 +9,18 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import logging
 import os
+import queue
 import re
+import signal
 import sys
+import threading
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self, TextIO, TypeVar, cast
 
 import msgspec
 import typer
@@ -31,22 +36,34 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from typer.core import TyperCommand
 
-from tray_app.app.root import App
 from tray_app.app.selftest import SENTENCE
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
 from tray_app.errors import AppError, ErrorCode
+from tray_app.gateway.client import ControlClient, find_running
+from tray_app.gateway.commands import Cancellation
 from tray_app.phrases import phrase, visible
+from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.progress import TaskID
 
+    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
+    from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
+    from tray_app.gateway.commands import AppCommands, Tell
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+_AT_WORK = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
+_WAIT_S = 0.5
+"""So often the main thread looks up. It alone handles signals, and not every one interrupts a wait: none does
+on Windows, and elsewhere not one that comes just before the wait begins, or to another thread."""
+
+T = TypeVar("T")
+
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
 
 
@@ -145,14 +162,165 @@ def checked_output() -> Iterator[None]:
 
 @contextmanager
 def headless_app(overrides: Mapping[str, Any] | None = None) -> Iterator[App]:
-    """An app that lives as long as the block. In a terminal somebody is there to mend broken files first."""
+    """An app that lives as long as the block, for `serve`: it is the one that runs then."""
+    from tray_app.app.root import App
+
     app = App.on_this_machine(overrides)
     try:
-        if problem := app.store.problem or app.catalog_problem:
-            raise problem
+        _refuse_faulty_files(app)
         yield app
     finally:
         app.close()
+
+
+@contextmanager
+def open_workspace(*, tolerant: bool = False) -> Iterator[Workspace]:
+    """The settings, models and downloads here, for work that needs no running app.
+
+    In a terminal somebody is there to mend files that have faults first, unless the block is `tolerant`.
+    """
+    from tray_app.app.workspace import Workspace
+
+    workspace = Workspace.of_environment(os.environ)
+    logger, warnings = logging.getLogger("tray_app"), _Warnings(logging.WARNING)
+    logger.addHandler(warnings)
+    try:
+        if not tolerant:
+            _refuse_faulty_files(workspace)
+        yield workspace
+    finally:
+        workspace.close()
+        logger.removeHandler(warnings)
+
+
+def _refuse_faulty_files(workspace: Workspace) -> None:
+    if problem := workspace.store.problem or workspace.catalog_problem:
+        raise problem
+
+
+class _Warnings(logging.Handler):
+    """Prints what would otherwise be in the app's log, which is the app's to write."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        echo(f"Warning: {record.getMessage()}", err=True)
+
+
+@contextmanager
+def app_commands(*, tolerant: bool = False) -> Iterator[AppCommands]:
+    """Who does the work of the block: the app that runs, else this process; `tolerant` as `open_workspace`.
+
+    `AppError` if an app runs that cannot be asked.
+    """
+    running = find_running(AppPaths.from_environment(os.environ).state)
+    if running is None:
+        from tray_app.app.command_service import CommandService
+
+        with open_workspace(tolerant=tolerant) as workspace:
+            yield CommandService(workspace)
+        return
+    with waiting_for(running):
+        yield running
+
+
+@contextmanager
+def waiting_for(running: ControlClient) -> Iterator[None]:
+    """A block in which the app does something: Ctrl-C ends the wait, and says that the work goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        echo(f"The running app (PID {running.pid}) goes on with it: powerinfer-tray status", err=True)
+        raise
+
+
+def pass_on_change(app: AppCommands | None = None) -> bool:
+    """Tell a running app of settings or keys that were changed, unless `app`, which made the change, is that app.
+
+    Whether an app has taken them up: also one that came up meanwhile. `AppError` as `AppCommands.change`.
+    """
+    if isinstance(app, ControlClient):
+        return True
+    running = find_running(AppPaths.from_environment(os.environ).state)
+    if running:
+        running.reload()
+    return running is not None
+
+
+def do_long_work(work: Callable[[Tell, Cancellation], T], show: Callable[[Any], None]) -> T:
+    """Have `work` done on another thread, and show what it tells; what it comes to.
+
+    Ctrl-C, a termination or a closed terminal cancel it and wait until it has ended; a second one does not.
+    """
+    events: queue.SimpleQueue[Callable[[], T | None] | None] = queue.SimpleQueue()
+    cancelled, end = Cancellation(), Future[T]()
+
+    def run() -> None:
+        try:
+            end.set_result(work(lambda progress: events.put(lambda: show(progress)), cancelled))
+        except BaseException as exc:  # noqa: BLE001 - the top of a thread: whoever waits must hear of it
+            end.set_exception(exc)
+        events.put(end.result)
+
+    with signals_to(lambda: events.put(None)):
+        threading.Thread(target=run, name="command", daemon=True).start()
+        while not (end.done() and events.empty()):
+            if event := next_of(events):
+                event()
+            elif cancelled.is_set():
+                raise KeyboardInterrupt
+            else:
+                cancelled.set()
+    return end.result()
+
+
+def next_of(events: queue.SimpleQueue[T]) -> T:
+    """The next event, which a signal may interrupt on every system."""
+    while True:
+        try:
+            return events.get(timeout=_WAIT_S)
+        except queue.Empty:
+            continue
+
+
+@contextmanager
+def signals_to(handler: Callable[[], object]) -> Iterator[None]:
+    """Let Ctrl-C, a termination and a closed terminal call `handler` in place of ending the process."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    if "SIGHUP" in names and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        names.remove("SIGHUP")  # started with nohup, to outlive its terminal
+    before = {name: signal.signal(getattr(signal, name), lambda *_: handler()) for name in names}
+    try:
+        yield
+    finally:
+        for name, previous in before.items():
+            signal.signal(getattr(signal, name), previous)
+
+
+class Shown(Protocol):
+    """What a bar shows of a download: `Progress`, or a `FileArriving` that an app tells of."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+
+    @property
+    def phase(self) -> str:
+        """A `Phase`."""
+
+    @property
+    def received_bytes(self) -> int:
+        """So much is here."""
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Of so much; None: not known."""
+
+    @property
+    def trouble(self) -> str:
+        """What it waits to pass; empty for nothing."""
 
 
 class ProgressBars:
@@ -185,7 +353,7 @@ class ProgressBars:
         """Print a line above the bars."""
         self._bars.console.print(visible(text), markup=False, emoji=False, highlight=False)
 
-    def show(self, downloads: tuple[Progress, ...]) -> None:
+    def show(self, downloads: Sequence[Shown]) -> None:
         """Bring the bars to what the downloads are now."""
         for progress in downloads:
             if progress.id not in self._tasks:
@@ -194,13 +362,13 @@ class ProgressBars:
                 self._tasks[progress.id],
                 completed=progress.received_bytes,
                 total=progress.total_bytes,
-                visible=progress.phase in (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING),
+                visible=progress.phase in _AT_WORK,
                 description=visible(_description(progress)),
             )
-            if not self._console.is_terminal and progress.phase.active:
+            if not self._console.is_terminal and progress.phase in _AT_WORK:
                 self._say_quarters(progress)
 
-    def _say_quarters(self, progress: Progress) -> None:
+    def _say_quarters(self, progress: Shown) -> None:
         quarters = 4 * progress.received_bytes // progress.total_bytes if progress.total_bytes else 0
         if quarters > self._quarters.get(progress.id, 0):
             self._quarters[progress.id] = quarters
@@ -234,9 +402,9 @@ class WorkBar:
         self._bars.update(self._task, completed=done, total=total)
 
 
-def _description(progress: Progress) -> str:
-    if progress.error:
-        return f"{progress.name}: {progress.error.title}, trying again"
+def _description(progress: Shown) -> str:
+    if progress.trouble:
+        return f"{progress.name}: {progress.trouble}, trying again"
     return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
 
 

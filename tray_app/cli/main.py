@@ -10,19 +10,14 @@ import math
 import os
 import queue
 import signal
-import sys
 import threading
-from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tray_app import __version__
-from tray_app.app.diagnostic_report import document, report
-from tray_app.app.diagnostics import collect_inputs, run_diagnostics
-from tray_app.app.public_address import client_key
-from tray_app.app.root import TEST_MODEL
 from tray_app.app.selftest import run_selftest
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
@@ -33,42 +28,39 @@ from tray_app.cli.common import (
     SelftestView,
     ServeView,
     TakesTexts,
+    app_commands,
     checked_output,
+    do_long_work,
     echo,
     headless_app,
+    next_of,
+    open_workspace,
     plain_console,
     print_json,
+    signals_to,
+    waiting_for,
 )
 from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
-from tray_app.download.progress import Phase
-from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, ErrorCode, ErrorDocument, GatewayError
+from tray_app.errors import AppError, ErrorCode, ErrorDocument, GatewayError
 from tray_app.gateway.client import find_running
-from tray_app.gateway.client import request_embeddings as embed_at
+from tray_app.gateway.commands import Downloading, Examining, TextsToEmbed
 from tray_app.gateway.control import StatusDocument
 from tray_app.phrases import presentable
-from tray_app.settings.keystore import KeyStore
-from tray_app.settings.store import SettingsStore
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, expanded
-from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tray_app.app.root import App
     from tray_app.app.status import AppStatus
-    from tray_app.download.progress import Progress
     from tray_app.gateway.client import ControlClient
-
-T = TypeVar("T")
+    from tray_app.gateway.commands import Examined
 
 commands = typer.Typer(
     add_completion=False,
@@ -83,9 +75,6 @@ commands.command(cls=TakesTexts)(quantize)
 commands.command("tune")(tune_threads)
 
 _NOT_RUNNING = StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
-
-# A blocked wait cannot be interrupted by Ctrl-C on Windows, so there the main thread looks up twice a second.
-_WAIT_S = 0.5 if sys.platform == "win32" else None
 
 
 def run(arguments: list[str]) -> int:
@@ -166,20 +155,24 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
-    overrides: dict[str, Any] = {} if connections is None else {"connections": connections}
-    if limit is not None:
-        overrides["speed_limit"] = parse_rate(limit) / 1e6
-    with headless_app(overrides) as app:
-        result = _download(app, source, expanded(to).absolute() if to else None, sha256)
+    wish = Downloading(
+        source,
+        expanded(to).absolute() if to else None,
+        sha256,
+        connections,
+        None if limit is None else parse_rate(limit),
+    )
+    with app_commands() as app, ProgressBars(plain_console(stderr=True)) as bar:
+        result = do_long_work(partial(app.download, wish), lambda now: bar.show(now.files)).files
     size_bytes = sum(part.received_bytes for part in result)
     if as_json:
         print_json(
             {
-                "path": str(result[0].path),
+                "path": presentable(result[0].path),
                 "bytes": size_bytes,
                 "sha256": result[0].sha256,
                 "resumed": any(part.resumed for part in result),
-                "files": [{"path": str(part.path), "sha256": part.sha256} for part in result],
+                "files": [{"path": presentable(part.path), "sha256": part.sha256} for part in result],
             }
         )
     else:
@@ -192,11 +185,10 @@ def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:
     """Embed texts with the running server, or else with one that is started for this."""
-    paths = _paths()
-    settings = SettingsStore(paths.settings_file).current
-    with _base_url() as base_url:
-        key = client_key(settings, KeyStore(paths.keys, os.environ))
-        answer = embed_at(base_url, texts, key=key)
+    with app_commands() as app:
+        answer = app.embed(TextsToEmbed(tuple(texts)))
+    if answer.by_test_model:
+        _tell_of_test_model()
     if as_json:
         print_json(
             {
@@ -239,7 +231,9 @@ def _print_status(told: StatusDocument) -> None:
 @commands.command()
 def start() -> None:
     """Start the server of the running app; returns when it has been told to."""
-    _running_app().start()
+    running = _running_app()
+    with waiting_for(running):
+        running.start()
 
 
 @commands.command()
@@ -254,7 +248,9 @@ def stop() -> None:
 @commands.command()
 def restart() -> None:
     """Stop the server of the running app and start it again."""
-    _running_app().restart()
+    running = _running_app()
+    with waiting_for(running):
+        running.restart()
 
 
 @commands.command("quit")
@@ -285,12 +281,11 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
-    with Session() if network else nullcontext() as session:
-        found = run_diagnostics(collect_inputs(os.environ), session)
+    found = _examined(Examining(network))
     if as_json:
-        print_json(document(found, Path.home()))
+        print_json(found.document)
     else:
-        echo(report(found, Path.home()))
+        echo(found.report)
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -309,27 +304,32 @@ def _running_app() -> ControlClient:
     )
 
 
-@contextmanager
-def _base_url() -> Iterator[str]:
-    """The address of the running server, or of one that lives as long as the block."""
-    running = find_running(_paths().state)
-    if running and (base_url := running.status().base_url):
-        yield base_url
-        return
-    # For this command alone, so not for the network, whatever the settings say.
-    with headless_app({"port": free_port(), "network": "local"}) as app:
-        _choose_test_model_if_none(app)
-        app.start_server()
-        app.wait_until_ready()
-        if base_url := app.status().server.base_url:
-            yield base_url
+def _examined(wish: Examining) -> Examined:
+    """What the running app finds, which knows best; of one that does not answer, that is what is found."""
+    from tray_app.app.command_service import CommandService
+
+    try:
+        running = find_running(_paths().state)
+    except AppError as silent:
+        with open_workspace(tolerant=True) as workspace:
+            return CommandService(workspace).run_diagnostics(wish, silent)
+    if running:
+        return running.run_diagnostics(wish)
+    with open_workspace(tolerant=True) as workspace:
+        return CommandService(workspace).run_diagnostics(wish)
 
 
 def _choose_test_model_if_none(app: App) -> None:
+    from tray_app.app.workspace import TEST_MODEL
+
     settings = app.store.current
     if not settings.model and settings.engine != EngineKind.REMOTE:
-        echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
+        _tell_of_test_model()
         app.store.override(model=TEST_MODEL)
+
+
+def _tell_of_test_model() -> None:
+    echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
 
 
 def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
@@ -344,7 +344,8 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
             f"It has {has}. Two of them cannot share their settings, models and logs.",
             "Change its settings, or end it first: powerinfer-tray quit",
         )
-    running.start()
+    with waiting_for(running):
+        running.start()
     told = running.status()
     echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
     echo("To stop its server: powerinfer-tray stop")
@@ -379,11 +380,11 @@ def _serve(app: App) -> None:
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)
     app.open_control(quit_app=lambda: events.put(None))
-    with _signals_to(lambda: events.put(None)), ServeView(plain_console()) as view:
+    with signals_to(lambda: events.put(None)), ServeView(plain_console()) as view:
         starting = threading.Thread(target=start, name="start")
         starting.start()
         try:
-            while (event := _next(events)) is not None:
+            while (event := next_of(events)) is not None:
                 if isinstance(event, DriveGoneError):  # the server starts when it is back
                     view.say(str(event))
                     continue
@@ -398,54 +399,3 @@ def _serve(app: App) -> None:
         finally:
             app.close()
             starting.join()
-
-
-def _download(app: App, source: str, folder: Path | None, sha256: str | None) -> tuple[Progress, ...]:
-    """Download with a live bar for each file of the model; a signal pauses all of them."""
-    events: queue.SimpleQueue[tuple[Progress, ...] | None] = queue.SimpleQueue()
-    with _signals_to(lambda: events.put(None)), ProgressBars(plain_console(stderr=True)) as bar:
-        numbers = app.download(source, folder, sha256=sha256)
-        app.downloads.changed.connect(events.put)
-        events.put(app.downloads.snapshot())
-        while (snapshot := _next(events)) is not None:
-            parts = tuple(item for item in snapshot if item.id in numbers)
-            bar.show(parts)
-            for part in parts:
-                if not part.phase.active:
-                    app.downloads.wait(part.id)  # raises what is in the way
-            if all(part.phase is Phase.DONE for part in parts):
-                return parts
-        for number in numbers:
-            app.downloads.pause(number)
-    for number in numbers:
-        with suppress(AppError):
-            app.downloads.wait(number)
-    arrived = sum(item.received_bytes for item in app.downloads.snapshot() if item.id in numbers)
-    raise DownloadError(
-        ErrorCode.DOWNLOAD_PAUSED,
-        "Paused",
-        f"{arrived:,} bytes are here.",
-        "The same command goes on from there.",
-    )
-
-
-def _next(events: queue.SimpleQueue[T]) -> T:
-    while True:
-        try:
-            return events.get(timeout=_WAIT_S)
-        except queue.Empty:
-            continue
-
-
-@contextmanager
-def _signals_to(handler: Any) -> Iterator[None]:
-    """Let Ctrl-C, a termination and a closed terminal call `handler` in place of ending the process."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    if "SIGHUP" in names and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        names.remove("SIGHUP")  # started with nohup, to outlive its terminal
-    before = {name: signal.signal(getattr(signal, name), lambda *_: handler()) for name in names}
-    try:
-        yield
-    finally:
-        for name, previous in before.items():
-            signal.signal(getattr(signal, name), previous)

@@ -13,15 +13,15 @@ from tray_app.cli.common import (
     Json,  # noqa: TC001 - typer reads it at run time
     TakesTexts,
     WorkBar,
+    app_commands,
     echo,
-    headless_app,
+    open_workspace,
     plain_console,
     print_json,
 )
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.errors import ErrorDocument, ModelError
-from tray_app.gateway.client import find_running
-from tray_app.gateway.control import Removing
+from tray_app.gateway.commands import Removing
 from tray_app.models.importing import How
 from tray_app.models.integrity import Check
 from tray_app.phrases import presentable
@@ -29,9 +29,7 @@ from tray_app.phrases import presentable
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
-    from tray_app.gateway.control import Removed
     from tray_app.models.library import Library, Model
-    from tray_app.models.removal import Removal
 
 models_commands = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 
@@ -41,10 +39,10 @@ Reference = Annotated[str, typer.Argument(help="An id, a file of the models fold
 @models_commands.command("list")
 def models_list(*, as_json: Json = False) -> None:
     """List the models that are here, unfinished downloads, files of no use, and what is on offer."""
-    with headless_app() as app:
-        contents, folder = app.library.contents(), app.library.folder
+    with open_workspace() as workspace:
+        contents, folder = workspace.library.contents(), workspace.library.folder
         present = {model.id for model in contents.models}
-        offers = [entry for entry in app.library.catalog if entry.id not in present]
+        offers = [entry for entry in workspace.library.catalog if entry.id not in present]
     if as_json:
         print_json(
             {
@@ -93,8 +91,8 @@ def models_info(
     as_json: Json = False,
 ) -> None:
     """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
-    with headless_app() as app:
-        report = app.models.report(reference)
+    with open_workspace() as workspace:
+        report = workspace.models.report(reference)
     document = _document(report)
     if as_json:
         print_json(document)
@@ -117,11 +115,11 @@ def models_import(
 ) -> None:
     """Bring a model file into the models folder, with all that belongs to it."""
     with (
-        headless_app() as app,
+        open_workspace() as workspace,
         WorkBar(plain_console(stderr=True), f"Importing {presentable(path.name)}") as bar,
     ):
-        imported = app.models.import_model(path, how, bar.show)
-        model = app.library.find(str(imported[0]))
+        imported = workspace.models.import_model(path, how, bar.show)
+        model = workspace.library.find(str(imported[0]))
     if as_json:
         print_json({**_summary(model), "files": [presentable(each) for each in imported]})
     else:
@@ -136,11 +134,15 @@ def models_verify(
 ) -> None:
     """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
     results: list[dict[str, Any]] = []
-    with headless_app() as app, WorkBar(plain_console(stderr=True), "Verifying") as bar:
-        chosen = [(presentable(each), each) for each in references] if references else _all_files(app.library)
+    with open_workspace() as workspace, WorkBar(plain_console(stderr=True), "Verifying") as bar:
+        chosen = (
+            [(presentable(each), each) for each in references]
+            if references
+            else _all_files(workspace.library)
+        )
         for name, reference in chosen:
             try:
-                checked = app.models.verify_model(reference, bar.show)
+                checked = workspace.models.verify_model(reference, bar.show)
             except ModelError as exc:
                 results.append({"model": name, "ok": False, "error": str(exc)})
             else:
@@ -167,14 +169,10 @@ def models_remove(
 
     A server of the running app that has it is stopped first.
     """
-    with headless_app() as app:
-        path = app.models.to_remove(
-            reference, anywhere=yes
-        )  # here, for a path is one of this terminal's folder
-        if running := find_running(app.paths.state):
-            removal: Removal | Removed = running.remove(Removing(path, trash=not for_good, anywhere=yes))
-        else:
-            removal = app.remove_model(str(path), for_good=for_good, anywhere=yes)
+    with open_workspace() as workspace:
+        path = workspace.models.to_remove(reference, anywhere=yes)  # a path is one of this terminal's folder
+    with app_commands() as app:
+        removal = app.remove(Removing(path, trash=not for_good, anywhere=yes))
     if as_json:
         print_json(
             {
@@ -202,10 +200,10 @@ def quantize(
 ) -> None:
     """Make a smaller model of a large one, with the engine's own program."""
     with (
-        headless_app() as app,
+        open_workspace() as workspace,
         WorkBar(plain_console(stderr=True), f"Quantizing to {presentable(target.name)}") as bar,
     ):
-        path = app.models.quantize(source, target, type_name, bar.show)
+        path = workspace.models.quantize(source, target, type_name, bar.show)
         size_bytes = path.stat().st_size
     if as_json:
         print_json({"path": presentable(path), "bytes": size_bytes})

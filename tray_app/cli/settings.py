@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from tray_app.app.diagnostics import collect_inputs, ignored_by
-from tray_app.cli.common import Json, echo, print_json  # noqa: TC001 - typer reads Json at run time
-from tray_app.gateway.client import find_running
+from tray_app.cli.common import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    app_commands,
+    echo,
+    open_workspace,
+    pass_on_change,
+    print_json,
+)
+from tray_app.errors import AppError
+from tray_app.gateway.commands import Changing
 from tray_app.settings.keystore import Keeper, KeyStore
 from tray_app.settings.schema import FIELDS, field_named, parse_value
 from tray_app.settings.store import SettingsStore
-from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
-from tray_app.system.host import detect_system
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from tray_app.system.autostart import Autostart
+    from tray_app.app.workspace import Workspace
+    from tray_app.gateway.commands import AppCommands
+    from tray_app.settings.schema import Settings
 
 settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
 key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain, or in files.")
@@ -37,25 +44,25 @@ KeyName = Annotated[
 @settings_commands.command("show")
 def settings_show(*, as_json: Json = False) -> None:
     """Print every setting with its value, and whether a changed one has no effect."""
-    store = _settings()
-    values = msgspec.to_builtins(store.current)
-    if as_json:
-        print_json(values)
-    else:
-        ignored = ignored_by(collect_inputs(os.environ))
-        for field in FIELDS:
-            reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
-            echo(f"{field.name} = {_as_text(values[field.name])}{reason}")
-    _raise_problem(store)
+    with open_workspace(tolerant=True) as workspace:
+        values = msgspec.to_builtins(workspace.store.current)
+        if as_json:
+            print_json(values)
+        else:
+            ignored = workspace.ignored_settings()
+            for field in FIELDS:
+                reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
+                echo(f"{field.name} = {_as_text(values[field.name])}{reason}")
+        _raise_problem(workspace)
 
 
 @settings_commands.command("get")
 def settings_get(name: str) -> None:
     """Print the value of one setting."""
     field = field_named(name)
-    store = _settings()
-    echo(_as_text(getattr(store.current, field.name)))
-    _raise_problem(store)
+    with open_workspace(tolerant=True) as workspace:
+        echo(_as_text(getattr(workspace.store.current, field.name)))
+        _raise_problem(workspace)
 
 
 @settings_commands.command("set", context_settings={"ignore_unknown_options": True})  # `-ngl 0` is a value
@@ -63,16 +70,19 @@ def settings_set(
     name: str, value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")]
 ) -> None:
     """Change one setting. A running app takes it up at once."""
-    parsed = parse_value(name, value)
-    store = _settings()
-    old, problem = store.current, store.problem
-    store.replace(msgspec.structs.replace(old, **{name: parsed}))
-    if store.current.launch_at_login != old.launch_at_login:
-        switch(_login_entry(), on=store.current.launch_at_login)
-    echo(f"{name} = {_as_text(parsed)}")
-    if problem:
-        echo(f"{problem.title}.\n{problem.message}\nAs it was, it is kept as {store.broken_copy}.", err=True)
-    _tell_running_app()
+    parsed = parse_value(name, value)  # what cannot be a value troubles no app
+    with app_commands(tolerant=True) as app:
+        try:
+            changed = app.change(Changing(name, value))
+        except AppError:
+            with open_workspace(tolerant=True) as workspace:
+                if getattr(workspace.store.current, name) == parsed:  # it is kept, and could not be acted on
+                    echo(f"{name} = {_as_text(parsed)}")
+            raise
+    echo(f"{name} = {changed.value}")
+    if changed.complaint:
+        echo(f"{changed.complaint}\nAs it was, it is kept as {changed.copy}.", err=True)
+    _pass_on(app)
 
 
 @settings_commands.command("path")
@@ -92,20 +102,20 @@ def key_set(
     """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     store = _keys()
-    store.keep({name: key}, _settings().current, in_files=file)
+    store.keep({name: key}, _settings(), in_files=file)
     echo(f"Kept {store.kept_place(name, in_file=file).words}.")
     _tell_of_variable(store, name)
-    _tell_running_app()
+    _pass_on()
 
 
 @key_commands.command("remove")
 def key_remove(name: KeyName) -> None:
     """Remove a key from the system's keychain, or its file."""
     store = _keys()
-    store.keep({name: None}, _settings().current)
+    store.keep({name: None}, _settings())
     echo("Removed.")
     _tell_of_variable(store, name)
-    _tell_running_app()
+    _pass_on()
 
 
 def _paths() -> AppPaths:
@@ -122,20 +132,12 @@ def _tell_of_variable(store: KeyStore, name: str) -> None:
         echo(f"While {place.detail} is set in the environment, the key in it is used.")
 
 
-def _settings() -> SettingsStore:
-    """The settings, with the one among them that the system keeps."""
-    store = SettingsStore(_paths().settings_file)
-    store.override(launch_at_login=login_state(_login_entry()) is Login.ON)
-    return store
+def _settings() -> Settings:
+    return SettingsStore(_paths().settings_file).current
 
 
-def _login_entry() -> Autostart:
-    return autostart_for(detect_system(sys.platform), os.environ, app_command())
-
-
-def _tell_running_app() -> None:
-    if running := find_running(_paths().state):
-        running.reload()
+def _pass_on(app: AppCommands | None = None) -> None:
+    if pass_on_change(app):
         echo("The running app has taken it up.")
 
 
@@ -143,7 +145,7 @@ def _as_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _raise_problem(store: SettingsStore) -> None:
+def _raise_problem(workspace: Workspace) -> None:
     """In a terminal somebody is there to mend the file, so nothing goes on with half of it."""
-    if store.problem:
-        raise store.problem
+    if workspace.store.problem:
+        raise workspace.store.problem

@@ -11,8 +11,10 @@ from tray_app.download.progress import Phase, Progress, RateMeter
 from tray_app.download.transfer import Order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from tray_app.download.connection_pool import TransferLimits
     from tray_app.download.part import Journal
     from tray_app.download.session import Session
     from tray_app.errors import DownloadError
@@ -48,6 +50,8 @@ class Job:
         self.sha256: str | None = None
         self.error: DownloadError | None = None
         self.run: JobRun | None = None
+        self.limits: Callable[[TransferLimits], TransferLimits] | None = None
+        """What makes the limits of this download of those that hold for all; None: the same."""
         self._shown: Progress | None = None
         self._shown_state: tuple[object, ...] = ()
 
@@ -86,6 +90,8 @@ class Job:
         """The thread lets go of it. OSError or DownloadError if what had arrived could not be deleted."""
         discard = self.run is not None and self.run.discard
         self.phase, self.error, self.sha256, self.run = phase, error, sha256, None
+        if not phase.active:
+            self.limits = None  # they were those of whoever asked for it
         if discard and phase is not Phase.DONE:
             self._remove_part()
 

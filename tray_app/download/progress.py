@@ -58,6 +58,11 @@ class Progress:
     error: AppError | None
     """Why it failed; while it is active: what it is waiting to pass before it goes on by itself."""
 
+    @property
+    def trouble(self) -> str:
+        """The same in a line; empty for nothing."""
+        return self.error.title if self.error else ""
+
 
 class Observer(Protocol):
     """Who wants to know how a download stands. Called on the thread that downloads."""

@@ -77,8 +77,18 @@ class DownloadQueue:
         self._thread: threading.Thread | None = None
         self._closing = False
 
-    def add(self, source: str, folder: Path, *, sha256: str | None = None) -> int:
-        """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source."""
+    def add(
+        self,
+        source: str,
+        folder: Path,
+        *,
+        sha256: str | None = None,
+        limits: Callable[[TransferLimits], TransferLimits] | None = None,
+    ) -> int:
+        """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source.
+
+        `limits` makes those of this download, until it ends, of those that hold for all.
+        """
         digest = checked_digest(sha256) if sha256 else None
         order = Order(named_before(folder, parse_source(source, self._endpoint())), folder, digest)
         with suppress(OSError):  # the transfer will meet the same fault, and say so
@@ -88,6 +98,7 @@ class DownloadQueue:
             job = self._unfinished(order) or Job(len(self._jobs) + 1, order)
             if job.run is None:
                 job.order = order
+            job.limits = limits
             self._jobs[job.number] = job
             self._start(job)
         self._publish()
@@ -213,7 +224,7 @@ class DownloadQueue:
             run.stopping,
             retry=self._retry,
             clock=self._clock,
-            limits=self._limits,
+            limits=lambda: job.limits(self._limits()) if job.limits else self._limits(),
             measure=self._measure,
         )
         try:

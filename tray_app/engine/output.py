@@ -1,4 +1,4 @@
-"""Keeps what engines print: all of it in a rotated file, the last lines in memory.
+"""Keeps what engines print: the last lines in memory, and for the app, all of it in a rotated file.
 
 Written by an engine's reader thread and by the supervisor; read by any thread.
 """
@@ -22,18 +22,10 @@ _KEPT_LINES = 100_000
 
 
 class EngineOutput:
-    """The output of all runs, in the order in which it came."""
+    """The output of all runs, in the order in which it came; without a folder, in memory alone."""
 
-    def __init__(self, folder: Path) -> None:
-        private_folder(folder)
-        self._file = PrivateLogFile(
-            folder / FILE_NAME,
-            maxBytes=_MAX_BYTES,
-            backupCount=_KEPT_FILES,
-            encoding="utf-8",
-            errors="backslashreplace",
-            delay=True,
-        )
+    def __init__(self, folder: Path | None) -> None:
+        self._file = _output_file(folder) if folder else logging.NullHandler()
         self.lines = Lines(_KEPT_LINES)
 
     @property
@@ -57,3 +49,15 @@ class EngineOutput:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _output_file(folder: Path) -> logging.Handler:
+    private_folder(folder)
+    return PrivateLogFile(
+        folder / FILE_NAME,
+        maxBytes=_MAX_BYTES,
+        backupCount=_KEPT_FILES,
+        encoding="utf-8",
+        errors="backslashreplace",
+        delay=True,
+    )

@@ -139,9 +139,10 @@ class Supervisor:
         self,
         launcher: Launcher,
         state_dir: Path,
-        log_dir: Path,
+        log_dir: Path | None,
         timing: Timing | None = None,
     ) -> None:
+        """`log_dir`: where the file is that has what engines print; None: they are kept in memory alone."""
         self._launcher = launcher
         self._state_dir = state_dir
         self._environ = engine_environment()

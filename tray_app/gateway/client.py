@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import requests
 
+from tray_app import __version__
 from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
-from tray_app.gateway.control import Removed, StatusDocument, path_from_json, path_to_json
+from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Removed, TextEmbeddings, Tuned
+from tray_app.gateway.control import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
+from tray_app.gateway.jobs import Following
 from tray_app.gateway.openai import TokenUsage
 from tray_app.gateway.proof import (
     CHALLENGE_PATH,
@@ -36,7 +39,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from tray_app.gateway.control import Removing
+    from tray_app.gateway.commands import (
+        Cancellation,
+        Changing,
+        Downloading,
+        Examining,
+        Measuring,
+        Removing,
+        Tell,
+        TextsToEmbed,
+    )
     from tray_app.gateway.controlfile import ControlFile
 
 _STATUS_S = 10.0
@@ -52,6 +64,10 @@ Answer = TypeVar("Answer")
 
 class SlowAnswerError(GatewayError):
     """Somebody is there, but has not answered in time."""
+
+
+class NobodyAnswersError(GatewayError):
+    """Nobody listens there, or whoever did has hung up."""
 
 
 class _StrangerError(GatewayError):
@@ -213,22 +229,94 @@ class ControlClient:
 
     def show(self, source: str = "", timeout_s: float | None = _STATUS_S) -> None:
         """Bring the app's window to the front, with `source` as a model that somebody wants to have."""
-        self._act("show", timeout_s, {"source": source})
+        self._act("show", timeout_s, Showing(source))
 
     def quit(self, timeout_s: float | None = _STATUS_S) -> None:
         """Ask the app to end; returns when it has heard."""
         self._act("quit", timeout_s)
 
-    def remove(self, wish: Removing, timeout_s: float | None = None) -> Removed:
-        """Have the app remove a model, which stops its server if that has it; what is gone."""
-        answer = self._act("remove", timeout_s, msgspec.to_builtins(wish, enc_hook=path_to_json))
-        return _decode(answer.status, answer.content, Removed, path_from_json)
+    def remove(self, wish: Removing) -> Removed:
+        """See `AppCommands`."""
+        return self._do("remove", wish, Removed)
 
-    def _act(self, name: str, timeout_s: float | None, body: object = None) -> _Answer:
-        answer = self._ask("POST", f"/{name}", timeout_s, b"" if body is None else json.dumps(body).encode())
-        if answer.status >= HTTPStatus.BAD_REQUEST:
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
+        """See `AppCommands`."""
+        return self._do("embed", wish, TextEmbeddings)
+
+    def run_diagnostics(self, wish: Examining) -> Examined:
+        """See `AppCommands`."""
+        return self._do("examine", wish, Examined)
+
+    def change(self, wish: Changing) -> Changed:
+        """See `AppCommands`."""
+        return self._do("change", wish, Changed)
+
+    def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
+        """See `AppCommands`."""
+        job = self._do("download", wish, Following)
+        return self._follow(job, tell, cancelled, progress=Arriving, result=Arriving)
+
+    def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
+        """See `AppCommands`."""
+        job = self._do("tune", wish, Following)
+        return self._follow(job, tell, cancelled, progress=Measured, result=Tuned)
+
+    def _follow(
+        self,
+        job: Following,
+        tell: Tell,
+        cancelled: Cancellation,
+        *,
+        progress: type[msgspec.Struct],
+        result: type[Answer],
+    ) -> Answer:
+        """Pass on what the app tells of long work, until it ends."""
+        with cancelled.calling(lambda: self._cancel(job)):
+            while True:
+                answer = self._act("follow", _STATUS_S, job)
+                report = _decode(answer.status, answer.content, JobReport)
+                if report.has_ended:
+                    return _decode(answer.status, bytes(report.told), result, path_from_json)
+                if report.number > job.seen:
+                    tell(_decode(answer.status, bytes(report.told), progress, path_from_json))
+                job = Following(job.job, report.number)
+
+    def _cancel(self, job: Following) -> None:
+        with suppress(GatewayError):  # whoever follows hears what has become of the app
+            self._act("cancel", _STATUS_S, job)
+
+    def _do(self, name: str, wish: msgspec.Struct, kind: type[Answer]) -> Answer:
+        """Have the app do this, which takes as long as it takes; what it says."""
+        answer = self._act(name, None, wish)
+        return _decode(answer.status, answer.content, kind, path_from_json)
+
+    def _act(self, name: str, timeout_s: float | None, wish: msgspec.Struct | None = None) -> _Answer:
+        # `json`, unlike msgspec, also writes letters that are none; the app then says so.
+        body = b"" if wish is None else json.dumps(msgspec.to_builtins(wish, enc_hook=path_to_json)).encode()
+        answer = self._ask("POST", f"/{name}", timeout_s, body)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise self._of_another_version(name)
+        if answer.status == HTTPStatus.CONFLICT:
             raise _decode(answer.status, answer.content, ErrorDocument).error()
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            reason = _decode(answer.status, answer.content, _Refusal).error.message
+            raise GatewayError(ErrorCode.APP_REFUSED, "The running app refused", reason)
         return answer
+
+    def _of_another_version(self, name: str) -> GatewayError:
+        version = self.status().version
+        runs = phrase("Version {version} runs", version=version) if version else "An earlier version runs"
+        return GatewayError(
+            ErrorCode.APP_VERSION_DIFFERS,
+            phrase("The PowerInfer Tray that runs (PID {pid}) is of another version", pid=self.pid),
+            phrase(
+                "{runs}, which does not know “{name}”; this command is of version {ours}.",
+                runs=runs,
+                name=name,
+                ours=__version__,
+            ),
+            "End it and start it again: powerinfer-tray quit, then powerinfer-tray.",
+        )
 
     def _ask(self, method: str, path: str, timeout_s: float | None, body: bytes = b"") -> _Answer:
         with _session({}) as session:
@@ -241,6 +329,8 @@ class ControlClient:
                 answer = _Answer(response.status_code, _content(response, _MOST_ANSWER_BYTES))
             except SlowAnswerError as exc:
                 raise self._busy(timeout_s) from exc
+            except NobodyAnswersError as exc:
+                raise self._gone() from exc
         proof = exchange.of_answer(answer.status, answer.content).hex()
         if not hmac.compare_digest(proof.encode(), response.headers.get(PROOF_OF_ANSWER, "").encode()):
             raise _StrangerError
@@ -253,6 +343,8 @@ class ControlClient:
         try:
             response = _send(session, "POST", self._url + CHALLENGE_PATH, timeout_s, data=challenge)
             welcome = msgspec.json.decode(_content(response, _MOST_WELCOME_BYTES), type=Welcome)
+        except NobodyAnswersError as exc:
+            raise self._gone() from exc
         except SlowAnswerError as exc:
             raise (self._busy(timeout_s) if self._looks_like_the_app() else _StrangerError()) from exc
         except NOT_JSON as exc:
@@ -266,6 +358,14 @@ class ControlClient:
         """Whether the system says that the process of the file is this app, and has its port."""
         owners = {owner.pid for owner in port_owners(self._file.port)}
         return program_name(self.pid) == THIS_APP and not owners.isdisjoint({self.pid, None})
+
+    def _gone(self) -> NobodyAnswersError:
+        return NobodyAnswersError(
+            ErrorCode.APP_ENDED,
+            "PowerInfer Tray has ended",
+            phrase("It ran (PID {pid}), and did not answer any more.", pid=self.pid),
+            "What it was doing has stopped with it. Give the command again.",
+        )
 
     def _busy(self, timeout_s: float | None) -> SlowAnswerError:
         return SlowAnswerError(
@@ -376,7 +476,7 @@ def _faults(url: str, timeout_s: float | None) -> Iterator[None]:
             "Try again later, or look at its log.",
         ) from exc
     except requests.RequestException as exc:
-        raise GatewayError(
+        raise NobodyAnswersError(
             ErrorCode.SERVER_UNREACHABLE,
             "The server did not answer",
             phrase("Nobody answers at {url}.", url=url),

@@ -10,18 +10,22 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError, ErrorDocument
+from tray_app.gateway.commands import Changing, Downloading, Examining, Measuring, Removing, TextsToEmbed
 from tray_app.gateway.controlfile import ControlPlace
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.guard import local_only, openai_errors
+from tray_app.gateway.jobs import CommandJobs, Following
+from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.proof import (
@@ -39,11 +43,20 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from tray_app.gateway.commands import AppCommands, Cancellation, Tell
     from tray_app.gateway.guard import Handler
 
-_MOST_BODY_BYTES = 64 * 2**10
-"""A path has at most 4 KiB on every system, and three times that in percent signs."""
+    Handling = Callable[[web.Request], Awaitable[web.Response]]
+
+_MOST_BODY_BYTES = 4 * 2**20
+"""The texts of a command line, which has at most 2 MiB on most systems, with what JSON adds to them."""
+_MOST_CHALLENGE_BYTES = 4096
+"""From anybody; it has about 60."""
 _BODY_TIMEOUT_S = 5.0
+_FOLLOW_S = 2.0
+"""Whoever follows work hears so often that it goes on, also where there is nothing new."""
+
+Wish = TypeVar("Wish", bound=msgspec.Struct)
 
 
 class Showing(msgspec.Struct, frozen=True):
@@ -53,23 +66,12 @@ class Showing(msgspec.Struct, frozen=True):
     """A model that somebody wants to have: an address or the path of a file; empty for none."""
 
 
-class Removing(msgspec.Struct, frozen=True):
-    """A model that somebody wants to be rid of."""
+class JobReport(msgspec.Struct, frozen=True):
+    """How long work stands: `told` is what it has come to if it has ended, else what it told last."""
 
-    path: Path
-    trash: bool
-    """Whether it goes to the trash, and not for good."""
-    anywhere: bool
-    """Whether it may be outside of the models folder."""
-
-
-class Removed(msgspec.Struct, frozen=True):
-    """What is gone; see `models.removal.Removal`."""
-
-    paths: tuple[Path, ...]
-    kept: tuple[Path, ...]
-    trashed: bool
-    stopped_server: bool
+    number: int
+    has_ended: bool
+    told: msgspec.Raw
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -110,6 +112,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
     running: bool
     state: str
     """That of the engine."""
+    version: str = ""
+    """Of the app; empty where it is of a version that did not tell."""
     server: str = ""
     """That of the server: address, engine and wishes together."""
     model: str | None = None
@@ -128,10 +132,11 @@ class StatusDocument(msgspec.Struct, frozen=True):
 
 class Control:
     """Answers GET /status with `status()` as JSON, POST /NAME with `actions[NAME]`, POST /show with `show`,
-    POST /remove with `remove`.
+    and POST /NAME for what `commands` can do.
 
-    All are called on worker threads, so they may block. An action must not close this object: `quit` only
-    asks for the end, or its own answer would wait for itself.
+    All are called on worker threads, so they may block. Long work is begun by such a request, which is
+    answered with its number; POST /follow tells how far it is, POST /cancel ends it. An action must not
+    close this object: `quit` only asks for the end, or its own answer would wait for itself.
     """
 
     def __init__(
@@ -140,13 +145,14 @@ class Control:
         status: Callable[[], StatusDocument],
         actions: Mapping[str, Callable[[], None]],
         show: Callable[[str], None],
-        remove: Callable[[Removing], Removed],
+        commands: AppCommands,
     ) -> None:
         self._place = ControlPlace(state_dir)
         self._status = status
         self._actions = dict(actions)
         self._show = show
-        self._remove = remove
+        self._commands = commands
+        self._jobs = CommandJobs()
         self._nonces = Nonces()
         self._listener = Listener("control", self._application)
 
@@ -165,6 +171,10 @@ class Control:
             raise
         return True
 
+    def end_jobs(self, timeout_s: float) -> None:
+        """Cancel the long work of commands and wait for it; nothing more is begun."""
+        self._jobs.close(timeout_s)
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Remove the file, stop listening, join the thread."""
         if self._listener.port is not None:
@@ -181,8 +191,18 @@ class Control:
         application.router.add_get("/status", self._answer_status)
         for name, action in self._actions.items():
             application.router.add_post(f"/{name}", _calling(action))
-        application.router.add_post("/show", self._answer_show)
-        application.router.add_post("/remove", self._answer_remove)
+        commands, add = self._commands, application.router.add_post
+        add("/show", _doing(Showing, lambda wish: self._show(wish.source)))
+        add("/remove", _doing(Removing, commands.remove))
+        add("/embed", _doing(TextsToEmbed, commands.embed))
+        add("/examine", _doing(Examining, commands.run_diagnostics))
+        add("/change", _doing(Changing, commands.change))
+        add("/download", self._beginning(Downloading, commands.download))
+        add("/tune", self._beginning(Measuring, commands.tune))
+        add("/follow", _doing(Following, self._follow))
+        add("/cancel", _doing(Following, lambda wish: self._jobs.cancel(wish.job)))
+        # Every connection may be one that waits; the others must be heard all the same.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MAX_CONTROL_CONNECTIONS))
         yield application
 
     @web.middleware
@@ -210,26 +230,26 @@ class Control:
 
     async def _answer_challenge(self, request: web.Request) -> web.Response:
         try:
-            challenge = msgspec.json.decode(await _body(request), type=Challenge)
+            small = request.clone(client_max_size=_MOST_CHALLENGE_BYTES)
+            challenge = msgspec.json.decode(await _body(small), type=Challenge)
         except NOT_JSON as exc:
             raise ApiError(400, "This is no challenge.", code="invalid_request") from exc
         exchange = Exchange(self._place.secret, challenge.nonce, self._nonces.new())
         body = msgspec.json.encode(Welcome(exchange.app_nonce, exchange.of_app()))
         return web.Response(body=body, content_type="application/json")
 
-    async def _answer_show(self, request: web.Request) -> web.StreamResponse:
-        try:
-            wanted = msgspec.json.decode(await request.read(), type=Showing)
-        except NOT_JSON as exc:
-            raise ApiError(400, f"This cannot be shown: {exc}", code="invalid_request") from exc
-        return await _calling(lambda: self._show(wanted.source))(request)
+    def _beginning(self, kind: type[Wish], work: Callable[[Wish, Tell, Cancellation], object]) -> Handling:
+        """Begin long work, and answer with its number."""
 
-    async def _answer_remove(self, request: web.Request) -> web.StreamResponse:
-        try:
-            wish = msgspec.json.decode(await request.read(), type=Removing, dec_hook=path_from_json)
-        except NOT_JSON as exc:
-            raise ApiError(400, f"This cannot be removed: {exc}", code="invalid_request") from exc
-        return await _calling(lambda: self._remove(wish))(request)
+        def begin(wish: Wish) -> Following:
+            return Following(self._jobs.begin(lambda tell, cancelled: work(wish, tell, cancelled)))
+
+        return _doing(kind, begin)
+
+    def _follow(self, wish: Following) -> JobReport:
+        news = self._jobs.follow(wish.job, wish.seen, _FOLLOW_S)
+        told = news.result if news.has_ended else news.progress
+        return JobReport(news.number, news.has_ended, msgspec.Raw(_to_json(told)))
 
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)
@@ -256,16 +276,36 @@ def path_from_json(_type: type, text: object) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(str(text))))
 
 
-def _calling(action: Callable[[], object]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handler(_request: web.Request) -> web.Response:
+def _to_json(value: object) -> bytes:
+    return msgspec.json.encode(value, enc_hook=path_to_json)
+
+
+def _doing(kind: type[Wish], action: Callable[[Wish], object]) -> Handling:
+    """Do what the body asks for."""
+
+    async def handler(request: web.Request) -> web.Response:
         try:
-            answer = await asyncio.to_thread(action)
-        except AppError as error:
-            body = msgspec.json.encode(ErrorDocument.of(error))
-            return web.Response(status=409, body=body, content_type="application/json")
-        if answer is None:
-            return web.Response(status=204)
-        body = msgspec.json.encode(answer, enc_hook=path_to_json)
-        return web.Response(body=body, content_type="application/json")
+            wish = msgspec.json.decode(await request.read(), type=kind, dec_hook=path_from_json)
+        except NOT_JSON as exc:
+            raise ApiError(400, f"This cannot be understood: {exc}", code="invalid_request") from exc
+        return await _answer(lambda: action(wish))
 
     return handler
+
+
+def _calling(action: Callable[[], object]) -> Handling:
+    async def handler(_request: web.Request) -> web.Response:
+        return await _answer(action)
+
+    return handler
+
+
+async def _answer(action: Callable[[], object]) -> web.Response:
+    try:
+        answer = await asyncio.to_thread(action)
+    except AppError as error:
+        body = msgspec.json.encode(ErrorDocument.of(error))
+        return web.Response(status=409, body=body, content_type="application/json")
+    if answer is None:
+        return web.Response(status=204)
+    return web.Response(body=_to_json(answer), content_type="application/json")

@@ -72,19 +72,22 @@ class SettingsStore:
         """
         with self._lock:
             old = self.current
-            with _sole_writer(self.path):
-                on_disk = _read(self.path)
-                if on_disk.newer:
-                    raise on_disk.newer
-                content = _with_changes(on_disk, old, new, on_disk.faulty.difference(self._overrides))
-                if content != on_disk.text:
-                    _keep_a_copy(self.path, on_disk)
-                    write_atomically(self.path, content.encode())
-            kept = [name for name, value in self._overrides.items() if getattr(new, name) == value]
-            self._overrides = {name: self._overrides[name] for name in kept}
-            self._adopt(_read(self.path))
+            self._save(old, new)
         if self.current != old:
             self.changed.emit(old, self.current)
+
+    def change(self, **values: Any) -> Settings:
+        """Save these values, for good also where one held for this run only; the settings of before.
+
+        `SettingsError` as `replace`. What others change at the same time is neither lost nor undone.
+        """
+        with self._lock:
+            old = self.current
+            named = self._overrides.keys() & values
+            self._save(old, msgspec.structs.replace(old, **values), frozenset(named))
+        if self.current != old:
+            self.changed.emit(old, self.current)
+        return old
 
     def reload(self) -> None:
         """Take up what another program has written. `SettingsError` if that is of no use: nothing changes."""
@@ -102,6 +105,24 @@ class SettingsStore:
         with self._lock:
             self._overrides |= values
             self.current = msgspec.structs.replace(self.current, **values)
+
+    def _save(self, old: Settings, new: Settings, named: frozenset[str] = frozenset()) -> None:
+        """Write what differs from the `old`, and what is `named`; with the lock held."""
+        with _sole_writer(self.path):
+            on_disk = _read(self.path)
+            if on_disk.newer:
+                raise on_disk.newer
+            wrong = on_disk.faulty.difference(self._overrides)
+            content = _with_changes(on_disk, old, new, wrong | named)
+            if content != on_disk.text:
+                _keep_a_copy(self.path, on_disk)
+                write_atomically(self.path, content.encode())
+        self._overrides = {
+            name: value
+            for name, value in self._overrides.items()
+            if getattr(new, name) == value and name not in named
+        }
+        self._adopt(_read(self.path))
 
     def _adopt(self, content: _Content) -> None:
         self.current = msgspec.structs.replace(content.settings, **self._overrides)

@@ -141,24 +141,14 @@ def _indented(text: str) -> str:
 
 
 class AppLog:
-    """Sends what the app logs to `folder/app.log`, rotated, until it is closed.
+    """Keeps what the app logs: the last lines in memory, all of it in `folder/app.log`, rotated.
 
-    `AppError` if the folder cannot be written.
+    Without a folder, in memory alone: two programs cannot rotate one file. `AppError` if the folder cannot be
+    written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            private_folder(folder)
-            self._handler = PrivateLogFile(
-                folder / "app.log",
-                maxBytes=_MAX_BYTES,
-                backupCount=_KEPT_FILES,
-                encoding="utf-8",
-                errors="backslashreplace",
-            )
-        except OSError as exc:
-            raise unwritable(exc, AppError) from exc
-        self._handler.setFormatter(_Formatter(_FORMAT))
+    def __init__(self, folder: Path | None) -> None:
+        self._handler = _log_file(folder) if folder else logging.NullHandler()
         self.lines = Lines(_KEPT_LINES)
         self._memory = _Memory(self.lines)
         self._logger = logging.getLogger("tray_app")
@@ -171,6 +161,22 @@ class AppLog:
         self._logger.removeHandler(self._memory)
         self._logger.removeHandler(self._handler)
         self._handler.close()
+
+
+def _log_file(folder: Path) -> logging.Handler:
+    try:
+        private_folder(folder)
+        handler = PrivateLogFile(
+            folder / "app.log",
+            maxBytes=_MAX_BYTES,
+            backupCount=_KEPT_FILES,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    except OSError as exc:
+        raise unwritable(exc, AppError) from exc
+    handler.setFormatter(_Formatter(_FORMAT))
+    return handler
 
 
 class _Memory(logging.Handler):

@@ -1,0 +1,399 @@
+"""Terminal commands beside an app that runs: the app does the work, and neither disturbs the other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from aiohttp import web
+
+from tests.fakes.apps import DEADLINE_S, ready, real_app
+from tests.fakes.commands import FakeCommands
+from tests.fakes.file_server import FileServer, Stall
+from tests.fakes.models import model_bytes
+from tests.fakes.program import gone, powerinfer_tray, running
+from tray_app.app.server_status import ServerState
+from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
+from tray_app.cli import main
+from tray_app.gateway.client import find_running
+from tray_app.gateway.commands import Cancellation, Changing, Measuring
+from tray_app.gateway.control import Control, StatusDocument
+from tray_app.settings.keys import GATEWAY
+from tray_app.system.autostart import Login
+from tray_app.system.logs import PrivateLogFile
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from tray_app.app.root import App
+    from tray_app.gateway.client import ControlClient
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
+VARIABLE = GATEWAY.variables[0]
+
+
+@contextmanager
+def app_that_is_asked() -> Iterator[tuple[App, ControlClient]]:
+    """An app in this process, and a client as commands have it."""
+    with real_app() as app:
+        app.open_control(quit_app=lambda: None)
+        client = find_running(app.paths.state)
+        assert client
+        yield app, client
+
+
+def document(*arguments: str, code: int = 0) -> Any:
+    result = powerinfer_tray(*arguments, "--json")
+    assert result.returncode == code, result.stdout + result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["models list", "models info test", "models verify", "settings set metrics on", "embed x", "doctor"],
+)
+def test_a_command_opens_no_log_for_writing(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    opens = PrivateLogFile._open
+
+    def note(self: PrivateLogFile) -> Any:
+        opened.append(self.baseFilename)
+        return opens(self)
+
+    monkeypatch.setattr(PrivateLogFile, "_open", note)
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        assert main.run(command.split()) == 0
+    assert opened == []
+
+
+def test_of_two_apps_one_writes_the_logs_and_the_next_one_afterwards(private_home: Path) -> None:
+    log = logging.getLogger("tray_app.test")
+    file = private_home / "logs" / "app.log"
+    with real_app(), real_app() as second:
+        log.warning("both run")
+        assert file.read_text("utf-8").count("both run") == 1
+        assert "both run" in second.app_lines.since(0)[-1].text
+    with real_app():
+        log.warning("a third runs")
+    assert "a third runs" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_what_tune_finds_best_is_taken_up_by_the_running_app(
+    monkeypatch: pytest.MonkeyPatch, *, apply: bool
+) -> None:
+    samples = (ThreadMeasurement(1, 10.0, 10.0), ThreadMeasurement(2, 100.0, 100.0))
+    found = Tuning(Threads(1, 1), samples, complete=True)
+    monkeypatch.setattr("tray_app.app.command_service.tune", lambda *_: found)
+    with app_that_is_asked() as (app, client):
+        app.store.override(threads=1)
+        ready(app)
+        tuned = client.tune(Measuring(apply=apply), lambda _: None, Cancellation())
+        plan = app.wait_until_ready(DEADLINE_S)
+
+        assert (tuned.best.generation, tuned.applied) == (2, apply)
+        assert app.store.current.threads == (2 if apply else 1)
+        threads = plan.argv[plan.argv.index("--threads") + 1] if hasattr(plan, "argv") else ""
+        assert threads == ("2" if apply else "1")
+    saved = json.loads(powerinfer_tray("settings", "show", "--json").stdout)
+    assert saved["threads"] == (2 if apply else "auto")
+
+
+def test_a_server_that_sleeps_does_so_again_after_tune_and_its_address_rested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str | None] = []
+    with app_that_is_asked() as (app, client):
+
+        def measure(*_: object) -> Tuning:
+            seen.append(app.status().server.base_url)
+            return Tuning(Threads(1, 1), (), complete=True)
+
+        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        app._server.stand_by()
+        client.tune(Measuring(), lambda _: None, Cancellation())
+        assert app.status().server.state is ServerState.ASLEEP
+    assert seen == [None]
+
+
+def test_a_server_that_is_stopped_meanwhile_stays_stopped_after_tune(monkeypatch: pytest.MonkeyPatch) -> None:
+    with app_that_is_asked() as (app, client):
+
+        def measure(*_: object) -> Tuning:
+            assert powerinfer_tray("stop").returncode == 0
+            return Tuning(Threads(1, 1), (), complete=True)
+
+        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        client.tune(Measuring(), lambda _: None, Cancellation())  # of a server that did not run
+        assert app.status().server.state is ServerState.STOPPED
+        ready(app)
+        client.tune(Measuring(), lambda _: None, Cancellation())
+        assert app.status().server.state is ServerState.STOPPED
+
+
+def test_two_measurements_at_once_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with app_that_is_asked() as (_, client):
+        inner: list[str] = []
+
+        def measure(*_: object) -> Tuning:
+            with pytest.raises(Exception, match="under way already") as refused:
+                client.tune(Measuring(), lambda _: None, Cancellation())
+            inner.append(str(refused.value))
+            return Tuning(Threads(1, 1), (), complete=True)
+
+        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        assert client.tune(Measuring(), lambda _: None, Cancellation()).complete
+    assert len(inner) == 1
+
+
+def test_the_doctor_and_embed_know_the_key_that_only_the_app_has(
+    monkeypatch: pytest.MonkeyPatch, private_home: Path
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    (private_home / "settings.toml").write_text("network = 'lan'\n")
+    monkeypatch.setenv(VARIABLE, "sk-a-key-of-the-app-alone")
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        monkeypatch.delenv(VARIABLE)
+        found = document("doctor")
+        embedded = powerinfer_tray("embed", "hello")
+    alone = document("doctor", code=1)
+
+    assert found["keys"]["gateway"] == f"in the environment variable {VARIABLE}"
+    assert not [each for each in found["problems"] if "needs an API key" in each["title"]]
+    assert found["running"]["pid"] == program.process.pid
+    assert (embedded.returncode, "64 dimensions" in embedded.stdout) == (0, True), embedded.stderr
+    assert "The local network needs an API key" in [each["title"] for each in alone["problems"]]
+
+
+def test_embed_leaves_a_server_stopped_that_a_person_has_stopped() -> None:
+    with app_that_is_asked() as (app, _):
+        result = powerinfer_tray("embed", "hello")
+        status = app.status()
+    assert "64 dimensions" in result.stdout, result.stderr
+    assert (status.server.state, status.engine.run) == (ServerState.STOPPED, 0)
+
+
+def test_a_download_is_in_the_queue_of_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FileServer() as server, app_that_is_asked() as (app, _):
+        url = server.put("/some.gguf", model_bytes()).url
+        told = document("download", url, "--to", "here", "--connections", "1", "--limit", "500MB/s")
+        (progress,) = app.downloads.snapshot()
+    assert (told["path"], told["bytes"]) == (str(tmp_path / "here" / "some.gguf"), len(model_bytes()))
+    assert progress.path == tmp_path / "here" / "some.gguf"
+    assert (tmp_path / "here" / "some.gguf.sha256").exists()
+
+
+@contextmanager
+def stalled_download() -> Iterator[tuple[Any, Any]]:
+    """A server, and the command that has begun to download from it."""
+    with FileServer() as server:
+        served = server.put("/some.gguf", model_bytes())
+        served.always = Stall(after_bytes=1000)
+        with running("download", served.url) as command:
+            assert served.asked.wait(DEADLINE_S)
+            yield served, command
+
+
+@posix
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_pauses_the_download_of_the_app_and_the_same_command_goes_on(sign: signal.Signals) -> None:
+    with app_that_is_asked() as (app, _), stalled_download() as (served, command):
+        command.process.send_signal(sign)
+        assert command.process.wait(DEADLINE_S) == 1
+        output = command.rest()
+        (progress,) = app.downloads.snapshot()
+        served.always = None
+        again = document("download", served.url)
+    assert "Paused" in output
+    assert "The same command goes on from there." in output
+    assert progress.phase == "paused"
+    assert again["bytes"] == len(model_bytes())
+
+
+@posix
+@pytest.mark.parametrize("command", ["start", "restart", "settings set metrics on"])
+def test_ctrl_c_ends_a_wait_and_says_that_the_app_goes_on(
+    private_home: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    with FileServer() as server:
+        served = server.put("/mine.gguf", model_bytes())
+        served.always = Stall(after_bytes=1000)
+        (private_home / "models.toml").write_text(f'[[models]]\nid = "mine"\nsource = "{served.url}"\n')
+        with app_that_is_asked() as (app, _), ThreadPoolExecutor(1) as people:
+            app.store.override(model="mine")
+            if command.startswith("settings"):
+                people.submit(app.start_server)
+                assert served.asked.wait(DEADLINE_S)
+            with running(*command.split()) as waiting:
+                assert served.asked.wait(DEADLINE_S)
+                if command.startswith("settings"):
+                    while not app.store.current.metrics:
+                        pass
+                waiting.process.send_signal(signal.SIGINT)
+                assert waiting.process.wait(DEADLINE_S) == 130
+                output = waiting.rest()
+            assert app.downloads.snapshot()[0].phase.active
+    assert f"The running app (PID {os.getpid()}) goes on with it" in output
+
+
+@posix
+def test_an_app_that_is_ended_while_it_measures_leaves_nothing_behind(private_home: Path) -> None:
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        with running("tune") as command:
+            state = private_home / "state" / "temporary-server"
+            while not list(state.glob("engine-*.json")):
+                pass
+            engines = program.descendants()
+            assert powerinfer_tray("quit").returncode == 0
+            assert program.process.wait(DEADLINE_S) == 0
+            assert command.process.wait(DEADLINE_S) != 0
+            assert "Traceback" not in command.rest()
+    assert engines
+    assert gone(engines)
+    assert not list(state.glob("engine-*.json"))
+
+
+@posix
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_command_ends_with_a_reason_if_the_app_ends_meanwhile(*, killed: bool) -> None:
+    with (
+        running("serve", "--model", "test", "--port", str(free_port())) as program,
+    ):
+        program.line_with("Ready")
+        with stalled_download() as (served, command):
+            if killed:
+                program.process.kill()
+            else:
+                assert powerinfer_tray("quit").returncode == 0
+            program.process.wait(DEADLINE_S)
+            assert command.process.wait(DEADLINE_S) == 1
+            output = command.rest()
+            served.always = None
+            alone = document("download", served.url)
+    assert ("PowerInfer Tray has ended" if killed else "The download is paused") in output
+    assert "Traceback" not in output
+    assert alone["bytes"] == len(model_bytes())
+
+
+def test_settings_that_are_set_at_the_same_time_are_all_kept() -> None:
+    changes = {
+        "metrics": "on",
+        "notices": "off",
+        "batch_size": "512",
+        "idle_minutes": "7",
+        "temperature": "0.5",
+        "native_routes": "on",
+    }
+    with app_that_is_asked() as (app, client), ThreadPoolExecutor(len(changes)) as people:
+        done = [people.submit(client.change, Changing(name, text)) for name, text in changes.items()]
+        assert [each.result(DEADLINE_S).value for each in done]
+        current = app.store.current
+    shown = json.loads(powerinfer_tray("settings", "show", "--json").stdout)
+    for values in (shown, {name: getattr(current, name) for name in shown}):
+        assert (values["metrics"], values["notices"], values["batch_size"]) == (True, False, 512)
+        assert (values["idle_minutes"], values["temperature"], values["native_routes"]) == (7, 0.5, True)
+
+
+def test_a_port_that_holds_for_this_run_is_kept_for_good_when_somebody_sets_it() -> None:
+    port = free_port()
+    with running("serve", "--model", "test", "--port", str(port)) as program:
+        program.line_with("Ready")
+        powerinfer_tray("settings", "set", "port", str(port))
+        other = free_port()
+        kept = powerinfer_tray("settings", "get", "port").stdout.strip()
+        powerinfer_tray("settings", "set", "port", str(other))
+        assert requests.get(f"http://127.0.0.1:{other}/health", timeout=DEADLINE_S).ok
+    assert kept == str(port)
+
+
+def test_a_setting_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
+    with app_that_is_asked() as (app, _):
+        ready(app)
+        result = powerinfer_tray("settings", "set", "model", "gone")
+        assert (result.returncode, result.stdout) == (1, 'model = "gone"\n')
+        assert "gone" in result.stderr
+        assert app.embed(["still here"]).dimensions == 64
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="changes what happens at login")
+def test_launch_at_login_is_switched_by_the_app(private_home: Path) -> None:
+    entry = private_home / "config" / "autostart" / "powerinfer-tray.desktop"
+    with app_that_is_asked() as (app, _):
+        powerinfer_tray("settings", "set", "launch_at_login", "on")
+        on = (app.status().settings.launch_at_login, app.status().login, entry.exists())
+        powerinfer_tray("settings", "set", "launch_at_login", "off")
+        off = (app.status().settings.launch_at_login, app.status().login, entry.exists())
+    assert (on, off) == ((True, Login.ON, True), (False, Login.OFF, False))
+
+
+class EarlierControl(Control):
+    """The control address of a version that could tell its status and nothing else."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        assert self.open()
+        try:
+            yield
+        finally:
+            self.close()
+
+    @asynccontextmanager
+    async def _application(self) -> AsyncIterator[web.Application]:
+        async with super()._application() as whole:
+            early = web.Application(middlewares=list(whole.middlewares))
+            for route in whole.router.routes():
+                path = route.resource.canonical if route.resource else ""
+                if path in EARLY and route.method != "HEAD":
+                    early.router.add_route(route.method, path, route.handler)
+            yield early
+
+
+EARLY = ("/status", "/challenge", "/stop")
+
+
+@pytest.mark.parametrize("version", ["0.0.9", ""])
+@pytest.mark.parametrize(
+    "command", ["embed x", "doctor", "tune --model test", "settings set metrics on", "models remove mine"]
+)
+def test_an_app_of_another_version_is_told_to_be_restarted(
+    private_home: Path, command: str, version: str
+) -> None:
+    (private_home / "models").mkdir()
+    (private_home / "models" / "mine.gguf").write_bytes(model_bytes())
+    told = StatusDocument(running=True, state="ready", version=version)
+    earlier = EarlierControl(
+        private_home / "state", lambda: told, {"stop": lambda: None}, print, FakeCommands()
+    )
+    with earlier.running():
+        result = powerinfer_tray(*command.split())
+        stopped = powerinfer_tray("stop")
+    assert (result.returncode, stopped.returncode) == (1, 0)
+    assert f"(PID {os.getpid()}) is of another version" in result.stderr
+    assert (f"Version {version} runs" if version else "An earlier version runs") in result.stderr
+    assert "powerinfer-tray quit" in result.stderr
+    assert (private_home / "models" / "mine.gguf").exists()
+
+
+@posix
+def test_after_an_app_was_killed_commands_work_by_themselves() -> None:
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.line_with("Ready")
+        program.process.kill()
+        program.process.wait()
+        assert "Not running" in powerinfer_tray("status").stdout
+        assert "64 dimensions" in powerinfer_tray("embed", "hello").stdout

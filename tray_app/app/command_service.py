@@ -1,0 +1,240 @@
+"""Does what terminal commands ask for: in the running app, else in the command's own process. Any thread.
+
+What makes the difference is the workspace: that of a running app has a server, which is asked, or is
+stopped meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from tray_app.app.diagnostic_report import document, report
+from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tuning_obstacle
+from tray_app.app.workspace import TEST_MODEL
+from tray_app.download.session import Session
+from tray_app.engine.kinds import EngineKind
+from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
+from tray_app.gateway.commands import (
+    Arriving,
+    Changed,
+    Examined,
+    FileArriving,
+    Measured,
+    Removed,
+    SpeedSample,
+    TextEmbeddings,
+    ThreadCounts,
+    Tuned,
+)
+from tray_app.models.library import NotInstalledError
+from tray_app.settings.schema import parse_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.app.temporary_server import TemporaryServer
+    from tray_app.app.tuning import ThreadMeasurement, Threads
+    from tray_app.app.workspace import Workspace
+    from tray_app.download.progress import Progress
+    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.commands import (
+        Cancellation,
+        Changing,
+        Downloading,
+        Examining,
+        Measuring,
+        Removing,
+        Tell,
+        TextsToEmbed,
+    )
+    from tray_app.settings.schema import Settings
+
+
+class CommandService:
+    """Carries out commands on a workspace, see `AppCommands`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._measures = threading.Lock()
+
+    def remove(self, wish: Removing) -> Removed:
+        """See `AppCommands`."""
+        removal = self._workspace.remove_model(
+            str(wish.path), for_good=not wish.trash, anywhere=wish.anywhere
+        )
+        return Removed(removal.paths, removal.kept, removal.trashed, removal.stopped_server)
+
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
+        """See `AppCommands`."""
+        if answer := self._workspace.embed_if_open(wish.texts):
+            return _embedded(answer, by_test_model=False)
+        settings = self._workspace.store.current
+        meaningless = not settings.model and settings.engine != EngineKind.REMOTE
+        chosen = replace(settings, model=TEST_MODEL) if meaningless else settings
+        with self._workspace.temporary_server(chosen) as server:
+            server.start()
+            return _embedded(server.embed(wish.texts), by_test_model=meaningless)
+
+    def run_diagnostics(self, wish: Examining, *known_errors: AppError) -> Examined:
+        """See `AppCommands`. `known_errors` were found before."""
+        with Session() if wish.network else nullcontext() as session:
+            found = self._workspace.run_diagnostics(session, *known_errors)
+        home = Path.home()
+        return Examined(
+            found.ok, report(found, home), msgspec.Raw(msgspec.json.encode(document(found, home)))
+        )
+
+    def change(self, wish: Changing) -> Changed:
+        """See `AppCommands`."""
+        value, store = parse_value(wish.name, wish.text), self._workspace.store
+        problem = store.problem
+        self._workspace.change(**{wish.name: value})
+        told = msgspec.json.encode(value).decode()
+        if problem is None:
+            return Changed(told)
+        return Changed(told, f"{problem.title}.\n{problem.message}", store.broken_copy)
+
+    def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
+        """See `AppCommands`."""
+        queue = self._workspace.downloads
+        numbers = self._workspace.download(
+            wish.source,
+            wish.folder,
+            sha256=wish.sha256,
+            connections=wish.connections,
+            bytes_per_s=wish.bytes_per_s,
+        )
+
+        def pause() -> None:
+            for number in numbers:
+                queue.pause(number)
+
+        def show(downloads: tuple[Progress, ...]) -> None:
+            tell(_arriving(downloads, numbers))
+
+        queue.changed.connect(show)
+        try:
+            show(queue.snapshot())
+            with cancelled.calling(pause):
+                for number in numbers:
+                    queue.wait(number)
+        except DownloadError:
+            pause()  # its other files, too
+            if cancelled.is_set():
+                raise self._paused(numbers) from None
+            raise
+        finally:
+            queue.changed.disconnect(show)
+        return _arriving(queue.snapshot(), numbers)
+
+    def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
+        """See `AppCommands`."""
+        if not self._measures.acquire(blocking=False):
+            raise EngineError(
+                ErrorCode.TUNING_UNDER_WAY,
+                "A measurement is under way already",
+                "Two of them would measure each other.",
+                "Wait until it has ended.",
+            )
+        try:
+            return self._tune(wish, tell, cancelled)
+        finally:
+            self._measures.release()
+
+    def _tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
+        workspace = self._workspace
+        settings = replace(workspace.store.current, **({"model": wish.model} if wish.model else {}))
+        self._refuse_what_cannot_be_tuned(settings)
+        with workspace.without_server():
+            with workspace.temporary_server(settings) as server:
+                tuning = self._measure(server, settings, tell, cancelled)
+            applied = wish.apply and tuning.advice != tuning.present
+            if applied:
+                best = tuning.advice
+                workspace.change(threads=best.generation, threads_batch=best.prompt)
+        return _tuned(tuning, applied=applied)
+
+    def _measure(
+        self, server: TemporaryServer, settings: Settings, tell: Tell, cancelled: Cancellation
+    ) -> Tuning:
+        host = self._workspace.host
+
+        def measured(samples: tuple[ThreadMeasurement, ...], total: int) -> None:
+            tell(Measured(len(samples), total))
+
+        try:
+            with cancelled.calling(server.stop):  # its start may wait for a download of hours
+                server.start()
+        except AppError:
+            if not cancelled.is_set():
+                raise
+        if cancelled.is_set():
+            return Tuning(threads_of(settings, host), (), complete=False)
+        return tune(server, settings, host, cancelled, measured)
+
+    def _refuse_what_cannot_be_tuned(self, settings: Settings) -> None:
+        """Before a server is stopped, or a model downloaded, for nothing. `AppError` says why."""
+        try:
+            obstacle = tuning_obstacle(self._workspace.preview(settings))
+        except NotInstalledError as exc:
+            obstacle = one_thread_only() if exc.entry.sparse else None
+        if obstacle:
+            raise obstacle
+
+    def _paused(self, numbers: Iterable[int]) -> DownloadError:
+        queue = self._workspace.downloads
+        for number in numbers:
+            with suppress(DownloadError):
+                queue.wait(number)
+        arrived = sum(each.received_bytes for each in queue.snapshot() if each.id in numbers)
+        return DownloadError(
+            ErrorCode.DOWNLOAD_PAUSED,
+            "Paused",
+            f"{arrived:,} bytes are here.",
+            "The same command goes on from there.",
+        )
+
+
+def _embedded(answer: Embeddings, *, by_test_model: bool) -> TextEmbeddings:
+    return TextEmbeddings(answer.vectors, answer.dimensions, answer.tokens, answer.elapsed_ms, by_test_model)
+
+
+def _arriving(downloads: Iterable[Progress], numbers: Iterable[int]) -> Arriving:
+    by_number = {each.id: each for each in downloads}
+    return Arriving(tuple(_file(by_number[number]) for number in numbers))
+
+
+def _file(progress: Progress) -> FileArriving:
+    return FileArriving(
+        id=progress.id,
+        name=progress.name,
+        phase=progress.phase,
+        received_bytes=progress.received_bytes,
+        total_bytes=progress.total_bytes,
+        path=progress.path,
+        resumed=progress.resumed,
+        sha256=progress.sha256,
+        trouble=progress.error.title if progress.error else "",
+    )
+
+
+def _tuned(tuning: Tuning, *, applied: bool) -> Tuned:
+    return Tuned(
+        complete=tuning.complete,
+        samples=tuple(
+            SpeedSample(each.threads, each.embeddings_per_s, each.tokens_per_s) for each in tuning.samples
+        ),
+        present=_counts(tuning.present),
+        best=_counts(tuning.advice),
+        applied=applied,
+    )
+
+
+def _counts(threads: Threads) -> ThreadCounts:
+    return ThreadCounts(threads.generation, threads.prompt)

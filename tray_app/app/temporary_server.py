@@ -1,0 +1,99 @@
+"""A server that lives as long as one command needs it, beside the one that people use. Any thread.
+
+It is for this computer alone, at a free port, with an engine of its own whose output is kept in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
+
+from tray_app.app.server import Server
+from tray_app.engine.supervisor import Supervisor
+from tray_app.gateway.client import complete, request_embeddings
+from tray_app.system.child import launcher_for
+from tray_app.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tray_app.app.start_job import StartJob
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.gateway.client import Embeddings
+    from tray_app.settings.keystore import KeyStore
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+_FOLDER = "temporary-server"
+"""Below the state folder: two engines of one process cannot share a record of what is to be ended."""
+
+
+class TemporaryServer:
+    """A server as `settings` say, but for its address. Use it with `with`: leaving the block ends it.
+
+    `plan` makes what the engine is started with; see `Workspace.preview`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Callable[[Settings, StartJob | None], Plan],
+        *,
+        host: Host,
+        state_dir: Path,
+        secrets: KeyStore,
+    ) -> None:
+        self._settings = replace(settings, port=free_port(), network="local")
+        self._trial_threads: int | None = None
+        self._supervisor = Supervisor(launcher_for(host.system), state_dir / _FOLDER, None)
+        self._serving = Server(
+            self._supervisor,
+            settings=lambda: self._settings,
+            secrets=secrets,
+            plan=lambda start: plan(self._with_trial(), start),
+            announce=lambda: None,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._serving.stop()
+        self._supervisor.close()
+
+    def start(self) -> None:
+        """Start it, downloading the model first if it is missing; returns when it answers. `AppError`."""
+        self._serving.start()
+        self._serving.wait_until_ready()
+
+    def stop(self) -> None:
+        """Stop it, or call off its start, which then fails."""
+        self._serving.stop()
+
+    def try_threads(self, count: int | None) -> None:
+        """See `tuning.Server`."""
+        self._trial_threads = count
+        self._serving.apply_settings()
+
+    def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
+        """See `tuning.Server`."""
+        return self._serving.wait_until_ready(timeout_s)
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """See `tuning.Server`."""
+        base_url, key = self._serving.access()
+        return request_embeddings(base_url, texts, key=key)
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
+        """See `tuning.Server`."""
+        base_url, key = self._serving.access()
+        return complete(base_url, prompt, max_tokens, cancelled, key=key)
+
+    def _with_trial(self) -> Settings:
+        count = self._trial_threads
+        return (
+            self._settings if count is None else replace(self._settings, threads=count, threads_batch=count)
+        )

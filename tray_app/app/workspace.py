@@ -1,0 +1,299 @@
+"""What a person has: settings, keys, models, engines and downloads, before any server runs. Any thread.
+
+`App` is a workspace that also runs a server. A terminal command beside which no app runs works on the
+workspace alone: it opens no log for writing and makes no folder that it does not fill.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from tray_app.app.diagnostics import DiagnosticInputs, ignored_by, run_diagnostics
+from tray_app.app.model_manager import ModelManager
+from tray_app.app.temporary_server import TemporaryServer
+from tray_app.download.connection_pool import TransferLimits
+from tray_app.download.connection_scaler import MOST_CONNECTIONS
+from tray_app.download.queue import DownloadQueue
+from tray_app.download.repository import address_of_file
+from tray_app.download.session import Session
+from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.launch_plan import plan_launch, plan_remote
+from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
+from tray_app.models.catalog import load_all
+from tray_app.models.file_errors import none_chosen
+from tray_app.models.gguf import implied_size
+from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.remote_header import all_parts
+from tray_app.phrases import phrase
+from tray_app.settings.keys import REMOTE, token_name
+from tray_app.settings.keystore import KeyStore
+from tray_app.settings.schema import AUTO
+from tray_app.settings.store import SettingsStore
+from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
+from tray_app.system.awake import keep_awake_on
+from tray_app.system.drives import DriveGoneError, is_drive, missing_place
+from tray_app.system.host import detect_host
+from tray_app.system.paths import AppPaths, expanded, resources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
+    from tray_app.app.start_job import StartJob
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.gateway.client import Embeddings
+    from tray_app.models.library import Model
+    from tray_app.models.removal import Removal
+    from tray_app.phrases import Text
+    from tray_app.settings.keys import KeyChanges
+    from tray_app.settings.keystore import KeptKeys
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
+
+_CLOSE_S = 5.0
+
+TEST_MODEL = "test"
+"""The catalogue's id of the model that comes with the app."""
+
+
+class Workspace:
+    """The settings, keys, models, engines and downloads of the person whose folders `paths` are."""
+
+    def __init__(
+        self,
+        paths: AppPaths,
+        host: Host,
+        overrides: Mapping[str, Any] | None = None,
+        secrets: KeyStore | None = None,
+    ) -> None:
+        self.paths = paths
+        self.host = host
+        self.store = SettingsStore(paths.settings_file, overrides)
+        self._secrets = secrets or KeyStore(paths.keys, os.environ)
+        self.downloads = DownloadQueue(
+            self._session,
+            limits=lambda: _limits(self.store.current),
+            endpoint=lambda: self.store.current.hf_endpoint,
+            keep_awake=keep_awake_on(host.system),
+            measure=implied_size,
+        )
+        self.autostart = autostart_for(host.system, os.environ, app_command())
+        self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
+        self._login = self._login_state()
+        self._library = self._library_of(self.models_folder)
+        self._engines = EngineFinder(host)
+        self.models = ModelManager(
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            session=self._session,
+            served=self._served_path,
+            engines=self._engines,
+            host=host,
+        )
+        self.downloads.changed.connect(self.models.note_checksums)
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Workspace:
+        """What the person has who runs this process."""
+        paths = AppPaths.from_environment(environ)
+        return cls(paths, detect_host(), secrets=KeyStore(paths.keys, environ))
+
+    def close(self, timeout_s: float = _CLOSE_S) -> None:
+        """Pause every download; they go on next time."""
+        self.downloads.close(timeout_s)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models are and go."""
+        return models_folder(self.store.current, self.paths)
+
+    @property
+    def library(self) -> Library:
+        """The models in the folder that is chosen now."""
+        if self._library.folder != self.models_folder:
+            self._library = self._library_of(self.models_folder)
+        return self._library
+
+    def change(self, **values: Any) -> None:
+        """Save these settings, whatever others change meanwhile, and act on them. `AppError`."""
+        self._act_on_change(self.store.change(**values))
+
+    def kept_keys(self) -> KeptKeys:
+        """The stored keys and where they are. `KeychainError` if the keychain refuses."""
+        return self._secrets.kept()
+
+    def preview(
+        self, settings: Settings, keys: KeyChanges | None = None, *, start: StartJob | None = None
+    ) -> Plan:
+        """The plan for these settings and `keys` (see `App.apply`); `AppError` if the engine could not be
+        started.
+
+        For a `start`, a model that is missing is downloaded first.
+        """
+        if settings.engine == EngineKind.REMOTE:
+            key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
+            return plan_remote(settings, key or "")
+        model = self._model(settings, start)
+        engine = choose_engine(settings.engine, model.header.sparse, self._engines)
+        return plan_launch(settings, model, engine, self.host)
+
+    def download(
+        self,
+        source: str,
+        folder: Path | None = None,
+        *,
+        sha256: str | None = None,
+        connections: int | None = None,
+        bytes_per_s: float | None = None,
+    ) -> tuple[int, ...]:
+        """Queue a download of an address (see `download/address.py`) or of a catalogue id.
+
+        Returns the numbers of its files in the queue, in order: several for a split model. An address of a
+        repository without a file is looked up first, which may take long; `DownloadError` if no file or
+        several match. `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit
+        this download; without them the settings do.
+        """
+        entry = next((entry for entry in self._catalog if entry.id == source), None)
+        if entry and entry.builtin:
+            raise DownloadError(
+                ErrorCode.MODEL_BUILT_IN,
+                phrase("{name} comes with the app", name=entry.name),
+                "There is nothing to download.",
+            )
+        address = address_of_file(
+            entry.source if entry else source, self._session, self.store.current.hf_endpoint
+        )
+
+        def limits(usual: TransferLimits) -> TransferLimits:
+            return TransferLimits(connections or usual.connections, bytes_per_s or usual.bytes_per_s)
+
+        return tuple(
+            self.downloads.add(
+                part,
+                folder or self.models_folder,
+                sha256=sha256 if part == address else None,
+                limits=limits if connections or bytes_per_s else None,
+            )
+            for part in all_parts(address)
+        )
+
+    def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
+        """See `ModelManager.remove_model`."""
+        return self.models.remove_model(reference, for_good=for_good, anywhere=anywhere)
+
+    def run_diagnostics(self, session: Session | None = None, *known_errors: AppError) -> DiagnosticReport:
+        """Check everything that the server depends on; with a `session`, also the network."""
+        return run_diagnostics(self.diagnostic_inputs(None, *known_errors), session)
+
+    def ignored_settings(self) -> dict[str, Text]:
+        """See `diagnostics.ignored_by`."""
+        return ignored_by(self.diagnostic_inputs())
+
+    def diagnostic_inputs(
+        self, running: RunningApp | None = None, *known_errors: AppError
+    ) -> DiagnosticInputs:
+        """What is checked; `known_errors` were found before, besides those of files."""
+        known = (self.store.problem, self.catalog_problem, *known_errors)
+        return DiagnosticInputs(
+            paths=self.paths,
+            host=self.host,
+            settings=self.store.current,
+            library=self.library,
+            finder=self._engines,
+            secrets=self._secrets,
+            running=running,
+            known_errors=tuple(filter(None, known)),
+        )
+
+    def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
+        """The embeddings from the server that is open; None if none is. `GatewayError`."""
+        del texts
+        return None
+
+    def without_server(self) -> AbstractContextManager[None]:
+        """A block in which no server of this app runs: two engines would measure each other."""
+        return nullcontext()
+
+    def temporary_server(self, settings: Settings) -> TemporaryServer:
+        """A server for the work of one command."""
+        return TemporaryServer(
+            settings,
+            lambda tried, start: self.preview(tried, start=start),
+            host=self.host,
+            state_dir=self.paths.state,
+            secrets=self._secrets,
+        )
+
+    def _act_on_change(self, old: Settings) -> None:
+        """Do what follows from the settings being others than `old`."""
+        if self.store.current.launch_at_login != old.launch_at_login:
+            self._launch_at_login(self.store.current.launch_at_login)
+
+    def _launch_at_login(self, wanted: bool) -> None:  # noqa: FBT001 - the value of the setting
+        try:
+            switch(self.autostart, on=wanted)
+        finally:
+            self.refresh_login()
+
+    def refresh_login(self) -> None:
+        """Read again whether the system starts this app at login: people can change that in its settings."""
+        self._login = self._login_state()
+
+    def _login_state(self) -> Login:
+        """What the system does at login. It overrides the setting, whatever the settings file says."""
+        login = login_state(self.autostart)
+        self.store.override(launch_at_login=login is Login.ON)
+        return login
+
+    def _model(self, settings: Settings, start: StartJob | None) -> Model:
+        if not settings.model:
+            raise none_chosen()
+        try:
+            return self.library.find(settings.model)
+        except ModelError as exc:
+            # A model on a drive that is not connected must not be downloaded again.
+            place = missing_place(self.models_folder / expanded(settings.model))
+            if place and is_drive(place):
+                raise DriveGoneError(place) from exc
+            if start is None or not isinstance(exc, NotInstalledError):
+                raise
+            # First check that an engine can run it: a download may have 40 GB.
+            choose_engine(settings.engine, exc.entry.sparse, self._engines)
+            start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
+            return self.library.find(settings.model)
+
+    def _session(self) -> Session:
+        return Session(self._token)
+
+    def _token(self, address: str) -> str | None:
+        """The access token for Hugging Face or its mirror; None if there is none, or if it cannot be read."""
+        name = token_name(address, self.store.current)
+        if name is None:
+            return None
+        try:
+            return self._secrets.get(name)
+        except AppError as exc:
+            _log.info("No access token: %s. %s", exc.title, exc.message)
+            return None
+
+    def _library_of(self, folder: Path) -> Library:
+        return Library(folder, self._catalog, builtin_model())
+
+    def _served_path(self) -> Path | None:
+        """The first file of the model that an engine has open, or that a sleeping server would load."""
+        return None
+
+
+def _limits(settings: Settings) -> TransferLimits:
+    connections = settings.connections
+    return TransferLimits(
+        MOST_CONNECTIONS if connections == AUTO else connections,
+        settings.speed_limit * 1e6 or None,
+    )

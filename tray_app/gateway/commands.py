@@ -1,0 +1,224 @@
+"""What terminal commands ask of whoever does the work, and what they are told: as values that travel. Pure.
+
+A running app does the work, behind its control address; where none runs, the command's own process does. Both
+are an `AppCommands`, so a command does not know which of them it speaks to.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Tell = Callable[[msgspec.Struct], None]
+"""Takes how far long work has come, as a value of the type that the work's docstring names."""
+
+
+class Cancellation(threading.Event):
+    """The wish that long work ends soon. Once it is set, it stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._calls: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """Wish it. Calls what `calling` was given, on this thread: so never from a signal's handler."""
+        with self._lock:
+            super().set()
+            calls = tuple(self._calls)
+        for call in calls:
+            call()
+
+    @contextmanager
+    def calling(self, call: Callable[[], None]) -> Iterator[None]:
+        """Have `call` called when the wish comes during the block, or at once if it is there already."""
+        with self._lock:
+            is_late = self.is_set()
+            self._calls.append(call)
+        try:
+            if is_late:
+                call()
+            yield
+        finally:
+            with self._lock:
+                self._calls.remove(call)
+
+
+class Removing(msgspec.Struct, frozen=True):
+    """A model that somebody wants to be rid of."""
+
+    path: Path
+    trash: bool
+    """Whether it goes to the trash, and not for good."""
+    anywhere: bool
+    """Whether it may be outside of the models folder."""
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What is gone; see `models.removal.Removal`."""
+
+    paths: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    trashed: bool
+    stopped_server: bool
+
+
+class Downloading(msgspec.Struct, frozen=True):
+    """A model that somebody wants to have."""
+
+    source: str
+    folder: Path | None = None
+    """Where its files go; None: the models folder."""
+    sha256: str | None = None
+    connections: int | None = None
+    """At most so many for this download; None: as the settings say."""
+    bytes_per_s: float | None = None
+    """The highest speed of this download; None: as the settings say."""
+
+
+class FileArriving(msgspec.Struct, frozen=True):
+    """One file of a download, see `download.progress.Progress`."""
+
+    id: int
+    name: str
+    phase: str
+    received_bytes: int
+    total_bytes: int | None
+    path: Path
+    resumed: bool
+    sha256: str | None
+    trouble: str
+    """What it waits to pass before it goes on by itself; empty for nothing."""
+
+
+class Arriving(msgspec.Struct, frozen=True):
+    """All files of a download, in the order in which they belong together."""
+
+    files: tuple[FileArriving, ...]
+
+
+class TextsToEmbed(msgspec.Struct, frozen=True):
+    """Texts whose embeddings somebody wants."""
+
+    texts: tuple[str, ...]
+
+
+class TextEmbeddings(msgspec.Struct, frozen=True):
+    """Their embeddings, in the order of the texts; see `client.Embeddings`."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    dimensions: int
+    tokens: int
+    elapsed_ms: float
+    by_test_model: bool
+    """Whether no model was chosen, so that the built-in test model has answered."""
+
+
+class Examining(msgspec.Struct, frozen=True):
+    """The wish to know what is wrong."""
+
+    network: bool
+    """Whether to ask, too, if downloads could come in."""
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """What was found: as people read it, and as `doctor --json` prints it."""
+
+    ok: bool
+    report: str
+    document: msgspec.Raw
+
+
+class Changing(msgspec.Struct, frozen=True):
+    """A setting that shall have another value, as a person has typed it."""
+
+    name: str
+    text: str
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """The value that the setting has now, as JSON, and what was wrong with the settings file before."""
+
+    value: str
+    complaint: str = ""
+    """Empty where the file was in order."""
+    copy: Path | None = None
+    """Where the file of before is kept, if there was a complaint."""
+
+
+class Measuring(msgspec.Struct, frozen=True):
+    """The wish to know with how many threads a model is fastest."""
+
+    model: str = ""
+    """A file or an id; empty: the chosen model."""
+    apply: bool = False
+    """Whether the settings shall have what is best."""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """How many of the numbers of threads have been measured."""
+
+    done: int
+    total: int
+
+
+class ThreadCounts(msgspec.Struct, frozen=True):
+    """See `tuning.Threads`."""
+
+    generation: int
+    prompt: int
+
+
+class SpeedSample(msgspec.Struct, frozen=True):
+    """See `tuning.Sample`."""
+
+    threads: int
+    embeddings_per_s: float
+    tokens_per_s: float | None
+
+
+class Tuned(msgspec.Struct, frozen=True):
+    """What was measured; see `tuning.Tuning`."""
+
+    complete: bool
+    samples: tuple[SpeedSample, ...]
+    present: ThreadCounts
+    best: ThreadCounts
+    applied: bool
+    """Whether the settings have been changed to what is best."""
+
+
+class AppCommands(Protocol):
+    """What a command can have done. Every method blocks; an `AppError` says why it was not done."""
+
+    def remove(self, wish: Removing) -> Removed:
+        """Remove a model; a server that has it is stopped first."""
+
+    def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
+        """Embed texts with the server that is open, or with one that lives as long as this call."""
+
+    def run_diagnostics(self, wish: Examining) -> Examined:
+        """Look at all that a start of the server depends on."""
+
+    def change(self, wish: Changing) -> Changed:
+        """Save a setting and act on it; returns when the engine, if it is concerned, has been told."""
+
+    def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
+        """Download a model, and tell `Arriving` as it comes in; all its files, once they are here.
+
+        When it is cancelled, the download pauses and a `DownloadError` says how much is there.
+        """
+
+    def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
+        """Measure a server of this call's own, and tell `Measured`; a server that runs rests meanwhile.
+
+        When it is cancelled, it returns what has been measured by then.
+        """
