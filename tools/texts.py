@@ -26,9 +26,11 @@ TERMINAL_ONLY = frozenset(
         "cli/models.py",
         "cli/tune.py",
         "cli/common.py",
+        "app/command_service.py",
         "app/diagnostics.py",
         "app/diagnostic_report.py",
         "app/selftest.py",
+        "gateway/jobs.py",
     }
 )
 """The terminal speaks English, and so do reports."""

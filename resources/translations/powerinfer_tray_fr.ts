@@ -105,11 +105,6 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>There is nothing to download.</source>
-            <translation>Il n’y a rien à télécharger.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
             <source>There is no window</source>
             <translation>Il n’y a pas de fenêtre</translation>
         </message>
@@ -162,6 +157,11 @@
             <location filename="../../tray_app/app/tuning.py" />
             <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
             <translation>Pour utiliser tous les cœurs, choisissez un modèle dense (GGUF), que llama.cpp exécute.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/workspace.py" />
+            <source>There is nothing to download.</source>
+            <translation>Il n’y a rien à télécharger.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -1792,6 +1792,41 @@
             <location filename="../../tray_app/gateway/client.py" />
             <source>It answered with status {status}.</source>
             <translation>Elle a répondu avec le statut {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Version {version} runs</source>
+            <translation>La version {version} est en cours d’exécution</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The PowerInfer Tray that runs (PID {pid}) is of another version</source>
+            <translation>Le PowerInfer Tray en cours d’exécution (PID {pid}) est d’une autre version</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>{runs}, which does not know “{name}”; this command is of version {ours}.</source>
+            <translation>{runs} et ne connaît pas « {name} » ; cette commande est de la version {ours}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>End it and start it again: powerinfer-tray quit, then powerinfer-tray.</source>
+            <translation>Fermez-le et relancez-le : powerinfer-tray quit, puis powerinfer-tray.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>PowerInfer Tray has ended</source>
+            <translation>PowerInfer Tray s’est arrêté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It ran (PID {pid}), and did not answer any more.</source>
+            <translation>Il était en cours d’exécution (PID {pid}) et ne répond plus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>What it was doing has stopped with it. Give the command again.</source>
+            <translation>Ce qu’il faisait s’est arrêté avec lui. Relancez la commande.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />

@@ -105,11 +105,6 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>There is nothing to download.</source>
-            <translation>ダウンロードするものはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
             <source>There is no window</source>
             <translation>ウィンドウがありません</translation>
         </message>
@@ -162,6 +157,11 @@
             <location filename="../../tray_app/app/tuning.py" />
             <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
             <translation>すべてのコアを使用するには、llama.cpp で実行されるデンスモデル (GGUF) を選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/workspace.py" />
+            <source>There is nothing to download.</source>
+            <translation>ダウンロードするものはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -1792,6 +1792,41 @@
             <location filename="../../tray_app/gateway/client.py" />
             <source>It answered with status {status}.</source>
             <translation>ステータス {status} が返されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>Version {version} runs</source>
+            <translation>バージョン {version} が動作しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>The PowerInfer Tray that runs (PID {pid}) is of another version</source>
+            <translation>動作中の PowerInfer Tray (PID {pid}) は別のバージョンです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>{runs}, which does not know “{name}”; this command is of version {ours}.</source>
+            <translation>{runs}。そのバージョンには「{name}」がありません。このコマンドはバージョン {ours} のものです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>End it and start it again: powerinfer-tray quit, then powerinfer-tray.</source>
+            <translation>終了してから、もう一度起動してください: powerinfer-tray quit、続いて powerinfer-tray。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>PowerInfer Tray has ended</source>
+            <translation>PowerInfer Tray は終了しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>It ran (PID {pid}), and did not answer any more.</source>
+            <translation>動作していましたが (PID {pid})、応答しなくなりました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/client.py" />
+            <source>What it was doing has stopped with it. Give the command again.</source>
+            <translation>実行中だった処理も止まりました。コマンドをもう一度実行してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />

@@ -233,7 +233,7 @@ def waiting_for(running: ControlClient) -> Iterator[None]:
 
 
 def pass_on_change(app: AppCommands | None = None) -> bool:
-    """Tell a running app of settings or keys that were changed, unless `app`, which made the change, is that app.
+    """Tell a running app of changed settings or keys, unless `app`, which made the change, is that app.
 
     Whether an app has taken them up: also one that came up meanwhile. `AppError` as `AppCommands.change`.
     """
