@@ -176,8 +176,9 @@ def ask_again(embed_texts: Callable[[Sequence[str]], Embeddings]) -> Repetition:
 
 
 def _running_app(state_dir: Path) -> RunningApp | None:
-    """The running app. Only a lasting failure of its engine is reported as a problem; others may be over
-    already.
+    """The running app.
+
+    Only a lasting failure of its engine is reported as a problem; others may be over already.
     """
     client = find_running(state_dir)
     if client is None:
@@ -304,8 +305,9 @@ def differing_answers(found: Repetition) -> EngineError:
 
 
 def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
-    """Where keys are kept, never the keys. The keychain may show a dialog, so it is asked only for keys that
-    are in use.
+    """Where keys are kept, never the keys.
+
+    The keychain may show a dialog, so it is asked only for keys that are in use.
     """
     settings, running = inputs.settings, inputs.running
     try:

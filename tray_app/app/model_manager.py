@@ -94,9 +94,8 @@ class ModelManager:
         self._served = served
         self._engines = engines
         self._host = host
-        self._noted: set[int] = (
-            set()
-        )  # numbers of downloads whose digest is written; used by the downloads thread alone
+        # numbers of downloads whose digest is written; used by the downloads thread alone
+        self._noted: set[int] = set()
 
     def report(self, reference: str) -> ModelReport:
         """The report on a model that is installed, in the catalogue or at an address. `AppError`."""
@@ -171,8 +170,9 @@ class ModelManager:
         return served is not None and served.resolve() == parts_of(path)[0].resolve()
 
     def to_remove(self, reference: str, *, anywhere: bool = False) -> Path:
-        """The file that `remove_model` would remove. `ModelError` if there is none, or if it must not be
-        removed.
+        """The file that `remove_model` would remove.
+
+        `ModelError` if there is none, or if it must not be removed.
         """
         library = self._library()
         if not reference.strip():

@@ -126,8 +126,9 @@ class PublicAddress:
             _logger.exception("The address of before cannot be had again either")
 
     def _place(self) -> _Place:
-        """The address and rules of the present settings. `SettingsError` if a key is needed and there is
-        none.
+        """The address and rules of the present settings.
+
+        `SettingsError` if a key is needed and there is none.
         """
         settings = self._settings()
         network = settings.network == "lan"

@@ -303,9 +303,6 @@ class App:
         Returns the numbers of its files in the queue, in order: several for a split model. An address of a
         repository without a file is looked up first, which may take long; `DownloadError` if no file or
         several match. `sha256` is that of the file that `source` names.
-
-        Of a model that is split, every file is queued: their numbers in order. `sha256` is that of the file
-        that `source` names.
         """
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
@@ -375,6 +372,7 @@ class App:
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """The model's continuation of a text, in pieces, through the public address like any client.
+
         `GatewayError`.
         """
         base_url, key = self._server.access()
@@ -418,9 +416,8 @@ class App:
 
         self._watch.close(rest_s())
         self._server.stop(rest_s())
-        self.downloads.close(
-            rest_s()
-        )  # before the control address, where a request may be waiting for a download
+        # before the control address, where a request may be waiting for a download
+        self.downloads.close(rest_s())
         if self._control:
             self._control.close(rest_s())
         self._supervisor.close(rest_s())

@@ -1,5 +1,6 @@
-"""What would be launched, as a value. Pure. The engine is restarted only for a plan that is not equal to its
-own.
+"""What would be launched, as a value.
+
+Pure. The engine is restarted only for a plan that is not equal to its own.
 """
 
 from __future__ import annotations

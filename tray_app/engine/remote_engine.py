@@ -153,9 +153,8 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             phrase("It offers {names}.", names=one_line(", ".join(offered))),
             "Choose one of these, or leave the setting «Remote model» empty.",
         )
-    return tuple(
-        sorted(offered, key=lambda name: name != plan.model)
-    )  # the sort is stable: the others keep their order
+    # the sort is stable: the others keep their order
+    return tuple(sorted(offered, key=lambda name: name != plan.model))
 
 
 def _get_models(plan: RemotePlan) -> tuple[int, bytes]:

@@ -174,8 +174,9 @@ class Supervisor:
         self._ask(Stop())
 
     def check(self, run: int) -> None:
-        """Report that a request to the engine of this run gets no answer. If the engine hangs, it is started
-        again.
+        """Report that a request to the engine of this run gets no answer.
+
+        If the engine hangs, it is started again.
         """
         self._ask(_Check(run))
 
@@ -329,8 +330,9 @@ class Supervisor:
         return Spawned(number)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
-        """Make the private folder of a run. Returns the folder in which the engine runs, which mostly is that
-        one.
+        """Make the private folder of a run.
+
+        Returns the folder in which the engine runs, which mostly is that one.
         """
         parent = self._state_dir / _RUN_FOLDERS
         try:
@@ -351,9 +353,7 @@ class Supervisor:
     def _forget_run(self) -> None:
         self._run = None
         if self._record:
-            with suppress(
-                OSError
-            ):  # Windows refuses while another program reads it; the next start removes it
+            with suppress(OSError):  # Windows refuses while it is read; the next start removes it
                 self._record.unlink(missing_ok=True)
             self._record = None
         if self._folder:

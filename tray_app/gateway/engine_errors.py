@@ -1,6 +1,6 @@
-"""What an engine does wrong, told to clients. Pure.
+"""Failures of an engine as errors for clients. Pure.
 
-503 with Retry-After where asking again helps (the engine is gone and is being restarted), 502 where it does
+503 with Retry-After if asking again helps (the engine has crashed and is being restarted), 502 if it does
 not.
 """
 
@@ -27,7 +27,9 @@ RETRY_AFTER_S = 2
 
 @contextmanager
 def engine_faults() -> Iterator[None]:
-    """Turn a connection that fails into an answer: the engine has died, and the supervisor starts another."""
+    """Turn a failed connection to the engine into 503: the engine has crashed, and the supervisor starts it
+    again.
+    """
     try:
         yield
     except (aiohttp.ClientError, TimeoutError) as exc:
@@ -40,10 +42,10 @@ def engine_faults() -> Iterator[None]:
 
 
 class ChunkCheck(Protocol):
-    """Looks at an answer as it arrives."""
+    """Checks an answer piece by piece as it arrives."""
 
     def add(self, piece: bytes) -> None:
-        """Look at what comes next; `ApiError` if the answer cannot be used."""
+        """Check the next piece; `ApiError` if the answer cannot be used."""
 
 
 async def whole_answer(
@@ -51,7 +53,7 @@ async def whole_answer(
     most_bytes: int = limits.MAX_ANSWER_BYTES,
     check: ChunkCheck | None = None,
 ) -> bytes:
-    """The body of an engine's answer; 502 if it is larger than any that is right, or takes too long."""
+    """The whole body of an engine's answer; 502 if it is too large or takes too long."""
     pieces: list[bytes] = []
     size = 0
     try:
@@ -69,7 +71,7 @@ async def whole_answer(
 
 
 def too_large(most_bytes: int) -> ApiError:
-    """The refusal of an answer, or an event of it, that is larger than any that is right."""
+    """The error for an answer, or an event of it, that is too large."""
     return ApiError(
         502,
         f"The engine's answer is larger than {most_bytes // limits.MIB} MiB. Ask for less at once.",
@@ -79,8 +81,9 @@ def too_large(most_bytes: int) -> ApiError:
 
 
 def decode_answer(data: bytes, kind: type[Answer]) -> Answer:
-    """An engine's answer as a value; 502 if it is none. The message leaves out what the answer says."""
+    """An engine's answer as a value; 502 if it is not of this type. The message does not quote the answer."""
     try:
-        return msgspec.json.decode(data.decode(), type=kind)  # msgspec looks at no letters that it passes on
+        # decoded here: msgspec does not check the UTF-8 of fields that it passes on as raw JSON
+        return msgspec.json.decode(data.decode(), type=kind)
     except NOT_JSON as exc:
         raise ApiError(502, "The engine's answer is not what was expected.", code="engine_answer") from exc

@@ -1,8 +1,8 @@
 """Starts a program that cannot outlive this process, however this process dies. Any thread.
 
-On Linux the kernel watches the *thread* that started the program: it must live as long as the program. There
-and on macOS programs are started through `trampoline.py` (a `preexec_fn` is unsafe in a process with
-threads); on Windows they are put into a job, see `windows_job.py`.
+On Linux the kernel ends the program with the *thread* that started it, so that thread must live as long as
+the program. On Linux and macOS programs are started through `trampoline.py` (a `preexec_fn` is unsafe in a
+process with threads); on Windows they are put into a job, see `windows_job.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start: a program by its full path with its arguments, its environment, and where it runs."""
+    """What to start: a program by its full path with arguments, environment and working folder."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -38,24 +38,24 @@ class Launch:
 
 
 class Child(Protocol):
-    """A program that was started. Different threads may call its methods."""
+    """A started program. Its methods may be called by different threads."""
 
     @property
     def pid(self) -> int:
-        """The process to watch."""
+        """The id of the process."""
 
     @property
     def executable(self) -> Path:
-        """What was asked for: the program that the process, or the one that it keeps, runs once it is up."""
+        """The program that was asked for; the process itself may be the trampoline."""
 
     def batches(self) -> Iterator[list[str]]:
-        """Everything it prints, in as many lines at once as have come, until it closes its output.
+        """Its output until it ends, in batches of the lines that have arrived.
 
         For one reader.
         """
 
     def wait(self) -> int:
-        """Its exit code (negative for a signal), once it has ended and its descendants are ended too."""
+        """Wait until it has ended, and end its descendants. Returns its exit code (negative for a signal)."""
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -65,19 +65,19 @@ class Child(Protocol):
 
 
 def lines_of(child: Child) -> Iterator[str]:
-    """What a program prints, one line after the other. For its one reader."""
+    """The output of a program, line by line. For one reader."""
     return chain.from_iterable(child.batches())
 
 
 class Launcher(Protocol):
-    """Starts programs."""
+    """Starts programs that cannot outlive this process."""
 
     def launch(self, launch: Launch) -> Child:
-        """Start a program; `OSError` if not even that is possible."""
+        """Start a program; `OSError` if that is not possible."""
 
 
 def launcher_for(system: System) -> Launcher:
-    """The launcher that keeps this module's promise on a system."""
+    """The launcher for a system."""
     match system:
         case System.WINDOWS:
             return JobLauncher(Kernel32())
@@ -90,14 +90,14 @@ def launcher_for(system: System) -> Launcher:
 class PosixLauncher:
     """Starts programs through the trampoline, each as the leader of a session of its own.
 
-    So Ctrl-C in the app's terminal is the app's business alone, and a program's descendants can be found.
+    So Ctrl-C in the app's terminal reaches only the app, and a program's descendants can be found.
     """
 
     def __init__(self, how: str) -> None:
         self._how = how
 
     def launch(self, launch: Launch) -> Child:
-        """Start a program. What goes wrong in the trampoline is printed there and ends in its exit code."""
+        """Start a program. The trampoline prints its errors to the child's output and exits with a code."""
         command = own_command("exec-child", trampoline.__file__, "-I", "-S")
         process = subprocess.Popen(
             (*command, self._how, str(os.getpid()), *launch.argv),
@@ -112,9 +112,11 @@ class PosixLauncher:
 
 
 class _PosixChild:
-    """An ended process that is not yet collected keeps its number and its group, so signals hit nobody else.
+    """While an ended process is not collected, its id and group are not given to another, so signals cannot
+    hit a stranger.
 
-    Only `wait` collects, and under the lock, after the last signal; without `waitid` it does a moment before.
+    Only `wait` collects it, with the lock held, after the last signal; without `waitid`, a moment before
+    that.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], executable: Path) -> None:
@@ -157,6 +159,6 @@ class _PosixChild:
                 stray.kill()
 
     def _kill_group(self) -> None:
-        # PermissionError: macOS does not permit to signal the dead.
+        # PermissionError: macOS does not permit to signal an ended process.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)

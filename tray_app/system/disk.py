@@ -1,4 +1,4 @@
-"""The room on a disk, and how much of it is left to other programs. Any thread."""
+"""The free space on a disk, and how much of it is left to other programs. Any thread."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ if TYPE_CHECKING:
 
 MOST_RESERVE_BYTES = 1_000_000_000
 RESERVE_SHARE = 0.02
-"""The smaller of the two stays free. On a full disk no program can save what people work on, and the system
-itself fails; a gigabyte keeps all that going for hours. Of a small disk or stick that would be too much."""
+"""The smaller of the two is never used. On a full disk no program can save people's work, and the system
+itself fails; a gigabyte prevents that for hours. On a small disk or USB stick, a gigabyte would be too
+much."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """What there is on a disk."""
+    """The space on a disk."""
 
     free_bytes: int
     reserve_bytes: int
-    """What of it this app does not take."""
+    """The part of the free space that this app does not use."""
 
     @property
     def usable_bytes(self) -> int:
-        """What this app may still take; negative if others have taken of the reserve."""
+        """What this app may still use; negative if other programs have used some of the reserve."""
         return self.free_bytes - self.reserve_bytes
 
 
 def disk_space(folder: Path) -> DiskSpace:
-    """The room on the disk of a folder. `OSError` if it cannot be told."""
+    """The space on the disk of a folder. `OSError` if it cannot be read."""
     usage = shutil.disk_usage(folder)
     return DiskSpace(usage.free, min(MOST_RESERVE_BYTES, int(usage.total * RESERVE_SHARE)))
