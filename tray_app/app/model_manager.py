@@ -28,7 +28,7 @@ from tray_app.models.remote_header import fetch_remote_header
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase
-from tray_app.system.child import launcher_for
+from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:

@@ -50,10 +50,10 @@ from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
 from tray_app.system.awake import keep_awake_on
-from tray_app.system.child import launcher_for
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
+from tray_app.system.launcher import launcher_for
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle

@@ -1,6 +1,6 @@
 """Runs between this app and an engine, as a process of its own, so that the engine cannot outlive the app.
 
-Started as `exec-child HOW PARENT PROGRAM ARGUMENT…` by `child.py`. Every start of an engine waits for this
+Started as `exec-child HOW PARENT PROGRAM ARGUMENT…` by `launcher.py`. Every start of an engine waits for this
 file, so it imports little, and only from the standard library.
 """
 
