@@ -350,10 +350,10 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     speak(qtbot, desktop, fake, "fr")
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    assert row.key in page.controller.works.current
+    assert row.key in page.controller.jobs.current
     fake.models.go_on.set()
 
-    qtbot.waitUntil(lambda: row.key not in page.controller.works.current)
+    qtbot.waitUntil(lambda: row.key not in page.controller.jobs.current)
     assert not page.card.isHidden()
     assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
 

@@ -636,7 +636,7 @@ def test_pictures_of_the_page(
     page.card.show_error(error)
     photograph(page, "models-trouble")
     fake.models.go_on.set()
-    qtbot.waitUntil(lambda: not page.controller.works.current)
+    qtbot.waitUntil(lambda: not page.controller.jobs.current)
 
 
 def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(

@@ -50,9 +50,9 @@ from tray_app.models.memory import Fit
 from tray_app.phrases import presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.keystore import KeyStore
-from tray_app.settings.schema import FIELDS, list_text
+from tray_app.settings.schema import FIELDS, value_text
 from tray_app.settings.store import SettingsStore
-from tray_app.system.disk import disk_space
+from tray_app.system.disk import disk_space, nearest_folder
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, expanded, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
@@ -261,13 +261,13 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
         notes.engine = choose_engine(inputs.settings.engine, entry.sparse, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
-    room = _room(inputs.library.folder)
-    if room is not None and room.usable_bytes < entry.size_bytes:
+    space = _space(inputs.library.folder)
+    if space is not None and space.usable_bytes < entry.size_bytes:
         notes.add(
             DownloadError(
                 f"There is no room for {entry.name}",
-                f"It has {entry.size_bytes / _GB:.1f} GB; {room.free_bytes / _GB:.1f} GB are free in"
-                f" {inputs.library.folder}, of which {room.reserve_bytes / _GB:.1f} GB are left to others.",
+                f"It has {entry.size_bytes / _GB:.1f} GB; {space.free_bytes / _GB:.1f} GB are free in"
+                f" {inputs.library.folder}, of which {space.reserve_bytes / _GB:.1f} GB are left to others.",
                 "Free some space, or choose another models folder in the settings.",
             ),
             stops=True,
@@ -407,10 +407,18 @@ def _look_at_folders(inputs: DiagnosticInputs, notes: _Notes) -> tuple[FolderFin
 
 
 def _folder(purpose: str, path: Path) -> FolderFinding:
-    exists, nearest = os.path.isdir(path), _nearest(path)  # noqa: PTH112 Path's raises where permission is lacking
-    writable = _can_write(path) if exists else nearest.is_dir() and os.access(nearest, os.W_OK)
-    room = _room(path)
-    return FolderFinding(purpose, str(path), exists, writable, room.free_bytes if room else None)
+    exists = os.path.isdir(path)  # noqa: PTH112 Path's raises where permission is lacking
+    writable = _can_write(path) if exists else _can_be_made(path)
+    space = _space(path)
+    return FolderFinding(purpose, str(path), exists, writable, space.free_bytes if space else None)
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        nearest = nearest_folder(folder)
+    except OSError:
+        return False
+    return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def _can_write(folder: Path) -> bool:
@@ -421,16 +429,11 @@ def _can_write(folder: Path) -> bool:
         return False
 
 
-def _room(folder: Path) -> DiskSpace | None:
+def _space(folder: Path) -> DiskSpace | None:
     try:
-        return disk_space(_nearest(folder))
+        return disk_space(nearest_folder(folder))
     except OSError:
         return None
-
-
-def _nearest(path: Path) -> Path:
-    """The folder itself, or the first above it that is there."""
-    return next((each for each in (path, *path.parents) if os.path.exists(each)), path)  # noqa: PTH110 as above
 
 
 def _settings_finding(inputs: DiagnosticInputs, notes: _Notes) -> SettingsFinding:
@@ -453,11 +456,9 @@ def _changed(settings: Settings) -> dict[str, str]:
     """The settings that differ from their defaults, as text."""
     values = msgspec.structs.asdict(settings)
     changed = {each.name: values[each.name] for each in FIELDS if values[each.name] != each.default}
-    return {name: HIDDEN if SECRET_NAME.search(name) else _as_typed(value) for name, value in changed.items()}
-
-
-def _as_typed(value: object) -> str:
-    return list_text(value) if isinstance(value, tuple) else str(value)
+    return {
+        name: HIDDEN if SECRET_NAME.search(name) else value_text(value) for name, value in changed.items()
+    }
 
 
 def _last_failure(paths: AppPaths) -> PastFailure | None:

@@ -8,7 +8,6 @@ settings is used unchecked.
 from __future__ import annotations
 
 import http.client
-import ssl
 import threading
 import time
 from http import HTTPStatus
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
-import truststore
 
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.errors import EngineError, Fix
 from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import REMOTE
+from tray_app.system.certificates import system_trust
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
     host = address.hostname or ""
     connection: http.client.HTTPConnection
     if address.scheme == "https":
-        trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust = system_trust()
         connection = http.client.HTTPSConnection(host, address.port, timeout=_TIMEOUT_S, context=trust)
     else:
         connection = http.client.HTTPConnection(host, address.port, timeout=_TIMEOUT_S)

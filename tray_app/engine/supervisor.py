@@ -22,7 +22,7 @@ from psygnal import EmitLoopError, Signal
 from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.launch_dir import prepare
-from tray_app.engine.launch_plan import HOST, LOOPBACK, RemotePlan
+from tray_app.engine.launch_plan import HOST, RemotePlan
 from tray_app.engine.lifecycle import (
     Await,
     Due,
@@ -49,7 +49,7 @@ from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
-from tray_app.system.ports import free_port, own_loopback
+from tray_app.system.ports import LOOPBACK, free_port, own_loopback
 from tray_app.system.runfolder import RunFolder
 from tray_app.system.shortage import passes
 from tray_app.system.sleep import SleepWatch, wall_clock_s

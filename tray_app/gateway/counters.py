@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from collections import deque
@@ -91,7 +92,7 @@ class Counters:
         with self._lock:
             now_s = self._clock()
             recent = [second for second in self._recent if now_s - second.at_s <= WINDOW_S]
-            latencies_s = sorted(self._latencies_s)
+            latencies_s = tuple(self._latencies_s)
             return Traffic(
                 requests=self._requests,
                 errors=self._errors,
@@ -100,9 +101,9 @@ class Counters:
                 completion_tokens=self._completion_tokens,
                 tokens_per_s=sum(second.tokens for second in recent) / WINDOW_S,
                 requests_per_s=sum(second.requests for second in recent) / WINDOW_S,
-                latency_p50_ms=_percentile_ms(latencies_s, 0.50),
-                latency_p95_ms=_percentile_ms(latencies_s, 0.95),
-                latency_p99_ms=_percentile_ms(latencies_s, 0.99),
+                latency_p50_ms=_percentile_ms(latencies_s, 50),
+                latency_p95_ms=_percentile_ms(latencies_s, 95),
+                latency_p99_ms=_percentile_ms(latencies_s, 99),
                 latency_sum_s=self._latency_sum_s,
             )
 
@@ -122,7 +123,12 @@ class _Second:
     tokens: int = 0
 
 
-def _percentile_ms(sorted_s: Sequence[float], share: float) -> float | None:
-    if not sorted_s:
-        return None
-    return 1000 * sorted_s[min(len(sorted_s) - 1, int(share * len(sorted_s)))]
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that `percent` (1 to 99) of the values do not exceed, interpolated; of at least one value."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _percentile_ms(values_s: Sequence[float], percent: int) -> float | None:
+    return 1000 * percentile(values_s, percent) if values_s else None

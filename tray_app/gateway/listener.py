@@ -26,10 +26,8 @@ from tray_app.gateway.limits import (
     QUIET_CONNECTION_S,
     READ_AHEAD_BYTES,
 )
-from tray_app.system.ports import listen
+from tray_app.system.ports import LOOPBACK, listen
 
-LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
 GRACE_S = 0.5  # how long answers under way may continue when the listener closes; aiohttp waits twice as long
 _BACKLOG = 1024  # if the queue is full, a client's system tries again only after a second
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-import truststore
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from tray_app.errors import AppError
@@ -26,7 +24,7 @@ from tray_app.gateway.limits import (
     connections_here,
     requests_within,
 )
-from tray_app.gateway.listener import LOOPBACK, Listener
+from tray_app.gateway.listener import Listener
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT, Passthrough
@@ -36,6 +34,8 @@ from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
+from tray_app.system.certificates import system_trust
+from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,7 +122,7 @@ class Gateway:
     async def _application(self) -> AsyncIterator[web.Application]:
         # PowerInfer sends header and body separately: on a kept connection each answer waits 40 ms for an
         # acknowledgement, so each of its requests gets a connection of its own.
-        trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust = system_trust()
         async with (
             _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
             _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tray_app.errors import ModelError
 from tray_app.models import file_errors
 from tray_app.phrases import phrase
-from tray_app.system.disk import disk_space
+from tray_app.system.disk import disk_space, nearest_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,32 +23,29 @@ def free_bytes(folder: Path) -> int:
 
     `ModelError` if it cannot be told.
     """
-    return max(0, _room(folder).usable_bytes)
+    return max(0, _space(folder).usable_bytes)
 
 
 def require_space(folder: Path, wanted_bytes: int, hint: Text) -> None:
     """`ModelError` with this hint if there is less space than that."""
-    room = _room(folder)
-    if wanted_bytes > room.usable_bytes:
+    space = _space(folder)
+    if wanted_bytes > space.usable_bytes:
         raise ModelError(
             "Not enough space on the disk",
             phrase(
                 "{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB "
                 "are left to other programs.",
                 needed=wanted_bytes / _GB,
-                free=room.free_bytes / _GB,
-                reserve=room.reserve_bytes / _GB,
+                free=space.free_bytes / _GB,
+                reserve=space.reserve_bytes / _GB,
                 folder=folder,
             ),
             hint,
         )
 
 
-def _room(folder: Path) -> DiskSpace:
-    place = folder.absolute()
+def _space(folder: Path) -> DiskSpace:
     try:
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        return disk_space(place)
+        return disk_space(nearest_folder(folder))
     except OSError as exc:
-        raise file_errors.unreadable(place, place.name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(folder, folder.name, exc.strerror or str(exc)) from exc

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
+_BLOCK_BYTES = 512  # of `st_blocks`, whatever the block size of the file system
 MOST_RESERVE_BYTES = 1_000_000_000
 RESERVE_SHARE = 0.02
 """The smaller of the two is never used. On a full disk no program can save people's work, and the system
@@ -34,3 +36,15 @@ def disk_space(folder: Path) -> DiskSpace:
     """The space on the disk of a folder. `OSError` if it cannot be read."""
     usage = shutil.disk_usage(folder)
     return DiskSpace(usage.free, min(MOST_RESERVE_BYTES, int(usage.total * RESERVE_SHARE)))
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path itself, or the first folder above it that exists. `OSError` if that cannot be told."""
+    whole = path.absolute()
+    return next((each for each in (whole, *whole.parents) if each.exists()), whole)
+
+
+def bytes_on_disk(info: os.stat_result) -> int:
+    """What a file occupies on the disk, without its holes; its size on Windows, which does not tell."""
+    blocks = getattr(info, "st_blocks", None)
+    return info.st_size if blocks is None else blocks * _BLOCK_BYTES

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from tray_app.phrases import Phrase, Text
 
-_LOOPBACK = "127.0.0.1"
-_IN_IPV6 = {"127.0.0.1": "::1", "0.0.0.0": "::"}  # noqa: S104 - only a name, nothing is opened here
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
+_IN_IPV6 = {LOOPBACK: "::1", EVERYWHERE: "::"}
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _HIGHEST = 65_535
 _LOWEST_FOR_ALL = 1024
@@ -124,7 +125,7 @@ def _hint(remedy: Phrase | None, nearest_free: int | None) -> Phrase:
             )
 
 
-def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
+def port_obstacle(port: int, host: str = LOOPBACK) -> PortError | None:
     """Why a server on `host` could not use a TCP port; None if it could."""
     if owners := port_owners(port, host):
         return PortInUseError(port, owners, nearest_free_port(port))
@@ -146,7 +147,7 @@ def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
     return PortRefusedError(port, nearest_free_port(port), title, message, None)
 
 
-def port_owners(port: int, host: str = _LOOPBACK) -> tuple[PortOwner, ...]:
+def port_owners(port: int, host: str = LOOPBACK) -> tuple[PortOwner, ...]:
     """The programs that listen on a TCP port in conflict with a server on `host`; empty if there are none."""
     pids = {pid for address, pid in _listeners(port) if _overlaps(address, host)}
     if not pids and _is_taken(port, host):
@@ -170,7 +171,7 @@ def free_port() -> int:
     """A loopback port that is free at this moment, by IPv4 and IPv6."""
     while True:
         with socket.socket() as probe:
-            probe.bind((_LOOPBACK, 0))
+            probe.bind((LOOPBACK, 0))
             port: int = probe.getsockname()[1]
         if next(_refusals(port), None) is None:
             return port
@@ -186,7 +187,7 @@ def own_loopback() -> str:
         try:
             probe.bind((host, 0))
         except OSError:
-            return _LOOPBACK
+            return LOOPBACK
     return host
 
 
@@ -253,7 +254,7 @@ def _is_taken(port: int, host: str) -> bool:
     return any(refusal.errno == errno.EADDRINUSE for refusal in _refusals(port, host))
 
 
-def _refusals(port: int, host: str = _LOOPBACK) -> Iterator[OSError]:
+def _refusals(port: int, host: str = LOOPBACK) -> Iterator[OSError]:
     """The errors when a server would listen on both addresses; none if it can."""
     for family, address in ((socket.AF_INET, host), (socket.AF_INET6, _IN_IPV6[host])):
         if refusal := _refusal(port, family, address):

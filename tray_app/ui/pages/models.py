@@ -87,7 +87,7 @@ class ModelsPage(QWidget):
         """The same address, the same model; work on files goes on, and is shown here."""
         self.source.setText(old.source.text())
         self.controller.take_over(old.controller)
-        self.controller.works.changed.connect(self._fill)
+        self.controller.jobs.changed.connect(self._fill)
         if row := old._selected():
             self._wanted_key = row.key
 
@@ -110,7 +110,7 @@ class ModelsPage(QWidget):
         self.table.selectionModel().selectionChanged.connect(self._show_selection)
         self.menu.wanted.connect(self.act)
         self.first_steps.chosen.connect(self._take_first_step)
-        self.controller.works.changed.connect(self._fill)
+        self.controller.jobs.changed.connect(self._fill)
         self.controller.expected.connect(self._expect)
         self.controller.folder_changed.connect(self._refresh_facts)
         self.import_button.clicked.connect(self._choose_files)
@@ -195,7 +195,7 @@ class ModelsPage(QWidget):
 
     def _fill(self) -> None:
         selected = self._selected()
-        rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.works.current, tr)
+        rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.jobs.current, tr)
         anew = self._model.show_rows(rows)
         keys = [row.key for row in rows]
         if self._wanted_key in keys:
