@@ -46,7 +46,7 @@ from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
 from tray_app.ui.presenters.models import ModelAction, RowKind
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window

@@ -28,7 +28,7 @@ from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.models import ModelAction
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.widgets.model_table import PERMILLE_ROLE, Column
 
 if TYPE_CHECKING:

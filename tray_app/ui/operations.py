@@ -26,7 +26,7 @@ from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts, RowKind, finished_downloads
-from tray_app.ui.presenters.tray import current_parts
+from tray_app.ui.presenters.status import current_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

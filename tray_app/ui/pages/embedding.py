@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.gateway.results import read_texts
+from tray_app.app.embedding_files import read_texts
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import embed_texts, start_server
 from tray_app.ui.presenters.embedding import texts_of, waiting_for

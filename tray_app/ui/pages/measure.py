@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tray_app.app.embedding_files import save_file
 from tray_app.app.server_status import ServerState
-from tray_app.gateway.results import save_file
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.garbage import delete_plot

@@ -15,7 +15,7 @@ from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_controller import ModelController
 from tray_app.ui.operations import choose_model, survey
 from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows, settled_rows
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
 from tray_app.ui.widgets.first_steps import FirstSteps

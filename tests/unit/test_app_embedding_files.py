@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tray_app.app.embedding_files import read_texts, save_results
 from tray_app.errors import AppError
 from tray_app.gateway.client import Embeddings
-from tray_app.gateway.results import read_texts, save_results
 
 if TYPE_CHECKING:
     from pathlib import Path
