@@ -45,9 +45,10 @@ from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import SlowAnswerError, find_running, request_embeddings
 from tray_app.models.catalog import load_all
+from tray_app.models.fit_text import fit_line, memory_reason
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
 from tray_app.models.memory import Fit
-from tray_app.phrases import presentable
+from tray_app.phrases import Translate, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import FIELDS, value_text
@@ -234,7 +235,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
     choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
-        ModelFinding(model.id, presentable(model.path), found.verdict.text),
+        ModelFinding(model.id, presentable(model.path), fit_line(found.verdict, Translate())),
         found.engine,
     )
     if found.obstacle:
@@ -245,7 +246,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
         notes.add(
             ModelError(
                 f"{model.name} may be too large for this machine",
-                f"It {found.verdict.text}.",
+                memory_reason(found.verdict, Translate()),
                 "Lower the context size, or choose a smaller model.",
             ),
             stops=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tray_app.gateway.counters import percentile
 
 if TYPE_CHECKING:
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.supervisor import EngineSnapshot
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 
 class Page(StrEnum):

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
+    from tray_app.phrases import Translate
     from tray_app.settings.schema import Field, Settings
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
-    from tray_app.ui.presenters import Translate
 
 GROUPS = ("server", "engine", "models", "network", "app")
 ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")

@@ -14,7 +14,7 @@ from tray_app.ui.presenters.formatting import error_title, permille, progress_te
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 
 class IconShape(StrEnum):

@@ -17,7 +17,7 @@ from tray_app.ui.presenters.status import (
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
     from tray_app.ui.presenters.menu import Command, MenuEntry
 
 
