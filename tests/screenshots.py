@@ -44,7 +44,7 @@ from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ Text = str | Phrase
 
 LINE_LIMIT = 200
 """So many characters of what a stranger says are repeated in a message: about two lines of a window."""
+_FIRST_GROUPED = 10_000
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _SIGNS = (
     "\x00-\x1f\x7f-\x9f"  # controls: they steer terminals, and end lines
@@ -135,3 +138,49 @@ def joined(separator: str, parts: Iterable[Text]) -> Phrase:
     """Texts in a row."""
     values = {f"part{number}": part for number, part in enumerate(parts)}
     return Phrase(separator.join(f"{{{name}}}" for name in values), values)
+
+
+class Translate:
+    """What is said and how numbers are written in a person's language; this one speaks English."""
+
+    def __call__(self, text: str) -> str:
+        """A text that stands here in the sources, as a literal."""
+        return self._lookup(text)
+
+    def count(self, one: str, many: str, count: int) -> str:
+        """So many of something: `one` and `many` are literals with `{count}`, for 1 and for other numbers."""
+        return self._lookup_counted(one, many, count).format(count=self.number(count))
+
+    def said(self, text: Text) -> str:
+        """A text from below the user interface."""
+        if isinstance(text, Phrase):
+            return _Formatter(self).format(self._lookup(text.template), **text.values)
+        return self._lookup(text)
+
+    def number(self, value: float, decimals: int = 0, *, signed: bool = False) -> str:
+        """A number with so many decimals, and a `+` if it is `signed` and not negative."""
+        written = self._written(value, decimals, grouped=abs(value) >= _FIRST_GROUPED)
+        return f"+{written}" if signed and value >= 0 else written
+
+    def _lookup(self, text: str) -> str:
+        return text
+
+    def _lookup_counted(self, one: str, many: str, count: int) -> str:
+        return one if count == 1 else many
+
+    def _written(self, value: float, decimals: int, *, grouped: bool) -> str:
+        return f"{value:{',' if grouped else ''}.{decimals}f}"
+
+
+class _Formatter(string.Formatter):
+    """Puts values into a translated template: those with a format are numbers, the others as they are."""
+
+    def __init__(self, tr: Translate) -> None:
+        self._tr = tr
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, Phrase):
+            return self._tr.said(value)
+        if format_spec:
+            return self._tr.number(value, int(format_spec.strip(",.f") or 0))
+        return str(value)

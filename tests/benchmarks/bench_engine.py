@@ -31,8 +31,9 @@ from tray_app.engine.probe import answers_probe, probe_request_for
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError
 from tray_app.models.header import Purpose
-from tray_app.system.child import Launch, launcher_for
+from tray_app.system.child import Launch
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

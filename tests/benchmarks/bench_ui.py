@@ -29,7 +29,7 @@ from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.garbage import freeze_gc
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.fakes.launches import fake_plan
 from tray_app.engine.supervisor import Supervisor
-from tray_app.system.child import Launch, PosixLauncher, launcher_for, lines_of
+from tray_app.system.child import Launch, lines_of
 from tray_app.system.host import System
+from tray_app.system.launcher import PosixLauncher, launcher_for
 
 
 def main() -> None:

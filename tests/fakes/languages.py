@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tray_app.ui.presenters import Translate
+from tray_app.phrases import Translate
 
 ENGLISH = Translate()

@@ -8,12 +8,13 @@ from typing import Any
 from tests.fakes import engine
 from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine
 from tray_app.engine.launch_dir import LaunchDir
-from tray_app.engine.launch_plan import HOST, LOOPBACK, PORT, LaunchPlan, plan_launch
+from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan, plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, builtin_model
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu, Host, System
+from tray_app.system.ports import LOOPBACK
 
 FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)
 _BUILTIN = builtin_model()

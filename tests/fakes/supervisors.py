@@ -10,8 +10,9 @@ from tray_app.engine.lifecycle import RestartPolicy
 from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.engine.supervisor import Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
-from tray_app.system.child import Launcher, launcher_for
+from tray_app.system.child import Launcher
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 
 QUICK = RestartPolicy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
 

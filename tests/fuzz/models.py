@@ -17,10 +17,12 @@ from tests.fuzz.harness import Target, edited
 from tests.fuzz.settings import TOML_WORDS
 from tray_app.errors import ModelError
 from tray_app.models.catalog import CatalogEntry, load_own_models
+from tray_app.models.fit_text import fit_line
 from tray_app.models.gguf import read_growing
 from tray_app.models.index import Index
 from tray_app.models.memory import GIB, ContextConfig, MemoryBudget, judge
 from tray_app.models.model_names import ids_of
+from tray_app.phrases import Translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +157,9 @@ def check_header(data: bytes) -> None:
     assert all(size is None or size >= 0 for size in sizes)
     for text in (header.architecture, header.name or "", header.quantization):
         assert text.isprintable()
-    assert judge(header, len(data), ContextConfig(2048, 512), MemoryBudget(16 * GIB)).text.isprintable()
+    assert fit_line(
+        judge(header, len(data), ContextConfig(2048, 512), MemoryBudget(16 * GIB)), Translate()
+    ).isprintable()
 
 
 OWN_MODELS = (

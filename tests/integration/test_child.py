@@ -12,8 +12,9 @@ import pytest
 from tests.fakes import doomed_app
 from tests.fakes.processes import all_ended
 from tray_app.system import trampoline
-from tray_app.system.child import Child, Launch, PosixLauncher, launcher_for, lines_of
+from tray_app.system.child import Child, Launch, lines_of
 from tray_app.system.host import System
+from tray_app.system.launcher import PosixLauncher, launcher_for
 from tray_app.system.process import descendants, own_command, usage
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")

@@ -41,7 +41,7 @@ def test_info_says_what_a_model_is_and_whether_it_fits() -> None:
 
     assert (info["architecture"], info["kind"], info["engine"]) == ("llama", "dense", "llama.cpp")
     assert (info["context_length"], info["quantization"], info["verdict"]["fit"]) == (512, "F16", "fits")
-    assert "fits: " in powerinfer_tray("models", "info", "test").stdout
+    assert "memory: fits. It needs " in powerinfer_tray("models", "info", "test").stdout
 
 
 def test_info_of_a_sparse_model_names_its_engine_also_where_there_is_none(

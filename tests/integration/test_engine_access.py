@@ -21,8 +21,8 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import ErrorCode
-from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

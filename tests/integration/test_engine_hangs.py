@@ -32,8 +32,8 @@ from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.load_limits import LoadLimits
 from tray_app.errors import ErrorCode
 from tray_app.models.memory import GIB
-from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,8 +23,8 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
-from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
 TEST_MODEL = builtin_model()

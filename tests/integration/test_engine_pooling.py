@@ -23,8 +23,8 @@ from tray_app.engine.supervisor import Supervisor
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
 from tray_app.settings.schema import Settings
-from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tray_app.gateway.listener import EVERYWHERE, Listener
-from tray_app.system.ports import port_obstacle
+from tray_app.gateway.listener import Listener
+from tray_app.system.ports import EVERYWHERE, port_obstacle
 
 BUSY_S = 0.2
 TIMEOUT_S = 5

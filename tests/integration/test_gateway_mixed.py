@@ -18,8 +18,8 @@ from tests.fakes.powerinfer_server import powerinfer_server
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.gateway.upstream import Upstream
-from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,8 +17,8 @@ from tests.fakes.program import powerinfer_tray
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.gguf import parse_header, read_header
 from tray_app.models.quantize import Quantizer, find_quantizer, needed_bytes, quantize
-from tray_app.system.child import launcher_for
 from tray_app.system.host import detect_system
+from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from pathlib import Path

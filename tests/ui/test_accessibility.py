@@ -15,7 +15,7 @@ from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.pages.trial import TrialPage
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:

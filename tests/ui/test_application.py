@@ -18,7 +18,7 @@ from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import Command
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.tray import Tray
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tray_app.ui.icons import (
     state_icon,
     template_palette,
 )
-from tray_app.ui.presenters.tray import IconShape
+from tray_app.ui.presenters.status import IconShape
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage

@@ -47,7 +47,7 @@ from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
 from tray_app.ui.presenters.models import ModelAction, RowKind
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window
@@ -362,10 +362,10 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     speak(qtbot, desktop, fake, "fr")
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    assert row.key in page.controller.works.current
+    assert row.key in page.controller.jobs.current
     fake.models.go_on.set()
 
-    qtbot.waitUntil(lambda: row.key not in page.controller.works.current)
+    qtbot.waitUntil(lambda: row.key not in page.controller.jobs.current)
     assert not page.card.isHidden()
     assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
 

@@ -28,7 +28,7 @@ from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.models import ModelAction
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.widgets.model_table import PERMILLE_ROLE, Column
 
 if TYPE_CHECKING:
@@ -660,7 +660,7 @@ def test_pictures_of_the_page(
     page.card.show_error(error)
     photograph(page, "models-trouble")
     fake.models.go_on.set()
-    qtbot.waitUntil(lambda: not page.controller.works.current)
+    qtbot.waitUntil(lambda: not page.controller.jobs.current)
 
 
 def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(

@@ -33,8 +33,8 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.operations import collect_diagnostics
 from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.settings import GROUPS
-from tray_app.ui.presenters.tray import Page
 from tray_app.ui.widgets.setting_editors import Text
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.presenters.menu import ModelChoice
-from tray_app.ui.presenters.tray import Notice, Page
+from tray_app.ui.presenters.notices import Notice, Page
 from tray_app.ui.tray import Tray
 from tray_app.ui.widgets.basic import plain_tooltip
 from tray_app.ui.window import Window

@@ -11,7 +11,7 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.menu import Command, ModelChoice
-from tray_app.ui.presenters.tray import Notice, Page
+from tray_app.ui.presenters.notices import Notice, Page
 from tray_app.ui.tray import Tray
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench()
-    monkeypatch.setattr(tune, "tune_threads", made.measure)
+    monkeypatch.setattr(tune, "measure_threads", made.measure)
     return made
 
 

@@ -11,7 +11,7 @@ from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, SettingsError
 from tray_app.ui.pages.trial import TrialPage
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:

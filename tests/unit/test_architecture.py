@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 import tray_app
 
@@ -44,3 +47,12 @@ def test_every_module_says_in_its_first_line_what_it_is_for() -> None:
     ]
 
     assert silent == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports for types count too: two modules that know each other are one, cut at the wrong place."""
+    graph = grimp.build_graph("tray_app", exclude_type_checking_imports=False, cache_dir=None)
+
+    TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    ).prepare()  # raises CycleError, which names the circle

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.languages import ENGLISH
 from tests.fakes.launches import model
+from tray_app.models.fit_text import fit_line
 from tray_app.models.header import Heads
 from tray_app.models.memory import (
     GIB,
@@ -187,18 +189,20 @@ def test_the_proposed_context_fits_and_the_next_does_not() -> None:
 
 def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
     def text(memory_gib: int, context: int) -> str:
-        return judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), MemoryBudget(memory_gib * GIB)).text
+        verdict = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), MemoryBudget(memory_gib * GIB))
+        return fit_line(verdict, ENGLISH)
 
-    assert text(16, 2048) == "fits: 4.7 GiB of 14.0 GiB that can be used"
+    assert text(16, 2048) == "fits. It needs 4.7 GiB of the 14.0 GiB of memory that can be used."
     assert text(6, 32768) == (
-        "does not fit, because with a context of 32768 it needs 8.8 GiB, and 5.0 GiB can be used; "
-        "try context 2048"
+        "does not fit. With a context of 32,768 it needs 8.8 GiB, and 5.0 GiB of memory can be used: "
+        "try context 2048."
     )
     assert text(5, 256) == (
-        "does not fit, because it needs 4.3 GiB, and 4.0 GiB can be used; try a smaller quantization or model"
+        "does not fit. It needs 4.3 GiB, and 4.0 GiB of memory can be used: "
+        "try a smaller quantization or model."
     )
     assert text(4, 2048).endswith(
-        "weights alone take 4.0 GiB, and 3.0 GiB can be used; try a smaller quantization or model"
+        "weights alone take 4.0 GiB, and 3.0 GiB of memory can be used: try a smaller quantization or model."
     )
 
 

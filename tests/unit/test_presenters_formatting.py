@@ -8,8 +8,8 @@ from tests.fakes.app import make_progress
 from tests.fakes.languages import ENGLISH
 from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError, ErrorCode
+from tray_app.models.fit_text import memory_text
 from tray_app.ui.presenters.formatting import (
-    memory_text,
     permille,
     progress_text,
     rate_text,

@@ -10,7 +10,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
-from tray_app.settings.schema import FIELDS, Settings, parse_value
+from tray_app.settings.schema import FIELDS, Settings, parse_value, value_text
 from tray_app.system.host import Host, System
 from tray_app.ui.presenters.settings import (
     ENGINES,
@@ -23,7 +23,6 @@ from tray_app.ui.presenters.settings import (
     group_title,
     read_draft,
     refusals,
-    value_text,
 )
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--vram-budget", "--n-gpu-layers", "--model")

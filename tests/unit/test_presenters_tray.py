@@ -16,22 +16,13 @@ from tray_app.settings.schema import Settings
 from tray_app.system.autostart import Login
 from tray_app.system.drives import DriveGoneError
 from tray_app.ui.presenters.menu import Command, MenuEntry
-from tray_app.ui.presenters.tray import (
-    IconShape,
-    Notice,
-    Page,
-    announcement,
-    current_download,
-    current_parts,
-    notices,
-    tray_view,
-)
+from tray_app.ui.presenters.notices import Notice, Page, notices
+from tray_app.ui.presenters.status import IconShape, announcement, current_download, current_parts
+from tray_app.ui.presenters.tray import tray_view
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
-    from tray_app.ui.presenters.tray import (
-        TrayView,
-    )
+    from tray_app.ui.presenters.tray import TrayView
 
 NOW_S = 1000.0
 PORT_TAKEN = GatewayError(ErrorCode.PORT_IN_USE, "port 8080 is used by nginx (PID 812)")

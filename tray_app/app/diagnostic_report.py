@@ -201,8 +201,9 @@ def report(examination: DiagnosticReport, home: Path) -> str:
 
 
 def summary(examination: DiagnosticReport) -> Iterator[str]:
-    """What was found, in aligned lines. It contains private data: pass it through `redact` before it is
-    shown.
+    """What was found, in aligned lines.
+
+    It contains private data: pass it through `redact` before it is shown.
     """
     yield " · ".join(f"{name} {version}" for name, version in examination.versions.items())
     yield _machine(examination.host)

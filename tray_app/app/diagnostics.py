@@ -43,12 +43,13 @@ from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, ModelError, SettingsError
 from tray_app.gateway.client import request_embeddings
 from tray_app.models.file_errors import none_chosen
+from tray_app.models.fit_text import fit_line, memory_reason
 from tray_app.models.library import NotInstalledError
 from tray_app.models.memory import Fit
-from tray_app.phrases import joined, phrase, presentable
+from tray_app.phrases import Translate, joined, phrase, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
-from tray_app.settings.schema import FIELDS, list_text
-from tray_app.system.disk import disk_space, not_enough_space
+from tray_app.settings.schema import FIELDS, value_text
+from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
 from tray_app.system.files import folder_not_writable
 from tray_app.system.paths import expanded
 from tray_app.system.ports import PortInUseError, port_obstacle
@@ -190,7 +191,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
     choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
-        ModelFinding(model.id, presentable(model.path), found.verdict.text),
+        ModelFinding(model.id, presentable(model.path), fit_line(found.verdict, Translate())),
         found.engine,
     )
     if found.obstacle:
@@ -202,7 +203,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
             ModelError(
                 ErrorCode.MODEL_TOO_LARGE,
                 f"{model.name} may be too large for this machine",
-                f"It {found.verdict.text}.",
+                memory_reason(found.verdict, Translate()),
                 "Lower the context size, or choose a smaller model.",
             ),
             stops=False,
@@ -218,11 +219,11 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
         notes.engine = choose_engine(inputs.settings.engine, entry.sparse, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
-    room = _room(inputs.library.folder)
-    if room is not None and room.usable_bytes < entry.size_bytes:
+    space = _space(inputs.library.folder)
+    if space is not None and space.usable_bytes < entry.size_bytes:
         hint = "Free some space, or choose another models folder in the settings."
         notes.add(
-            not_enough_space(DownloadError, room, inputs.library.folder, entry.size_bytes, hint), stops=True
+            not_enough_space(DownloadError, space, inputs.library.folder, entry.size_bytes, hint), stops=True
         )
 
 
@@ -258,8 +259,9 @@ def differing_answers(found: Repetition) -> EngineError:
 
 
 def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
-    """Where keys are kept, never the keys. The keychain may show a dialog, so it is asked only for keys that
-    are in use.
+    """Where keys are kept, never the keys.
+
+    The keychain may show a dialog, so it is asked only for keys that are in use.
     """
     settings, running = inputs.settings, inputs.running
     try:
@@ -361,10 +363,18 @@ def _look_at_folders(inputs: DiagnosticInputs, notes: _Notes) -> tuple[FolderFin
 
 
 def _folder(purpose: str, path: Path) -> FolderFinding:
-    exists, nearest = os.path.isdir(path), _nearest(path)  # noqa: PTH112 Path's raises where permission is lacking
-    writable = _can_write(path) if exists else nearest.is_dir() and os.access(nearest, os.W_OK)
-    room = _room(path)
-    return FolderFinding(purpose, str(path), exists, writable, room.free_bytes if room else None)
+    exists = os.path.isdir(path)  # noqa: PTH112 Path's raises where permission is lacking
+    writable = _can_write(path) if exists else _can_be_made(path)
+    space = _space(path)
+    return FolderFinding(purpose, str(path), exists, writable, space.free_bytes if space else None)
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        nearest = nearest_folder(folder)
+    except OSError:
+        return False
+    return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def _can_write(folder: Path) -> bool:
@@ -375,16 +385,11 @@ def _can_write(folder: Path) -> bool:
         return False
 
 
-def _room(folder: Path) -> DiskSpace | None:
+def _space(folder: Path) -> DiskSpace | None:
     try:
-        return disk_space(_nearest(folder))
+        return disk_space(nearest_folder(folder))
     except OSError:
         return None
-
-
-def _nearest(path: Path) -> Path:
-    """The folder itself, or the first above it that is there."""
-    return next((each for each in (path, *path.parents) if os.path.exists(each)), path)  # noqa: PTH110 as above
 
 
 def _settings_finding(inputs: DiagnosticInputs, notes: _Notes) -> SettingsFinding:
@@ -407,11 +412,9 @@ def _changed(settings: Settings) -> dict[str, str]:
     """The settings that differ from their defaults, as text."""
     values = msgspec.structs.asdict(settings)
     changed = {each.name: values[each.name] for each in FIELDS if values[each.name] != each.default}
-    return {name: HIDDEN if SECRET_NAME.search(name) else _as_typed(value) for name, value in changed.items()}
-
-
-def _as_typed(value: object) -> str:
-    return list_text(value) if isinstance(value, tuple) else str(value)
+    return {
+        name: HIDDEN if SECRET_NAME.search(name) else value_text(value) for name, value in changed.items()
+    }
 
 
 def _look_at_network(inputs: DiagnosticInputs, notes: _Notes, session: Session) -> tuple[NetworkFinding, ...]:

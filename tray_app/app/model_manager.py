@@ -28,7 +28,7 @@ from tray_app.models.remote_header import fetch_remote_header
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase
-from tray_app.system.child import launcher_for
+from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
@@ -94,9 +94,8 @@ class ModelManager:
         self._served = served
         self._engines = engines
         self._host = host
-        self._noted: set[int] = (
-            set()
-        )  # numbers of downloads whose digest is written; used by the downloads thread alone
+        # numbers of downloads whose digest is written; used by the downloads thread alone
+        self._noted: set[int] = set()
 
     def report(self, reference: str) -> ModelReport:
         """The report on a model that is installed, in the catalogue or at an address. `AppError`."""
@@ -172,8 +171,9 @@ class ModelManager:
         return served is not None and served.resolve() == parts_of(path)[0].resolve()
 
     def to_remove(self, reference: str, *, anywhere: bool = False) -> Path:
-        """The file that `remove_model` would remove. `ModelError` if there is none, or if it must not be
-        removed.
+        """The file that `remove_model` would remove.
+
+        `ModelError` if there is none, or if it must not be removed.
         """
         library = self._library()
         if not reference.strip():

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import port_of
 from tray_app.errors import ErrorCode, Fix, GatewayError, SettingsError
-from tray_app.gateway.listener import EVERYWHERE, LOOPBACK
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.phrases import phrase
 from tray_app.settings.keys import GATEWAY
-from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
+from tray_app.system.ports import EVERYWHERE, LOOPBACK, PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,8 +130,9 @@ class PublicAddress:
             _logger.exception("The address of before cannot be had again either")
 
     def _place(self) -> _Place:
-        """The address and rules of the present settings. `SettingsError` if a key is needed and there is
-        none.
+        """The address and rules of the present settings.
+
+        `SettingsError` if a key is needed and there is none.
         """
         settings = self._settings()
         network = settings.network == "lan"

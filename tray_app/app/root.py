@@ -34,10 +34,10 @@ from tray_app.gateway.client import SlowAnswerError, complete, find_running, req
 from tray_app.gateway.control import Control
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
-from tray_app.system.child import launcher_for
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
 from tray_app.system.host import detect_host
+from tray_app.system.launcher import launcher_for
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstacle
@@ -290,6 +290,7 @@ class App(Workspace):
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """The model's continuation of a text, in pieces, through the public address like any client.
+
         `GatewayError`.
         """
         base_url, key = self._server.access()

@@ -32,7 +32,7 @@ from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.library import builtin_model
 from tray_app.models.memory import Fit
 from tray_app.system.paths import AppPaths
-from tray_app.system.ports import free_port
+from tray_app.system.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,11 +237,11 @@ class _Server(http.server.ThreadingHTTPServer):
     """
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _FileHandler)
+        super().__init__((LOOPBACK, 0), _FileHandler)
         self.content = content
         self.first_answer_bytes = len(content) // 2
         self.interrupted = threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}/test.gguf"
+        self.url = f"http://{LOOPBACK}:{self.server_port}/test.gguf"
 
 
 class _FileHandler(http.server.BaseHTTPRequestHandler):

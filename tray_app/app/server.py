@@ -259,9 +259,8 @@ class Server:
             told=self._told is not None and not self._supervisor.has_heard,
             awaits_drive=self._drive_watcher is not None,
         )
-        engine = (
-            self._supervisor.snapshot()
-        )  # read after `has_heard`, so that it shows the effect of what was heard
+        # read after `has_heard`, so that it shows the effect of what was heard
+        engine = self._supervisor.snapshot()
         base_url = self._address.base_url
         state = server_state(engine, wishes, is_open=base_url is not None)
         return ServerStatus(state, base_url), engine
@@ -343,14 +342,15 @@ class Server:
             if job := self._job_to_wake():
                 self._perform(job)
             self.wait_until_ready()
-        except Exception as exc:  # noqa: BLE001 - the top of a thread: the waiting requests must get the error
+        except Exception as exc:  # noqa: BLE001 - the top of a thread: requests wait for it
             error = exc
         with self._lock:
             self._answer(waiting, error)
 
     def _answer(self, waiting: list[Future[None]], error: Exception | None) -> None:
-        """Tell the waiting requests whether the engine answers. Later requests start a new wait. With the
-        lock held.
+        """Tell the waiting requests whether the engine answers.
+
+        Later requests start a new wait. With the lock held.
         """
         if self._waiting is waiting:
             self._waiting = []

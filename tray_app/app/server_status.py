@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.lifecycle import State
-from tray_app.gateway.listener import LOOPBACK
+from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tray_app.app.server import Server
 from tray_app.engine.supervisor import Supervisor
 from tray_app.gateway.client import complete, request_embeddings
-from tray_app.system.child import launcher_for
+from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:

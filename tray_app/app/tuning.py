@@ -161,9 +161,8 @@ def tune(
 
 def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
-    server.embed(
-        [_TEXT]
-    )  # not measured: the first request after a start also reads the weights from the disk
+    # not measured: the first request after a start also reads the weights from the disk
+    server.embed([_TEXT])
     writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
     return ThreadMeasurement(
         count, _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None

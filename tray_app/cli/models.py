@@ -22,9 +22,10 @@ from tray_app.cli.common import (
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.errors import ErrorDocument, ModelError
 from tray_app.gateway.commands import Removing
+from tray_app.models.fit_text import fit_line
 from tray_app.models.importing import How
 from tray_app.models.integrity import Check
-from tray_app.phrases import presentable
+from tray_app.phrases import Translate, presentable
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -100,7 +101,7 @@ def models_info(
     for name, value in document.items():
         if value is not None and not isinstance(value, dict):
             echo(f"{name.replace('_', ' ')}: {value}")
-    echo(f"memory: {report.verdict.text}")
+    echo(f"memory: {fit_line(report.verdict, Translate())}")
     echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:
         echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
@@ -262,7 +263,7 @@ def _document(report: ModelReport) -> dict[str, Any]:
         "one_thread": ONE_THREAD if header.sparse else None,
         "verdict": {
             "fit": verdict.fit,
-            "text": verdict.text,
+            "text": fit_line(verdict, Translate()),
             "context_size": verdict.context_size,
             "slots": verdict.slots,
             "better_context": verdict.better_context,

@@ -38,12 +38,12 @@ _SHORT = re.compile(r"hf:/{0,2}|hf\.co/", re.IGNORECASE)
 _COMMAND = re.compile(r"[$>]?\s*ollama\s+(?:run|pull)\s+(\S+).*", re.DOTALL)
 _MARKDOWN = re.compile(r"\[[^\]]*\]\((\S+)\)")
 _AROUND = "\"'`<>"
-"""Stands before and after an address in texts, besides brackets and quotation marks of every language."""
+"""Characters around an address in a text, in addition to brackets and quotation marks of every language."""
 _IN_ADDRESSES = ")/%&*@#\\"
 """Punctuation that an address may end in."""
 
 _LONGEST = 8192
-"""Letters of an address; servers take no more, as a rule (RFC 9110, 4.1)."""
+"""The longest address in characters; most servers accept no more (RFC 9110, 4.1)."""
 
 _ROUTES = frozenset({"blob", "raw", "resolve", "tree"})
 _FILE = re.compile(r"(?P<repo>[^/@:]+/[^/@:]+)/(?P<path>[^@]*[^/@])(?:@(?P<revision>[^@]+))?")
@@ -54,17 +54,17 @@ _MODELSCOPE_PAGE = re.compile(r"(/models/[^/]+/[^/]+)/file/view/(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository of Hugging Face or a mirror, where no file of it is named."""
+    """A repository of Hugging Face or a mirror, given without a file."""
 
     site: str
     """As `https://huggingface.co`."""
     name: str
     """`owner/repository`."""
     tag: str = ""
-    """The quantization that is wanted, as `Q4_K_M`, or a file's name; empty: nothing was said."""
+    """The quantization, such as `Q4_K_M`, or a file's name; empty if none was given."""
     revision: str = "main"
     folder: str = ""
-    """Where in it the model is; empty: anywhere."""
+    """The folder of the model in the repository; empty: anywhere."""
 
     def address(self, path: str) -> str:
         """Where a file of it is downloaded from."""
@@ -73,7 +73,7 @@ class Repository:
 
 
 def is_address(text: str) -> bool:
-    """Whether a person means something that is elsewhere, and no file or model of this computer."""
+    """Whether a text is an address, and not a file or model on this computer."""
     return _START.match(_bare(text)) is not None
 
 
@@ -123,7 +123,7 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
 
 
 def has_odd_letters(text: str) -> bool:
-    """Whether there are signs in it that no address can have (also bytes that are none), or too many."""
+    """Whether it has characters that no address can have (also undecodable bytes), or is too long."""
     return len(text) > _LONGEST or any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
 
 
@@ -192,7 +192,7 @@ def _checked(url: str, text: str) -> SplitResult:
 
 
 def _behind_page(parts: SplitResult, site: str) -> SplitResult | Repository:
-    """What is meant where the person copied the address of a page that shows it."""
+    """The address of the file, where the person has copied the address of a web page that shows it."""
     host = parts.hostname or ""
     if host in _LIKE_HUGGING_FACE or parts.netloc == urlsplit(site).netloc:
         return _behind_hugging_face(parts)

@@ -1,7 +1,7 @@
-"""A file that has the final name already: the right one is used, a beginning of it is completed.
+"""Handles a file that has the final name already: a complete one is used, the beginning of one is completed.
 
-The 4D component leaves both. Whatever else has the name belongs to the person and is left alone. On the
-downloads thread.
+The 4D component leaves both. Any other file of that name belongs to the person and is not touched. Runs on
+the downloads thread.
 """
 
 from __future__ import annotations

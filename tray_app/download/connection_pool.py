@@ -1,4 +1,4 @@
-"""The connections of one download: how many there are, and what becomes of their faults.
+"""The connections of one download: how many there are, and how their failures are handled.
 
 Runs on the downloads thread, which writes the journal meanwhile; each connection has its own thread.
 """
@@ -32,14 +32,14 @@ CHECKPOINT_INTERVAL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
-    """What a download may use of the line. Asked for at every tick, so that a change holds at once."""
+    """The limits of a download. Read at every tick, so that a change takes effect at once."""
 
     connections: int = MOST_CONNECTIONS
     bytes_per_s: float | None = None
 
 
 class ConnectionPool:
-    """Receives what is missing of a part. To end it early, set `stop` and abort the session."""
+    """Receives the missing bytes of a part. To end it early, set `stop` and abort the session."""
 
     def __init__(  # noqa: PLR0913 - what one download consists of
         self,
@@ -100,7 +100,8 @@ class ConnectionPool:
             return
         self._start(Worker(1, self._errand, claim, answer))
         try:
-            # With the pieces complete, a connection that others have relieved is not waited for.
+            # If all pieces are complete, a stalled connection whose bytes another one has fetched is not
+            # waited for.
             while self._workers and not (answer.is_piece and plan.complete):
                 self._news.wait(TICK_S)
                 self._news.clear()
@@ -108,7 +109,7 @@ class ConnectionPool:
         finally:
             self._end()
         self._on_tick()
-        if not plan.complete:  # the last two have ended in the same moment
+        if not plan.complete:  # the last two connections have ended at the same moment
             raise self._last_fault
 
     def _tick(self, *, splittable: bool) -> None:
@@ -124,10 +125,10 @@ class ConnectionPool:
             self._adjust(limits.connections, now_s)
 
     def _collect(self) -> None:
-        """Take note of connections that have ended.
+        """Handle connections that have ended.
 
-        One that brought something is replaced; one that did not was more than the server allows. Only the
-        last one's fault is the download's.
+        One that has received bytes is replaced; one that has received none was more than the server allows.
+        Only the error of the last connection ends the download.
         """
         for worker in [worker for worker in self._workers if worker.has_ended]:
             worker.join()
@@ -159,12 +160,13 @@ class ConnectionPool:
             self._add(claim)
 
     def _relieve(self, now_s: float, most: int) -> None:
-        """Have the last bytes, too few to be halved, fetched anew where their connection brings nothing.
+        """Fetch the last bytes again over another connection if theirs receives nothing; they are too few to
+        be halved.
 
-        That one ends with all others: what it brings meanwhile counts no more.
+        The stalled connection ends with all others; bytes that it still receives are ignored.
         """
         if self._errand.throttle.limit_bytes_per_s is not None:
-            return  # then it may be our own limit that a connection waits for
+            return  # with a speed limit, a connection may only be waiting for that
         for worker in self._workers[: most - len(self._workers)]:
             claim = worker.standing_still(now_s - self._standstill_s)
             if claim and (rest := self._part.plan.take_over(claim)):
@@ -184,5 +186,5 @@ class ConnectionPool:
         self._ended.set()
         for worker in self._workers:
             while worker.is_alive():
-                self._session.hang_up()  # again and again: it may have been connecting
+                self._session.hang_up()  # repeatedly: it may just have been connecting
                 worker.join(TICK_S / 2)

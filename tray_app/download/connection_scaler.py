@@ -10,23 +10,24 @@ _FIRST_CONNECTIONS = 4
 _SHORTEST_WINDOW_S = 0.15
 _LONGEST_WINDOW_S = 2.0
 _WORTHWHILE = 1.15
-"""More connections are kept if the total rate has grown by this factor."""
+"""Additional connections are kept if the total rate has grown by this factor."""
 _SHORTEST_HOLD_S = 10.0
 _LONGEST_HOLD_S = 160.0
 
 
 @dataclass(slots=True)
 class _Trial:
-    """More connections than before, on probation."""
+    """A test with more connections than before."""
 
     count_before: int
     rate_before: float
 
 
 class ConnectionScaler:
-    """Doubles the connections while the total rate grows with them, else goes back and waits a while.
+    """Doubles the connections while the total rate grows; otherwise goes back and waits before the next try.
 
-    What was no help may be one later (the network has changed), so it is tried again, ever more rarely.
+    More connections may help later (the network may have changed), so they are tried again, more and more
+    rarely.
     """
 
     def __init__(self, answer_s: float) -> None:
@@ -42,7 +43,7 @@ class ConnectionScaler:
         """So much has arrived by now. `settled`: all connections are receiving; `most`: how many may be."""
         if self.wanted > most:
             self.wanted, self._trial = most, None
-        if not settled:  # what is being connected says nothing about its rate yet
+        if not settled:  # a connection that is being made has no rate yet
             self._window = None
         elif self._window is None:
             self._window = (now_s, received_bytes)
@@ -53,7 +54,7 @@ class ConnectionScaler:
             self._try_more(rate, now_s, most)
 
     def refuse(self, working: int, now_s: float, wait_s: float) -> None:
-        """The server has turned a connection away, at least for `wait_s`, while so many were working."""
+        """The server has refused a connection, for at least `wait_s`, while `working` ones were receiving."""
         self.wanted, self._trial = max(1, working), None
         self._hold(now_s)
         self._hold_until_s = max(self._hold_until_s, now_s + wait_s)

@@ -1,7 +1,7 @@
-"""Which name a downloaded file gets: as its address has it, as the server says, safe on every system. Pure.
+"""The name of a downloaded file: from its address or from the server, made safe for every system. Pure.
 
-Many addresses name no model: `…/api/download/models/1`, `…/repo?FilePath=x.gguf`, `…/blobs/sha256:…`. Then
-the server knows, and a name that is not one of a model is made one, or the file would never be found again.
+Many addresses have no file name: `…/api/download/models/1`, `…/repo?FilePath=x.gguf`, `…/blobs/sha256:…`.
+Then the server is asked. A name without the ending of a model gets one, or the file would not be found again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAME_LIMIT_BYTES = 200
 """File systems allow 255; the names of the partial file and its journal are a little longer."""
 
 _LONGEST_HEADER = 4096
-"""Nobody's name takes more, and reading more takes long."""
+"""The longest header that is read for a name."""
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _WINDOWS_DEVICES = re.compile(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class JobRun:
-    """One go at a job on the downloads thread, and how it is to leave the job if it is stopped."""
+    """One attempt at a job on the downloads thread, and the phase that the job gets if it is stopped."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -37,7 +37,7 @@ class JobRun:
 
 
 class Job:
-    """What was ordered and how far it is."""
+    """A queued download and its progress."""
 
     def __init__(self, number: int, order: Order) -> None:
         self.number = number
@@ -57,7 +57,7 @@ class Job:
 
     @classmethod
     def left_behind(cls, number: int, folder: Path, journal: Journal) -> Job:
-        """A job of an earlier run; it goes on when somebody says so."""
+        """A job that an earlier run of the app has left; it is paused until somebody resumes it."""
         job = cls(number, Order(journal.source, folder, journal.sha256))
         job.phase = Phase.PAUSED
         job.received_bytes = sum(span.end - span.start for span in journal.done)
@@ -81,13 +81,13 @@ class Job:
             self.phase, self.error = phase, None
 
     def begin(self, session: Session) -> JobRun:
-        """The thread takes it up."""
+        """The thread begins with it."""
         self.phase = Phase.CONNECTING
         self.run = JobRun(session)
         return self.run
 
     def end(self, phase: Phase, *, error: DownloadError | None = None, sha256: str | None = None) -> None:
-        """The thread lets go of it. OSError or DownloadError if what had arrived could not be deleted."""
+        """The thread has ended with it. `OSError`, `DownloadError` if its bytes could not be deleted."""
         discard = self.run is not None and self.run.discard
         self.phase, self.error, self.sha256, self.run = phase, error, sha256, None
         if not phase.active:
@@ -121,6 +121,8 @@ class Job:
         )
 
     def _remove_part(self) -> None:
-        with sole_writer(self.order.path):  # what another program is downloading is not ours to delete
+        # another program may be downloading it: then its bytes are not deleted
+        # another program may be downloading it: then its bytes are not deleted
+        with sole_writer(self.order.path):
             PartFile(self.order.path, self.order.source).discard()
         self.received_bytes, self.resumed = 0, False

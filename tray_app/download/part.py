@@ -25,6 +25,7 @@ from tray_app.download.source import DownloadSource, RemoteFile
 from tray_app.download.verify import HEAD_BYTES
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
+from tray_app.system.disk import bytes_on_disk
 from tray_app.system.files import (
     NOT_JSON,
     is_own,
@@ -82,13 +83,10 @@ class PartFile:
     def occupied_bytes(self) -> int:
         """How much room on the disk it has taken already; more than the journal knows after a crash."""
         try:
-            info = self.path.stat()
+            occupied = bytes_on_disk(self.path.stat())
         except FileNotFoundError:
             return 0
-        # In units of 512 bytes; Windows, which does not tell, leaves no holes.
-        blocks = getattr(info, "st_blocks", None)
-        held = info.st_size if blocks is None else blocks * 512
-        return max(self.plan.received_bytes, held)
+        return max(self.plan.received_bytes, occupied)
 
     def load(self) -> None:
         """Take up what an earlier run left, if anything. `NotOurFileError` if it must not be written to."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def sole_writer(final: Path) -> Iterator[None]:
-    """Be the only one who downloads to `final`; DownloadError if somebody else does.
+    """Hold the lock for downloading to `final`; `DownloadError` if another program has it.
 
     The system frees the lock of a program that has ended, however it did.
     """

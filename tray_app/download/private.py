@@ -1,7 +1,7 @@
 """Whether an address leads into a private network: this computer, a home's or a company's. Asks the resolver.
 
-A server of the internet has no business there: a program that follows its redirects would fetch for it what
-it cannot reach itself. Any thread; a name takes as long as the system's resolver does.
+A server on the internet must not redirect there: the app would then fetch for it what it cannot reach itself.
+Any thread; a name takes as long as the system's resolver does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def literal_address(host: str) -> Address | None:
     except ValueError:
         pass
     try:
-        return IPv4Address(socket.inet_aton(host))  # whatever the system's resolver takes for numbers
+        return IPv4Address(socket.inet_aton(host))  # other numeric forms that the system's resolver accepts
     except (OSError, ValueError):
         return None
 

@@ -1,4 +1,4 @@
-"""How a download stands, as a frozen value that any thread may read; and its rate. Pure."""
+"""The progress of a download, as a frozen value that any thread may read; and its rate. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
     @property
     def active(self) -> bool:
-        """Whether it waits for nobody but itself."""
+        """Whether it goes on without the person."""
         return self in {Phase.WAITING, Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING}
 
 
@@ -65,7 +65,7 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Who wants to know how a download stands. Called on the thread that downloads."""
+    """Is told about the progress of a download. Called on the thread that downloads."""
 
     def on_name(self, source: DownloadSource) -> None:
         """The file is called so: the server was asked, as the address does not tell."""
@@ -80,7 +80,7 @@ class Observer(Protocol):
         """It cannot go on now, and will try again by itself."""
 
     def on_start(self, offset_bytes: int) -> None:
-        """So much is there already, and the rest will follow; 0: the file comes from its start."""
+        """So many bytes are there already; 0: the file is received from its start."""
 
 
 class RateMeter:

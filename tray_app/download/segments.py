@@ -1,8 +1,8 @@
-"""Which bytes of a file are here, which are on their way and which nobody has taken up yet. Pure; any thread.
+"""Which bytes of a file are received, which are being fetched, and which are missing. Pure; any thread.
 
 Connections claim spans from the file's start on, so that the SHA-256 can follow close behind and a file
-system without holes has little to fill. When nothing is left to claim, an idle connection takes half of the
-largest rest: a slow connection never holds up the end.
+system without holes has little to fill. When no bytes are left to claim, an idle connection takes half of the
+largest remaining claim, so that a slow connection does not delay the end.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SMALLEST_CLAIM_BYTES = 2 * MIB
 LARGEST_CLAIM_BYTES = 64 * MIB
 FIRST_CLAIM_BYTES = 16 * MIB
 SMALLEST_HALF_BYTES = 128 * 1024
-"""A rest is halved only if each half is worth a request."""
+"""A claim is halved only if each half is worth a request."""
 
 _SHORTEST_CLAIM_S = 0.1
 _LONGEST_CLAIM_S = 4.0
 _SHARES = 16
-"""No claim is more than this part of what is missing, so that all connections come to the end together."""
+"""No claim is larger than the missing bytes divided by this, so that all connections end together."""
 
 
 class Span(NamedTuple):
@@ -45,7 +45,7 @@ class Claim:
 
     @property
     def rest_bytes(self) -> int:
-        """How much is still to come."""
+        """The number of bytes still missing."""
         return self.end - self.next
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import socket
-import ssl
 import threading
 import weakref
 from contextlib import contextmanager, suppress
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import truststore
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, requote_uri, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -32,6 +30,7 @@ from tray_app.download.strict_http import StrictResponse
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.settings.keys import place_of
+from tray_app.system.certificates import system_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -223,10 +222,10 @@ class _Adapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=_trust(), **kwargs)
+        super().init_poolmanager(*args, ssl_context=system_trust(), **kwargs)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(*args, ssl_context=_trust(), **kwargs)
+        return super().proxy_manager_for(*args, ssl_context=system_trust(), **kwargs)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool: HTTPConnectionPool = super().get_connection_with_tls_context(*args, **kwargs)  # type: ignore[assignment]
@@ -320,10 +319,6 @@ def _private_target(sender: str, host: str, address: Address) -> DownloadError:
 def _wanted_form(url: str) -> dict[str, str]:
     """GitHub's own addresses of assets give a description of the file, unless its bytes are asked for."""
     return {"Accept": "application/octet-stream"} if _ASSET.search(urlsplit(url).path) else {}
-
-
-def _trust() -> ssl.SSLContext:
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _end(connection: socket.socket) -> None:

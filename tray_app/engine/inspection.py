@@ -50,8 +50,9 @@ def stat(path: Path) -> os.stat_result:
 
 
 def inspect(path: Path, host: Host) -> Executable | None:
-    """What a program was built for; None for a script or another file without a header. `EngineError` if it
-    cannot run here.
+    """What a program was built for; None for a script or another file without a header.
+
+    `EngineError` if it cannot run here.
     """
     if not path.is_file():
         raise _no_program(path, "It is a folder." if path.is_dir() else "It is not a file.")

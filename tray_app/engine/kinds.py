@@ -1,5 +1,6 @@
-"""The engines: which programs can run a model, where they are found, and which one is chosen. Any thread;
-runs programs.
+"""The engines: which programs can run a model, where they are found, and which one is chosen.
+
+Any thread; runs programs.
 """
 
 from __future__ import annotations
@@ -140,8 +141,9 @@ def _missing(*, wants_powerinfer: bool) -> EngineError:
 
 
 class EngineFinder:
-    """Finds the engines of this machine. Each program is run for its help once, and again when its file has
-    changed.
+    """Finds the engines of this machine.
+
+    Each program is run for its help once, and again when its file has changed.
     """
 
     def __init__(self, host: Host) -> None:

@@ -1,5 +1,6 @@
-"""What would be launched, as a value. Pure. The engine is restarted only for a plan that is not equal to its
-own.
+"""What would be launched, as a value.
+
+Pure. The engine is restarted only for a plan that is not equal to its own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tray_app.models.header import Purpose
 from tray_app.models.memory import estimate_memory, prompt_cache_mib
 from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO
+from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from tray_app.engine.launch_dir import LaunchDir
@@ -34,7 +36,6 @@ PORT = "{port}"
 HOST = "{host}"
 """Placeholder for a random loopback address. For PowerInfer, which has no keys: web pages could reach it at
 127.0.0.1."""
-LOOPBACK = "127.0.0.1"
 _CAP = "--kv-unified-per-slot"
 """Limits each slot to its share of the common cache. Older servers lack this argument."""
 _PATH = re.compile(r"[!-~]*")

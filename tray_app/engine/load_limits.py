@@ -49,8 +49,9 @@ class LoadLimits:
 def load_limits_for(
     estimated_bytes: int, machine_bytes: int, *, may_use_cards: bool, has_extras: bool
 ) -> LoadLimits:
-    """The limits for an engine. `estimated_bytes`: the memory it is estimated to need; `machine_bytes`: what
-    the machine has.
+    """The limits for an engine.
+
+    `estimated_bytes`: the memory it is estimated to need; `machine_bytes`: what the machine has.
     """
     memory_bytes = _MEMORY_FACTOR * estimated_bytes + _MEMORY_BESIDES_BYTES
     if has_extras:
@@ -107,8 +108,9 @@ class SpinWatch:
         self.began_bytes = self.usage.memory_bytes
 
     def look(self, usage: ProcessUsage, now_s: float) -> bool:
-        """Note what an engine that works on no request has used. Returns whether it has computed since the
-        last look.
+        """Note what an engine that works on no request has used.
+
+        Returns whether it has computed since the last look.
         """
         elapsed_s = now_s - self.seen_at_s
         computed_s = usage.cpu_s - self.usage.cpu_s

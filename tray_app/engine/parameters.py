@@ -27,8 +27,9 @@ class UsageError(Exception):
 
 
 def apply_arguments(params: Any, arguments: Iterable[str]) -> None:
-    """Apply a command line; of two settings of one parameter the later one counts. `UsageError` names the
-    wrong argument.
+    """Apply a command line; of two settings of one parameter the later one counts.
+
+    `UsageError` names the wrong argument.
     """
     words = deque(arguments)
     while words:

@@ -8,7 +8,6 @@ settings is used unchecked.
 from __future__ import annotations
 
 import http.client
-import ssl
 import threading
 import time
 from http import HTTPStatus
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
-import truststore
 
 from tray_app.engine.diagnosis import Failure
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import REMOTE
+from tray_app.system.certificates import system_trust
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -158,9 +157,8 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             phrase("It offers {names}.", names=one_line(", ".join(offered))),
             "Choose one of these, or leave the setting «Remote model» empty.",
         )
-    return tuple(
-        sorted(offered, key=lambda name: name != plan.model)
-    )  # the sort is stable: the others keep their order
+    # the sort is stable: the others keep their order
+    return tuple(sorted(offered, key=lambda name: name != plan.model))
 
 
 def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
@@ -168,7 +166,7 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
     host = address.hostname or ""
     connection: http.client.HTTPConnection
     if address.scheme == "https":
-        trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust = system_trust()
         connection = http.client.HTTPSConnection(host, address.port, timeout=_TIMEOUT_S, context=trust)
     else:
         connection = http.client.HTTPConnection(host, address.port, timeout=_TIMEOUT_S)

@@ -105,8 +105,9 @@ class EngineRun:
     def watch(
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
-        """Start the threads; they end with the process. `OSError` if no thread can be started: the process is
-        then ended.
+        """Start the threads; they end with the process.
+
+        `OSError` if no thread can be started: the process is then ended.
         """
         try:
             reader = self._thread("output", self._read)

@@ -22,7 +22,7 @@ from psygnal import EmitLoopError, Signal
 from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.launch_dir import prepare
-from tray_app.engine.launch_plan import HOST, LOOPBACK, RemotePlan
+from tray_app.engine.launch_plan import HOST, RemotePlan
 from tray_app.engine.lifecycle import (
     Await,
     Due,
@@ -49,7 +49,7 @@ from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
-from tray_app.system.ports import free_port, own_loopback
+from tray_app.system.ports import LOOPBACK, free_port, own_loopback
 from tray_app.system.runfolder import RunFolder
 from tray_app.system.shortage import passes
 from tray_app.system.sleep import SleepWatch, wall_clock_s
@@ -175,8 +175,9 @@ class Supervisor:
         self._ask(Stop())
 
     def check(self, run: int) -> None:
-        """Report that a request to the engine of this run gets no answer. If the engine hangs, it is started
-        again.
+        """Report that a request to the engine of this run gets no answer.
+
+        If the engine hangs, it is started again.
         """
         self._ask(_Check(run))
 
@@ -330,8 +331,9 @@ class Supervisor:
         return Spawned(number)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
-        """Make the private folder of a run. Returns the folder in which the engine runs, which mostly is that
-        one.
+        """Make the private folder of a run.
+
+        Returns the folder in which the engine runs, which mostly is that one.
         """
         parent = self._state_dir / _RUN_FOLDERS
         try:
@@ -352,9 +354,7 @@ class Supervisor:
     def _forget_run(self) -> None:
         self._run = None
         if self._record:
-            with suppress(
-                OSError
-            ):  # Windows refuses while another program reads it; the next start removes it
+            with suppress(OSError):  # Windows refuses while it is read; the next start removes it
                 self._record.unlink(missing_ok=True)
             self._record = None
         if self._folder:

@@ -1,7 +1,7 @@
-"""What is wrong with a chat's body, looked at only after an engine has refused it. Pure.
+"""Finds what is wrong with the body of a chat, after an engine has refused it. Pure.
 
-Also leaves out what counts as absent: many clients send every option they know, with null for those that
-nobody has set.
+Also leaves out fields that are null: many clients send every option they know, with null for those that are
+not set.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _NOT_FIRST = bytes(range(0x80, 0xC0))
 _BACKSLASH, _DIGITS = rb"\\", 4
 """How JSON writes a backslash, and in how many digits any other letter."""
 _SCHEMAS = frozenset({"parameters", "schema", "arguments"})
-"""In a JSON schema, and in what a tool is called with, a null means something."""
+"""In a JSON schema and in the arguments of a tool call, null is a value."""
 
 
 _NULL_OPTION = re.compile(rb":\s*null")
 """Four letters of a picture may well be «null», but no colon is before them."""
 _NO_TEXT = frozenset({"image_url", "input_audio", "video_url", "file", "image", "audio", "video"})
-"""Parts of a message that are no text, whose data is long."""
+"""Parts of a message that are not text; their data is long."""
 
 _PROBLEM = re.compile(
     r"(?:Object missing required field `(?P<missing>\w+)`|Invalid enum value '(?P<value>.*)'"
@@ -54,7 +54,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class BodyFault:
-    """What is wrong, and in which field."""
+    """What is wrong with a body, and in which field."""
 
     param: str
     words: str
@@ -97,12 +97,12 @@ class _Tool(Struct, frozen=True):
 
 
 def chat_fault(fields: Fields) -> BodyFault | None:
-    """The first thing in `messages` or `tools` that is not as OpenAI has it; None if all is."""
+    """The first deviation from OpenAI's form in `messages` or `tools`; None if there is none."""
     return _list_fault(fields, "messages", _Message) or _list_fault(fields, "tools", _Tool)
 
 
 def without_nulls(fields: Fields) -> Fields:
-    """The fields that a client has set, without the options in them that it has not."""
+    """The fields that are not null, without options in them that are null."""
     present = {name: value for name, value in fields.items() if value != NULL}
     for name in _WITH_OPTIONS:
         if name in present and _NULL_OPTION.search(present[name]):
@@ -144,7 +144,7 @@ def letters_in(text: Raw) -> int:
 
 
 def with_stops(fields: Fields, stop: object) -> Fields:
-    """The fields without stop texts that are empty: at those, llama.cpp would stop before it begins."""
+    """The fields without empty stop texts, at which llama.cpp would stop before the first token."""
     if isinstance(stop, str | list) and "" in ([stop] if isinstance(stop, str) else stop):
         left = list(stop_words(stop))
         fields = {name: value for name, value in fields.items() if name != "stop"}
@@ -158,7 +158,7 @@ def _pruned(value: Any) -> Any:
             return {
                 name: inner if name in _SCHEMAS else _pruned(inner)
                 for name, inner in value.items()
-                if inner is not None or name == "content"  # a message may have none: then it calls a tool
+                if inner is not None or name == "content"  # a message that calls a tool may have no content
             }
         case list():
             return [_pruned(inner) for inner in value]
@@ -183,7 +183,7 @@ def _list_fault(fields: Fields, name: str, kind: type[Struct]) -> BodyFault | No
 
 
 def _in_words(place: str, problem: str) -> str:
-    """What msgspec has found at a place, said for people."""
+    """What msgspec says about a field, as text for people."""
     found = _PROBLEM.fullmatch(problem)
     if found is None:
         return f"{place} is not as it should be: {problem}."
@@ -197,7 +197,7 @@ def _in_words(place: str, problem: str) -> str:
 
 
 def _broken_call(message: _Message) -> int | None:
-    """Which of a message's tool calls has arguments that are no JSON."""
+    """The first tool call of a message whose arguments are not JSON."""
     for number, call in enumerate(message.tool_calls or ()):
         arguments = call.function.arguments
         if isinstance(arguments, str):

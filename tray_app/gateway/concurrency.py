@@ -1,4 +1,4 @@
-"""How many requests may be in the house at once. Runs on the gateway's event loop."""
+"""Limits how many requests are handled at the same time. Runs on the gateway's event loop."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class ConcurrencyLimit:
-    """A house of so many places."""
+    """A limit of `places` requests at the same time."""
 
     def __init__(self, places: int) -> None:
         self._free = places
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """A place for one client's request; 429 if there is none."""
+        """Takes a place for one request; 429 if all are taken."""
         if self._free <= 0:
             raise ApiError(
                 429,

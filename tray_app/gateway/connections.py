@@ -1,10 +1,10 @@
-"""Takes connections, and gives up those of clients that only hold them. Runs on a listener's event loop.
+"""Accepts connections, and closes those of clients that only hold them open. Runs on a listener's event loop.
 
-At most so many are open at once: for a new one, the one that has been idle for longest is closed; those with
-a request under way never are. An answer that its client does not take is given up, streamed or whole.
+The number of open connections is limited: for a new one, the one that has been idle for longest is closed,
+never one with a request under way. If a client does not read its answer, the connection is closed.
 
-asyncio's own server takes whatever comes, and forgets connections that come as it closes
-(python/cpython#109564); hence this one.
+asyncio's own server has no such limit, and leaks connections that arrive while it closes
+(python/cpython#109564).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _AGAIN_S = 0.05
-"""The system tells nobody when it has descriptors again."""
+"""How often accepting is tried again: the system does not tell when it has descriptors again."""
 _ROUNDS_TO_LET_IN = 3
-"""Of the event loop, until a task has taken up what its socket has just accepted."""
+"""Rounds of the event loop until a task has received the connection that its socket has just accepted."""
 
 _logger = logging.getLogger(__name__)
 
@@ -50,18 +50,18 @@ class ConnectionLimit:
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self, sockets: Iterable[socket.socket]) -> None:
-        """Take what comes at these listening sockets, until `close`."""
+        """Accept connections at these listening sockets, until `close`."""
         self._sockets = list(sockets)
         self._tasks = [asyncio.create_task(self._take(listening)) for listening in self._sockets]
         self._tasks.append(asyncio.create_task(self._watch()))
 
     async def close(self) -> None:
-        """Take no more connections. Those that were taken are known to the server when this returns."""
+        """Accept no more connections. Those that were accepted are known to the server when this returns."""
         self._is_closing = True
         for listening in self._sockets:
-            with suppress(NotImplementedError):  # Windows' loop has no readers
+            with suppress(NotImplementedError):  # the event loop of Windows has no readers
                 asyncio.get_running_loop().remove_reader(listening)
-        # A task that is cancelled forgets the connection that was accepted for it in this very round.
+        # A cancelled task would lose a connection that was accepted for it in this round.
         for _ in range(_ROUNDS_TO_LET_IN):
             await asyncio.sleep(0)
         for task in self._tasks:
@@ -83,9 +83,11 @@ class ConnectionLimit:
             await self._let_in(self._all_that_wait(first, listening))
 
     def _all_that_wait(self, first: socket.socket, listening: socket.socket) -> deque[socket.socket]:
-        """Everybody who has come by now, in order. Of a crowd, those who say nothing are not begun with."""
+        """All connections that wait to be accepted, in order; if there are very many, only those that have
+        sent something.
+        """
         came = deque((first,))
-        with suppress(OSError):  # nobody else, or no more descriptors: the rest waits
+        with suppress(OSError):  # none is left, or there are no more descriptors: the others wait
             while True:
                 client, _ = listening.accept()
                 client.setblocking(False)
@@ -106,19 +108,21 @@ class ConnectionLimit:
                 task = asyncio.create_task(self._begin(came.popleft()))
                 self._beginnings.add(task)
                 task.add_done_callback(self._beginnings.discard)
-        finally:  # at the end, those who were not let in any more
+        finally:  # at the end: connections that were accepted but not used
             for client in came:
                 client.close()
 
     async def _begin(self, client: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(self._server, client)
-        except OSError:  # it has gone already
+        except OSError:  # closed already
             client.close()
             self._server.changed.set()
 
     async def _recover(self, exc: OSError) -> None:
-        """After a connection that could not be taken: the client has gone, or the system has no more room."""
+        """Called when accepting failed: the client has disconnected, or the system has no descriptors or
+        memory.
+        """
         if exc.errno in _EXHAUSTED:
             if not self._exhausted:
                 _logger.warning("No connection can be taken just now: %s", exc)
@@ -128,7 +132,7 @@ class ConnectionLimit:
         await asyncio.sleep(_AGAIN_S)
 
     async def _make_room(self, behind: int) -> None:
-        """Until one more may be begun with; `behind` it are so many that have come, too."""
+        """Wait until there is a place for one more connection. `behind`: how many more are waiting."""
         async with self._door:
             while (over := self._too_many()) > behind:
                 self._server.changed.clear()
@@ -137,13 +141,13 @@ class ConnectionLimit:
                 await self._server.changed.wait()
 
     def _too_many(self) -> int:
-        """How many more are open than may be."""
+        """By how many connections the limit is exceeded."""
         if len(self._clients) > self._most:
             self._clients = {client for client in self._clients if client.fileno() >= 0}
         return len(self._clients) - self._most
 
     def _longest_idle(self, number: int = 1) -> list[Connection]:
-        """Those that have been idle for longest, and whose next request has not come this moment."""
+        """The connections that have been idle for longest and have sent nothing new."""
         clients = {client.fileno(): client for client in self._clients}
         idle = sorted((one for one in self._server.open if not one.is_busy), key=lambda one: one.idle_since_s)
         silent = (one for one in idle if not _speaks(clients[self._number(one)]))
@@ -160,7 +164,9 @@ class ConnectionLimit:
             self._give_up_the_unread()
 
     def _give_up_the_unread(self) -> None:
-        """End the connections whose clients take nothing, and as many as hold too much together."""
+        """Close connections whose clients do not read their answers, and more if unread answers take too much
+        memory.
+        """
         now_s = asyncio.get_running_loop().time()
         unread = {one: wire.get_write_buffer_size() for one, wire in self._server.open.items()}
         for connection, size in unread.items():
@@ -175,8 +181,8 @@ class ConnectionLimit:
 
 
 def _speaks(client: socket.socket) -> bool:
-    """Whether a client has sent something that nobody has read yet."""
+    """Whether a client has sent something that was not read yet."""
     try:
         return bool(client.recv(1, socket.MSG_PEEK))
-    except OSError:  # nothing has come, or the client has gone
+    except OSError:  # nothing has arrived, or the client has disconnected
         return False

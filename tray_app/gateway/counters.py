@@ -1,7 +1,8 @@
-"""What has passed the gateway, in numbers. Written by its event loop, read by any thread; bounded memory."""
+"""Counts requests and tokens. Written by the gateway's event loop, read by any thread; bounded memory."""
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from collections import deque
@@ -14,22 +15,22 @@ if TYPE_CHECKING:
 
 REMEMBERED_REQUESTS = 1000
 WINDOW_S = 10
-"""Rates are those of the last seconds, so many of them."""
+"""Rates are averages over so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What clients have asked of the engine since the app started."""
+    """The requests to the engine since the app started."""
 
     requests: int = 0
-    """Those that have ended, however."""
+    """Requests that have ended, with or without success."""
     errors: int = 0
     active: int = 0
-    """Those that are under way now."""
+    """Requests that are under way now."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     tokens_per_s: float = 0.0
-    """Read and generated, in the last ten seconds."""
+    """Tokens read and generated per second, over the last ten seconds."""
     requests_per_s: float = 0.0
     latency_p50_ms: float | None = None
     """Percentiles of the last thousand requests, to the end of the answer; None before the first."""
@@ -52,13 +53,13 @@ class Counters:
         self._idle_since_s = clock()
 
     def begin(self) -> float:
-        """A request has come; what `end` wants to know."""
+        """A request has come. Returns what must be passed to `end`."""
         with self._lock:
             self._active += 1
         return self._clock()
 
     def end(self, began_s: float, status: int | None) -> None:
-        """It has been answered with a status; None if its client left before."""
+        """The request has ended with this HTTP status; None if its client disconnected before."""
         now_s = self._clock()
         with self._lock:
             self._active -= 1
@@ -70,19 +71,19 @@ class Counters:
             self._idle_since_s = now_s
 
     def tokens(self, prompt: int, completion: int) -> None:
-        """So many tokens have been read and generated."""
+        """Add tokens that were read (prompt) and generated."""
         with self._lock:
             self._prompt_tokens += prompt
             self._completion_tokens += completion
             self._second(self._clock()).tokens += prompt + completion
 
     def idle_s(self) -> float:
-        """For how long nothing has been under way."""
+        """How long no request has been under way."""
         with self._lock:
             return 0.0 if self._active else self._clock() - self._idle_since_s
 
     def restart_idle_time(self) -> None:
-        """Let the time without requests begin anew: the engine has been started for some reason."""
+        """Start counting idle time anew, because the engine was started for a reason."""
         with self._lock:
             self._idle_since_s = self._clock()
 
@@ -91,7 +92,7 @@ class Counters:
         with self._lock:
             now_s = self._clock()
             recent = [second for second in self._recent if now_s - second.at_s <= WINDOW_S]
-            latencies_s = sorted(self._latencies_s)
+            latencies_s = tuple(self._latencies_s)
             return Traffic(
                 requests=self._requests,
                 errors=self._errors,
@@ -100,9 +101,9 @@ class Counters:
                 completion_tokens=self._completion_tokens,
                 tokens_per_s=sum(second.tokens for second in recent) / WINDOW_S,
                 requests_per_s=sum(second.requests for second in recent) / WINDOW_S,
-                latency_p50_ms=_percentile_ms(latencies_s, 0.50),
-                latency_p95_ms=_percentile_ms(latencies_s, 0.95),
-                latency_p99_ms=_percentile_ms(latencies_s, 0.99),
+                latency_p50_ms=_percentile_ms(latencies_s, 50),
+                latency_p95_ms=_percentile_ms(latencies_s, 95),
+                latency_p99_ms=_percentile_ms(latencies_s, 99),
                 latency_sum_s=self._latency_sum_s,
             )
 
@@ -115,14 +116,19 @@ class Counters:
 
 @dataclass(slots=True)
 class _Second:
-    """What happened within one second of the clock."""
+    """The tokens of one second."""
 
     at_s: int
     requests: int = 0
     tokens: int = 0
 
 
-def _percentile_ms(sorted_s: Sequence[float], share: float) -> float | None:
-    if not sorted_s:
-        return None
-    return 1000 * sorted_s[min(len(sorted_s) - 1, int(share * len(sorted_s)))]
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that `percent` (1 to 99) of the values do not exceed, interpolated; of at least one value."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _percentile_ms(values_s: Sequence[float], percent: int) -> float | None:
+    return 1000 * percentile(values_s, percent) if values_s else None

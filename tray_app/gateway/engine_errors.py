@@ -1,6 +1,6 @@
-"""What an engine does wrong, told to clients. Pure.
+"""Failures of an engine as errors for clients. Pure.
 
-503 with Retry-After where asking again helps (the engine is gone and is being restarted), 502 where it does
+503 with Retry-After if asking again helps (the engine has crashed and is being restarted), 502 if it does
 not.
 """
 
@@ -29,7 +29,9 @@ RETRY_AFTER_S = 2
 
 @contextmanager
 def engine_faults() -> Iterator[None]:
-    """Turn a connection that fails into an answer: the engine has died, and the supervisor starts another."""
+    """Turn a failed connection to the engine into 503: the engine has crashed, and the supervisor starts it
+    again.
+    """
     try:
         yield
     except (aiohttp.ClientError, TimeoutError) as exc:
@@ -42,10 +44,10 @@ def engine_faults() -> Iterator[None]:
 
 
 class ChunkCheck(Protocol):
-    """Looks at an answer as it arrives."""
+    """Checks an answer piece by piece as it arrives."""
 
     def add(self, piece: bytes) -> None:
-        """Look at what comes next; `ApiError` if the answer cannot be used."""
+        """Check the next piece; `ApiError` if the answer cannot be used."""
 
 
 async def whole_answer(
@@ -53,7 +55,7 @@ async def whole_answer(
     most_bytes: int = limits.MAX_ANSWER_BYTES,
     check: ChunkCheck | None = None,
 ) -> bytes:
-    """The body of an engine's answer; 502 if it is larger than any that is right, or takes too long."""
+    """The whole body of an engine's answer; 502 if it is too large or takes too long."""
     pieces: list[bytes] = []
     size = 0
     try:
@@ -71,7 +73,7 @@ async def whole_answer(
 
 
 def too_large(most_bytes: int) -> ApiError:
-    """The refusal of an answer, or an event of it, that is larger than any that is right."""
+    """The error for an answer, or an event of it, that is too large."""
     return ApiError(
         502,
         f"The engine's answer is larger than {most_bytes // limits.MIB} MiB. Ask for less at once.",
@@ -81,7 +83,7 @@ def too_large(most_bytes: int) -> ApiError:
 
 
 def decode_answer(data: bytes, kind: type[Answer]) -> Answer:
-    """An engine's answer as a value; 502 if it is none. The message leaves out what the answer says."""
+    """An engine's answer as a value; 502 if it is not of this type. The message does not quote the answer."""
     try:
         check_utf8(data)
         return msgspec.json.decode(data, type=kind)

@@ -1,8 +1,8 @@
-"""What an engine tells of itself, without what is nobody's business. Pure.
+"""What an engine says about itself, without private data. Pure.
 
-Its own answers name the folder of the model, and with it the person; its build; and how others' requests are
-made. What programs look for stays: the size of the context, how many requests it works on, what the model can
-take. With the engine's own routes, its web page needs more of it, but no folders either.
+Its own answers contain the folder of the model (and so the person's name), its build, and parameters of other
+clients' requests. What programs need is kept: context size, number of slots, abilities of the model. If the
+engine's own routes are switched on, its web page needs more, but no folders either.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SHOWN: dict[str, frozenset[str]] = {
     "/model.json": frozenset(("n_ctx", "model")),
 }
 _PLACES = ("model_path", "model_alias", "path", "model")
-"""Where an engine names a file with its folder."""
+"""Fields in which an engine gives a file with its folder."""
 
 
 def public_part(path: str, answer: bytes, *, everything: bool) -> bytes:
-    """An engine's answer at one of its reading paths. `everything`: but for folders."""
+    """The public part of an engine's answer to a GET. `everything`: remove only folders."""
     told = decode_answer(answer, Any)
     items = told if isinstance(told, list) else [told]
     kept = [_shown(item, None if everything else _SHOWN[path]) for item in items]

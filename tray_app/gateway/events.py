@@ -1,7 +1,7 @@
 """Server-sent events: read from an engine, written to a client. Runs on the gateway's event loop.
 
-AI Kit splits what arrives at newlines, gives up at a line that is no `data: …`, and does not put together
-characters that were cut. Hence one write for each event, ASCII only, no comments, no pings.
+AI Kit splits each received piece at newlines, fails at a line that is not `data: …`, and does not join
+characters that were cut. So each event is one write, in ASCII, without comments and pings.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 DONE = b"[DONE]"
 EVENT_STREAM = "text/event-stream"
 BROKEN = web.RequestKey("broken", bool)
-"""Set on a request whose answer broke off after its status had been sent."""
+"""Set on a request whose answer failed after its status had been sent."""
 
 _FIELD, _DATA = b"data:", b"data: "
 _NOTHING = (b"", b"null")
-"""llama.cpp begins the stream of several prompts with null."""
+"""Payloads to ignore: llama.cpp begins the stream for several prompts with null."""
 
 
 class _ClientLeftError(Exception):
-    """Nobody takes the answer any more."""
+    """The client has disconnected."""
 
 
 class EventSplitter:
-    """Cuts what arrives in pieces of any size into the payloads of its `data:` lines.
+    """Turns pieces of any size into the payloads of their `data:` lines.
 
-    The blank behind the colon may be missing (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    The space after the colon may be missing (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
 
     def __init__(self, most_bytes: int = MAX_LOCAL_EVENT_BYTES) -> None:
@@ -44,25 +44,25 @@ class EventSplitter:
         self._pending = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The payloads that `chunk` completes; `ApiError` if an event is larger than any that is right."""
+        """The payloads that `chunk` completes; `ApiError` if an event is too large."""
         *lines, self._pending = (self._pending + chunk).split(b"\n")
         if len(self._pending) > self._most_bytes:
             raise too_large(self._most_bytes)
         return _payloads(lines)
 
     def end(self) -> list[bytes]:
-        """What the last line holds, if the engine ended it without a newline."""
+        """The payload of the last line, if the engine ended it without a newline."""
         return _payloads([self._pending])
 
 
 def _payloads(lines: list[bytes]) -> list[bytes]:
-    """What is no data is left out: comments, and events that only keep a connection alive."""
+    """The payloads in these lines, without comments and events that only keep a connection alive."""
     found = (line.removeprefix(_FIELD).strip(b" \t\r") for line in lines if line.startswith(_FIELD))
     return [payload for payload in found if payload not in _NOTHING]
 
 
 async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) -> web.StreamResponse:
-    """Answer with one event for each payload, at once, for as long as the client takes them.
+    """Answer with one event for each payload as it comes, until the client disconnects.
 
     Raises
     ------
@@ -86,7 +86,7 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
         with _taken_by_client():
             await response.write_eof()
     except _ClientLeftError:
-        pass  # no fault of anybody's; aiohttp ends the connection
+        pass  # not an error; aiohttp closes the connection
     return response
 
 
@@ -99,7 +99,7 @@ async def _write_event(request: web.Request, response: web.StreamResponse, paylo
 
 @contextmanager
 def _taken_by_client() -> Iterator[None]:
-    """Around each writing, so that what fails there is not taken for a failure of the engine."""
+    """Wraps each write to the client, so that its failure is not taken for a failure of the engine."""
     try:
         yield
     except ConnectionError as exc:

@@ -1,8 +1,8 @@
-"""What every request passes first: who may ask, and errors in one shape. Runs on the event loop.
+"""Checks every request first: who may send it. Also gives all errors one form. Runs on the event loop.
 
-A web page that a person visits can send requests to loopback addresses. Two checks keep it out: it has no
-key, or where none is asked for, the `Host` header must name this machine; and a request that names an
-`Origin` must come from a page of ours or one that the person allows. The engine's own
+A web page that a person visits can send requests to loopback addresses. Two checks keep it out. It has no
+key; where no key is needed, the `Host` header must name this machine. And a request with an `Origin` must
+come from a page of this server or from one that the person allows. The engine's own
 `Access-Control-Allow-Origin: *` is never passed on.
 """
 
@@ -20,16 +20,16 @@ from tray_app.settings.origins import OPAQUE, can_be_allowed
 
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
-"""What a browser says of a request that a person has made, or a page of ours."""
+"""`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
 _MOST_QUOTED = 200
-"""So many characters of a header are repeated in an error."""
+"""How many characters of a header are quoted in an error."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def openai_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every refusal, ours or the HTTP library's, into the JSON that clients read."""
+    """Turn every error, also those of the HTTP library, into the JSON that clients read."""
     try:
         return await handler(request)
     except ApiError as error:
@@ -46,14 +46,14 @@ async def openai_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what a web page of somebody else may have sent."""
+    """Refuse requests that a foreign web page may have sent."""
     _check_host(Rules(), request)
     _check_origin(Rules(), request, told=())
     return await handler(request)
 
 
 class Guard:
-    """Lets in what the rules permit. What a body may be is looked at by who takes it (`intake.py`)."""
+    """Lets requests through that the rules permit. Bodies are checked where they are read (`intake.py`)."""
 
     def __init__(self, rules: Callable[[], Rules], guesses: Guesses | None = None) -> None:
         self._rules = rules
@@ -61,32 +61,33 @@ class Guard:
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse who may not ask; answer a browser's question what it may send."""
+        """Refuse requests that are not permitted; answer a browser's preflight requests."""
         rules = self._rules()
         if not rules.key:
             _check_host(rules, request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             _check_origin(rules, request, told=())
-            return _permission(request)  # it never carries a key
+            return _permission(request)  # a preflight request never carries a key
         if rules.key:
             self._guesses.check(rules.key, request)
         _check_origin(rules, request, told=rules.origins)
         return await handler(request)
 
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let a permitted web page read the answer. For `on_response_prepare`."""
+        """Add the headers that let a permitted web page read the answer. For `on_response_prepare`."""
         origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
         if origin not in (None, f"http://{host}") and self._rules().permits_origin(origin, host):
             response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers.add("Vary", "Origin")  # or a page would get what a cache keeps for another one
+        # otherwise a cache could give one page the headers for another
+        response.headers.add("Vary", "Origin")
 
 
 def error_response(error: ApiError, **headers: str) -> web.Response:
-    """An error as clients read it."""
+    """An error as an HTTP response."""
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.final:
-        headers["x-should-retry"] = "false"  # OpenAI's clients and AI Kit would ask twice more
+        headers["x-should-retry"] = "false"  # otherwise OpenAI's clients and AI Kit would try twice more
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
@@ -95,7 +96,7 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
 
 
 def check_request_key(key: str, request: web.Request) -> None:
-    """Refuse who does not show the key; how long that takes tells nothing of it."""
+    """Refuse requests without the right key, in a time that does not depend on the key."""
     if not shows_key(key, request):
         raise wrong_key()
 
@@ -114,7 +115,9 @@ def _check_host(rules: Rules, request: web.Request) -> None:
 
 
 def _check_origin(rules: Rules, request: web.Request, told: tuple[str, ...]) -> None:
-    """Refuse pages that may not ask; `told` are the entries of the setting that the sender may hear of."""
+    """Refuse web pages that are not permitted; `told` are the entries of the setting that the error may
+    quote.
+    """
     origin = request.headers.get("Origin")
     if origin is None:
         if not rules.permits_every_page:
@@ -130,11 +133,11 @@ def _check_origin(rules: Rules, request: web.Request, told: tuple[str, ...]) -> 
 
 
 def _check_sender(request: web.Request) -> None:
-    """Refuse what a foreign page sends without saying where it is from: pictures, scripts, frames, forms.
+    """Refuse requests of foreign pages that have no `Origin`: pictures, scripts, frames, forms.
 
-    It could not read the answers, but see that the app is there, and make the engine work. Who follows a link
-    to the address, as a whole window, may see what is there. Programs that are no browser send no such header
-    (https://www.w3.org/TR/fetch-metadata/).
+    Such a page could not read the answers, but could notice that the app is running, and keep the engine
+    busy. A link that opens the address as a page of its own is permitted. Programs that are not browsers send
+    no such header (https://www.w3.org/TR/fetch-metadata/).
     """
     if request.headers.get(_SENDER, "none").lower() in _OWN_SENDERS or is_followed_link(request):
         return
@@ -147,7 +150,7 @@ def _check_sender(request: web.Request) -> None:
 
 
 def is_followed_link(request: web.Request) -> bool:
-    """Whether a person's browser opens the address itself as a page in a window of its own."""
+    """Whether a browser opens the address as a page of its own, by a link or typed."""
     return (
         request.method in ("GET", "HEAD")
         and request.path == "/"
@@ -157,12 +160,15 @@ def is_followed_link(request: web.Request) -> bool:
 
 
 def is_opened_by_person(request: web.Request) -> bool:
-    """Whether a person has typed or chosen the address in a browser, or goes on from our own page."""
+    """Whether a person has typed or chosen the address in a browser, or comes from a page of this server."""
     return is_followed_link(request) and request.headers.get(_SENDER, "").lower() in _OWN_SENDERS
 
 
 def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
-    """What its owner can type. Only what is an origin gets into a command: the header is anybody's text."""
+    """The command that permits an origin.
+
+    The header is untrusted text, so it is quoted only if it is an origin.
+    """
     if not can_be_allowed(origin):
         return "The setting allowed_origins says which may; this is not the origin of one."
     entries = " ".join((*told, origin.lower()))
@@ -174,7 +180,7 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """What a sender has sent, fit to be shown."""
+    """A header's value, shortened and made harmless for an error text."""
     return repr(text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…")
 
 

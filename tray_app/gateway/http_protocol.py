@@ -1,7 +1,7 @@
-"""aiohttp's connections as we need them: what is idle, what is taken, and errors as clients read them.
+"""aiohttp's connections with what it has no hooks for: idle times, unread answers, and errors as JSON.
 
-It has no hooks for them, nor for the errors that it answers by itself before any of our code is asked: so its
-connections are made of a class that overrides its public methods.
+aiohttp answers some errors by itself before any of our code is called. So its connections are made of a class
+that overrides its public methods.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tray_app.gateway.openai import ApiError
 
 
 class WireRunner(web.AppRunner):
-    """Runs an application whose answers are such that clients can read, and whose connections are known."""
+    """Runs an application with `Connection` for its connections."""
 
     wire: WireServer
 
@@ -37,9 +37,9 @@ class WireRunner(web.AppRunner):
 
 
 class WireServer(web.Server):
-    """Makes connections, and knows which are open.
+    """Makes the connections, and has a list of the open ones.
 
-    `changed` is set when one has begun or ended, or its request has ended.
+    `changed` is set when a connection has begun or ended, or its request has ended.
     """
 
     open: dict[Connection, asyncio.Transport]

@@ -1,7 +1,7 @@
-"""Whether a request shows the key, and who tries one wrong key after another. Runs on the event loop.
+"""Checks the key of requests, and slows down who guesses at it. Runs on the event loop.
 
-A program with a wrong key sends the same one again and again: that is no guess, and is told so each time. Who
-sends many different ones guesses, and has to wait between them; nobody at another address notices.
+A program with a wrong key sends the same one again and again: that is not guessing, and each time it is told
+so. Who sends many different keys is guessing, and has to wait between them. Other addresses are not affected.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _IPV6_NETWORK_BITS = 64
-"""One customer of a provider has all addresses of such a network."""
+"""One customer of a provider has all IPv6 addresses with the same first 64 bits."""
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Guesser:
-    """One address that has sent wrong keys."""
+    """An address that has sent wrong keys."""
 
     left: float
     at_s: float
     last: set[bytes] = field(default_factory=set)
-    """Digests of the wrong keys that have been counted."""
+    """Digests of the wrong keys that were counted."""
 
 
 class Guesses:
@@ -50,7 +50,7 @@ class Guesses:
         self._unlogged = 0
 
     def check(self, key: str, request: web.Request) -> None:
-        """Refuse who does not show the key.
+        """Refuse a request without the right key.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Guesses:
         guesser.left, guesser.at_s = min(limits.MAX_GUESSES, guesser.left + earned), now_s
 
     def _log(self, address: str) -> None:
-        """One line a minute at most: a flood of guesses must not become one of lines."""
+        """At most one line a minute, however many guesses there are."""
         self._unlogged += 1
         now_s = self._clock()
         if now_s >= self._log_at_s:
@@ -110,24 +110,24 @@ class Guesses:
 
 
 def shows_key(key: str, request: web.Request) -> bool:
-    """Whether a request shows the key; how long that takes tells nothing of it."""
+    """Whether a request has the right key, in a time that does not depend on the key."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     same = secrets.compare_digest(given.encode(errors="surrogateescape"), key.encode())
     return same and scheme.lower() == "bearer"
 
 
 def wrong_key() -> ApiError:
-    """The refusal of a request without the right key."""
+    """The error for a request without the right key."""
     return ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
 
 
 def _given(request: web.Request) -> str:
-    """What is shown as a key; empty for nothing."""
+    """The key in a request; empty if there is none."""
     return request.headers.get("Authorization", "").partition(" ")[2]
 
 
 def _network(address: str) -> str:
-    """What counts as one sender."""
+    """The address, or network of addresses, that counts as one sender."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

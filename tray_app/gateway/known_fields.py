@@ -1,8 +1,8 @@
 """The fields of a request that llama.cpp reads; no others are passed on to it. Pure.
 
-It takes no notice of others, but works on them all the same: for each key it looks through all of an
-object's. A remote server may know others, and gets them all. From llama.cpp's tools/server
-(server-schema.cpp, server-common.cpp, server-context.cpp); what a newer one reads is one more word here.
+llama.cpp ignores other fields, but they cost time: for each key it searches all keys of the object. A remote
+server may know other fields, so it gets them all. The list is from llama.cpp's tools/server
+(server-schema.cpp, server-common.cpp, server-context.cpp); a field that a newer version reads is added here.
 """
 
 from __future__ import annotations
@@ -48,5 +48,5 @@ _KNOWN = frozenset((*_OPENAI, *_SAMPLING, *_GRAMMAR, *_SERVER))
 
 
 def known(fields: Fields) -> Fields:
-    """What llama.cpp reads of a request."""
+    """The fields of a request that llama.cpp reads."""
     return {name: value for name, value in fields.items() if name in _KNOWN}

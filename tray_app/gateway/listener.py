@@ -26,12 +26,10 @@ from tray_app.gateway.limits import (
     QUIET_CONNECTION_S,
     READ_AHEAD_BYTES,
 )
-from tray_app.system.ports import listen
+from tray_app.system.ports import LOOPBACK, listen
 
-LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
-GRACE_S = 0.5  # how long answers under way may go on when the listener closes; aiohttp takes it twice
-_BACKLOG = 1024  # a client that finds no room here tries again after a whole second
+GRACE_S = 0.5  # how long answers under way may continue when the listener closes; aiohttp waits twice as long
+_BACKLOG = 1024  # if the queue is full, a client's system tries again only after a second
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +45,7 @@ class _Open:
 
 
 class _DiscreetLogger(logging.LoggerAdapter[logging.Logger]):
-    """aiohttp's log, without what a malformed request contains: it may be a key, or a text."""
+    """aiohttp's log without the content of malformed requests, which may be a key or a text."""
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         if isinstance(kwargs.get("exc_info"), HttpProcessingError | web.RequestPayloadError):
@@ -57,10 +55,10 @@ class _DiscreetLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 class Listener:
-    """Serves what `build` makes, over so many connections at once.
+    """Serves the application that `build` makes, over a limited number of connections.
 
-    `build` is entered on the loop at each opening and left at each closing. A client that takes nothing of
-    its answer for `patience_s` is given up.
+    `build` is entered on the loop at each opening and left at each closing. The connection of a client that
+    reads nothing of its answer for `patience_s` is closed.
     """
 
     def __init__(
@@ -80,12 +78,12 @@ class Listener:
 
     @property
     def port(self) -> int | None:
-        """The port that is listened on; None while closed."""
+        """The port that it listens on; None while closed."""
         return self._open.port if self._open else None
 
     @property
     def host(self) -> str | None:
-        """The IPv4 address that is listened on, besides its counterpart in IPv6; None while closed."""
+        """The IPv4 address that it listens on, besides the same in IPv6; None while closed."""
         return self._open.host if self._open else None
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
@@ -124,7 +122,7 @@ class Listener:
     def _run(self, host: str, port: int, opened: Future[_Open]) -> None:
         try:
             asyncio.run(self._serve(host, port, opened))
-        except Exception as exc:  # the top of a thread: whoever waits in open() must hear of it
+        except Exception as exc:  # the top of a thread: `open` must raise the error
             if opened.done():
                 log.exception("%s broke off", self._name)
             else:
@@ -133,8 +131,8 @@ class Listener:
     async def _serve(self, host: str, port: int, opened: Future[_Open]) -> None:
         closing = asyncio.Event()
         async with self._build() as application:
-            # handler_cancellation: a client that leaves ends its request, and with it the engine's work.
-            # No access log: request lines are nobody's business.
+            # handler_cancellation: when a client disconnects, its request ends, and with it the engine's
+            # work. No access log: request lines are private.
             runner = WireRunner(
                 application,
                 access_log=None,

@@ -14,7 +14,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
 def prometheus_text(traffic: Traffic, *, ready: bool) -> str:
-    """The page that is scraped; `ready`: whether an engine answers now."""
+    """The text of /metrics; `ready`: whether an engine answers now."""
     quantiles = {
         "0.5": traffic.latency_p50_ms,
         "0.95": traffic.latency_p95_ms,

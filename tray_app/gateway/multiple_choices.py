@@ -1,7 +1,7 @@
-"""Several answers to one request (`n`, or several prompts), counted as one. Pure.
+"""Counts the tokens of several answers to one request (`n`, or several prompts). Pure.
 
-llama.cpp tells the tokens of the first answer only. In a stream it tells those of each: so it is always asked
-for one, whose events are put together again for a client that wants the whole.
+llama.cpp counts the tokens of the first answer only, but in a stream it counts those of each. So it is always
+asked for a stream, whose events are joined again for a client that wants a whole answer.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from tray_app.gateway.openai import Fields
 
 _JOINED = ("content", "reasoning_content", "text", "refusal", "name", "arguments")
-"""Texts that come in pieces; whatever else comes twice is replaced."""
+"""Fields that come in pieces and are joined; other fields are replaced by the newer value."""
 
 
 def number_of_answers(fields: Fields) -> int:
-    """How many a completion asks for."""
+    """How many answers a completion asks for."""
     wanted = msgspec.json.decode(fields.get("n", b"1"))
     each = wanted if isinstance(wanted, int) and wanted > 0 else 1
     return each * max(1, len(prompts_of(fields)))
 
 
 def asked_as_stream(fields: Fields) -> Fields:
-    """The same request for a stream that tells tokens."""
+    """The same request for a stream with token counts."""
     return {**fields, "stream": Raw(b"true"), "stream_options": Raw(b'{"include_usage":true}')}
 
 
 class Tally:
-    """Adds up what a stream of several answers tells of its tokens."""
+    """Adds up the token counts in a stream of several answers."""
 
     def __init__(self, each: int) -> None:
         self._each = each
@@ -41,23 +41,23 @@ class Tally:
         self._made = 0
 
     def take(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """An event without its usage, which is counted; None if nothing is left of it."""
+        """Count an event's usage and return the event without it; None if nothing else is in it."""
         usage = event.pop("usage", None)
         choices = event.get("choices") or []
         if usage:
-            prompt = choices[0].get("index", 0) // self._each if choices else 0  # a chat has one
+            prompt = choices[0].get("index", 0) // self._each if choices else 0  # a chat has one prompt
             self._prompts[prompt] = usage.get("prompt_tokens", 0)
             self._made += usage.get("completion_tokens", 0)
         return event if choices else None
 
     def usage(self) -> dict[str, int]:
-        """Each prompt counts once, each answer for itself, as with OpenAI."""
+        """The total: each prompt counts once and each answer counts, as OpenAI does it."""
         read = sum(self._prompts.values())
         return {"prompt_tokens": read, "completion_tokens": self._made, "total_tokens": read + self._made}
 
 
 class Whole:
-    """Puts a streamed answer together to what is sent without `stream`."""
+    """Joins the events of a stream into the answer that is sent without `stream`."""
 
     def __init__(self) -> None:
         self._event: dict[str, Any] = {}
@@ -72,8 +72,8 @@ class Whole:
         self._event = event
 
     def answer(self, usage: dict[str, int]) -> dict[str, Any]:
-        """What has come, with the tokens that it took."""
-        self._event.pop("timings", None)  # they are those of the last answer alone
+        """The whole answer, with its token counts."""
+        self._event.pop("timings", None)  # the engine's timings are those of the last answer alone
         kind = str(self._event.get("object", "")).removesuffix(".chunk")
         choices = [self._choices[index] for index in sorted(self._choices)]
         return {**self._event, "object": kind, "choices": choices, "usage": usage}
@@ -96,7 +96,7 @@ def _join(whole: dict[str, Any], part: dict[str, Any]) -> None:
 
 
 def _join_lists(whole: list[Any], parts: list[Any]) -> None:
-    """Tool calls come in pieces with the number of their call, all else as further items."""
+    """Joins lists: tool calls come in pieces with the index of the call, other items are appended."""
     for part in parts:
         same = [
             one

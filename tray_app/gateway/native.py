@@ -1,6 +1,6 @@
-"""PowerInfer's own routes for those who know them, as safe as OpenAI's. Runs on the gateway's event loop.
+"""PowerInfer's own routes, with the same checks as OpenAI's. Runs on the gateway's event loop.
 
-Left out: /infill and /detokenize, whose numbers cannot be checked without the model's vocabulary.
+/infill and /detokenize are not offered: their token numbers cannot be checked without the model's vocabulary.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Text(Struct, frozen=True):
 
 
 class _Completion(Struct, frozen=True):
-    """Body of /completion. Other fields are left out: some of them kill the server."""
+    """Body of /completion. Other fields are ignored: some of them crash the server."""
 
     prompt: str
     n_predict: Annotated[int, Meta(ge=-1)] | None = None

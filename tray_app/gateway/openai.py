@@ -1,8 +1,8 @@
 """OpenAI's HTTP dialect as values: bodies that clients send, answers and errors that they get. Pure.
 
-Shapes: https://platform.openai.com/docs/api-reference. Fields that we do not know are accepted and left out,
-save for those without which the answer would be another than was asked for; a null counts as absent, because
-many clients send every option they know.
+Shapes: https://platform.openai.com/docs/api-reference. Unknown fields are accepted and ignored, except those
+without which the answer would not be what was asked for. A null counts as absent, because many clients send
+every option they know.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_TEXTS = 2048  # as OpenAI
 NULL = Raw(b"null")
 Fields = dict[str, Raw]
-"""A body whose values nobody has looked at."""
+"""A body whose values are not decoded."""
 
 _ASKS_FOR_NOTHING = {"n": 1, "best_of": 1, "response_format": {"type": "text"}, "modalities": ["text"]}
 _SOME_TEXT = "text"
@@ -40,16 +40,17 @@ _LONGEST_NOTHING = 200
 _HALF_A_CHARACTER = re.compile(
     rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]\w\w"
 )
-"""One of two surrogates without the other. JavaScript writes so what it has cut within an emoji."""
+"""A surrogate without its partner, as JavaScript writes a text that was cut within an emoji."""
 
 Body = TypeVar("Body")
 FinishReason = Literal["stop", "length"]
 
 
 class ApiError(Exception):
-    """An answer that is no success: a status, a message and, where it helps, what is at fault.
+    """An error for a client: status, message and, where it helps, the field that is wrong.
 
-    `final`: the same request would fail again, which clients do not expect of a status from 500 on.
+    `final`: the same request would fail again; clients try again after a status from 500 on unless they are
+    told.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class ApiError(Exception):
 class EmbeddingsBody(Struct, frozen=True):
     """POST /v1/embeddings. `embedding_texts` and `wanted_dimensions` say more than a type error would.
 
-    `truncate`: cut a text that is too long, in place of an error.
+    `truncate`: cut texts that are too long, instead of an error.
     """
 
     model: Any = None
@@ -114,7 +115,7 @@ class StreamOptions(Struct, frozen=True):
 
 
 class SamplingBody(Struct, frozen=True, kw_only=True):
-    """What both kinds of completion have in common. Any model is accepted, even what is no name at all."""
+    """The fields that both kinds of completion have. `model` is not checked here."""
 
     model: Any = None
     temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None = None
@@ -135,7 +136,7 @@ class CompletionBody(SamplingBody, frozen=True, kw_only=True):
 
 
 class ContentPart(Struct, frozen=True):
-    """One part of a message's content; only text can be given to an engine without eyes."""
+    """One part of a message's content; only text can be used by a model without vision."""
 
     type: str
     text: str | None = None
@@ -212,7 +213,7 @@ class Completion(Struct, frozen=True):
 
 
 class ModelCard(Struct, frozen=True):
-    """One model of /v1/models. `created` is not known and not used by any client that we know."""
+    """One model of /v1/models. `created` is not known; no client that we know uses it."""
 
     id: str
     created: int = 0
@@ -233,7 +234,7 @@ def decode(data: bytes, kind: type[Body]) -> Body:
     Raises
     ------
     ApiError
-        400, for what is no JSON (or nested beyond reason) or has a field of the wrong type.
+        400 if it is not JSON, is nested too deeply, or has a field of the wrong type.
 
     """
     try:
@@ -269,7 +270,7 @@ def _other_encoding() -> ApiError:
 
 
 def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
-    """Refuse the fields of `missing`, which the engine would take no notice of, if they ask for anything."""
+    """Refuse the fields of `missing`, which the engine would ignore, if they are set."""
     for name in missing:
         value = fields.get(name, NULL)
         wanted = memoryview(value).nbytes > _LONGEST_NOTHING or decode_part(value, object)
@@ -337,7 +338,7 @@ def _is_number(value: object) -> bool:
 
 
 def wanted_dimensions(value: object) -> int | None:
-    """How many numbers a client wants in each vector; None if it leaves that to the model."""
+    """The number of dimensions that a client asks for; None if it does not say."""
     if value is None:
         return None
     if not _is_number(value) or value % 1 or value < 1:  # type: ignore[operator]
@@ -350,7 +351,7 @@ def wanted_dimensions(value: object) -> int | None:
 
 
 def check_embeds(purpose: Purpose) -> None:
-    """Refuse to embed with a model that gives scores: what the engine would answer is no vector."""
+    """Refuse to embed with a ranking model: the engine would answer with scores, which are not vectors."""
     if purpose is Purpose.RERANK:
         raise ApiError(
             400,
@@ -367,7 +368,7 @@ def check_dimensions(wanted: int | None, native: int) -> None:
 
 
 def stop_words(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The texts at which a generation ends. An empty one is none: many clients send an empty field."""
+    """The texts at which a generation ends, without empty ones: many clients send an empty field."""
     words = (value,) if isinstance(value, str) else value or ()
     return tuple(filter(None, words))
 
@@ -381,7 +382,9 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def ascii_json(data: bytes) -> bytes:
-    """The same JSON with all other characters escaped: wherever a client cuts it, none is lost."""
+    """JSON in ASCII, with all other characters escaped: a client may cut it anywhere without damaging a
+    character.
+    """
     if data.isascii():
         return data
     return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], data.decode()).encode()

@@ -1,8 +1,8 @@
 """Requests for an engine that speaks OpenAI's dialect itself (llama.cpp, or a remote server). Event loop.
 
-Bodies and answers go through as they are, save for what the gateway promises: the engine's own name of the
-model, the temperature of the settings for requests that name none, only the native number of dimensions,
-errors in one shape, and events that every client can read.
+Bodies and answers go through unchanged, except for what the gateway promises: the model's name is replaced by
+the engine's own, requests without a temperature get that of the settings, only the native number of
+dimensions is accepted, errors have one form, and events are such that every client can read them.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ _PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
 _CHATS_PARTS = (None, "messages", "tools")
 _NATIVE_EMBEDDINGS = ("/embedding", "/embeddings")
 _COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
-"""What fails there, fails because of what was sent."""
+"""Routes that compute nothing: if they fail, the request is at fault."""
 ROUTES_OF_ONE_TEXT = frozenset(("/completion", "/completions", "/infill", "/tokenize", "/detokenize"))
-"""The others take lists of texts, or chats with pictures."""
+"""Routes that take one text; the others take lists of texts, or chats with pictures."""
 _READS_A_CHAT = "/apply-template"
-"""Has llama.cpp read a chat as a request for an answer does, and compute nothing."""
+"""A route that makes llama.cpp read a chat without computing an answer."""
 _OPENING_BYTES = 200
 """Where an answer says that it is an error, if it is one."""
 _PLAIN_CHAT: Fields = {"messages": Raw(b'[{"role":"user","content":"Hi"}]')}
@@ -128,7 +128,8 @@ class Passthrough:
             self._counters.tokens(*(_told_tokens(part) or (0, 0)))
             return EmbeddedPortion.of(portion, part, cut)
 
-        # What a remote server does with a list, and what each request costs there, is its own business.
+        # A remote server gets the whole list: it may charge for each request, or work on lists in its own
+        # way.
         in_one = upstream.is_remote or len(texts) <= PORTION_TEXTS
         parts = [Portion(0, texts, fields["input"])] if in_one else portions(texts)
         answers = await in_order(ask, parts)
@@ -156,7 +157,7 @@ class Passthrough:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of llama.cpp's own routes: a JSON object there, whatever JSON it answers back."""
+        """POST to one of llama.cpp's own routes: the body is a JSON object, the answer any JSON."""
         if request.path not in NATIVE_ROUTES or upstream.is_remote:
             raise web.HTTPNotFound
         data = request[BODY]
@@ -179,7 +180,7 @@ class Passthrough:
     async def _embedded(
         self, upstream: Upstream, fields: Fields, portion: Portion, *, truncate: bool
     ) -> tuple[bytes, list[int]]:
-        """The engine's answer to a portion of a request, and which of its texts were cut for it."""
+        """The engine's answer to a portion of a request, and the indexes of texts that were cut."""
         cut: list[int] = []
         try:
             try:
@@ -233,7 +234,7 @@ class Passthrough:
     async def _counted(
         self, content: aiohttp.StreamReader, tally: Tally, told: str
     ) -> AsyncGenerator[dict[str, Any]]:
-        """The engine's events with the model's told name, without their usage."""
+        """The engine's events with the model's name as the client gave it, without their usage."""
         async with aclosing(_payloads(content)) as payloads:
             async for payload in payloads:
                 if payload == DONE:
@@ -254,7 +255,7 @@ class Passthrough:
     async def _explained(
         self, payloads: AsyncGenerator[bytes], upstream: Upstream, path: str, fields: Fields
     ) -> AsyncGenerator[bytes]:
-        """The same payloads, with an error of the engine among them told as one before them would be."""
+        """The same payloads; an engine's error among them is explained like one before the first event."""
         try:
             async with aclosing(payloads):
                 async for payload in payloads:
@@ -263,7 +264,7 @@ class Passthrough:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
     async def _refused(self, refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
-        """What a client is told of a refusal: of its own fault with 400, of the engine's with 502 or 503."""
+        """The error for a refusal: 400 if the request is at fault, 502 or 503 if the engine is."""
         if upstream.is_remote:
             return remote_error(refusal)
         param = _PARAMS[path]
@@ -314,7 +315,7 @@ class Passthrough:
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not kept:
                     raise
-                # Perhaps only the kept connection had ended. A second time would not do harm: nothing is
+                # Perhaps only the kept connection had ended. Sending it again is harmless: nothing is
                 # changed by an answer that nobody got.
                 answer = await post(self._fresh)
             async with answer:
@@ -325,7 +326,10 @@ class Passthrough:
     async def _events(
         self, content: aiohttp.StreamReader, told: str, most_bytes: int
     ) -> AsyncGenerator[bytes]:
-        """The engine's events with the model's told name. Each counts as a token until usage is told."""
+        """The engine's events with the model's name as the client gave it.
+
+        Each counts as a token until usage is known.
+        """
         read = made = 0
         async with aclosing(_payloads(content, most_bytes)) as payloads:
             async for payload in payloads:
@@ -342,7 +346,7 @@ class Passthrough:
 
 
 def _told_tokens(answer: Fields) -> tuple[int, int] | None:
-    """The tokens that an answer says were read and made; None if it does not: that makes it no worse."""
+    """The tokens read and generated according to an answer; None if it does not say."""
     try:
         usage = msgspec.json.decode(answer.get("usage", NULL), type=_Usage | None)
     except NOT_JSON:
@@ -351,7 +355,7 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
 
 
 async def _result(answer: aiohttp.ClientResponse, *, is_remote: bool) -> bytes:
-    """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it."""
+    """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio sends it."""
     body = await whole_answer(answer, check=AnswerShape() if is_remote else None)
     if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
         raise _RefusedError(read_error_event(body))
@@ -392,7 +396,7 @@ def _json(body: bytes) -> web.Response:
 async def _as_payloads(
     events: AsyncGenerator[dict[str, Any]], tally: Tally, *, usage: bool
 ) -> AsyncGenerator[bytes]:
-    """Events as they are written, those that tell the tokens last."""
+    """The events as payloads, those with token counts last."""
     last: dict[str, Any] = {}
     async with aclosing(events):
         async for event in events:
@@ -404,7 +408,7 @@ async def _as_payloads(
 
 
 async def _json_alone(payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """The same events, if they are JSON; else 502."""
+    """The same events; 502 for one that is not JSON."""
     async with aclosing(payloads):
         async for payload in payloads:
             if payload != DONE:

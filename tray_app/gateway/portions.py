@@ -1,7 +1,7 @@
-"""A long list of texts, asked of an engine in portions. Runs on the gateway's event loop.
+"""Sends a long list of texts to an engine in portions. Runs on the gateway's event loop.
 
-llama.cpp works off what it was asked for, one text after the other, also for a client that has left. In
-portions, a client that leaves has but a few texts in the engine's queue, and others get their turn between.
+llama.cpp finishes all texts of a request, also for a client that has disconnected. In portions, such a client
+has only a few texts in the engine's queue, and other requests are worked on in between.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Portion:
     raw: Raw | None = None
 
     def as_json(self) -> Raw:
-        """The texts as an engine is told them."""
+        """The texts as JSON for an engine."""
         return self.raw or Raw(msgspec.json.encode(self.texts))
 
 
@@ -41,7 +41,7 @@ class Portion:
 class EmbeddedPortion:
     """An engine's answer to a portion, with each vector's index in the whole list.
 
-    `cut`: the indexes of texts that were cut for it.
+    `cut`: the indexes of texts that were shortened.
     """
 
     answer: Fields
@@ -49,9 +49,9 @@ class EmbeddedPortion:
 
     @classmethod
     def of(cls, portion: Portion, answer: Fields, cut: Sequence[int]) -> EmbeddedPortion:
-        """What an engine has answered, and which texts of the portion were cut."""
+        """Made of an engine's answer and the texts of the portion that were shortened."""
         first = portion.first
-        if first:  # not at the end for all portions at once: nobody else would be answered meanwhile
+        if first:  # not at the end for all portions at once: that would block the event loop
             answer["data"] = Raw(_moved(bytes(answer.get("data", b"[]")), first))
         return cls(answer, [first + index for index in cut])
 
@@ -69,9 +69,9 @@ def portions(texts: Sequence[Raw], size: int = PORTION_TEXTS) -> list[Portion]:
 async def in_order(
     ask: Callable[[Portion], Coroutine[object, object, Result]], parts: Sequence[Portion]
 ) -> list[Result]:
-    """What is answered to each portion. The next ones are asked for already while one is worked on.
+    """The answers to the portions, in order. The next ones are sent while one is worked on.
 
-    The first error ends all of them, as does leaving.
+    The first error ends all of them, and so does leaving the iteration.
     """
     if len(parts) == 1:
         return [await ask(parts[0])]
@@ -98,7 +98,7 @@ async def _first(under_way: deque[asyncio.Task[Result]]) -> Result:
 
 
 def joined_portions(answers: Sequence[EmbeddedPortion]) -> Fields:
-    """One answer to the whole list, with the tokens of all."""
+    """One answer to the whole list, with the tokens of all portions."""
     first = answers[0].answer
     if len(answers) == 1:
         return first
@@ -109,7 +109,7 @@ def joined_portions(answers: Sequence[EmbeddedPortion]) -> Fields:
 
 
 def _moved(data: bytes, first: int) -> bytes:
-    """A list of vectors that begins at another index."""
+    """The same vectors with their indexes in the whole list."""
     items = decode_answer(data, list[Fields])
     for position, item in enumerate(items):
         index = decode_answer(bytes(item["index"]), int) if "index" in item else position

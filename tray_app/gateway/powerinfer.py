@@ -1,9 +1,9 @@
-"""PowerInfer's server as a safe engine. Runs on the gateway's event loop.
+"""The client of PowerInfer's server, which keeps harmful requests from it. Runs on the gateway's event loop.
 
-Its server works on one request at a time, dies of fields of the wrong type, cuts what is too long, and hangs
-for good when a generation fills the context. Here is the only place that sends it anything: typed values of
-known fields, one request after the other, within the context. Facts: examples/server/server.cpp of PowerInfer
-at commit d3ebd7c.
+PowerInfer's server works on one request at a time, crashes on fields of the wrong type, silently cuts texts
+that are too long, and hangs for ever when a generation fills the context. Only this module sends it requests:
+typed values of known fields, one request after the other, within the context. Source:
+examples/server/server.cpp of PowerInfer at commit d3ebd7c.
 """
 
 from __future__ import annotations
@@ -38,17 +38,20 @@ if TYPE_CHECKING:
 
 BUSY = "slot unavailable"
 BUSY_PAUSE_S = 0.01
-LEAST_TOKENS = 4  # what the server generates at least, whatever it is told
+LEAST_TOKENS = 4  # the server generates at least so many tokens, whatever it is told
 
 
 class _Content(Struct, frozen=True):
-    """Body of /tokenize and /embedding. A text, never anything else: lists of numbers kill the server."""
+    """Body of /tokenize and /embedding. Only a text: lists of numbers crash the server."""
 
     content: str
 
 
 class _Prompt(Struct, frozen=True, omit_defaults=True):
-    """Body of /completion. Stop words are the gateway's business; `system_prompt`, `grammar`: never."""
+    """Body of /completion.
+
+    Stop words are found by the gateway (`stops.py`); `system_prompt` and `grammar` are never sent.
+    """
 
     prompt: str
     n_predict: int
@@ -87,9 +90,9 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """An embedding as the engine gives it, and the number of tokens that it was made from.
+    """An embedding as the engine gives it, and the number of its tokens.
 
-    `is_cut`: of a text that was too long.
+    `is_cut`: whether the text was too long and was shortened.
     """
 
     values: Sequence[float]
@@ -112,11 +115,10 @@ class Finished:
 
 
 class PowerInfer:
-    """One PowerInfer server, asked one thing at a time in order of arrival. Made anew for each event loop.
+    """One PowerInfer server. Requests are sent one at a time in order of arrival. Belongs to one event loop.
 
-    `busy_limit_s`: how long a server may go on saying that it is busy with something else.
-    `suspect` is called with the server's run after each `silence_limit_s` in which it says nothing at all
-    over a request: it may hang.
+    `busy_limit_s`: how long the server may answer that it is busy with another request. `suspect` is called
+    with the server's run after each `silence_limit_s` without any answer to a request: the server may hang.
     """
 
     def __init__(
@@ -131,10 +133,10 @@ class PowerInfer:
         self._suspect = suspect
         self._busy_limit_s = busy_limit_s
         self._silence_limit_s = silence_limit_s
-        self._turn = asyncio.Lock()  # hands itself over in order of arrival
+        self._turn = asyncio.Lock()  # given to waiting tasks in order of arrival
 
     async def tokenize(self, upstream: Upstream, text: str) -> list[int]:
-        """The tokens of a text, without the one that the server puts before every prompt."""
+        """The tokens of a text, without the one that the server adds before every prompt."""
         answer = await self._post(upstream, "/tokenize", msgspec.json.encode(_Content(text)))
         return decode_answer(answer, _Tokens).tokens
 
@@ -169,7 +171,7 @@ class PowerInfer:
                 await _pause(give_up_s)
 
     async def _cut(self, upstream: Upstream, text: str, most: int) -> str:
-        """As much of the beginning of a text as fits, found with the engine's own count of tokens."""
+        """The longest beginning of a text that fits, found with the engine's own tokenizer."""
         fits, too_long = 0, len(text)
         while too_long - fits > 1:
             middle = (fits + too_long) // 2
@@ -188,10 +190,11 @@ class PowerInfer:
         stops: Sequence[str],
         param: str = "prompt",
     ) -> AsyncGenerator[str | Finished]:
-        """Pieces of text as they are made, then how it ended. Leaving early ends the engine's work.
+        """Pieces of text as they are generated, then how it ended. Leaving the iteration ends the engine's
+        work.
 
-        At most `max_tokens`, and never so many that the context is full. ApiError as `embed`; `param`: the
-        field that the prompt comes from.
+        At most `max_tokens`, and never so many that the context is full. `ApiError` as `embed`; `param`: the
+        field of the request that has the prompt.
         """
         check_letters(upstream, {0: len(prompt)}, param)
         async with self._turn:
@@ -227,7 +230,7 @@ class PowerInfer:
         body = msgspec.json.encode(
             _Prompt(
                 prompt=prompt,
-                n_predict=max(limit, LEAST_TOKENS) - 1,  # the server makes one more than it is told
+                n_predict=max(limit, LEAST_TOKENS) - 1,  # the server generates one more than it is told
                 temperature=sampling.temperature,
                 stream=True,
                 top_p=sampling.top_p,
@@ -251,7 +254,7 @@ class PowerInfer:
                 await _pause(give_up_s)
 
     async def _prompt_tokens(self, upstream: Upstream, text: str) -> int:
-        begin_of_text = 1  # the server puts it before every prompt, but not into its list of tokens
+        begin_of_text = 1  # the server adds one before every prompt, but not to its list of tokens
         return begin_of_text + len(await self.tokenize(upstream, text))
 
     async def _post(self, upstream: Upstream, path: str, body: bytes) -> bytes:
@@ -265,7 +268,7 @@ class PowerInfer:
 
 
 async def _pause(give_up_s: float) -> None:
-    """Wait for a busy server. It tells nobody when it is free, so it must be asked again."""
+    """Wait before asking a busy server again; it does not tell when it is free."""
     if time.monotonic() > give_up_s:
         raise ApiError(
             503, "The engine is busy with something else.", code="engine_busy", retry_after_s=RETRY_AFTER_S
@@ -279,7 +282,10 @@ def _check(answer: aiohttp.ClientResponse) -> None:
 
 
 def _finished(event: _Event, prompt_tokens: int) -> Finished:
-    """`tokens_predicted` counts from 0 at the first token; an end-of-text token is no part of the text."""
+    """The end of a generation.
+
+    `tokens_predicted` is 0 at the first token; an end-of-text token does not count as text.
+    """
     if event.stopped_eos:
         return Finished("stop", prompt_tokens, event.tokens_predicted)
     return Finished("length", prompt_tokens, event.tokens_predicted + 1)

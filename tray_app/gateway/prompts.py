@@ -1,8 +1,8 @@
-"""A conversation as one text, for a model that brings no template of its own. Pure.
+"""A conversation as one text, for a model without a chat template. Pure.
 
-Bamboo-DPO was trained on Vicuna's form; its stop words are those that its maintainers name
+Bamboo-DPO was trained on Vicuna's form; its stop words are those that its maintainers give
 (https://huggingface.co/PowerInfer/Bamboo-DPO-v0.1). The other PowerInfer models were not trained on
-conversations and have no template: they get the plain form `User: …`, `Assistant: …`.
+conversations: they get the plain form `User: …`, `Assistant: …`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChatStyle:
-    """How a family of models writes a conversation. `system`: what stands before a system text."""
+    """How a family of models writes a conversation. `system`: what is written before a system text."""
 
     system: str
     user: str
@@ -28,7 +28,7 @@ class ChatStyle:
     stops: tuple[str, ...]
 
     def prompt(self, messages: Sequence[ChatMessage]) -> str:
-        """The text that the model continues with its answer; 400 for what is no text."""
+        """The text that the model continues with its answer; 400 for content that is not text."""
         return "".join(f"{self._turn(message)}\n" for message in messages) + self.assistant
 
     def _turn(self, message: ChatMessage) -> str:
@@ -47,13 +47,13 @@ PLAIN = ChatStyle("System:", "User:", "Assistant:", ("\nUser:", "\nSystem:", "</
 
 
 def chat_style(model_name: str) -> ChatStyle:
-    """The form that a model's family was trained on, told by its name."""
+    """The form for a model, by its name."""
     words = model_name.lower()
     return VICUNA if "bamboo" in words and "dpo" in words else PLAIN
 
 
 def text_of(message: ChatMessage) -> str:
-    """A message's text; 400 for what is no text."""
+    """A message's text; 400 for content that is not text."""
     match message.content:
         case None:
             return ""

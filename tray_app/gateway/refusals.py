@@ -1,4 +1,4 @@
-"""What an OpenAI-speaking engine says when it refuses, and what a client is told of it. Pure.
+"""Turns the errors of an engine that speaks OpenAI's dialect into errors for clients. Pure.
 
 llama.cpp answers 500 `server_error` both for its own failures and for a request that it cannot read: what it
 throws as `std::runtime_error` while it takes a body apart (tools/server/server.cpp, `ex_wrapper`). Which of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _LONGEST_REASON = 500
-"""Letters of an engine's message that are passed on; llama.cpp repeats the tools it was sent."""
+"""How many characters of an engine's message are passed on; llama.cpp quotes all tools of a request."""
 _TOO_LONG = re.compile(
     r"\((?P<tokens>\d+) tokens\) (?:exceeds the available context size \((?P<context>\d+) tokens"
     r"|is larger than the max context size \((?P<most>\d+) tokens"
@@ -75,7 +75,8 @@ OWN_WORDS = (
         "unsupported_model",
     ),
 )
-"""What llama.cpp says to a request that this model or its options cannot serve, in words that help."""
+"""llama.cpp's messages about requests that this model or its options cannot serve, with helpful texts for
+clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an engine answered in place of a result; `reason` is None where it gave none."""
+    """An engine's error; `reason` is None if it gave none."""
 
     status: int
     reason: str | None
@@ -105,17 +106,17 @@ class Refusal:
         if found is None:
             return None
         size = int(found["context"] or found["most"] or found["batch"])
-        most = size - 1 if found["context"] else size  # a model that writes needs a place for what it writes
+        most = size - 1 if found["context"] else size  # a generating model needs space for at least one token
         return Limit(int(found["tokens"]), most, size, is_batch=found["batch"] is not None)
 
     @property
     def is_reading(self) -> bool:
-        """Whether llama.cpp speaks of a JSON value: it reads none but those of the request."""
+        """Whether llama.cpp's message is about JSON: it reads no JSON but that of the request."""
         return bool(_JSON_EXCEPTION.search(self.reason or ""))
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    """What an engine says, in whichever of the usual forms."""
+    """An engine's error, in any of the usual forms."""
     try:
         reason, param, code = _said(msgspec.json.decode(body))
     except NOT_JSON:
@@ -124,7 +125,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusa
 
 
 def read_error_event(payload: bytes) -> Refusal:
-    """As `read_refusal`, for what comes in a stream: its status, if it tells one, stands in it."""
+    """As `read_refusal`, for an error within a stream: its status, if there is one, is in the event."""
     refusal = read_refusal(HTTPStatus.BAD_GATEWAY, {}, payload)
     match msgspec.json.decode(payload):
         case {"error": {"code": int(status)}} if status in _ERRORS:
@@ -134,9 +135,9 @@ def read_error_event(payload: bytes) -> Refusal:
 
 
 def remote_error(refusal: Refusal) -> ApiError:
-    """A remote server's refusal, as it is: what it calls the client's fault is the client's.
+    """The error for a remote server's refusal, with its status: what it blames on the client is passed on so.
 
-    But its 401 and 403 speak of our key, not of the client's.
+    Its 401 and 403 are about this app's key for it, not about the client's.
     """
     status = refusal.status
     reason = one_line(refusal.reason or f"The remote server answered with status {status}.")
@@ -156,9 +157,10 @@ def remote_error(refusal: Refusal) -> ApiError:
 
 
 def local_error(refusal: Refusal, fields: Iterable[str] = ()) -> ApiError:
-    """llama.cpp's refusal, as far as its status and its message alone tell whose fault it is.
+    """The error for llama.cpp's refusal, as far as status and message show whether the request or the engine
+    is at fault.
 
-    `fields`: what the request had, one of which may be to blame.
+    `fields`: the fields of the request, one of which may be at fault.
     """
     status, reason = refusal.status, refusal.reason
     if reason is None or status in _OF_OUR_KEY:
@@ -179,14 +181,14 @@ def local_error(refusal: Refusal, fields: Iterable[str] = ()) -> ApiError:
     is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     if is_clients or status == HTTPStatus.NOT_IMPLEMENTED or refusal.is_reading:
         return clients_error(refusal, fields)
-    # A 500 would be ours to mend; this one is the engine's. What is no error has no answer either.
+    # 502, as the fault is the engine's, also for a status that is not an error
     return ApiError(502, _short(reason))
 
 
 def clients_error(
     refusal: Refusal, fields: Iterable[str], words: str = "", param: str | None = None
 ) -> ApiError:
-    """A refusal that the request is to blame for. `words`: what is known to be wrong with it."""
+    """The error for a refusal that the request caused. `words`: what is wrong with it, if known."""
     reason = _short(refusal.reason or "")
     if outside := _OUT_OF_RANGE.search(reason):
         name, least, most, got = outside.groups()
@@ -203,7 +205,7 @@ def _about(name: str) -> str:
 
 
 def _param(reason: str, names: Iterable[str]) -> str | None:
-    """The field of a request that llama.cpp speaks of first."""
+    """The first field of the request that llama.cpp's message names."""
     said = reason.lower().replace("_", " ")
     places = {name: said.find(name.lower().replace("_", " ")) for name in (*_REQUIRED, *names)}
     found = [(place, name) for name, place in places.items() if place >= 0 and name not in _COMMON_WORDS]
@@ -224,7 +226,7 @@ def _said(answer: Any) -> tuple[str | None, str | None, str | None]:
             return reason, _text(error.get("param")), _text(error.get("code"))
         case {"error": str(reason)} | {"detail": str(reason)}:
             return reason, None, _text(answer.get("code"))
-        case {"detail": [{"msg": str()}, *_] as problems}:  # FastAPI: where, and what is wrong there
+        case {"detail": [{"msg": str()}, *_] as problems}:  # FastAPI: the place, and what is wrong there
             places = [[str(part) for part in one.get("loc", ()) if part != "body"] for one in problems]
             told = [f"{'.'.join(place)}: {one['msg']}" for place, one in zip(places, problems, strict=True)]
             return "; ".join(told), places[0][0] if places[0] else None, None
@@ -239,7 +241,7 @@ def _text(value: object) -> str | None:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """When a server wants to be asked again, from now; it may say so in seconds or as a date."""
+    """After how many seconds a server wants to be asked again; it says so in seconds or as a date."""
     told = headers.get("Retry-After", "").strip()
     try:
         return max(0, math.ceil(float(told)))

@@ -1,7 +1,7 @@
-"""Finds what a client means by a path, and says where to ask in place of one that is not there. Event loop.
+"""Corrects the paths of requests, and names the right address for those that do not exist. Event loop.
 
-Base URLs are typed with and without /v1, with it twice, with slashes too many. All of them are put right
-here, before the guard looks at the request: whoever answers sees one spelling of each path.
+People type base URLs with and without /v1, with it twice, and with too many slashes. All of these are
+corrected here, before the guard sees the request, so that all later code sees one spelling of each path.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from tray_app.gateway.rules import Rules
 
 _ASKED = web.RequestKey("asked", str)
-"""Set on a request whose path was put right: the path as it came."""
+"""Set on a request whose path was corrected: the original path."""
 _VERSION = "v1"
 
 
 class Router:
-    """Puts paths right, and answers each with the handler of its route.
+    """Corrects paths, and calls the handler of the route.
 
-    A route whose path ends in a slash answers what is below it. `switches` names for a path the setting
-    without which it is not there. With the engine's own routes, what is spelled as one of them is that one,
-    though there is one with /v1 before it, too: /embeddings, /completions.
+    A route whose path ends in a slash answers everything below it. `switches`: for a path, the setting that
+    must be on. If the engine's own routes are on, a path that is spelled like one of them means that one,
+    although there is a route with /v1 too: /embeddings, /completions.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Router:
 
     @web.middleware
     async def put_right(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Have the request answered as if its path had been written as that of the route which is meant."""
+        """Replace the path of a request by that of the route which is meant."""
         path = self._meant(request.path)
         if path == request.path:
             return await handler(request)
@@ -51,7 +51,7 @@ class Router:
         return await handler(request.clone(rel_url=request.rel_url.with_path(path, keep_query=True)))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """The answer of a route; else 404 or 405, with the address that is right."""
+        """Answer by the route; otherwise 404 or 405 with the right address."""
         handlers = self._handlers.get(self._route(request.path))
         if handlers is None or self._missing_setting(request.path):
             raise self._nothing(request)
@@ -67,7 +67,7 @@ class Router:
             raise self._nothing(request) from exc
 
     def _meant(self, path: str) -> str:
-        """The path of the route that is meant, or one of no route if none is."""
+        """The path of the route that is meant; the cleaned path if there is none."""
         if not path.startswith("/") or (self._rules().native_routes and path in self._switches):
             return path
         words = _words(path)
@@ -78,13 +78,13 @@ class Router:
         return versioned if self._route(versioned) in self._handlers else f"/{name}"
 
     def _route(self, path: str) -> str:
-        """The path of the route that answers what is at `path`, if there is one."""
+        """The path of the route that answers at `path`, if there is one."""
         if path in self._handlers:
             return path
         return next((route for route in self._handlers if _is_below(path, route)), path)
 
     def _missing_setting(self, path: str) -> str | None:
-        """The setting that would have to be on for this path to be there."""
+        """The setting that must be switched on for this path."""
         setting = self._switches.get(path)
         return setting if setting and not getattr(self._rules(), setting) else None
 
@@ -101,7 +101,7 @@ class Router:
         return ApiError(404, f"There is nothing at {asked}. {hint}", code="unknown_url")
 
     def _nearest(self, asked: str) -> str | None:
-        """The route with /v1 whose name `asked` ends in, however that was written."""
+        """The route with /v1 whose name is at the end of `asked`, however it is written."""
         lowered = f"/{'/'.join(_words(asked))}".lower()
         versioned = [route for route in self._handlers if route.startswith(f"/{_VERSION}/")]
         near = [route for route in versioned if lowered.endswith(route.removeprefix(f"/{_VERSION}"))]
@@ -109,7 +109,7 @@ class Router:
 
 
 def _words(path: str) -> list[str]:
-    """The names in a path, whatever slashes stand between and around them."""
+    """The names in a path, without slashes."""
     return [word for word in path.split("/") if word]
 
 
@@ -118,12 +118,12 @@ def _is_below(path: str, route: str) -> bool:
 
 
 def _asked(request: web.Request) -> str:
-    """The path as the client has written it."""
+    """The original path of a request."""
     asked: str = request.get(_ASKED, request.path)
     return asked
 
 
 def _server(request: web.Request) -> str:
-    """Scheme, name and port of this server, as the client has them."""
-    host = request.headers.get("Host", "").encode(errors="backslashreplace").decode()  # anybody's bytes
+    """Scheme, name and port of this server, as the client wrote them."""
+    host = request.headers.get("Host", "").encode(errors="backslashreplace").decode()  # untrusted bytes
     return f"{request.scheme}://{host}"

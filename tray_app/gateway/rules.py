@@ -1,4 +1,4 @@
-"""What a person lets clients do, as a value. Pure."""
+"""What clients may do, as a value made of the settings. Pure."""
 
 from __future__ import annotations
 
@@ -13,44 +13,43 @@ _CONTAINER_NAMES = tuple(
     f".{tool}.internal"
     for tool in ("docker", "containers", "lima", "orb", "minikube", "k3d", "rancher-desktop")
 )
-"""How programs in containers call the computer that they run on: host.docker.internal, and so on.
+"""The names by which programs in containers reach their host: host.docker.internal, and so on.
 
-Nobody can register a name below `.internal` (ICANN keeps it for private use), so no page on the internet has
-such a name that it could bind to our address later. The rest of `.internal` is not let in: a company's domain
-may be there, in which each of its computers chooses the address of its own name; and with `.local`, everybody
-in the network does.
+Nobody can register a name below `.internal` (ICANN keeps it for private use), so no page on the internet can
+have such a name and later bind it to our address. Other names below `.internal` and `.local` are refused: a
+company may use that domain, and each computer in its network can choose the address of its own name.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that concern requests. The gateway reads them anew for each one."""
+    """The settings that concern requests. The gateway reads them for each request."""
 
     temperature: float = 0.7
-    """For requests that name none."""
+    """For requests without a temperature."""
     key: str = field(default="", repr=False)
-    """What every client must show; empty if none is asked for."""
+    """The key that every client must send; empty if none is needed."""
     origins: tuple[str, ...] = ()
-    """Web pages that may use the server, as the setting `allowed_origins` has them."""
+    """Web pages that may use the server: the setting `allowed_origins`."""
     network: bool = False
     """Whether other computers may connect."""
     names: tuple[str, ...] = ()
-    """What this computer is called in its network, in small letters."""
+    """The names of this computer in its network, in lower case."""
     native_routes: bool = False
     metrics: bool = False
     idle_after_s: float | None = None
 
     @property
     def permits_every_page(self) -> bool:
-        """Whether web pages may ask wherever they are from, and without saying it."""
+        """Whether all web pages are permitted, also without an `Origin`."""
         return EVERYONE in self.origins
 
     def permits_host(self, host: str) -> bool:
-        """Whether a `Host` header names this computer. For requests without a key: with it any name will do.
+        """Whether a `Host` header names this computer. Checked only for requests without a key.
 
-        A web page whose own name was bound to our address keeps its name there (DNS rebinding), and it has no
-        key. `localhost` and what is below it never come from a name server (RFC 6761), and an address in
-        numbers cannot be bound anew: so from a network all of them are taken.
+        A web page whose own name was bound to our address (DNS rebinding) sends its own name as `Host`, and
+        has no key. `localhost` and names below it never come from a name server (RFC 6761), and a numeric
+        address cannot be rebound; so all of those are accepted.
         """
         name, _ = _name_and_port(host)
         if _is_loopback(name) or name in self.names or name.endswith(_CONTAINER_NAMES):
@@ -58,12 +57,12 @@ class Rules:
         return self.network and _address(name) is not None
 
     def permits_origin(self, origin: str, host: str) -> bool:
-        """Whether a web page may ask: one that the person allows, or one that came from here."""
+        """Whether a web page may use the server: one that the person allows, or one of this server."""
         return is_allowed(origin, self.origins) or _is_own(origin.lower(), host.lower())
 
 
 def _is_own(origin: str, host: str) -> bool:
-    """Whether a page came from the server that it asks, be it by another name of the loopback address."""
+    """Whether a page came from this server, perhaps by another name of the loopback address."""
     scheme, _, sender = origin.partition("://")
     if scheme != "http" or sender == host:
         return scheme == "http"
@@ -72,13 +71,13 @@ def _is_own(origin: str, host: str) -> bool:
 
 
 def _name_and_port(host: str) -> tuple[str, str]:
-    """Both parts of a `Host` header, the name in small letters and without a point at its end."""
+    """Both parts of a `Host` header; the name in lower case and without a dot at its end."""
     found = _HOST.fullmatch(host)
     return (found[1].lower().removesuffix("."), found[2] or "") if found else ("", "")
 
 
 def _is_loopback(name: str) -> bool:
-    """Whether a name always leads to this computer, as 0.0.0.0 does, too, on most systems."""
+    """Whether a name always means this computer; on most systems 0.0.0.0 does too."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     address = _address(name)
@@ -86,7 +85,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address in numbers; IPv6 has brackets, perhaps a zone, and may hold one of IPv4."""
+    """A numeric address; IPv6 is written in brackets, perhaps with a zone, and may contain one of IPv4."""
     text = name[1:-1] if name.startswith("[") else name
     if name.startswith("[") != (":" in text):
         return None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-import truststore
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from tray_app.errors import AppError
@@ -26,7 +24,7 @@ from tray_app.gateway.limits import (
     connections_here,
     requests_within,
 )
-from tray_app.gateway.listener import LOOPBACK, Listener
+from tray_app.gateway.listener import Listener
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.openai import ApiError, ModelCard, ModelList
 from tray_app.gateway.passthrough import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT, Passthrough
@@ -37,6 +35,8 @@ from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
 from tray_app.gateway.workshop import Workshop
+from tray_app.system.certificates import system_trust
+from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,19 +47,20 @@ if TYPE_CHECKING:
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
 
-# No limit on the whole: a long generation is no fault. A slow processor may take minutes for a long prompt.
+# No limit for the whole request: a generation may be long, and a slow processor needs minutes for a long
+# prompt.
 _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
-_KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never hangs up on a request
+_KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never closes a connection that gets a request
 _IDLE_LOOK_S = 30.0
 
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
-"""The engine's own web page, of use only together with its own routes."""
+"""The engine's own web page, which works only with the engine's own routes."""
 
 
 class Dialect(Protocol):
-    """Answers the requests that need an engine."""
+    """Answers the requests that an engine has to compute."""
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
@@ -71,14 +72,15 @@ class Dialect(Protocol):
         """POST /v1/chat/completions."""
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of the engine's own routes; HTTPNotFound for those that are not offered."""
+        """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""
 
 
 class Gateway:
-    """Offers the engine of `backend` at one address, as `rules` permit.
+    """Offers the engine of `backend` at one address, within `rules`.
 
-    Both are asked on the gateway's thread, for each request, and must answer at once. After
-    `silence_limit_s` of a request, a llama.cpp is suspected; a PowerInfer server, if it was silent so long.
+    Both are called on the gateway's thread for each request, and must return at once. A llama.cpp is
+    suspected to hang after each `silence_limit_s` of a request, a PowerInfer server if it was silent for so
+    long.
     """
 
     def __init__(
@@ -92,36 +94,36 @@ class Gateway:
 
     @property
     def base_url(self) -> str | None:
-        """What a client on this computer is given, as http://127.0.0.1:8080/v1; None while closed."""
+        """The base URL for clients on this computer, such as http://127.0.0.1:8080/v1; None while closed."""
         port = self._listener.port
         return None if port is None else f"http://{LOOPBACK}:{port}/v1"
 
     @property
     def host(self) -> str | None:
-        """The address that is listened on: loopback, or that of every network; None while closed."""
+        """The address that it listens on: the loopback address or every address; None while closed."""
         return self._listener.host
 
     def traffic(self) -> Traffic:
-        """What has been asked since the app started. Any thread."""
+        """Counts of requests and tokens since the app started. Any thread."""
         return self._counters.snapshot()
 
     def restart_idle_time(self) -> None:
-        """Let the time after which the engine may rest begin anew. Any thread."""
+        """Start counting anew the time after which an idle engine is stopped. Any thread."""
         self._counters.restart_idle_time()
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
-        """Offer the address; blocks until it is bound. OSError if it cannot be. 0 takes any free port."""
+        """Open the address; blocks until it is bound. `OSError` if it cannot be bound. 0: any free port."""
         self._listener.open(port, host)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Withdraw the address and end what is under way. It may be opened again."""
+        """Close the address and end requests under way. It may be opened again."""
         self._listener.close(timeout_s)
 
     @asynccontextmanager
     async def _application(self) -> AsyncIterator[web.Application]:
-        # PowerInfer sends header and body apart: on a kept connection each answer waits 40 ms for an
+        # PowerInfer sends header and body separately: on a kept connection each answer waits 40 ms for an
         # acknowledgement, so each of its requests gets a connection of its own.
-        trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust = system_trust()
         async with (
             _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
             _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
@@ -177,7 +179,7 @@ def _session(connector: TCPConnector) -> ClientSession:
 
 
 class _Routes:
-    """What is answered at which path."""
+    """The handlers of the routes."""
 
     def __init__(
         self,
@@ -198,7 +200,7 @@ class _Routes:
         self._intake = Intake()
 
     def router(self) -> Router:
-        """Leads every path to what answers it."""
+        """The router with all routes."""
         switches = {"/metrics": "metrics"} | dict.fromkeys(NATIVE_ROUTES, "native_routes")
         return Router(self._table(), self._rules, switches)
 
@@ -220,7 +222,10 @@ class _Routes:
         ]
 
     async def _ready(self) -> Upstream:
-        """The engine, once it answers. A client that leaves meanwhile cancels this, and frees its place."""
+        """The engine, once it answers.
+
+        If the client disconnects meanwhile, this is cancelled and its place is free.
+        """
         while isinstance(found := self._backend.find(), Unavailable) and found.held:
             try:
                 await asyncio.wrap_future(self._backend.wake())
@@ -253,7 +258,7 @@ class _Routes:
         return handler
 
     def _native(self, path: str, other: Handler | None) -> Handler:
-        """One of the engine's own routes; `other` answers where the engine has none of this name."""
+        """Answer by one of the engine's own routes; `other` answers if the engine has none of this name."""
         most_bytes = MAX_TEXT_BODY_BYTES if path in ROUTES_OF_ONE_TEXT else MAX_BODY_BYTES
         own = self._engine(lambda dialect: dialect.native, most_bytes)
 
@@ -268,13 +273,13 @@ class _Routes:
         return permitted
 
     async def _read(self, request: web.Request) -> web.Response:
-        """What the engine tells of itself, as far as it is anybody's business. Asking does not wake it."""
+        """The public part of what the engine says about itself. Does not wake a sleeping engine."""
         answer, _ = await self._ask(request, _available(self._backend.find()))
         body = public_part(request.path, answer, everything=self._rules().native_routes)
         return web.Response(body=body, content_type="application/json")
 
     async def _ask(self, request: web.Request, upstream: Upstream) -> tuple[bytes, str]:
-        """Body and kind of the engine's answer, without its leave for every web page to read it."""
+        """Body and content type of the engine's answer, without its CORS headers for every web page."""
         if upstream.is_remote:
             raise web.HTTPNotFound
         with engine_faults(), self._watched(upstream):
@@ -284,16 +289,17 @@ class _Routes:
                 return await whole_answer(answer), answer.content_type
 
     def _watched(self, upstream: Upstream) -> AbstractContextManager[object]:
-        """Around a request that a llama.cpp answers: it says soon whether it is still there, however busy.
+        """Wraps a request to a llama.cpp: while it takes long, the engine is checked; even a busy one answers
+        that.
 
-        The translation watches PowerInfer, which does not, and knows when it has said something.
+        PowerInfer does not; it is watched by its client, which knows when it was silent (`powerinfer.py`).
         """
         if upstream.is_remote or not upstream.speaks_openai:
             return nullcontext()
         return Silence(self._silence_limit_s, lambda: self._backend.suspect(upstream.run))
 
     async def _read_page(self, request: web.Request) -> web.Response:
-        """The engine's page: a person who opens it wakes the engine, no page that makes use of it does."""
+        """The engine's web page. Opened by a person it wakes the engine; requests from other pages do not."""
         if self._rules().native_routes:
             person = is_opened_by_person(request)
             upstream = await self._ready() if person else _available(self._backend.find())
@@ -327,7 +333,7 @@ class _Routes:
         return _json(ModelCard(wanted))
 
     def _offered(self) -> tuple[str, ...]:
-        """The models that a request would get now. Looking at them does not wake a sleeping engine."""
+        """The models that are served. Does not wake a sleeping engine."""
         upstream = self._backend.find()
         if isinstance(upstream, Unavailable) and upstream.held and upstream.models:
             return upstream.models

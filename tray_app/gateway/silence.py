@@ -1,4 +1,4 @@
-"""Notices that an engine says nothing for too long. Runs on the gateway's event loop."""
+"""Notices when an engine sends nothing for too long. Runs on the gateway's event loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Silence:
-    """Around a request: calls `alarm` after each `limit_s` in which nothing was `heard`."""
+    """Wraps a request: calls `alarm` after each `limit_s` without a call of `heard`."""
 
     def __init__(self, limit_s: float, alarm: Callable[[], None]) -> None:
         self._limit_s = limit_s
@@ -29,7 +29,7 @@ class Silence:
             self._timer.cancel()
 
     def heard(self) -> None:
-        """Something came. Called for each piece of a stream, so it only looks at the clock."""
+        """Something arrived. Called for each piece of a stream, so it only notes the time."""
         self._heard_s = self._loop.time()
 
     def _look_in(self, delay_s: float) -> None:

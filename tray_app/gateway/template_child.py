@@ -1,11 +1,11 @@
-"""Writes conversations with the Jinja templates of model files, in a process of its own. See `templates.py`.
+"""Renders the chat templates (Jinja) of model files, in a process of its own. See `templates.py`.
 
-A template is a stranger's program. Jinja's sandbox keeps it from everything but the conversation, but not
-from running for ever or from making a text of any length: a process can be ended.
+A template is an untrusted program. Jinja's sandbox gives it access to nothing but the conversation, but does
+not keep it from running for ever or from making an endless text. A process can be killed.
 
-Started by its path, so it imports nothing of this app; in a frozen app as `template-child`. It takes requests
-from standard input and answers on standard output, each as JSON after its length in four bytes. It ends with
-its input, and by itself over a template that takes longer than the seconds that are its argument.
+Started by its path, so it imports nothing of this app; in a frozen app as `template-child`. It reads requests
+from standard input and writes answers to standard output, each as JSON after its length in four bytes. It
+ends when its input ends, or when a template takes longer than the number of seconds in its argument.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LENGTH_BYTES = 4
 
-# A template can fail as every program can.
+# A template can fail in any way.
 _FAILURES = (
     TemplateError,
     ArithmeticError,
@@ -39,13 +39,14 @@ _FAILURES = (
 
 
 def main(arguments: list[str]) -> int:
-    """Answer until standard input ends; the argument is how many seconds a template may take."""
+    """Answer until standard input ends; the argument is the time limit for a template in seconds."""
     limit_s = float(arguments[0])
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  where the traceback of a late template goes
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  for the traceback of a template that took too long
         while head := requests.read(_LENGTH_BYTES):
             request = json.loads(requests.read(int.from_bytes(head)))
-            # A thread of C that needs no lock of Python's: it also ends one huge multiplication.
+            # A thread in C that does not need Python's lock: it also ends a template within one huge
+            # multiplication.
             faulthandler.dump_traceback_later(limit_s, exit=True, file=nowhere)
             answer = rendered(request["template"], request["values"])
             faulthandler.cancel_dump_traceback_later()
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def rendered(source: str, values: dict[str, Any]) -> dict[str, str]:
-    """What a template makes of these values: `text`, why it refuses them, or why it is `unusable` at all."""
+    """The result of a template: `text`, why it refuses the conversation, or why it is `unusable`."""
     try:
         template = _compiled(source)
     except _FAILURES as exc:
@@ -73,7 +74,7 @@ def _compiled(source: str) -> Template:
 
 
 def _refuse(message: str) -> NoReturn:
-    """As Hugging Face's `apply_chat_template` offers it to templates."""
+    """`raise_exception`, as Hugging Face's `apply_chat_template` offers it to templates."""
     raise TemplateError(message)
 
 

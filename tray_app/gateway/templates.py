@@ -1,8 +1,8 @@
 """A conversation as the model's own template writes it. Runs on the gateway's event loop.
 
-Templates are Jinja and come with a model file, which is not trusted: `template_child.py` runs them in a
-process of its own, which is ended over one that takes too long or too much memory. Beyond Jinja's own they
-may use `raise_exception`, as with Hugging Face's `apply_chat_template`
+Templates are Jinja programs in model files, which are not trusted: `template_child.py` runs them in a process
+of its own, which is killed if one takes too long or too much memory. Beyond Jinja's own they may use
+`raise_exception`, as with Hugging Face's `apply_chat_template`
 (https://huggingface.co/docs/transformers/chat_templating).
 """
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from tray_app.gateway.openai import ChatMessage
 
 STOPS = ("</s>", "<|im_end|>")
-"""Ends of a turn that some models write in letters."""
+"""Ends of a turn that some models write as text instead of a token."""
 _LONGEST_TEMPLATE = 256 * 1024
-"""Characters; the longest of well-known models has 20,000."""
+"""In characters; the longest template of well-known models has 20,000."""
 _LENGTH_BYTES = 4
 _LONGEST_ANSWER_BYTES = 32 * 2**20
-"""As much as the body of a request, of which a prompt is made."""
+"""As large as the largest body of a request, of which a prompt is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderLimits:
-    """What one template may take. Usual ones take milliseconds and no memory to speak of."""
+    """The limits for one template. Usual ones take milliseconds and very little memory."""
 
     time_s: float = 2.0
     memory_bytes: int = 256 * 2**20
@@ -48,7 +48,7 @@ class RenderLimits:
 
 
 class UnusableTemplateError(Exception):
-    """What a model file has for a template is none."""
+    """The template in a model file does not work."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class TemplateRenderer:
-    """Writes conversations with templates, one after the other; its process starts with the first of them."""
+    """Renders conversations one after the other; its process starts with the first of them."""
 
     def __init__(self, limits: RenderLimits | None = None) -> None:
         self._limits = limits or RenderLimits()
@@ -78,8 +78,8 @@ class TemplateRenderer:
             {"role": "system" if one.role == "developer" else one.role, "content": text_of(one)}
             for one in messages
         ]
-        # PowerInfer puts the token for the beginning itself, and reads special tokens in a text as letters:
-        # better none than wrong ones.
+        # PowerInfer adds the token for the beginning itself, and reads special tokens in a text as plain
+        # characters. So the template gets none.
         values = {"messages": turns, "add_generation_prompt": True, "bos_token": "", "eos_token": ""}
         async with self._turn:
             answer = await self._asked(msgspec.json.encode({"template": template, "values": values}))
@@ -90,10 +90,10 @@ class TemplateRenderer:
         return answer.text
 
     async def close(self) -> None:
-        """End the process, if there is one."""
+        """Kill the process, if there is one."""
         process, self._process = self._process, None
         if process:
-            with suppress(ProcessLookupError):  # it has just ended
+            with suppress(ProcessLookupError):  # it has ended already
                 process.kill()
             await process.wait()
 
@@ -101,9 +101,7 @@ class TemplateRenderer:
         process = self._process or await self._start()
         assert process.stdin  # noqa: S101  `_start` asks for pipes
         assert process.stdout  # noqa: S101
-        self._process = (
-            None  # until it has answered: who is cancelled in between leaves nobody a stale answer
-        )
+        self._process = None  # killed unless it has answered: the next request must not get this answer
         watch = asyncio.create_task(self._watch(process))
         try:
             process.stdin.write(len(request).to_bytes(_LENGTH_BYTES) + request)
@@ -125,7 +123,7 @@ class TemplateRenderer:
 
     async def _start(self) -> asyncio.subprocess.Process:
         script = Path(__file__).with_name("template_child.py")
-        # -P: the folder of the script holds modules that are none of its business
+        # -P: Python must not import modules from the script's folder
         command = own_command("template-child", str(script), "-P")
         with system_libraries(bundle_folder()):
             return await asyncio.create_subprocess_exec(
@@ -139,10 +137,10 @@ class TemplateRenderer:
             )
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        """End it when it takes too much memory."""
+        """Kill it when it takes too much memory."""
         with suppress(psutil.Error, ProcessLookupError):  # it has ended
             system = psutil.Process(process.pid)
-            while system.memory_info().rss < self._limits.memory_bytes:  # noqa: ASYNC110  nobody tells
+            while system.memory_info().rss < self._limits.memory_bytes:  # noqa: ASYNC110  there is no event to wait for
                 await asyncio.sleep(self._limits.look_s)
             process.kill()
 

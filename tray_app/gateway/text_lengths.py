@@ -1,7 +1,7 @@
 """Texts that are too long for a model: which ones, by how much, and how they are cut. Runs on the event loop.
 
-Nothing here costs a request that fits: only when the engine has refused one, it is asked how many tokens
-each text has.
+A request that fits costs nothing here: only after the engine has refused one, it is asked for the number of
+tokens of each text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Prompt = str | list[int]
 
 _ALONE = {"messages": "The conversation"}
 _OTHERS_NAMED = 10
-"""So many more texts are named in one message."""
+"""How many more texts one message names."""
 
 
 class _Content(Struct, frozen=True):
@@ -49,11 +49,11 @@ class Tokenizer:
         self._session = session
 
     async def count(self, upstream: Upstream, prompt: Prompt) -> int:
-        """How many tokens the engine makes of a text, those around it included."""
+        """The number of tokens of a text, including the special ones around it."""
         return len(prompt if isinstance(prompt, list) else await self._tokens(upstream, prompt))
 
     async def cut(self, upstream: Upstream, text: str, most: int) -> list[int] | None:
-        """At most so many tokens of a text's beginning, with those that belong around it; None if all fit."""
+        """The first tokens of a text, at most so many with the special ones around it; None if all fit."""
         whole = await self._tokens(upstream, text)
         if len(whole) <= most:
             return None
@@ -70,7 +70,7 @@ class Tokenizer:
 
 
 def most_letters(upstream: Upstream) -> int | None:
-    """So many letters of a text are looked at; None where the context is not known."""
+    """The largest number of characters whose tokens are counted; None if the context is not known."""
     known = upstream.context_size and not upstream.is_remote
     return upstream.context_size * LETTERS_FOR_A_TOKEN if known else None
 
@@ -78,7 +78,7 @@ def most_letters(upstream: Upstream) -> int | None:
 def check_letters(
     upstream: Upstream, letters: Mapping[int, int], param: str, *, can_truncate: bool = False
 ) -> None:
-    """Refuse texts, by their index, with so many letters that counting their tokens would take too long."""
+    """Refuse texts that have so many characters that counting their tokens would take too long."""
     most = most_letters(upstream)
     for index, number in letters.items():
         if most is not None and number > most:
@@ -96,7 +96,7 @@ def check_letters(
 async def too_long_prompts(
     tokenizer: Tokenizer, upstream: Upstream, prompts: Iterable[Prompt], limit: Limit
 ) -> dict[int, int]:
-    """How many tokens the prompts have that are beyond the limit, by their index; of many only the first."""
+    """For each prompt beyond the limit, by its index, the number of its tokens; of many only the first."""
     found: dict[int, int] = {}
     for index, prompt in enumerate(prompts):
         tokens = await tokenizer.count(upstream, prompt)
@@ -110,14 +110,14 @@ async def too_long_prompts(
 async def cut_texts(
     tokenizer: Tokenizer, upstream: Upstream, texts: Sequence[str], most: int
 ) -> tuple[list[Prompt], list[int]]:
-    """The texts, those that are too long as what is left of their tokens; and the indexes of these."""
+    """The texts, those that are too long as a shortened list of tokens; and the indexes of these."""
     kept = [await tokenizer.cut(upstream, text, most) for text in texts]
     prompts = [text if cut is None else cut for text, cut in zip(texts, kept, strict=True)]
     return prompts, [index for index, cut in enumerate(kept) if cut is not None]
 
 
 def prompts_of(fields: Fields) -> list[Prompt]:
-    """The prompts of a completion; none where it has them in a form that is llama.cpp's own."""
+    """The prompts of a completion; none if they are in a form that only llama.cpp knows."""
     match msgspec.json.decode(fields.get("prompt", b"null")):
         case str(text):
             return [text]
@@ -132,7 +132,7 @@ def prompts_of(fields: Fields) -> list[Prompt]:
 def too_long_error(
     upstream: Upstream, limit: Limit, found: dict[int, int], param: str, *, can_truncate: bool = False
 ) -> ApiError:
-    """400 that says which texts of `param` are too long, by how much, and what helps."""
+    """The error 400 that says which texts of `param` are too long, by how much, and what helps."""
     first, *others = found or [None]
     what = _ALONE.get(param, "The text") if first is None else f"The text at index {first} of '{param}'"
     tokens = limit.tokens if first is None else found[first]
@@ -168,7 +168,7 @@ def _what_helps(upstream: Upstream, limit: Limit, *, can_truncate: bool) -> str:
 
 
 def _behind(whole: Sequence[int], inner: Sequence[int]) -> int:
-    """How many tokens stand behind those of the text itself."""
+    """The number of special tokens after those of the text."""
     around = len(whole) - len(inner)
     before = next((start for start in range(around) if whole[start : start + len(inner)] == inner), around)
     return around - before

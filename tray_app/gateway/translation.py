@@ -54,14 +54,14 @@ _MISSING = (
     *("n", "best_of", "echo", "suffix", "logprobs", "logit_bias"),
     *("tools", "functions", "response_format", "modalities"),
 )
-"""What PowerInfer cannot do, and an answer would be wrong without."""
+"""Fields that PowerInfer cannot fulfil although the answer would be wrong without them."""
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One generation as it was asked for."""
+    """One generation that a request asks for."""
 
     model: str
     prompt: str
@@ -72,7 +72,7 @@ class _Job:
 
 
 class Translation:
-    """Answers OpenAI's requests with what a PowerInfer server can do."""
+    """Answers OpenAI's requests with a PowerInfer server."""
 
     def __init__(
         self,
@@ -142,9 +142,10 @@ class Translation:
     async def _prompt(
         self, upstream: Upstream, messages: Sequence[ChatMessage]
     ) -> tuple[str, tuple[str, ...]]:
-        """A conversation in the form that the model was trained on, and the words that end its answer.
+        """A conversation as a prompt, and the stop words that end its answer.
 
-        By the template that the file brings along; without a usable one, in the form of the model's family.
+        Uses the template in the model's file; without a usable one, the form for the model's family
+        (`prompts.py`).
         """
         template = upstream.chat_template
         if template and template != self._unusable:
@@ -210,7 +211,7 @@ class Translation:
         yield DONE
 
     async def _pieces(self, upstream: Upstream, job: _Job) -> AsyncGenerator[str | Finished]:
-        """What is generated, without empty pieces; a chat's answer without the blank at its beginning."""
+        """The generated pieces, without empty ones; for a chat, without the space at the beginning."""
         leading = job.chat
         param = "messages" if job.chat else "prompt"
         generated = self._engine.generate(

@@ -1,6 +1,6 @@
 """What the gateway must know of the engine behind it, as values. Pure.
 
-The package `engine` knows far more (states, plans, processes); the package `app` makes these values of it.
+The package `app` makes these values; the package `engine` is not known here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ ENGINE_UNAVAILABLE = "engine_unavailable"
 class Upstream:
     """An engine that answers requests now.
 
-    `base_url` ends without a slash; OpenAI's routes are below it at `api_path`. `model_id` is what clients
-    are told; `model_name` is for people and tells the model's family. `context_size` is the number of tokens
-    that the engine was started with, `trained_context` what the model was made for; 0 where one is not known.
-    `models` are a remote server's own names, `key` is what it or the run of an engine asks for, and `run`
-    tells one process from the next. `purpose` is what the model was made for.
+    `base_url` ends without a slash; OpenAI's routes are below it at `api_path`. `model_id` is the model's
+    name for clients; `model_name` is for people and shows the model's family. `context_size` is the number of
+    tokens that the engine was started with, `trained_context` the number that the model was trained for; 0 if
+    unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run` is
+    the number of the engine's run, and `purpose` what the model is for.
     """
 
     base_url: str
@@ -46,38 +46,38 @@ class Upstream:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request to it must have."""
+        """The headers that every request to the engine must have."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     @property
     def is_remote(self) -> bool:
-        """Whether it is somebody else's server, of which only OpenAI's routes are known."""
+        """Whether it is a remote server, of which only OpenAI's routes are known."""
         return bool(self.models)
 
     def url(self, path: str) -> str:
-        """Where the engine has what the gateway offers at `path`; a remote one has all of it below one."""
+        """The engine's URL for the gateway's `path`; a remote server has all routes below `api_path`."""
         tail = path.removeprefix("/v1")
         return self.base_url + (path if tail == path and not self.is_remote else self.api_path + tail)
 
     def model_ids(self) -> tuple[str, ...]:
-        """What clients are offered."""
+        """The ids in the list of models for clients."""
         return tuple(map(public_id, self.models)) or (self.model_id,)
 
     def upstream_model(self, asked: object) -> str:
-        """What the engine calls the model that a client asked for; the usual one if it has no such model."""
+        """The engine's name for the model that a client asked for; its default if it has no such model."""
         for name in self.models:
             if asked in (name, public_id(name)):
                 return name
         return self.models[0] if self.models else self.model_id
 
     def response_model(self, asked: object) -> str:
-        """The model's name in an answer: what the client asked for, because some compare."""
+        """The model's name in an answer: the one in the request, because some clients compare them."""
         return asked if isinstance(asked, str) and asked else self.model_id
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """No engine answers now. `retry_after_s`: when to ask again; None if waiting alone does not help.
+    """No engine answers now. `retry_after_s`: when to ask again; None if waiting does not help.
 
     `reason` is for people, `code` for programs: that of the error that is the cause.
     `held`: a request waits until the engine answers, and starts it if it sleeps: see `Backend.wake`.
@@ -92,22 +92,23 @@ class Unavailable:
 
 
 class Backend(Protocol):
-    """The engine as the gateway's thread sees it. Every method returns at once."""
+    """The engine as the gateway sees it. Called on the gateway's thread; every method returns at once."""
 
     def find(self) -> Upstream | Unavailable:
-        """The engine that answers now, or why none does. Called for each request."""
+        """The engine that answers now, or why there is none. Called for each request."""
 
     def wake(self) -> Future[None]:
-        """Start the engine if it sleeps; done when it answers, or an `AppError` if it will not.
+        """Start the engine if it is asleep. The future is done when it answers, or has an `AppError` if it
+        does not.
 
-        Each call has a future of its own, which may be cancelled when nobody waits any more.
+        Each call has its own future, which is cancelled when its client disconnects.
         """
 
     def suspect(self, run: int) -> None:
-        """The engine of this run has been silent for too long over a request."""
+        """Report that the engine of this run was silent for too long during a request."""
 
     def suspend_if_idle(self) -> None:
-        """Nobody has asked for anything for as long as the settings say."""
+        """Stop the engine, because there were no requests for as long as the settings say."""
 
 
 def in_slices(body: bytes) -> bytes | io.BytesIO:
@@ -116,5 +117,5 @@ def in_slices(body: bytes) -> bytes | io.BytesIO:
 
 
 def public_id(name: str) -> str:
-    """A model's name without ":", which has a meaning of its own for AI Kit."""
+    """A model's name without ":", which AI Kit uses as a separator."""
     return name.replace(":", "-")

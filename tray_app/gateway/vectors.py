@@ -1,7 +1,8 @@
-"""Whether the vectors of an answer can be used. Pure.
+"""Checks the vectors in an engine's answer. Pure.
 
-A vector of NaN, infinities or zeros is no embedding: a vector store breaks on it, or keeps it and finds
-nothing. So it never leaves the gateway. JSON has no NaN: llama.cpp writes null, Python's servers `NaN`.
+A vector of NaN, infinities or zeros is not an embedding: a vector store fails on it, or stores it and finds
+nothing. So the gateway answers with an error instead. JSON has no NaN: llama.cpp writes null, servers in
+Python write `NaN`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Numbers = list[float | None]
 
 _FLOAT32_BYTES = 4
 _LEAST_LENGTH, _GREATEST_LENGTH = 2.0**-149, 3.5e38
-"""What float32, in which vector stores keep their numbers, can tell from 0 and from infinity."""
+"""The range of lengths that float32, which vector stores use, can tell from 0 and from infinity."""
 
 
 class _Item(Struct, frozen=True):
@@ -45,16 +46,16 @@ class _ItemsAtOnce(Struct, frozen=True):
 
 
 class _NativeItem(Struct, frozen=True):
-    """llama.cpp's own form: a list of vectors, one for each token where the model does not pool."""
+    """llama.cpp's own form: a list of vectors, one for each token if the model does not pool."""
 
     embedding: list[Any]
     index: int | None = None
 
 
 def check_embeddings(answer: bytes, first: int = 0) -> int:
-    """How many numbers each vector of an OpenAI answer has; `ApiError` if one cannot be used.
+    """The number of dimensions in an answer of OpenAI's form; `ApiError` if a vector cannot be used.
 
-    `first`: the index in the request of the first text that was asked for.
+    `first`: the index of the answer's first text in the whole request.
     """
     dimensions = 0
     for position, item in enumerate(_items(answer)):
@@ -65,7 +66,7 @@ def check_embeddings(answer: bytes, first: int = 0) -> int:
 
 
 def _items(answer: bytes) -> Iterator[_Item]:
-    """The vectors one after the other: all numbers of an answer at once would take ten times its size."""
+    """The vectors, one after the other: all numbers at once would take ten times the memory of the answer."""
     try:
         items = msgspec.json.decode(answer, type=_Items).data
     except NOT_JSON:
@@ -96,7 +97,7 @@ def check_native_embeddings(answer: bytes) -> None:
 
 
 def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
-    """The vector of the text at `index`; 502, not to be asked again, for one that cannot be used."""
+    """The vector of the text at `index`; 502 (final) if it cannot be used."""
     if not values:
         raise ApiError(502, f"The engine gave no vector for the text at index {index}.", code="engine_answer")
     length = math.nan if None in values else math.hypot(*values)  # type: ignore[arg-type]
@@ -110,11 +111,11 @@ def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
 
 
 def decode_numbers(answer: bytes, kind: type[Answer]) -> Answer:
-    """As `decode_answer`, for answers that may contain numbers which JSON has not."""
+    """As `decode_answer`, for answers that may contain NaN or infinities."""
     try:
         return msgspec.json.decode(answer, type=kind)
     except NOT_JSON:
-        if answer.count(b",") > MAX_NUMBERS:  # Python's own reader takes forty bytes for each
+        if answer.count(b",") > MAX_NUMBERS:  # Python's own JSON reader takes forty bytes for each number
             return decode_answer(answer, kind)
         try:
             return msgspec.convert(json.loads(answer), kind)

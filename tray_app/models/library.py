@@ -6,7 +6,6 @@ Any thread may call. Only headers are read, and again only when a file has chang
 from __future__ import annotations
 
 import os
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,9 +19,10 @@ from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
 from tray_app.models.index import Index
-from tray_app.models.model_files import SUFFIX, Partial, held_bytes, is_fresh, parts_of, split_of, stem_of
+from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.tree import files_below
 from tray_app.phrases import joined, phrase, presentable
+from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Library:
                     raise _ambiguous(reference, several, index)
         if entry:
             raise NotInstalledError(entry)
-        if _is_path(reference) and not _is_address(reference):
+        if _is_path(reference) and not is_address(reference):
             return _absolute(reference)  # reading it will say what is wrong
         raise self._unknown(reference)
 
@@ -351,11 +351,7 @@ def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:
     """What a download has left; nothing if it has just ended, or if a link was made there."""
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
-            yield Partial(path, path.with_suffix(""), held_bytes(entry.stat(follow_symlinks=False)))
-
-
-def _is_address(reference: str) -> bool:
-    return re.match(r"hf:|https?://", reference) is not None
+            yield Partial(path, path.with_suffix(""), bytes_on_disk(entry.stat(follow_symlinks=False)))
 
 
 def _is_path(reference: str) -> bool:

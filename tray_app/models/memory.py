@@ -118,22 +118,6 @@ class Verdict:
     better_context: int | None = None
     """The largest smaller context with which it would fit; only where it does not, and there is one."""
 
-    @property
-    def text(self) -> str:
-        """The verdict for people, in one line."""
-        need, usable = _memory_text(self.estimate.total_bytes), _memory_text(self.budget.usable_bytes)
-        if self.fit is not Fit.TOO_LARGE:
-            return f"{self.fit}: {need} of {usable} that can be used"
-        if self.better_context:
-            return (
-                f"does not fit, because with a context of {self.context_size} it needs {need}, "
-                f"and {usable} can be used; try context {self.better_context}"
-            )
-        why = f"it needs {need}"
-        if self.estimate.weights_bytes > self.budget.usable_bytes:
-            why = f"its weights alone take {_memory_text(self.estimate.weights_bytes)}"
-        return f"does not fit, because {why}, and {usable} can be used; try a smaller quantization or model"
-
 
 def estimate_memory(header: ModelHeader, weights_bytes: int, config: ContextConfig) -> MemoryEstimate:
     """What an engine takes for a model of `weights_bytes` (all its files together).
@@ -218,7 +202,3 @@ def _output_bytes(header: ModelHeader, config: ContextConfig) -> int:
     """Serving embeddings, both keep the scores of each token, also of those that nobody wants."""
     numbers = (header.vocabulary_size or 0) + (header.embedding_length or 0)
     return config.batch_size * numbers * _NUMBER_BYTES
-
-
-def _memory_text(size_bytes: int) -> str:
-    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB else f"{size_bytes / MIB:.0f} MiB"

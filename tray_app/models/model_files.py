@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path, PurePath
 
 SUFFIX = ".gguf"
@@ -21,7 +20,6 @@ FRESH_S = 4.0
 """A file that was written to less long ago may not be at its end yet."""
 
 _SPLIT = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.DOTALL)
-_BLOCK_BYTES = 512  # of `st_blocks`, whatever the disk's own are
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +98,3 @@ def activation_of(model: Path) -> Path | None:
 def is_fresh(modified_s: float, now_s: float) -> bool:
     """Whether somebody may still be writing a file; both times are seconds since 1970."""
     return abs(now_s - modified_s) < FRESH_S
-
-
-def held_bytes(info: os.stat_result) -> int:
-    """What a file takes on the disk; its size where the system does not tell."""
-    blocks = getattr(info, "st_blocks", None)
-    return info.st_size if blocks is None else blocks * _BLOCK_BYTES

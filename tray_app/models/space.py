@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import ModelError
 from tray_app.models import file_errors
-from tray_app.system.disk import disk_space, not_enough_space
+from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,21 +20,18 @@ def free_bytes(folder: Path) -> int:
 
     `ModelError` if it cannot be told.
     """
-    return max(0, _room(folder).usable_bytes)
+    return max(0, _space(folder).usable_bytes)
 
 
 def require_space(folder: Path, wanted_bytes: int, hint: Text) -> None:
     """`ModelError` with this hint if there is less space than that."""
-    room = _room(folder)
-    if wanted_bytes > room.usable_bytes:
-        raise not_enough_space(ModelError, room, folder, wanted_bytes, hint)
+    space = _space(folder)
+    if wanted_bytes > space.usable_bytes:
+        raise not_enough_space(ModelError, space, folder, wanted_bytes, hint)
 
 
-def _room(folder: Path) -> DiskSpace:
-    place = folder.absolute()
+def _space(folder: Path) -> DiskSpace:
     try:
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        return disk_space(place)
+        return disk_space(nearest_folder(folder))
     except OSError as exc:
-        raise file_errors.unreadable(place, place.name, exc.strerror or str(exc)) from exc
+        raise file_errors.unreadable(folder, folder.name, exc.strerror or str(exc)) from exc

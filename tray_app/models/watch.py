@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 _REST = 50
-"""So many times as long as a look took, it rests: two percent of a processor are the most that it takes."""
+"""The pause between two looks, as a multiple of the time that a look took: at most two percent of a
+processor."""
 _log = logging.getLogger(__name__)
 
 

@@ -420,6 +420,11 @@ def _from_text(field: Field, text: str) -> object:
     return field.kind(text)
 
 
+def value_text(value: object) -> str:
+    """A setting's value as it is typed; `parse_value` reads it back."""
+    return list_text(value) if isinstance(value, tuple) else str(value)
+
+
 def list_text(words: Iterable[str]) -> str:
     """A list as it is typed; `parse_value` reads it back."""
     return " ".join(shlex.quote(word) if _NEEDS_QUOTES.search(word) else word for word in words)

@@ -1,6 +1,6 @@
 """Launch at login: one small class for each system behind `Autostart`. Any thread.
 
-The system's own record is the truth, also where a person has changed it in the system's settings. Each entry
+The state is always read from the system, because people can change it in the system's settings. Each entry
 starts the app with `--background`, so that it appears in the tray only.
 """
 
@@ -33,9 +33,9 @@ NAME = "PowerInferTray"
 LABEL = "org.powerinfer-tray.app"
 
 _MODULE = ("-P", "-m", "tray_app")
-"""-P: the system chooses the folder that the app starts in; its modules are none of ours."""
+"""-P: Python must not import modules from the folder that the system starts the app in."""
 _WINDOWLESS = {"python.exe": "pythonw.exe", "powerinfer-tray.exe": "powerinfer-tray-app.exe"}
-"""For Windows' console programs, those that do the same without opening a console."""
+"""For Windows' console programs, the same programs without a console."""
 
 
 class Login(Enum):
@@ -46,24 +46,24 @@ class Login(Enum):
     ON = auto()
     """This app starts."""
     ELSEWHERE = auto()
-    """Another copy of this app starts, or nothing if it is gone: this one is at another place."""
+    """The entry starts an app at another path (or nothing, if that is gone)."""
 
 
 class Autostart(Protocol):
-    """The entry by which the system starts this app when the person logs in."""
+    """The entry with which the system starts this app when the person logs in."""
 
     def state(self) -> Login:
-        """What the system would do now. `OSError` if it does not tell."""
+        """What the system would do at login. `OSError` if that cannot be read."""
 
     def enable(self) -> None:
-        """Make the entry, or bring it up to date. `OSError` if the system refuses."""
+        """Make or update the entry. `OSError` if the system refuses."""
 
     def disable(self) -> None:
         """Remove the entry; nothing if there is none. `OSError` if the system refuses."""
 
 
 def login_state(entry: Autostart) -> Login:
-    """What happens at login; a system that does not tell is taken for one that starts nothing."""
+    """What happens at login; OFF if that cannot be read."""
     try:
         return entry.state()
     except OSError as exc:
@@ -72,7 +72,7 @@ def login_state(entry: Autostart) -> Login:
 
 
 def switch(entry: Autostart, *, on: bool) -> None:
-    """Start at login from now on, or no more. `SettingsError` if the system refuses."""
+    """Switch launch at login on or off. `SettingsError` if the system refuses."""
     try:
         entry.enable() if on else entry.disable()
     except OSError as exc:
@@ -97,7 +97,7 @@ def autostart_for(system: System, environ: Mapping[str, str], command: tuple[str
 
 
 def app_command() -> tuple[str, ...]:
-    """What starts this app hidden in the tray: the frozen program, or this interpreter with the package."""
+    """The command that starts this app in the tray: the frozen program, or this Python with the package."""
     program = Path(sys.executable)
     silent = program.with_name(_WINDOWLESS.get(program.name.lower(), program.name))
     start = (str(silent if silent.exists() else program),)
@@ -105,7 +105,7 @@ def app_command() -> tuple[str, ...]:
 
 
 def refuse_control_characters(command: Sequence[str]) -> None:
-    """Keep a path with a line feed from becoming a line of its own in the system's record. `OSError`."""
+    """`OSError` for control characters: a line feed in a path would begin a new line in the entry."""
     for word in command:
         if any(unicodedata.category(character) == "Cc" for character in word):
             message = "move the app to a folder whose name has no control characters"
@@ -117,7 +117,7 @@ class DesktopEntry:
 
     def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
         self._file = folder / "powerinfer-tray.desktop"
-        # WORKAROUND: GLib looks for the program before it makes `%` of `%%`, and so never finds it.
+        # WORKAROUND: GLib looks for the program before it turns `%%` into `%`, and so does not find it.
         starter = ("/usr/bin/env",) if "%" in command[0] else ()
         self._command = command
         self._exec = " ".join(map(_quoted_for_exec, (*starter, *command)))
@@ -127,7 +127,7 @@ class DesktopEntry:
             entry = _desktop_entry(self._file.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:
             return Login.OFF
-        # The settings of KDE and Xfce write the first, those of GNOME the second.
+        # KDE's and Xfce's settings write the first key, GNOME's the second.
         if entry.get("Hidden") == "true" or entry.get("X-GNOME-Autostart-enabled") == "false":
             return Login.OFF
         return Login.ON if entry.get("Exec") == self._exec else Login.ELSEWHERE
@@ -160,7 +160,7 @@ def _desktop_entry(text: str) -> Mapping[str, str]:
 
 
 def _quoted_for_exec(argument: str) -> str:
-    """An argument as the Desktop Entry specification wants it: escaped for its quotes, then as a string."""
+    """An argument in the Desktop Entry specification's form: escaped for the quotes, then as a string."""
     for special in ("\\", '"', "`", "$"):
         argument = argument.replace(special, "\\" + special)
     return '"' + argument.replace("\\", "\\\\").replace("%", "%%") + '"'
@@ -169,7 +169,7 @@ def _quoted_for_exec(argument: str) -> str:
 class LaunchAgent:
     """macOS: a property list in `~/Library/LaunchAgents`, read by launchd at the next login.
 
-    `forbidden` says whether System Settings keep launchd from it.
+    `forbidden` returns whether it is switched off in System Settings.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class LaunchAgent:
 
     def enable(self) -> None:
         if "/AppTranslocation/" in self._command[0]:
-            # macOS runs what has just been downloaded at a place that the next login does not know.
+            # macOS runs a newly downloaded app from a temporary path that does not exist at the next login.
             raise OSError(errno.EPERM, "move the app to the folder Applications first", self._command[0])
         refuse_control_characters(self._command)
         agent = {
@@ -202,7 +202,7 @@ class LaunchAgent:
             "RunAtLoad": True,
             "ProcessType": "Interactive",
             "LimitLoadToSessionType": "Aqua",
-            # By this, Login Items shows the app's name in place of its developer's.
+            # With this key, Login Items shows the app's name instead of its developer's.
             "AssociatedBundleIdentifiers": [LABEL],
         }
         write_atomically(self._file, plistlib.dumps(agent), mode=PUBLIC)
@@ -217,7 +217,7 @@ class LaunchAgent:
 class RunKey:
     """Windows: a value below the person's own Run key. `registry` is the module `winreg` or a test's.
 
-    Task Manager and Settings leave that value alone: they note beside it whether it counts.
+    Task Manager and Settings do not change that value: they note in another key whether it is in force.
     """
 
     KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
@@ -232,7 +232,7 @@ class RunKey:
 
     def state(self) -> Login:
         line, approved = self._read(self.KEY), self._read(self.APPROVED)
-        # The lowest bit of the first byte stands for «switched off»; the rest says when.
+        # The lowest bit of the first byte means «switched off»; the other bytes are the time.
         if line is None or (isinstance(approved, bytes) and approved[:1] and approved[0] & 1):
             return Login.OFF
         return Login.ON if line == self._line else Login.ELSEWHERE
@@ -241,7 +241,7 @@ class RunKey:
         refuse_control_characters(self._command)
         with self._registry.CreateKey(self._registry.HKEY_CURRENT_USER, self.KEY) as key:
             self._registry.SetValueEx(key, NAME, 0, self._registry.REG_SZ, self._line)
-        self._delete(self.APPROVED)  # without a note the value counts
+        self._delete(self.APPROVED)  # without a note, the value is in force
 
     def disable(self) -> None:
         self._delete(self.KEY)

@@ -1,8 +1,7 @@
-"""Keeps the machine from falling asleep by itself while something runs: one small way for each system.
+"""Keeps the machine from falling asleep by itself while something runs: one function for each system.
 
-Entered and left on one thread. A person can still put the machine to sleep, on Linux by the lid, or by the
-menu with a question. Where the system offers no way, nothing is done: that must not keep anybody from
-downloading.
+Entered and left on one thread. A person can still put the machine to sleep (on Linux by closing the lid, or
+by the menu, which then asks). If the system offers no way, nothing happens: downloads work all the same.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# By their full paths: the PATH may lead elsewhere.
+# By their full paths: the PATH may have other programs of these names.
 _INHIBIT, _CAT = "/usr/bin/systemd-inhibit", "/bin/cat"
 _CAFFEINATE = "/usr/bin/caffeinate"
 
@@ -34,7 +33,7 @@ _ES_SYSTEM_REQUIRED = 0x00000001
 
 
 def keep_awake_on(system: System) -> Callable[[], AbstractContextManager[None]]:
-    """What keeps this kind of machine awake as long as it is entered."""
+    """A context manager that keeps a machine with this system awake."""
     match system:
         case System.LINUX:
             return lambda: while_running(linux_command())
@@ -45,21 +44,22 @@ def keep_awake_on(system: System) -> Callable[[], AbstractContextManager[None]]:
 
 
 def linux_command() -> list[str]:
-    """Holds logind's lock until its input ends: that is when we let go of it, or have died.
+    """The command that holds logind's lock until its input ends, which also happens when this process dies.
 
-    `idle` stops logind itself, `sleep` the desktops that watch for idleness on their own and then ask logind.
+    `idle` keeps logind from sleeping; `sleep` is for desktops, which detect idleness themselves and then ask
+    logind.
     """
     return [_INHIBIT, "--what=sleep:idle", "--who=PowerInfer Tray", "--why=Download", _CAT]
 
 
 def macos_command() -> list[str]:
-    """Prevents idle sleep for as long as we live."""
+    """The command that prevents idle sleep while this process lives."""
     return [_CAFFEINATE, "-i", "-w", str(os.getpid())]
 
 
 @contextmanager
 def while_running(command: list[str]) -> Iterator[None]:
-    """Have `command` run for as long as the block; that it cannot be started is only logged."""
+    """Run `command` during the block. If it cannot be started, that is only logged."""
     holder = None
     try:
         holder = subprocess.Popen(
@@ -75,13 +75,13 @@ def while_running(command: list[str]) -> Iterator[None]:
         yield
     finally:
         if holder:
-            holder.kill()  # it may have inherited from whoever started us that it ignores SIGTERM
-            holder.communicate()  # closes its input, which ends whatever it has started
+            holder.kill()  # it may ignore SIGTERM, if this process inherited that
+            holder.communicate()  # closes its input, which also ends its own child processes
 
 
 @contextmanager
 def execution_required(set_state: Callable[[int], int]) -> Iterator[None]:
-    """Windows counts the wishes of each thread, until the thread ends or takes its wish back."""
+    """Ask Windows to stay awake. Windows keeps the request until this thread ends or withdraws it."""
     if not set_state(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED):
         _log.info("The machine may fall asleep: Windows refused")
     try:

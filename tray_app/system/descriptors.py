@@ -1,7 +1,7 @@
 """How many files and sockets this process may have open at once. Any thread.
 
-Desktops often start programs with a soft limit of 256 (macOS) or 1024 (Linux), far below what the system
-permits; on Windows there is no such limit for sockets.
+Desktops often start programs with a soft limit of 256 (macOS) or 1024 (Linux), far below the hard limit.
+Windows has no such limit for sockets.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 
 ENOUGH = 8192
-"""So many are plenty, and within what macOS takes (OPEN_MAX) where the hard limit says «no limit»."""
+"""Enough for this app, and accepted by macOS (OPEN_MAX) where the hard limit is «no limit»."""
 
 _logger = logging.getLogger(__name__)
 
 
 def raise_limit() -> None:
-    """Take what the system permits, up to `ENOUGH`. Whoever has more already keeps it."""
+    """Raise the soft limit to what the system permits, up to `ENOUGH`. A higher limit is kept."""
     try:
         import resource
     except ImportError:  # Windows
@@ -26,12 +26,12 @@ def raise_limit() -> None:
         return
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError) as exc:  # a sandbox may forbid it; then what there is must do
+    except (OSError, ValueError) as exc:  # a sandbox may forbid it; the present limit then stays
         _logger.warning("The limit of open files stays %d: %s", soft, exc)
 
 
 def limit() -> int | None:
-    """How many may be open; None where nothing limits them."""
+    """The present limit; None if there is none."""
     try:
         import resource
     except ImportError:  # Windows

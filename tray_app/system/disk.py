@@ -1,4 +1,4 @@
-"""The room on a disk, and how much of it is left to other programs. Any thread."""
+"""The free space on a disk, and how much of it is left to other programs. Any thread."""
 
 from __future__ import annotations
 
@@ -10,33 +10,36 @@ from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
     from tray_app.phrases import Text
 
 _GB = 1e9  # disks are sold and shown in decimal units, unlike memory
+_BLOCK_BYTES = 512  # of `st_blocks`, whatever the block size of the file system
 MOST_RESERVE_BYTES = 1_000_000_000
 RESERVE_SHARE = 0.02
-"""The smaller of the two stays free. On a full disk no program can save what people work on, and the system
-itself fails; a gigabyte keeps all that going for hours. Of a small disk or stick that would be too much."""
+"""The smaller of the two is never used. On a full disk no program can save people's work, and the system
+itself fails; a gigabyte prevents that for hours. On a small disk or USB stick, a gigabyte would be too
+much."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """What there is on a disk."""
+    """The space on a disk."""
 
     free_bytes: int
     reserve_bytes: int
-    """What of it this app does not take."""
+    """The part of the free space that this app does not use."""
 
     @property
     def usable_bytes(self) -> int:
-        """What this app may still take; negative if others have taken of the reserve."""
+        """What this app may still use; negative if other programs have used some of the reserve."""
         return self.free_bytes - self.reserve_bytes
 
 
 def disk_space(folder: Path) -> DiskSpace:
-    """The room on the disk of a folder. `OSError` if it cannot be told."""
+    """The space on the disk of a folder. `OSError` if it cannot be read."""
     usage = shutil.disk_usage(folder)
     return DiskSpace(usage.free, min(MOST_RESERVE_BYTES, int(usage.total * RESERVE_SHARE)))
 
@@ -45,9 +48,9 @@ AnyError = TypeVar("AnyError", bound=AppError)
 
 
 def not_enough_space(
-    kind: type[AnyError], room: DiskSpace, folder: Path, wanted_bytes: int, hint: Text
+    kind: type[AnyError], space: DiskSpace, folder: Path, wanted_bytes: int, hint: Text
 ) -> AnyError:
-    """There is less room than is needed and left to other programs."""
+    """There is less space than is needed and left to other programs."""
     return kind(
         ErrorCode.NOT_ENOUGH_SPACE,
         "Not enough space on the disk",
@@ -55,9 +58,21 @@ def not_enough_space(
             "{needed:.2f} GB more are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB "
             "are left to other programs.",
             needed=wanted_bytes / _GB,
-            free=room.free_bytes / _GB,
-            reserve=room.reserve_bytes / _GB,
+            free=space.free_bytes / _GB,
+            reserve=space.reserve_bytes / _GB,
             folder=folder,
         ),
         hint,
     )
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path itself, or the first folder above it that exists. `OSError` if that cannot be told."""
+    whole = path.absolute()
+    return next((each for each in (whole, *whole.parents) if each.exists()), whole)
+
+
+def bytes_on_disk(info: os.stat_result) -> int:
+    """What a file occupies on the disk, without its holes; its size on Windows, which does not tell."""
+    blocks = getattr(info, "st_blocks", None)
+    return info.st_size if blocks is None else blocks * _BLOCK_BYTES

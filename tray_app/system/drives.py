@@ -1,4 +1,7 @@
-"""Is a drive or folder gone that a file was on, and when is it back? Any thread; waits in one of its own."""
+"""Finds out whether the drive or folder of a file is gone, and waits for it.
+
+Any thread; waits on one of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ if TYPE_CHECKING:
 
     from tray_app.phrases import Phrase
 
-# Where systems put drives that come and go; below the last two, each person's have a folder of their own.
+# Where systems mount removable drives; below the last two, in a folder for each user.
 _MOUNT_FOLDERS = tuple(map(Path, ("/Volumes", "/mnt", "/media", "/run/media")))
 _PERSONAL_MOUNT_FOLDERS = _MOUNT_FOLDERS[2:]
 
 
 class DriveGoneError(ModelError):
-    """What is asked for is on a drive that is not connected."""
+    """A file is on a drive that is not connected."""
 
     def __init__(self, place: Path) -> None:
         super().__init__(
@@ -36,7 +39,7 @@ class DriveGoneError(ModelError):
 
 
 def title_of(place: Path) -> Phrase:
-    """What has happened, to a place that is gone."""
+    """The title of an error about a drive or folder that is gone."""
     name = place.name or place
     if is_drive(place):
         return phrase("The drive «{name}» is not connected", name=name)
@@ -44,17 +47,18 @@ def title_of(place: Path) -> Phrase:
 
 
 def device_of(path: Path) -> int | None:
-    """The number of the drive that a file is on; None if it is not there."""
+    """The number of the device that a file is on; None if the file does not exist."""
     try:
         return path.stat().st_dev
-    except (OSError, ValueError):  # ValueError: what can be no path
+    except (OSError, ValueError):  # ValueError: not a possible path (a NUL in it)
         return None
 
 
 def missing_place(file: Path, device: int | None = None) -> Path | None:
-    """The drive or folder that is gone, with the file in it; None if it is there, with the file or without.
+    """The drive or folder of a file if that is gone; None if it exists, even without the file.
 
-    `device` is that of the file when it was last seen: a drive that was taken off its folder leaves it empty.
+    `device` is the file's device when it was last seen: an unmounted drive leaves an empty folder on another
+    device.
     """
     if os.path.exists(file):  # noqa: PTH110  Path's raises where a drive gives errors
         return None
@@ -70,7 +74,7 @@ def missing_place(file: Path, device: int | None = None) -> Path | None:
 
 
 def is_drive(place: Path) -> bool:
-    """Whether a place that is gone is, by its name, a drive and not a folder on one."""
+    """Whether a missing path is, by its name, that of a drive and not of a folder on one."""
     return (
         place == Path(place.anchor)
         or place.parent in _MOUNT_FOLDERS
@@ -79,18 +83,18 @@ def is_drive(place: Path) -> bool:
 
 
 class PathWatcher:
-    """Waits until a file is there and then calls `back`, on the waiting thread."""
+    """Waits until a path exists and then calls `back`, on its own thread."""
 
     def __init__(self, name: str, file: Path, back: Callable[[], None], look_every_s: float) -> None:
         self._file = file
         self._back = back
         self._look_every_s = look_every_s
         self._cancelled = threading.Event()
-        # A thread of its own: on the drive of another computer, a look may take minutes.
+        # A thread of its own: on a network drive, one look can take minutes.
         threading.Thread(target=self._wait, name=name, daemon=True).start()
 
     def cancel(self) -> None:
-        """Wait no more; `back` may be about to be called."""
+        """Stop waiting. `back` may still be called if it was about to be."""
         self._cancelled.set()
 
     def _wait(self) -> None:

@@ -1,9 +1,9 @@
-"""The environment of the programs that this app starts: the system's, not a frozen app's. Any thread.
+"""The environment variables for programs that this app starts. Any thread.
 
-PyInstaller lets a frozen app find its bundled libraries through variables that children inherit. A native
-engine, or `xdg-open`, would then load libraries that were made for another program.
+A frozen app (PyInstaller) finds its bundled libraries through variables that child processes inherit. A
+native engine, or `xdg-open`, would then load libraries that were made for another program.
 
-An engine reads strangers' files: it is given the variables that it has a use for, and nobody's keys.
+An engine reads untrusted files, so it gets only the variables that it needs, and no keys.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SAVED = "_ORIG"
-"""What PyInstaller's starter adds to the name of a variable that it replaces."""
+"""PyInstaller's bootloader saves a variable that it replaces under its name with this suffix."""
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
 _OF_THE_STARTER = ("_PYI_", "_MEIPASS2")
 
@@ -28,7 +28,7 @@ _FOR_ENGINES = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "TZ", "LANG", "LANGUAGE", "TMPDIR", "TEMP", "TMP"),
         *_LIBRARY_PATHS,
-        # Where drivers of graphics cards look for their parts, and keep what they have compiled.
+        # For drivers of graphics cards: where their parts and their compiled kernels are.
         *(
             "DYLD_FALLBACK_LIBRARY_PATH",
             "XDG_DATA_HOME",
@@ -37,7 +37,7 @@ _FOR_ENGINES = frozenset(
             "XDG_CONFIG_DIRS",
         ),
         *("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GPU_DEVICE_ORDINAL"),
-        # Windows: its own libraries fail without some of these.
+        # For Windows: its own libraries need some of these.
         *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "USERNAME", "PUBLIC"),
         *("HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE"),
         *("PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMW6432", "COMMONPROGRAMFILES", "COMMONPROGRAMW6432"),
@@ -50,23 +50,22 @@ _FAMILIES_FOR_ENGINES = (
     *("SYCL_", "ONEAPI_", "ZE_", "ZES_", "MUSA_", "GGML_", "PROCESSOR_"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_"),
 )
-"""Graphics cards, libraries for computing, and the processor. Not `LLAMA_`: `LLAMA_ARG_…` would contradict
-the arguments that this app gives."""
+"""Prefixes of variables for graphics cards, computing libraries and the processor. Not `LLAMA_`:
+`LLAMA_ARG_…` would override arguments of this app."""
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
-"""NVIDIA_API_KEY is of such a family, and a secret all the same."""
+"""Names that are never passed on, even with such a prefix: NVIDIA_API_KEY is a secret."""
 
 KEY_VARIABLE = "POWERINFER_TRAY_KEY_"
-"""What the names of the variables begin with that give this app its keys."""
+"""The prefix of the variables with this app's keys."""
 HUGGING_FACE_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-"""Hugging Face's own, the older one last."""
+"""Hugging Face's variables for its token; the older one last."""
 
 
 def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, str]:
-    """`env` for a child: what the starter of a frozen app has put into it is taken out, what it hid is back.
+    """`env` for a child process, without the changes of PyInstaller's bootloader.
 
-    `bundle` is the folder with the app's own libraries, None where the app is not frozen; then `env` is good
-    as it is. Of every other list of paths, as PATH, the entries inside the bundle are left out. What is clean
-    stays as it is.
+    `bundle` is the folder with the app's own libraries; None if the app is not frozen, and `env` is then
+    returned unchanged. In lists of paths, such as PATH, entries inside the bundle are removed.
     """
     if bundle is None:
         return dict(env)
@@ -86,22 +85,22 @@ def clean_environment(env: Mapping[str, str], bundle: Path | None) -> dict[str, 
 
 
 def child_environment() -> dict[str, str]:
-    """The environment for a program of the system: a clean one, without the keys of this app."""
+    """The environment for a program of the system: without the bootloader's changes and this app's keys."""
     return without_keys(inherited_environment())
 
 
 def engine_environment() -> dict[str, str]:
-    """The environment for an engine, or any program that reads models: what it has a use for, no secrets."""
+    """The environment for an engine, or any program that reads models: only what it needs, no secrets."""
     return for_engines(inherited_environment())
 
 
 def inherited_environment() -> dict[str, str]:
-    """What this process was started with, without what the starter of a frozen app has put into it."""
+    """The environment of this process without the bootloader's changes."""
     return clean_environment(os.environ, bundle_folder())
 
 
 def for_engines(env: Mapping[str, str]) -> dict[str, str]:
-    """Those variables of `env` that engines, their libraries and the drivers of graphics cards read."""
+    """The variables in `env` that engines, their libraries and drivers of graphics cards read."""
     return {
         name: value
         for name, value in env.items()
@@ -110,7 +109,7 @@ def for_engines(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_keys(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` without the variables that give this app its keys: an engine has no use for them."""
+    """`env` without the variables with this app's keys."""
     return {
         name: value
         for name, value in env.items()
@@ -119,10 +118,11 @@ def without_keys(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def adopt_clean_environment() -> None:
-    """Have it for this process too, for programs that libraries start by themselves, as Qt does `xdg-open`.
+    """Make the clean environment that of this process, for programs that libraries start (Qt starts
+    `xdg-open`).
 
-    To be called once, when Qt has found its parts through the environment. Not on Windows: there the system
-    starts such programs, and PATH may still be needed to find libraries.
+    To be called once, after Qt has found its plugins through the environment. Does nothing on Windows: there
+    the system starts such programs, and PATH may still be needed to find libraries.
     """
     if sys.platform != "win32":
         clean = clean_environment(os.environ, bundle_folder())
@@ -132,17 +132,17 @@ def adopt_clean_environment() -> None:
 
 
 def bundle_folder() -> Path | None:
-    """Where a frozen app has its own libraries; None for one that runs from its source or a wheel."""
+    """The folder with a frozen app's own libraries; None for an app that runs from source or a wheel."""
     folder = getattr(sys, "_MEIPASS", None)
     return Path(folder) if folder else None
 
 
 @contextmanager
 def system_libraries(bundle: Path | None, kernel32: Any = None) -> Iterator[None]:
-    """On Windows, let a program started in this block look for its DLLs where the system says.
+    """On Windows, let programs that are started in this block search DLLs in the system's folders.
 
-    A frozen app has set a folder of its own, which children inherit. `kernel32` stands in for the library in
-    tests.
+    A frozen app has set its own DLL folder, which child processes inherit. `kernel32` stands in for the
+    library in tests.
     """
     library = kernel32 or _kernel32()
     if bundle is None or library is None:

@@ -1,4 +1,4 @@
-"""Where a program is, and what kind of machine it was built for, before anybody runs it. Any thread.
+"""Finds a program, and reads for which machine it was built, without running it. Any thread.
 
 Formats: System V ABI (ELF), Apple's <mach-o/loader.h> and <mach-o/fat.h>, Microsoft's «PE Format».
 """
@@ -16,12 +16,13 @@ from typing import Any
 from tray_app.system.host import System
 
 _HEAD_BYTES = 4096
-"""Enough for every header that is looked at; a PE header that lies further back is none of a usual linker."""
+"""Enough for all these headers; usual linkers put the PE header within the first 4096 bytes."""
 _LONGEST_WINDOWS_PATH = 260
 _MOST_SLICES = 32
-"""In a universal file; Java's classes begin with the same four bytes, and then a larger number."""
+"""The most architectures in a universal file. Java's class files begin with the same four bytes, followed by
+a larger number."""
 _EI_DATA = 5
-"""Where an ELF header says in which order its bytes are."""
+"""The offset in an ELF header of the byte order."""
 _FAT_ENTRY_BYTES = {0xCAFEBABE: 20, 0xCAFEBABF: 32}
 _THIN_ORDERS = {0xFEEDFACE: ">", 0xFEEDFACF: ">", 0xCEFAEDFE: "<", 0xCFFAEDFE: "<"}
 _QUARANTINE = b"com.apple.quarantine"
@@ -37,16 +38,16 @@ class Executable:
     """A program as its file describes itself."""
 
     system: System
-    """Whose programs have this format; ELF, which others use too, stands for Linux."""
+    """The system that uses this format; ELF, which others use too, counts as Linux."""
     machines: tuple[str, ...]
-    """The architectures it holds, named as in `Host.machine`; those without a name here as `machine 0x…`."""
+    """Its architectures, named as in `Host.machine`; unknown ones as `machine 0x…`."""
 
 
 def find_on_path(name: str) -> Path | None:
-    """The program of that name in a folder that PATH names in full; None if there is none.
+    """The program of that name in a folder of PATH that is an absolute path; None if there is none.
 
-    `shutil.which` also looks where PATH has an empty or relative entry, and on Windows first of all into the
-    current folder: a file that somebody has just downloaded would be run for its name.
+    `shutil.which` also searches empty and relative entries of PATH, and on Windows first the current folder:
+    a file that was just downloaded could be run because of its name.
     """
     file_name = f"{name}.exe" if sys.platform == "win32" else name
     folders = (Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep))
@@ -57,7 +58,7 @@ def find_on_path(name: str) -> Path | None:
 def windows_program(name: str) -> str:
     """The full path of a program that comes with Windows; `OSError` on another system.
 
-    By its bare name it would be looked for in the current folder first.
+    With its name alone, it would be searched in the current folder first.
     """
     if sys.platform == "win32":
         folder = ctypes.create_unicode_buffer(_LONGEST_WINDOWS_PATH)
@@ -67,25 +68,25 @@ def windows_program(name: str) -> str:
 
 
 def read_executable(path: Path) -> Executable | None:
-    """What the program in a file was built for; None if it is no native program. `OSError` as usual."""
+    """The system and architectures of a program; None if it is not a native program. `OSError`."""
     with path.open("rb") as file:
         return parse_executable(file.read(_HEAD_BYTES))
 
 
 def parse_executable(head: bytes) -> Executable | None:
-    """As `read_executable`, from the first 4096 bytes of the file, or fewer."""
+    """As `read_executable`, from the first bytes of the file (up to 4096)."""
     try:
         if head.startswith(b"\x7fELF"):
             return Executable(System.LINUX, (_elf_machine(head),))
         if head.startswith(b"MZ"):
             return _pe(head)
         return _mach_o(head)
-    except (struct.error, LookupError):  # the file ends too early, or its header contradicts itself
+    except (struct.error, LookupError):  # the file is too short, or its header is inconsistent
         return None
 
 
 def is_quarantined(path: Path, libc: Any = None) -> bool:
-    """Whether macOS has marked a file as downloaded, and may refuse to run it. `libc` stands in for tests."""
+    """Whether macOS has marked a file as downloaded, and may refuse to run it. `libc`: a fake in tests."""
     if libc is None and sys.platform != "darwin":
         return False
     library = libc or ctypes.CDLL(None)
@@ -103,7 +104,7 @@ def _pe(head: bytes) -> Executable | None:
     (offset,) = struct.unpack_from("<I", head, 0x3C)
     signature, machine = struct.unpack_from("<4sH", head, offset)
     if signature != b"PE\0\0":
-        return None  # a program for DOS
+        return None  # a DOS program
     return Executable(System.WINDOWS, (_named(_PE_MACHINES, machine),))
 
 

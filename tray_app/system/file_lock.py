@@ -1,4 +1,4 @@
-"""Lets one program at a time at a file. On the thread that holds it."""
+"""A lock on a file between programs. Runs on the thread that holds it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def locked(path: Path, timeout_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock at `path`, which is gone afterwards; `filelock.Timeout` if others have it all the time.
+    """Hold the lock at `path`; its file is deleted afterwards. `filelock.Timeout` if another program has it
+    all the time.
 
-    The system frees the lock of a program that has ended, however it did. `OSError` if it cannot be made.
+    The system releases the lock when the program ends in any way. `OSError` if the file cannot be made.
     """
     lock = FileLock(path, timeout=timeout_s)
     lock.acquire()
     try:
         yield
     finally:
-        if sys.platform != "win32":  # there, filelock deletes it itself
-            # Before the release: whoever opened it meanwhile finds that it has no name, and makes a new one.
+        if sys.platform != "win32":  # on Windows, filelock deletes the file itself
+            # Before the release: a program that has opened it meanwhile notices that it was deleted, and
+            # makes a new one.
             path.unlink(missing_ok=True)
         lock.release()

@@ -1,10 +1,11 @@
-"""Small files, written so that a crash leaves the old content or the new; and what may be wrong with them.
+"""Small files: written so that a crash leaves the old or the new content, and read only if they are ordinary
+files.
 
-What others may have put into a file's place (a link, a pipe, a device, gigabytes) is seen before it is read
-or written: nothing is waited for, nothing is written through it, and no more is read than there may be.
+Another program may have replaced a file by a link, a pipe, a device or a huge file. That is checked first:
+reads never block or read too much, and writes never go through a link.
 
-What the app keeps for itself (settings, state, logs) is for this user alone, whatever the umask: it names
-models, addresses and what went wrong. On Windows the folders of a profile are private by themselves.
+The app's own files (settings, state, logs) can be read by this user alone, whatever the umask: they contain
+names of models, addresses and errors. On Windows the folders of a profile are private already.
 """
 
 from __future__ import annotations
@@ -31,48 +32,48 @@ if TYPE_CHECKING:
 AnyError = TypeVar("AnyError", bound=AppError)
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What `msgspec.json.decode` raises for bytes that are not the JSON they should be: a file that a power cut
-has damaged, an answer of another program."""
+"""The errors of `msgspec.json.decode` for bytes that are not the expected JSON, such as a file damaged by a
+power cut or another program's answer."""
 
 
 PRIVATE = 0o600
 PUBLIC = 0o644
-"""For what is not the app's own: the person's umask may still say less."""
+"""The mode for files that are not private to the app; the umask can still restrict it."""
 _PRIVATE_FOLDER = 0o700
 _OTHERS = 0o077
 
 SMALL_FILE_BYTES = 1 << 20
-"""The largest file of settings, lists, journals or digests: the real ones have some kilobytes."""
+"""The largest file of settings, lists, journals or digests that is read: real ones have some kilobytes."""
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""Should a pipe or a terminal have taken a file's place, nobody waits for it."""
+"""Flags with which opening a pipe or terminal does not block."""
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_REPARSE_POINT = 0x400  # Windows' mark on links, and on files that are kept in a cloud
-_STANDS_FOR_ANOTHER = 0x20000000  # the bit of a reparse tag that tells links from those
+_REPARSE_POINT = 0x400  # Windows' attribute of links, and of files that are stored in a cloud
+_STANDS_FOR_ANOTHER = 0x20000000  # the bit of a reparse tag that is set for links only
 
 
 class NotOurFileError(OSError):
-    """Something else has the name of a file of ours: nothing is read or written through it."""
+    """A link, pipe or other file has the name of one of the app's files; it is neither read nor written."""
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that is for this user alone; one that others can read is closed. `OSError` as usual."""
+    """Make a folder that only this user can read; an existing one is closed to others. `OSError`."""
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     if folder.stat().st_mode & _OTHERS:
-        with suppress(PermissionError):  # somebody else's folder, or a disk that keeps no permissions
+        with suppress(PermissionError):  # another user's folder, or a file system without permissions
             folder.chmod(_PRIVATE_FOLDER)
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """For `open(…, opener=…)`: what is made new is for this user alone."""
+    """For `open(…, opener=…)`: a new file can be read by this user alone."""
     return os.open(path, flags, mode=PRIVATE)
 
 
 def read_regular(path: Path, most_bytes: int = SMALL_FILE_BYTES) -> bytes:
-    """The content of a small file. `OSError` as usual, also if it is larger or no ordinary file.
+    """The content of a small file. `OSError`, also if it is too large or not an ordinary file.
 
-    A link is followed: where it leads decides.
+    A link is followed; its target must be an ordinary file.
     """
-    _require_regular(path.stat(), path)  # first: to open a device may do something already
+    _require_regular(path.stat(), path)  # before it is opened: even opening a device can have effects
     with open(path, "rb", opener=partial(_open_with, _WITHOUT_WAITING)) as file:
         _require_regular(os.fstat(file.fileno()), path)
         content = file.read(most_bytes + 1)
@@ -82,11 +83,11 @@ def read_regular(path: Path, most_bytes: int = SMALL_FILE_BYTES) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, through_links: bool = True) -> None:
-    """Replace the file at `path` by `content` through a temporary file beside it. `OSError` as usual.
+    """Replace the file at `path` by `content` through a temporary file beside it. `OSError`.
 
-    A symbolic link stays a link: what it points to is replaced; with `through_links` False it is refused, as
-    everything is that is no ordinary file. Missing folders are made. `mode` says who may read it at most:
-    nobody whom the file shut out before, or whom the person's umask keeps from new files.
+    A symbolic link stays a link, and its target is replaced; with `through_links` False, a link is refused,
+    like everything that is not an ordinary file. Missing folders are made. The file gets at most the
+    permissions in `mode`, in the umask and of the earlier file.
     """
     target = Path(os.path.realpath(path)) if through_links else path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,10 +108,10 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, through
 
 
 def is_own(path: Path) -> bool:
-    """Whether there is a file that this app may write to; False if there is nothing.
+    """Whether there is a file that this app may write to; False if no file exists.
 
-    `NotOurFileError` if what is there is a link, a pipe or the like, one of several names of a file, or
-    somebody else's: then what is written would go to another place than the name says.
+    `NotOurFileError` for a link, a pipe or the like, a file with several names (hard links), or another
+    user's file: writing would then change something elsewhere.
     """
     try:
         _require_own(path.lstat(), path)
@@ -125,7 +126,7 @@ def open_own(path: Path) -> FileIO:
     opener = partial(_open_with, _NO_LINK | _WITHOUT_WAITING)
     file = open(path, "r+b", buffering=0, opener=opener)  # noqa: SIM115  the caller closes it
     try:
-        _require_own(os.fstat(file.fileno()), path)  # it may have been exchanged meanwhile
+        _require_own(os.fstat(file.fileno()), path)  # it may have been replaced meanwhile
     except BaseException:
         file.close()
         raise
@@ -133,7 +134,7 @@ def open_own(path: Path) -> FileIO:
 
 
 def make_own(path: Path) -> None:
-    """Make an empty file; one that is there is given up if it `is_own`. `OSError`, as `open_own`."""
+    """Make an empty file; an existing one is replaced if it `is_own`. `OSError` as `open_own`."""
     if is_own(path):
         path.unlink()
     path.open("xb").close()
@@ -156,13 +157,13 @@ def _require_own(info: os.stat_result, path: Path) -> None:
     _require_regular(info, path)
     if info.st_nlink > 1:
         raise NotOurFileError(errno.EMLINK, "The same file has another name elsewhere", str(path))
-    # Whom the folder belongs to could exchange the file anyway; on foreign disks, everything is one user's.
+    # The owner of the folder could replace the file anyway; on some file systems, all files have one owner.
     if os.name == "posix" and info.st_uid not in {os.geteuid(), path.parent.stat().st_uid}:
         raise NotOurFileError(errno.EPERM, "It belongs to another user", str(path))
 
 
 def _is_link(info: os.stat_result) -> bool:
-    """Also Windows' other kinds of links, but not a file whose content lies in a cloud."""
+    """Also for Windows' other kinds of links, but not for a file whose content is in a cloud."""
     if getattr(info, "st_file_attributes", 0) & _REPARSE_POINT:
         return bool(getattr(info, "st_reparse_tag", 0) & _STANDS_FOR_ANOTHER)
     return stat.S_ISLNK(info.st_mode)

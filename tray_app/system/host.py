@@ -1,4 +1,4 @@
-"""What this machine is: system, processor, memory, graphics. Asked once, at start, on the main thread."""
+"""Facts about this machine: system, processor, memory, graphics. Read once, at start, on the main thread."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _WINDOWS_MACHINES = {0x8664: "x86_64", 0xAA64: "arm64", 0x014C: "x86"}
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """An NVIDIA device, the only kind whose memory PowerInfer can be told to use."""
+    """An NVIDIA card, the only kind whose memory PowerInfer can use."""
 
     name: str
     memory_bytes: int
@@ -56,37 +56,37 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The facts about a machine that decisions are made from; tests make their own."""
+    """Facts about a machine. Tests make their own."""
 
     system: System
     machine: str
-    """The hardware's architecture, `x86_64` or `arm64` where known; true also for a translated process."""
+    """The architecture of the hardware, `x86_64` or `arm64` if known, also if this process is translated."""
     translated: bool
-    """An x86-64 process that Rosetta runs on Apple Silicon."""
+    """Whether Rosetta runs this process: x86-64 on Apple Silicon."""
     physical_cores: int
-    """Those that this process may use, as the two below."""
+    """Only those that this process may use; so are the next two."""
     logical_cores: int
     memory_bytes: int
     gpus: tuple[Gpu, ...]
 
     @property
     def apple_silicon(self) -> bool:
-        """Processor and graphics share one memory, so a VRAM budget has no meaning."""
+        """Whether processor and graphics share one memory, so that a VRAM budget has no effect."""
         return self.system is System.MACOS and self.machine == "arm64"
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """The architectures whose programs run here, the machine's own first, then those it translates."""
+        """The architectures whose programs run here: the machine's own first, then translated ones."""
         return (self.machine, *_TRANSLATED.get((self.system, self.machine), ()))
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """The folders below `resources/bin/` whose programs run on this machine, the best first."""
+        """The folders below `resources/bin/` with programs for this machine, the best first."""
         return tuple(f"{self.system}-{machine}" for machine in self.machines)
 
 
 def detect_host() -> Host:
-    """The machine that this process runs on."""
+    """The facts about this machine."""
     system = detect_system(sys.platform)
     translated = system is System.MACOS and runs_translated()
     part = _detect_part()
@@ -103,7 +103,7 @@ def detect_host() -> Host:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What may be used of processor and memory."""
+    """How much processor and memory a process may use."""
 
     physical_cores: int
     logical_cores: int
@@ -111,7 +111,7 @@ class Part:
 
 
 def usable_part(whole: Part, cpus: Collection[int], root: Path = Path("/")) -> Part:
-    """What a process may use on Linux that is bound to these logical processors, and in control groups.
+    """What this process may use on Linux, within its control groups and on these logical processors.
 
     `root` stands in for the file system in tests.
     """
@@ -132,12 +132,12 @@ def _detect_part() -> Part:
 
 
 def detect_system(name: str) -> System:
-    """The system behind a value of `sys.platform`; anything unknown is treated like Linux."""
+    """The system for a value of `sys.platform`; unknown ones count as Linux."""
     return {"darwin": System.MACOS, "win32": System.WINDOWS}.get(name, System.LINUX)
 
 
 def normalise_machine(name: str) -> str:
-    """One name for each architecture, whatever the system calls it."""
+    """The common name of an architecture."""
     return {"amd64": "x86_64", "aarch64": "arm64"}.get(name.lower(), name.lower())
 
 
@@ -147,7 +147,7 @@ def _machine(system: System) -> str:
 
 
 def windows_machine(kernel32: Any = None) -> str | None:
-    """The hardware's architecture, also for a process that Windows on ARM translates; None if not told.
+    """The architecture of the hardware, also for a process that Windows on ARM translates; None if unknown.
 
     By `IsWow64Process2`, which Windows has since 10. `kernel32` stands in for the library in tests.
     """
@@ -176,10 +176,10 @@ def runs_translated() -> bool:
 
 
 def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
-    """The NVIDIA devices of this machine, as its driver tells; none where there is no driver.
+    """The NVIDIA cards of this machine, by their driver; none if there is no driver.
 
-    A device that the driver cannot speak of, as one that has fallen off the bus, is left out. `nvml` stands
-    in for the driver's library in tests.
+    A card that the driver cannot read (it may have failed) is left out. `nvml`: a fake of the driver's
+    library in tests.
     """
     try:
         nvml.nvmlInit()
@@ -205,9 +205,9 @@ def _gpu(nvml: Any, index: int) -> Gpu | None:
 
 
 def graphics_memory_of(pids: Container[int]) -> int | None:
-    """The memory that these processes hold on NVIDIA devices, in bytes; None where the driver does not tell.
+    """The memory that these processes use on NVIDIA cards, in bytes; None if the driver does not tell.
 
-    Windows' own driver model does not tell for single processes.
+    With Windows' own driver model, there is no number for single processes.
     """
     try:
         pynvml.nvmlInit()

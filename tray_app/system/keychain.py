@@ -1,4 +1,4 @@
-"""Keys and tokens in the system's keychain. Any thread; a keychain may take its time.
+"""Keys and tokens in the system's keychain. Any thread; a keychain may take long.
 
 macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`.
 """
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 _SERVICE = "powerinfer-tray"
 _NONE = (fail.Keyring, null.Keyring)
-"""What `keyring` takes where it finds no keychain, and where it was told to use none: it keeps nothing."""
+"""The backends of `keyring` that store nothing: it uses them if it finds no keychain, or is told to use
+none."""
 
 
 class KeychainError(AppError):
-    """The keychain is not there, is locked, or refuses."""
+    """The keychain is missing, is locked, or refuses."""
 
 
 class NoKeychainError(KeychainError):
@@ -38,7 +39,7 @@ class NoKeychainError(KeychainError):
 
 
 class Secrets:
-    """Small secrets by name, those of this app alone."""
+    """Secrets of this app in the keychain, by name."""
 
     def get(self, name: str) -> str | None:
         """The secret; None if there is none, or no keychain. `KeychainError` if the keychain refuses."""
@@ -56,7 +57,7 @@ class Secrets:
         return not isinstance(keyring.get_keyring(), _NONE)
 
     def set(self, name: str, secret: str) -> None:
-        """Keep a secret. `KeychainError` if there is no keychain, or it refuses."""
+        """Store a secret. `KeychainError` if there is no keychain, or it refuses."""
         self._expect_one()
         try:
             keyring.set_password(_SERVICE, name, secret)
@@ -66,7 +67,7 @@ class Secrets:
             raise _refused(exc) from exc
 
     def delete(self, name: str) -> None:
-        """Forget a secret; nothing happens if there is none. `KeychainError` if the keychain refuses."""
+        """Delete a secret; nothing happens if there is none. `KeychainError` if the keychain refuses."""
         if self.get(name) is None:
             return
         try:

@@ -1,6 +1,6 @@
 """Keys in files that only their owner can read, for machines without a keychain. Any thread.
 
-On Windows a file has no such mode: there, the folder's access list protects it, which is that of the profile.
+Windows has no such file mode: there, the access list of the profile's folder protects the files.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST_BYTES = 4096
-"""Of a key file; keys have some fifty."""
-_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe in the file's place holds nobody up
+"""The largest key file; keys have about fifty bytes."""
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not block
 
 
 class KeyFileError(AppError):
@@ -27,7 +27,7 @@ class KeyFileError(AppError):
 
 
 class KeyFiles:
-    """Small secrets by name, each in a file of its own in `folder`."""
+    """Secrets by name, each in a file of its own in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class KeyFiles:
         return self._folder / f"{quote(name, safe='')}.key"
 
     def get(self, name: str) -> str | None:
-        """What the file says, without blanks around it; None if there is none. `KeyFileError`."""
+        """The key in the file, without spaces around it; None if there is no file. `KeyFileError`."""
         path = self.path(name)
         try:
             with os.fdopen(os.open(path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
@@ -54,7 +54,7 @@ class KeyFiles:
             ) from exc
 
     def set(self, name: str, secret: str) -> None:
-        """Keep a secret in a file with mode 0600. `KeyFileError` if it cannot be written."""
+        """Store a secret in a file with mode 0600. `KeyFileError` if it cannot be written."""
         path = self.path(name)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

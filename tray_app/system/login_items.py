@@ -1,7 +1,7 @@
 """Whether a person has switched a launch agent off in macOS's System Settings. Any thread.
 
-macOS 13 and later list launch agents under General, Login Items, and keep launchd from those that are
-switched off there; the property list stays as it was. Only the framework ServiceManagement knows.
+macOS 13 and later list launch agents under General, Login Items. launchd does not start those that are
+switched off there, although their property list is unchanged. Only the framework ServiceManagement can tell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REQUIRES_APPROVAL = 2  # SMAppServiceStatusRequiresApproval
 
 
 def switched_off(agent: Path) -> bool:
-    """Whether System Settings keep launchd from `agent`; False before macOS 13, which has no such switch."""
+    """Whether `agent` is switched off in System Settings; False before macOS 13, which has no such switch."""
     ctypes.CDLL(_FRAMEWORK)
     runtime = ctypes.CDLL(_OBJECTIVE_C)
     for function in (runtime.objc_getClass, runtime.sel_registerName):
@@ -28,7 +28,7 @@ def switched_off(agent: Path) -> bool:
         return False
 
     def send(receiver: int, selector: bytes, argument: object, kind: type, result: type) -> int:
-        message = runtime["objc_msgSend"]  # a new one each time, whose types nobody else changes
+        message = runtime["objc_msgSend"]  # a new object each time, because the argument types are set on it
         message.argtypes, message.restype = [ctypes.c_void_p, ctypes.c_void_p, kind], result
         return int(message(receiver, runtime.sel_registerName(selector), argument))
 

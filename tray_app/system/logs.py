@@ -1,6 +1,6 @@
 """The app's own log file, and the last lines of a log in memory. Every thread may log.
 
-Nothing secret is ever passed to a logger: no keys, no headers, no request bodies.
+Secrets are never passed to a logger: no keys, no headers, no request bodies.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _MAX_BYTES = 1_000_000
 _KEPT_FILES = 3
 _KEPT_LINES = 10_000
 _KEPT_BYTES = 20_000_000
-"""Of one log in memory: 100,000 lines of 100 letters. A program may print lines of any length."""
-_LINE_BYTES = 100  # what Python adds to its letters
+"""The most memory for one log: 100,000 lines of 100 characters. A program may print lines of any length."""
+_LINE_BYTES = 100  # Python's overhead for a string
 _SHOWN_CHARACTERS = 2_000
-"""Of one line in memory; the file has all of it."""
+"""The longest line in memory; the file has all of it."""
 _FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
 
 
 class LogLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of a log. Not watched by the garbage collector: going through 100,000 takes it 100 ms."""
+    """A line of a log. Not tracked by the garbage collector, which would take 100 ms for 100,000 of them."""
 
     at_s: float
     """When it came, as `time.time`."""
     level: int
-    """As in `logging`; `NOTSET` where its author did not say."""
+    """As in `logging`; `NOTSET` if the line has no level."""
     text: str
 
 
@@ -49,7 +49,7 @@ class Batch(NamedTuple):
     """Lines that follow each other."""
 
     end: int
-    """How many lines there had been with the last of them."""
+    """The number of lines so far, including these."""
     lines: tuple[LogLine, ...]
 
 
@@ -66,15 +66,15 @@ class Lines:
 
     @property
     def count(self) -> int:
-        """How many lines there have been."""
+        """The number of lines added so far."""
         return self._count
 
     def add(self, text: str, level: int = logging.NOTSET) -> None:
-        """Take a line."""
+        """Add a line."""
         self.extend([text], level)
 
     def extend(self, texts: Sequence[str], level: int = logging.NOTSET) -> None:
-        """Take lines that came at once."""
+        """Add several lines."""
         now_s = time.time()
         lines = [LogLine(now_s, level, _shortened(text)) for text in texts]
         with self._lock:
@@ -93,7 +93,7 @@ class Lines:
         with self._lock:
             there = max(0, min(self._count - count, len(self._last)))
             newer = max(0, there - most)
-            # From the end, where a deque is fast: most often it is a few of many.
+            # From the end, where a deque is fast: usually only the last few lines are wanted.
             newest_first = list(islice(reversed(self._last), newer, there))
             return Batch(self._count - newer, tuple(reversed(newest_first)))
 
@@ -118,9 +118,9 @@ class PrivateLogFile(RotatingFileHandler):
 
 
 class _Formatter(logging.Formatter):
-    """Writes one line for each record, whatever strangers say in it; what follows of a traceback is indented.
+    """Writes one line for each record, whatever text it contains; lines of a traceback are indented.
 
-    So nobody but the app begins a line.
+    So untrusted text cannot fake a line of the log.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
@@ -157,7 +157,7 @@ class AppLog:
         self._logger.setLevel(logging.INFO)
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Stop writing."""
         self._logger.removeHandler(self._memory)
         self._logger.removeHandler(self._handler)
         self._handler.close()
@@ -180,7 +180,7 @@ def _log_file(folder: Path) -> logging.Handler:
 
 
 class _Memory(logging.Handler):
-    """Keeps what is logged in memory, each line of a traceback as one of its own."""
+    """Keeps log records in memory, each line of a traceback as a line of its own."""
 
     def __init__(self, lines: Lines) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Where the app keeps its things, and where its own resources lie. Pure; nothing is created here.
+"""The folders and files of the app, and its resources. Pure; nothing is created here.
 
-`POWERINFER_TRAY_HOME=DIR` puts everything below DIR; else each system's own places are used, and models
-go to `~/.PowerInfer`, the folder of the 4D component, so that its downloads are found.
+`POWERINFER_TRAY_HOME=DIR` puts everything below DIR. Otherwise the system's usual folders are used, and
+models are in `~/.PowerInfer`, the folder of the 4D component, so that its downloads are found.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class AppPaths:
     state: Path
     logs: Path
     models: Path
-    """Where models go unless the setting `models_folder` names another place."""
+    """The models folder, unless the setting `models_folder` names another one."""
 
     @property
     def own_models_file(self) -> Path:
-        """Where a person may list models besides those of the catalogue."""
+        """The person's own list of models, in addition to the catalogue."""
         return self.settings_file.with_name("models.toml")
 
     @property
     def keys(self) -> Path:
-        """Where keys are that a person keeps in files."""
+        """The folder of keys that are stored in files."""
         return self.settings_file.with_name("keys")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
-        """The paths that hold for a process with these environment variables."""
+        """The paths for a process with these environment variables."""
         if home := environ.get(HOME_VARIABLE):
             return cls.below(expanded(home).absolute())
         places = platformdirs.PlatformDirs("PowerInferTray", appauthor=False)
@@ -77,12 +77,12 @@ def resources() -> Path:
 
 
 def expanded(path: Path | str) -> Path:
-    """The path that a person means; it need not be a whole one, and may not be there.
+    """The path that a person has typed; it may be relative, and need not exist.
 
-    A text may stand in quotes, as Windows' «Copy as path» puts it, have blanks around it, begin with `~`,
-    name variables (`$HOME`, `%USERPROFILE%`) or be a `file:` address. What is no variable and no user stays
-    as it is, and so does the whole path of something that is there: its name may look like any of this.
-    Of a `Path`, which a program made, only `~` is expanded.
+    A text may be in quotes (as Windows' «Copy as path» writes it), have spaces around it, begin with `~`,
+    contain variables (`$HOME`, `%USERPROFILE%`) or be a `file:` URL. Unknown variables and users stay as they
+    are. So does an absolute path that exists, because its name may look like any of this. In a `Path`, which
+    a program made, only `~` is expanded.
     """
     if isinstance(path, Path):
         return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown user
@@ -97,7 +97,7 @@ def expanded(path: Path | str) -> Path:
 
 
 def _path_of_address(text: str) -> Path:
-    """What `file:///home/me/my%20models` leads to; an address of another computer stays as it is."""
+    """The path in a URL such as `file:///home/me/my%20models`; a URL of another computer stays as it is."""
     from urllib.request import url2pathname  # half as slow to import as all the rest here, and seldom needed
 
     parts = urlsplit(text)

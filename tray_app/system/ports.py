@@ -1,4 +1,4 @@
-"""TCP ports of this machine: why a server could not have one, and one that it could. Any thread."""
+"""TCP ports of this machine: why a port cannot be used, and which one can. Any thread."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
     from tray_app.phrases import Phrase, Text
 
-_LOOPBACK = "127.0.0.1"
-_IN_IPV6 = {"127.0.0.1": "::1", "0.0.0.0": "::"}  # noqa: S104 - a name of the addresses, nothing is opened
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to the network
+_IN_IPV6 = {LOOPBACK: "::1", EVERYWHERE: "::"}
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _HIGHEST = 65_535
 _LOWEST_FOR_ALL = 1024
-"""Below, most systems let only root listen."""
+"""Below this port, most systems let only root listen."""
 _NETSH_ARGUMENTS = ("int", "ipv4", "show", "excludedportrange", "protocol=tcp")
 _NETSH_TIMEOUT_S = 5.0
 _RESERVED_LINE = re.compile(r"^\s*(\d{1,5})\s+(\d{1,5})\s*\*?\s*$", re.MULTILINE)
@@ -46,16 +47,16 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PortOwner:
-    """A program that listens on a port. `pid` is None where the system does not let us see it."""
+    """A program that listens on a port. `pid` is None if the system does not tell."""
 
     name: str
     pid: int | None
     service: str | None = None
-    """The system's service that keeps the program running, and would start it again."""
+    """The service of the system that runs the program and would start it again."""
 
     @property
     def words(self) -> Phrase:
-        """The name, and by what the program is known to the system."""
+        """The name, with the process id or the service."""
         name = _NAMES.get(self.name, self.name)
         match self.pid, self.service:
             case None, None:
@@ -74,7 +75,7 @@ class PortOwner:
 
 
 class PortError(EngineError):
-    """A server could not have a port that is asked for; `nearest_free` is one that it could have now."""
+    """A port cannot be used; `nearest_free` is one that could be used now."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class PortError(EngineError):
 
 
 class PortInUseError(PortError):
-    """Somebody else listens on the port."""
+    """Another program listens on the port."""
 
     def __init__(self, port: int, owners: tuple[PortOwner, ...], nearest_free: int | None = None) -> None:
         services = ", ".join(dict.fromkeys(owner.service for owner in owners if owner.service))
@@ -113,11 +114,11 @@ class PortInUseError(PortError):
 
 
 class PortRefusedError(PortError):
-    """Nobody listens on the port, and still the system does not give it."""
+    """No program listens on the port, but the system refuses it."""
 
 
 def _hint(remedy: Phrase | None, nearest_free: int | None) -> Phrase:
-    """What can be done: something about the port, or the choice of another one."""
+    """The hint of an error: how to free the port, or which other one to choose."""
     match remedy, nearest_free:
         case None, None:
             return phrase("Choose another port.")
@@ -131,8 +132,8 @@ def _hint(remedy: Phrase | None, nearest_free: int | None) -> Phrase:
             )
 
 
-def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
-    """Why a server on an address of this machine could not have a TCP port; None if it could."""
+def port_obstacle(port: int, host: str = LOOPBACK) -> PortError | None:
+    """Why a server on `host` could not use a TCP port; None if it could."""
     if owners := port_owners(port, host):
         return PortInUseError(port, owners, nearest_free_port(port))
     refusal = next(_refusals(port, host), None)
@@ -153,8 +154,8 @@ def port_obstacle(port: int, host: str = _LOOPBACK) -> PortError | None:
     return PortRefusedError(ErrorCode.PORT_REFUSED, port, nearest_free_port(port), title, message, None)
 
 
-def port_owners(port: int, host: str = _LOOPBACK) -> tuple[PortOwner, ...]:
-    """Who listens on a TCP port so that a server on `host` could not, or not alone; empty if nobody does."""
+def port_owners(port: int, host: str = LOOPBACK) -> tuple[PortOwner, ...]:
+    """The programs that listen on a TCP port in conflict with a server on `host`; empty if there are none."""
     pids = {pid for address, pid in _listeners(port) if _overlaps(address, host)}
     if not pids and _is_taken(port, host):
         pids = {None}
@@ -162,9 +163,9 @@ def port_owners(port: int, host: str = _LOOPBACK) -> tuple[PortOwner, ...]:
 
 
 def nearest_free_port(port: int) -> int:
-    """The port closest to `port` that a server on the loopback address could have now, by IPv4 and IPv6.
+    """The port nearest to `port` that a server on the loopback address could use now, by IPv4 and IPv6.
 
-    Not `port` itself. None of those that most systems keep for themselves.
+    Never `port` itself, nor a port below 1024.
     """
     for distance in range(1, _HIGHEST):
         for candidate in (port + distance, port - distance):
@@ -174,34 +175,34 @@ def nearest_free_port(port: int) -> int:
 
 
 def free_port() -> int:
-    """A loopback port that nobody has at this moment, by IPv4 and IPv6."""
+    """A loopback port that is free at this moment, by IPv4 and IPv6."""
     while True:
         with socket.socket() as probe:
-            probe.bind((_LOOPBACK, 0))
+            probe.bind((LOOPBACK, 0))
             port: int = probe.getsockname()[1]
         if next(_refusals(port), None) is None:
             return port
 
 
 def own_loopback() -> str:
-    """A loopback address that other programs neither use nor guess; 127.0.0.1 where the system has no other.
+    """A random loopback address that other programs cannot guess; 127.0.0.1 if the system has no other.
 
-    Linux and Windows have all of 127.0.0.0/8.
+    On Linux and Windows, all of 127.0.0.0/8 are loopback addresses.
     """
     host = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
     with socket.socket() as probe:
         try:
             probe.bind((host, 0))
         except OSError:
-            return _LOOPBACK
+            return LOOPBACK
     return host
 
 
 def listen(port: int, host: str, backlog: int) -> tuple[socket.socket, ...]:
-    """Sockets that listen on an IPv4 address and on what corresponds to it in IPv6, on the same port.
+    """Sockets that listen on an IPv4 address and on the corresponding IPv6 address, on the same port.
 
-    Programs that are told `localhost` try ::1 first. Where the machine has no IPv6, there is one socket. 0
-    takes a port that is free in both. `OSError` if one of them cannot be had; then none is kept.
+    Programs that connect to `localhost` try ::1 first. Without IPv6 there is one socket. Port 0: one that is
+    free in both. `OSError` if one of them cannot be bound; then none stays open.
     """
     while True:
         ipv4 = socket.create_server((host, port), backlog=backlog)
@@ -217,9 +218,9 @@ def listen(port: int, host: str, backlog: int) -> tuple[socket.socket, ...]:
 
 
 def reserved_ranges(netsh: str) -> tuple[range, ...]:
-    """The ports that Windows gives to nobody, from what `netsh … show excludedportrange` prints.
+    """The ports that Windows reserves, from the output of `netsh … show excludedportrange`.
 
-    Its headings are in the person's language, so only lines of two numbers count.
+    Its headings are translated, so only lines with two numbers are read.
     """
     pairs = ((int(first), int(last)) for first, last in _RESERVED_LINE.findall(netsh))
     return tuple(range(first, last + 1) for first, last in pairs if 0 < first <= last <= _HIGHEST)
@@ -228,17 +229,17 @@ def reserved_ranges(netsh: str) -> tuple[range, ...]:
 def _reserved_ranges() -> tuple[range, ...]:
     try:
         return reserved_ranges(ask((windows_program("netsh"), *_NETSH_ARGUMENTS), _NETSH_TIMEOUT_S).text)
-    except (OSError, subprocess.TimeoutExpired):  # no other system reserves ports for nobody
+    except (OSError, subprocess.TimeoutExpired):  # other systems do not reserve ports
         return ()
 
 
 def _listeners(port: int) -> Iterator[tuple[str, int | None]]:
-    """Address and process of every listener on a port that the system lets us see."""
+    """Address and process of every visible listener on a port."""
     try:
         for one in psutil.net_connections("tcp"):
             if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port:
                 yield one.laddr.ip, one.pid
-    except psutil.AccessDenied:  # macOS, unless for root; the processes that are ours still answer
+    except psutil.AccessDenied:  # macOS shows all only to root; this user's processes can still be read
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 for own in process.net_connections("tcp"):
@@ -247,33 +248,33 @@ def _listeners(port: int) -> Iterator[tuple[str, int | None]]:
 
 
 def _overlaps(address: str, host: str) -> bool:
-    """Whether clients of a server on `host` could reach the listener on `address` in its place.
+    """Whether a client of a server on `host` could reach the listener on `address` instead.
 
-    `localhost` is both 127.0.0.1 and ::1, so each loopback address counts.
+    `localhost` means both 127.0.0.1 and ::1, so each loopback address counts.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     return ip.is_loopback or ip.is_unspecified or ipaddress.ip_address(host).is_unspecified
 
 
 def _is_taken(port: int, host: str) -> bool:
-    """Whether somebody has the port, as the last word where listeners are hidden from us."""
+    """Whether the port is taken, found out by binding: listeners may be hidden from this user."""
     return any(refusal.errno == errno.EADDRINUSE for refusal in _refusals(port, host))
 
 
-def _refusals(port: int, host: str = _LOOPBACK) -> Iterator[OSError]:
-    """What the system answers to a server that would listen on both addresses; nothing if it may."""
+def _refusals(port: int, host: str = LOOPBACK) -> Iterator[OSError]:
+    """The errors when a server would listen on both addresses; none if it can."""
     for family, address in ((socket.AF_INET, host), (socket.AF_INET6, _IN_IPV6[host])):
         if refusal := _refusal(port, family, address):
             yield refusal
 
 
 def _refusal(port: int, family: socket.AddressFamily, address: str) -> OSError | None:
-    """What the system answers to a server that would listen; None if it may. No IPv6 here is no refusal."""
+    """The error when a server would listen on this address; None if it can, and also if there is no IPv6."""
     try:
         with socket.socket(family) as probe:
-            if sys.platform == "win32":  # there, SO_REUSEADDR would share the port
+            if sys.platform == "win32":  # on Windows, SO_REUSEADDR would share the port with its owner
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            else:  # connections of a server that has ended do not count
+            else:  # old connections of an ended server do not block the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -1,4 +1,4 @@
-"""Small questions about processes: what they print, use and start, and how to start our own. Any thread."""
+"""Processes: their output, usage and child processes, and the command of this app. Any thread."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 65_536
 _MOST_ANSWER_BYTES = 1_000_000
-"""llama-server's help, the longest of those that are asked for, has 60,000."""
+"""The most output that is read; llama-server's help, the longest one, has 60,000 bytes."""
 _LONGEST_LINE_BYTES = 16_384
 _RETURNS = re.compile(r"\r+\n?")
-"""Ends of lines, and what bars of progress write over themselves with."""
+"""Carriage returns: ends of lines, and used by progress bars to overwrite themselves."""
 _ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\n\x07\x1b]*(?:\x07|\x1b\\)?)")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """What a program and those it started have used so far, and the memory that they hold now."""
+    """Processor time and reads of a process and its descendants so far, and their present memory."""
 
     cpu_s: float
     read_bytes: int
@@ -42,9 +42,9 @@ class ProcessUsage:
 
 @dataclass(frozen=True, slots=True)
 class ProgramOutput:
-    """What a program has printed, without what is harmful, and how it ended.
+    """The output of a program, without harmful characters, and its exit code.
 
-    Negative for a signal, as `subprocess` has it.
+    Negative for a signal, as in `subprocess`.
     """
 
     exit_code: int
@@ -52,12 +52,12 @@ class ProgramOutput:
 
 
 def ask(argv: tuple[str, ...], timeout_s: float) -> ProgramOutput:
-    """Run a program to its end, in a folder of its own, for it may leave a log where it runs.
+    """Run a program to its end, in a temporary folder, because it may write a log into its working folder.
 
-    A program that prints more than a megabyte is ended there. `OSError` if it cannot be started,
-    `subprocess.TimeoutExpired` if it goes on for longer.
+    A program that prints more than a megabyte is killed. `OSError` if it cannot be started,
+    `subprocess.TimeoutExpired` if it takes too long.
     """
-    # What cannot be removed is the answer of no program.
+    # That the folder cannot be removed is not an error of the program.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         with system_libraries(bundle_folder()):
             process = subprocess.Popen(
@@ -75,7 +75,7 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> ProgramOutput:
         reader.start()
         reader.join(timeout_s)
         try:
-            # What it has started may keep its output open: who is asked has ended all the same.
+            # A child of the program may keep its output open; the program itself has ended.
             exit_code = process.wait(max(0.0, timeout_s - (time.monotonic() - began_s)))
         except subprocess.TimeoutExpired:
             process.kill()
@@ -85,7 +85,7 @@ def ask(argv: tuple[str, ...], timeout_s: float) -> ProgramOutput:
 
 
 def _read_beginning(process: subprocess.Popen[bytes], text: bytearray) -> None:
-    """Add to `text` what a process prints; end one that prints more than anybody reads."""
+    """Add the output of a process to `text`; kill it if it prints too much."""
     stdout = process.stdout
     assert isinstance(stdout, io.BufferedReader)  # noqa: S101  `ask` asks for a pipe
     with stdout:
@@ -97,12 +97,11 @@ def _read_beginning(process: subprocess.Popen[bytes], text: bytearray) -> None:
 
 
 def read_batches(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:
-    """What a process prints, as lines of text, as many at once as have come, until it closes its output.
+    """The output of a process until it ends, as lines of text, in batches of those that have arrived.
 
-    Without escape codes and line ends; what is no UTF-8 is replaced, what is harmful made visible (see
-    `phrases`), a line that is too long comes in pieces.
-    A process that floods its output must not wait for us, so nothing is done line by line that can be done
-    for all of them.
+    Without escape codes and line ends. Invalid UTF-8 is replaced, harmful characters are made visible (see
+    `phrases`), and a line that is too long comes in pieces. A process that prints a lot must not be slowed
+    down, so the work is done for whole batches.
     """
     stdout = process.stdout
     assert isinstance(stdout, io.BufferedReader)  # noqa: S101  all launchers ask for a pipe
@@ -133,7 +132,7 @@ def _clean(printed: bytes) -> str:
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """The processes that a process has started, and those that they have."""
+    """The child processes of a process, and their children."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
@@ -141,9 +140,9 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def usage(pid: int) -> ProcessUsage:
-    """What a process and its descendants have used; nothing for one that has ended."""
+    """The usage of a process and its descendants; zero if it has ended."""
     cpu_s, read_bytes, memory_bytes = 0.0, 0, 0
-    with contextlib.suppress(psutil.Error, OSError):  # OSError: too many files are open to look
+    with contextlib.suppress(psutil.Error, OSError):  # OSError: too many files are open
         for process in (psutil.Process(pid), *descendants(pid)):
             with contextlib.suppress(psutil.Error, OSError):
                 times = process.cpu_times()
@@ -155,10 +154,10 @@ def usage(pid: int) -> ProcessUsage:
 
 
 def listens(pid: int, host: str, port: int) -> bool:
-    """Whether a process or one that it has started listens there; also if the system does not tell."""
+    """Whether a process or a descendant listens there; True also if the system does not tell."""
     try:
         process = psutil.Process(pid)
-        # Those that it has started are looked for only if need be: that takes ten times as long.
+        # Descendants are listed only if needed: that takes ten times as long.
         return _has_listener(process, host, port) or any(
             _has_listener(each, host, port) for each in descendants(pid)
         )
@@ -174,8 +173,8 @@ def _has_listener(process: psutil.Process, host: str, port: int) -> bool:
 def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]:
     """The command that starts another process of this app, in a `role` that `__main__` knows.
 
-    `script` does the same job when run by its path, which works from any folder, installed or not. A frozen
-    app is its own interpreter and has no scripts.
+    `script` is the script for that role: run by its path, it works from any folder, installed or not. A
+    frozen app has no scripts, and starts itself with the role.
     """
     if getattr(sys, "frozen", False):
         return (_program_with_output(), role)
@@ -183,7 +182,7 @@ def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]
 
 
 def _program_with_output() -> str:
-    """The full path of this frozen app: on Windows that for terminals; the other is mute."""
+    """The full path of this frozen app; on Windows that of the console program, which has output."""
     if sys.platform == "win32":
         return str(Path(sys.executable).with_name("powerinfer-tray.exe"))
     return sys.executable

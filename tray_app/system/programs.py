@@ -1,4 +1,4 @@
-"""What people call a process: its program, this app among them, and the service it belongs to. Any thread."""
+"""Names of processes for people: the program (or this app), and the service that runs it. Any thread."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _OWN_NAMES = frozenset({"powerinfer-tray", "powerinfer-tray-app", "powerinfer tr
 _MODULE = "tray_app"
 _SERVICE = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
 _OF_A_SESSION = re.compile(r"^(user@\d+|app-.*)\.service$")
-"""Where a desktop puts what a person has started: nothing to be stopped as a service."""
+"""Units in which a desktop runs the person's own programs; these are not services."""
 
 
 def program_name(pid: int | None) -> str:
-    """The name of a process's program; a copy of this app is called so, whoever started it."""
+    """The name of a process's program; «PowerInfer Tray» for a copy of this app."""
     if not pid:
         return UNKNOWN_PROGRAM
     try:
@@ -47,7 +47,7 @@ def is_this_app(name: str, command: Sequence[str]) -> bool:
 
 
 def service_of(pid: int) -> str | None:
-    """The service of the system that a process belongs to; None for programs that a person has started."""
+    """The service of the system that runs a process; None for programs that a person has started."""
     if sys.platform == "win32":
         return service_among(psutil.win_service_iter(), pid)
     try:
@@ -57,15 +57,15 @@ def service_of(pid: int) -> str | None:
 
 
 def service_in_cgroup(text: str) -> str | None:
-    """The systemd service that a `/proc/PID/cgroup` names, the innermost; None for a session's programs."""
+    """The innermost systemd service in the text of `/proc/PID/cgroup`; None for programs of a session."""
     units = [unit for unit in _SERVICE.findall(text) if not _OF_A_SESSION.match(unit)]
     return units[-1] if units else None
 
 
 def service_among(services: Iterable[Any], pid: int) -> str | None:
-    """The one of Windows' services that a process runs; None if there is none, or Windows does not tell.
+    """The Windows service that a process runs; None if there is none, or if Windows does not tell.
 
-    `services` are psutil's; going through them and asking one may both be refused.
+    `services` are psutil's; both the iteration and reading one of them may be refused.
     """
     with contextlib.suppress(OSError):
         for service in services:
@@ -83,5 +83,5 @@ def _command_line(process: psutil.Process) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    path = PureWindowsPath(word)  # takes both kinds of separators
+    path = PureWindowsPath(word)  # accepts both kinds of separators
     return (path.stem if path.suffix.lower() == ".exe" else path.name).lower()

@@ -1,7 +1,7 @@
-"""What of this machine a process may use on Linux: limits of its control groups, cores of its processors.
+"""How much of the machine a process may use on Linux: limits of its control groups, and its processors.
 
-Containers, services and `taskset` give a process a part of the machine, of which the usual questions know
-nothing: they tell the whole. `root` stands in for the file system in tests.
+Containers, services and `taskset` give a process only a part of the machine, but the usual functions return
+the whole. `root`: a replacement for the file system in tests.
 
 Formats: the kernel's admin-guide/cgroup-v1 and cgroup-v2, and proc_pid_mountinfo(5).
 """
@@ -20,26 +20,26 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
-    """The narrowest limits of the control groups that a process is in; None where none is set."""
+    """The lowest limits in all control groups of a process; None if none is set."""
 
     cores: int | None = None
-    """A share of the processor's time, as whole cores, rounded up."""
+    """The share of processor time as whole cores, rounded up."""
     memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Mount:
-    """Where a tree of control groups can be read."""
+    """A mounted tree of control groups."""
 
     root: PurePosixPath
-    """Which of its groups is seen at `point`; in a container, mostly the container's own."""
+    """The group that is mounted at `point`; in a container, usually the container's own."""
     point: Path
     controllers: frozenset[str]
-    """Of version 1; empty for version 2, which has one tree for all."""
+    """The controllers, for version 1; empty for version 2, which has one tree for all."""
 
 
 def group_limits(root: Path = _ROOT) -> GroupLimits:
-    """The limits of this process. What cannot be read or understood limits nothing."""
+    """The limits of this process. Limits that cannot be read are ignored."""
     memberships = list(_memberships(_text(root / "proc/self/cgroup")))
     mounts = [*_mounts(_text(root / "proc/self/mountinfo"), root)]
     groups = [group for mount in mounts for group in _groups(mount, memberships)]
@@ -50,7 +50,7 @@ def group_limits(root: Path = _ROOT) -> GroupLimits:
 
 
 def cores_among(cpus: Collection[int], root: Path = _ROOT) -> int:
-    """How many physical cores these logical processors belong to; those of one core count once."""
+    """The number of physical cores of these logical processors."""
     folder = root / "sys/devices/system/cpu"
     siblings = {
         cpu: _text(folder / f"cpu{cpu}/topology/core_cpus_list")
@@ -62,7 +62,7 @@ def cores_among(cpus: Collection[int], root: Path = _ROOT) -> int:
 
 
 def _memberships(text: str) -> Iterator[tuple[frozenset[str], PurePosixPath]]:
-    """Controllers and group of each line `4:memory:/some/group`; no controllers in version 2."""
+    """Controllers and group of each line such as `4:memory:/some/group`; no controllers in version 2."""
     for line in text.splitlines():
         _, _, rest = line.partition(":")
         names, colon, path = rest.partition(":")
@@ -81,7 +81,7 @@ def _mounts(text: str, root: Path) -> Iterator[_Mount]:
 
 
 def _groups(mount: _Mount, memberships: Iterable[tuple[frozenset[str], PurePosixPath]]) -> Iterator[Path]:
-    """The folders of the groups that the process is in, from its own up to the root of the tree."""
+    """The folders of a process's group and of all groups above it."""
     for controllers, path in memberships:
         if (controllers & mount.controllers) if mount.controllers else not controllers:
             inner = path.relative_to(mount.root) if path.is_relative_to(mount.root) else PurePosixPath()
@@ -91,7 +91,9 @@ def _groups(mount: _Mount, memberships: Iterable[tuple[frozenset[str], PurePosix
 
 
 def _cores(group: Path) -> int | None:
-    """By `cpu.max` (version 2, «max 100000» for none) or a quota for each period (version 1, -1 for none)."""
+    """The limit in `cpu.max` (version 2, «max 100000» for none), or of quota and period (version 1, -1 for
+    none).
+    """
     words = (
         _text(group / "cpu.max")
         or f"{_text(group / 'cpu.cfs_quota_us')} {_text(group / 'cpu.cfs_period_us')}"
@@ -103,7 +105,9 @@ def _cores(group: Path) -> int | None:
 
 
 def _memory_bytes(group: Path) -> int | None:
-    """By `memory.max` (version 2, «max» for none) or `memory.limit_in_bytes` (version 1, a huge number)."""
+    """The limit in `memory.max` (version 2, «max» for none) or `memory.limit_in_bytes` (version 1, a huge
+    number for none).
+    """
     text = _text(group / "memory.max") or _text(group / "memory.limit_in_bytes")
     return int(text) if text.isdecimal() else None
 

@@ -1,7 +1,6 @@
-"""A private folder for each program that is started: it may leave there what it likes. Any thread.
+"""A private working folder for each started program, which may leave files there. Any thread.
 
-Gone when the program has ended, with what it has left elsewhere; after a crash of this app, the next start
-removes it.
+It is removed when the program has ended; after a crash of this app, by the next start.
 """
 
 from __future__ import annotations
@@ -20,27 +19,29 @@ from tray_app.system.files import NOT_JSON, private_folder, read_regular
 
 _LEAVINGS = "leavings.json"
 _NAME = re.compile(r"^(\d+)-")
-_CLOCK_TOLERANCE_S = 2.0  # psutil reckons start times from the boot time, which moves when the clock is set
+_CLOCK_TOLERANCE_S = (
+    2.0  # psutil computes start times from the boot time, which changes when the clock is set
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One such folder, of this process."""
+    """The private folder of one program that this process has started."""
 
     path: Path
 
     @classmethod
     def make(cls, parent: Path) -> RunFolder:
-        """A new one below `parent`, which is made if it is missing. `OSError` as usual."""
+        """Make a new folder below `parent`, which is made if it is missing. `OSError`."""
         private_folder(parent)
         return cls(Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent)))
 
     def remove_too(self, *paths: Path) -> None:
-        """Files elsewhere that shall go with this folder. Say so before they are made."""
+        """Register files elsewhere that are removed with this folder. To be called before they are made."""
         (self.path / _LEAVINGS).write_bytes(msgspec.json.encode([str(path) for path in paths]))
 
     def remove(self) -> None:
-        """Remove everything; what is still in use is left to the next `sweep`."""
+        """Remove everything; files that are still open are left to the next `sweep`."""
         try:
             leavings = msgspec.json.decode(read_regular(self.path / _LEAVINGS), type=list[str])
         except (OSError, *NOT_JSON):  # there are none
@@ -62,7 +63,7 @@ def sweep(parent: Path) -> None:
 
 
 def _lives(pid: int, folder: Path) -> bool:
-    """Whether a process made this folder and not an earlier one of the same number."""
+    """Whether the process that made this folder is alive; its id may have been given to another process."""
     try:
         return psutil.Process(pid).create_time() <= folder.stat().st_mtime + _CLOCK_TOLERANCE_S
     except (OSError, psutil.Error):

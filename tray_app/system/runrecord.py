@@ -1,8 +1,8 @@
-"""Remembers on disk which process this app has started, so that a later start can end exactly that one.
+"""Records on disk which processes this app has started, so that a later start can end exactly those.
 
-Needed where nothing ended it with us, as when somebody kills macOS' keeper too: then what it kept is still in
-its group. A record names its owner as well: what a living copy of this app has started is not left over. Any
-thread.
+Needed if a process survives this app, for example when the watching process on macOS is killed too; the
+process is then still in its group. A record also names the app's own process: processes of a running copy of
+this app are not left over. Any thread.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tray_app.system.child import Child
 
 _PATTERN = "engine-*.json"
-_CLOCK_TOLERANCE_S = 2.0  # the boot time that Linux tells is rounded
+_CLOCK_TOLERANCE_S = 2.0  # Linux rounds the boot time
 _END_TIMEOUT_S = 5.0
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """A process that was started and the process that started it; times as `_started_s` gives them."""
+    """A started process and the process that started it; times as in `_started_s`."""
 
     pid: int
     created_s: float
@@ -39,10 +39,10 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 def remember(folder: Path, child: Child, port: int) -> Path:
-    """Write the record of a child of this process; whoever sees the child end removes the file."""
+    """Write the record of a child process. The caller removes the file when the child has ended."""
     owner = psutil.Process()
     path = folder / _PATTERN.replace("*", str(owner.pid))
-    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+    with contextlib.suppress(psutil.NoSuchProcess):  # the child has ended already
         created_s = _started_s(psutil.Process(child.pid))
         record = RunRecord(child.pid, created_s, str(child.executable), port, owner.pid, _started_s(owner))
         write_atomically(path, msgspec.json.encode(record))
@@ -50,7 +50,7 @@ def remember(folder: Path, child: Child, port: int) -> Path:
 
 
 def reap(folder: Path) -> tuple[int, ...]:
-    """End what copies of this app that are gone have left running, and forget it; the pids ended."""
+    """End processes that ended copies of this app have left running. Returns their ids."""
     ended = []
     for path in folder.glob(_PATTERN):
         try:
@@ -64,7 +64,7 @@ def reap(folder: Path) -> tuple[int, ...]:
         for process in left_over:
             _end(process)
             ended.append(process.pid)
-        with contextlib.suppress(OSError):  # somebody reads it, on Windows: the next start removes it
+        with contextlib.suppress(OSError):  # Windows: another program reads it; the next start removes it
             path.unlink(missing_ok=True)
     return tuple(ended)
 
@@ -77,10 +77,12 @@ def _owner_lives(record: RunRecord) -> bool:
 
 
 def _left_over(record: RunRecord) -> list[psutil.Process]:
-    """What still runs the recorded program: the process itself, or, on POSIX, what is in the group it led."""
+    """The processes that still run the recorded program: the process itself or, on POSIX, the members of its
+    group.
+    """
     with contextlib.suppress(psutil.Error):
         if not _started_at(psutil.Process(record.pid), record.created_s):
-            return []  # the number is another's now
+            return []  # the id belongs to another process now
     return [
         process
         for process in psutil.process_iter()
@@ -100,10 +102,10 @@ def _started_at(process: psutil.Process, created_s: float) -> bool:
 
 
 def _started_s(process: psutil.Process) -> float:
-    """When a process started, by a clock that nobody sets: on Linux since the start of the machine.
+    """When a process started, by a clock that cannot be set: on Linux since the start of the machine.
 
-    There psutil adds the boot time, which moves whenever the clock is set: an engine at work would be taken
-    for one that was left over.
+    On Linux psutil adds the boot time, which changes whenever the clock is set; a working engine would then
+    look like one that was left over.
     """
     return process.create_time() - (psutil.boot_time() if sys.platform == "linux" else 0)
 

@@ -1,4 +1,7 @@
-"""Sees to it that only one program at a time has a role, such as being this person's tray app. Any thread."""
+"""A lock that only one program at a time can have, such as the right to be this person's tray app.
+
+Any thread.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,11 @@ if TYPE_CHECKING:
 
 
 class SingleInstanceLock:
-    """What one program of those that share a state folder can be. `AppError` if that cannot be written.
+    """A role that one program at a time has, of all that share a state folder. `AppError` if the folder
+    cannot be written to.
 
-    The system frees the role of a program that has ended, however it did. Its file stays, and says nothing.
+    The system releases it when the program ends in any way. The file of the lock stays; its existence has no
+    meaning.
     """
 
     def __init__(self, state_dir: Path, name: str) -> None:
@@ -29,7 +34,7 @@ class SingleInstanceLock:
         self._lock = FileLock(self._path, thread_local=False, mode=PRIVATE)
 
     def acquire(self, timeout_s: float = 0) -> bool:
-        """Have the role from now on; False if another program has it all this time."""
+        """Take the role; False if another program keeps it for the whole time."""
         try:
             self._lock.acquire(timeout=timeout_s)
         except Timeout:
@@ -41,5 +46,5 @@ class SingleInstanceLock:
         return True
 
     def release(self) -> None:
-        """Let others have it; nothing if we do not."""
+        """Give the role up; nothing happens if this program does not have it."""
         self._lock.release(force=True)

@@ -1,6 +1,6 @@
 """Runs between this app and an engine, as a process of its own, so that the engine cannot outlive the app.
 
-Started as `exec-child HOW PARENT PROGRAM ARGUMENT…` by `child.py`. Every start of an engine waits for this
+Started as `exec-child HOW PARENT PROGRAM ARGUMENT…` by `launcher.py`. Every start of an engine waits for this
 file, so it imports little, and only from the standard library.
 """
 
@@ -10,22 +10,26 @@ import signal
 import sys
 
 BIND = "bind"
-"""Linux: tell the kernel to kill us with the thread that started us, then become the program."""
+"""Linux: tell the kernel to kill this process with the thread that started it, then become the program."""
 KEEP = "keep"
-"""macOS has no such service: stay, and end the program when standard input, a pipe to the app, ends."""
+"""macOS has no such call: stay, and end the program when standard input, a pipe from the app, ends."""
 
 CANNOT_RUN = 126
-"""Exit code of a program that was there but could not be run, as in a shell; 127 if there was none."""
+"""Exit code for a program that exists but cannot be run, as in a shell; 127 if it does not exist."""
 _FIRST_TO_GO = b"1000"
 _PR_SET_PDEATHSIG = 1
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ETXTBSY)
 """As in `shortage.py`, which this file does not import."""
 _INHERITED = ("SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
-"""Signals that Python or whoever started the app may ignore: a program would inherit that, and not end."""
+"""Signals that Python or the starter of the app may ignore; a program would inherit that and not react to
+them."""
 
 
 def exec_child(arguments: list[str]) -> int:
-    """Become, or keep, the program in `arguments`; returns only what to exit with."""
+    """Become, or watch over, the program in `arguments`.
+
+    Returns an exit code if that is not possible, or when it has ended.
+    """
     how, parent, *argv = arguments
     for name in _INHERITED:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -43,12 +47,12 @@ def _become(parent: int, argv: list[str]) -> int:
     _offer_to_the_killer()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        return 1  # it died before the kernel knew whom to watch
+        return 1  # the app ended before the kernel was told
     return os.execve(argv[0], argv, _environment())  # noqa: S606  a shell would be one more process
 
 
 def _offer_to_the_killer() -> None:
-    """Let Linux end the engine first when memory runs out: it is the largest, and is started again."""
+    """Let Linux kill the engine first when memory runs out: it is large, and is started again."""
     try:
         score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     except OSError:  # not mounted
@@ -69,8 +73,8 @@ def _keep(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: program.terminate())
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     code = program.wait()
-    if code < 0:  # the app shall see the signal that ended the program
-        if -code != signal.SIGKILL:  # which no handler can have
+    if code < 0:  # exit by the signal that ended the program, so that the app sees it
+        if -code != signal.SIGKILL:  # a signal without a handler
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
@@ -79,7 +83,7 @@ def _keep(argv: list[str]) -> int:
 def _environment() -> dict[str, str]:
     if not hasattr(sys, "_MEIPASS"):
         return dict(os.environ)
-    # A frozen app's starter has put its libraries into ours once more.
+    # PyInstaller's bootloader has changed the environment of this process again.
     from tray_app.system.environment import inherited_environment
 
     return inherited_environment()
@@ -88,7 +92,7 @@ def _environment() -> dict[str, str]:
 def _end_with_standard_input() -> None:
     while os.read(0, 1):
         pass
-    os.killpg(0, signal.SIGKILL)  # the launcher made us the leader of a group of our own
+    os.killpg(0, signal.SIGKILL)  # the launcher made this process the leader of its own group
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Windows' way to a child that cannot outlive this process: a job that ends its members with its handle.
+"""On Windows, starts programs that cannot outlive this process: in a job that ends its members with its
+handle.
 
-The handle is ours alone, so it closes however we die. Used by `child.py`; any thread. See «Job Objects» in
-Microsoft's documentation.
+Only this process has the handle, so the system closes it when this process ends in any way. Used by
+`launcher.py`; any thread. See «Job Objects» in Microsoft's documentation.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ _EXIT_CODE = 1
 
 
 class Jobs(Protocol):
-    """The system's calls for jobs; each raises `OSError` when refused."""
+    """The system's calls for jobs; each raises `OSError` if it is refused."""
 
     def create(self) -> int:
         """A handle of a new job that ends its members when the handle closes."""
 
     def assign(self, job: int, pid: int) -> None:
-        """Make a process a member, and all that it will start."""
+        """Make a process a member; its later child processes become members too."""
 
     def terminate(self, job: int) -> None:
         """End all members."""
@@ -61,7 +62,7 @@ class JobLauncher:
         self._resume = resume
 
     def launch(self, launch: Launch) -> JobChild:
-        """Start a program, halted until it is in its job, so that no descendant escapes."""
+        """Start a program, suspended until it is in its job, so that all its descendants are members."""
         job = self._jobs.create()
         try:
             with system_libraries(bundle_folder()):
@@ -106,7 +107,7 @@ class JobChild:
         return read_batches(self._process)
 
     def wait(self) -> int:
-        """Its exit code; closing the job ends what it has left behind."""
+        """Wait for its exit code; closing the job then ends its descendants."""
         code = self._process.wait()
         with self._lock:
             if self._job is not None:
@@ -121,7 +122,7 @@ class JobChild:
                 self._jobs.terminate(self._job)
 
     terminate = kill
-    """A program without a window cannot be asked."""
+    """Same as `kill`: a program without a window cannot be asked to end."""
 
 
 class _BasicLimits(ctypes.Structure):
@@ -150,7 +151,7 @@ class _ExtendedLimits(ctypes.Structure):
 
 
 class Kernel32:
-    """`Jobs` by kernel32; `library` stands in for it in tests."""
+    """`Jobs` with kernel32; `library`: a fake in tests."""
 
     def __init__(self, library: Any = None) -> None:
         self._library = library or _load_kernel32()
@@ -196,13 +197,13 @@ def _load_kernel32() -> Any:
     if sys.platform == "win32":
         library = ctypes.WinDLL("kernel32", use_last_error=True)
         for function in (library.CreateJobObjectW, library.OpenProcess):
-            function.restype = ctypes.c_void_p  # handles have 64 bits
+            function.restype = ctypes.c_void_p  # a handle has 64 bits
         return library
     raise OSError("Jobs exist on Windows alone.")
 
 
 def _reason() -> str:
-    """Why the last call failed, in the person's language."""
+    """The system's message for the last error, in the person's language."""
     if sys.platform == "win32":
         return f": {ctypes.WinError(ctypes.get_last_error()).strerror}"
     return ""

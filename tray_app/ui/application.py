@@ -21,8 +21,9 @@ from tray_app.ui.operations import choose_model, operation_for, read_facts
 from tray_app.ui.presenters.formatting import error_text
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
+from tray_app.ui.presenters.notices import Page, notices
 from tray_app.ui.presenters.snippets import copied_text
-from tray_app.ui.presenters.tray import Page, announcement, notices
+from tray_app.ui.presenters.status import announcement
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.dialogs.settings import SettingsDialog
-    from tray_app.ui.presenters.tray import Notice
+    from tray_app.ui.presenters.notices import Notice
 
 BACKGROUND = "--background"
 # Together the five seconds in which a person expects that an app has quit.

@@ -32,14 +32,14 @@ class FileJobs(QObject):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._works: dict[str, FileJob] = {}
+        self._jobs: dict[str, FileJob] = {}
         self._cancelled: dict[str, threading.Event] = {}
         self._progressed.connect(self._note, Qt.ConnectionType.QueuedConnection)
 
     @property
     def current(self) -> Mapping[str, FileJob]:
         """All that is being done, by the key of its row."""
-        return dict(self._works)
+        return dict(self._jobs)
 
     def begin(
         self,
@@ -53,9 +53,9 @@ class FileJobs(QObject):
 
         Nothing happens while something else is being done with the same file.
         """
-        if key in self._works:
+        if key in self._jobs:
             return
-        self._works[key] = FileJob(verb)
+        self._jobs[key] = FileJob(verb)
         cancelled = self._cancelled[key] = threading.Event()
         tell = self._teller(key, verb, cancelled)
 
@@ -91,11 +91,11 @@ class FileJobs(QObject):
 
         return tell
 
-    def _note(self, key: str, work: FileJob) -> None:
-        if key in self._works:
-            self._works[key] = work
+    def _note(self, key: str, job: FileJob) -> None:
+        if key in self._jobs:
+            self._jobs[key] = job
             self.changed.emit()
 
     def _end(self, key: str) -> None:
-        del self._works[key], self._cancelled[key]
+        del self._jobs[key], self._cancelled[key]
         self.changed.emit()

@@ -14,7 +14,7 @@ from PySide6.QtCore import QFile, QIODevice, QPointF, QRectF, Qt, QXmlStreamRead
 from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap, QPolygonF
 
 from tray_app.system.paths import resources
-from tray_app.ui.presenters.tray import IconShape
+from tray_app.ui.presenters.status import IconShape
 
 APP_SIZES = (16, 32, 48, 128, 256)
 SIZES = (16, 22, 24, 32, 44, 48, 64)

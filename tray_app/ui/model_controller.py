@@ -55,7 +55,7 @@ class ModelController(QObject):
         self._app = bridge.app
         self._card = card
         self._window = window
-        self.works = FileJobs(bridge)
+        self.jobs = FileJobs(bridge)
         self.dialog: QDialog | None = None
         """The last one that was opened."""
 
@@ -101,7 +101,7 @@ class ModelController(QObject):
 
     def take_over(self, old: ModelController) -> None:
         """Go on with what `old` has begun; what comes of it is told here."""
-        self.works = old.works
+        self.jobs = old.jobs
         old._card = self._card
         old.expected.connect(self.expected)
         old.folder_changed.connect(self.folder_changed)
@@ -112,7 +112,7 @@ class ModelController(QObject):
             self._import_one(file, how)
 
     def _import_one(self, file: Path, how: How) -> None:
-        self.works.begin(
+        self.jobs.begin(
             file.name,
             tr("Importing"),
             lambda tell: import_file(self._app, file, how, tell),
@@ -121,8 +121,8 @@ class ModelController(QObject):
         )
 
     def _cancel(self, row: ModelRow) -> None:
-        if row.key in self.works.current:
-            self.works.cancel(row.key)
+        if row.key in self.jobs.current:
+            self.jobs.cancel(row.key)
             return
         self.dialog = ask_to_cancel(
             self._window,
@@ -133,7 +133,7 @@ class ModelController(QObject):
 
     def _verify(self, row: ModelRow) -> None:
         self._card.clear()
-        self.works.begin(
+        self.jobs.begin(
             row.key,
             tr("Verifying"),
             lambda tell: self._app.models.verify_model(str(row.path), tell),
@@ -156,7 +156,7 @@ class ModelController(QObject):
 
     def _make_smaller(self, row: ModelRow, type_name: str, target: Path) -> None:
         self._card.clear()
-        self.works.begin(
+        self.jobs.begin(
             target.name,
             tr("Quantizing"),
             lambda tell: make_smaller(self._app, row, target, type_name, tell),

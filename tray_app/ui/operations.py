@@ -26,7 +26,7 @@ from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.models import ModelFacts, RowKind, finished_downloads
-from tray_app.ui.presenters.tray import current_parts
+from tray_app.ui.presenters.status import current_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,10 +88,10 @@ def make_smaller(app: App, row: ModelRow, target: Path, type_name: str, on_tenso
     return app.library.find(str(app.models.quantize(row.reference, target, type_name, on_tensor))).id
 
 
-def for_each_download(deed: Callable[[int], None], downloads: Iterable[int]) -> None:
+def for_each_download(act: Callable[[int], None], downloads: Iterable[int]) -> None:
     """Pause, resume or cancel all downloads of a model."""
     for number in downloads:
-        deed(number)
+        act(number)
 
 
 def discard_downloads(app: App, row: ModelRow) -> None:
@@ -138,8 +138,8 @@ def embed_texts(app: App, texts: Sequence[str], cancelled: Event) -> EmbeddingRe
     from tray_app.ui.widgets.heat_map import similarities
 
     parts = []
-    for start_server in range(0, len(texts), _TEXTS_AT_ONCE):
-        parts.append(app.embed(texts[start_server : start_server + _TEXTS_AT_ONCE]))
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        parts.append(app.embed(texts[first : first + _TEXTS_AT_ONCE]))
         if cancelled.is_set():
             break
     result = Embeddings(

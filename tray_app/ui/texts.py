@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QLocale
 
-from tray_app.ui.presenters import Translate
+from tray_app.phrases import Translate
 
 CONTEXT = "app"
 """One for the whole app: a word means the same everywhere."""

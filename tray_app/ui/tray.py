@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QApplication, QMenu, QStyle, QSystemTrayIcon
 from tray_app.system.host import System
 from tray_app.ui import icons
 from tray_app.ui.presenters.menu import COPIES, MENU, Command, Submenu, submenu_title
-from tray_app.ui.presenters.tray import IconShape, tray_view
+from tray_app.ui.presenters.status import IconShape
+from tray_app.ui.presenters.tray import tray_view
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.menu import ModelChoice
-    from tray_app.ui.presenters.tray import Notice, Page, TrayView
+    from tray_app.ui.presenters.notices import Notice, Page
+    from tray_app.ui.presenters.tray import TrayView
 
 _FRAME_MS = 250
 _WATCHER = "org.kde.StatusNotifierWatcher"

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, StatefulPage, bring_into_view
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
 from tray_app.app.tuning import tuning_obstacle
+from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import measure_threads, set_threads
 from tray_app.ui.presenters.tuning import embedding_points, token_points, tuning_text
 from tray_app.ui.texts import tr
@@ -35,7 +35,6 @@ class TuneDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Best number of threads"))
         self._bridge = bridge
-        self._cancelled = Event()
         plan = bridge.status.engine.plan
         self._obstacle = tuning_obstacle(plan) if plan else None
         self._tuning: Tuning | None = None
@@ -50,6 +49,7 @@ class TuneDialog(QDialog):
         self.progress = QProgressBar()
         self.progress.setAccessibleName(tr("Numbers of threads measured"))
         self.card = MessageCard()
+        self._job = CancellableJob(bridge, self._permit, self._fail)
         self.outcome = text_label(bold=True)
         self.start_button = QPushButton(tr("&Measure"))
         self.apply_button = QPushButton(tr("&Use These"))
@@ -70,26 +70,23 @@ class TuneDialog(QDialog):
     @property
     def busy(self) -> bool:
         """Whether it measures."""
-        return self.progress.isVisibleTo(self)
+        return self._job.busy
 
     def measure(self) -> None:
         """Begin."""
-        self._cancelled = cancelled = Event()
         self._tuning = None
         self.card.clear()
         self.outcome.setText("")
         self.progress.setRange(0, 0)
-        self.progress.show()
-        self._permit()
         app, closing = self._bridge.app, self._bridge.closing
-        self._bridge.run(
-            lambda: measure_threads(app, cancelled, closing, self._measured.emit), self._show, self._fail
+        self._job.start(
+            lambda cancelled: measure_threads(app, cancelled, closing, self._measured.emit), self._show
         )
 
     def reject(self) -> None:
         """Esc and the button: end the measuring first; a second time, close."""
         if self.busy:
-            self._cancelled.set()
+            self._job.cancel()
             self.outcome.setText(tr("Stopping …"))
         else:
             super().reject()
@@ -108,9 +105,9 @@ class TuneDialog(QDialog):
         self._column.addWidget(self.outcome)
         self._column.addWidget(self.progress)
         self._column.addLayout(actions)
-        self.progress.hide()
 
     def _permit(self) -> None:
+        self.progress.setVisible(self.busy)
         advice = self._tuning is not None and self._tuning.advice != self._tuning.present
         self.start_button.setEnabled(not self.busy and not self._obstacle)
         self.apply_button.setEnabled(advice and not self.busy)
@@ -138,13 +135,11 @@ class TuneDialog(QDialog):
     def _show(self, tuning: Tuning) -> None:
         self._tuning = tuning
         self.outcome.setText(tuning_text(tuning, tr))
-        self.progress.hide()
         self._permit()
 
     def _fail(self, error: AppError) -> None:
         self.card.show_error(error)
         self.outcome.setText("")
-        self.progress.hide()
         self._permit()
 
     def _apply(self) -> None:

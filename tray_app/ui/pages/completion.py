@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
+from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from threading import Event
 
-    from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
 _MOST_TOKENS = 4096
@@ -33,8 +32,6 @@ class CompletionPanel(QWidget):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._cancelled: Event | None = None
-        self._abandon: Callable[[], None] | None = None
         self.prompt = QPlainTextEdit(_EXAMPLE)
         self.prompt.setTabChangesFocus(True)
         self.tokens = QSpinBox(minimum=1, maximum=_MOST_TOKENS, value=128)
@@ -44,6 +41,7 @@ class CompletionPanel(QWidget):
         self.stop_button.setToolTip(tr("Esc"))
         self.waiting = text_label()
         self.card = MessageCard()
+        self._job = CancellableJob(bridge, self._permit, self.card.show_error)
         self.answer = QPlainTextEdit(readOnly=True)
         self.answer.setTabChangesFocus(True)
         self.temperature = text_label()
@@ -56,26 +54,19 @@ class CompletionPanel(QWidget):
         if not self.go_button.isEnabled():
             return
         app, prompt, tokens = self._bridge.app, self.prompt.toPlainText(), self.tokens.value()
-        cancelled = self._cancelled = Event()
         self.card.clear()
         self.answer.clear()
 
-        def tell(piece: str) -> None:
-            self._arrived.emit(cancelled, piece)
+        def complete(cancelled: Event) -> None:
+            stream_completion(
+                app, prompt, tokens, cancelled, lambda piece: self._arrived.emit(cancelled, piece)
+            )
 
-        self._abandon = self._bridge.run(
-            lambda: stream_completion(app, prompt, tokens, cancelled, tell),
-            lambda _: self._rest(),
-            self._failed,
-        )
-        self._permit()
+        self._job.start(complete, lambda _: None)
 
     def stop(self) -> None:
         """Take no more of the answer; what is there stays."""
-        if self._cancelled and self._abandon:
-            self._cancelled.set()
-            self._abandon()
-            self._rest()
+        self._job.abandon()
 
     def take_over(self, old: CompletionPanel) -> None:
         """The same text, and as much of an answer as there is."""
@@ -112,7 +103,7 @@ class CompletionPanel(QWidget):
             QShortcut(QKeySequence(keys), self, act, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def _permit(self) -> None:
-        status, busy = self._bridge.status, self._cancelled is not None
+        status, busy = self._bridge.status, self._job.busy
         reason = waiting_for(status, texts_of(self.prompt.toPlainText()), tr)
         self.go_button.setEnabled(not reason and not busy)
         self.stop_button.setVisible(busy)
@@ -123,18 +114,10 @@ class CompletionPanel(QWidget):
         )
 
     def _add(self, answer: Event, piece: str) -> None:
-        if answer is self._cancelled:  # else it is a piece of one that was stopped
+        if self._job.is_current(answer):  # else it is a piece of one that was stopped
             cursor = QTextCursor(self.answer.document())
             cursor.movePosition(QTextCursor.MoveOperation.End)
             cursor.insertText(piece)
-
-    def _failed(self, error: AppError) -> None:
-        self._rest()
-        self.card.show_error(error)
-
-    def _rest(self) -> None:
-        self._cancelled = self._abandon = None
-        self._permit()
 
 
 def _label(text: str, buddy: QWidget) -> QLabel:

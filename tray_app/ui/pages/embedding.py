@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.gateway.results import read_texts
+from tray_app.app.embedding_files import read_texts
+from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import embed_texts, start_server
 from tray_app.ui.presenters.embedding import texts_of, waiting_for
 from tray_app.ui.presenters.menu import start_refusal
@@ -19,14 +19,10 @@ from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy,
 from tray_app.ui.widgets.embedding_results import EmbeddingResults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDropEvent
 
-    from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.operations import EmbeddingResult
 
 _LINES = 5
 _EXAMPLE = "The quick brown fox jumps over the lazy dog."
@@ -73,8 +69,6 @@ class EmbeddingPage(QWidget):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._abandon: Callable[[], None] | None = None
-        self._cancelled = Event()
         self.texts = TextsEdit(_EXAMPLE)
         self.texts.setTabChangesFocus(True)
         self.texts.setMinimumHeight(_height_of_lines(self.texts))
@@ -86,6 +80,7 @@ class EmbeddingPage(QWidget):
         self.waiting = text_label()
         self.start_button = QPushButton(tr("&Start Server"))
         self.card = MessageCard()
+        self._job = CancellableJob(bridge, self._permit, self.card.show_error)
         self.results = EmbeddingResults(bridge)
         self._lay_out()
         self.embed_button.clicked.connect(self.embed)
@@ -109,21 +104,16 @@ class EmbeddingPage(QWidget):
         if not self.embed_button.isEnabled():
             return
         texts = texts_of(self.texts.toPlainText())
-        cancelled = self._cancelled = Event()
+        app = self._bridge.app
         self.card.clear()
-        self._abandon = self._bridge.run(
-            lambda: embed_texts(self._bridge.app, texts, cancelled),
-            lambda embedded: self._show(texts, embedded),
-            self._failed,
+        self._job.start(
+            lambda cancelled: embed_texts(app, texts, cancelled),
+            lambda embedded: self.results.show_result(texts, embedded),
         )
-        self._permit()
 
     def cancel(self) -> None:
         """Wait no longer; of many texts, those that have not been sent yet stay here."""
-        if self._abandon is not None:
-            self._cancelled.set()
-            self._abandon()
-            self._rest()
+        self._job.abandon()
 
     def take_over(self, old: EmbeddingPage) -> None:
         """The same texts and results."""
@@ -156,7 +146,7 @@ class EmbeddingPage(QWidget):
         """What can be done now, and why not more."""
         status = self._bridge.status
         reason = waiting_for(status, texts_of(self.texts.toPlainText()), tr)
-        busy = self._abandon is not None
+        busy = self._job.busy
         self.embed_button.setEnabled(not reason and not busy)
         self.cancel_button.setVisible(busy)
         self.start_button.setVisible(not start_refusal(status, tr))
@@ -166,16 +156,3 @@ class EmbeddingPage(QWidget):
         self.card.clear()
         app = self._bridge.app
         self._bridge.run(lambda: start_server(app), lambda _: None, self.card.show_error)
-
-    def _show(self, texts: tuple[str, ...], embedded: EmbeddingResult) -> None:
-        self._rest()
-        self.results.show_result(texts, embedded)
-
-    def _failed(self, error: AppError) -> None:
-        self._rest()
-        self.card.show_error(error)
-
-    def _rest(self) -> None:
-        """Nothing is under way any more."""
-        self._abandon = None
-        self._permit()

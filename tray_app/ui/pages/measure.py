@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -18,8 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tray_app.app.embedding_files import save_file
 from tray_app.app.server_status import ServerState
-from tray_app.gateway.results import save_file
+from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.operations import measure
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QHideEvent, QShowEvent
 
-    from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.measurement import Measurement
     from tray_app.ui.widgets.histogram import LatencyHistogram
@@ -51,7 +50,6 @@ class MeasurePanel(QWidget):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._cancelled: Event | None = None
         self._measurement: Measurement | None = None
         self.dialog: TuneDialog | None = None
         self.plot: LatencyHistogram | None = None
@@ -65,6 +63,7 @@ class MeasurePanel(QWidget):
         self.progress.setAccessibleName(tr("Answered requests"))
         self.waiting = text_label()
         self.card = MessageCard()
+        self._job = CancellableJob(bridge, self._permit, self.card.show_error)
         self.summary = text_label(bold=True)
         self.picture_button = QPushButton(tr("Save &Picture…"))
         self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))
@@ -81,19 +80,16 @@ class MeasurePanel(QWidget):
         """Begin."""
         app, text = self._bridge.app, self.text.text().strip()
         load = Workload(self.requests.value(), self.at_once.value())
-        cancelled = self._cancelled = Event()
         self.card.clear()
         self.progress.setRange(0, load.requests)
         self.progress.setValue(0)
-        self._bridge.run(
-            lambda: measure(app, text, load, cancelled, self._answered.emit), self._show, self._failed
+        self._job.start(
+            lambda cancelled: measure(app, text, load, cancelled, self._answered.emit), self._show
         )
-        self._permit()
 
     def cancel(self) -> None:
         """Send no more; what has been answered is shown."""
-        if self._cancelled is not None:
-            self._cancelled.set()
+        self._job.cancel()
 
     def take_over(self, old: MeasurePanel) -> None:
         """The same request and measurement."""
@@ -153,7 +149,7 @@ class MeasurePanel(QWidget):
         self._column.addStretch()
 
     def _permit(self) -> None:
-        busy = self._cancelled is not None
+        busy = self._job.busy
         reason = waiting_for(self._bridge.status, texts_of(self.text.text()), tr)
         self.measure_button.setEnabled(not reason and not busy)
         self.tune_button.setEnabled(self._bridge.status.server.state is ServerState.READY and not busy)
@@ -163,19 +159,10 @@ class MeasurePanel(QWidget):
         self.waiting.setText(reason)
 
     def _show(self, measurement: Measurement) -> None:
-        self._rest()
         self._measurement = measurement
         self.summary.setText(measurement_text(measurement, tr))
         announce(self, self.summary.text())
         self._draw()
-
-    def _failed(self, error: AppError) -> None:
-        self._rest()
-        self.card.show_error(error)
-
-    def _rest(self) -> None:
-        self._cancelled = None
-        self._permit()
 
     def _draw(self) -> None:
         latencies_ms = self._measurement.latencies_ms if self._measurement else ()

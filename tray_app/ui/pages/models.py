@@ -15,7 +15,7 @@ from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_controller import ModelController
 from tray_app.ui.operations import choose_model, survey
 from tray_app.ui.presenters.models import ModelFacts, facts_key, model_rows, settled_rows
-from tray_app.ui.presenters.tray import Page
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
 from tray_app.ui.widgets.first_steps import FirstSteps
@@ -87,7 +87,7 @@ class ModelsPage(QWidget):
         """The same address, the same model; work on files goes on, and is shown here."""
         self.source.setText(old.source.text())
         self.controller.take_over(old.controller)
-        self.controller.works.changed.connect(self._fill)
+        self.controller.jobs.changed.connect(self._fill)
         if row := old._selected():
             self._wanted_key = row.key
 
@@ -110,7 +110,7 @@ class ModelsPage(QWidget):
         self.table.selectionModel().selectionChanged.connect(self._show_selection)
         self.menu.wanted.connect(self.act)
         self.first_steps.chosen.connect(self._take_first_step)
-        self.controller.works.changed.connect(self._fill)
+        self.controller.jobs.changed.connect(self._fill)
         self.controller.expected.connect(self._expect)
         self.controller.folder_changed.connect(self._refresh_facts)
         self.import_button.clicked.connect(self._choose_files)
@@ -195,7 +195,7 @@ class ModelsPage(QWidget):
 
     def _fill(self) -> None:
         selected = self._selected()
-        rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.works.current, tr)
+        rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.jobs.current, tr)
         anew = self._model.show_rows(rows)
         keys = [row.key for row in rows]
         if self._wanted_key in keys:

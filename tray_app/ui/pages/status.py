@@ -18,13 +18,7 @@ from tray_app.ui.operations import start_server, verify_chosen
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
 from tray_app.ui.presenters.settings import engine_title
-from tray_app.ui.presenters.tray import (
-    IconShape,
-    address_hint,
-    ring_of,
-    shape_of,
-    state_line,
-)
+from tray_app.ui.presenters.status import IconShape, address_hint, ring_of, shape_of, state_line
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
 from tray_app.ui.widgets.usage_panel import UsagePanel

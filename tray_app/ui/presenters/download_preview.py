@@ -10,7 +10,7 @@ from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 
 if TYPE_CHECKING:
     from tray_app.app.model_manager import DownloadPreview
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 
 def preview_facts(preview: DownloadPreview, tr: Translate) -> tuple[tuple[str, str], ...]:

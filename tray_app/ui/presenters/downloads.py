@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 _BY_WEIGHT = (
     Phase.FAILED,

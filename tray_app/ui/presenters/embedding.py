@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.gateway.client import Embeddings
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 _FIRST = 4
 

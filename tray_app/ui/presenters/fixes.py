@@ -9,7 +9,7 @@ from tray_app.models.integrity import Check
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 
 def fix_title(error: AppError, tr: Translate) -> str:

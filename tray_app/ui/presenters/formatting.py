@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
-from tray_app.models.memory import GIB, MIB
 
 if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.errors import AppError
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 _STEP = 1000  # sizes of files as disks and download pages give them: decimal
 
@@ -25,13 +24,6 @@ def size_text(size_bytes: float, tr: Translate) -> str:
         if size_bytes < _STEP - 0.5:
             return words.format(size=_three_digits(size_bytes, tr))
     return tr("{size} TB").format(size=_three_digits(size_bytes / _STEP, tr))
-
-
-def memory_text(size_bytes: float, tr: Translate) -> str:
-    """Memory as it is sold: `4.4 GiB`, or `48 MiB`."""
-    if size_bytes < GIB:
-        return tr("{size} MiB").format(size=tr.number(size_bytes / MIB))
-    return tr("{size} GiB").format(size=tr.number(size_bytes / GIB, 1))
 
 
 def rate_text(rate_bytes_per_s: float, tr: Translate) -> str:

@@ -11,10 +11,10 @@ from tray_app.ui.presenters.formatting import error_lines
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
+    from tray_app.phrases import Translate
     from tray_app.settings.keys import Key, KeyChanges
     from tray_app.settings.keystore import KeyLocation
     from tray_app.settings.schema import Settings
-    from tray_app.ui.presenters import Translate
 
 Kept = KeptKeys | AppError | None
 """The keys that there are, or why the keychain does not tell; None: it has not answered yet."""

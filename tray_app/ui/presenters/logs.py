@@ -15,8 +15,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tray_app.phrases import Translate
     from tray_app.system.logs import LogLine
-    from tray_app.ui.presenters import Translate
 
 
 class LogSource(StrEnum):

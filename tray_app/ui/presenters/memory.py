@@ -9,17 +9,17 @@ from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.sizing import context_config, memory_budget
+from tray_app.models.fit_text import memory_text
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.schema import AUTO
-from tray_app.ui.presenters.formatting import memory_text
 
 if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError
     from tray_app.models.memory import Verdict
+    from tray_app.phrases import Translate
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
-    from tray_app.ui.presenters import Translate
 
 
 @dataclass(frozen=True, slots=True)

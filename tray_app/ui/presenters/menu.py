@@ -13,7 +13,7 @@ from tray_app.system.autostart import Login
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
     from tray_app.ui.presenters.models import ModelFacts
 
 

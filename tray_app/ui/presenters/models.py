@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model, Unusable
     from tray_app.models.model_files import Partial
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 
 class ModelAction(StrEnum):

@@ -10,7 +10,7 @@ import msgspec
 from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.launch_plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import AUTO, list_text, parse_value
+from tray_app.settings.schema import AUTO, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
 from tray_app.ui.presenters.formatting import error_title
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
+    from tray_app.phrases import Translate
     from tray_app.settings.schema import Field, Settings
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
-    from tray_app.ui.presenters import Translate
 
 GROUPS = ("server", "engine", "models", "network", "app")
 ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
@@ -61,11 +61,6 @@ def choice_title(choice: str, tr: Translate) -> str:
         "lan": tr("The local network too"),
         "auto": tr("As the system"),
     }.get(choice) or LANGUAGES[choice]
-
-
-def value_text(value: object) -> str:
-    """A setting's value as it is typed; `parse_value` reads it back."""
-    return list_text(value) if isinstance(value, tuple) else str(value)
 
 
 def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple[Settings, dict[str, str]]:

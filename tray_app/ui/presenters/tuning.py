@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tray_app.app.tuning import ThreadMeasurement, Tuning
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 Points = tuple[tuple[int, float], ...]
 

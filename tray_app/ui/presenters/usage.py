@@ -7,12 +7,12 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tray_app.ui.presenters.formatting import memory_text
+from tray_app.models.fit_text import memory_text
 
 if TYPE_CHECKING:
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.gateway.counters import Traffic
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 SPAN_S = 120.0
 """So much of the past is kept."""

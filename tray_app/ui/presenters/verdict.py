@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tray_app.models.fit_text import memory_reason
 from tray_app.models.memory import Fit
-from tray_app.ui.presenters.formatting import error_lines, memory_text
+from tray_app.ui.presenters.formatting import error_lines
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
-    from tray_app.models.memory import Verdict
-    from tray_app.ui.presenters import Translate
+    from tray_app.phrases import Translate
 
 _SHAPES = {Fit.FITS: "●", Fit.TIGHT: "◐", Fit.TOO_LARGE: "○"}
 _NO_ENGINE = "✕"
@@ -39,34 +39,3 @@ def fit_reason(report: ModelReport, tr: Translate) -> str:
     if report.obstacle:
         return f"{error_lines(report.obstacle, tr)[0]} {tr.said(report.obstacle.texts[2])}".strip()
     return memory_reason(report.verdict, tr)
-
-
-def memory_reason(verdict: Verdict, tr: Translate) -> str:
-    """What a model needs of the memory that there is."""
-    numbers = {
-        "need": memory_text(verdict.estimate.total_bytes, tr),
-        "room": memory_text(verdict.budget.usable_bytes, tr),
-        "context": tr.number(verdict.context_size),
-        "smaller": tr.number(verdict.better_context or 0),
-        "weights": memory_text(verdict.estimate.weights_bytes, tr),
-    }
-    match verdict.fit:
-        case Fit.FITS:
-            text = tr("It needs {need} of the {room} of memory that can be used.")
-        case Fit.TIGHT:
-            text = tr("It needs {need} of the {room} of memory that can be used: close other programs.")
-        case Fit.TOO_LARGE if verdict.better_context:
-            text = tr(
-                "With a context of {context} it needs {need}, and {room} of memory can be used: "
-                "try context {smaller}."
-            )
-        case Fit.TOO_LARGE if verdict.estimate.weights_bytes <= verdict.budget.usable_bytes:
-            text = tr(
-                "It needs {need}, and {room} of memory can be used: try a smaller quantization or model."
-            )
-        case Fit.TOO_LARGE:
-            text = tr(
-                "Its weights alone take {weights}, and {room} of memory can be used: "
-                "try a smaller quantization or model."
-            )
-    return text.format(**numbers)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.gateway.results import SUFFIXES, results_json, save_file, save_results
+from tray_app.app.embedding_files import SUFFIXES, results_json, save_file, save_results
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.embedding import embedded_texts, result_summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet

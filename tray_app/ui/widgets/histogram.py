@@ -12,7 +12,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
 
-from tray_app.ui.presenters.measurement import percentile
+from tray_app.gateway.counters import percentile
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.axes import number_axes, paint_axes
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 _MOST_BINS = 40
-_P50, _P95 = 0.5, 0.95
 
 
 class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
@@ -47,7 +46,7 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
         bins = min(_MOST_BINS, max(5, round(np.sqrt(len(latencies_ms)) * 2)))
         counts, edges = np.histogram(np.asarray(latencies_ms), bins=bins)
         self._bars.setData(edges, counts)
-        p50, p95 = percentile(latencies_ms, _P50), percentile(latencies_ms, _P95)
+        p50, p95 = percentile(latencies_ms, 50), percentile(latencies_ms, 95)
         self._p50.setValue(p50)
         self._p95.setValue(p95)
         self._p50.label.setFormat(tr("p50 {ms} ms").format(ms=tr.number(p50, 1)))

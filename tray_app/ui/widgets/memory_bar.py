@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from tray_app.ui.presenters.formatting import memory_text
+from tray_app.models.fit_text import memory_text
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import small_label
 

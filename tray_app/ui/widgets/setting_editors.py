@@ -17,8 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.settings.schema import AUTO
-from tray_app.ui.presenters.settings import value_text
+from tray_app.settings.schema import AUTO, value_text
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:

@@ -1,0 +1,54 @@
+"""Memory, and whether a model fits into it, in words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.models.memory import GIB, MIB, Fit
+
+if TYPE_CHECKING:
+    from tray_app.models.memory import Verdict
+    from tray_app.phrases import Translate
+
+
+def memory_text(size_bytes: float, tr: Translate) -> str:
+    """Memory as it is sold: `4.4 GiB`, or `48 MiB`."""
+    if size_bytes < GIB:
+        return tr("{size} MiB").format(size=tr.number(size_bytes / MIB))
+    return tr("{size} GiB").format(size=tr.number(size_bytes / GIB, 1))
+
+
+def memory_reason(verdict: Verdict, tr: Translate) -> str:
+    """What a model needs of the memory that there is."""
+    numbers = {
+        "need": memory_text(verdict.estimate.total_bytes, tr),
+        "room": memory_text(verdict.budget.usable_bytes, tr),
+        "context": tr.number(verdict.context_size),
+        "smaller": tr.number(verdict.better_context or 0),
+        "weights": memory_text(verdict.estimate.weights_bytes, tr),
+    }
+    match verdict.fit:
+        case Fit.FITS:
+            text = tr("It needs {need} of the {room} of memory that can be used.")
+        case Fit.TIGHT:
+            text = tr("It needs {need} of the {room} of memory that can be used: close other programs.")
+        case Fit.TOO_LARGE if verdict.better_context:
+            text = tr(
+                "With a context of {context} it needs {need}, and {room} of memory can be used: "
+                "try context {smaller}."
+            )
+        case Fit.TOO_LARGE if verdict.estimate.weights_bytes <= verdict.budget.usable_bytes:
+            text = tr(
+                "It needs {need}, and {room} of memory can be used: try a smaller quantization or model."
+            )
+        case Fit.TOO_LARGE:
+            text = tr(
+                "Its weights alone take {weights}, and {room} of memory can be used: "
+                "try a smaller quantization or model."
+            )
+    return text.format(**numbers)
+
+
+def fit_line(verdict: Verdict, tr: Translate) -> str:
+    """The verdict and its reason in one line, for terminal and report."""
+    return f"{verdict.fit}. {memory_reason(verdict, tr)}"

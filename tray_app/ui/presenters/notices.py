@@ -1,0 +1,80 @@
+"""What a person is told once, when it happens, and which page of the window explains it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
+from tray_app.models.model_files import stem_of
+from tray_app.ui.presenters.downloads import merged, of_one_model
+from tray_app.ui.presenters.formatting import error_text, error_title
+
+if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.phrases import Translate
+
+
+class Page(StrEnum):
+    """The pages of the window."""
+
+    STATUS = "status"
+    MODELS = "models"
+    EMBEDDING = "embedding"
+    LOGS = "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person is told once, when it happens; a click on it opens `page`."""
+
+    title: str
+    text: str
+    page: Page
+    failed: bool = False
+
+
+def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:
+    """What happened between two snapshots that is worth interrupting a person for; each event once."""
+    before = {_event_of(parts) for parts in of_one_model(old.downloads).values()}
+    found = [
+        notice
+        for parts in of_one_model(new.downloads).values()
+        if _event_of(parts) not in before and (notice := _download_notice(parts, tr))
+    ]
+    if new.engine.state in (State.FAILED, State.WAITING) and old.engine.state is not new.engine.state:
+        failure = new.engine.failure
+        text = error_text(failure, tr) if failure else ""
+        found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))
+    if _came_back(old.engine, new.engine):
+        # One notice for one event: while the server is down, the icon says so.
+        cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("The log says why.")
+        found.append(Notice(tr("The server crashed and was restarted"), cause, Page.STATUS))
+    return tuple(found)
+
+
+def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:
+    """Whether the engine answers again after a crash, also where the snapshots between were left out."""
+    if new.state is not State.READY:
+        return False
+    return new.restarts > (old.restarts if old.state is State.READY else 0)
+
+
+def _event_of(parts: tuple[Progress, ...]) -> tuple[tuple[int, ...], Phase]:
+    """What tells news of a model's downloads from what has been told."""
+    return tuple(part.id for part in parts), merged(parts).phase
+
+
+def _download_notice(parts: tuple[Progress, ...], tr: Translate) -> Notice | None:
+    whole = merged(parts)
+    name = whole.name if len(parts) == 1 else stem_of(whole.path)
+    if whole.phase is Phase.DONE:
+        return Notice(tr("Download finished"), name, Page.MODELS)
+    if whole.phase is Phase.FAILED:
+        text = f"{name}\n{error_title(whole.error, tr)}"
+        return Notice(tr("Download failed"), text, Page.MODELS, failed=True)
+    return None

@@ -1,0 +1,168 @@
+"""The server's state as a shape and as a line, and the download that goes with it. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app.app.server_status import ServerState, planned_url
+from tray_app.app.status import ProblemSource
+from tray_app.download.progress import Phase
+from tray_app.ui.presenters.downloads import of_one_model
+from tray_app.ui.presenters.formatting import error_title, permille, progress_text
+
+if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.phrases import Translate
+
+
+class IconShape(StrEnum):
+    """What the icon looks like; states differ by shape, not by colour alone."""
+
+    HOLLOW = "hollow"
+    ARROW = "arrow"
+    RING = "ring"
+    ARC = "arc"
+    SOLID = "solid"
+    BADGE = "badge"
+    MOON = "moon"
+
+
+_TRANSFERRING = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
+
+
+def shape_of(status: AppStatus) -> IconShape:
+    """The icon: the engine's state first, then a running download, then what is missing."""
+    match status.server.state:
+        case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING:
+            return IconShape.BADGE
+        case ServerState.STARTING | ServerState.LOADING:
+            return IconShape.ARC
+        case ServerState.READY:
+            return IconShape.SOLID
+        case ServerState.STOPPING:
+            return IconShape.HOLLOW
+        case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
+            return _shape_without_engine(status, state)
+
+
+def ring_of(status: AppStatus) -> int | None:
+    """How far the icon's ring is filled, in permille; None where there is no ring or no size."""
+    current = current_download(status)
+    return permille(current) if current and shape_of(status) is IconShape.RING else None
+
+
+def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
+    """The state in one line."""
+    model = tr.said(status.model_name or "") or tr("the model")
+    match status.server.state:
+        case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING as state:
+            return _failure_line(state, error_title(status.problem, tr), tr)
+        case ServerState.STARTING | ServerState.LOADING:
+            seconds = max(0, int(now_s - status.engine.since_s))
+            return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
+        case ServerState.READY:
+            return tr("Ready — {model}").format(model=model)
+        case ServerState.STOPPING:
+            return tr("Stopping {model} …").format(model=model)
+        case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
+            return _headline_without_engine(status, state, tr)
+
+
+def address_hint(status: AppStatus, tr: Translate) -> str:
+    """What stands in the place of the address while none is open."""
+    return tr("{address}, once the server is started").format(address=planned_url(status.settings))
+
+
+def current_download(status: AppStatus) -> Progress | None:
+    """The download that the tray speaks of: the one that runs, else the first that waits or is paused."""
+    for phases in (_TRANSFERRING, (Phase.WAITING,), (Phase.PAUSED,)):
+        for progress in status.downloads:
+            if progress.phase in phases:
+                return progress
+    return None
+
+
+def current_parts(status: AppStatus) -> tuple[int, ...]:
+    """What Pause and Resume act on: the tray's download, and those of the other files of its model."""
+    current = current_download(status)
+    for parts in of_one_model(status.downloads).values():
+        if current in parts:
+            return tuple(part.id for part in parts)
+    return ()
+
+
+def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
+    """What a screen reader says of the change between two snapshots; empty if it would only disturb.
+
+    A change of state is said, and every quarter of a download.
+    """
+    if old.server.state is not new.server.state:
+        return state_line(new, now_s, tr)
+    before, current = current_download(old), current_download(new)
+    if current is None:
+        return ""
+    begun = before is None or (before.id, before.phase) != (current.id, current.phase)
+    if begun or _quarters(before) != _quarters(current):
+        return download_line(current, tr)
+    return ""
+
+
+def download_line(progress: Progress, tr: Translate) -> str:
+    """A download with its progress in one line."""
+    words = progress_text(progress, tr)
+    if progress.phase in _TRANSFERRING:
+        return tr("Downloading {name} — {progress}").format(name=progress.name, progress=words)
+    return tr("{name} — {progress}").format(name=progress.name, progress=words)
+
+
+def _failure_line(state: ServerState, cause: str, tr: Translate) -> str:
+    if state is ServerState.RESTARTING:
+        return tr("Restarting: {cause}").format(cause=cause)
+    if state is ServerState.WAITING:
+        return tr("Waiting: {cause}").format(cause=cause)
+    return tr("Stopped: {cause}").format(cause=cause)
+
+
+def _shape_without_engine(status: AppStatus, state: ServerState) -> IconShape:
+    current = current_download(status)
+    if current and current.phase in _TRANSFERRING:
+        return IconShape.RING
+    if state is ServerState.PREPARING:
+        return IconShape.ARC
+    if state is ServerState.ASLEEP and not status.has_problem(ProblemSource.START):
+        return IconShape.MOON
+    if status.problem:
+        return IconShape.BADGE
+    return IconShape.HOLLOW if status.model_name else IconShape.ARROW
+
+
+def _headline_without_engine(status: AppStatus, state: ServerState, tr: Translate) -> str:
+    current = current_download(status)
+    if current and current.phase in _TRANSFERRING:
+        return download_line(current, tr)
+    if state is ServerState.PREPARING:
+        return tr("Preparing the start …")
+    if state is ServerState.ASLEEP:
+        return _sleeping_line(status, tr)
+    if status.problem:
+        return tr("Stopped: {cause}").format(cause=error_title(status.problem, tr))
+    if status.model_name:
+        return tr("Stopped — {model}").format(model=tr.said(status.model_name))
+    return tr("No model yet — choose one")
+
+
+def _sleeping_line(status: AppStatus, tr: Translate) -> str:
+    """What ends the sleep, or why that did not work."""
+    if status.has_problem(ProblemSource.START):
+        return tr("Asleep: {cause}").format(cause=error_title(status.problem, tr))
+    if status.settings.start_on_demand:
+        return tr("Asleep: a request starts it")
+    return tr("Asleep: start it here")
+
+
+def _quarters(progress: Progress | None) -> int:
+    """How many quarters of a download are here."""
+    share = permille(progress) if progress else None
+    return 0 if share is None else share // 250
