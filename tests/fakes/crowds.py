@@ -23,13 +23,17 @@ _WATCH = """
 import sys, threading, time
 import psutil
 from tests.fakes.gateways import get
-process, end = psutil.Process(int(sys.argv[1])), threading.Event()
+process, end, peak = psutil.Process(int(sys.argv[1])), threading.Event(), [0]
+def weigh():
+    while not end.wait(0.002):
+        peak[0] = max(peak[0], process.memory_info().rss)
 threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+threading.Thread(target=weigh, daemon=True).start()
 while not end.wait(0.02):
     began_s = time.perf_counter()
     status = get(sys.argv[2]).status_code
     answer_ms = 1000 * (time.perf_counter() - began_s)
-    print(status, answer_ms, process.memory_info().rss / 2**20, flush=True)
+    print(status, answer_ms, peak[0] / 2**20, flush=True)
 """
 
 
@@ -81,11 +85,11 @@ def silent_clients(url: str, number: int) -> Iterator[list[socket.socket]]:
         yield [stack.enter_context(connect(url)) for _ in range(number)]
 
 
-def request_of(path: str, body: object, *, length: int | None = None) -> bytes:
+def request_of(path: str, body: object, *headers: str, length: int | None = None) -> bytes:
     """A POST as bytes; `length`: what it claims to bring."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     size = len(content) if length is None else length
-    head = ("Host: localhost", "Content-Type: application/json", f"Content-Length: {size}")
+    head = ("Host: localhost", "Content-Type: application/json", f"Content-Length: {size}", *headers)
     return "\r\n".join((f"POST {path} HTTP/1.1", *head, "", "")).encode() + content
 
 

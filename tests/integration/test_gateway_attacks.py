@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import os
 import select
 import socket
 import statistics
 import sys
 import threading
 import time
+import weakref
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +50,7 @@ from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 READY = Upstream(
     "http://127.0.0.1:9", speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=64
@@ -197,25 +200,71 @@ def serving() -> Iterator[tuple[int, str]]:
         yield app.process.pid, url
 
 
-@pytest.mark.parametrize("path", ["/nothing-here", "/v1/embeddings", "/v1/chat/completions"])
-def test_a_crowd_of_large_bodies_takes_little_memory(path: str) -> None:
-    body = b'{"input":"' + b"x" * (31 * 2**20) + b'"}'
+def text_of(letters: bytes) -> bytes:
+    return b'{"input":"' + letters + b'"}'
+
+
+def picture() -> bytes:
+    data = base64.b64encode(os.urandom(22 * 2**20)).decode()
+    parts = [{"type": "text", "text": "What is it? 😀"}, {"type": "image_url", "image_url": {"url": data}}]
+    return json.dumps({"messages": [{"role": "user", "content": parts}]}, ensure_ascii=False).encode()
+
+
+LARGE = {
+    "a text": text_of(b"x" * (31 * 2**20)),
+    "a text with an emoji": text_of("😀".encode() + b"x" * (31 * 2**20)),
+    "a list": json.dumps({"input": ["😀" + "x" * 15_000] * 2000}, ensure_ascii=False).encode(),
+    "a chat with an emoji": json.dumps(
+        {"messages": [{"role": "user", "content": "😀" + "x" * (31 * 2**20)}]}, ensure_ascii=False
+    ).encode(),
+    "a picture": picture(),
+}
+
+
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "packed"])
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/nothing-here", "a text"),
+        ("/v1/embeddings", "a text"),
+        ("/v1/embeddings", "a text with an emoji"),
+        ("/v1/embeddings", "a list"),
+        ("/v1/chat/completions", "a text"),
+        ("/v1/chat/completions", "a chat with an emoji"),
+        ("/v1/chat/completions", "a picture"),
+    ],
+)
+def test_a_crowd_of_large_bodies_takes_little_memory(path: str, what: str, is_packed: bool) -> None:
+    if is_packed:
+        request = request_of(path, gzip.compress(LARGE[what], 1), "Content-Encoding: gzip")
+    else:
+        request = request_of(path, LARGE[what])
     with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
-        statuses = list(pool.map(lambda _: flood(url, path, body), range(64)))
+        statuses = list(pool.map(lambda _: flood(url, request), range(64)))
     assert set(statuses) <= {400, 404, 413, 429, None}
     assert seen.statuses == {200}
     assert seen.peak_mib < MOST_MIB
     assert statistics.median(seen.answers_ms) < MOST_MS
 
 
-def flood(url: str, path: str, body: bytes) -> int | None:
-    """The status that is told to who sends a body; None for who is hung up on meanwhile."""
+def flood(url: str, request: bytes) -> int | None:
+    """The status that is told to who sends this; None for who is hung up on meanwhile."""
     with connect(url) as client:
         try:
-            client.sendall(request_of(path, body))
+            client.sendall(request)
             return status_line(client)
         except (OSError, IndexError):
             return None
+
+
+def test_clients_that_stay_connected_hold_neither_their_bodies_nor_their_answers() -> None:
+    request = request_of("/v1/embeddings", LARGE["a text"])
+    with serving() as (pid, url), watched(pid, url) as seen, ExitStack() as stack:
+        for _ in range(16):  # one after the other: each is refused for itself
+            client = stack.enter_context(connect(url))
+            client.sendall(request)
+            assert status_line(client) == 400
+    assert seen.peak_mib < MOST_MIB
 
 
 def test_while_large_bodies_hold_all_there_is_small_ones_are_taken(url: str) -> None:
@@ -297,6 +346,26 @@ def test_a_text_beyond_all_measure_is_cut_for_who_asks(url: str) -> None:
 # ---- answers that nobody reads
 
 
+@contextmanager
+def listening(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], *, patience_s: float = 60.0
+) -> Iterator[str]:
+    """A listener at which everything is answered so."""
+
+    @asynccontextmanager
+    async def application() -> AsyncIterator[web.Application]:
+        built = web.Application()
+        built.router.add_get("/", answer)
+        yield built
+
+    listener = Listener("test", application, patience_s=patience_s)
+    listener.open(0)
+    try:
+        yield f"http://127.0.0.1:{listener.port}"
+    finally:
+        listener.close()
+
+
 @pytest.mark.parametrize("close", [False, True])
 def test_a_whole_answer_that_nobody_takes_is_given_up(close: bool) -> None:
     size = 30_000_000
@@ -310,21 +379,28 @@ def test_a_whole_answer_that_nobody_takes_is_given_up(close: bool) -> None:
             response.force_close()
         return response
 
-    @asynccontextmanager
-    async def application() -> AsyncIterator[web.Application]:
-        built = web.Application()
-        built.router.add_get("/", answer)
-        yield built
+    with listening(answer, patience_s=0.3) as url, connect(url) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: bool(wires) and wires[0].get_extra_info("socket").fileno() < 0)
+        assert len(client.makefile("rb").read()) < size
 
-    listener = Listener("test", application, patience_s=0.3)
-    listener.open(0)
-    try:
-        with connect(f"http://127.0.0.1:{listener.port}") as client:
+
+def test_an_answer_that_was_sent_is_in_memory_no_more() -> None:
+    size, clients = 8 * 2**20, 16
+    sent: list[weakref.ref[web.Response]] = []
+
+    async def answer(_: web.Request) -> web.Response:
+        response = web.Response(body=b"x" * size)
+        sent.append(weakref.ref(response))
+        return response
+
+    with listening(answer) as url, ExitStack() as stack:
+        for _ in range(clients):
+            client = stack.enter_context(connect(url))
             client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            eventually(lambda: bool(wires) and wires[0].get_extra_info("socket").fileno() < 0)
-            assert len(client.makefile("rb").read()) < size
-    finally:
-        listener.close()
+            assert len(client.makefile("rb").read(size)) == size
+        eventually(lambda: not any(held is not None and held.body for held in (one() for one in sent)))
+        assert len(sent) == clients
 
 
 def test_a_client_that_takes_an_answer_slowly_gets_all_of_it() -> None:
@@ -333,24 +409,13 @@ def test_a_client_that_takes_an_answer_slowly_gets_all_of_it() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=b"x" * size)
 
-    @asynccontextmanager
-    async def application() -> AsyncIterator[web.Application]:
-        built = web.Application()
-        built.router.add_get("/", answer)
-        yield built
-
-    listener = Listener("test", application, patience_s=0.5)
-    listener.open(0)
-    try:
-        with connect(f"http://127.0.0.1:{listener.port}") as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            got = 0
-            while piece := client.recv(2**20):
-                got += len(piece)
-                threading.Event().wait(0.05)  # the whole takes three times as long as the patience
-            assert got > size
-    finally:
-        listener.close()
+    with listening(answer, patience_s=0.5) as url, connect(url) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        got = 0
+        while piece := client.recv(2**20):
+            got += len(piece)
+            threading.Event().wait(0.05)  # the whole takes three times as long as the patience
+        assert got > size
 
 
 # ---- lists

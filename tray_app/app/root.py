@@ -52,6 +52,7 @@ from tray_app.system.awake import keep_awake_on
 from tray_app.system.child import launcher_for
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.drives import DriveGoneError, is_drive, missing_place
+from tray_app.system.heap import return_large_blocks
 from tray_app.system.host import detect_host
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths, expanded, resources
@@ -154,6 +155,7 @@ class App:
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
         """The app of the person who runs this process, with as many descriptors as it may have."""
         raise_limit()
+        return_large_blocks()
         return cls(AppPaths.from_environment(os.environ), detect_host(), overrides)
 
     def status(self) -> AppStatus:

@@ -13,23 +13,27 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.openai import NULL, stop_words
+from tray_app.gateway.openai import NULL, Fields, decode_part, stop_words
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from tray_app.gateway.openai import Fields
 
 _WITH_OPTIONS = (
     *("messages", "tools", "tool_choice", "response_format"),
     *("stream_options", "chat_template_kwargs", "logit_bias"),
 )
 """Fields that have options within."""
+_NOT_FIRST = bytes(range(0x80, 0xC0))
+"""The bytes of UTF-8 that go on with a letter."""
+_BACKSLASH, _DIGITS = rb"\\", 4
+"""How JSON writes a backslash, and in how many digits any other letter."""
 _SCHEMAS = frozenset({"parameters", "schema", "arguments"})
 """In a JSON schema, and in what a tool is called with, a null means something."""
 
 
+_NULL_OPTION = re.compile(rb":\s*null")
+"""Four letters of a picture may well be «null», but no colon is before them."""
 _NO_TEXT = frozenset({"image_url", "input_audio", "video_url", "file", "image", "audio", "video"})
 """Parts of a message that are no text, whose data is long."""
 
@@ -101,29 +105,42 @@ def without_nulls(fields: Fields) -> Fields:
     """The fields that a client has set, without the options in them that it has not."""
     present = {name: value for name, value in fields.items() if value != NULL}
     for name in _WITH_OPTIONS:
-        if name in present and b"null" in bytes(present[name]):
+        if name in present and _NULL_OPTION.search(present[name]):
             present[name] = Raw(msgspec.json.encode(_pruned(msgspec.json.decode(present[name]))))
     return present
 
 
 def letters_of(fields: Fields, names: Iterable[str], least: int) -> int:
     """How many letters these fields hold, but for pictures and sound; 0 if `least` bytes hold them."""
-    held = [bytes(fields[name]) for name in names if name in fields]
-    if sum(map(len, held)) <= least:
+    held = [fields[name] for name in names if name in fields]
+    if sum(memoryview(each).nbytes for each in held) <= least:
         return 0
-    return sum(_letters(msgspec.json.decode(each)) for each in held)
+    return sum(map(_letters, held))
 
 
-def _letters(value: Any) -> int:
-    match value:
-        case str():
-            return len(value)
-        case dict():
-            return sum(_letters(inner) for name, inner in value.items() if name not in _NO_TEXT)
-        case list():
-            return sum(map(_letters, value))
+def _letters(value: Raw) -> int:
+    """As JSON, where what counts for nothing takes no memory."""
+    match bytes(memoryview(value)[:1]):
+        case b'"':
+            return letters_in(value)
+        case b"{":
+            items = decode_part(value, Fields).items()
+            return sum(_letters(inner) for name, inner in items if name not in _NO_TEXT)
+        case b"[":
+            return sum(map(_letters, decode_part(value, list[Raw])))
         case _:
             return 0
+
+
+def letters_in(text: Raw) -> int:
+    r"""How many letters a text in JSON has; those written as two halves (\ud83d\ude00) count twice."""
+    letters = bytes(text)[1:-1]
+    if not letters.isascii():
+        letters = letters.translate(None, _NOT_FIRST)
+    if b"\\" not in letters:
+        return len(letters)
+    letters = letters.replace(_BACKSLASH, b"-")
+    return len(letters) - letters.count(b"\\") - _DIGITS * letters.count(b"\\u")
 
 
 def with_stops(fields: Fields, stop: object) -> Fields:

@@ -15,6 +15,7 @@ import msgspec
 
 from tray_app.gateway import limits
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.utf8 import check_utf8
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def too_large(most_bytes: int) -> ApiError:
 def decode_answer(data: bytes, kind: type[Answer]) -> Answer:
     """An engine's answer as a value; 502 if it is none. The message leaves out what the answer says."""
     try:
-        return msgspec.json.decode(data.decode(), type=kind)  # msgspec looks at no letters that it passes on
+        check_utf8(data)
+        return msgspec.json.decode(data, type=kind)
     except NOT_JSON as exc:
         raise ApiError(502, "The engine's answer is not what was expected.", code="engine_answer") from exc

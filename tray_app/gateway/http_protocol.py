@@ -12,14 +12,13 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_exceptions import (
     BadHttpMethod,
-    ContentEncodingError,
     HttpProcessingError,
     LineTooLong,
     PayloadEncodingError,
 )
 
 from tray_app.gateway.guard import error_response
-from tray_app.gateway.intake import unknown_encoding
+from tray_app.gateway.intake import BODY
 from tray_app.gateway.limits import READ_AT_ONCE_BYTES
 from tray_app.gateway.openai import ApiError
 
@@ -116,20 +115,24 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; those that aiohttp raises before our code is asked are made ours."""
+        """Send an answer; those that aiohttp raises before our code is asked are made ours.
+
+        aiohttp keeps both request and answer until the next request comes: their bodies go before.
+        """
+        request.pop(BODY, None)
         if isinstance(resp, web.HTTPException):
             resp = error_response(_error(resp.status, resp))
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            if isinstance(resp, web.Response):
+                resp.body = None
             self.idle_since_s = self._loop.time()
             self.is_busy = bool(self._messages)
             self._server.changed.set()
 
 
 def _error(status: int, exc: BaseException | None) -> ApiError:
-    if isinstance(exc, ContentEncodingError) and "install" in exc.message:
-        return unknown_encoding()
     return ApiError(status, _words(exc))
 
 

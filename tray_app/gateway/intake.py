@@ -7,6 +7,7 @@ of its body's length is believed only where it is too much: what counts is what 
 from __future__ import annotations
 
 import asyncio
+import io
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -17,14 +18,15 @@ from tray_app.gateway import limits
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.json_shape import BodyShape
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.unpacking import unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from tray_app.gateway.unpacking import Unpacker
 
 BODY = web.RequestKey("body", bytes)
 """Set on a request whose body has been taken in."""
-
-_ENCODINGS = ("gzip", "deflate", "identity")
 
 
 class Intake:
@@ -53,26 +55,26 @@ class Intake:
         if BODY in request:  # a route has handed it on to another
             held.count(len(request[BODY]))
             return request[BODY]
-        _check_encoding(request)
+        body = unpacker(request.headers.get("Content-Encoding", "identity"))
         if (request.content_length or 0) > most_bytes:
             raise _too_large(most_bytes)
         await _ask_for(request)
-        data, shape = bytearray(), BodyShape()
+        data, shape = io.BytesIO(), BodyShape()
         deadline_s = asyncio.get_running_loop().time() + self._most_s
         late_s = asyncio.get_running_loop().time() + self._grace_s
         try:
             async with asyncio.timeout_at(min(late_s, deadline_s)) as clock:
-                while chunk := await request.content.readany():
-                    data += chunk
-                    if len(data) > most_bytes:
+                async for piece in _pieces(request, body):
+                    data.write(piece)
+                    if data.tell() > most_bytes:
                         raise _too_large(most_bytes)
-                    held.count(len(data))
-                    shape.add(chunk)
-                    earned_s = len(data) / limits.LEAST_BODY_BYTES_PER_S
+                    held.count(data.tell())
+                    shape.add(piece)
+                    earned_s = data.tell() / limits.LEAST_BODY_BYTES_PER_S
                     clock.reschedule(min(late_s + earned_s, deadline_s))
         except TimeoutError as exc:
             raise ApiError(408, "The body did not arrive in time: it came too slowly.") from exc
-        return bytes(data)
+        return data.getvalue()  # which makes no copy, as `bytes` of a `bytearray` does
 
     @contextmanager
     def holding(self) -> Iterator[Held]:
@@ -120,18 +122,14 @@ async def _ask_for(request: web.Request) -> None:
         request.transport.write(b"HTTP/1.1 %d Continue\r\n\r\n" % HTTPStatus.CONTINUE)
 
 
-def unknown_encoding() -> ApiError:
-    """The refusal of a body that is compressed in a way that nothing here can undo."""
-    return ApiError(
-        415,
-        f"The body's 'Content-Encoding' is not known here, but {', '.join(_ENCODINGS)}. Send it as it is.",
-    )
-
-
-def _check_encoding(request: web.Request) -> None:
-    """Refuse a body that is compressed in a way that would be taken for JSON as it is."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in _ENCODINGS:
-        raise unknown_encoding()
+async def _pieces(request: web.Request, body: Unpacker) -> AsyncIterator[bytes]:
+    """The body as it comes; others have their turn between the pieces that are unpacked."""
+    while chunk := await request.content.readany():
+        for piece in body.add(chunk):
+            yield piece
+            if len(piece) == limits.UNPACKED_AT_ONCE_BYTES:
+                await asyncio.sleep(0)
+    body.end()
 
 
 def _too_large(most_bytes: int) -> ApiError:

@@ -47,6 +47,12 @@ MAX_ALL_BODIES_BYTES = 48 * MIB
 """Of all bodies that are held at once. Each is in memory up to three times while the engine is told of it."""
 SMALL_BODY_BYTES = 64 * 1024
 """So much of each body counts for nothing, so that a few large ones never keep the small ones out."""
+UNPACKED_AT_ONCE_BYTES = 64 * 1024
+"""Of one packed body, before others have their turn: a thousandth of it may have come."""
+LARGE_BODY_BYTES = 256 * 1024
+"""Reading one of this size takes a millisecond. Larger ones are read beside the event loop."""
+MAX_NAME_LETTERS = 1000
+"""Of the model that a request asks for: its answer repeats it, a streamed one with each token."""
 MAX_BODY_S = 60.0
 BODY_GRACE_S = 10.0
 """So long a body may take in any case; from then on it must come at `LEAST_BODY_BYTES_PER_S`."""

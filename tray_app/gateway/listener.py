@@ -140,6 +140,7 @@ class Listener:
                 access_log=None,
                 logger=_DiscreetLogger(log),
                 handler_cancellation=True,
+                auto_decompress=False,  # what takes in a body unpacks it, as far as it is wanted
                 keepalive_timeout=QUIET_CONNECTION_S,
                 lingering_time=LINGER_S,
                 read_bufsize=READ_AHEAD_BYTES,

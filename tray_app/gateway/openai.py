@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from tray_app.gateway.limits import MAX_NAME_LETTERS
+from tray_app.gateway.utf8 import check_utf8
 from tray_app.models.header import Purpose
 from tray_app.phrases import visible
 from tray_app.system.files import NOT_JSON
@@ -31,6 +33,9 @@ Fields = dict[str, Raw]
 """A body whose values nobody has looked at."""
 
 _ASKS_FOR_NOTHING = {"n": 1, "best_of": 1, "response_format": {"type": "text"}, "modalities": ["text"]}
+_SOME_TEXT = "text"
+_LONGEST_NOTHING = 200
+"""In bytes: what asks for nothing is short, however it is laid out."""
 
 _HALF_A_CHARACTER = re.compile(
     rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]\w\w"
@@ -231,17 +236,25 @@ def decode(data: bytes, kind: type[Body]) -> Body:
         400, for what is no JSON (or nested beyond reason) or has a field of the wrong type.
 
     """
-    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return msgspec.json.decode(data.decode(), type=kind)  # msgspec looks at no letters that it passes on
+        check_utf8(data)
+    except UnicodeDecodeError as exc:
+        if b"\0" in data[:4]:
+            raise _other_encoding() from exc
+        raise ApiError(400, "The body is not encoded in UTF-8.") from exc
+    return decode_part(data.removeprefix(codecs.BOM_UTF8), kind)
+
+
+def decode_part(data: bytes | Raw, kind: type[Body]) -> Body:
+    """As `decode`, for what is known to be UTF-8 already: a part of a body that was decoded."""
+    try:
+        return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as exc:
         found = re.search(r"`\$\.(\w+)", str(exc))
         raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc
     except NOT_JSON as exc:
-        if b"\0" in data[:4]:  # JSON begins with two characters of ASCII at least, and has no NUL
-            raise ApiError(400, "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8.") from exc
-        if isinstance(exc, UnicodeDecodeError):
-            raise ApiError(400, "The body is not encoded in UTF-8.") from exc
+        if b"\0" in bytes(data)[:4]:  # JSON begins with two characters of ASCII at least, and has no NUL
+            raise _other_encoding() from exc
         if half := _HALF_A_CHARACTER.search(data):
             raise ApiError(
                 400,
@@ -251,10 +264,15 @@ def decode(data: bytes, kind: type[Body]) -> Body:
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
 
 
+def _other_encoding() -> ApiError:
+    return ApiError(400, "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8.")
+
+
 def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
     """Refuse the fields of `missing`, which the engine would take no notice of, if they ask for anything."""
     for name in missing:
-        wanted = decode(bytes(fields.get(name, NULL)), object)
+        value = fields.get(name, NULL)
+        wanted = memoryview(value).nbytes > _LONGEST_NOTHING or decode_part(value, object)
         if wanted and wanted != _ASKS_FOR_NOTHING.get(name):
             raise ApiError(
                 400,
@@ -285,6 +303,33 @@ def embedding_texts(value: object) -> list[str]:
             what = "is empty" if text == "" else "is no text"
             raise ApiError(400, f"'input' must be texts: what is at index {index} {what}.", param="input")
     return texts
+
+
+def raw_texts(value: Raw) -> list[Raw]:
+    """As `embedding_texts`, still as JSON: in Python, a text with one emoji takes four times as much."""
+    if bytes(memoryview(value)[:1]) != b"[":
+        embedding_texts(_checkable(value))
+        return [value]
+    texts = decode_part(value, list[Raw])
+    embedding_texts(list(map(_checkable, texts)))
+    return texts
+
+
+def _checkable(value: Raw) -> object:
+    """What a value is, but any text for a text: only whether it is one matters."""
+    return _SOME_TEXT if _is_raw_text(value) else decode_part(value, object)
+
+
+def _is_raw_text(value: Raw) -> bool:
+    return bytes(memoryview(value)[:1]) == b'"' and memoryview(value).nbytes > len('""')
+
+
+def asked_model(fields: Fields) -> object:
+    """The model that a request names; 400 for a name that is longer than any."""
+    name = fields.get("model", NULL)
+    if memoryview(name).nbytes > MAX_NAME_LETTERS:
+        raise ApiError(400, f"'model' has more than {MAX_NAME_LETTERS} letters.", param="model")
+    return decode_part(name, object)
 
 
 def _is_number(value: object) -> bool:

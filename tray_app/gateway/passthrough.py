@@ -8,7 +8,6 @@ errors in one shape, and events that every client can read.
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -17,47 +16,48 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.bodies import chat_fault, letters_of, with_stops, without_nulls
+from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
+from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.intake import BODY
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.known_fields import known
-from tray_app.gateway.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
+from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
     NULL,
-    ApiError,
     Fields,
     StreamOptions,
-    check_abilities,
+    asked_model,
     check_dimensions,
     check_embeds,
     decode,
-    embedding_texts,
-    wanted_dimensions,
+    decode_part,
+    raw_texts,
 )
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
 from tray_app.gateway.text_lengths import (
     Tokenizer,
-    check_letters,
     cut_texts,
-    most_letters,
     prompts_of,
     too_long_error,
     too_long_prompts,
 )
+from tray_app.gateway.upstream import in_slices
 from tray_app.gateway.vectors import check_embeddings, check_native_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
     from tray_app.gateway.counters import Counters
+    from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
+    from tray_app.gateway.workshop import Workshop
 
 NATIVE_ROUTES = frozenset(
     f"/{name}"
@@ -67,9 +67,9 @@ NATIVE_ROUTES = frozenset(
     )
 )
 
-_MISSING = ("echo", "suffix", "best_of")
-"""What llama.cpp takes no notice of, and an answer would be wrong without."""
 _EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
+_PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
+"""Where each has its texts."""
 _CHATS_PARTS = (None, "messages", "tools")
 _NATIVE_EMBEDDINGS = ("/embedding", "/embeddings")
 _COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
@@ -80,7 +80,7 @@ _READS_A_CHAT = "/apply-template"
 """Has llama.cpp read a chat as a request for an answer does, and compute nothing."""
 _OPENING_BYTES = 200
 """Where an answer says that it is an error, if it is one."""
-_PLAIN_CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+_PLAIN_CHAT: Fields = {"messages": Raw(b'[{"role":"user","content":"Hi"}]')}
 
 
 class _RefusedError(Exception):
@@ -89,10 +89,6 @@ class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
-
-
-class _Truncate(Struct, frozen=True):
-    truncate: bool | None = None
 
 
 class _Usage(Struct, frozen=True):
@@ -107,11 +103,13 @@ class Passthrough:
         self,
         kept: aiohttp.ClientSession,
         fresh: aiohttp.ClientSession,
+        workshop: Workshop,
         temperature: Callable[[], float],
         counters: Counters,
     ) -> None:
         self._kept = kept
         self._fresh = fresh
+        self._workshop = workshop
         self._temperature = temperature
         self._counters = counters
         self._tokenizer = Tokenizer(kept)
@@ -120,21 +118,8 @@ class Passthrough:
         """POST /v1/embeddings."""
         check_embeds(upstream.purpose)
         data = request[BODY]
-        fields = without_nulls(decode(data, Fields))
-        texts = embedding_texts(_value(fields, "input"))
-        wanted = wanted_dimensions(_value(fields, "dimensions"))
-        truncate = bool(decode(data, _Truncate).truncate)
-        if not upstream.is_remote:  # llama.cpp has one number of dimensions, and takes no notice of either
-            fields = known(fields)
-            fields.pop("dimensions", None)
-            fields.pop("truncate", None)
-            if not truncate:
-                check_letters(upstream, dict(enumerate(map(len, texts))), "input", can_truncate=True)
-            elif any(len(text) > (most_letters(upstream) or len(text)) for text in texts):
-                texts = [text[: most_letters(upstream)] for text in texts]
-                fields["input"] = Raw(msgspec.json.encode(texts))
-        elif wanted is not None:
-            fields["dimensions"] = Raw(b"%d" % wanted)
+        asked = await self._workshop.do(len(data), lambda: asked_embeddings(data, upstream))
+        fields, texts, wanted, truncate = asked.fields, asked.texts, asked.dimensions, asked.truncate
 
         async def ask(portion: Portion) -> EmbeddedPortion:
             answer, cut = await self._embedded(upstream, fields, portion, truncate=truncate)
@@ -150,7 +135,7 @@ class Passthrough:
         whole = joined_portions(answers)
         if truncate and not upstream.is_remote:
             whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
-        return _json(_with_model(whole, upstream.response_model(_value(fields, "model"))))
+        return _json(as_sent(whole, upstream.response_model(asked_model(fields))))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -161,14 +146,8 @@ class Passthrough:
         return await self._completion(request, upstream, _CHAT)
 
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
-        fields = without_nulls(decode(request[BODY], Fields))
-        if not upstream.is_remote:
-            check_abilities(fields, _MISSING)
-            fields = known(fields)
-            _check_letters(upstream, path, fields)
-        if path == _CHAT and not bytes(fields.get("messages", NULL)).strip(b"[] \t\r\n"):
-            raise ApiError(400, "'messages' must have one message at least.", param="messages")
-        fields = with_stops(fields, _value(fields, "stop"))
+        data = request[BODY]
+        fields = await self._workshop.do(len(data), lambda: asked_completion(data, upstream, _PARAMS[path]))
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
         try:
@@ -180,11 +159,12 @@ class Passthrough:
         """POST to one of llama.cpp's own routes: a JSON object there, whatever JSON it answers back."""
         if request.path not in NATIVE_ROUTES or upstream.is_remote:
             raise web.HTTPNotFound
-        fields = known(decode(request[BODY], Fields))
+        data = request[BODY]
+        fields = await self._workshop.do(len(data), lambda: known(decode(data, Fields)))
         with engine_faults():
-            body = msgspec.json.encode(fields)
+            body = await self._workshop.do(len(data), lambda: msgspec.json.encode(fields))
             async with self._fresh.post(
-                upstream.url(request.path), data=body, headers=upstream.headers
+                upstream.url(request.path), data=in_slices(body), headers=upstream.headers
             ) as answer:
                 if answer.status != HTTPStatus.OK:
                     refusal = await _refusal(answer)
@@ -208,7 +188,8 @@ class Passthrough:
                 limit = None if upstream.is_remote else refused.refusal.limit
                 if limit is None or not truncate:
                     raise
-                prompts, cut = await cut_texts(self._tokenizer, upstream, portion.texts, limit.most)
+                texts = [decode_part(text, str) for text in portion.texts]
+                prompts, cut = await cut_texts(self._tokenizer, upstream, texts, limit.most)
                 shorter = {**fields, "input": Raw(msgspec.json.encode(prompts))}
                 return await self._whole(upstream, shorter), cut
         except _RefusedError as refused:
@@ -221,7 +202,7 @@ class Passthrough:
     async def _completed(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields
     ) -> web.StreamResponse:
-        told = upstream.response_model(_value(fields, "model"))
+        told = upstream.response_model(asked_model(fields))
         if not upstream.is_remote and (number := number_of_answers(fields)) > 1:
             return await self._several(request, upstream, path, fields, number)
         async with self._asked(upstream, path, fields) as answer:
@@ -231,15 +212,15 @@ class Passthrough:
                 return await write_events(request, self._explained(events, upstream, path, fields))
             whole = decode_answer(await _result(answer, is_remote=upstream.is_remote), Fields)
             self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
-            return _json(_with_model(whole, told))
+            return _json(as_sent(whole, told))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
     ) -> web.StreamResponse:
         tally = Tally(number // max(1, len(prompts_of(fields))))
         async with self._asked(upstream, path, asked_as_stream(fields)) as answer:
-            events = self._counted(answer.content, tally, upstream.response_model(_value(fields, "model")))
-            if _value(fields, "stream") is True:
+            events = self._counted(answer.content, tally, upstream.response_model(asked_model(fields)))
+            if value_of(fields, "stream") is True:
                 usage = "stream_options" in fields and _tells_usage(fields)
                 payloads = _as_payloads(events, tally, usage=usage)
                 return await write_events(request, self._explained(payloads, upstream, path, fields))
@@ -285,7 +266,7 @@ class Passthrough:
         """What a client is told of a refusal: of its own fault with 400, of the engine's with 502 or 503."""
         if upstream.is_remote:
             return remote_error(refusal)
-        param = {_EMBEDDINGS: "input", _CHAT: "messages"}.get(path, "prompt")
+        param = _PARAMS[path]
         if limit := refusal.limit:
             prompts = [] if path == _CHAT else _prompts(fields, param)
             found = await too_long_prompts(self._tokenizer, upstream, prompts, limit)
@@ -293,7 +274,7 @@ class Passthrough:
         error = local_error(refusal, fields)
         if path != _CHAT or error.code or error.param not in _CHATS_PARTS or not refusal.reason:
             return error
-        if fault := chat_fault(fields):
+        if fault := await self._workshop.do(size_of(fields), lambda: chat_fault(fields)):
             return clients_error(refusal, fields, fault.words, fault.param)
         if error.status == HTTPStatus.BAD_GATEWAY and await self._cannot_read(upstream, fields):
             return clients_error(refusal, fields)
@@ -303,11 +284,11 @@ class Passthrough:
         """Whether the engine cannot even read this chat, though it can read others."""
         return not await self._reads(upstream, fields) and await self._reads(upstream, _PLAIN_CHAT)
 
-    async def _reads(self, upstream: Upstream, chat: object) -> bool:
+    async def _reads(self, upstream: Upstream, chat: Fields) -> bool:
         with engine_faults():
-            body = msgspec.json.encode(chat)
+            body = await self._workshop.do(size_of(chat), lambda: msgspec.json.encode(chat))
             async with self._fresh.post(
-                upstream.url(_READS_A_CHAT), data=body, headers=upstream.headers
+                upstream.url(_READS_A_CHAT), data=in_slices(body), headers=upstream.headers
             ) as answer:
                 return answer.status == HTTPStatus.OK
 
@@ -317,15 +298,16 @@ class Passthrough:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
-        kept = _value(fields, "stream") is not True
-        # Not to where it may point: what a client asks is for the server that a person has chosen.
-        post = partial(
-            aiohttp.ClientSession.post,
-            url=upstream.url(path),
-            data=_with_model(fields, upstream.upstream_model(_value(fields, "model"))),
-            headers=upstream.headers,
-            allow_redirects=False,
-        )
+        kept = value_of(fields, "stream") is not True
+        name = upstream.upstream_model(asked_model(fields))
+        body = await self._workshop.do(size_of(fields), lambda: as_sent(fields, name))
+
+        def post(session: aiohttp.ClientSession) -> Awaitable[aiohttp.ClientResponse]:
+            # Not to where it may point: what a client asks is for the server that a person has chosen.
+            return session.post(
+                upstream.url(path), data=in_slices(body), headers=upstream.headers, allow_redirects=False
+            )
+
         with engine_faults():
             try:
                 answer = await post(self._kept if kept else self._fresh)
@@ -356,15 +338,7 @@ class Passthrough:
                 read_now, made_now = _told_tokens(event) or (read, made + 1)
                 self._counters.tokens(read_now - read, made_now - made)
                 read, made = read_now, made_now
-                yield _with_model(event, told)
-
-
-def _with_model(fields: Fields, name: str) -> bytes:
-    return msgspec.json.encode({**fields, "model": name})
-
-
-def _value(fields: Fields, name: str) -> object:
-    return decode(bytes(fields.get(name, NULL)), object)
+                yield as_sent(event, told)
 
 
 def _told_tokens(answer: Fields) -> tuple[int, int] | None:
@@ -388,14 +362,6 @@ async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
     return read_refusal(answer.status, answer.headers, await whole_answer(answer, MAX_EVENT_BYTES))
 
 
-def _check_letters(upstream: Upstream, path: str, fields: Fields) -> None:
-    most = most_letters(upstream) or MAX_BODY_BYTES
-    if path == _CHAT:
-        check_letters(upstream, {0: letters_of(fields, ("messages", "tools"), most)}, "messages")
-    else:
-        check_letters(upstream, {0: letters_of(fields, ("prompt",), most)}, "prompt")
-
-
 def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
     if limit := refusal.limit:
         return too_long_error(upstream, limit, {}, "content" if path in _NATIVE_EMBEDDINGS else "prompt")
@@ -409,12 +375,14 @@ def _usage_with(answer: Fields, truncated: list[int]) -> Raw:
     return Raw(msgspec.json.encode({**usage, "truncated": truncated}))
 
 
-def _prompts(fields: Fields, param: str) -> Sequence[Prompt]:
-    return embedding_texts(_value(fields, param)) if param == "input" else prompts_of(fields)
+def _prompts(fields: Fields, param: str) -> Iterable[Prompt]:
+    if param == "input":
+        return (decode_part(text, str) for text in raw_texts(fields["input"]))
+    return prompts_of(fields)
 
 
 def _tells_usage(fields: Fields) -> bool:
-    return bool(decode(bytes(fields["stream_options"]), StreamOptions).include_usage)
+    return bool(decode_part(fields["stream_options"], StreamOptions).include_usage)
 
 
 def _json(body: bytes) -> web.Response:

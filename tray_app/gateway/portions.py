@@ -26,10 +26,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Some texts of a list, and the index of the first. `raw`: as JSON, where they are that already."""
+    """Some texts of a list, in JSON, and the index of the first. `raw`: the texts as a client wrote them."""
 
     first: int
-    texts: Sequence[str]
+    texts: Sequence[Raw]
     raw: Raw | None = None
 
     def as_json(self) -> Raw:
@@ -61,7 +61,7 @@ class _Usage(Struct, frozen=True):
     total_tokens: int = 0
 
 
-def portions(texts: Sequence[str], size: int = PORTION_TEXTS) -> list[Portion]:
+def portions(texts: Sequence[Raw], size: int = PORTION_TEXTS) -> list[Portion]:
     """The texts in portions of at most `size`."""
     return [Portion(first, texts[first : first + size]) for first in range(0, len(texts), size)]
 

@@ -36,6 +36,7 @@ from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
+from tray_app.gateway.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -127,7 +128,8 @@ class Gateway:
         ):
             templates = TemplateRenderer()
             engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
-            speaking = Passthrough(kept, fresh, self._temperature, self._counters)
+            workshop = Workshop()
+            speaking = Passthrough(kept, fresh, workshop, self._temperature, self._counters)
             translated = Translation(engine, templates, self._temperature, self._counters)
             routes = _Routes(
                 self._backend,
@@ -150,6 +152,7 @@ class Gateway:
                 with suppress(asyncio.CancelledError):
                     await idle
                 await templates.close()
+                workshop.close()
 
     def _temperature(self) -> float:
         return self._rules().temperature

@@ -15,9 +15,10 @@ from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_a
 from tray_app.gateway.limits import LETTERS_FOR_A_TOKEN
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import Limit
+from tray_app.gateway.upstream import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import aiohttp
 
@@ -63,7 +64,7 @@ class Tokenizer:
         body = msgspec.json.encode(_Content(text, add_special))
         with engine_faults():
             async with self._session.post(
-                upstream.url("/tokenize"), data=body, headers=upstream.headers
+                upstream.url("/tokenize"), data=in_slices(body), headers=upstream.headers
             ) as answer:
                 return decode_answer(await whole_answer(answer), _Tokens).tokens
 
@@ -93,7 +94,7 @@ def check_letters(
 
 
 async def too_long_prompts(
-    tokenizer: Tokenizer, upstream: Upstream, prompts: Sequence[Prompt], limit: Limit
+    tokenizer: Tokenizer, upstream: Upstream, prompts: Iterable[Prompt], limit: Limit
 ) -> dict[int, int]:
     """How many tokens the prompts have that are beyond the limit, by their index; of many only the first."""
     found: dict[int, int] = {}
