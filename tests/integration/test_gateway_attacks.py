@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
 import os
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from tests.fakes import program
 from tests.fakes.crowds import (
@@ -591,3 +592,17 @@ def test_the_address_closes_in_time_whatever_its_clients_do(engine: Upstream) ->
         gateway.close()
         assert time.monotonic() - began_s < 5
     assert "gateway" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_an_address_that_was_closed_leaves_nothing_in_memory() -> None:
+    def there() -> int:
+        gc.collect()
+        return sum(isinstance(one, web.Application | ClientSession) for one in gc.get_objects())
+
+    gateway = Gateway(FixedBackend(READY), Rules)
+    before = there()
+    for _ in range(3):  # as when a person changes the port
+        gateway.open(0)
+        assert get(f"{gateway.base_url}/models").status_code == 200
+        gateway.close()
+    assert there() == before

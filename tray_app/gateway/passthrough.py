@@ -38,6 +38,7 @@ from tray_app.gateway.openai import (
 )
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
+from tray_app.gateway.slices import in_slices
 from tray_app.gateway.text_lengths import (
     Tokenizer,
     cut_texts,
@@ -45,7 +46,6 @@ from tray_app.gateway.text_lengths import (
     too_long_error,
     too_long_prompts,
 )
-from tray_app.gateway.upstream import in_slices
 from tray_app.gateway.vectors import check_embeddings, check_native_embeddings
 from tray_app.system.files import NOT_JSON
 
@@ -123,19 +123,28 @@ class Passthrough:
 
         async def ask(portion: Portion) -> EmbeddedPortion:
             answer, cut = await self._embedded(upstream, fields, portion, truncate=truncate)
-            check_dimensions(wanted, check_embeddings(answer, portion.first))
-            part = decode_answer(answer, Fields)
-            self._counters.tokens(*(_told_tokens(part) or (0, 0)))
-            return EmbeddedPortion.of(portion, part, cut)
+
+            def read() -> EmbeddedPortion:
+                check_dimensions(wanted, check_embeddings(answer, portion.first))
+                return EmbeddedPortion.of(portion, decode_answer(answer, Fields), cut)
+
+            part = await self._workshop.do(len(answer), read)
+            self._counters.tokens(*(_told_tokens(part.answer) or (0, 0)))
+            return part
 
         # What a remote server does with a list, and what each request costs there, is its own business.
         in_one = upstream.is_remote or len(texts) <= PORTION_TEXTS
         parts = [Portion(0, texts, fields["input"])] if in_one else portions(texts)
         answers = await in_order(ask, parts)
-        whole = joined_portions(answers)
-        if truncate and not upstream.is_remote:
-            whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
-        return _json(as_sent(whole, upstream.response_model(asked_model(fields))))
+        told = upstream.response_model(asked_model(fields))
+
+        def write() -> bytes:
+            whole = joined_portions(answers)
+            if truncate and not upstream.is_remote:
+                whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
+            return as_sent(whole, told)
+
+        return _json(await self._workshop.do(sum(size_of(each.answer) for each in answers), write))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
