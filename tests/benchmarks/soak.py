@@ -35,8 +35,7 @@ from tests.fakes.program import running
 from tray_app.app.root import App
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError
-from tray_app.system.host import detect_host
-from tray_app.system.paths import AppPaths, resources
+from tray_app.system.paths import resources
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class Soak:
         self.program = home / ENGINE
         self.program.write_text(f'#!/bin/sh\nexec {" ".join(FAKE_ENGINE)} --like llama-server "$@"\n')
         self.program.chmod(0o755)
-        self.app = App(AppPaths.from_environment(os.environ), detect_host())
+        self.app = App.on_this_machine()
         self.app.apply(replace(self.app.store.current, port=free_port(), model=str(self.model), threads=1))
         # The lines that are kept grow until there are so many; here memory shall show other growth alone.
         self.app.engine_lines.extend([f"{number:9} {LINE}" for number in range(KEPT_LINES)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
 import os
@@ -17,11 +18,12 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import gguf
 import psutil
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from tests.fakes import program
 from tests.fakes.crowds import (
@@ -36,6 +38,7 @@ from tests.fakes.crowds import (
 from tests.fakes.gateways import FixedBackend, gateway_to, get, post
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.random_embedders import Kind, write_embedder
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.engine import remote_engine
 from tray_app.engine.launch_plan import plan_remote
@@ -210,14 +213,16 @@ def picture() -> bytes:
     return json.dumps({"messages": [{"role": "user", "content": parts}]}, ensure_ascii=False).encode()
 
 
-LARGE = {
-    "a text": text_of(b"x" * (31 * 2**20)),
-    "a text with an emoji": text_of("😀".encode() + b"x" * (31 * 2**20)),
-    "a list": json.dumps({"input": ["😀" + "x" * 15_000] * 2000}, ensure_ascii=False).encode(),
-    "a chat with an emoji": json.dumps(
-        {"messages": [{"role": "user", "content": "😀" + "x" * (31 * 2**20)}]}, ensure_ascii=False
-    ).encode(),
-    "a picture": picture(),
+def chat(text: str) -> bytes:
+    return json.dumps({"messages": [{"role": "user", "content": text}]}, ensure_ascii=False).encode()
+
+
+LARGE: dict[str, Callable[[], bytes]] = {
+    "a text": lambda: text_of(b"x" * (31 * 2**20)),
+    "a text with an emoji": lambda: text_of("😀".encode() + b"x" * (31 * 2**20)),
+    "a list": lambda: json.dumps({"input": ["😀" + "x" * 15_000] * 2000}, ensure_ascii=False).encode(),
+    "a chat with an emoji": lambda: chat("😀" + "x" * (31 * 2**20)),
+    "a picture": picture,
 }
 
 
@@ -236,9 +241,9 @@ LARGE = {
 )
 def test_a_crowd_of_large_bodies_takes_little_memory(path: str, what: str, is_packed: bool) -> None:
     if is_packed:
-        request = request_of(path, gzip.compress(LARGE[what], 1), "Content-Encoding: gzip")
+        request = request_of(path, gzip.compress(LARGE[what](), 1), "Content-Encoding: gzip")
     else:
-        request = request_of(path, LARGE[what])
+        request = request_of(path, LARGE[what]())
     with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
         statuses = list(pool.map(lambda _: flood(url, request), range(64)))
     assert set(statuses) <= {400, 404, 413, 429, None}
@@ -258,7 +263,7 @@ def flood(url: str, request: bytes) -> int | None:
 
 
 def test_clients_that_stay_connected_hold_neither_their_bodies_nor_their_answers() -> None:
-    request = request_of("/v1/embeddings", LARGE["a text"])
+    request = request_of("/v1/embeddings", LARGE["a text"]())
     with serving() as (pid, url), watched(pid, url) as seen, ExitStack() as stack:
         for _ in range(16):  # one after the other: each is refused for itself
             client = stack.enter_context(connect(url))
@@ -470,6 +475,80 @@ def test_a_list_does_not_keep_others_waiting_until_its_end(url: str) -> None:
         assert took_s < (time.monotonic() - began_s) / 2
 
 
+@pytest.mark.parametrize("path", ["embedding", "embeddings"])
+@pytest.mark.parametrize("name", ["content", "input"])
+def test_a_list_at_the_engines_own_route_is_answered_as_one(engine: Upstream, path: str, name: str) -> None:
+    lists = (texts(50), [[1, 2], "x", [3]] * 20, [1, 2, 3] * 20, [1, "x", 2] * 20, "x")
+    with gateway_to(engine, native_routes=True) as url:
+        for value in lists:
+            ours = post(f"{url.removesuffix('/v1')}/{path}", {name: value}).json()
+            straight = post(f"{engine.base_url}/{path}", {name: value}).json()
+            assert [one["index"] for one in ours] == [one["index"] for one in straight]
+            assert vectors_of(ours) == pytest.approx(vectors_of(straight), abs=1e-4)
+
+
+def vectors_of(answer: list[dict[str, list[list[float]]]]) -> list[float]:
+    return [number for one in answer for number in one["embedding"][0]]
+
+
+@pytest.fixture(scope="module")
+def reranker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    path = write_embedder(tmp_path_factory.mktemp("rank") / "rank.gguf", Kind("qwen3", gguf.PoolingType.RANK))
+    with llamacpp(path, pooling="rank") as upstream:
+        yield upstream
+
+
+@pytest.mark.parametrize("path", ["rerank", "reranking"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"documents": [f"word{index} word{index + 1}" for index in range(60)]},
+        {"documents": [f"word{index}" for index in range(60)], "top_n": 20},
+        {"documents": ["word1", "word2"], "top_n": 1},
+        {"texts": [f"word{index}" for index in range(40)], "return_text": True},
+    ],
+)
+def test_a_long_list_is_ranked_as_one(reranker: Upstream, path: str, more: dict[str, Any]) -> None:
+    body = {"query": "word7", **more}
+    with gateway_to(reranker, native_routes=True) as url:
+        ours = post(f"{url.removesuffix('/v1')}/{path}", body).json()
+    straight = post(f"{reranker.base_url}/{path}", body).json()
+    assert type(ours) is type(straight)
+    if isinstance(straight, dict):
+        ours, straight = ours.pop("results"), straight.pop("results")
+    label = "score" if "texts" in more else "relevance_score"
+    scores = [one[label] for one in ours]
+    assert scores == sorted(scores, reverse=True)
+    assert scores == pytest.approx([one[label] for one in straight], abs=1e-4)
+    documents = more.get("texts")
+    assert not documents or [one["text"] for one in ours] == [documents[one["index"]] for one in ours]
+
+
+def is_working(upstream: Upstream) -> bool:
+    return any(slot["is_processing"] for slot in get(f"{upstream.base_url}/slots").json())
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("v1/embeddings", "input"), ("embedding", "content"), ("rerank", "documents")]
+)
+def test_long_texts_whose_clients_have_left_keep_nobody_waiting(
+    reranker: Upstream, engine: Upstream, path: str, name: str
+) -> None:
+    upstream = reranker if path == "rerank" else engine
+    long = [f"word{index} " * 50 for index in range(2048)]
+    with gateway_to(upstream, native_routes=True) as url:
+        began_s = time.monotonic()
+        assert post(f"{upstream.base_url}/{path}", {"query": "word1", name: long[:16]}).status_code == 200
+        sixteen_s = time.monotonic() - began_s
+        for _ in range(10):
+            with connect(url) as client:
+                client.sendall(request_of(f"/{path}", {"query": "word1", name: long}))
+                eventually(lambda: is_working(upstream))
+        began_s = time.monotonic()
+        assert post(f"{upstream.base_url}/{path}", {"query": "word1", name: ["word1"]}).status_code == 200
+        assert time.monotonic() - began_s < 10 * sixteen_s  # of each of them, eight texts are with the engine
+
+
 # ---- remote servers
 
 
@@ -591,3 +670,17 @@ def test_the_address_closes_in_time_whatever_its_clients_do(engine: Upstream) ->
         gateway.close()
         assert time.monotonic() - began_s < 5
     assert "gateway" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_an_address_that_was_closed_leaves_nothing_in_memory() -> None:
+    def there() -> int:
+        gc.collect()
+        return sum(isinstance(one, web.Application | ClientSession) for one in gc.get_objects())
+
+    gateway = Gateway(FixedBackend(READY), Rules)
+    before = there()
+    for _ in range(3):  # as when a person changes the port
+        gateway.open(0)
+        assert get(f"{gateway.base_url}/models").status_code == 200
+        gateway.close()
+    assert there() == before

@@ -95,6 +95,9 @@ MAX_DIMENSIONS = 65_536
 
 PORTION_TEXTS = 16
 """So many texts of a list are asked for at once: a client that leaves has no more in the engine's queue."""
+PORTION_BYTES = 2048
+LEAST_PORTION_TEXTS = 4
+"""Fewer, if they are long, since llama.cpp ends a portion that it has begun; but as many as it has slots."""
 PORTIONS_AT_ONCE = 2
 """The engine must have the next ones before it is done with these, or it would wait for us."""
 

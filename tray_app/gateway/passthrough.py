@@ -23,8 +23,10 @@ from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_eve
 from tray_app.gateway.intake import BODY
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.known_fields import known
-from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, PORTION_TEXTS
+from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
+from tray_app.gateway.native_lists import EMBEDDINGS as NATIVE_EMBEDDINGS
+from tray_app.gateway.native_lists import check_natively, joined_natively, native_list
 from tray_app.gateway.openai import (
     NULL,
     Fields,
@@ -38,6 +40,7 @@ from tray_app.gateway.openai import (
 )
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
+from tray_app.gateway.slices import in_slices
 from tray_app.gateway.text_lengths import (
     Tokenizer,
     cut_texts,
@@ -45,14 +48,14 @@ from tray_app.gateway.text_lengths import (
     too_long_error,
     too_long_prompts,
 )
-from tray_app.gateway.upstream import in_slices
-from tray_app.gateway.vectors import check_embeddings, check_native_embeddings
+from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
     from tray_app.gateway.counters import Counters
+    from tray_app.gateway.native_lists import NativeList
     from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
@@ -71,7 +74,6 @@ _EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/cha
 _PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
 """Where each has its texts."""
 _CHATS_PARTS = (None, "messages", "tools")
-_NATIVE_EMBEDDINGS = ("/embedding", "/embeddings")
 _COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
 """Routes that compute nothing: if they fail, the request is at fault."""
 ROUTES_OF_ONE_TEXT = frozenset(("/completion", "/completions", "/infill", "/tokenize", "/detokenize"))
@@ -123,20 +125,28 @@ class Passthrough:
 
         async def ask(portion: Portion) -> EmbeddedPortion:
             answer, cut = await self._embedded(upstream, fields, portion, truncate=truncate)
-            check_dimensions(wanted, check_embeddings(answer, portion.first))
-            part = decode_answer(answer, Fields)
-            self._counters.tokens(*(_told_tokens(part) or (0, 0)))
-            return EmbeddedPortion.of(portion, part, cut)
 
-        # A remote server gets the whole list: it may charge for each request, or work on lists in its own
-        # way.
-        in_one = upstream.is_remote or len(texts) <= PORTION_TEXTS
-        parts = [Portion(0, texts, fields["input"])] if in_one else portions(texts)
+            def read() -> EmbeddedPortion:
+                check_dimensions(wanted, check_embeddings(answer, portion.first))
+                return EmbeddedPortion.of(portion, decode_answer(answer, Fields), cut)
+
+            part = await self._workshop.do(len(answer), read)
+            self._counters.tokens(*(_told_tokens(part.answer) or (0, 0)))
+            return part
+
+        # What a remote server does with a list, and what each request costs there, is its own business.
+        whole_list = Portion(0, texts, fields["input"])
+        parts = [whole_list] if upstream.is_remote or len(texts) == 1 else portions(texts)
         answers = await in_order(ask, parts)
-        whole = joined_portions(answers)
-        if truncate and not upstream.is_remote:
-            whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
-        return _json(as_sent(whole, upstream.response_model(asked_model(fields))))
+        told = upstream.response_model(asked_model(fields))
+
+        def write() -> bytes:
+            whole = joined_portions(answers)
+            if truncate and not upstream.is_remote:
+                whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
+            return as_sent(whole, told)
+
+        return _json(await self._workshop.do(sum(size_of(each.answer) for each in answers), write))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -161,21 +171,46 @@ class Passthrough:
         if request.path not in NATIVE_ROUTES or upstream.is_remote:
             raise web.HTTPNotFound
         data = request[BODY]
+        path = request.path
         fields = await self._workshop.do(len(data), lambda: known(decode(data, Fields)))
+        if texts := await self._workshop.do(len(data), lambda: native_list(path, fields)):
+            return await self._native_list(upstream, path, fields, texts)
+        async with self._asked_natively(upstream, path, fields) as answer:
+            if answer.content_type == EVENT_STREAM:
+                return await write_events(request, _json_alone(_payloads(answer.content)))
+            whole = await whole_answer(answer)
+            check_natively(path, whole)
+            return _json(bytes(decode_answer(whole, Raw)))
+
+    async def _native_list(
+        self, upstream: Upstream, path: str, fields: Fields, texts: NativeList
+    ) -> web.StreamResponse:
+        async def ask(portion: Portion) -> bytes:
+            part = {**fields, texts.name: portion.as_json()}
+            async with self._asked_natively(upstream, path, part) as answer:
+                whole = await whole_answer(answer)
+            await self._workshop.do(len(whole), lambda: check_natively(path, whole, portion.first))
+            return whole
+
+        answers = await in_order(ask, texts.parts)
+        size = sum(map(len, answers))
+        return _json(
+            await self._workshop.do(size, lambda: joined_natively(path, fields, texts.parts, answers))
+        )
+
+    @asynccontextmanager
+    async def _asked_natively(
+        self, upstream: Upstream, path: str, fields: Fields
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer of one of llama.cpp's own routes; `ApiError` if it is none."""
         with engine_faults():
-            body = await self._workshop.do(len(data), lambda: msgspec.json.encode(fields))
+            body = await self._workshop.do(size_of(fields), lambda: msgspec.json.encode(fields))
             async with self._fresh.post(
-                upstream.url(request.path), data=in_slices(body), headers=upstream.headers
+                upstream.url(path), data=in_slices(body), headers=upstream.headers
             ) as answer:
                 if answer.status != HTTPStatus.OK:
-                    refusal = await _refusal(answer)
-                    raise _native_error(refusal, upstream, request.path, fields)
-                if answer.content_type == EVENT_STREAM:
-                    return await write_events(request, _json_alone(_payloads(answer.content)))
-                whole = await whole_answer(answer)
-                if request.path in _NATIVE_EMBEDDINGS:
-                    check_native_embeddings(whole)
-                return _json(bytes(decode_answer(whole, Raw)))
+                    raise _native_error(await _refusal(answer), upstream, path, fields)
+                yield answer
 
     async def _embedded(
         self, upstream: Upstream, fields: Fields, portion: Portion, *, truncate: bool
@@ -368,7 +403,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
 
 def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
     if limit := refusal.limit:
-        return too_long_error(upstream, limit, {}, "content" if path in _NATIVE_EMBEDDINGS else "prompt")
+        return too_long_error(upstream, limit, {}, "content" if path in NATIVE_EMBEDDINGS else "prompt")
     if refusal.reason and path in _COMPUTES_NOTHING:
         return clients_error(refusal, fields)
     return local_error(refusal, fields)

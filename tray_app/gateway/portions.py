@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
-from tray_app.gateway.limits import PORTION_TEXTS, PORTIONS_AT_ONCE
+from tray_app.gateway.limits import LEAST_PORTION_TEXTS, PORTION_BYTES, PORTION_TEXTS, PORTIONS_AT_ONCE
 from tray_app.gateway.openai import Fields
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class EmbeddedPortion:
     def of(cls, portion: Portion, answer: Fields, cut: Sequence[int]) -> EmbeddedPortion:
         """Made of an engine's answer and the texts of the portion that were shortened."""
         first = portion.first
-        if first:  # not at the end for all portions at once: that would block the event loop
-            answer["data"] = Raw(_moved(bytes(answer.get("data", b"[]")), first))
+        if first:  # not at the end for all portions at once: nobody else would be answered meanwhile
+            answer["data"] = Raw(moved(bytes(answer.get("data", b"[]")), first))
         return cls(answer, [first + index for index in cut])
 
 
@@ -61,9 +61,17 @@ class _Usage(Struct, frozen=True):
     total_tokens: int = 0
 
 
-def portions(texts: Sequence[Raw], size: int = PORTION_TEXTS) -> list[Portion]:
-    """The texts in portions of at most `size`."""
-    return [Portion(first, texts[first : first + size]) for first in range(0, len(texts), size)]
+def portions(texts: Sequence[Raw]) -> list[Portion]:
+    """The texts in portions of so many that an engine is soon done with each."""
+    found: list[Portion] = []
+    first = size = 0
+    for index, text in enumerate(texts):
+        number = index - first
+        if number == PORTION_TEXTS or (number >= LEAST_PORTION_TEXTS and size > PORTION_BYTES):
+            found.append(Portion(first, texts[first:index]))
+            first, size = index, 0
+        size += memoryview(text).nbytes
+    return [*found, Portion(first, texts[first:])]
 
 
 async def in_order(
@@ -102,14 +110,20 @@ def joined_portions(answers: Sequence[EmbeddedPortion]) -> Fields:
     first = answers[0].answer
     if len(answers) == 1:
         return first
-    usages = [decode_answer(bytes(each.answer.get("usage", b"{}")), _Usage) for each in answers]
-    usage = _Usage(sum(one.prompt_tokens for one in usages), sum(one.total_tokens for one in usages))
+    usage = summed_usage([each.answer for each in answers])
     items = b",".join(bytes(each.answer.get("data", b"[]")).strip()[1:-1] for each in answers)
-    return {**first, "data": Raw(b"[" + items + b"]"), "usage": Raw(msgspec.json.encode(usage))}
+    return {**first, "data": Raw(b"[" + items + b"]"), "usage": usage}
 
 
-def _moved(data: bytes, first: int) -> bytes:
-    """The same vectors with their indexes in the whole list."""
+def summed_usage(answers: Sequence[Fields]) -> Raw:
+    """The tokens that all these answers tell."""
+    usages = [decode_answer(bytes(each.get("usage", b"{}")), _Usage) for each in answers]
+    usage = _Usage(sum(one.prompt_tokens for one in usages), sum(one.total_tokens for one in usages))
+    return Raw(msgspec.json.encode(usage))
+
+
+def moved(data: bytes, first: int) -> bytes:
+    """A list of vectors that begins at another index."""
     items = decode_answer(data, list[Fields])
     for position, item in enumerate(items):
         index = decode_answer(bytes(item["index"]), int) if "index" in item else position

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from tray_app.gateway.counters import Counters
 from tray_app.gateway.engine_errors import engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.guard import Guard, is_opened_by_person, openai_errors
+from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, Intake, expect_nothing_yet
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
@@ -39,11 +40,10 @@ from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
 
     from tray_app.gateway.counters import Traffic
-    from tray_app.gateway.guard import Handler
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never closes a connection that gets a request
 _IDLE_LOOK_S = 30.0
+
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
@@ -142,9 +144,11 @@ class Gateway:
                 lambda upstream: speaking if upstream.speaks_openai else translated,
             )
             guard, router = Guard(self._rules), routes.router()
-            application = web.Application(middlewares=[openai_errors, router.put_right, guard.check])
+            # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
+            answer = _within(router.answer, guard.check, router.put_right, openai_errors)
+            application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
-            application.router.add_route("*", "/{path:.*}", router.answer, expect_handler=expect_nothing_yet)
+            application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
             self._counters.restart_idle_time()
             idle = asyncio.create_task(self._watch_idleness())
             try:
@@ -167,6 +171,20 @@ class Gateway:
                 self._backend.suspend_if_idle()
                 left_s = limit_s or _IDLE_LOOK_S
             await asyncio.sleep(min(left_s, _IDLE_LOOK_S))
+
+
+def _within(handler: Handler, *around: Middleware) -> Handler:
+    """A handler with what each request passes before it; the innermost first."""
+    for one in around:
+        handler = _inside(one, handler)
+    return handler
+
+
+def _inside(outer: Middleware, inner: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await outer(request, inner)
+
+    return answer
 
 
 def _session(connector: TCPConnector) -> ClientSession:

@@ -15,7 +15,7 @@ from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_a
 from tray_app.gateway.limits import LETTERS_FOR_A_TOKEN
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import Limit
-from tray_app.gateway.upstream import in_slices
+from tray_app.gateway.slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,11 +5,9 @@ The package `app` makes these values; the package `engine` is not known here.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tray_app.gateway.limits import LARGE_BODY_BYTES
 from tray_app.models.header import Purpose
 
 if TYPE_CHECKING:
@@ -109,11 +107,6 @@ class Backend(Protocol):
 
     def suspend_if_idle(self) -> None:
         """Stop the engine, because there were no requests for as long as the settings say."""
-
-
-def in_slices(body: bytes) -> bytes | io.BytesIO:
-    """A body as the HTTP library is given it: of a large one it would copy all that is not taken at once."""
-    return body if len(body) <= LARGE_BODY_BYTES else io.BytesIO(body)
 
 
 def public_id(name: str) -> str:

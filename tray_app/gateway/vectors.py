@@ -87,13 +87,13 @@ def _check_size(numbers: int) -> None:
         )
 
 
-def check_native_embeddings(answer: bytes) -> None:
+def check_native_embeddings(answer: bytes, first: int = 0) -> None:
     """As `check_embeddings`, for the answer of llama.cpp's own route."""
     for position, item in enumerate(decode_numbers(answer, list[_NativeItem])):
         index = position if item.index is None else item.index
         rows = item.embedding
         for row in rows if rows and isinstance(rows[0], list) else [rows]:
-            check_vector(row, index)
+            check_vector(row, first + index)
 
 
 def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
