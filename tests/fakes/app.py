@@ -111,7 +111,6 @@ def make_snapshot(
         since_s=since_s,
         restarts=restarts,
         failure=failure,
-        log=(),
     )
 
 

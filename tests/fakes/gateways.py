@@ -63,7 +63,13 @@ def gateway_to(
     """The base URL that clients of the gateway are given, ending in /v1."""
     backend = FixedBackend(upstream) if isinstance(upstream, Upstream | Unavailable) else upstream
     chosen = Rules(**{"temperature": SETTING_TEMPERATURE, **rules})
-    gateway = Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)
+    with serving(Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)) as url:
+        yield url
+
+
+@contextmanager
+def serving(gateway: Gateway) -> Iterator[str]:
+    """Open a gateway at any port; its base URL."""
     gateway.open(0)
     try:
         assert gateway.base_url

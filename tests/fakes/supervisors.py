@@ -1,14 +1,15 @@
 """Supervisors that are less patient than in use, and the engine of one as the gateway sees it."""
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.fakes.gateways import FixedBackend
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.lifecycle import RestartPolicy
+from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.run import HealthCheckTimeouts
-from tray_app.engine.supervisor import Supervisor, Timing
+from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.system.child import Launcher, launcher_for
 from tray_app.system.host import detect_system
@@ -40,6 +41,39 @@ def quick_supervisor(
     return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
 
 
+def until(
+    supervisor: Supervisor, condition: Callable[[EngineSnapshot], bool], timeout_s: float = 20
+) -> EngineSnapshot:
+    """The first snapshot from now on for which this holds."""
+    found: list[EngineSnapshot] = []
+    news = threading.Event()
+
+    def look(snapshot: EngineSnapshot) -> None:
+        if not found and condition(snapshot):
+            found.append(snapshot)
+            news.set()
+
+    supervisor.changed.connect(look)
+    try:
+        look(supervisor.snapshot())
+        assert news.wait(timeout_s), supervisor.snapshot()
+    finally:
+        supervisor.changed.disconnect(look)
+    return found[0]
+
+
+def until_back(supervisor: Supervisor, before: EngineSnapshot, timeout_s: float = 20) -> EngineSnapshot:
+    """Until a later run answers."""
+    return until(supervisor, lambda now: now.state is State.READY and now.run > before.run, timeout_s)
+
+
+def join_checks() -> None:
+    """Until every look whether an engine hangs is over."""
+    for thread in threading.enumerate():
+        if thread.name.endswith("-check"):
+            thread.join(20)
+
+
 class SupervisedEngine(FixedBackend):
     """The engine of a supervisor as the gateway sees it, wired as the composition root does."""
 
@@ -48,7 +82,7 @@ class SupervisedEngine(FixedBackend):
         self._supervisor = supervisor
 
     def find(self) -> Upstream | Unavailable:
-        engine = self._supervisor.glance()
+        engine = self._supervisor.snapshot()
         if engine.base_url is None:
             return Unavailable("The model is not ready.", retry_after_s=2)
         return Upstream(

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
 from tray_app.app.root import App
+from tray_app.app.server import ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus
@@ -259,6 +260,22 @@ def test_a_model_that_is_served_is_removed_after_its_server_was_stopped(app: App
     assert not app.status().server.base_url
 
 
+def test_a_model_whose_engine_does_not_end_in_time_is_kept(private_home: Path) -> None:
+    path = private_home / "models" / "mine.gguf"
+    path.parent.mkdir()
+    shutil.copy(resources() / "test-model" / "test.gguf", path)
+    settings = {"model": "mine", "port": free_port()}
+    paths = AppPaths.from_environment(os.environ)
+    app = App(paths, detect_host(), settings, delays=ServerDelays(stop_s=0))
+    try:
+        started(app)
+        with pytest.raises(EngineError, match="did not end in time"):
+            app.remove_model("mine", for_good=True)
+        assert path.exists()
+    finally:
+        app.close()
+
+
 @pytest.mark.parametrize("state", ["asleep", "standing by", "loading"])
 def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, state: str) -> None:
     app.paths.models.mkdir(parents=True)
@@ -305,7 +322,7 @@ def test_a_change_of_the_models_folder_is_announced(app: App) -> None:
     write_model(app.paths.models / "new.gguf")
 
     assert announced.wait(DEADLINE_S)
-    assert "new" in [model.id for model in app.library.installed()]
+    assert "new" in [model.id for model in app.library.contents().models]
 
 
 def test_the_built_in_model_needs_no_download(app: App) -> None:

@@ -209,9 +209,12 @@ def test_a_stop_ends_the_waiting_for_a_drive(make: MakeApp, drive: Path) -> None
     app = make(model=str(drive / "mine.gguf"))
     with pytest.raises(DriveGoneError):
         app.start_server()
+    (waiting,) = (thread for thread in threading.enumerate() if thread.name == "drive-return")
     app.stop_server()
+    waiting.join(DEADLINE_S)
     plug_in(drive)
-    assert not app._supervisor.wait_for({State.READY}, 0.5).run
+    assert not waiting.is_alive()
+    assert app.status().engine.run == 0
 
 
 def test_a_catalogue_model_on_a_drive_that_is_gone_is_not_downloaded_into_its_place(

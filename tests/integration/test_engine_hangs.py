@@ -26,8 +26,9 @@ from tests.fakes.chat_templates import (
 )
 from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.launches import fake_plan, llamacpp_plan
+from tests.fakes.logged import logged
 from tests.fakes.random_models import Shape, write_llama
-from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor
+from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor, until_back
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.load_limits import Allowance
 from tray_app.models.memory import GIB
@@ -95,8 +96,7 @@ def test_a_llama_cpp_that_stands_still_is_started_again(
         halt(before.pid)
         refused = ask(url)
         assert (refused.status_code, refused.headers.get("Retry-After")) == (503, "2"), refused.text
-        while supervisor.wait_for({State.READY}, TIMEOUT_S).run == before.run:
-            supervisor.wait_for({State.BACKOFF}, 0.05)  # its end has not been noticed yet
+        until_back(supervisor, before, TIMEOUT_S)
         assert ask(url).status_code == 200
 
 
@@ -107,7 +107,7 @@ def test_openais_client_gets_its_answer_although_the_engine_stood_still(supervis
         halt(before.pid)
         with OpenAI(base_url=url, api_key="none") as client:
             assert client.embeddings.create(model="m", input="x").data
-    assert supervisor.glance().run == before.run + 1
+    assert supervisor.snapshot().run == before.run + 1
 
 
 @posix
@@ -116,13 +116,14 @@ def test_one_that_stands_still_for_a_moment_is_kept(supervisor: Supervisor) -> N
     with (
         gateway_to(SupervisedEngine(supervisor), silence_limit_s=SILENCE_S) as url,
         ThreadPoolExecutor(1) as client,
+        logged("does not answer") as suspicion,
     ):
         process = halt(before.pid)
         asked = client.submit(post, f"{url}/embeddings", {"input": "x"})
-        supervisor.wait_for({State.BACKOFF}, 0.3)
+        suspicion.wait()
         process.resume()
         assert asked.result(TIMEOUT_S).status_code == 200
-    assert supervisor.glance().pid == before.pid
+    assert supervisor.snapshot().pid == before.pid
 
 
 def test_a_long_text_at_full_load_is_no_hang(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_long_text_at_full_load_is_no_hang(supervisor: Supervisor, tmp_path: P
         took_s = time.monotonic() - began_s
     assert answer.status_code == 200, answer.text
     assert took_s > 10 * SILENCE_S  # it was suspected again and again
-    assert supervisor.glance().pid == before.pid
+    assert supervisor.snapshot().pid == before.pid
 
 
 @pytest.mark.parametrize("template", [ENDLESS, DOUBLING], ids=["endless", "doubling"])
@@ -144,18 +145,20 @@ def test_a_request_that_never_ends_ends_with_its_engine_and_others_are_served(
     supervisor: Supervisor, tmp_path: Path, template: str
 ) -> None:
     path = write_with_template(tmp_path / "hostile.gguf", only_if_asked(template))
+    failures: list[str] = []
+    supervisor.changed.connect(
+        lambda now: failures.append(now.failure.title) if now.state is State.BACKOFF and now.failure else None
+    )
     before = run(supervisor, llamacpp_plan(path))
     with gateway_to(SupervisedEngine(supervisor), silence_limit_s=SILENCE_S) as url:
         assert post(f"{url}/chat/completions", {"messages": HELLO, "max_tokens": 2}).status_code == 200
         wild = [{"role": "user", "content": MAGIC_WORD}]
         refused = post(f"{url}/chat/completions", {"messages": wild})
-        stopped = supervisor.wait_for({State.BACKOFF}, 5)
         assert refused.status_code == 503
-        supervisor.wait_for({State.READY}, TIMEOUT_S)
+        until_back(supervisor, before, TIMEOUT_S)
         assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
-    assert supervisor.glance().run == before.run + 1
-    if stopped.failure:  # unless it was back already
-        assert stopped.failure.title == "A request makes the engine use more than it should"
+    assert supervisor.snapshot().run == before.run + 1
+    assert failures == ["A request makes the engine use more than it should"]
 
 
 @pytest.mark.parametrize(

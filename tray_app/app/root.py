@@ -20,7 +20,7 @@ from tray_app.app.diagnostic_report import RunningApp
 from tray_app.app.diagnostics import DiagnosticInputs, run_diagnostics
 from tray_app.app.model_manager import ModelManager
 from tray_app.app.public_address import listening_address
-from tray_app.app.server import Server
+from tray_app.app.server import Server, ServerDelays
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, status_document
 from tray_app.download.connection_pool import TransferLimits
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
@@ -33,7 +33,7 @@ from tray_app.engine.launch_plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import AppError, DownloadError, GatewayError, ModelError
+from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError
 from tray_app.gateway.client import SlowAnswerError, complete, find_running, request_embeddings
 from tray_app.gateway.control import Control, Removed
 from tray_app.models.catalog import load_all
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.app.diagnostic_report import DiagnosticReport
-    from tray_app.app.server import ServerDelays
     from tray_app.app.start_job import StartJob
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.resource_usage import ResourceUsage
@@ -77,8 +76,6 @@ if TYPE_CHECKING:
     from tray_app.system.ports import PortOwner
 
 _log = logging.getLogger(__name__)
-
-_STOP_TIMEOUT_S = 10.0
 
 TEST_MODEL = "test"
 """The catalogue's id of the model that comes with the app."""
@@ -104,6 +101,7 @@ class App:
         delays: ServerDelays | None = None,
     ) -> None:
         self._log = AppLog(paths.logs)
+        self._delays = delays or ServerDelays()
         self.paths = paths
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
@@ -130,7 +128,7 @@ class App:
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
-            delays=delays,
+            delays=self._delays,
         )
         self.models = ModelManager(
             library=lambda: self.library,
@@ -179,7 +177,7 @@ class App:
 
     def resource_usage(self) -> ResourceUsage | None:
         """What the engine takes of this machine now; None while there is none, or it runs elsewhere."""
-        pid = self._supervisor.glance().pid
+        pid = self._supervisor.snapshot().pid
         return resource_usage(pid, self.host) if pid else None
 
     @property
@@ -318,10 +316,21 @@ class App:
         """
         stops = self.models.is_served(self.models.to_remove(reference, anywhere=anywhere))
         if stops:
-            self.stop_server()
-            self._supervisor.wait_for({State.STOPPED, State.FAILED}, _STOP_TIMEOUT_S)
+            self._stop_for_good()
         removal = self.models.remove_model(reference, for_good=for_good, anywhere=anywhere)
         return dataclasses.replace(removal, stopped_server=stops)
+
+    def _stop_for_good(self) -> None:
+        """Stop the server and wait for the end of its engine, which has its model's file open."""
+        self.stop_server()
+        try:
+            self._supervisor.wait_for({State.STOPPED, State.FAILED}, self._delays.stop_s)
+        except TimeoutError as exc:
+            raise EngineError(
+                "The engine did not end in time",
+                "It still has the model's file open, so the model was not removed.",
+                "Try again in a moment.",
+            ) from exc
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         """Who keeps the public address from having this port; nobody if it is free or ours.

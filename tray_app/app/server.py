@@ -65,6 +65,8 @@ class ServerDelays:
     look_for_drive_s: float = 1.0
     try_again_s: float = 60.0
     """An engine that was given up is tried again for a request that comes so long afterwards."""
+    stop_s: float = 10.0
+    """How long an engine may take to end before its model can be removed; it is killed long before."""
 
 
 class Server:
@@ -183,11 +185,12 @@ class Server:
             with suppress(TimeoutError):
                 if job := self._job:
                     job.wait(max(0.0, left_s))
-            engine = self._supervisor.wait_for(_SETTLED, max(0.0, left_s))
+            try:
+                engine = self._supervisor.wait_for(_SETTLED, max(0.0, left_s))
+            except TimeoutError as exc:
+                raise EngineError("The server is not ready", "It did not get ready in time.") from exc
             if engine.state is State.READY and engine.plan:
                 return engine.plan
-            if left_s <= 0:
-                raise EngineError("The server is not ready", "It did not get ready in time.")
             server, _ = self.look()
             if not server.state.gets_ready:
                 raise engine.failure or EngineError("The server is not ready", "It was stopped.")
@@ -233,7 +236,7 @@ class Server:
     def suspend_if_idle(self) -> None:
         """See `Backend`. A remote server costs nothing here, so it is left alone."""
         with self._lock:
-            engine = self._supervisor.glance()
+            engine = self._supervisor.snapshot()
             if self._job or not self._supervisor.has_heard or engine.state is not State.READY:
                 return  # somebody starts or stops the server just now
             if isinstance(engine.plan, LaunchPlan):
@@ -248,7 +251,7 @@ class Server:
             told=self._told is not None and not self._supervisor.has_heard,
             awaits_drive=self._return is not None,
         )
-        engine = self._supervisor.glance()  # after the question whether it has heard
+        engine = self._supervisor.snapshot()  # after the question whether it has heard
         base_url = self._address.base_url
         state = server_state(engine, wishes, is_open=base_url is not None)
         return ServerStatus(state, base_url), engine

@@ -83,10 +83,6 @@ class RemotePlan:
         """No command line: as `LaunchPlan` has it, for views that show both."""
         return ()
 
-    def display(self, port: int) -> str:  # noqa: ARG002 - as `LaunchPlan`
-        """What is used, for people."""
-        return self.url
-
 
 Plan = LaunchPlan | RemotePlan
 

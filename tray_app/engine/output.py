@@ -54,10 +54,6 @@ class EngineOutput:
         """The lines after the first `count`, as far as they are still in memory."""
         return tuple(line.text for line in self.lines.since(count))
 
-    def last(self, count: int) -> tuple[str, ...]:
-        """The last lines."""
-        return self.since(max(0, self.count - count))
-
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from tray_app.system.logs import Lines
 
 _logger = logging.getLogger(__name__)
-_SHOWN_LINES = 200
 _JITTER = (0.8, 1.2)
 _RUN_FOLDERS = "engine-runs"
 """Below the state folder; each engine runs in a folder of its own there, and PowerInfer writes a log."""
@@ -86,8 +85,6 @@ class EngineSnapshot:
     """How often it was started again since it last ran steadily."""
     failure: EngineError | None
     """Why it last ended by itself."""
-    log: tuple[str, ...]
-    """The last lines that engines have printed."""
     models: tuple[str, ...] = ()
     """What the engine calls the models that it offers."""
     gave_up: bool = False
@@ -160,7 +157,7 @@ class Supervisor:
         self._asked = self._taken = self._heard = self._done = 0
         """Requests left, taken from the inbox, shown by the snapshot, and dealt with."""
         self._closing = self._ended = False
-        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None, ())
+        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None)
         # A daemon, so that a crash of the main thread ends the process; the kernel then ends the engine.
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
         self._thread.start()
@@ -179,15 +176,11 @@ class Supervisor:
 
     def snapshot(self) -> EngineSnapshot:
         """The engine now."""
-        return replace(self._snapshot, log=self._output.last(_SHOWN_LINES))
-
-    def glance(self) -> EngineSnapshot:
-        """The engine now, without its log: cheap enough for every request."""
         return self._snapshot
 
     @property
     def has_heard(self) -> bool:
-        """Whether a glance from now on shows what has come of all requests."""
+        """Whether a snapshot from now on shows what has come of all requests."""
         with self._moved:
             return self._heard >= self._asked or self._ended
 
@@ -197,14 +190,20 @@ class Supervisor:
         return self._output.lines
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
-        """The first snapshot in one of these states, once all requests are taken; any after the time-out."""
+        """The first snapshot in one of these states, once all requests are taken.
+
+        `TimeoutError` if there is none in time, or can be none: the supervisor was closed in another state.
+        """
         with self._moved:
             asked = self._asked
             self._moved.wait_for(
                 lambda: (self._done >= asked and self._snapshot.state in states) or self._ended,
                 timeout_s,
             )
-        return self.snapshot()
+            snapshot, taken = self._snapshot, self._done >= asked or self._ended
+        if taken and snapshot.state in states:
+            return snapshot
+        raise TimeoutError(f"The engine is {snapshot.state}, run {snapshot.run}")
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the engine and the thread, and take no more requests."""
@@ -367,7 +366,6 @@ class Supervisor:
             since_s=before.since_s if machine.state is before.state else time.time(),
             restarts=len(machine.restarts_s),
             failure=machine.failure.error if machine.failure else None,
-            log=(),
             models=self._run.models if self._run and machine.state is State.READY else (),
             gave_up=machine.state is State.FAILED and not (machine.failure and machine.failure.permanent),
         )
@@ -381,7 +379,7 @@ class Supervisor:
             self._moved.notify_all()
         _logger.info("engine: %s, run %d", snapshot.state, snapshot.run)
         try:
-            self.changed.emit(self.snapshot())
+            self.changed.emit(snapshot)
         except EmitLoopError:  # a listener's defect must not end the engine's owner
             _logger.exception("A listener has failed")
 

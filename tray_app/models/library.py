@@ -75,7 +75,7 @@ class Contents:
     """Everything in the models folder and below that has to do with models."""
 
     models: tuple[Model, ...]
-    """As `Library.installed`."""
+    """The whole models of the folder by name, then the one that comes with the app."""
     unusable: tuple[Unusable, ...]
     partials: tuple[Partial, ...]
 
@@ -175,10 +175,6 @@ class Library:
         if len(named) > 1:
             raise AmbiguousError(reference, [str(partial.path) for partial in named], "Name one by its path.")
         return next(iter(named), None)
-
-    def installed(self) -> tuple[Model, ...]:
-        """The whole models of the folder by name, then the one that comes with the app."""
-        return self.contents().models
 
     def contents(self) -> Contents:
         """What is in the folder, good or bad; and the model that comes with the app."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import tomlkit
 from filelock import Timeout
-from psygnal import Signal
 from tomlkit.exceptions import TOMLKitError
 
 from tray_app.errors import SettingsError
@@ -47,9 +46,6 @@ class SettingsStore:
 
     `overrides` hold for this run only and are never saved (the options of `powerinfer-tray serve`).
     """
-
-    changed = Signal(object, object)
-    """The old and the new `Settings`, emitted by the thread that replaced them."""
 
     def __init__(self, path: Path, overrides: Mapping[str, Any] | None = None) -> None:
         self.path = path
@@ -83,19 +79,15 @@ class SettingsStore:
             kept = [name for name, value in self._overrides.items() if getattr(new, name) == value]
             self._overrides = {name: self._overrides[name] for name in kept}
             self._adopt(_read(self.path))
-        if self.current != old:
-            self.changed.emit(old, self.current)
 
     def reload(self) -> None:
         """Take up what another program has written. `SettingsError` if that is of no use: nothing changes."""
         with self._lock:
-            old, content = self.current, _read(self.path)
+            content = _read(self.path)
             if content.problem:
                 self.problem = content.problem
                 raise content.problem
             self._adopt(content)
-        if self.current != old:
-            self.changed.emit(old, self.current)
 
     def override(self, **values: Any) -> None:
         """Let these values hold for this run only, until `replace` gets others."""
