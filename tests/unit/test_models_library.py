@@ -49,7 +49,7 @@ def test_the_builtin_model_is_there_without_a_models_folder(library: Library) ->
     model = library.find("test")
 
     assert (model.id, model.name) == ("test", "Built-in")
-    assert library.installed() == (model,)
+    assert library.contents().models == (model,)
 
 
 @pytest.mark.parametrize("reference", ["bamboo-7b-q4", "bamboo.Q4_0.gguf", BAMBOO.source])
@@ -103,7 +103,7 @@ def test_ids_need_no_quoting_and_are_never_those_of_other_models(
 ) -> None:
     path = write_model(folder / file_name)
 
-    assert library.installed()[0].id == expected
+    assert library.contents().models[0].id == expected
     assert library.find(expected).path == path
 
 
@@ -168,7 +168,7 @@ def test_a_models_folder_that_cannot_be_entered_is_not_taken_for_an_empty_one(
 
     with pytest.raises(ModelError, match="cannot be read"):
         library.find("bamboo-7b-q4")
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
 
 
 def test_a_missing_builtin_model_is_not_offered_for_download(library: Library, tmp_path: Path) -> None:
@@ -214,14 +214,14 @@ def test_only_whole_models_are_listed(library: Library, folder: Path) -> None:
     (folder / "page.gguf").write_bytes(HTML_PAGE)
     (folder / "folder.gguf").mkdir()
 
-    assert [model.id for model in library.installed()] == ["a", "b", "test"]
+    assert [model.id for model in library.contents().models] == ["a", "b", "test"]
 
 
 def test_hidden_files_are_no_models(library: Library, folder: Path) -> None:
     folder.mkdir()
     write_model(folder / "._mine.gguf")
 
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
 
 
 def test_a_header_is_read_again_only_when_the_file_has_changed(library: Library, folder: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_name_for_people_is_had_without_looking_at_the_disk(
 def test_a_split_model_is_listed_once_with_the_size_of_all_its_files(library: Library, folder: Path) -> None:
     parts = write_split_model(folder, "large", 3)
 
-    model = library.installed()[0]
+    model = library.contents().models[0]
 
     assert (model.id, model.path) == ("large-00001-of-00003", parts[0])
     assert model.size_bytes == sum(part.stat().st_size for part in parts)
@@ -268,7 +268,7 @@ def test_a_split_model_without_one_of_its_files_is_named_with_it(library: Librar
 
     with pytest.raises(ModelError, match=r"large-00002-of-00003\.gguf does not exist"):
         library.find(parts[0].name)
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_files_that_go_with_a_model_are_not_offered_as_one(
 ) -> None:
     write_model(folder / "extra.gguf", extra=extra)
 
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
     with pytest.raises(ModelError, match="no model by itself") as caught:
         library.find("extra.gguf")
     assert what in caught.value.message
@@ -409,7 +409,7 @@ def test_two_files_that_would_have_one_id_have_two_and_are_found_by_each(
 ) -> None:
     files = [write_model(folder / name) for name in ("my model.gguf", "my-model.gguf", "my@model.gguf")]
 
-    models = {model.path: model for model in library.installed()}
+    models = {model.path: model for model in library.contents().models}
 
     assert models[files[1]].id == "my-model"
     assert len({model.id for model in models.values()}) == len(models)
@@ -425,7 +425,7 @@ def test_a_name_that_fits_two_is_refused_with_both(folder: Path, library: Librar
     with pytest.raises(ModelError, match="Several models are called my-model") as caught:
         library.find("my-model")
 
-    for model in library.installed()[:2]:
+    for model in library.contents().models[:2]:
         assert f"{model.id} ({model.path})" in caught.value.message
 
 
@@ -466,7 +466,7 @@ def test_models_in_sub_folders_are_listed_and_found_by_name_path_and_id(
     two = write_model(folder / "bartowski" / "Tiny-GGUF" / "Tiny-Q4_0.gguf")
     alone = write_model(folder / "models--o--r" / "snapshots" / "abc" / "alone.gguf")
 
-    models = {model.path: model for model in library.installed()}
+    models = {model.path: model for model in library.contents().models}
 
     assert models.keys() == {one, two, alone, library.builtin}
     assert models[one].name == "lmstudio-community/Tiny-GGUF/Tiny-Q4_0"
@@ -494,7 +494,7 @@ def test_what_is_too_deep_hidden_or_statistics_is_not_listed(folder: Path, libra
         write_model(folder / place / "x.gguf")
     deepest = write_model(folder / "a" / "b" / "c" / "d" / "e" / "y.gguf")
 
-    assert [model.path for model in library.installed()] == [deepest, library.builtin]
+    assert [model.path for model in library.contents().models] == [deepest, library.builtin]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
@@ -509,7 +509,7 @@ def test_links_are_followed_once_and_never_in_a_circle(
     (folder / "elsewhere").symlink_to(linked.parent)
     (folder / "file.gguf").symlink_to(linked)
 
-    assert {model.path for model in library.installed()} == {
+    assert {model.path for model in library.contents().models} == {
         real,
         folder / "elsewhere" / "b.gguf",
         folder / "file.gguf",
@@ -554,7 +554,7 @@ def test_a_name_that_is_no_text_is_shown_and_found_by_its_id(folder: Path, libra
 def test_names_cannot_write_lines_colours_or_backwards(folder: Path, library: Library) -> None:
     write_model(folder / "a\n\x1b[31mb\u202efgg.gguf")
 
-    model = library.installed()[0]
+    model = library.contents().models[0]
 
     assert model.name == "a��[31mb�fgg"
     assert model.id == "a-31mbfgg"

@@ -12,6 +12,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ from tray_app.app.public_address import check_client_key, client_key, listening_
 from tray_app.engine import lastfailure
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import look_for_engine, report_on
@@ -53,12 +54,11 @@ from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
 from tray_app.system.disk import disk_space
 from tray_app.system.host import detect_host
-from tray_app.system.paths import AppPaths, expanded, resources
+from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from tray_app.download.session import Session
     from tray_app.engine.kinds import Engine
@@ -205,7 +205,7 @@ def versions() -> dict[str, str]:
 def _look_at_model(patient: DiagnosticInputs, notes: _Notes) -> None:
     settings = patient.settings
     try:
-        if settings.engine == EngineKind.REMOTE:
+        if engine_setting(settings.engine) is EngineKind.REMOTE:
             notes.engine = plan_remote(settings, "").engine
         elif settings.model:
             _look_at_file(patient, patient.library.find(settings.model), notes)
@@ -254,7 +254,7 @@ def _look_at_download(patient: DiagnosticInputs, missing: NotInstalledError, not
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(patient.settings.engine, entry.sparse, patient.finder)
+        notes.engine = choose_engine(engine_setting(patient.settings.engine), entry.sparse, patient.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
     room = _room(patient.library.folder)
@@ -307,7 +307,7 @@ def _look_at_keys(patient: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
             notes.add(_guessable(), stops=False)
     except AppError as exc:  # an app that serves has a key, perhaps from a variable that is not set here
         notes.add(exc, stops=not (running and running.serving))
-    used = {GATEWAY: settings.network == "lan", REMOTE: settings.engine == EngineKind.REMOTE}
+    used = {GATEWAY: settings.network == "lan", REMOTE: engine_setting(settings.engine) is EngineKind.REMOTE}
     places = {}
     for each in KEYS:
         with suppress(AppError):  # of the key that is needed, it has been said
@@ -339,11 +339,13 @@ def _look_at_port(patient: DiagnosticInputs, notes: _Notes) -> PortFinding:
 
 
 def _engines(patient: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ...]:
-    finder, wanted = patient.finder, patient.settings.engine
+    finder, wanted = patient.finder, engine_setting(patient.settings.engine)
     found = []
     if embedded := finder.embedded():
         found.append(_engine_finding(embedded, notes))
-    named = [] if wanted == "auto" or wanted in set(EngineKind) else [expanded(wanted)]
+    if wanted is EngineKind.LLAMA_SERVER and notes.engine:
+        found.append(_engine_finding(notes.engine, notes))
+    named = [wanted] if isinstance(wanted, Path) else []
     for path in dict.fromkeys((*named, *finder.candidates())):
         try:
             found.append(_engine_finding(finder.probe(path), notes))

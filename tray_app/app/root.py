@@ -27,7 +27,7 @@ from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
-from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
@@ -201,7 +201,7 @@ class App:
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
-        elif settings.start_on_demand and (settings.model or settings.engine == EngineKind.REMOTE):
+        elif settings.start_on_demand and (settings.model or _is_remote(settings)):
             self._serving.stand_by()
 
     def start_server(self) -> None:
@@ -278,11 +278,11 @@ class App:
 
         For a `start`, a model that is missing is downloaded first.
         """
-        if settings.engine == EngineKind.REMOTE:
+        if _is_remote(settings):
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
-        engine = choose_engine(settings.engine, model.header.sparse, self._engines)
+        engine = choose_engine(engine_setting(settings.engine), model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
 
     def download(
@@ -465,12 +465,12 @@ class App:
             if start is None or not isinstance(exc, NotInstalledError):
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
-            choose_engine(settings.engine, exc.entry.sparse, self._engines)
+            choose_engine(engine_setting(settings.engine), exc.entry.sparse, self._engines)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 
     def _model_name(self, settings: Settings) -> str | None:
-        if settings.engine == EngineKind.REMOTE:
+        if _is_remote(settings):
             return settings.remote_model or settings.remote_url or None
         return self.library.name_of(settings.model) if settings.model else None
 
@@ -497,7 +497,7 @@ class App:
         if isinstance(engine.plan, LaunchPlan) and engine.pid:
             return engine.plan.model.path
         settings = self.store.current
-        if server.base_url and settings.engine != EngineKind.REMOTE:
+        if server.base_url and not _is_remote(settings):
             with suppress(ModelError):  # none is chosen, or it is not here
                 return parts_of(self.library.locate(settings.model))[0]
         return None
@@ -516,6 +516,10 @@ class App:
 
 def _no_window(_source: str) -> None:
     raise GatewayError("There is no window", "The app runs in a terminal.")
+
+
+def _is_remote(settings: Settings) -> bool:
+    return engine_setting(settings.engine) is EngineKind.REMOTE
 
 
 def _limits(settings: Settings) -> TransferLimits:

@@ -25,7 +25,7 @@ import psutil
 from tray_app.app.diagnostics import ask_again, collect_inputs, differing_answers
 from tray_app.app.root import App
 from tray_app.download.queue import DownloadQueue
-from tray_app.engine.kinds import EngineKind, choose_engine
+from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
 from tray_app.engine.report import EngineChoice, report_on
 from tray_app.errors import AppError, EngineError
 from tray_app.models.library import builtin_model
@@ -210,7 +210,7 @@ def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -
 
 def _powerinfer(patient: DiagnosticInputs) -> Engine | None:
     """The PowerInfer engine that the person has chosen, else the one that would be found."""
-    for setting in (patient.settings.engine, EngineKind.POWERINFER):
+    for setting in (engine_setting(patient.settings.engine), EngineKind.POWERINFER):
         with suppress(EngineError):
             return choose_engine(setting, sparse=True, finder=patient.finder)
     return None

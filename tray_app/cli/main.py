@@ -46,7 +46,7 @@ from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.download.progress import Phase
 from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, GatewayError
 from tray_app.gateway.client import find_running
@@ -323,7 +323,7 @@ def _base_url() -> Iterator[str]:
 
 def _choose_test_model_if_none(app: App) -> None:
     settings = app.store.current
-    if not settings.model and settings.engine != EngineKind.REMOTE:
+    if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
         echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
         app.store.override(model=TEST_MODEL)
 

@@ -24,6 +24,7 @@ from tray_app.engine.inspection import (
 )
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
+from tray_app.settings.schema import AUTO, Auto
 from tray_app.system.executable import find_on_path
 from tray_app.system.host import System
 from tray_app.system.paths import expanded, resources
@@ -38,8 +39,9 @@ _log = logging.getLogger(__name__)
 
 _LIST_DEVICES = "--list-devices"
 _FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
-_ON_PATH = "powerinfer-server"
+_POWERINFER_PROGRAM = "powerinfer-server"
 """PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
+_LLAMA_PROGRAM = "llama-server"
 _LIBRARY = "xllamacpp"
 _GET_POWERINFER = (
     "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
@@ -61,6 +63,18 @@ class EngineKind(StrEnum):
     def takes_key(self) -> bool:
         """Whether it answers only who has the key of its run."""
         return self in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER)
+
+
+EngineSetting = Auto | EngineKind | Path
+"""Which engine a person wants: the one that suits the model, one of this kind, or this program."""
+
+
+def engine_setting(text: str) -> EngineSetting:
+    """What the setting `engine` means: the name of an engine, else the path of a program."""
+    name = text.strip()
+    if name == AUTO:
+        return AUTO
+    return EngineKind(name) if name in set(EngineKind) else expanded(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +102,21 @@ class Finder(Protocol):
     def powerinfer(self) -> Engine | None:
         """The PowerInfer server that comes with this app or is installed on this machine."""
 
+    def llama_server(self) -> Engine | None:
+        """The llama-server that is installed on this machine."""
+
     def probe(self, path: Path) -> Engine:
         """What a program is; `EngineError` if it is no engine."""
 
 
-def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  what the file says
+def choose_engine(setting: EngineSetting, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  as the file
     """The engine for a model. `setting` is that of the person, `sparse` whether the file is a PWRI one.
 
-    `EngineError` if there is none, or the chosen one cannot run such a model.
+    `EngineError` if there is none on this machine, or the chosen one cannot run such a model.
     """
-    match setting:
-        case "auto":
-            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
-            engine = (None if sparse else finder.embedded()) or finder.powerinfer()
-        case EngineKind.POWERINFER:
-            engine = finder.powerinfer()
-        case EngineKind.LLAMA_CPP:
-            engine = finder.embedded()
-        case _:
-            engine = finder.probe(expanded(setting))
+    engine = _find(setting, finder, sparse=sparse)
     if engine is None:
-        raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
+        raise _missing(setting, sparse=sparse)
     if sparse and engine.kind is not EngineKind.POWERINFER:
         raise UnusableEngineError(
             "This model needs the PowerInfer engine",
@@ -118,8 +126,38 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     return engine
 
 
-def _missing(*, wants_powerinfer: bool) -> EngineError:
-    if wants_powerinfer:
+def _find(setting: EngineSetting, finder: Finder, *, sparse: bool) -> Engine | None:
+    match setting:
+        case EngineKind.POWERINFER:
+            return finder.powerinfer()
+        case EngineKind.LLAMA_CPP:
+            return finder.embedded()
+        case EngineKind.LLAMA_SERVER:
+            return finder.llama_server()
+        case EngineKind.REMOTE:
+            return None
+        case Path() as program:
+            return finder.probe(program)
+        case _:
+            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
+            return (None if sparse else finder.embedded()) or finder.powerinfer()
+
+
+def _missing(setting: EngineSetting, *, sparse: bool) -> EngineError:
+    match setting:
+        case EngineKind.REMOTE:
+            return UnusableEngineError(
+                "The chosen engine is a server on another machine",
+                "It runs models of its own, none of this machine.",
+                "Set «Engine» to auto to run models here.",
+            )
+        case EngineKind.LLAMA_SERVER:
+            return UnusableEngineError(
+                "There is no llama-server on this machine",
+                "No folder of the PATH has a program of that name.",
+                "Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.",
+            )
+    if setting is EngineKind.POWERINFER or sparse:
         return UnusableEngineError(
             "There is no PowerInfer engine on this machine",
             "None is in the settings, came with this app, or is on the PATH.",
@@ -162,6 +200,11 @@ class EngineFinder:
                 return engine
         return None
 
+    def llama_server(self) -> Engine | None:
+        """The program `llama-server` that is on the PATH."""
+        program = find_on_path(_LLAMA_PROGRAM)
+        return self.probe(program) if program else None
+
     def probe(self, path: Path) -> Engine:
         """What a program is, by its file and its own help text."""
         path = path.absolute()
@@ -177,7 +220,7 @@ class EngineFinder:
         suffix = ".exe" if self._host.system is System.WINDOWS else ""
         folders = (resources() / "bin" / platform for platform in self._host.platforms)
         bundled = (folder / f"server{suffix}" for folder in folders)
-        installed = find_on_path(_ON_PATH)
+        installed = find_on_path(_POWERINFER_PROGRAM)
         return [path for path in (*bundled, installed) if path and path.is_file()]
 
 
