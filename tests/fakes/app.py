@@ -275,14 +275,10 @@ class FakeCare:
         self.check = Check.DIGEST
         self.called_off = threading.Event()
 
-    def survey(
-        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
-    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
+    def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
         report = self._app.report
-        return (
-            {model.path: report(model) for model in models},
-            {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers},
-        )
+        on_offer = {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers}
+        return on_offer | {model.id: report(model) for model in models}
 
     def prospect(self, reference: str) -> DownloadPreview:
         self._app.note("prospect", reference)

@@ -350,10 +350,10 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     speak(qtbot, desktop, fake, "fr")
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    assert row.key in page.deeds.works.current
+    assert row.id in page.deeds.works.current
     fake.models.go_on.set()
 
-    qtbot.waitUntil(lambda: row.key not in page.deeds.works.current)
+    qtbot.waitUntil(lambda: row.id not in page.deeds.works.current)
     assert not page.card.isHidden()
     assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
 

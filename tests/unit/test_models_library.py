@@ -246,6 +246,20 @@ def test_a_name_for_people_is_had_without_looking_at_the_disk(
     assert library.name_of(reference) == expected
 
 
+def test_two_files_of_one_name_are_told_apart_by_whatever_they_are_called(
+    library: Library, folder: Path
+) -> None:
+    for owner in ("first", "second"):
+        write_model(folder / owner / "same.gguf")
+
+    models = {model.path.parent.name: model for model in library.contents().models}
+
+    for owner in ("first", "second"):
+        model = models[owner]
+        assert library.name_of(model.id) == library.name_of(f"{owner}/same.gguf") == model.name
+    assert library.name_of("same.gguf") == "same"  # which of them, nobody knows
+
+
 def test_a_split_model_is_listed_once_with_the_size_of_all_its_files(library: Library, folder: Path) -> None:
     parts = write_split_model(folder, "large", 3)
 

@@ -106,10 +106,8 @@ class ModelManager:
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
 
-    def survey(
-        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
-    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
-        """The same of models that are here, by path, and on offer, by id; engines are looked for once.
+    def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
+        """The same of models that are here and of those on offer, by id; engines are looked for once.
 
         Offers are judged by what the catalogue says of them; those whose size it does not tell are left out.
         """
@@ -121,10 +119,8 @@ class ModelManager:
         def report(model: Model) -> ModelReport:
             return report_on(model, settings, choices[model.header.sparse], self._host)
 
-        return (
-            {model.path: report(model) for model in models},
-            {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes},
-        )
+        on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}
+        return on_offer | {model.id: report(model) for model in models}
 
     def prospect(self, reference: str) -> DownloadPreview:
         """What a download would bring and take; reads the header at its address. `AppError`."""

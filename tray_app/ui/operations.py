@@ -74,8 +74,7 @@ def read_facts(app: App) -> ModelFacts:
 def survey(app: App) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
-    here, on_offer = app.models.survey(facts.installed, facts.catalog)
-    return replace(facts, reports=on_offer | {model.id: here[model.path] for model in facts.installed})
+    return replace(facts, reports=app.models.survey(facts.installed, facts.catalog))
 
 
 def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> str:
@@ -85,7 +84,7 @@ def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> str:
 
 def make_smaller(app: App, row: ModelRow, target: Path, type_name: str, on_tensor: OnProgress) -> str:
     """Quantize the model of a row to a file of the models folder; the id of what came of it."""
-    return app.library.find(str(app.models.quantize(row.reference, target, type_name, on_tensor))).id
+    return app.library.find(str(app.models.quantize(row.id, target, type_name, on_tensor))).id
 
 
 def for_each_download(deed: Callable[[int], None], downloads: Iterable[int]) -> None:

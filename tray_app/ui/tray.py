@@ -143,7 +143,7 @@ class Tray(QObject):
         action.setActionGroup(self._model_group)
         action.setCheckable(True)
         action.setChecked(choice.chosen)
-        action.triggered.connect(lambda: self.model_chosen.emit(choice.reference))
+        action.triggered.connect(lambda: self.model_chosen.emit(choice.id))
         self._models.insertAction(self._after_models, action)
         return action
 
