@@ -37,6 +37,7 @@ from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
 from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.schema import Settings
+from tray_app.system.engine_id import MAIN_ENGINE
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
@@ -103,6 +104,7 @@ def make_snapshot(
 ) -> EngineSnapshot:
     lives = state in (State.LOADING, State.READY)
     return EngineSnapshot(
+        engine=MAIN_ENGINE,
         state=state,
         plan=plan or (None if state in (State.STOPPED, State.STOPPING) else make_plan()),
         run=1,

@@ -12,6 +12,7 @@ from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.system.child import Launcher, launcher_for
+from tray_app.system.engine_id import MAIN_ENGINE, EngineId, RunId
 from tray_app.system.host import detect_system
 
 QUICK = RestartPolicy(restart_delays_s=(0.05, 0.05), grace_s=0.5)
@@ -22,6 +23,7 @@ def quick_supervisor(
     policy: RestartPolicy = QUICK,
     quiet_limit_s: float = 120,
     launcher: Launcher | None = None,
+    engine_id: EngineId = MAIN_ENGINE,
     **clocks: Callable[[], float],
 ) -> Supervisor:
     """A supervisor with its state and logs below `folder`; whoever asks for it closes it."""
@@ -38,7 +40,7 @@ def quick_supervisor(
     )
     timing = Timing(policy, patience, look_for_sleep_s=0.05, **clocks)
     launcher = launcher or launcher_for(detect_system(sys.platform))
-    return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
+    return Supervisor(launcher, folder / "state", folder / "logs", timing=timing, engine_id=engine_id)
 
 
 def until(
@@ -91,9 +93,9 @@ class SupervisedEngine(FixedBackend):
             model_id="m",
             model_name="M",
             context_size=512,
-            run=engine.run,
+            run=engine.run_id,
             key=engine.address.key if engine.address else "",
         )
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         self._supervisor.check(run)

@@ -19,7 +19,7 @@ from tests.fakes.processes import all_ended
 from tests.fakes.supervisors import SupervisedEngine, quick_supervisor, until, until_back
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import RestartPolicy, State
-from tray_app.engine.output import FILE_NAME
+from tray_app.engine.output import file_name
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import Fix
 from tray_app.system import ports
@@ -96,7 +96,7 @@ def test_a_flood_of_output_holds_up_neither_engine_nor_stop(supervisor: Supervis
     assert rate > SPAM_PER_S / 2  # others use the processor too
     assert not any("\x1b" in line.text for line in supervisor.lines.since(first))
     stop_within_the_limit(supervisor)
-    files = list((tmp_path / "logs").glob(f"{FILE_NAME}*"))
+    files = list((tmp_path / "logs").glob(f"{file_name(supervisor.id)}*"))
     assert len(files) <= 3
     assert sum(file.stat().st_size for file in files) < 20_000_000
 

@@ -212,7 +212,7 @@ def test_a_system_that_gives_no_threads_is_waited_for(
     start = threading.Thread.start
 
     def refuse(thread: threading.Thread) -> None:
-        if thread.name == "engine-1-probe":
+        if thread.name == "engine-main-1-probe":
             raise RuntimeError("can't start new thread")
         start(thread)
 

@@ -27,6 +27,7 @@ from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.remote_engine import offered_models
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import EngineError, Fix
+from tray_app.system.engine_id import MAIN_ENGINE, RunId
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
@@ -42,7 +43,7 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     def make_supervisor(
         policy: RestartPolicy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
     ) -> Supervisor:
-        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, None, **clocks))
+        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, None, MAIN_ENGINE, **clocks))
         return made[-1]
 
     yield make_supervisor
@@ -257,7 +258,7 @@ def suspect_until_stopped(supervisor: Supervisor, snapshot: EngineSnapshot) -> E
     # As the gateway does: it suspects again and again, for at first the engine may still answer.
     deadline_s = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline_s:
-        supervisor.check(snapshot.run)
+        supervisor.check(snapshot.run_id)
         with suppress(TimeoutError):
             return supervisor.wait_for({State.BACKOFF}, 0.1)
     raise AssertionError(supervisor.snapshot())
@@ -297,8 +298,8 @@ def test_the_request_over_which_an_engine_hangs_gets_503_and_the_next_one_its_an
 def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSupervisor) -> None:
     supervisor = make()
     snapshot = run(supervisor, fake_plan())
-    supervisor.check(snapshot.run)
-    supervisor.check(snapshot.run - 1)
+    supervisor.check(snapshot.run_id)
+    supervisor.check(RunId(supervisor.id, snapshot.run - 1))
     supervisor.wait_for({State.READY}, TIMEOUT_S)  # until both are taken
     join_checks()
     assert embed(snapshot).ok  # one that was ended could not
@@ -495,7 +496,7 @@ def test_closing_leaves_no_process_thread_or_record(make: MakeSupervisor, tmp_pa
     assert supervisor.snapshot().state is State.STOPPED
     assert not psutil.pid_exists(snapshot.pid)
     assert list((tmp_path / "state").glob("engine-*.json")) == []
-    left = [one for one in threading.enumerate() if one.name.startswith(("engine-", "supervisor"))]
+    left = [one for one in threading.enumerate() if one.name.startswith("engine-")]
     for thread in left:
         thread.join(TIMEOUT_S)
     assert not any(thread.is_alive() for thread in left)

@@ -157,11 +157,13 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True)
 class PastFailure:
-    """Why the engine last ended by itself, and when (as `time.time`)."""
+    """Why an engine last ended by itself, and when (as `time.time`)."""
 
     title: str
     message: str
     at_s: float
+    model: str = ""
+    """The id of its model, or the address of a remote server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +343,8 @@ def _running(app: RunningApp) -> str:
 
 
 def _failure(failure: PastFailure) -> str:
-    return f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(failure.at_s))} · {failure.title}"
+    began = time.strftime("%Y-%m-%d %H:%M", time.localtime(failure.at_s))
+    return " · ".join(filter(None, (began, failure.model, failure.title)))
 
 
 def _network(server: NetworkFinding) -> str:

@@ -151,7 +151,7 @@ def run_diagnostics(patient: DiagnosticInputs, session: Session | None = None) -
         settings=_settings_finding(patient, notes),
         folders=_look_at_folders(patient, notes),
         running=patient.running,
-        last_failure=_last_failure(patient.paths),
+        last_failure=_last_failure(patient.paths, notes.model),
         network=_look_at_network(patient, notes, session) if session else (),
         keys=keys,
         problems=tuple(sorted(notes.problems, key=lambda problem: not problem.stops)),
@@ -451,9 +451,14 @@ def _as_typed(value: object) -> str:
     return list_text(value) if isinstance(value, tuple) else str(value)
 
 
-def _last_failure(paths: AppPaths) -> PastFailure | None:
-    noted = lastfailure.read(paths.state)
-    return PastFailure(noted.title, noted.message, noted.at_s) if noted else None
+def _last_failure(paths: AppPaths, model: ModelFinding | None) -> PastFailure | None:
+    """That of the chosen model, else the newest of any."""
+    failures = lastfailure.read(paths.state)
+    if not failures:
+        return None
+    of = model.name if model and model.name in failures else list(failures)[-1]
+    noted = failures[of]
+    return PastFailure(noted.title, noted.message, noted.at_s, presentable(of))
 
 
 def _look_at_network(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tray_app.gateway.counters import Traffic
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
+    from tray_app.system.engine_id import RunId
 
 _RETRY_AFTER_S = 2
 _SETTLED = (State.READY, State.WAITING, State.FAILED, State.STOPPED)
@@ -229,7 +230,7 @@ class Server:
             threading.Thread(target=self._wake, args=(together,), name="wake", daemon=True).start()
         return waiting
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         """See `Backend`."""
         self._supervisor.check(run)
 
@@ -414,7 +415,7 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
         model_name=plan.model.name,
         context_size=plan.context_size,
         chat_template=plan.model.header.chat_template,
-        run=engine.run,
+        run=engine.run_id,
         trained_context=plan.model.header.context_length or 0,
         purpose=plan.purpose,
     )
@@ -430,5 +431,5 @@ def _remote(engine: EngineSnapshot, plan: RemotePlan) -> Upstream:
         api_path=plan.url.removeprefix(base_url),
         models=engine.models,
         key=plan.key,
-        run=engine.run,
+        run=engine.run_id,
     )

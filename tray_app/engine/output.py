@@ -1,6 +1,6 @@
-"""Keeps what engines print: all of it in a rotated file, the last lines in memory.
+"""Keeps what an engine prints: all of it in a rotated file of its own, the last lines in memory.
 
-Written by an engine's reader thread and the supervisor, read by anybody.
+Written by the engine's reader thread and its supervisor, read by anybody.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tray_app.system.engine_id import MAIN_ENGINE
 from tray_app.system.files import private_folder
 from tray_app.system.logs import Lines, PrivateLogFile
 
@@ -15,19 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-FILE_NAME = "engine.log"
+    from tray_app.system.engine_id import EngineId
+
 _MAX_BYTES = 5_000_000
 _KEPT_FILES = 2
 _KEPT_LINES = 100_000
 
 
-class EngineOutput:
-    """The output of all runs, in the order in which it came."""
+def file_name(engine: EngineId) -> str:
+    """What the log of an engine is called."""
+    return "engine.log" if engine == MAIN_ENGINE else f"engine-{engine}.log"
 
-    def __init__(self, folder: Path) -> None:
+
+class EngineOutput:
+    """The output of all runs of an engine, in the order in which it came."""
+
+    def __init__(self, folder: Path, engine: EngineId = MAIN_ENGINE) -> None:
         private_folder(folder)
         self._file = PrivateLogFile(
-            folder / FILE_NAME,
+            folder / file_name(engine),
             maxBytes=_MAX_BYTES,
             backupCount=_KEPT_FILES,
             encoding="utf-8",

@@ -1,4 +1,4 @@
-"""Keeps the engine running that is wanted. The thread "supervisor" starts and ends it, alone.
+"""Keeps an engine running that is wanted. The thread "engine-ID-supervisor" starts and ends it, alone.
 
 A remote server is an engine too: "running" means that it answers.
 
@@ -47,6 +47,7 @@ from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
+from tray_app.system.engine_id import MAIN_ENGINE, RunId
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
 from tray_app.system.ports import free_port, own_loopback
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
     from tray_app.system.child import Child, Launcher
+    from tray_app.system.engine_id import EngineId
     from tray_app.system.logs import Lines
 
 _logger = logging.getLogger(__name__)
@@ -73,9 +75,11 @@ _RUN_FOLDERS = "engine-runs"
 class EngineSnapshot:
     """The engine at one moment."""
 
+    engine: EngineId
     state: State
     plan: Plan | None
     run: int
+    """How many processes it has had, this one included."""
     address: Address | None
     """Where the engine's process listens, once it has loaded; None if there is none here."""
     pid: int | None
@@ -89,6 +93,11 @@ class EngineSnapshot:
     """What the engine calls the models that it offers."""
     gave_up: bool = False
     """It has failed by ending too often, for no reason that would stay: a later start may help."""
+
+    @property
+    def run_id(self) -> RunId:
+        """The process, among those of all engines."""
+        return RunId(self.engine, self.run)
 
     @property
     def base_url(self) -> str | None:
@@ -124,11 +133,11 @@ class _Close:
 class _Check:
     """The request to find out whether the engine of a run hangs."""
 
-    run: int
+    run: RunId
 
 
 class Supervisor:
-    """The one owner of the engine process."""
+    """The one owner of an engine's process; each in an app has an `engine_id` of its own."""
 
     changed = Signal(EngineSnapshot)
     """Every change, emitted by the supervisor's thread: listeners return soon and never `wait_for`."""
@@ -139,12 +148,14 @@ class Supervisor:
         state_dir: Path,
         log_dir: Path,
         timing: Timing | None = None,
+        engine_id: EngineId = MAIN_ENGINE,
     ) -> None:
+        self.id = engine_id
         self._launcher = launcher
         self._state_dir = state_dir
         self._environ = engine_environment()
         self._timing = timing or Timing()
-        self._output = EngineOutput(log_dir)
+        self._output = EngineOutput(log_dir, engine_id)
         self._machine = EngineFsm(self._timing.policy)
         self._run: EngineRun | RemoteRun | None = None
         self._record: Path | None = None
@@ -157,9 +168,11 @@ class Supervisor:
         self._asked = self._taken = self._heard = self._done = 0
         """Requests left, taken from the inbox, shown by the snapshot, and dealt with."""
         self._closing = self._ended = False
-        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None)
+        self._snapshot = EngineSnapshot(engine_id, State.STOPPED, None, 0, None, None, time.time(), 0, None)
         # A daemon, so that a crash of the main thread ends the process; the kernel then ends the engine.
-        self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve, name=f"engine-{engine_id}-supervisor", daemon=True
+        )
         self._thread.start()
 
     def ensure(self, plan: Plan) -> None:
@@ -170,8 +183,11 @@ class Supervisor:
         """Ask that nothing be running, also not what was asked for before."""
         self._ask(Stop())
 
-    def check(self, run: int) -> None:
-        """Say that a request to the engine of this run gets no answer: if it hangs, it is started again."""
+    def check(self, run: RunId) -> None:
+        """Say that a request to the engine of this run gets no answer: if it hangs, it is started again.
+
+        Nothing happens if that run is over, or is one of another engine.
+        """
         self._ask(_Check(run))
 
     def snapshot(self) -> EngineSnapshot:
@@ -186,7 +202,7 @@ class Supervisor:
 
     @property
     def lines(self) -> Lines:
-        """What engines print, with the time at which it came."""
+        """What the engine prints, with the time at which it came."""
         return self._output.lines
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
@@ -253,7 +269,7 @@ class Supervisor:
     def _look_for_sleep(self) -> None:
         """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
         if self._sleep.has_slept() and self._machine.state is State.READY and self._run:
-            _logger.info("The machine has slept: is run %d still there?", self._run.number)
+            _logger.info("The machine has slept: is the engine of run %s still there?", self._run.id)
             self._run.check(self._timing.clock, self._timing.patience)
 
     def _take(self, request: Event | _Close | _Check) -> None:
@@ -271,12 +287,12 @@ class Supervisor:
                 self._heard = self._done = self._taken
                 self._moved.notify_all()
 
-    def _check(self, run: int) -> None:
-        if self._run and self._run.number == run and self._machine.state is State.READY:
+    def _check(self, run: RunId) -> None:
+        if self._run and self._run.id == run and self._machine.state is State.READY:
             self._run.check(self._timing.clock, self._timing.patience)
 
     def _advance(self, event: Event) -> None:
-        if isinstance(event, Exited) and self._run and event.run == self._run.number:
+        if isinstance(event, Exited) and self._run and event.run == self._run.id.number:
             self._forget_run()
         self._machine, effects = step(self._machine, event, self._timing.clock())
         if self._return and self._machine.state is not State.WAITING:
@@ -298,7 +314,7 @@ class Supervisor:
                 self._wake = self._timing.clock() + delay_s, Due(number)
             case Await(number, path):
                 self._return = PathWatcher(
-                    f"engine-{number}-return",
+                    f"engine-{RunId(self.id, number)}-return",
                     path,
                     lambda: self._inbox.put(Due(number)),
                     self._timing.patience.return_look_s,
@@ -307,7 +323,7 @@ class Supervisor:
     def _spawn(self, number: int, plan: Plan) -> Event:
         if isinstance(plan, RemotePlan):
             self._output.add(f"[run {number}] {plan.url}")
-            self._run = RemoteRun(number, plan, self._output)
+            self._run = RemoteRun(RunId(self.id, number), plan, self._output)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
             return Spawned(number)
         return self._launch(number, plan)
@@ -320,7 +336,7 @@ class Supervisor:
             env = {**self._environ, **address.environment}
             child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
             self._record = self._remember(child, address.port)
-            self._run = EngineRun(number, plan, address, child, self._output)
+            self._run = EngineRun(RunId(self.id, number), plan, address, child, self._output)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.patience)
         except (OSError, EngineError) as exc:
             self._forget_run()
@@ -340,7 +356,7 @@ class Supervisor:
 
     def _remember(self, child: Child, port: int) -> Path | None:
         try:
-            return runrecord.remember(self._state_dir, child, port)
+            return runrecord.remember(self._state_dir, self.id, child, port)
         except OSError as exc:
             _logger.warning("The engine's process cannot be recorded: %s", exc)
             return None
@@ -358,6 +374,7 @@ class Supervisor:
     def _current_snapshot(self) -> EngineSnapshot:
         machine, before = self._machine, self._snapshot
         return EngineSnapshot(
+            engine=self.id,
             state=machine.state,
             plan=machine.plan,
             run=machine.run,
@@ -377,7 +394,7 @@ class Supervisor:
                 return
             self._snapshot = snapshot
             self._moved.notify_all()
-        _logger.info("engine: %s, run %d", snapshot.state, snapshot.run)
+        _logger.info("engine %s: %s, run %d", self.id, snapshot.state, snapshot.run)
         try:
             self.changed.emit(snapshot)
         except EmitLoopError:  # a listener's defect must not end the engine's owner

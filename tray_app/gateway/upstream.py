@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.models.header import Purpose
+from tray_app.system.engine_id import MAIN_ENGINE, RunId
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -22,7 +23,7 @@ class Upstream:
     are told; `model_name` is for people and tells the model's family. `context_size` is the number of tokens
     that the engine was started with, `trained_context` what the model was made for; 0 where one is not known.
     `models` are a remote server's own names, `key` is what it or the run of an engine asks for, and `run`
-    tells one process from the next. `purpose` is what the model was made for.
+    tells each process of each engine from all others. `purpose` is what the model was made for.
     """
 
     base_url: str
@@ -34,7 +35,7 @@ class Upstream:
     chat_template: str | None = None
     models: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
-    run: int = 0
+    run: RunId = RunId(MAIN_ENGINE, 0)  # noqa: RUF009  immutable
     trained_context: int = 0
     purpose: Purpose = Purpose.CHAT
 
@@ -95,7 +96,7 @@ class Backend(Protocol):
         Each call has a future of its own, which may be cancelled when nobody waits any more.
         """
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         """The engine of this run has been silent for too long over a request."""
 
     def suspend_if_idle(self) -> None:
