@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from psygnal import Signal
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray_app.app.diagnostic_report import Problem
-    from tray_app.app.root import App
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.importing import How, OnProgress
@@ -361,11 +360,6 @@ class FakeApp:
         self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
         self.show_window: Callable[[str], None] | None = None
-
-    @property
-    def as_app(self) -> App:
-        """Itself, for what wants the real one."""
-        return cast("App", self)
 
     def show(self, status: AppStatus) -> None:
         """Make this the snapshot that everyone sees. Any thread."""

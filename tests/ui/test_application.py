@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def desktop(qapp: QApplication, fake: FakeApp) -> Iterator[Desktop]:
     """The app where there is no tray: the platform of these tests has none."""
-    made = Desktop(qapp, fake.as_app)
+    made = Desktop(qapp, fake)
     yield made
     made.leave()
     made.bridge.close(timeout_s=5)
@@ -139,7 +139,7 @@ def test_a_window_is_no_larger_than_its_screen(qapp: QApplication, desktop: Desk
 
 
 def test_the_app_begins_with_what_the_settings_ask_for(qapp: QApplication, fake: FakeApp) -> None:
-    desktop = Desktop(qapp, fake.as_app)
+    desktop = Desktop(qapp, fake)
     desktop.start(background=True)
 
     fake.wait_for_call("begin")

@@ -98,7 +98,7 @@ def test_an_abandoned_operation_is_not_heard_of(qtbot: QtBot, bridge: Bridge) ->
 
 
 def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:
-    bridge = Bridge(fake.as_app)
+    bridge = Bridge(fake)
     bridge.close(timeout_s=5)
 
     with qtbot.assertNotEmitted(bridge.status_changed, wait=20):
@@ -130,7 +130,7 @@ def test_a_closed_bridge_lets_go_of_whoever_waits_for_an_operation(
         def hear(self, value: object) -> None:
             raise AssertionError(value)
 
-    bridge = Bridge(fake.as_app)
+    bridge = Bridge(fake)
     waiter = Waiter()
     gone = weakref.ref(waiter)
     with qtbot.captureExceptions() as raised:

@@ -251,7 +251,7 @@ def test_qts_own_buttons_speak_too(qtbot: QtBot, bridge: Bridge, languages: Lang
 
 @pytest.fixture
 def desktop(qapp: QApplication, fake: FakeApp, languages: Languages) -> Iterator[Desktop]:
-    made = Desktop(qapp, fake.as_app)
+    made = Desktop(qapp, fake)
     made.tray = Tray(made.bridge.status, template=False, over_dbus=False)
     yield made
     made.leave()

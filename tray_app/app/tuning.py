@@ -34,7 +34,7 @@ _LONG_ENOUGH_S = 2.0
 _READY_TIMEOUT_S = 600.0
 
 
-class Server(Protocol):
+class TuningTarget(Protocol):
     """What is measured: the part of `App` that this needs."""
 
     def try_threads(self, count: int | None) -> None:
@@ -123,7 +123,7 @@ def one_thread_only() -> EngineError:
 
 
 def tune(
-    server: Server,
+    server: TuningTarget,
     settings: Settings,
     host: Host,
     cancelled: Event,
@@ -151,7 +151,7 @@ def tune(
     return Tuning(present, tuple(samples), complete=not cancelled.is_set())
 
 
-def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
+def _measure(server: TuningTarget, count: int, cancelled: Event) -> ThreadMeasurement:
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
     server.embed([_TEXT])  # the first one after a start also reads the weights from the disk
     writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
@@ -160,14 +160,14 @@ def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
     )
 
 
-def _embeddings_per_s(server: Server, cancelled: Event) -> float:
+def _embeddings_per_s(server: TuningTarget, cancelled: Event) -> float:
     def embed() -> float:
         return 1 / max(server.embed([_TEXT]).elapsed_ms / 1000, _SHORTEST_S)
 
     return _median_rate(embed, cancelled)
 
 
-def _tokens_per_s(server: Server, cancelled: Event) -> float | None:
+def _tokens_per_s(server: TuningTarget, cancelled: Event) -> float | None:
     """With the time that the prompt takes, of which there is little."""
     tokens = 0
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
+    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.dialogs.settings import SettingsDialog
     from tray_app.ui.presenters.tray import Notice
 
@@ -48,7 +48,7 @@ _TRAY_LOOK_MS = 2000
 _TRAY_GRACE_MS = 10_000
 
 
-def run_tray(app: App, argv: Sequence[str]) -> int:
+def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
     """Run the tray app until a person, a signal or the session ends it; the exit code.
 
     `--background` in `argv` starts without a window; anything else in it is a model that the person wants to
@@ -95,7 +95,7 @@ class Desktop(QObject):
     _quit_wanted = Signal()
     _window_wanted = Signal(str)
 
-    def __init__(self, qt: QApplication, app: App) -> None:
+    def __init__(self, qt: QApplication, app: AppProtocol) -> None:
         super().__init__()
         self._qt = qt
         self._app = app
