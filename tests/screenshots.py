@@ -168,7 +168,7 @@ def _status(window: Window) -> QWidget:
     assert isinstance(page, StatusPage)
     panel = page.usage
     _wait_for(lambda: all(cell.chart for cell in panel.cells.values()))
-    panel._clock.stop()
+    panel.clock.stop()
     panel._samples = ()
     for second in range(int(SPAN_S) + 1):
         panel._add(_sample(second))

@@ -28,6 +28,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.errors import ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
@@ -237,7 +238,10 @@ class FakeLibrary:
         for model in self.models:
             if reference in (model.id, str(model.path)):
                 return model
-        raise NotInstalledError(next(entry for entry in CATALOG if entry.id == reference))
+        for entry in CATALOG:
+            if entry.id == reference:
+                raise NotInstalledError(entry)
+        raise ModelError(f"There is no model {reference}")
 
 
 class FakeStore:

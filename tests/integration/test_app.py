@@ -17,8 +17,10 @@ import pytest
 import requests
 from msgspec.structs import replace
 
+from tests.fakes.apps import wait_for_engine
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
+from tray_app.app import root as root_module
 from tray_app.app.root import App
 from tray_app.app.server import ServerDelays
 from tray_app.app.server_status import ServerState
@@ -185,7 +187,7 @@ def test_a_model_that_is_gone_leaves_the_running_server_alone(app: App) -> None:
 def test_requests_while_the_engine_is_started_again_are_told_to_come_back(app: App) -> None:
     started(app)
     psutil.Process(app.status().engine.pid).kill()
-    assert app._supervisor.wait_for({State.BACKOFF}, DEADLINE_S).state is State.BACKOFF
+    wait_for_engine(app, State.BACKOFF)
 
     answer = requests.get(f"{app.status().server.base_url}/models", timeout=DEADLINE_S)
 
@@ -289,7 +291,7 @@ def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, sta
     else:
         started(app)
         app._serving.suspend_if_idle()
-        app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
+        wait_for_engine(app, State.STOPPED)
     with pytest.raises(ModelError, match="is being served"):
         app.models.remove_model("mine")
 
@@ -389,6 +391,7 @@ def test_an_entry_of_another_copy_is_repaired_by_switching_on(app: App, private_
     assert app.status().login is Login.ON
 
 
+@pytest.mark.warns("does not tell what it does at login")
 @on_linux
 def test_a_refused_launch_at_login_is_said_and_stays_off(app: App, private_home: Path) -> None:
     (private_home / "config").write_text("a file where the folder should be")
@@ -476,7 +479,7 @@ def app_with_offer(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr("tray_app.app.root.load_all", lambda *_: ((offer,), None))
+        monkeypatch.setattr(root_module, "load_all", lambda *_: ((offer,), None))
         overrides = {"port": free_port(), "model": "offer"}
         app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
         yield app, served
@@ -560,7 +563,7 @@ def test_a_model_is_not_removed_while_it_is_served(app: App, private_home: Path)
     with pytest.raises(ModelError, match="is being served"):
         app.models.remove_model("mine", for_good=True)
     app.stop_server()
-    app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
+    wait_for_engine(app, State.STOPPED)
 
     assert app.models.remove_model("mine", for_good=True).paths == (path,)
 

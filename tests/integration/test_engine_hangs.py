@@ -11,7 +11,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 import requests
 from openai import OpenAI
@@ -27,6 +26,7 @@ from tests.fakes.chat_templates import (
 from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.logged import logged
+from tests.fakes.processes import halt
 from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor, until_back
 from tray_app.engine.lifecycle import RestartPolicy, State
@@ -49,6 +49,8 @@ SETTLED = {State.READY, State.FAILED}
 HELLO = [{"role": "user", "content": "Hello"}]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
+pytestmark = pytest.mark.warns("does not answer")
+
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
@@ -60,16 +62,6 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 def run(supervisor: Supervisor, plan: LaunchPlan) -> EngineSnapshot:
     supervisor.ensure(plan)
     return supervisor.wait_for(SETTLED, TIMEOUT_S)
-
-
-def halt(pid: int | None) -> psutil.Process:
-    """Have a process stand still; it goes on for a moment after it has been told."""
-    process = psutil.Process(pid)
-    process.suspend()
-    tick = threading.Event()
-    while process.status() != psutil.STATUS_STOPPED:
-        tick.wait(0.01)
-    return process
 
 
 def stream(url: str) -> requests.Response:

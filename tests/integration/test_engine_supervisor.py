@@ -18,7 +18,7 @@ from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
 from tests.fakes.logged import logged
-from tests.fakes.processes import all_ended
+from tests.fakes.processes import all_ended, halt
 from tests.fakes.remote_server import KEY, RemoteServer, remote_server
 from tests.fakes.supervisors import QUICK, SupervisedEngine, join_checks, quick_supervisor, until, until_back
 from tray_app.engine.kinds import EngineKind
@@ -143,6 +143,7 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     assert snapshot.run == 3
 
 
+@pytest.mark.warns("cannot be recorded")
 def test_an_engine_whose_record_cannot_be_removed_can_be_stopped(
     make: MakeSupervisor, tmp_path: Path
 ) -> None:
@@ -264,6 +265,7 @@ def suspect_until_stopped(supervisor: Supervisor, snapshot: EngineSnapshot) -> E
     raise AssertionError(supervisor.snapshot())
 
 
+@pytest.mark.warns("does not answer")
 @pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
 def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
     make: MakeSupervisor, spin: tuple[str, ...]
@@ -281,6 +283,7 @@ def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
     assert embed(again).ok
 
 
+@pytest.mark.warns("does not answer")
 @pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
 def test_the_request_over_which_an_engine_hangs_gets_503_and_the_next_one_its_answer(
     make: MakeSupervisor, spin: tuple[str, ...]
@@ -295,6 +298,7 @@ def test_the_request_over_which_an_engine_hangs_gets_503_and_the_next_one_its_an
     assert following.status_code == 200
 
 
+@pytest.mark.warns("does not answer")
 def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSupervisor) -> None:
     supervisor = make()
     snapshot = run(supervisor, fake_plan())
@@ -324,18 +328,20 @@ class Night:
             assert self._looks.acquire(timeout=TIMEOUT_S)
 
 
+@pytest.mark.warns("does not answer")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_engine_that_does_not_answer_after_sleep_is_started_again(make: MakeSupervisor) -> None:
     night = Night()
     supervisor = make(wall_clock=night)
     before = run(supervisor, fake_plan())
-    psutil.Process(before.pid).suspend()
+    halt(before.pid)
     night.slept_s = 8 * 3600
     supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
     after = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert (after.run, after.state) == (before.run + 1, State.READY)
 
 
+@pytest.mark.warns("does not answer")
 def test_an_engine_that_answers_after_sleep_is_kept(
     make: MakeSupervisor,
 ) -> None:
@@ -363,13 +369,13 @@ def test_an_engine_that_loads_for_long_is_not_taken_for_one_that_has_slept(
     assert "has slept" not in caplog.text
 
 
+@pytest.mark.warns("does not answer")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_engine_that_is_halted_for_a_while_is_kept(make: MakeSupervisor) -> None:
     looks = Night()
     supervisor = make(wall_clock=looks)
     before = run(supervisor, fake_plan())
-    process = psutil.Process(before.pid)
-    process.suspend()
+    process = halt(before.pid)
     looks.wait_for_looks(10)  # in half a second
     process.resume()
     assert embed(before).ok
@@ -475,6 +481,7 @@ def test_wishes_given_at_once_end_in_the_last(make: MakeSupervisor) -> None:
     assert snapshot.plan == fake_plan("--last")
 
 
+@pytest.mark.warns("A listener has failed")
 def test_a_listener_that_fails_does_not_disturb(
     make: MakeSupervisor, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_folder_that_vanishes_comes_back_or_is_another_one_is_told(
     watched.after(lambda: setattr(watched, "folder", tmp_path))
 
 
+@pytest.mark.warns("could not be announced")
 def test_a_listener_that_fails_does_not_make_it_blind(tmp_path: Path) -> None:
     told = threading.Semaphore(0)
 

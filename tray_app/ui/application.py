@@ -183,6 +183,15 @@ class Desktop(QObject):
         else:
             self.window.open()
 
+    def run_command(self, command: Command) -> None:
+        """Do what an entry of the menu says."""
+        if command in COPIES:
+            self._qt.clipboard().setText(copied_text(command, self.bridge.status))
+        elif operation := operation_for(self._app, command, self.bridge.status):
+            self._operate(operation)
+        else:
+            self._open(command)
+
     def _look_for_tray(self) -> None:
         if not QSystemTrayIcon.isSystemTrayAvailable():
             self._qt.setQuitOnLastWindowClosed(True)
@@ -194,7 +203,7 @@ class Desktop(QObject):
         self.tray = Tray(
             self.bridge.status, template=system is System.MACOS, over_dbus=menus_go_over_dbus(system)
         )
-        self.tray.chosen.connect(self._run)
+        self.tray.chosen.connect(self.run_command)
         self.tray.model_chosen.connect(self._choose)
         self.tray.notice_clicked.connect(self._open_page)
         # In the meantime, a person may have switched launch at login in the system's settings.
@@ -313,14 +322,6 @@ class Desktop(QObject):
             self.tray.notify(notice)
         else:
             self.window.show_message(notice.title, notice.text)
-
-    def _run(self, command: Command) -> None:
-        if command in COPIES:
-            self._qt.clipboard().setText(copied_text(command, self.bridge.status))
-        elif operation := operation_for(self._app, command, self.bridge.status):
-            self._operate(operation)
-        else:
-            self._open(command)
 
     def _open(self, command: Command) -> None:
         match command:

@@ -61,9 +61,9 @@ class Tray(QObject):
         self.icon.activated.connect(self._activated)
         self.icon.messageClicked.connect(self._message_clicked)
         # Runs only while a model loads: it turns the arc and counts the seconds.
-        self._clock = QTimer(self)
-        self._clock.setInterval(_FRAME_MS)
-        self._clock.timeout.connect(self._tick)
+        self.clock = QTimer(self)
+        self.clock.setInterval(_FRAME_MS)
+        self.clock.timeout.connect(self._tick)
         self.menu.installEventFilter(self)
         self._render()
 
@@ -73,7 +73,7 @@ class Tray(QObject):
 
     def close(self) -> None:
         """Leave the panel."""
-        self._clock.stop()
+        self.clock.stop()
         self.icon.hide()
 
     def show_status(self, status: AppStatus) -> None:
@@ -152,10 +152,10 @@ class Tray(QObject):
         self._draw(view)
         self._fill_menu(view)
         loading = view.shape is IconShape.ARC
-        if loading and not self._clock.isActive():
-            self._clock.start()
+        if loading and not self.clock.isActive():
+            self.clock.start()
         elif not loading:
-            self._clock.stop()
+            self.clock.stop()
 
     def _draw(self, view: TrayView) -> None:
         dark = icons.is_dark(self.menu.palette())
