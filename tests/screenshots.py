@@ -123,7 +123,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
     with tempfile.TemporaryDirectory() as folder:
         fake = Teacher(_ready(), folder=Path(folder))
         fake.library = FakeLibrary((make_model(), _test_model()))
-        bridge = Bridge(fake.as_app)
+        bridge = Bridge(fake)
         window = Window(bridge)
         yield "tray-menu", _tray_menu(fake)
         yield "status", _status(window)
@@ -156,7 +156,7 @@ def _plan(settings: Settings) -> LaunchPlan:
 def _tray_menu(fake: FakeApp) -> QWidget:
     status = make_status(State.READY, downloads=(_download(),))
     tray = Tray(status, template=False, over_dbus=False)
-    tray.show_models(model_choices(read_facts(fake.as_app), ENGLISH))
+    tray.show_models(model_choices(read_facts(fake), ENGLISH))
     tray.menu.popup(tray.menu.pos())
     _wait_for(tray.menu.isVisible)
     return tray.menu
@@ -168,7 +168,7 @@ def _status(window: Window) -> QWidget:
     assert isinstance(page, StatusPage)
     panel = page.usage
     _wait_for(lambda: all(cell.chart for cell in panel.cells.values()))
-    panel._clock.stop()
+    panel.clock.stop()
     panel._samples = ()
     for second in range(int(SPAN_S) + 1):
         panel._add(_sample(second))

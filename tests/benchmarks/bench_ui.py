@@ -71,7 +71,7 @@ def under_load(page: Page) -> Iterator[Result]:
     """The window with a page open, while a download reports and the engine prints as fast as both may."""
     qt = QApplication.instance() or QApplication([])
     fake = FakeApp(make_status(State.READY), folder=Path(tempfile.gettempdir()))
-    bridge = Bridge(fake.as_app)
+    bridge = Bridge(fake)
     window = Window(bridge)
     window.open(page)
     qt.processEvents()

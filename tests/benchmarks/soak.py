@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import shutil
 import statistics
 import sys
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
 
+_OF_A_RUN = re.compile(r"engine-.+-\d+-")
+"""Threads that watch one process of an engine."""
 STATE_TIMEOUT_S = 60.0
 LONGEST_PAUSE_S = 1.5
 OPERATIONS_BETWEEN_CENSUSES = 15
@@ -242,10 +245,11 @@ class Soak:
 
     def _take_census(self) -> None:
         self.stop()
-        stopped = self.app._supervisor.wait_for({State.STOPPED}, STATE_TIMEOUT_S)
-        if stopped.state is not State.STOPPED:
-            self.tally.stuck.append(stopped.state)
-        _await(lambda: not any(thread.name.startswith("engine-") for thread in threading.enumerate()))
+        try:
+            self.app._supervisor.wait_for({State.STOPPED}, STATE_TIMEOUT_S)
+        except TimeoutError:
+            self.tally.stuck.append(self.app.status().engine.state)
+        _await(lambda: not any(_OF_A_RUN.match(thread.name) for thread in threading.enumerate()))
         with self._clients.paused():
             self.tally.censuses.append(self._count())
 

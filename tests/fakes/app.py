@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from psygnal import Signal
@@ -28,6 +28,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
@@ -37,6 +38,7 @@ from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
 from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.schema import Settings
+from tray_app.system.engine_id import MAIN_ENGINE
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray_app.app.diagnostic_report import Problem
-    from tray_app.app.root import App
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.importing import How, OnProgress
@@ -103,6 +104,7 @@ def make_snapshot(
 ) -> EngineSnapshot:
     lives = state in (State.LOADING, State.READY)
     return EngineSnapshot(
+        engine=MAIN_ENGINE,
         state=state,
         plan=plan or (None if state in (State.STOPPED, State.STOPPING) else make_plan()),
         run=1,
@@ -236,7 +238,10 @@ class FakeLibrary:
         for model in self.models:
             if reference in (model.id, str(model.path)):
                 return model
-        raise NotInstalledError(next(entry for entry in CATALOG if entry.id == reference))
+        for entry in CATALOG:
+            if entry.id == reference:
+                raise NotInstalledError(entry)
+        raise ModelError(ErrorCode.MODEL_NOT_FOUND, f"There is no model {reference}")
 
 
 class FakeStore:
@@ -275,14 +280,10 @@ class FakeCare:
         self.check = Check.DIGEST
         self.called_off = threading.Event()
 
-    def survey(
-        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
-    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
+    def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
         report = self._app.report
-        return (
-            {model.path: report(model) for model in models},
-            {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers},
-        )
+        on_offer = {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers}
+        return on_offer | {model.id: report(model) for model in models}
 
     def preview_download(self, reference: str) -> DownloadPreview:
         self._app.note("preview_download", reference)
@@ -363,11 +364,6 @@ class FakeApp:
         self.graphics_bytes: int | None = None
         self.quit_app: Callable[[], None] | None = None
         self.show_window: Callable[[str], None] | None = None
-
-    @property
-    def as_app(self) -> App:
-        """Itself, for what wants the real one."""
-        return cast("App", self)
 
     def show(self, status: AppStatus) -> None:
         """Make this the snapshot that everyone sees. Any thread."""

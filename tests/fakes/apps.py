@@ -14,10 +14,12 @@ from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tray_app.app.server import ServerDelays
     from tray_app.app.server_status import ServerState
+    from tray_app.app.status import AppStatus
+    from tray_app.engine.lifecycle import State
 
 DEADLINE_S = 60.0
 
@@ -42,16 +44,26 @@ def ready(app: App) -> App:
 
 def wait_for_state(app: App, *states: ServerState) -> None:
     """Until the server is in one of these states."""
+    wait_for_status(app, lambda status: status.server.state in states)
+
+
+def wait_for_engine(app: App, state: State) -> None:
+    """Until the engine is in this state."""
+    wait_for_status(app, lambda status: status.engine.state is state)
+
+
+def wait_for_status(app: App, condition: Callable[[AppStatus], bool]) -> None:
+    """Until this holds."""
     there = threading.Event()
 
-    def look(*_: object) -> None:
-        if app.status().server.state in states:
+    def look(status: AppStatus) -> None:
+        if condition(status):
             there.set()
 
     app.changed.connect(look)
     try:
-        look()
-        assert there.wait(DEADLINE_S), f"{app.status().server}, not one of {states}"
+        look(app.status())
+        assert there.wait(DEADLINE_S), app.status()
     finally:
         app.changed.disconnect(look)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.fakes.powerinfer_server import PowerInferServer
     from tray_app.errors import AppError
     from tray_app.gateway.upstream import Backend
+    from tray_app.system.engine_id import RunId
 
 SETTING_TEMPERATURE = 0.7
 
@@ -33,7 +34,7 @@ class FixedBackend:
         self.upstream = upstream
         self.after_waking: Upstream | AppError | None = None
         self.wakes = 0
-        self.suspected: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.suspected: queue.SimpleQueue[RunId] = queue.SimpleQueue()
         self.rested = threading.Event()
 
     def find(self) -> Upstream | Unavailable:
@@ -49,7 +50,7 @@ class FixedBackend:
             done.set_exception(self.after_waking or AssertionError("nobody should wake this engine"))
         return done
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         self.suspected.put(run)
 
     def suspend_if_idle(self) -> None:
@@ -63,7 +64,13 @@ def gateway_to(
     """The base URL that clients of the gateway are given, ending in /v1."""
     backend = FixedBackend(upstream) if isinstance(upstream, Upstream | Unavailable) else upstream
     chosen = Rules(**{"temperature": SETTING_TEMPERATURE, **rules})
-    gateway = Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)
+    with serving(Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)) as url:
+        yield url
+
+
+@contextmanager
+def serving(gateway: Gateway) -> Iterator[str]:
+    """Open a gateway at any port; its base URL."""
     gateway.open(0)
     try:
         assert gateway.base_url

@@ -12,7 +12,7 @@ from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan, plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, builtin_model
-from tray_app.settings.schema import Settings
+from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.ports import LOOPBACK
 
@@ -61,4 +61,4 @@ def llamacpp_plan(path: Path = _BUILTIN, **settings: Any) -> LaunchPlan:
     """A launch of the real llama.cpp on a model's file."""
     file = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
     chosen = Settings(threads=1, **settings)
-    return plan_launch(chosen, file, choose_engine("auto", sparse=False, finder=EngineFinder(PC)), PC)
+    return plan_launch(chosen, file, choose_engine(AUTO, sparse=False, finder=EngineFinder(PC)), PC)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import threading
 from collections.abc import Iterable
 
 import psutil
@@ -33,3 +34,13 @@ def _has_ended(process: psutil.Process, timeout_s: float) -> bool:
         finally:
             os.close(descriptor)
     return True
+
+
+def halt(pid: int | None) -> psutil.Process:
+    """Have a process stand still; it goes on for a moment after it has been told."""
+    process = psutil.Process(pid)
+    process.suspend()
+    tick = threading.Event()
+    while process.status() != psutil.STATUS_STOPPED:
+        tick.wait(0.01)
+    return process

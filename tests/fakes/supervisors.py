@@ -1,16 +1,18 @@
 """Supervisors that are less patient than in use, and the engine of one as the gateway sees it."""
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.fakes.gateways import FixedBackend
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.lifecycle import RestartPolicy
+from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.run import HealthCheckTimeouts
-from tray_app.engine.supervisor import Supervisor, Timing
+from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.system.child import Launcher
+from tray_app.system.engine_id import MAIN_ENGINE, EngineId, RunId
 from tray_app.system.host import detect_system
 from tray_app.system.launcher import launcher_for
 
@@ -22,6 +24,7 @@ def quick_supervisor(
     policy: RestartPolicy = QUICK,
     quiet_limit_s: float = 120,
     launcher: Launcher | None = None,
+    engine_id: EngineId = MAIN_ENGINE,
     **clocks: Callable[[], float],
 ) -> Supervisor:
     """A supervisor with its state and logs below `folder`; whoever asks for it closes it."""
@@ -38,7 +41,40 @@ def quick_supervisor(
     )
     timing = Timing(policy, timeouts, look_for_sleep_s=0.05, **clocks)
     launcher = launcher or launcher_for(detect_system(sys.platform))
-    return Supervisor(launcher, folder / "state", folder / "logs", timing=timing)
+    return Supervisor(launcher, folder / "state", folder / "logs", timing=timing, engine_id=engine_id)
+
+
+def until(
+    supervisor: Supervisor, condition: Callable[[EngineSnapshot], bool], timeout_s: float = 20
+) -> EngineSnapshot:
+    """The first snapshot from now on for which this holds."""
+    found: list[EngineSnapshot] = []
+    news = threading.Event()
+
+    def look(snapshot: EngineSnapshot) -> None:
+        if not found and condition(snapshot):
+            found.append(snapshot)
+            news.set()
+
+    supervisor.changed.connect(look)
+    try:
+        look(supervisor.snapshot())
+        assert news.wait(timeout_s), supervisor.snapshot()
+    finally:
+        supervisor.changed.disconnect(look)
+    return found[0]
+
+
+def until_back(supervisor: Supervisor, before: EngineSnapshot, timeout_s: float = 20) -> EngineSnapshot:
+    """Until a later run answers."""
+    return until(supervisor, lambda now: now.state is State.READY and now.run > before.run, timeout_s)
+
+
+def join_checks() -> None:
+    """Until every look whether an engine hangs is over."""
+    for thread in threading.enumerate():
+        if thread.name.endswith("-check"):
+            thread.join(20)
 
 
 def printed_lines(supervisor: Supervisor) -> list[str]:
@@ -63,9 +99,9 @@ class SupervisedEngine(FixedBackend):
             model_id="m",
             model_name="M",
             context_size=512,
-            run=engine.run,
+            run=engine.run_id,
             key=engine.address.key if engine.address else "",
         )
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         self._supervisor.check(run)

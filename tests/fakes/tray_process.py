@@ -47,7 +47,7 @@ class TellingApp(FakeApp):
 def main(arguments: list[str]) -> int:
     app = TellingApp(STATUSES["stopped"])
     threading.Thread(target=_follow, args=(app,), daemon=True).start()
-    return run_tray(app.as_app, arguments)
+    return run_tray(app, arguments)
 
 
 def _follow(app: FakeApp) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.app import make_snapshot, make_status
+from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
@@ -110,6 +112,21 @@ def test_an_engine_for_another_machine_is_told(private_home: Path, free: int) ->
     assert codes(found) == [ErrorCode.ENGINE_FOR_OTHER_MACHINE]
     (named,) = [engine for engine in found["engines"] if engine["program"] == str(program)]
     assert named["problem"]["code"] == ErrorCode.ENGINE_FOR_OTHER_MACHINE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a shell script")
+def test_the_llama_server_on_the_path_can_be_chosen_by_its_name(
+    private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    settings(private_home, f"port = {free}\nmodel = 'test'\nengine = 'llama-server'\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ErrorCode.LLAMA_SERVER_NOT_FOUND in codes(doctor(code=1))
+
+    program = tmp_path / "llama-server"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(FAKE_ENGINE)} --like llama-server "$@"\n')
+    program.chmod(0o755)
+    found = doctor(code=0)
+    assert [engine["program"] for engine in found["engines"] if engine["chosen"]] == [str(program)]
 
 
 def test_a_damaged_model_is_told(private_home: Path, free: int) -> None:

@@ -16,16 +16,20 @@ import requests
 from keyring.errors import KeyringLocked
 from msgspec.structs import replace
 
+from tests.fakes.apps import wait_for_engine
 from tests.fakes.errors import coded
 from tests.fakes.gateways import get, post
 from tests.fakes.keychain import memory_keychain
 from tests.fakes.remote_server import KEY, remote_server
+from tray_app.app import public_address as public_address_module
 from tray_app.app.root import App
 from tray_app.app.server import ServerDelays
 from tray_app.app.server_status import ServerState, planned_url
 from tray_app.app.status import status_document
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, ErrorCode, Fix, ModelError, SettingsError
+from tray_app.settings.keystore import KeyStore
+from tray_app.system import drives as drives_module
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host
 from tray_app.system.keychain import KeychainError
@@ -76,7 +80,7 @@ def ready(app: App) -> App:
 def put_to_sleep(app: App) -> None:
     """What the gateway does when nobody has asked for anything for long."""
     app._server.suspend_if_idle()
-    app._supervisor.wait_for({State.STOPPED}, DEADLINE_S)
+    wait_for_engine(app, State.STOPPED)
 
 
 def embed(app: App) -> requests.Response:
@@ -169,7 +173,7 @@ def test_a_request_that_wakes_a_server_without_a_model_learns_why(make: MakeApp)
 @pytest.fixture
 def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a drive with a model is to be, in a folder that is taken for one with drives."""
-    monkeypatch.setattr("tray_app.system.drives._MOUNT_FOLDERS", (tmp_path,))
+    monkeypatch.setattr(drives_module, "_MOUNT_FOLDERS", (tmp_path,))
     unplugged = tmp_path / "elsewhere" / "USB"
     unplugged.mkdir(parents=True)
     shutil.copy(resources() / "test-model" / "test.gguf", unplugged / "mine.gguf")
@@ -210,9 +214,12 @@ def test_a_stop_ends_the_waiting_for_a_drive(make: MakeApp, drive: Path) -> None
     app = make(model=str(drive / "mine.gguf"))
     with pytest.raises(DriveGoneError):
         app.start_server()
+    (waiting,) = (thread for thread in threading.enumerate() if thread.name == "drive-return")
     app.stop_server()
+    waiting.join(DEADLINE_S)
     plug_in(drive)
-    assert not app._supervisor.wait_for({State.READY}, 0.5).run
+    assert not waiting.is_alive()
+    assert app.status().engine.run == 0
 
 
 def test_a_catalogue_model_on_a_drive_that_is_gone_is_not_downloaded_into_its_place(
@@ -230,7 +237,7 @@ def test_a_public_port_that_is_taken_between_look_and_use_is_told(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         app = make(port=other.getsockname()[1])
-        monkeypatch.setattr("tray_app.app.public_address.port_obstacle", lambda *_: None)
+        monkeypatch.setattr(public_address_module, "port_obstacle", lambda *_: None)
         with pytest.raises(PortInUseError) as refused:
             app.start_server()
     assert refused.value.fix is Fix.FREE_PORT
@@ -346,9 +353,10 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown(make: MakeApp, key: str) 
 def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
     app = make()
     app.apply(app.store.current, {"remote": "sk-1"})
-    assert app._secrets.get("remote") == "sk-1"
+    kept = KeyStore(app.paths.keys, {})
+    assert kept.get("remote") == "sk-1"
     app.apply(app.store.current, {"remote": None})
-    assert app._secrets.get("remote") is None
+    assert kept.get("remote") is None
     with pytest.raises(SettingsError, check=coded(ErrorCode.KEY_UNKNOWN), match="'other'"):
         app.apply(app.store.current, {"other": "x"})
 

@@ -16,7 +16,7 @@ import requests
 
 from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.launches import fake_plan, llamacpp_plan
-from tests.fakes.supervisors import SupervisedEngine, printed_lines, quick_supervisor
+from tests.fakes.supervisors import SupervisedEngine, quick_supervisor
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
@@ -94,9 +94,9 @@ def test_the_key_is_another_one_for_each_run_and_stands_nowhere(
         for text in (
             *command,
             *written,
-            *printed_lines(supervisor),
+            *(line.text for line in supervisor.lines.since(0)),
             repr(snapshot),
-            snapshot.plan and snapshot.plan.display(1),
+            snapshot.plan and snapshot.plan.argv,
         ):
             assert secret not in str(text)
             assert secret[-4:] not in str(text)  # llama.cpp prints the last letters of its key

@@ -16,10 +16,11 @@ from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.processes import all_ended
-from tests.fakes.supervisors import SupervisedEngine, printed_lines, quick_supervisor
+from tests.fakes.supervisors import SupervisedEngine, quick_supervisor, until, until_back
+from tray_app.engine import supervisor as supervisor_module
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import RestartPolicy, State
-from tray_app.engine.output import FILE_NAME
+from tray_app.engine.output import file_name
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import ErrorCode, Fix
 from tray_app.system import ports
@@ -40,15 +41,13 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 
 def run(supervisor: Supervisor, plan: LaunchPlan, state: State = State.READY) -> EngineSnapshot:
     supervisor.ensure(plan)
-    snapshot = supervisor.wait_for({state}, TIMEOUT_S)
-    assert snapshot.state is state, snapshot
-    return snapshot
+    return supervisor.wait_for({state}, TIMEOUT_S)
 
 
 def stop_within_the_limit(supervisor: Supervisor) -> None:
     began_s = time.monotonic()
     supervisor.stop()
-    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
     assert time.monotonic() - began_s < STOP_LIMIT_S
 
 
@@ -60,7 +59,7 @@ def embed(snapshot: EngineSnapshot) -> requests.Response:
 def test_an_engine_that_is_killed_is_back(supervisor: Supervisor, state: State) -> None:
     before = run(supervisor, fake_plan("--load-delay", "0.3"), state)
     psutil.Process(before.pid).kill()
-    assert supervisor.wait_for({State.BACKOFF}, TIMEOUT_S).state is State.BACKOFF
+    supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
     after = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert (after.run, after.restarts) == (before.run + 1, 1)
     assert embed(after).ok
@@ -77,8 +76,7 @@ def test_a_request_whose_engine_is_killed_gets_503_and_the_next_one_its_answer(
             time.sleep(0.01)  # until the request is there
         engine.kill()
         assert fatal.result(TIMEOUT_S).status_code == 503
-        while supervisor.wait_for({State.READY}, TIMEOUT_S).run == before.run:
-            supervisor.wait_for({State.BACKOFF}, 0.05)
+        until_back(supervisor, before)
         assert ask_gateway(f"{url}/embeddings", {"input": "harmless"}).status_code == 200
 
 
@@ -98,9 +96,9 @@ def test_a_flood_of_output_holds_up_neither_engine_nor_stop(supervisor: Supervis
         assert embed(snapshot).ok
     rate = (supervisor.lines.count - first) / (time.monotonic() - began_s)
     assert rate > SPAM_PER_S / 2  # others use the processor too
-    assert not any("\x1b" in line for line in printed_lines(supervisor))
+    assert not any("\x1b" in line.text for line in supervisor.lines.since(first))
     stop_within_the_limit(supervisor)
-    files = list((tmp_path / "logs").glob(f"{FILE_NAME}*"))
+    files = list((tmp_path / "logs").glob(f"{file_name(supervisor.id)}*"))
     assert len(files) <= 3
     assert sum(file.stat().st_size for file in files) < 20_000_000
 
@@ -130,14 +128,12 @@ def test_a_port_that_is_taken_between_its_choice_and_its_use_is_chosen_anew(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = iter([other.getsockname()[1]])
-        monkeypatch.setattr(
-            "tray_app.engine.supervisor.free_port", lambda: next(taken, None) or ports.free_port()
-        )
+        monkeypatch.setattr(supervisor_module, "free_port", lambda: next(taken, None) or ports.free_port())
         supervisor.ensure(llamacpp_plan())
         stumbled = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
         assert stumbled.failure
-        assert stumbled.failure.code is ErrorCode.ENGINE_PORT_TAKEN
-        assert supervisor.wait_for({State.READY}, TIMEOUT_S).state is State.READY
+        assert stumbled.failure.title == "The engine's port was taken by another program"
+        supervisor.wait_for({State.READY}, TIMEOUT_S)
 
 
 @posix
@@ -168,9 +164,6 @@ def test_wishes_that_change_in_any_state_end_in_the_last(supervisor: Supervisor,
     if state in (State.STOPPING, State.BACKOFF):
         pid = supervisor.wait_for({State.READY}, TIMEOUT_S).pid
         supervisor.stop() if state is State.STOPPING else psutil.Process(pid).kill()
-    deadline_s = time.monotonic() + TIMEOUT_S
     last = fake_plan("--last")
-    while (now := supervisor.wait_for({State.READY}, TIMEOUT_S)).plan != last:
-        assert time.monotonic() < deadline_s, now
-        supervisor.wait_for({State.STOPPING, State.STARTING, State.BACKOFF}, 0.05)
-    assert (now.state, reached) == (State.READY, [state])
+    until(supervisor, lambda now: now.state is State.READY and now.plan == last)
+    assert reached == [state]

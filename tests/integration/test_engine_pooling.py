@@ -22,7 +22,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
-from tray_app.settings.schema import Settings
+from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.host import detect_system
 from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
@@ -67,7 +67,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 def run(supervisor: Supervisor, path: Path, **settings: Any) -> EngineSnapshot:
     """The app's own engine on a model, as a start in the app would run it."""
     model = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
-    engine = choose_engine("auto", sparse=False, finder=EngineFinder(PC))
+    engine = choose_engine(AUTO, sparse=False, finder=EngineFinder(PC))
     supervisor.ensure(plan_launch(Settings(threads=1, **settings), model, engine, PC))
     return supervisor.wait_for({State.READY, State.FAILED}, TIMEOUT_S)
 

@@ -1,10 +1,12 @@
 """The supervisor with real processes: the fake engine, that misbehaves as it is told."""
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +18,24 @@ from tests.fakes.errors import coded
 from tests.fakes.gateways import gateway_to
 from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan
-from tests.fakes.processes import all_ended
+from tests.fakes.logged import logged
+from tests.fakes.processes import all_ended, halt
 from tests.fakes.remote_server import KEY, RemoteServer, remote_server
-from tests.fakes.supervisors import QUICK, SupervisedEngine, printed_lines, quick_supervisor
+from tests.fakes.supervisors import (
+    QUICK,
+    SupervisedEngine,
+    join_checks,
+    quick_supervisor,
+    until,
+    until_back,
+)
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.remote_engine import offered_models
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import EngineError, ErrorCode, Fix
+from tray_app.system.engine_id import MAIN_ENGINE, RunId
 
 SETTLED = {State.READY, State.FAILED, State.STOPPED}
 TIMEOUT_S = 20
@@ -40,7 +51,7 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
     def make_supervisor(
         policy: RestartPolicy = QUICK, quiet_limit_s: float = 120, **clocks: Callable[[], float]
     ) -> Supervisor:
-        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, None, **clocks))
+        made.append(quick_supervisor(tmp_path, policy, quiet_limit_s, None, MAIN_ENGINE, **clocks))
         return made[-1]
 
     yield make_supervisor
@@ -51,6 +62,10 @@ def make(tmp_path: Path) -> Iterator[MakeSupervisor]:
 def run(supervisor: Supervisor, plan: LaunchPlan, states: set[State] = SETTLED) -> EngineSnapshot:
     supervisor.ensure(plan)
     return supervisor.wait_for(states, TIMEOUT_S)
+
+
+def embed(engine: EngineSnapshot) -> requests.Response:
+    return requests.post(f"{engine.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S)
 
 
 def failure_code(snapshot: EngineSnapshot) -> ErrorCode:
@@ -68,9 +83,9 @@ def test_an_engine_is_ready_when_it_answers(make: MakeSupervisor, kind: EngineKi
     assert snapshot.address
     props = requests.get(f"{snapshot.base_url}/props", headers=snapshot.address.headers, timeout=5)
     assert props.status_code == 200
-    lines = printed_lines(supervisor)
-    assert "loading" in lines
-    assert any(f"--port {snapshot.address.port}" in line for line in lines)
+    printed = [line.text for line in supervisor.lines.since(0)]
+    assert "loading" in printed
+    assert any(f"--port {snapshot.address.port}" in line for line in printed)
 
 
 def test_every_change_is_announced(make: MakeSupervisor) -> None:
@@ -98,7 +113,7 @@ def test_stop_cancels_a_start(make: MakeSupervisor) -> None:
     supervisor = make()
     loading = run(supervisor, fake_plan("--load-delay", "60"), {State.LOADING})
     supervisor.stop()
-    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
     assert loading.pid
     assert not psutil.pid_exists(loading.pid)
 
@@ -107,11 +122,12 @@ def test_stop_cancels_a_start(make: MakeSupervisor) -> None:
 def test_an_engine_that_ignores_sigterm_is_stopped_within_five_seconds(make: MakeSupervisor) -> None:
     supervisor = make(RestartPolicy())
     snapshot = run(supervisor, fake_plan("--ignore-sigterm", "--fork-child"))
-    forked = next(int(line.split()[1]) for line in printed_lines(supervisor) if line.startswith("child "))
+    printed = (line.text for line in supervisor.lines.since(0))
+    forked = next(int(line.split()[1]) for line in printed if line.startswith("child "))
     family = [psutil.Process(snapshot.pid), psutil.Process(forked)]
     started_s = time.monotonic()
     supervisor.stop()
-    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
     assert time.monotonic() - started_s < 5
     assert all_ended(family)
 
@@ -136,6 +152,7 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     assert snapshot.run == 3
 
 
+@pytest.mark.warns("cannot be recorded")
 def test_an_engine_whose_record_cannot_be_removed_can_be_stopped(
     make: MakeSupervisor, tmp_path: Path
 ) -> None:
@@ -145,7 +162,7 @@ def test_an_engine_whose_record_cannot_be_removed_can_be_stopped(
     record.unlink()
     record.mkdir()  # on Windows, a file that another program reads is as stubborn
     supervisor.stop()
-    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
     assert run(supervisor, fake_plan()).state is State.READY
 
 
@@ -165,7 +182,7 @@ def test_stop_cancels_a_restart(make: MakeSupervisor) -> None:
     supervisor = make(SLOW_RESTART)
     run(supervisor, fake_plan("--fail"), {State.BACKOFF})
     supervisor.stop()
-    assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+    supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +207,27 @@ def test_a_vanished_program_is_told(make: MakeSupervisor, tmp_path: Path) -> Non
     assert failure_code(snapshot) is ErrorCode.ENGINE_NOT_STARTED
 
 
+def looks_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    # Released with each look whether this file exists.
+    looks, exists = threading.Semaphore(0), os.path.exists
+
+    def look(path: str | Path) -> bool:
+        if path == file:
+            looks.release()
+        return exists(path)
+
+    monkeypatch.setattr(os.path, "exists", look)
+    return looks
+
+
 def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
-    make: MakeSupervisor, tmp_path: Path
+    make: MakeSupervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drive = tmp_path / "USB"
     drive.mkdir()
     file = drive / "model.gguf"
     file.touch()
+    looks = looks_for(file, monkeypatch)
     supervisor = make()
     first = run(supervisor, fake_plan(path=file))
     drive.rename(tmp_path / "unplugged")
@@ -204,9 +235,10 @@ def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
     gone = supervisor.wait_for({State.WAITING}, TIMEOUT_S)
     assert gone.state is State.WAITING
     assert gone.failure
-    assert gone.failure.code is ErrorCode.DRIVE_NOT_CONNECTED
-    assert "«USB»" in gone.failure.title
-    assert supervisor.wait_for({State.STARTING}, 0.3).run == first.run
+    assert gone.failure.title == "The folder «USB» is gone"
+    for _ in range(4):
+        assert looks.acquire(timeout=TIMEOUT_S)
+    assert supervisor.snapshot() == gone
     (tmp_path / "unplugged").rename(drive)
     back = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert (back.run, back.restarts, back.failure) == (first.run + 1, 0, None)
@@ -232,6 +264,17 @@ def hang(url: str) -> requests.Response:
     return requests.post(f"{url}/embedding", json={"content": "fatal"}, timeout=TIMEOUT_S)
 
 
+def suspect_until_stopped(supervisor: Supervisor, snapshot: EngineSnapshot) -> EngineSnapshot:
+    # As the gateway does: it suspects again and again, for at first the engine may still answer.
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        supervisor.check(snapshot.run_id)
+        with suppress(TimeoutError):
+            return supervisor.wait_for({State.BACKOFF}, 0.1)
+    raise AssertionError(supervisor.snapshot())
+
+
+@pytest.mark.warns("does not answer")
 @pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
 def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
     make: MakeSupervisor, spin: tuple[str, ...]
@@ -240,101 +283,112 @@ def test_an_engine_that_hangs_over_a_request_is_ended_and_started_again(
     snapshot = run(supervisor, fake_plan("--hang-at", "fatal", *spin))
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(hang, snapshot.base_url or "")
-        # As the gateway does: it suspects again and again, for at first the engine may still answer.
-        while (stopped := supervisor.wait_for({State.BACKOFF}, 0.1)).state is State.READY:
-            supervisor.check(snapshot.run)
+        stopped = suspect_until_stopped(supervisor, snapshot)
         assert isinstance(asked.exception(TIMEOUT_S), requests.ConnectionError)
     assert stopped.failure
     assert stopped.failure.code is ErrorCode.ENGINE_HUNG
     again = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert again.run == snapshot.run + 1
-    assert requests.post(f"{again.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
+    assert embed(again).ok
 
 
+@pytest.mark.warns("does not answer")
 @pytest.mark.parametrize("spin", [(), ("--spin",)], ids=["doing nothing", "computing in vain"])
 def test_the_request_over_which_an_engine_hangs_gets_503_and_the_next_one_its_answer(
     make: MakeSupervisor, spin: tuple[str, ...]
 ) -> None:
     supervisor = make()
-    hung_run = run(supervisor, fake_plan("--hang-at", "fatal", *spin)).run
+    hung = run(supervisor, fake_plan("--hang-at", "fatal", *spin))
     with gateway_to(SupervisedEngine(supervisor), silence_limit_s=0.2) as url:
         fatal = ask_gateway(f"{url}/embeddings", {"input": "fatal"})
-        while supervisor.wait_for({State.READY}, TIMEOUT_S).run == hung_run:
-            supervisor.wait_for({State.BACKOFF}, 0.05)  # its end has not been noticed yet
+        until_back(supervisor, hung)
         following = ask_gateway(f"{url}/embeddings", {"input": "harmless"})
     assert (fatal.status_code, fatal.headers["Retry-After"]) == (503, "2")
     assert following.status_code == 200
 
 
+@pytest.mark.warns("does not answer")
 def test_an_engine_that_answers_is_left_alone_when_suspected(make: MakeSupervisor) -> None:
     supervisor = make()
     snapshot = run(supervisor, fake_plan())
-    supervisor.check(snapshot.run)
-    supervisor.check(snapshot.run - 1)
+    supervisor.check(snapshot.run_id)
+    supervisor.check(RunId(supervisor.id, snapshot.run - 1))
     supervisor.wait_for({State.READY}, TIMEOUT_S)  # until both are taken
-    for thread in threading.enumerate():
-        if thread.name.endswith("-check"):
-            thread.join(TIMEOUT_S)
-    assert supervisor.wait_for({State.BACKOFF}, 0.3).pid == snapshot.pid
+    join_checks()
+    assert embed(snapshot).ok  # one that was ended could not
+    assert supervisor.snapshot() == snapshot
 
 
 class Night:
     """A clock that goes on while the machine sleeps, and a way to let it."""
 
-    slept_s = 0.0
+    def __init__(self) -> None:
+        self.slept_s = 0.0
+        self._looks = threading.Semaphore(0)
 
     def __call__(self) -> float:
+        self._looks.release()
         return time.monotonic() + self.slept_s
 
+    def wait_for_looks(self, count: int) -> None:
+        while self._looks.acquire(blocking=False):
+            pass  # of before
+        for _ in range(count):
+            assert self._looks.acquire(timeout=TIMEOUT_S)
 
+
+@pytest.mark.warns("does not answer")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_engine_that_does_not_answer_after_sleep_is_started_again(make: MakeSupervisor) -> None:
     night = Night()
     supervisor = make(wall_clock=night)
     before = run(supervisor, fake_plan())
-    psutil.Process(before.pid).suspend()
+    halt(before.pid)
     night.slept_s = 8 * 3600
-    assert supervisor.wait_for({State.BACKOFF}, TIMEOUT_S).state is State.BACKOFF
+    supervisor.wait_for({State.BACKOFF}, TIMEOUT_S)
     after = supervisor.wait_for({State.READY}, TIMEOUT_S)
     assert (after.run, after.state) == (before.run + 1, State.READY)
 
 
+@pytest.mark.warns("does not answer")
 def test_an_engine_that_answers_after_sleep_is_kept(
-    make: MakeSupervisor, caplog: pytest.LogCaptureFixture
+    make: MakeSupervisor,
 ) -> None:
     night = Night()
     supervisor = make(wall_clock=night)
     before = run(supervisor, fake_plan())
-    night.slept_s = 8 * 3600
-    deadline_s = time.monotonic() + TIMEOUT_S
-    while "has slept" not in caplog.text and time.monotonic() < deadline_s:
-        supervisor.wait_for({State.BACKOFF}, 0.05)
-    assert "has slept" in caplog.text
-    assert supervisor.wait_for({State.BACKOFF}, 0.5).pid == before.pid
+    with logged("has slept") as noticed:
+        night.slept_s = 8 * 3600
+        noticed.wait()
+    night.wait_for_looks(2)  # the check has begun before the next one
+    join_checks()
+    assert embed(before).ok
+    assert supervisor.snapshot() == before
 
 
 def test_an_engine_that_loads_for_long_is_not_taken_for_one_that_has_slept(
     make: MakeSupervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    load = Night()
-    supervisor = make(clock=load)
+    load, looks = Night(), Night()
+    supervisor = make(clock=load, wall_clock=looks)
     run(supervisor, fake_plan("--load-delay", "0.3"), {State.LOADING})
-    load.slept_s = 60
-    assert supervisor.wait_for({State.READY}, TIMEOUT_S).state is State.READY
-    supervisor.wait_for({State.BACKOFF}, 0.3)
+    load.slept_s = looks.slept_s = 60
+    supervisor.wait_for({State.READY}, TIMEOUT_S)
+    looks.wait_for_looks(3)
     assert "has slept" not in caplog.text
 
 
+@pytest.mark.warns("does not answer")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_engine_that_is_halted_for_a_while_is_kept(make: MakeSupervisor) -> None:
-    supervisor = make()
+    looks = Night()
+    supervisor = make(wall_clock=looks)
     before = run(supervisor, fake_plan())
-    process = psutil.Process(before.pid)
-    process.suspend()
-    assert supervisor.wait_for({State.BACKOFF}, 1).state is State.READY
+    process = halt(before.pid)
+    looks.wait_for_looks(10)  # in half a second
     process.resume()
-    assert requests.post(f"{before.base_url}/embedding", json={"content": "x"}, timeout=TIMEOUT_S).ok
-    assert supervisor.snapshot().pid == before.pid
+    assert embed(before).ok
+    assert supervisor.snapshot() == before
 
 
 def test_a_clock_that_is_set_back_disturbs_neither_restarts_nor_deadlines(make: MakeSupervisor) -> None:
@@ -360,7 +414,7 @@ def test_a_remote_server_is_ready_when_it_lists_its_models_and_has_no_process(ma
         assert snapshot.models == ("embedder", "llama3:8b")
         assert KEY not in repr(snapshot)
         supervisor.stop()
-        assert supervisor.wait_for({State.STOPPED}, TIMEOUT_S).state is State.STOPPED
+        supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
@@ -424,8 +478,7 @@ def test_another_engine_takes_the_place_of_a_remote_one(make: MakeSupervisor) ->
         supervisor.ensure(remote_plan(server))
         supervisor.wait_for(SETTLED, TIMEOUT_S)
         supervisor.ensure(fake_plan())
-        snapshot = supervisor.wait_for({State.FAILED, State.READY}, TIMEOUT_S)
-    assert isinstance(supervisor.wait_for({State.READY}, TIMEOUT_S).plan, LaunchPlan), snapshot
+        until(supervisor, lambda now: now.state is State.READY and isinstance(now.plan, LaunchPlan))
 
 
 def test_wishes_given_at_once_end_in_the_last(make: MakeSupervisor) -> None:
@@ -437,6 +490,7 @@ def test_wishes_given_at_once_end_in_the_last(make: MakeSupervisor) -> None:
     assert snapshot.plan == fake_plan("--last")
 
 
+@pytest.mark.warns("A listener has failed")
 def test_a_listener_that_fails_does_not_disturb(
     make: MakeSupervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -458,7 +512,7 @@ def test_closing_leaves_no_process_thread_or_record(make: MakeSupervisor, tmp_pa
     assert supervisor.snapshot().state is State.STOPPED
     assert not psutil.pid_exists(snapshot.pid)
     assert list((tmp_path / "state").glob("engine-*.json")) == []
-    left = [one for one in threading.enumerate() if one.name.startswith(("engine-", "supervisor"))]
+    left = [one for one in threading.enumerate() if one.name.startswith("engine-")]
     for thread in left:
         thread.join(TIMEOUT_S)
     assert not any(thread.is_alive() for thread in left)

@@ -22,6 +22,7 @@ from tray_app.gateway.openai import ApiError
 from tray_app.gateway.powerinfer import Finished, PowerInfer, Sampling
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
+from tray_app.system.engine_id import EngineId, RunId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.fakes.powerinfer_server import PowerInferServer
 
 PATIENCE_S = 10.0
+RUN = RunId(EngineId("second"), 7)
 PROMPT = {"prompt": "once upon", "max_tokens": 20}
 
 
@@ -168,9 +170,9 @@ def test_a_stream_that_breaks_ends_with_an_error_and_without_done(engine: PowerI
 
 def test_an_engine_that_says_nothing_is_suspected_until_it_speaks(engine: PowerInferServer) -> None:
     engine.hold_at = 2
-    suspected: list[int] = []
+    suspected: list[RunId] = []
 
-    def suspect(run: int) -> None:
+    def suspect(run: RunId) -> None:
         suspected.append(run)
         if len(suspected) == 2:
             engine.release()
@@ -178,19 +180,19 @@ def test_an_engine_that_says_nothing_is_suspected_until_it_speaks(engine: PowerI
     async def ask() -> list[object]:
         async with aiohttp.ClientSession() as session:
             server = PowerInfer(session, suspect, silence_limit_s=0.05)
-            upstream = dataclasses.replace(behind(engine), run=7)
+            upstream = dataclasses.replace(behind(engine), run=RUN)
             return [piece async for piece in server.generate(upstream, "x", 5, Sampling(0.5), ())]
 
     assert isinstance(asyncio.run(ask())[-1], Finished)
-    assert suspected == [7, 7]
+    assert suspected == [RUN, RUN]
 
 
 def test_the_gateway_tells_the_engine_room_which_run_is_silent(engine: PowerInferServer) -> None:
     engine.hold_at = 0
-    backend = FixedBackend(dataclasses.replace(behind(engine), run=3))
+    backend = FixedBackend(dataclasses.replace(behind(engine), run=RUN))
     with gateway_to(backend, silence_limit_s=0.05) as url, ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{url}/completions", PROMPT)
-        assert backend.suspected.get(timeout=PATIENCE_S) == 3
+        assert backend.suspected.get(timeout=PATIENCE_S) == RUN
         engine.release()
         assert asked.result(PATIENCE_S).status_code == 200
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.gateways import FixedBackend, behind, gateway_to, get, post
+from tests.fakes.gateways import FixedBackend, behind, gateway_to, get, post, serving
 from tests.fakes.powerinfer_server import powerinfer_server
 from tray_app.errors import ErrorCode, ModelError
+from tray_app.gateway.rules import Rules
+from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
@@ -101,11 +104,21 @@ def test_an_engine_that_nobody_asks_may_rest(engine: PowerInferServer) -> None:
 
 def test_an_engine_at_work_may_not_rest(engine: PowerInferServer) -> None:
     engine.hold_at = 0
+    looks = threading.Semaphore(0)
+
+    def rules() -> Rules:
+        looks.release()
+        return Rules(temperature=0.0, idle_after_s=0.2)
+
     backend = FixedBackend(behind(engine))
-    with gateway_to(backend, idle_after_s=0.2) as url, ThreadPoolExecutor(1) as clients:
+    with serving(Gateway(backend, rules)) as url, ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5})
         assert engine.holding.wait(PATIENCE_S)
-        assert not backend.rested.wait(0.5)
+        while looks.acquire(blocking=False):
+            pass  # of before
+        for _ in range(3):  # whether it is idle
+            assert looks.acquire(timeout=PATIENCE_S)
+        assert not backend.rested.is_set()
         engine.release()
         assert asked.result(PATIENCE_S).status_code == 200
         assert backend.rested.wait(PATIENCE_S)

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes import doomed_app
 from tests.fakes.processes import all_ended
 from tray_app.system import trampoline
+from tray_app.system.engine_id import MAIN_ENGINE
 from tray_app.system.runrecord import RunRecord, reap, remember
 
 NEVER_S = -1000.0  # Linux counts from the start of the machine, so that a positive number may be now
@@ -39,7 +40,7 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 
 def write(folder: Path, pid: int, **changes: object) -> Path:
     """The record of a process, whose owner is gone unless it is said otherwise."""
-    path = remember(folder, FakeChild(pid), 1234)  # type: ignore[arg-type]
+    path = remember(folder, MAIN_ENGINE, FakeChild(pid), 1234)  # type: ignore[arg-type]
     record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
     changes = {"owner_created_s": NEVER_S} | changes
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes)))
@@ -57,7 +58,7 @@ def test_what_a_dead_app_left_running_is_ended(tmp_path: Path, process: subproce
 def test_what_a_living_app_has_started_is_left_alone_also_when_the_clock_is_set(
     tmp_path: Path, process: subprocess.Popen[bytes], set_by_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = remember(tmp_path, FakeChild(process.pid), 1234)  # type: ignore[arg-type]
+    path = remember(tmp_path, MAIN_ENGINE, FakeChild(process.pid), 1234)  # type: ignore[arg-type]
     if sys.platform == "linux":  # where psutil reckons by the boot time, which moves with the clock
         booted_s = psutil.boot_time() + set_by_s
         monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted_s)

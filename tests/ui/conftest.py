@@ -39,7 +39,7 @@ def fake(tmp_path: Path) -> FakeApp:
 
 @pytest.fixture
 def bridge(qapp: QApplication, fake: FakeApp) -> Iterator[Bridge]:  # noqa: ARG001 - Qt must run
-    made = Bridge(fake.as_app)
+    made = Bridge(fake)
     yield made
     made.close(timeout_s=5)
 

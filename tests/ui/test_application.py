@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.fakes.app import make_model, make_progress, make_status
+from tests.fakes.bridges import settle
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def desktop(qapp: QApplication, fake: FakeApp) -> Iterator[Desktop]:
     """The app where there is no tray: the platform of these tests has none."""
-    made = Desktop(qapp, fake.as_app)
+    made = Desktop(qapp, fake)
     yield made
     made.leave()
     made.bridge.close(timeout_s=5)
@@ -139,7 +140,7 @@ def test_a_window_is_no_larger_than_its_screen(qapp: QApplication, desktop: Desk
 
 
 def test_the_app_begins_with_what_the_settings_ask_for(qapp: QApplication, fake: FakeApp) -> None:
-    desktop = Desktop(qapp, fake.as_app)
+    desktop = Desktop(qapp, fake)
     desktop.start(background=True)
 
     fake.wait_for_call("begin")
@@ -190,7 +191,7 @@ def test_an_entry_of_the_menu_becomes_a_wish(
 ) -> None:
     show(qtbot, desktop, fake, make_status(downloads=(make_progress(number=7),)))
 
-    desktop._run(command)
+    desktop.run_command(command)
 
     qtbot.waitUntil(lambda: fake.calls == [call])
 
@@ -216,7 +217,7 @@ def test_the_menu_shows_what_the_system_does_at_login_now(
     ],
 )
 def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Command, page: Page) -> None:
-    desktop._run(command)
+    desktop.run_command(command)
 
     assert desktop.window.isVisible()
     assert desktop.window.current() is page
@@ -235,15 +236,15 @@ def test_what_is_copied_is_on_the_clipboard(
     qtbot: QtBot, qapp: QApplication, desktop: Desktop, fake: FakeApp, command: Command, begins: str
 ) -> None:
     show(qtbot, desktop, fake, make_status(State.READY))
-    desktop._run(command)
+    desktop.run_command(command)
 
     assert qapp.clipboard().text().startswith(begins)
 
 
 def test_the_box_that_says_what_this_is_opens_once(desktop: Desktop) -> None:
-    desktop._run(Command.ABOUT)
+    desktop.run_command(Command.ABOUT)
     about = desktop.about
-    desktop._run(Command.ABOUT)
+    desktop.run_command(Command.ABOUT)
 
     assert about is desktop.about
     assert about is not None
@@ -305,7 +306,7 @@ def test_a_look_at_the_models_that_takes_long_does_not_undo_a_later_one(
 
     go_on.set()
 
-    qtbot.waitUntil(lambda: not desktop.bridge._operations)
+    settle(qtbot, desktop.bridge)
     assert "New" in marks(tray)
 
 
@@ -314,14 +315,14 @@ def marks(tray: Tray) -> dict[str, bool]:
 
 
 def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, desktop: Desktop) -> None:
-    desktop._run(Command.SETTINGS)
+    desktop.run_command(Command.SETTINGS)
     first = desktop.dialog
-    desktop._run(Command.SETTINGS)
+    desktop.run_command(Command.SETTINGS)
     assert desktop.dialog is first
 
     assert first is not None
     first.reject()
-    desktop._run(Command.SETTINGS)
+    desktop.run_command(Command.SETTINGS)
     assert desktop.dialog is not first
     assert desktop.dialog is not None
     dialog = desktop.dialog
@@ -334,7 +335,7 @@ def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(
     desktop.tray = Tray(fake.status(), template=False, over_dbus=False)
     login = next(a for a in desktop.tray.menu.actions() if "Login" in a.text())
     fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
-    desktop.tray.chosen.connect(desktop._run)
+    desktop.tray.chosen.connect(desktop.run_command)
 
     login.trigger()
 
@@ -349,7 +350,7 @@ def test_a_start_that_fails_opens_the_page_that_says_why(
     show(qtbot, desktop, fake, make_status(problem=problem))
     fake.refuse("start_server", problem)
 
-    desktop._run(Command.START)
+    desktop.run_command(Command.START)
 
     qtbot.waitUntil(desktop.window.isVisible)
     assert desktop.window.current() is Page.STATUS

@@ -4,13 +4,15 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.fakes.app import make_status
+from tests.fakes.bridges import settle
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.ui.bridge import Bridge
 
 if TYPE_CHECKING:
-    import pytest
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
@@ -75,6 +77,7 @@ def test_an_error_for_people_comes_back_as_it_is(qtbot: QtBot, bridge: Bridge) -
     assert errors == [error]
 
 
+@pytest.mark.warns("An operation of the user interface failed")
 def test_a_defect_is_told_and_logged(qtbot: QtBot, bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
     errors: list[AppError] = []
 
@@ -94,11 +97,12 @@ def test_an_abandoned_operation_is_not_heard_of(qtbot: QtBot, bridge: Bridge) ->
     go_on.set()
     bridge.run(lambda: "next", heard.append, _unexpected)
 
-    qtbot.waitUntil(lambda: heard == ["next"] and not bridge._operations)
+    settle(qtbot, bridge)
+    assert heard == ["next"]
 
 
 def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:
-    bridge = Bridge(fake.as_app)
+    bridge = Bridge(fake)
     bridge.close(timeout_s=5)
 
     with qtbot.assertNotEmitted(bridge.status_changed, wait=20):
@@ -130,7 +134,7 @@ def test_a_closed_bridge_lets_go_of_whoever_waits_for_an_operation(
         def hear(self, value: object) -> None:
             raise AssertionError(value)
 
-    bridge = Bridge(fake.as_app)
+    bridge = Bridge(fake)
     waiter = Waiter()
     gone = weakref.ref(waiter)
     with qtbot.captureExceptions() as raised:

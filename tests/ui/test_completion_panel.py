@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from tests.fakes.app import make_status
+from tests.fakes.bridges import settle
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError
 from tray_app.settings.schema import Settings
@@ -47,7 +48,7 @@ def test_the_answer_is_shown_piece_by_piece(qtbot: QtBot, panel: CompletionPanel
 
 
 def test_stop_works_at_once_keeps_what_is_there_and_ends_the_answer(
-    qtbot: QtBot, panel: CompletionPanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, bridge: Bridge, panel: CompletionPanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, ended = threading.Event(), threading.Event()
 
@@ -70,7 +71,7 @@ def test_stop_works_at_once_keeps_what_is_there_and_ends_the_answer(
     assert panel.go_button.isEnabled()
     go_on.set()
     assert ended.wait(10)
-    qtbot.waitUntil(lambda: not panel._bridge._operations)
+    settle(qtbot, bridge)
     assert panel.answer.toPlainText() == "first"
 
 

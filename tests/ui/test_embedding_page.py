@@ -13,6 +13,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
 
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
+from tests.fakes.bridges import settle
 from tests.ui.conftest import dark_palette
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError
@@ -160,7 +161,7 @@ def test_many_texts_go_in_several_requests_and_come_back_as_one_result(
 
 
 def test_cancel_works_at_once_and_sends_no_more(
-    qtbot: QtBot, page: EmbeddingPage, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, bridge: Bridge, page: EmbeddingPage, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer, asked = Event(), Event()
 
@@ -180,7 +181,7 @@ def test_cancel_works_at_once_and_sends_no_more(
     assert page.embed_button.isEnabled()
     assert page.cancel_button.isHidden()
     answer.set()
-    qtbot.waitUntil(lambda: not page._bridge._operations)
+    settle(qtbot, bridge)
     assert len(fake.calls) == 1
     assert page.results.isHidden()
 

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from tests.fakes.app import CATALOG, make_model, make_progress, make_snapshot, make_status
+from tests.fakes.bridges import settle
 from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
@@ -36,6 +37,7 @@ from tray_app.phrases import phrase
 from tray_app.settings.keys import GATEWAY, HUGGING_FACE
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import resources
+from tray_app.ui import languages as languages_module
 from tray_app.ui.application import Desktop
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.confirm import ask_to_cancel
@@ -113,7 +115,8 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
         fake.show(status)
         window.open(page)
         window.resize(USUAL_SIZE[0], window.height())  # the screen of these tests is smaller
-        qtbot.waitUntil(lambda status=status: not bridge._operations and bridge.status is status)  # type: ignore[misc]
+        qtbot.waitUntil(lambda status=status: bridge.status is status)  # type: ignore[misc]
+        settle(qtbot, bridge)
         yield name, window
     window.open(Page.EMBEDDING)
     trial = window.page(Page.EMBEDDING)
@@ -139,11 +142,11 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     dialog = SettingsDialog(bridge)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: not bridge._operations)
+    settle(qtbot, bridge)
     for number in range(dialog.tabs.count()):
         dialog.tabs.setCurrentIndex(number)
         yield f"settings-{number}", dialog
-    yield from keys(qtbot, dialog)
+    yield from keys(dialog)
     box = about_box()
     qtbot.addWidget(box)
     box.show()
@@ -151,13 +154,13 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     yield from questions(qtbot, bridge, window)
 
 
-def keys(qtbot: QtBot, dialog: SettingsDialog) -> Iterator[tuple[str, QWidget]]:
+def keys(dialog: SettingsDialog) -> Iterator[tuple[str, QWidget]]:
     """The keys in the settings, in what states they can be."""
     dialog.point_at(GATEWAY.name)
     dialog.editors["network"].set_value("lan")
     yield "settings-key-missing", dialog
     dialog.keys[GATEWAY.name].generate_button.click()
-    qtbot.wait(1)  # the note has become longer
+    QCoreApplication.processEvents()  # the note has become longer
     yield "settings-key-made", dialog
     dialog.keys[HUGGING_FACE.name].remove_button.click()
     dialog.point_at(HUGGING_FACE.name)
@@ -185,8 +188,8 @@ def questions(qtbot: QtBot, bridge: Bridge, window: Window) -> Iterator[tuple[st
         ask()
         dialog = page.controller.dialog
         assert dialog is not None
-        qtbot.waitUntil(lambda: not bridge._operations)
-        qtbot.wait(1)  # a dialog makes room for what it has been told
+        settle(qtbot, bridge)
+        QCoreApplication.processEvents()  # a dialog makes room for what it has been told
         yield f"question-{name}", dialog
         dialog.close()
     tuning = TuneDialog(bridge, window)
@@ -263,7 +266,7 @@ def test_qts_own_buttons_speak_too(qtbot: QtBot, bridge: Bridge, languages: Lang
 
 @pytest.fixture
 def desktop(qapp: QApplication, fake: FakeApp, languages: Languages) -> Iterator[Desktop]:
-    made = Desktop(qapp, fake.as_app)
+    made = Desktop(qapp, fake)
     made.tray = Tray(made.bridge.status, template=False, over_dbus=False)
     yield made
     made.leave()
@@ -362,18 +365,19 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     speak(qtbot, desktop, fake, "fr")
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    assert row.key in page.controller.jobs.current
+    assert row.id in page.controller.jobs.current
     fake.models.go_on.set()
 
-    qtbot.waitUntil(lambda: row.key not in page.controller.jobs.current)
+    qtbot.waitUntil(lambda: row.id not in page.controller.jobs.current)
     assert not page.card.isHidden()
     assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
 
 
+@pytest.mark.warns("There is no powerinfer_tray_fr")
 def test_a_language_whose_files_are_missing_is_english(
     languages: Languages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tray_app.ui.languages.resources", lambda: tmp_path)
+    monkeypatch.setattr(languages_module, "resources", lambda: tmp_path)
 
     languages.use("fr")
 
@@ -604,7 +608,8 @@ def test_the_usual_window_shows_every_column_of_a_long_list(
     window.resize(*USUAL_SIZE)
     page = window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    qtbot.waitUntil(lambda: page.table.verticalScrollBar().maximum() > 0 and not bridge._operations)
+    qtbot.waitUntil(lambda: page.table.verticalScrollBar().maximum() > 0)
+    settle(qtbot, bridge)
 
     assert [*cut_off_cells(window)] == []
 

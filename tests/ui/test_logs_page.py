@@ -58,7 +58,7 @@ def test_new_lines_appear_by_themselves_while_someone_looks(
     qtbot.waitUntil(lambda: shown(page)[-1] == "ready")
 
     page.hide()
-    assert not page._clock.isActive()
+    assert not page.clock.isActive()
 
 
 def test_lines_are_filtered_by_words_level_and_origin(qtbot: QtBot, page: LogsPage, fake: FakeApp) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.bridges import settle
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
@@ -543,7 +544,8 @@ def test_a_card_tells_anew_whether_its_model_fits(
     assert len(cards(page)) == 2
     before = cards(page)[0]
     fake.show(replace(fake.status(), folder_changes=2))
-    qtbot.waitUntil(lambda: bridge.status.folder_changes == 2 and not bridge._operations)
+    qtbot.waitUntil(lambda: bridge.status.folder_changes == 2)
+    settle(qtbot, bridge)
     assert cards(page)[0] is before
 
 

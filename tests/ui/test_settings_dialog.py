@@ -44,7 +44,7 @@ def open_dialog(qtbot: QtBot) -> Iterator[Callable[[FakeApp], SettingsDialog]]:
     bridges: list[Bridge] = []
 
     def open_on(fake: FakeApp) -> SettingsDialog:
-        bridges.append(Bridge(fake.as_app))
+        bridges.append(Bridge(fake))
         dialog = SettingsDialog(bridges[-1])
         qtbot.addWidget(dialog)
         qtbot.waitUntil(lambda: dialog.command.toPlainText() != "" and model_editor(dialog).box.count() > 0)

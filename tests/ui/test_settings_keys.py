@@ -11,11 +11,12 @@ import keyring
 import pytest
 from keyring.backends.fail import Keyring as NoKeychain
 from keyring.errors import KeyringLocked
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
 
+from tests.fakes.bridges import settle
 from tests.fakes.errors import coded
 from tests.fakes.gateways import get
 from tests.fakes.keychain import memory_keychain
@@ -66,19 +67,24 @@ def app() -> Iterator[App]:
 
 
 @pytest.fixture
-def open_dialog(qtbot: QtBot, app: App) -> Iterator[Callable[[], SettingsDialog]]:
+def to_app(app: App) -> Iterator[Bridge]:
+    made = Bridge(app)
+    yield made
+    made.close(timeout_s=5)
+
+
+@pytest.fixture
+def open_dialog(qtbot: QtBot, to_app: Bridge) -> Callable[[], SettingsDialog]:
     """Opens the dialog, and waits until it has heard all that it has asked."""
-    bridge = Bridge(app)
 
     def open_it() -> SettingsDialog:
-        dialog = SettingsDialog(bridge)
+        dialog = SettingsDialog(to_app)
         qtbot.addWidget(dialog)
         dialog.show()
-        qtbot.waitUntil(lambda: not bridge._operations)
+        settle(qtbot, to_app)
         return dialog
 
-    yield open_it
-    bridge.close(timeout_s=5)
+    return open_it
 
 
 def keep(keychain: MemoryKeychain, key: Key) -> None:
@@ -323,7 +329,7 @@ def test_a_key_of_the_environment_is_said_and_not_changed(
 
 
 def test_a_web_origin_that_can_never_match_is_said_at_its_field(
-    qtbot: QtBot, app: App, open_dialog: Callable[[], SettingsDialog]
+    qtbot: QtBot, app: App, to_app: Bridge, open_dialog: Callable[[], SettingsDialog]
 ) -> None:
     dialog = open_dialog()
     origins = dialog.editors["allowed_origins"]
@@ -334,7 +340,7 @@ def test_a_web_origin_that_can_never_match_is_said_at_its_field(
 
     origins.line.setText("HTTPS://Example.net/, http://localhost:*")
     button(dialog, APPLY).click()
-    qtbot.waitUntil(lambda: not dialog._bridge._operations)
+    settle(qtbot, to_app)
     assert app.store.current.allowed_origins == ("https://example.net", "http://localhost:*")
 
 
@@ -365,6 +371,7 @@ def test_a_keychain_that_is_locked_says_so_and_can_be_tried_again(
 
 def test_a_keychain_is_waited_for_and_holds_up_nothing(
     qtbot: QtBot,
+    to_app: Bridge,
     keychain: MemoryKeychain,
     open_dialog: Callable[[], SettingsDialog],
     monkeypatch: pytest.MonkeyPatch,
@@ -381,13 +388,13 @@ def test_a_keychain_is_waited_for_and_holds_up_nothing(
     monkeypatch.setattr(keychain, "set_password", slow)
     type_key(dialog, REMOTE, "sk-1")
     button(dialog, APPLY).click()
-    with qtbot.waitSignal(dialog._bridge.status_changed):  # tells nothing of keys
-        dialog._bridge.app.changed.emit(dialog._bridge.app.status())
+    with qtbot.waitSignal(to_app.status_changed):  # tells nothing of keys
+        to_app.app.changed.emit(to_app.app.status())
     assert dialog.key_changes() == {"remote": "sk-1"}
     assert not button(dialog, OK).isEnabled()
 
     unlocked.set()
-    qtbot.waitUntil(lambda: not dialog._bridge._operations)
+    settle(qtbot, to_app)
     assert dialog.key_changes() == {}
     assert asked_by == {"ui-operation"}
 
@@ -532,7 +539,7 @@ def test_pictures_of_the_keys(
     dialog = SettingsDialog(bridge)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: not bridge._operations)
+    settle(qtbot, bridge)
     dialog.keys[REMOTE.name].remove_button.click()
     for group in ("engine", "models"):
         dialog.tabs.setCurrentIndex(GROUPS.index(group))
@@ -541,7 +548,7 @@ def test_pictures_of_the_keys(
     dialog.editors["network"].set_value("lan")
     photograph(dialog, "keys-network-missing")
     dialog.keys[GATEWAY.name].generate_button.click()
-    qtbot.wait(1)  # the note has become longer
+    QCoreApplication.processEvents()  # the note has become longer
     photograph(dialog, "keys-network-made")
     dialog.close()
     fake.has_keychain = False
@@ -550,6 +557,6 @@ def test_pictures_of_the_keys(
     without.show()
     without.point_at(GATEWAY.name)
     without.editors["network"].set_value("lan")
-    qtbot.waitUntil(lambda: not bridge._operations)
-    qtbot.wait(1)
+    settle(qtbot, bridge)
+    QCoreApplication.processEvents()
     photograph(without, "keys-no-keychain")

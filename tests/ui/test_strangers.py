@@ -22,6 +22,7 @@ from tray_app.models.library import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
+from tray_app.ui import application as application_module
 from tray_app.ui.application import show_failure
 from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.dialogs.import_files import ImportDialog
@@ -168,7 +169,7 @@ def test_no_dialog_takes_a_strangers_text_for_markup(qtbot: QtBot, bridge: Bridg
 
 def test_a_failure_of_the_start_is_plain_text(monkeypatch: pytest.MonkeyPatch, qapp: QApplication) -> None:
     shown: list[list[str]] = []
-    monkeypatch.setattr("tray_app.ui.application.QApplication", lambda _: qapp)
+    monkeypatch.setattr(application_module, "QApplication", lambda _: qapp)
     monkeypatch.setattr(QMessageBox, "exec", lambda box: shown.append(faults_of(box)))
     show_failure(EngineError(ErrorCode.ENGINE_ENDED, MARKUP, MARKUP, MARKUP))
     assert shown == [[]]

@@ -206,15 +206,15 @@ def test_the_icon_is_not_sent_again_while_it_looks_the_same(tray: Tray) -> None:
 
 
 def test_the_clock_ticks_only_while_a_model_loads(qtbot: QtBot, tray: Tray) -> None:
-    assert not tray._clock.isActive()
+    assert not tray.clock.isActive()
 
     tray.show_status(make_status(State.LOADING, engine=make_snapshot(State.LOADING)))
-    assert tray._clock.isActive()
-    with qtbot.waitSignal(tray._clock.timeout):
+    assert tray.clock.isActive()
+    with qtbot.waitSignal(tray.clock.timeout):
         pass
 
     tray.show_status(make_status(State.READY))
-    assert not tray._clock.isActive()
+    assert not tray.clock.isActive()
 
 
 def test_a_click_on_a_notice_opens_the_page_that_explains_it(qtbot: QtBot, tray: Tray) -> None:

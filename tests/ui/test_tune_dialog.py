@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.app import make_model, make_plan, make_snapshot, make_status
+from tests.fakes.bridges import settle
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
 from tray_app.engine.lifecycle import State
@@ -136,7 +137,7 @@ def test_a_dialog_that_is_closed_before_its_advice_is_taken_is_not_asked_again(
     go_on.set()
 
     # What it would be told ends in an exception of Qt, which fails a test.
-    qtbot.waitUntil(lambda: not bridge._operations)
+    settle(qtbot, bridge)
 
 
 def test_advice_that_cannot_be_taken_is_told_and_can_be_taken_again(

@@ -299,6 +299,7 @@ def test_on_windows_the_task_managers_note_counts(note: int | None, login: Login
     assert (seen, entry.state()) == (login, Login.ON)
 
 
+@pytest.mark.warns("does not tell what it does at login")
 def test_a_system_that_does_not_tell_is_taken_for_one_that_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "powerinfer-tray.desktop").mkdir()
 

@@ -29,19 +29,17 @@ from tests.fakes.documents import (
     table_rows,
     typed_commands,
 )
+from tools.guide import rendered
 from tray_app.cli.main import commands, run
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE
 from tray_app.errors import ErrorCode
 from tray_app.gateway import refusals
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
-from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.schema import field_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tray_app.settings.schema import Field
 
 CLI: Any = typer.main.get_command(commands)
 SOURCES = ("tray_app", "tests", "tools", "packaging", "resources")
@@ -52,38 +50,31 @@ HARMLESS = ("--version", "settings show", "settings path", "settings get", "mode
 # Settings
 
 
-def default_of(field: Field) -> str:
-    if field.default in ("", ()):
-        return "–"  # noqa: RUF001 - a dash, as a table has it
-    if isinstance(field.default, bool):
-        return "on" if field.default else "off"
-    return f"{field.default:g}" if field.kind is float and field.default != "auto" else str(field.default)
+def test_the_guides_tables_are_what_dev_py_docs_writes() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+
+    assert rendered(text) == text
 
 
-def values_of(field: Field) -> str:
-    if field.minimum is not None and field.maximum is not None:
-        unit = f" {field.unit}" if field.unit else ""
-        auto = ", or auto" if field.may_be_auto else ""
-        return f"{field.minimum:g} to {field.maximum:.12g}{unit}{auto}"
-    kinds: dict[type, str] = {bool: "on or off", tuple: "list", str: "text"}
-    return " or ".join(field.choices) or kinds[field.kind]
+def test_a_new_setting_gets_a_row_and_what_was_said_of_others_stays() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    of_port, of_model = (
+        next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        for name in ("port", "model")
+    )
+    old = text.replace(of_port, "| `gone` | Gone | 1 | text | nobody knows | – |")  # noqa: RUF001
+
+    lines = rendered(old).splitlines()
+
+    help_text = field_named("port").help
+    assert f"| `port` | Port | 8080 | 1 to 65535 | {help_text} | – |" in lines  # noqa: RUF001
+    assert of_model in lines
+    assert not any("nobody knows" in line for line in lines)
 
 
-def test_the_guide_has_every_setting_and_no_other_with_title_default_and_range() -> None:
-    documented = {row[0]: row[1:4] for row in table_rows(section(GUIDE, "Settings"))}
-
-    assert documented == {
-        f"`{field.name}`": [field.title, default_of(field), values_of(field)] for field in FIELDS
-    }
-
-
-def test_the_guide_groups_the_settings_as_the_dialog_does() -> None:
-    text = section(GUIDE, "Settings")
-    for part in re.split(r"^\*\*", text, flags=re.MULTILINE)[1:]:
-        group = part.partition("**")[0].lower()
-        names = {row[0].strip("`") for row in table_rows(part)}
-
-        assert names == {field.name for field in FIELDS if field.group == group}
+def test_a_guide_without_a_place_for_a_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for: keys"):
+        rendered(GUIDE.read_text(encoding="utf-8").replace("<!-- table keys -->", ""))
 
 
 def test_every_flag_in_the_guide_exists() -> None:
@@ -93,12 +84,6 @@ def test_every_flag_in_the_guide_exists() -> None:
     for flag in flags:
         command, option = flag.split()
         assert option in options_of(commands_of(CLI)[command])
-
-
-def test_the_guide_has_every_key_and_no_other_with_its_title_and_group() -> None:
-    documented = {row[0]: row[1:3] for row in table_rows(section(GUIDE, "Keys"))}
-
-    assert documented == {f"`{key.name}`": [str(key.title), key.group.capitalize()] for key in KEYS}
 
 
 # Commands

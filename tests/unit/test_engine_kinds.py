@@ -10,8 +10,17 @@ from tests.fakes.launches import FAKE_ENGINE, PC
 from tests.fakes.programs import elf, fat, pe
 from tray_app.engine import inspection
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine, recognise
+from tray_app.engine.kinds import (
+    Engine,
+    EngineFinder,
+    EngineKind,
+    EngineSetting,
+    choose_engine,
+    engine_setting,
+    recognise,
+)
 from tray_app.errors import EngineError, ErrorCode, Fix
+from tray_app.settings.schema import AUTO
 
 EMBEDDED = Engine(EngineKind.LLAMA_CPP, ("python",))
 POWERINFER = Engine(EngineKind.POWERINFER, ("/opt/server",))
@@ -24,6 +33,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="makes a shell script
 class FakeFinder:
     has_llama: Engine | None = EMBEDDED
     has_powerinfer: Engine | None = POWERINFER
+    has_llama_server: Engine | None = OWN_LLAMA
     at_path: Engine = OWN_LLAMA
 
     def embedded(self) -> Engine | None:
@@ -31,6 +41,9 @@ class FakeFinder:
 
     def powerinfer(self) -> Engine | None:
         return self.has_powerinfer
+
+    def llama_server(self) -> Engine | None:
+        return self.has_llama_server
 
     def probe(self, path: Path) -> Engine:
         assert path == Path("/opt/own")
@@ -45,33 +58,66 @@ class FakeFinder:
         ("llama.cpp", False, EMBEDDED),
         ("powerinfer", True, POWERINFER),
         ("powerinfer", False, POWERINFER),
+        ("llama-server", False, OWN_LLAMA),
         ("/opt/own", False, OWN_LLAMA),
     ],
 )
 def test_the_setting_and_the_file_decide(setting: str, *, sparse: bool, chosen: Engine) -> None:
-    assert choose_engine(setting, sparse, FakeFinder()) is chosen
+    assert choose_engine(engine_setting(setting), sparse, FakeFinder()) is chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("auto", AUTO),
+        ("powerinfer", EngineKind.POWERINFER),
+        ("llama.cpp", EngineKind.LLAMA_CPP),
+        ("llama-server", EngineKind.LLAMA_SERVER),
+        (" llama-server ", EngineKind.LLAMA_SERVER),
+        ("remote", EngineKind.REMOTE),
+        ("/opt/llama-server", Path("/opt/llama-server")),
+        ("./llama-server", Path("llama-server")),
+        ("~/llama-server", Path.home() / "llama-server"),
+        ("llama-server.exe", Path("llama-server.exe")),
+    ],
+)
+def test_the_setting_is_a_name_or_the_path_of_a_program(text: str, meaning: EngineSetting) -> None:
+    assert engine_setting(text) == meaning
+
+
+def test_the_llama_server_on_the_path_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="no llama-server on this machine"):
+        choose_engine(EngineKind.LLAMA_SERVER, False, EngineFinder(PC))
+
+
+def test_a_server_on_another_machine_runs_no_model_of_this_one() -> None:
+    with pytest.raises(EngineError, match="a server on another machine"):
+        choose_engine(EngineKind.REMOTE, False, FakeFinder())
 
 
 @pytest.mark.parametrize("setting", ["auto", "powerinfer"])
 def test_without_powerinfer_a_sparse_model_is_refused_with_a_remedy(setting: str) -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.POWERINFER_NOT_FOUND)) as caught:
-        choose_engine(setting, True, FakeFinder(has_powerinfer=None))
+        choose_engine(engine_setting(setting), True, FakeFinder(has_powerinfer=None))
     assert "«Engine»" in caught.value.hint
 
 
 @pytest.mark.parametrize("setting", ["llama.cpp", "/opt/own"])
 def test_a_sparse_model_is_not_given_to_another_engine(setting: str) -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_NEEDS_POWERINFER)):
-        choose_engine(setting, True, FakeFinder())
+        choose_engine(engine_setting(setting), True, FakeFinder())
 
 
 def test_without_the_embedded_engine_powerinfer_runs_plain_models_too() -> None:
-    assert choose_engine("auto", False, FakeFinder(has_llama=None)) is POWERINFER
+    assert choose_engine(AUTO, False, FakeFinder(has_llama=None)) is POWERINFER
 
 
 def test_without_any_engine_a_person_is_told_to_bring_one() -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.LLAMA_CPP_NOT_FOUND), match="llama-server"):
-        choose_engine("auto", False, FakeFinder(has_llama=None, has_powerinfer=None))
+        choose_engine(AUTO, False, FakeFinder(has_llama=None, has_powerinfer=None))
 
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
@@ -147,7 +193,7 @@ def test_a_path_with_nothing_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", ["~nobody-here/server", "a\0b"])
 def test_what_can_be_no_path_is_no_engine(setting: str) -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_FOUND)):
-        choose_engine(setting, False, EngineFinder(PC))
+        choose_engine(engine_setting(setting), False, EngineFinder(PC))
 
 
 @posix

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tray_app.engine.output import FILE_NAME, EngineOutput
+from tray_app.engine.output import EngineOutput
 
 
 def test_lines_go_to_the_file_and_stay_in_memory(tmp_path: Path) -> None:
@@ -8,8 +8,8 @@ def test_lines_go_to_the_file_and_stay_in_memory(tmp_path: Path) -> None:
     for number in range(3):
         output.add(f"100 % ü {number}")
     output.close()
-    assert output.since(output.count - 2) == ("100 % ü 1", "100 % ü 2")
-    assert (tmp_path / "logs" / FILE_NAME).read_text("utf-8").splitlines() == [
+    assert output.since(1) == ("100 % ü 1", "100 % ü 2")
+    assert (tmp_path / "logs" / "engine.log").read_text("utf-8").splitlines() == [
         f"100 % ü {n}" for n in range(3)
     ]
 

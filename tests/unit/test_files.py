@@ -139,7 +139,7 @@ def test_what_the_app_keeps_counts_as_missing_if_it_is_no_file(
         put(tmp_path / name)
 
     assert within_seconds(lambda: (lastfailure.read(tmp_path), known_checksum(tmp_path / "m.gguf"))) == (
-        None,
+        {},
         None,
     )
     if put is not _folder:  # that is nobody's record

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KEY = "sk-of-this-house"
 ATTACKER, NEIGHBOUR = "192.168.1.66", "192.168.1.20"
 
+pytestmark = pytest.mark.warns("Wrong API keys")
+
 
 class Clock:
     now_s = 1000.0

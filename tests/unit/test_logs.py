@@ -63,6 +63,7 @@ def test_many_lines_are_taken_in_pieces_and_those_that_are_gone_are_skipped() ->
     assert lines.after(rest.end, 3) == (8, ())
 
 
+@pytest.mark.warns("broken")
 def test_what_the_app_logs_is_in_memory_with_its_level_until_it_is_closed(tmp_path: Path) -> None:
     log = AppLog(tmp_path)
     logger = logging.getLogger("tray_app.test")

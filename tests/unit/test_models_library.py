@@ -50,7 +50,7 @@ def test_the_builtin_model_is_there_without_a_models_folder(library: Library) ->
     model = library.find("test")
 
     assert (model.id, model.name) == ("test", "Built-in")
-    assert library.installed() == (model,)
+    assert library.contents().models == (model,)
 
 
 @pytest.mark.parametrize("reference", ["bamboo-7b-q4", "bamboo.Q4_0.gguf", BAMBOO.source])
@@ -104,7 +104,7 @@ def test_ids_need_no_quoting_and_are_never_those_of_other_models(
 ) -> None:
     path = write_model(folder / file_name)
 
-    assert library.installed()[0].id == expected
+    assert library.contents().models[0].id == expected
     assert library.find(expected).path == path
 
 
@@ -172,7 +172,7 @@ def test_a_models_folder_that_cannot_be_entered_is_not_taken_for_an_empty_one(
 
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_UNREADABLE)):
         library.find("bamboo-7b-q4")
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
 
 
 def test_a_missing_builtin_model_is_not_offered_for_download(library: Library, tmp_path: Path) -> None:
@@ -219,14 +219,14 @@ def test_only_whole_models_are_listed(library: Library, folder: Path) -> None:
     (folder / "page.gguf").write_bytes(HTML_PAGE)
     (folder / "folder.gguf").mkdir()
 
-    assert [model.id for model in library.installed()] == ["a", "b", "test"]
+    assert [model.id for model in library.contents().models] == ["a", "b", "test"]
 
 
 def test_hidden_files_are_no_models(library: Library, folder: Path) -> None:
     folder.mkdir()
     write_model(folder / "._mine.gguf")
 
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
 
 
 def test_a_header_is_read_again_only_when_the_file_has_changed(library: Library, folder: Path) -> None:
@@ -251,10 +251,24 @@ def test_a_name_for_people_is_had_without_looking_at_the_disk(
     assert library.name_of(reference) == expected
 
 
+def test_two_files_of_one_name_are_told_apart_by_whatever_they_are_called(
+    library: Library, folder: Path
+) -> None:
+    for owner in ("first", "second"):
+        write_model(folder / owner / "same.gguf")
+
+    models = {model.path.parent.name: model for model in library.contents().models}
+
+    for owner in ("first", "second"):
+        model = models[owner]
+        assert library.name_of(model.id) == library.name_of(f"{owner}/same.gguf") == model.name
+    assert library.name_of("same.gguf") == "same"  # which of them, nobody knows
+
+
 def test_a_split_model_is_listed_once_with_the_size_of_all_its_files(library: Library, folder: Path) -> None:
     parts = write_split_model(folder, "large", 3)
 
-    model = library.installed()[0]
+    model = library.contents().models[0]
 
     assert (model.id, model.path) == ("large-00001-of-00003", parts[0])
     assert model.size_bytes == sum(part.stat().st_size for part in parts)
@@ -275,7 +289,7 @@ def test_a_split_model_without_one_of_its_files_is_named_with_it(library: Librar
         ModelError, check=coded(ErrorCode.MODEL_FILE_MISSING), match=r"large-00002-of-00003\.gguf"
     ):
         library.find(parts[0].name)
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
 
 
 @pytest.mark.parametrize(
@@ -291,7 +305,7 @@ def test_files_that_go_with_a_model_are_not_offered_as_one(
 ) -> None:
     write_model(folder / "extra.gguf", extra=extra)
 
-    assert [model.id for model in library.installed()] == ["test"]
+    assert [model.id for model in library.contents().models] == ["test"]
     with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_WHOLE_MODEL)) as caught:
         library.find("extra.gguf")
     assert what in caught.value.message
@@ -417,7 +431,7 @@ def test_two_files_that_would_have_one_id_have_two_and_are_found_by_each(
 ) -> None:
     files = [write_model(folder / name) for name in ("my model.gguf", "my-model.gguf", "my@model.gguf")]
 
-    models = {model.path: model for model in library.installed()}
+    models = {model.path: model for model in library.contents().models}
 
     assert models[files[1]].id == "my-model"
     assert len({model.id for model in models.values()}) == len(models)
@@ -433,7 +447,7 @@ def test_a_name_that_fits_two_is_refused_with_both(folder: Path, library: Librar
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_AMBIGUOUS), match="my-model") as caught:
         library.find("my-model")
 
-    for model in library.installed()[:2]:
+    for model in library.contents().models[:2]:
         assert f"{model.id} ({model.path})" in caught.value.message
 
 
@@ -474,7 +488,7 @@ def test_models_in_sub_folders_are_listed_and_found_by_name_path_and_id(
     two = write_model(folder / "bartowski" / "Tiny-GGUF" / "Tiny-Q4_0.gguf")
     alone = write_model(folder / "models--o--r" / "snapshots" / "abc" / "alone.gguf")
 
-    models = {model.path: model for model in library.installed()}
+    models = {model.path: model for model in library.contents().models}
 
     assert models.keys() == {one, two, alone, library.builtin}
     assert models[one].name == "lmstudio-community/Tiny-GGUF/Tiny-Q4_0"
@@ -502,7 +516,7 @@ def test_what_is_too_deep_hidden_or_statistics_is_not_listed(folder: Path, libra
         write_model(folder / place / "x.gguf")
     deepest = write_model(folder / "a" / "b" / "c" / "d" / "e" / "y.gguf")
 
-    assert [model.path for model in library.installed()] == [deepest, library.builtin]
+    assert [model.path for model in library.contents().models] == [deepest, library.builtin]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
@@ -517,7 +531,7 @@ def test_links_are_followed_once_and_never_in_a_circle(
     (folder / "elsewhere").symlink_to(linked.parent)
     (folder / "file.gguf").symlink_to(linked)
 
-    assert {model.path for model in library.installed()} == {
+    assert {model.path for model in library.contents().models} == {
         real,
         folder / "elsewhere" / "b.gguf",
         folder / "file.gguf",
@@ -562,7 +576,7 @@ def test_a_name_that_is_no_text_is_shown_and_found_by_its_id(folder: Path, libra
 def test_names_cannot_write_lines_colours_or_backwards(folder: Path, library: Library) -> None:
     write_model(folder / "a\n\x1b[31mb\u202efgg.gguf")
 
-    model = library.installed()[0]
+    model = library.contents().models[0]
 
     assert model.name == "a��[31mb�fgg"
     assert model.id == "a-31mbfgg"

@@ -14,6 +14,7 @@ from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_
 from tray_app.app.model_manager import ModelManager
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import removal
+from tray_app.models import removal as removal_module
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.integrity import note_checksum
 from tray_app.models.library import Library
@@ -340,7 +341,7 @@ def test_what_takes_a_models_place_after_the_look_stays(
         (folder / "a.gguf" / "thesis.txt").write_text("years of work")
         return companions_of(path)
 
-    monkeypatch.setattr("tray_app.models.removal.companions_of", swap_then_list)
+    monkeypatch.setattr(removal_module, "companions_of", swap_then_list)
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_REPLACED)):
         remove(model)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 10.0
 LATER_S = 1000.0
+TAKES_S = 0.01
+"""So long a slow disk takes for a look."""
 
 
 class Watched:
@@ -62,6 +64,7 @@ def test_a_folder_that_vanishes_comes_back_or_is_another_one_is_told(
     watched.after(lambda: setattr(watched, "folder", tmp_path))
 
 
+@pytest.mark.warns("could not be announced")
 def test_a_listener_that_fails_does_not_make_it_blind(tmp_path: Path) -> None:
     told = threading.Semaphore(0)
 
@@ -120,19 +123,22 @@ def test_what_happens_in_a_sub_folder_is_told(watched: Watched) -> None:
 
 
 def test_a_look_that_takes_long_comes_more_rarely(tmp_path: Path) -> None:
-    looks: list[float] = []
+    ends: list[float] = []
+    looked = threading.Semaphore(0)
 
     def slow() -> Path:
-        looks.append(time.monotonic())
-        time.sleep(0.05)  # a disk that takes so long
+        time.sleep(TAKES_S)
+        ends.append(time.monotonic())
+        looked.release()
         return tmp_path
 
-    watch = FolderWatch(slow, lambda: None, interval_s=0.01)
+    watch = FolderWatch(slow, lambda: None, interval_s=0.001)
     watch.start()
-    time.sleep(1.0)  # what must not happen meanwhile can only be waited for
+    for _ in range(3):
+        assert looked.acquire(timeout=DEADLINE_S)
     watch.close(DEADLINE_S)
 
-    assert len(looks) <= 3
+    assert ends[2] - ends[1] >= 50 * TAKES_S
 
 
 def test_looking_costs_next_to_nothing(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo")
 
 
 def rows(facts: ModelFacts = FACTS, *downloads: object, works: object = None) -> dict[str, ModelRow]:
-    return {row.key: row for row in model_rows(settled_rows(facts, ENGLISH), downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
+    return {row.id: row for row in model_rows(settled_rows(facts, ENGLISH), downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
 
 
 def test_installed_models_stand_before_what_is_on_offer() -> None:
@@ -66,7 +66,7 @@ def test_another_installed_model_can_be_used() -> None:
     row = rows(replace(FACTS, chosen=None))["bamboo"]
 
     assert (row.state, row.chosen, row.actions) == ("Installed", False, ON_DISK | {ModelAction.USE})
-    assert row.reference == "bamboo"
+    assert row.id == "bamboo"
 
 
 def test_a_model_of_the_catalogue_can_be_downloaded() -> None:
@@ -122,7 +122,7 @@ def test_a_download_takes_the_row_of_what_the_catalogue_offers() -> None:
 def test_a_download_from_an_address_has_a_row_of_its_own() -> None:
     row = rows(FACTS, make_progress(name="other.gguf"))["other.gguf"]
 
-    assert (row.name, row.reference) == ("other", "other.gguf")
+    assert (row.name, row.id) == ("other", "other.gguf")
 
 
 def test_a_finished_download_gives_way_to_what_is_in_the_folder() -> None:
@@ -198,7 +198,7 @@ def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> No
 
     found = rows(facts)
     assert [row.name for row in found.values() if row.chosen] == ["Built-in test model"]
-    assert {row.reference for row in found.values()} == {
+    assert {row.id for row in found.values()} == {
         "test",
         "test.gguf",
         "my-model-1a2b3c",
@@ -206,7 +206,7 @@ def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> No
         "bamboo",
         "tiny",
     }
-    assert [(choice.reference, choice.chosen) for choice in model_choices(facts, ENGLISH)] == [
+    assert [(choice.id, choice.chosen) for choice in model_choices(facts, ENGLISH)] == [
         ("test.gguf", False),
         ("test", True),
         ("my-model-1a2b3c", False),
@@ -318,7 +318,7 @@ def test_names_that_are_no_text_are_shown_in_the_table() -> None:
 
     assert [row.path for row in found.values() if row.sort is RowKind.PARTIAL] == [broken.final, twin.final]
     for row in found.values():
-        "".join((row.key, row.name, *row.details)).encode()
+        "".join((row.id, row.name, *row.details)).encode()
 
 
 def test_rows_that_are_settled_are_not_made_again() -> None:

@@ -158,17 +158,6 @@ def test_an_override_is_not_saved_in_place_of_a_wrong_value(file: Path) -> None:
     assert store.problem
 
 
-def test_a_change_is_announced_with_the_old_and_the_new_settings(file: Path) -> None:
-    store = SettingsStore(file)
-    heard: list[tuple[Settings, Settings]] = []
-    store.changed.connect(lambda old, new: heard.append((old, new)))
-
-    store.replace(Settings(port=9001))
-    store.replace(Settings(port=9001))
-
-    assert heard == [(Settings(), Settings(port=9001))]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
 def test_a_file_that_others_may_not_read_stays_so(file: Path) -> None:
     store = written(file, "port = 9000\n")

@@ -112,6 +112,7 @@ def test_an_engines_words_reach_a_client_as_one_line(text: str) -> None:
     assert harm_in(json.loads(ApiError(404, text).body())["error"]["message"], allowed="\n\t") == set()
 
 
+@pytest.mark.warns("The server said", "It failed for")
 @pytest.mark.parametrize("text", TEXTS)
 def test_nobody_but_the_app_begins_a_line_of_its_log(text: str, tmp_path: Path) -> None:
     log = AppLog(tmp_path)

@@ -197,6 +197,7 @@ class FakeNvml:
 RTX, A100 = Gpu("NVIDIA RTX 4090", 24 << 30), Gpu("NVIDIA A100", 80 << 30)
 
 
+@pytest.mark.warns("The NVIDIA driver does not tell")
 @pytest.mark.parametrize(
     ("driver", "found"),
     [

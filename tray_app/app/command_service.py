@@ -18,7 +18,7 @@ from tray_app.app.diagnostic_report import document, report
 from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tuning_obstacle
 from tray_app.app.workspace import TEST_MODEL
 from tray_app.download.session import Session
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.commands import (
     Arriving,
@@ -75,7 +75,7 @@ class CommandService:
         if answer := self._workspace.embed_if_open(wish.texts):
             return _embedded(answer, by_test_model=False)
         settings = self._workspace.store.current
-        meaningless = not settings.model and settings.engine != EngineKind.REMOTE
+        meaningless = not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE
         chosen = replace(settings, model=TEST_MODEL) if meaningless else settings
         with self._workspace.temporary_server(chosen) as server:
             server.start()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.errors import ErrorDocument
-from tray_app.phrases import visible
+from tray_app.phrases import presentable, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -327,7 +327,8 @@ def _running(app: RunningApp) -> str:
 
 
 def _failure(failure: NotedFailure) -> str:
-    return f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(failure.at_s))} · {failure.title}"
+    began = time.strftime("%Y-%m-%d %H:%M", time.localtime(failure.at_s))
+    return " · ".join(filter(None, (began, presentable(failure.model), failure.title)))
 
 
 def _network(server: NetworkFinding) -> str:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -36,7 +37,7 @@ from tray_app.app.public_address import check_client_key, client_key, listening_
 from tray_app.engine import lastfailure
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import EngineKind, choose_engine
+from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import look_for_engine, report_on
@@ -51,18 +52,15 @@ from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.schema import FIELDS, value_text
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
 from tray_app.system.files import folder_not_writable
-from tray_app.system.paths import expanded
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-    from tray_app.app.diagnostic_report import (
-        RunningApp,
-    )
+    from tray_app.app.diagnostic_report import RunningApp
     from tray_app.download.session import Session
     from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.engine.lastfailure import NotedFailure
     from tray_app.gateway.client import Embeddings
     from tray_app.models.library import Library, Model
     from tray_app.phrases import Text
@@ -136,7 +134,7 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
         settings=_settings_finding(inputs, notes),
         folders=_look_at_folders(inputs, notes),
         running=inputs.running,
-        last_failure=lastfailure.read(inputs.paths.state),
+        last_failure=_last_failure(inputs.paths, notes.model),
         network=_look_at_network(inputs, notes, session) if session else (),
         keys=keys,
         problems=tuple(sorted(notes.problems.values(), key=lambda problem: not problem.stops)),
@@ -173,7 +171,7 @@ def versions() -> dict[str, str]:
 def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
     settings = inputs.settings
     try:
-        if settings.engine == EngineKind.REMOTE:
+        if engine_setting(settings.engine) is EngineKind.REMOTE:
             notes.engine = plan_remote(settings, "").engine
         elif settings.model:
             _look_at_file(inputs, inputs.library.find(settings.model), notes)
@@ -216,7 +214,7 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(inputs.settings.engine, entry.sparse, inputs.finder)
+        notes.engine = choose_engine(engine_setting(inputs.settings.engine), entry.sparse, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
     space = _space(inputs.library.folder)
@@ -272,7 +270,7 @@ def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
         AppError
     ) as exc:  # a running server has its key, perhaps from a variable that is not set in this process
         notes.add(exc, stops=not (running and running.serving))
-    used = {GATEWAY: settings.network == "lan", REMOTE: settings.engine == EngineKind.REMOTE}
+    used = {GATEWAY: settings.network == "lan", REMOTE: engine_setting(settings.engine) is EngineKind.REMOTE}
     places = {}
     for each in KEYS:
         with suppress(AppError):  # a needed key that cannot be read was reported above
@@ -305,11 +303,13 @@ def _look_at_port(inputs: DiagnosticInputs, notes: _Notes) -> PortFinding:
 
 
 def _engines(inputs: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ...]:
-    finder, wanted = inputs.finder, inputs.settings.engine
+    finder, wanted = inputs.finder, engine_setting(inputs.settings.engine)
     found = []
     if embedded := finder.embedded():
         found.append(_engine_finding(embedded, notes))
-    named = [] if wanted == "auto" or wanted in set(EngineKind) else [expanded(wanted)]
+    if wanted is EngineKind.LLAMA_SERVER and notes.engine:
+        found.append(_engine_finding(notes.engine, notes))
+    named = [wanted] if isinstance(wanted, Path) else []
     for path in dict.fromkeys((*named, *finder.candidates())):
         try:
             found.append(_engine_finding(finder.probe(path), notes))
@@ -415,6 +415,13 @@ def _changed(settings: Settings) -> dict[str, str]:
     return {
         name: HIDDEN if SECRET_NAME.search(name) else value_text(value) for name, value in changed.items()
     }
+
+
+def _last_failure(paths: AppPaths, model: ModelFinding | None) -> NotedFailure | None:
+    """The last failure of the chosen model, else the newest of any."""
+    failures = lastfailure.read(paths.state)
+    newest = next(reversed(failures.values()), None)
+    return failures.get(model.name, newest) if model else newest
 
 
 def _look_at_network(inputs: DiagnosticInputs, notes: _Notes, session: Session) -> tuple[NetworkFinding, ...]:

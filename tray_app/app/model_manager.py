@@ -107,11 +107,8 @@ class ModelManager:
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
 
-    def survey(
-        self, models: Iterable[Model], offers: Iterable[CatalogEntry]
-    ) -> tuple[dict[Path, ModelReport], dict[str, ModelReport]]:
-        """Reports on installed models, by path, and on models of the catalogue, by id. Engines are looked for
-        only once.
+    def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
+        """The same of models that are here and of those on offer, by id; engines are looked for once.
 
         Models of the catalogue are judged by its data alone; those without a size are left out.
         """
@@ -123,10 +120,8 @@ class ModelManager:
         def report(model: Model) -> ModelReport:
             return report_on(model, settings, choices[model.header.sparse], self._host)
 
-        return (
-            {model.path: report(model) for model in models},
-            {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes},
-        )
+        on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}
+        return on_offer | {model.id: report(model) for model in models}
 
     def preview_download(self, reference: str) -> DownloadPreview:
         """The report on a model before its download; reads the header at its address. `AppError`."""

@@ -19,17 +19,17 @@ from psygnal import Signal
 
 from tray_app.app.command_service import CommandService
 from tray_app.app.public_address import listening_address
-from tray_app.app.server import Server
+from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
 from tray_app.app.workspace import Workspace
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import ErrorCode, GatewayError, ModelError
+from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
 from tray_app.gateway.client import SlowAnswerError, complete, find_running, request_embeddings
 from tray_app.gateway.control import Control
 from tray_app.models.model_files import parts_of
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
-    from tray_app.app.server import ServerDelays
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.errors import AppError
@@ -91,6 +90,7 @@ class App(Workspace):
         if logs is None:
             _log.warning("Another PowerInfer Tray writes the log files: the lines of this one stay in memory")
         super().__init__(paths, host, overrides, secrets)
+        self._delays = delays or ServerDelays()
         self._folder_changes = 0
         self._trial_threads: int | None = None
         self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
@@ -101,7 +101,7 @@ class App(Workspace):
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
-            delays=delays,
+            delays=self._delays,
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._supervisor.lines
@@ -157,7 +157,7 @@ class App(Workspace):
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
-        elif settings.start_on_demand and (settings.model or settings.engine == EngineKind.REMOTE):
+        elif settings.start_on_demand and (settings.model or _is_remote(settings)):
             self._server.stand_by()
 
     def start_server(self) -> None:
@@ -235,10 +235,22 @@ class App(Workspace):
         """
         stops = self.models.is_served(self.models.to_remove(reference, anywhere=anywhere))
         if stops:
-            self.stop_server()
-            self._wait_until_stopped()
+            self._stop_for_good()
         removal = super().remove_model(reference, for_good=for_good, anywhere=anywhere)
         return dataclasses.replace(removal, stopped_server=stops)
+
+    def _stop_for_good(self) -> None:
+        """Stop the server and wait for the end of its engine, which has its model's file open."""
+        self.stop_server()
+        try:
+            self._supervisor.wait_for({State.STOPPED, State.FAILED}, self._delays.stop_s)
+        except TimeoutError as exc:
+            raise EngineError(
+                ErrorCode.ENGINE_STILL_RUNNING,
+                "The engine did not end in time",
+                "It still has the model's file open, so the model was not removed.",
+                "Try again in a moment.",
+            ) from exc
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         """The programs that have this port, so that the server could not; empty if it is free or this server
@@ -368,7 +380,7 @@ class App(Workspace):
         return settings if count is None else replace(settings, threads=count, threads_batch=count)
 
     def _model_name(self, settings: Settings) -> str | None:
-        if settings.engine == EngineKind.REMOTE:
+        if _is_remote(settings):
             return settings.remote_model or settings.remote_url or None
         return self.library.name_of(settings.model) if settings.model else None
 
@@ -378,7 +390,7 @@ class App(Workspace):
         if isinstance(engine.plan, LaunchPlan) and engine.pid:
             return engine.plan.model.path
         settings = self.store.current
-        if server.base_url and settings.engine != EngineKind.REMOTE:
+        if server.base_url and not _is_remote(settings):
             with suppress(ModelError):  # no model is chosen, or it is not installed
                 return parts_of(self.library.locate(settings.model))[0]
         return None
@@ -393,3 +405,7 @@ class App(Workspace):
 
 def _no_window(_source: str) -> None:
     raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
+
+
+def _is_remote(settings: Settings) -> bool:
+    return engine_setting(settings.engine) is EngineKind.REMOTE

@@ -26,7 +26,7 @@ from tray_app.app.diagnostics import ask_again, differing_answers
 from tray_app.app.root import App
 from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
-from tray_app.engine.kinds import EngineKind, choose_engine
+from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
 from tray_app.engine.report import EngineChoice, report_on
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.library import builtin_model
@@ -214,8 +214,8 @@ def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -
 
 
 def _powerinfer(inputs: DiagnosticInputs) -> Engine | None:
-    """The PowerInfer engine of the settings, else the one that is found on this machine."""
-    for setting in (inputs.settings.engine, EngineKind.POWERINFER):
+    """The PowerInfer engine that the person has chosen, else the one that would be found."""
+    for setting in (engine_setting(inputs.settings.engine), EngineKind.POWERINFER):
         with suppress(EngineError):
             return choose_engine(setting, sparse=True, finder=inputs.finder)
     return None

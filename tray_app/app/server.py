@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tray_app.gateway.counters import Traffic
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
+    from tray_app.system.engine_id import RunId
 
 _RETRY_AFTER_S = 2
 _WITHOUT_ENGINE = (ServerState.RESTARTING, ServerState.WAITING, ServerState.FAILED)
@@ -66,7 +67,9 @@ class ServerDelays:
     """The length of a minute of the setting `idle_minutes`; shorter in tests."""
     look_for_drive_s: float = 1.0
     try_again_s: float = 60.0
-    """A request may start an engine again so long after it was given up."""
+    """An engine that was given up is tried again for a request that comes so long afterwards."""
+    stop_s: float = 10.0
+    """How long an engine may take to end before its model can be removed; it is killed long before."""
 
 
 class Server:
@@ -187,13 +190,14 @@ class Server:
             with suppress(TimeoutError):
                 if job := self._job:
                     job.wait(max(0.0, left_s))
-            engine = self._supervisor.wait_for(_SETTLED, max(0.0, left_s))
-            if engine.state is State.READY and engine.plan:
-                return engine.plan
-            if left_s <= 0:
+            try:
+                engine = self._supervisor.wait_for(_SETTLED, max(0.0, left_s))
+            except TimeoutError as exc:
                 raise EngineError(
                     ErrorCode.SERVER_NOT_READY, "The server is not ready", "It did not get ready in time."
-                )
+                ) from exc
+            if engine.state is State.READY and engine.plan:
+                return engine.plan
             server, _ = self.snapshot()
             if not server.state.gets_ready:
                 raise engine.failure or EngineError(
@@ -237,7 +241,7 @@ class Server:
             threading.Thread(target=self._wake, args=(together,), name="wake", daemon=True).start()
         return waiting
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         """See `Backend`."""
         self._supervisor.check(run)
 
@@ -432,7 +436,7 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
         model_name=plan.model.name,
         context_size=plan.context_size,
         chat_template=plan.model.header.chat_template,
-        run=engine.run,
+        run=engine.run_id,
         trained_context=plan.model.header.context_length or 0,
         purpose=plan.purpose,
     )
@@ -448,5 +452,5 @@ def _remote(engine: EngineSnapshot, plan: RemotePlan) -> Upstream:
         api_path=plan.url.removeprefix(base_url),
         models=engine.models,
         key=plan.key,
-        run=engine.run,
+        run=engine.run_id,
     )

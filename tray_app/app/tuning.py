@@ -34,8 +34,8 @@ _LONG_ENOUGH_S = 2.0
 _READY_TIMEOUT_S = 600.0
 
 
-class Server(Protocol):
-    """The part of `App` that tuning needs."""
+class TuningTarget(Protocol):
+    """What is measured: the part of `App` that this needs."""
 
     def try_threads(self, count: int | None) -> None:
         """See `App.try_threads`."""
@@ -130,7 +130,7 @@ def one_thread_only() -> EngineError:
 
 
 def tune(
-    server: Server,
+    server: TuningTarget,
     settings: Settings,
     host: Host,
     cancelled: Event,
@@ -159,7 +159,7 @@ def tune(
     return Tuning(present, tuple(samples), complete=not cancelled.is_set())
 
 
-def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
+def _measure(server: TuningTarget, count: int, cancelled: Event) -> ThreadMeasurement:
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
     # not measured: the first request after a start also reads the weights from the disk
     server.embed([_TEXT])
@@ -169,15 +169,15 @@ def _measure(server: Server, count: int, cancelled: Event) -> ThreadMeasurement:
     )
 
 
-def _embeddings_per_s(server: Server, cancelled: Event) -> float:
+def _embeddings_per_s(server: TuningTarget, cancelled: Event) -> float:
     def embed() -> float:
         return 1 / max(server.embed([_TEXT]).elapsed_ms / 1000, _SHORTEST_S)
 
     return _median_rate(embed, cancelled)
 
 
-def _tokens_per_s(server: Server, cancelled: Event) -> float | None:
-    """Includes the time for the prompt, which is short."""
+def _tokens_per_s(server: TuningTarget, cancelled: Event) -> float | None:
+    """With the time that the prompt takes, of which there is little."""
     tokens = 0
 
     def write() -> float:

@@ -19,7 +19,7 @@ from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
 from tray_app.download.session import Session
-from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine
+from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
@@ -137,11 +137,11 @@ class Workspace:
 
         For a `start`, a model that is missing is downloaded first.
         """
-        if settings.engine == EngineKind.REMOTE:
+        if engine_setting(settings.engine) is EngineKind.REMOTE:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
-        engine = choose_engine(settings.engine, model.header.sparse, self._engines)
+        engine = choose_engine(engine_setting(settings.engine), model.header.sparse, self._engines)
         return plan_launch(settings, model, engine, self.host)
 
     def download(
@@ -265,7 +265,7 @@ class Workspace:
             if start is None or not isinstance(exc, NotInstalledError):
                 raise
             # First check that an engine can run it: a download may have 40 GB.
-            choose_engine(settings.engine, exc.entry.sparse, self._engines)
+            choose_engine(engine_setting(settings.engine), exc.entry.sparse, self._engines)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 

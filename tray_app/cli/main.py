@@ -45,7 +45,7 @@ from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.download.throttle import parse_rate
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, ErrorCode, ErrorDocument, GatewayError
 from tray_app.gateway.client import find_running
@@ -323,7 +323,7 @@ def _choose_test_model_if_none(app: App) -> None:
     from tray_app.app.workspace import TEST_MODEL
 
     settings = app.store.current
-    if not settings.model and settings.engine != EngineKind.REMOTE:
+    if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
         _tell_of_test_model()
         app.store.override(model=TEST_MODEL)
 

@@ -27,6 +27,7 @@ from tray_app.engine.inspection import (
 )
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
+from tray_app.settings.schema import AUTO, Auto
 from tray_app.system.executable import find_on_path
 from tray_app.system.host import System
 from tray_app.system.paths import expanded, resources
@@ -41,8 +42,9 @@ _log = logging.getLogger(__name__)
 
 _LIST_DEVICES = "--list-devices"
 _FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
-_ON_PATH = "powerinfer-server"
-"""PowerInfer calls its program `server`, as many others do: by that name no program on the PATH is run."""
+_POWERINFER_PROGRAM = "powerinfer-server"
+"""PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
+_LLAMA_PROGRAM = "llama-server"
 _LIBRARY = "xllamacpp"
 _GET_POWERINFER = (
     "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
@@ -64,6 +66,18 @@ class EngineKind(StrEnum):
     def takes_key(self) -> bool:
         """Whether it accepts a key for each run, and answers only requests with that key."""
         return self in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER)
+
+
+EngineSetting = Auto | EngineKind | Path
+"""Which engine a person wants: the one that suits the model, one of this kind, or this program."""
+
+
+def engine_setting(text: str) -> EngineSetting:
+    """What the setting `engine` means: the name of an engine, else the path of a program."""
+    name = text.strip()
+    if name == AUTO:
+        return AUTO
+    return EngineKind(name) if name in set(EngineKind) else expanded(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +105,21 @@ class Finder(Protocol):
     def powerinfer(self) -> Engine | None:
         """The PowerInfer server that comes with this app or is installed on this machine."""
 
+    def llama_server(self) -> Engine | None:
+        """The llama-server that is installed on this machine."""
+
     def probe(self, path: Path) -> Engine:
         """The engine that a program is; `EngineError` if it is not one."""
 
 
-def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  a fact about the file
-    """The engine for a model. `setting` is the setting `engine`; `sparse`: whether the file is a PowerInfer
-    (PWRI) one.
+def choose_engine(setting: EngineSetting, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  as the file
+    """The engine for a model. `setting` is that of the person, `sparse` whether the file is a PWRI one.
 
-    `EngineError` if there is none, or the chosen one cannot run such a model.
+    `EngineError` if there is none on this machine, or the chosen one cannot run such a model.
     """
-    match setting:
-        case "auto":
-            # PowerInfer also runs dense models of older kinds: better than nothing on a machine without
-            # llama.cpp.
-            engine = (None if sparse else finder.embedded()) or finder.powerinfer()
-        case EngineKind.POWERINFER:
-            engine = finder.powerinfer()
-        case EngineKind.LLAMA_CPP:
-            engine = finder.embedded()
-        case _:
-            engine = finder.probe(expanded(setting))
+    engine = _find(setting, finder, sparse=sparse)
     if engine is None:
-        raise _missing(wants_powerinfer=setting == EngineKind.POWERINFER or (sparse and setting == "auto"))
+        raise _missing(setting, sparse=sparse)
     if sparse and engine.kind is not EngineKind.POWERINFER:
         raise UnusableEngineError(
             ErrorCode.MODEL_NEEDS_POWERINFER,
@@ -124,8 +130,40 @@ def choose_engine(setting: str, sparse: bool, finder: Finder) -> Engine:  # noqa
     return engine
 
 
-def _missing(*, wants_powerinfer: bool) -> EngineError:
-    if wants_powerinfer:
+def _find(setting: EngineSetting, finder: Finder, *, sparse: bool) -> Engine | None:
+    match setting:
+        case EngineKind.POWERINFER:
+            return finder.powerinfer()
+        case EngineKind.LLAMA_CPP:
+            return finder.embedded()
+        case EngineKind.LLAMA_SERVER:
+            return finder.llama_server()
+        case EngineKind.REMOTE:
+            return None
+        case Path() as program:
+            return finder.probe(program)
+        case _:
+            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
+            return (None if sparse else finder.embedded()) or finder.powerinfer()
+
+
+def _missing(setting: EngineSetting, *, sparse: bool) -> EngineError:
+    match setting:
+        case EngineKind.REMOTE:
+            return UnusableEngineError(
+                ErrorCode.REMOTE_NOT_WANTED,
+                "The chosen engine is a server on another machine",
+                "It runs models of its own, none of this machine.",
+                "Set «Engine» to auto to run models here.",
+            )
+        case EngineKind.LLAMA_SERVER:
+            return UnusableEngineError(
+                ErrorCode.LLAMA_SERVER_NOT_FOUND,
+                "There is no llama-server on this machine",
+                "No folder of the PATH has a program of that name.",
+                "Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.",
+            )
+    if setting is EngineKind.POWERINFER or sparse:
         return UnusableEngineError(
             ErrorCode.POWERINFER_NOT_FOUND,
             "There is no PowerInfer engine on this machine",
@@ -175,6 +213,11 @@ class EngineFinder:
                 return engine
         return None
 
+    def llama_server(self) -> Engine | None:
+        """The program `llama-server` that is on the PATH."""
+        program = find_on_path(_LLAMA_PROGRAM)
+        return self.probe(program) if program else None
+
     def probe(self, path: Path) -> Engine:
         """See `Finder.probe`: read from the program's file and its help text."""
         path = path.absolute()
@@ -192,7 +235,7 @@ class EngineFinder:
         suffix = ".exe" if self._host.system is System.WINDOWS else ""
         folders = (resources() / "bin" / platform for platform in self._host.platforms)
         bundled = (folder / f"server{suffix}" for folder in folders)
-        installed = find_on_path(_ON_PATH)
+        installed = find_on_path(_POWERINFER_PROGRAM)
         return [path for path in (*bundled, installed) if path and path.is_file()]
 
 

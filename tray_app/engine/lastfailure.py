@@ -1,24 +1,28 @@
-"""Keeps on disk why the engine last ended by itself, so that `doctor` can tell it when the app has ended too.
+"""Keeps on disk, for each model, why its engine last ended by itself; it can be asked after the app has gone.
 
-Written by the supervisor's thread, read by any.
+Written by the supervisors' threads, read by any.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.errors import ErrorDocument
 from tray_app.system.files import NOT_JSON, read_regular, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tray_app.engine.launch_plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import EngineError
+    from tray_app.system.engine_id import EngineId
 
 _FILE_NAME = "last-failure.json"
 _log = logging.getLogger(__name__)
@@ -28,6 +32,12 @@ class NotedFailure(ErrorDocument, frozen=True, kw_only=True):
     """An engine's failure, and when it was (as `time.time`)."""
 
     at_s: float
+    model: str = ""
+    """The id of its model, or the address of a remote server."""
+
+
+_MOST_MODELS = 20
+"""The file does not grow with every model that somebody has ever tried."""
 
 
 class FailureKeeper:
@@ -35,24 +45,40 @@ class FailureKeeper:
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / _FILE_NAME
-        self._noted: EngineError | None = None
+        self._lock = threading.Lock()
+        self._noted: dict[EngineId, EngineError] = {}
 
     def note(self, snapshot: EngineSnapshot) -> None:
         """Note the engine's failure if it is a new one. Called after each change of the engine."""
         failure = snapshot.failure
-        if failure is None or failure is self._noted:
-            return
-        self._noted = failure
-        noted = NotedFailure.of(failure, at_s=time.time())
+        with self._lock:
+            if failure is None or failure is self._noted.get(snapshot.engine):
+                return
+            self._noted[snapshot.engine] = failure
+            noted = NotedFailure.of(failure, at_s=time.time(), model=_served(snapshot.plan))
+            self._write({**read(self._path.parent), noted.model: noted})
+
+    def _write(self, noted: dict[str, NotedFailure]) -> None:
+        newest = sorted(noted.items(), key=lambda item: item[1].at_s)[-_MOST_MODELS:]
         try:
-            write_atomically(self._path, msgspec.json.encode(noted))
+            write_atomically(self._path, msgspec.json.encode(dict(newest)))
         except OSError as exc:
             _log.warning("The failure cannot be noted: %s", exc)
 
 
-def read(state_dir: Path) -> NotedFailure | None:
-    """The last failure that was noted; None if there was none."""
+def _served(plan: Plan | None) -> str:
+    """What failed to run: the id of a model, or the address of a remote server."""
+    match plan:
+        case LaunchPlan():
+            return plan.model.id
+        case RemotePlan():
+            return plan.url
+    return ""
+
+
+def read(state_dir: Path) -> dict[str, NotedFailure]:
+    """The last failure of each model, by its id, and of a remote server by its address; the newest last."""
     try:
-        return msgspec.json.decode(read_regular(state_dir / _FILE_NAME), type=NotedFailure)
+        return msgspec.json.decode(read_regular(state_dir / _FILE_NAME), type=dict[str, NotedFailure])
     except (OSError, *NOT_JSON):
-        return None
+        return {}

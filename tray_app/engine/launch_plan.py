@@ -87,10 +87,6 @@ class RemotePlan:
         """Always empty; views show plans of both kinds."""
         return ()
 
-    def display(self, port: int) -> str:  # noqa: ARG002 - as `LaunchPlan`
-        """The address, as text."""
-        return self.url
-
 
 Plan = LaunchPlan | RemotePlan
 

@@ -1,6 +1,6 @@
-"""Keeps what engines print: the last lines in memory, and for the app, all of it in a rotated file.
+"""Keeps what an engine prints: the last lines in memory, and for the app, all of it in a rotated file.
 
-Written by an engine's reader thread and by the supervisor; read by any thread.
+Written by the engine's reader thread and its supervisor, read by anybody.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tray_app.system.engine_id import MAIN_ENGINE
 from tray_app.system.files import private_folder
 from tray_app.system.logs import Lines, PrivateLogFile
 
@@ -15,17 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-FILE_NAME = "engine.log"
+    from tray_app.system.engine_id import EngineId
+
 _MAX_BYTES = 5_000_000
 _KEPT_FILES = 2
 _KEPT_LINES = 100_000
 
 
-class EngineOutput:
-    """The output of all runs, in the order in which it came; without a folder, in memory alone."""
+def file_name(engine: EngineId) -> str:
+    """What the log of an engine is called."""
+    return "engine.log" if engine == MAIN_ENGINE else f"engine-{engine}.log"
 
-    def __init__(self, folder: Path | None) -> None:
-        self._file = _output_file(folder) if folder else logging.NullHandler()
+
+class EngineOutput:
+    """The output of all runs of an engine, in order; without a folder, in memory alone."""
+
+    def __init__(self, folder: Path | None, engine: EngineId = MAIN_ENGINE) -> None:
+        self._file = _output_file(folder / file_name(engine)) if folder else logging.NullHandler()
         self.lines = Lines(_KEPT_LINES)
 
     @property
@@ -51,10 +58,10 @@ class EngineOutput:
         self._file.close()
 
 
-def _output_file(folder: Path) -> logging.Handler:
-    private_folder(folder)
+def _output_file(path: Path) -> logging.Handler:
+    private_folder(path.parent)
     return PrivateLogFile(
-        folder / FILE_NAME,
+        path,
         maxBytes=_MAX_BYTES,
         backupCount=_KEPT_FILES,
         encoding="utf-8",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tray_app.engine.lifecycle import Event
     from tray_app.engine.output import EngineOutput
     from tray_app.engine.run import HealthCheckTimeouts
+    from tray_app.system.engine_id import RunId
 
 _TIMEOUT_S = 5.0
 _LIST_TIMEOUT_S = 30.0
@@ -60,8 +61,8 @@ class RemoteRun:
     address: None = None
     pid: None = None
 
-    def __init__(self, number: int, plan: RemotePlan, output: EngineOutput) -> None:
-        self.number = number
+    def __init__(self, run: RunId, plan: RemotePlan, output: EngineOutput) -> None:
+        self.id = run
         self.models: tuple[str, ...] = ()
         """The models that it offers, the preferred one first; set before `Answered` is reported."""
         self._plan = plan
@@ -75,7 +76,7 @@ class RemoteRun:
         """Start the thread. It ends with the run, at the latest when its last request has timed out."""
         self._report = report
         threading.Thread(
-            target=self._ask_on, args=(clock, timeouts), name=f"engine-{self.number}-remote", daemon=True
+            target=self._ask_on, args=(clock, timeouts), name=f"engine-{self.id}-remote", daemon=True
         ).start()
 
     def terminate(self) -> None:
@@ -106,12 +107,12 @@ class RemoteRun:
                 misses = 0
                 if not self.models:
                     self.models = models
-                    self._report(Answered(self.number))
+                    self._report(Answered(self.id.number))
                 self._ended.wait(timeouts.remote_every_s)
 
     def _end(self, why: Failure) -> None:
         self._ended.set()
-        self._report(Exited(self.number, why))
+        self._report(Exited(self.id.number, why))
 
 
 def offered_models(plan: RemotePlan) -> tuple[str, ...]:

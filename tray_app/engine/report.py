@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.engine.kinds import EngineKind, choose_engine
+from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
 from tray_app.engine.sizing import context_config, memory_budget
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
@@ -45,7 +45,7 @@ class EngineChoice:
 def look_for_engine(settings: Settings, finder: Finder, *, sparse: bool) -> EngineChoice:
     """The engine that would run models of this kind. Runs programs, so it may take a second."""
     try:
-        return EngineChoice(choose_engine(settings.engine, sparse, finder), None)
+        return EngineChoice(choose_engine(engine_setting(settings.engine), sparse, finder), None)
     except EngineError as exc:
         return EngineChoice(None, exc)
 

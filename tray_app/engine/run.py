@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tray_app.engine.lifecycle import Event
     from tray_app.engine.output import EngineOutput
     from tray_app.system.child import Child
+    from tray_app.system.engine_id import RunId
     from tray_app.system.process import ProcessUsage
 
 _logger = logging.getLogger(__name__)
@@ -72,9 +73,9 @@ class EngineRun:
     """One process of an engine. `report` is called with its events, from any thread."""
 
     def __init__(
-        self, number: int, plan: LaunchPlan, address: Address, child: Child, output: EngineOutput
+        self, run: RunId, plan: LaunchPlan, address: Address, child: Child, output: EngineOutput
     ) -> None:
-        self.number = number
+        self.id = run
         self.address = address
         self.child = child
         self._kind = plan.engine.kind
@@ -125,7 +126,7 @@ class EngineRun:
             self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=work, name=f"engine-{self.number}-{what}", daemon=True)
+        thread = threading.Thread(target=work, name=f"engine-{self.id}-{what}", daemon=True)
         thread.start()
         return thread
 
@@ -141,7 +142,7 @@ class EngineRun:
             failure = gone(self._model, place)
         else:
             failure = self._ended_by_us or diagnose(code, self._output.since(self._first_line))
-        report(Exited(self.number, failure))
+        report(Exited(self.id.number, failure))
 
     def _await_answer(
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
@@ -173,7 +174,7 @@ class EngineRun:
         instead.
         """
         if listens(self.child.pid, self.address.host, self.address.port):
-            report(Answered(self.number))
+            report(Answered(self.id.number))
         else:
             self._end(port_taken())
 
@@ -186,7 +187,7 @@ class EngineRun:
         watch = QuietWatch(timeouts.hang_limit_s, clock(), self._used(), self._output.count)
         while not shows_life(self._probe, self._kind, self.address, timeouts.probe_timeout_s):
             if not watch.watched_s:
-                _logger.warning("Run %d does not answer", self.number)
+                _logger.warning("The engine of run %s does not answer", self.id)
             quiet = watch.exceeded(self._used(), self._output.count, clock())
             lost = will_not_recover(self._output.since(self._first_line))
             limit_s = timeouts.hang_limit_s if lost else timeouts.slow_limit_s

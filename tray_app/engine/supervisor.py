@@ -1,4 +1,4 @@
-"""Starts, restarts and ends the engine, on the thread `supervisor` alone.
+"""Keeps an engine running that is wanted. The thread "engine-ID-supervisor" starts and ends it, alone.
 
 A remote server is an engine too: "running" means that it answers.
 
@@ -47,6 +47,7 @@ from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
+from tray_app.system.engine_id import MAIN_ENGINE, RunId
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
 from tray_app.system.ports import LOOPBACK, free_port, own_loopback
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
     from tray_app.system.child import Child, Launcher
+    from tray_app.system.engine_id import EngineId
     from tray_app.system.logs import Lines
 
 _logger = logging.getLogger(__name__)
@@ -74,9 +76,11 @@ there."""
 class EngineSnapshot:
     """The engine at one moment."""
 
+    engine: EngineId
     state: State
     plan: Plan | None
     run: int
+    """How many processes it has had, this one included."""
     address: Address | None
     """Where the engine's process listens; None if there is no process on this machine."""
     pid: int | None
@@ -90,6 +94,11 @@ class EngineSnapshot:
     """The names of the models that the engine offers."""
     gave_up: bool = False
     """Whether it failed because it ended too often, without a permanent reason: a later start may help."""
+
+    @property
+    def run_id(self) -> RunId:
+        """The process, among those of all engines."""
+        return RunId(self.engine, self.run)
 
     @property
     def base_url(self) -> str | None:
@@ -125,7 +134,7 @@ class _Close:
 class _Check:
     """The request to find out whether the engine of a run hangs."""
 
-    run: int
+    run: RunId
 
 
 class Supervisor:
@@ -141,13 +150,14 @@ class Supervisor:
         state_dir: Path,
         log_dir: Path | None,
         timing: Timing | None = None,
+        engine_id: EngineId = MAIN_ENGINE,
     ) -> None:
-        """`log_dir`: where the file is that has what engines print; None: they are kept in memory alone."""
+        self.id = engine_id
         self._launcher = launcher
         self._state_dir = state_dir
         self._environ = engine_environment()
         self._timing = timing or Timing()
-        self._output = EngineOutput(log_dir)
+        self._output = EngineOutput(log_dir, engine_id)
         self._fsm = EngineFsm(self._timing.policy)
         self._run: EngineRun | RemoteRun | None = None
         self._record: Path | None = None
@@ -160,10 +170,11 @@ class Supervisor:
         self._asked = self._taken = self._heard = self._done = 0
         """Numbers of requests: put into the inbox, taken out of it, visible in the snapshot, completed."""
         self._closing = self._ended = False
-        self._snapshot = EngineSnapshot(State.STOPPED, None, 0, None, None, time.time(), 0, None)
-        # A daemon thread, so that the process ends if the main thread crashes; the system then ends the
-        # engine.
-        self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
+        self._snapshot = EngineSnapshot(engine_id, State.STOPPED, None, 0, None, None, time.time(), 0, None)
+        # A daemon, so that a crash of the main thread ends the process; the kernel then ends the engine.
+        self._thread = threading.Thread(
+            target=self._serve, name=f"engine-{engine_id}-supervisor", daemon=True
+        )
         self._thread.start()
 
     def ensure(self, plan: Plan) -> None:
@@ -174,10 +185,10 @@ class Supervisor:
         """Ask for the engine to stop; also cancels earlier requests to start one."""
         self._ask(Stop())
 
-    def check(self, run: int) -> None:
-        """Report that a request to the engine of this run gets no answer.
+    def check(self, run: RunId) -> None:
+        """Say that a request to the engine of this run gets no answer: if it hangs, it is started again.
 
-        If the engine hangs, it is started again.
+        Nothing happens if that run is over, or is one of another engine.
         """
         self._ask(_Check(run))
 
@@ -193,12 +204,13 @@ class Supervisor:
 
     @property
     def lines(self) -> Lines:
-        """The lines that engines print, each with its time."""
+        """What the engine prints, with the time at which it came."""
         return self._output.lines
 
     def wait_for(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
-        """Wait until all requests are completed and the engine is in one of these states. Returns the
-        snapshot then; after the time-out, the present one, whatever its state.
+        """The first snapshot in one of these states, once all requests are taken.
+
+        `TimeoutError` if there is none in time, or can be none: the supervisor was closed in another state.
         """
         with self._moved:
             asked = self._asked
@@ -206,7 +218,10 @@ class Supervisor:
                 lambda: (self._done >= asked and self._snapshot.state in states) or self._ended,
                 timeout_s,
             )
-        return self.snapshot()
+            snapshot, taken = self._snapshot, self._done >= asked or self._ended
+        if taken and snapshot.state in states:
+            return snapshot
+        raise TimeoutError(f"The engine is {snapshot.state}, run {snapshot.run}")
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the engine and the thread, and take no more requests."""
@@ -254,9 +269,9 @@ class Supervisor:
         return min(limits_s, default=None)
 
     def _look_for_sleep(self) -> None:
-        """Check the engine after the machine has slept: one on a graphics card may not survive that."""
+        """An engine may not survive that the machine sleeps, above all one that uses a graphics card."""
         if self._sleep.has_slept() and self._fsm.state is State.READY and self._run:
-            _logger.info("The machine has slept: is run %d still there?", self._run.number)
+            _logger.info("The machine has slept: is the engine of run %s still there?", self._run.id)
             self._run.check(self._timing.clock, self._timing.timeouts)
 
     def _take(self, request: Event | _Close | _Check) -> None:
@@ -274,12 +289,12 @@ class Supervisor:
                 self._heard = self._done = self._taken
                 self._moved.notify_all()
 
-    def _check(self, run: int) -> None:
-        if self._run and self._run.number == run and self._fsm.state is State.READY:
+    def _check(self, run: RunId) -> None:
+        if self._run and self._run.id == run and self._fsm.state is State.READY:
             self._run.check(self._timing.clock, self._timing.timeouts)
 
     def _advance(self, event: Event) -> None:
-        if isinstance(event, Exited) and self._run and event.run == self._run.number:
+        if isinstance(event, Exited) and self._run and event.run == self._run.id.number:
             self._forget_run()
         self._fsm, effects = step(self._fsm, event, self._timing.clock())
         if self._path_watcher and self._fsm.state is not State.WAITING:
@@ -301,7 +316,7 @@ class Supervisor:
                 self._wake = self._timing.clock() + delay_s, Due(number)
             case Await(number, path):
                 self._path_watcher = PathWatcher(
-                    f"engine-{number}-return",
+                    f"engine-{RunId(self.id, number)}-return",
                     path,
                     lambda: self._inbox.put(Due(number)),
                     self._timing.timeouts.return_look_s,
@@ -310,7 +325,7 @@ class Supervisor:
     def _spawn(self, number: int, plan: Plan) -> Event:
         if isinstance(plan, RemotePlan):
             self._output.add(f"[run {number}] {plan.url}")
-            self._run = RemoteRun(number, plan, self._output)
+            self._run = RemoteRun(RunId(self.id, number), plan, self._output)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
             return Spawned(number)
         return self._launch(number, plan)
@@ -323,7 +338,7 @@ class Supervisor:
             env = {**self._environ, **address.environment}
             child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
             self._record = self._remember(child, address.port)
-            self._run = EngineRun(number, plan, address, child, self._output)
+            self._run = EngineRun(RunId(self.id, number), plan, address, child, self._output)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
         except (OSError, EngineError) as exc:
             self._forget_run()
@@ -346,7 +361,7 @@ class Supervisor:
 
     def _remember(self, child: Child, port: int) -> Path | None:
         try:
-            return runrecord.remember(self._state_dir, child, port)
+            return runrecord.remember(self._state_dir, self.id, child, port)
         except OSError as exc:
             _logger.warning("The engine's process cannot be recorded: %s", exc)
             return None
@@ -364,6 +379,7 @@ class Supervisor:
     def _current_snapshot(self) -> EngineSnapshot:
         fsm, before = self._fsm, self._snapshot
         return EngineSnapshot(
+            engine=self.id,
             state=fsm.state,
             plan=fsm.plan,
             run=fsm.run,
@@ -383,7 +399,7 @@ class Supervisor:
                 return
             self._snapshot = snapshot
             self._moved.notify_all()
-        _logger.info("engine: %s, run %d", snapshot.state, snapshot.run)
+        _logger.info("engine %s: %s, run %d", self.id, snapshot.state, snapshot.run)
         try:
             self.changed.emit(snapshot)
         except EmitLoopError:  # a defect in a listener must not end this thread

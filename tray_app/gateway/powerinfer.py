@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.openai import FinishReason
     from tray_app.gateway.upstream import Upstream
+    from tray_app.system.engine_id import RunId
 
 BUSY = "slot unavailable"
 BUSY_PAUSE_S = 0.01
@@ -124,7 +125,7 @@ class PowerInfer:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        suspect: Callable[[int], None],
+        suspect: Callable[[RunId], None],
         *,
         silence_limit_s: float,
         busy_limit_s: float = 60.0,

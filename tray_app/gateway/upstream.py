@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.models.header import Purpose
+from tray_app.system.engine_id import MAIN_ENGINE, RunId
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,8 +26,8 @@ class Upstream:
     `base_url` ends without a slash; OpenAI's routes are below it at `api_path`. `model_id` is the model's
     name for clients; `model_name` is for people and shows the model's family. `context_size` is the number of
     tokens that the engine was started with, `trained_context` the number that the model was trained for; 0 if
-    unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run` is
-    the number of the engine's run, and `purpose` what the model is for.
+    unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run`
+    tells each process of each engine from all others, and `purpose` what the model is for.
     """
 
     base_url: str
@@ -38,7 +39,7 @@ class Upstream:
     chat_template: str | None = None
     models: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
-    run: int = 0
+    run: RunId = RunId(MAIN_ENGINE, 0)  # noqa: RUF009  immutable
     trained_context: int = 0
     purpose: Purpose = Purpose.CHAT
 
@@ -102,7 +103,7 @@ class Backend(Protocol):
         Each call has its own future, which is cancelled when its client disconnects.
         """
 
-    def suspect(self, run: int) -> None:
+    def suspect(self, run: RunId) -> None:
         """Report that the engine of this run was silent for too long during a request."""
 
     def suspend_if_idle(self) -> None:

@@ -75,7 +75,7 @@ class Contents:
     """Everything in the models folder and below that has to do with models."""
 
     models: tuple[Model, ...]
-    """As `Library.installed`."""
+    """The whole models of the folder by name, then the one that comes with the app."""
     unusable: tuple[Unusable, ...]
     partials: tuple[Partial, ...]
 
@@ -115,6 +115,10 @@ def builtin_model() -> Path:
     return resources() / "test-model" / "test.gguf"
 
 
+_Indexed = tuple[list[str], Index]
+"""The names of a folder's files, and their index."""
+
+
 class Library:
     """The models of one folder, the one that comes with the app, and any other that is named by its path."""
 
@@ -130,7 +134,9 @@ class Library:
         self.builtin = builtin
         self._clock = clock
         self._headers: dict[Path, tuple[_Stamp, ModelHeader]] = {}
-        self._indexed: tuple[list[str], Index] | None = None
+        self._indexed: _Indexed | None = None
+        self._named: tuple[_Indexed | None, str, str] | None = None
+        """The last answer of `name_of`, which is asked ten times a second, and what it was made of."""
 
     def find(self, reference: str) -> Model:
         """The model that is meant by an id, a file name in the folder, or a path; `.gguf` may be left out.
@@ -178,10 +184,6 @@ class Library:
             raise AmbiguousError(reference, [str(partial.path) for partial in named], "Name one by its path.")
         return next(iter(named), None)
 
-    def installed(self) -> tuple[Model, ...]:
-        """The whole models of the folder by name, then the one that comes with the app."""
-        return self.contents().models
-
     def contents(self) -> Contents:
         """What is in the folder, good or bad; and the model that comes with the app."""
         names, partials = self._look()
@@ -199,9 +201,22 @@ class Library:
         return self._look()[1]
 
     def name_of(self, reference: str) -> str:
-        """What people call the model, without looking whether it is here."""
-        entry = self._entry_named(reference)
-        return entry.name if entry else presentable(stem_of(Path(reference)))
+        """What people call the model, as `contents` does; by what is known of the folder, without a look."""
+        if entry := self._entry_named(reference):
+            return entry.name
+        named, indexed = self._named, self._indexed
+        if named is None or named[0] is not indexed or named[1] != reference:
+            named = self._named = (indexed, reference, self._name_in(indexed, reference))
+        return named[2]
+
+    def _name_in(self, indexed: _Indexed | None, reference: str) -> str:
+        if indexed and reference:
+            index = indexed[1]
+            named = index.with_id(reference)
+            meant = (named,) if named else index.resembling(reference)
+            if len(meant) == 1:
+                return index.name_of(meant[0])
+        return presentable(stem_of(Path(reference)))
 
     def _look(self) -> tuple[list[str], tuple[Partial, ...]]:
         """The names of what may be models, of split ones the first file's, and what downloads have left."""

@@ -109,7 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Words,
         _about(
             "Engine",
-            "auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.",
+            "auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.",
             "engine",
         ),
     ] = "auto"

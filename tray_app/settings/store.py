@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import tomlkit
 from filelock import Timeout
-from psygnal import Signal
 from tomlkit.exceptions import TOMLKitError
 
 from tray_app.errors import ErrorCode, SettingsError
@@ -48,9 +47,6 @@ class SettingsStore:
     `overrides` hold for this run only and are never saved (the options of `powerinfer-tray serve`).
     """
 
-    changed = Signal(object, object)
-    """The old and the new `Settings`, emitted by the thread that replaced them."""
-
     def __init__(self, path: Path, overrides: Mapping[str, Any] | None = None) -> None:
         self.path = path
         self._overrides = dict(overrides or {})
@@ -71,10 +67,7 @@ class SettingsStore:
         Only what is changed is written: what other programs have changed since stays.
         """
         with self._lock:
-            old = self.current
-            self._save(old, new)
-        if self.current != old:
-            self.changed.emit(old, self.current)
+            self._save(self.current, new)
 
     def change(self, **values: Any) -> Settings:
         """Save these values, for good also where one held for this run only; the settings of before.
@@ -85,20 +78,16 @@ class SettingsStore:
             old = self.current
             named = self._overrides.keys() & values
             self._save(old, msgspec.structs.replace(old, **values), frozenset(named))
-        if self.current != old:
-            self.changed.emit(old, self.current)
         return old
 
     def reload(self) -> None:
         """Take up what another program has written. `SettingsError` if that is of no use: nothing changes."""
         with self._lock:
-            old, content = self.current, _read(self.path)
+            content = _read(self.path)
             if content.problem:
                 self.problem = content.problem
                 raise content.problem
             self._adopt(content)
-        if self.current != old:
-            self.changed.emit(old, self.current)
 
     def override(self, **values: Any) -> None:
         """Let these values hold for this run only, until `replace` gets others."""

@@ -21,6 +21,7 @@ from tray_app.system.process import descendants
 
 if TYPE_CHECKING:
     from tray_app.system.child import Child
+    from tray_app.system.engine_id import EngineId
 
 _PATTERN = "engine-*.json"
 _CLOCK_TOLERANCE_S = 2.0  # Linux rounds the boot time
@@ -38,11 +39,11 @@ class RunRecord(msgspec.Struct, frozen=True):
     owner_created_s: float
 
 
-def remember(folder: Path, child: Child, port: int) -> Path:
-    """Write the record of a child process. The caller removes the file when the child has ended."""
+def remember(folder: Path, engine: EngineId, child: Child, port: int) -> Path:
+    """Write the record of an engine of this process; whoever sees the child end removes the file."""
     owner = psutil.Process()
-    path = folder / _PATTERN.replace("*", str(owner.pid))
-    with contextlib.suppress(psutil.NoSuchProcess):  # the child has ended already
+    path = folder / _PATTERN.replace("*", f"{owner.pid}-{engine}")
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
         created_s = _started_s(psutil.Process(child.pid))
         record = RunRecord(child.pid, created_s, str(child.executable), port, owner.pid, _started_s(owner))
         write_atomically(path, msgspec.json.encode(record))

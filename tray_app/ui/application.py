@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
+    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.dialogs.settings import SettingsDialog
     from tray_app.ui.presenters.notices import Notice
 
@@ -49,7 +49,7 @@ _TRAY_LOOK_MS = 2000
 _TRAY_GRACE_MS = 10_000
 
 
-def run_tray(app: App, argv: Sequence[str]) -> int:
+def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
     """Run the tray app until a person, a signal or the session ends it; the exit code.
 
     `--background` in `argv` starts without a window; anything else in it is a model that the person wants to
@@ -96,7 +96,7 @@ class Desktop(QObject):
     _quit_wanted = Signal()
     _window_wanted = Signal(str)
 
-    def __init__(self, qt: QApplication, app: App) -> None:
+    def __init__(self, qt: QApplication, app: AppProtocol) -> None:
         super().__init__()
         self._qt = qt
         self._app = app
@@ -184,6 +184,15 @@ class Desktop(QObject):
         else:
             self.window.open()
 
+    def run_command(self, command: Command) -> None:
+        """Do what an entry of the menu says."""
+        if command in COPIES:
+            self._qt.clipboard().setText(copied_text(command, self.bridge.status))
+        elif operation := operation_for(self._app, command, self.bridge.status):
+            self._operate(operation)
+        else:
+            self._open(command)
+
     def _look_for_tray(self) -> None:
         if not QSystemTrayIcon.isSystemTrayAvailable():
             self._qt.setQuitOnLastWindowClosed(True)
@@ -195,7 +204,7 @@ class Desktop(QObject):
         self.tray = Tray(
             self.bridge.status, template=system is System.MACOS, over_dbus=menus_go_over_dbus(system)
         )
-        self.tray.chosen.connect(self._run)
+        self.tray.chosen.connect(self.run_command)
         self.tray.model_chosen.connect(self._choose)
         self.tray.notice_clicked.connect(self._open_page)
         # In the meantime, a person may have switched launch at login in the system's settings.
@@ -314,14 +323,6 @@ class Desktop(QObject):
             self.tray.notify(notice)
         else:
             self.window.show_message(notice.title, notice.text)
-
-    def _run(self, command: Command) -> None:
-        if command in COPIES:
-            self._qt.clipboard().setText(copied_text(command, self.bridge.status))
-        elif operation := operation_for(self._app, command, self.bridge.status):
-            self._operate(operation)
-        else:
-            self._open(command)
 
     def _open(self, command: Command) -> None:
         match command:

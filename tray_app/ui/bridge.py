@@ -20,8 +20,8 @@ from tray_app.errors import AppError, ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
+    from tray_app.ui.app_protocol import AppProtocol
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Bridge(QObject):
     _arrived = Signal()
     _finished = Signal(object)
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: AppProtocol) -> None:
         super().__init__()
         self.app = app
         self._lock = threading.Lock()

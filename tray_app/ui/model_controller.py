@@ -63,7 +63,7 @@ class ModelController(QObject):
         """Do this with the model of a row, which permits it."""
         match action:
             case ModelAction.USE:
-                self.run(lambda: choose_model(self._app, row.reference))
+                self.run(lambda: choose_model(self._app, row.id))
             case ModelAction.DOWNLOAD:
                 self.download(row.name, row.source)
             case ModelAction.PAUSE:
@@ -121,8 +121,8 @@ class ModelController(QObject):
         )
 
     def _cancel(self, row: ModelRow) -> None:
-        if row.key in self.jobs.current:
-            self.jobs.cancel(row.key)
+        if row.id in self.jobs.current:
+            self.jobs.cancel(row.id)
             return
         self.dialog = ask_to_cancel(
             self._window,
@@ -134,7 +134,7 @@ class ModelController(QObject):
     def _verify(self, row: ModelRow) -> None:
         self._card.clear()
         self.jobs.begin(
-            row.key,
+            row.id,
             tr("Verifying"),
             lambda tell: self._app.models.verify_model(str(row.path), tell),
             lambda check: self._show_check(row, check),

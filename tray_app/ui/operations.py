@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
     from tray_app.models.importing import How, OnProgress
     from tray_app.models.integrity import Check
     from tray_app.system.logs import Lines, LogLine
+    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.presenters.measurement import Workload
     from tray_app.ui.presenters.models import ModelRow
 
@@ -48,7 +48,7 @@ _DIAGNOSED_LINES = 200
 _TEXTS_AT_ONCE = 16
 
 
-def read_facts(app: App) -> ModelFacts:
+def read_facts(app: AppProtocol) -> ModelFacts:
     """What is on disk and in the catalogue, and which of it is chosen."""
     library, reference = app.library, app.store.current.model
     try:
@@ -71,21 +71,20 @@ def read_facts(app: App) -> ModelFacts:
     )
 
 
-def survey(app: App) -> ModelFacts:
+def survey(app: AppProtocol) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
-    here, on_offer = app.models.survey(facts.installed, facts.catalog)
-    return replace(facts, reports=on_offer | {model.id: here[model.path] for model in facts.installed})
+    return replace(facts, reports=app.models.survey(facts.installed, facts.catalog))
 
 
-def import_file(app: App, path: Path, how: How, on_bytes: OnProgress) -> str:
+def import_file(app: AppProtocol, path: Path, how: How, on_bytes: OnProgress) -> str:
     """Bring a model into the models folder; its id there."""
     return app.library.find(str(app.models.import_model(path, how, on_bytes)[0])).id
 
 
-def make_smaller(app: App, row: ModelRow, target: Path, type_name: str, on_tensor: OnProgress) -> str:
+def make_smaller(app: AppProtocol, row: ModelRow, target: Path, type_name: str, on_tensor: OnProgress) -> str:
     """Quantize the model of a row to a file of the models folder; the id of what came of it."""
-    return app.library.find(str(app.models.quantize(row.reference, target, type_name, on_tensor))).id
+    return app.library.find(str(app.models.quantize(row.id, target, type_name, on_tensor))).id
 
 
 def for_each_download(act: Callable[[int], None], downloads: Iterable[int]) -> None:
@@ -94,14 +93,14 @@ def for_each_download(act: Callable[[int], None], downloads: Iterable[int]) -> N
         act(number)
 
 
-def discard_downloads(app: App, row: ModelRow) -> None:
+def discard_downloads(app: AppProtocol, row: ModelRow) -> None:
     """Stop a download and delete what has arrived; of a split model also the files that are complete."""
     for_each_download(app.downloads.discard, row.downloads)
     if row.path and len(parts_of(row.path)) > 1:
         app.models.discard_arrived(row.path)
 
 
-def remove(app: App, row: ModelRow, *, for_good: bool) -> None:
+def remove(app: AppProtocol, row: ModelRow, *, for_good: bool) -> None:
     """Take away what a row stands for; a server that has it open is stopped first."""
     match row.sort:
         case RowKind.DOWNLOAD:
@@ -128,7 +127,7 @@ def import_once(module: str) -> None:
         freeze_gc()
 
 
-def embed_texts(app: App, texts: Sequence[str], cancelled: Event) -> EmbeddingResult:
+def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> EmbeddingResult:
     """The embeddings of `texts`, and everything loaded that shows them.
 
     The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
@@ -152,7 +151,7 @@ def embed_texts(app: App, texts: Sequence[str], cancelled: Event) -> EmbeddingRe
 
 
 def measure(
-    app: App, text: str, load: Workload, cancelled: Event, tell: Callable[[int], None]
+    app: AppProtocol, text: str, load: Workload, cancelled: Event, tell: Callable[[int], None]
 ) -> Measurement:
     """How fast the server embeds `text`; `tell` hears how many requests have been answered.
 
@@ -177,14 +176,17 @@ def measure(
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
-def usage_now(app: App) -> usage.UsageSample:
+def usage_now(app: AppProtocol) -> usage.UsageSample:
     """What engine and clients take now, and everything loaded that draws it."""
     import_once("tray_app.ui.widgets.charts")
     return usage.UsageSample(time.monotonic(), app.resource_usage(), app.status().traffic)
 
 
 def measure_threads(
-    app: App, cancelled: Event, closing: Event, tell: Callable[[tuple[ThreadMeasurement, ...], int], None]
+    app: AppProtocol,
+    cancelled: Event,
+    closing: Event,
+    tell: Callable[[tuple[ThreadMeasurement, ...], int], None],
 ) -> Tuning:
     """Measure the running server with several numbers of threads, see `tuning.tune`."""
     import_once("tray_app.ui.widgets.curve")
@@ -197,38 +199,38 @@ def measure_threads(
     return tune(app, app.store.current, app.host, cancelled, tell_or_stop)
 
 
-def set_threads(app: App, threads: Threads) -> None:
+def set_threads(app: AppProtocol, threads: Threads) -> None:
     """Let the engine have so many from now on; a running server is started again."""
     settings = app.store.current
     app.apply(msgspec.structs.replace(settings, threads=threads.generation, threads_batch=threads.prompt))
 
 
 def stream_completion(
-    app: App, prompt: str, max_tokens: int, cancelled: Event, tell: Callable[[str], None]
+    app: AppProtocol, prompt: str, max_tokens: int, cancelled: Event, tell: Callable[[str], None]
 ) -> None:
     """Hand what the model adds to `prompt` to `tell`, piece by piece."""
     for piece in app.complete(prompt, max_tokens, cancelled):
         tell(piece)
 
 
-def start_server(app: App) -> None:
+def start_server(app: AppProtocol) -> None:
     """Start the server. A person who stops it before it has started needs no error for that."""
     with suppress(StartCalledOffError):
         app.start_server()
 
 
-def restart_server(app: App) -> None:
+def restart_server(app: AppProtocol) -> None:
     """As `start_server`, after stopping it."""
     with suppress(StartCalledOffError):
         app.restart_server()
 
 
-def choose_model(app: App, reference: str) -> None:
+def choose_model(app: AppProtocol, reference: str) -> None:
     """Make a model the chosen one; a running server changes over to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
 
 
-def verify_chosen(app: App, tell: Callable[[int], None]) -> Check:
+def verify_chosen(app: AppProtocol, tell: Callable[[int], None]) -> Check:
     """Look whether the chosen model is whole; `tell` hears of each percent. `ModelError` if it is not."""
     told = 0
 
@@ -241,13 +243,13 @@ def verify_chosen(app: App, tell: Callable[[int], None]) -> Check:
     return app.models.verify_model(app.store.current.model, hear)
 
 
-def set_launch_at_login(app: App, *, wanted: bool) -> None:
+def set_launch_at_login(app: AppProtocol, *, wanted: bool) -> None:
     """Start at login from now on, or no more."""
     app.apply(msgspec.structs.replace(app.store.current, launch_at_login=wanted))
 
 
 def operation_for(  # noqa: PLR0911 - one for each wish
-    app: App, command: Command, status: AppStatus
+    app: AppProtocol, command: Command, status: AppStatus
 ) -> Callable[[], object] | None:
     """What an entry of the menu asks of the app; None if it only opens something."""
     parts = current_parts(status)
@@ -268,7 +270,7 @@ def operation_for(  # noqa: PLR0911 - one for each wish
             return None
 
 
-def collect_diagnostics(app: App) -> str:
+def collect_diagnostics(app: AppProtocol) -> str:
     """A report of how things stand, with nothing private in it."""
     rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
     return diagnostics(Situation(app.run_diagnostics(), app.status(), rows, Path.home()))

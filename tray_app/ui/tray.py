@@ -63,9 +63,9 @@ class Tray(QObject):
         self.icon.activated.connect(self._activated)
         self.icon.messageClicked.connect(self._message_clicked)
         # Runs only while a model loads: it turns the arc and counts the seconds.
-        self._clock = QTimer(self)
-        self._clock.setInterval(_FRAME_MS)
-        self._clock.timeout.connect(self._tick)
+        self.clock = QTimer(self)
+        self.clock.setInterval(_FRAME_MS)
+        self.clock.timeout.connect(self._tick)
         self.menu.installEventFilter(self)
         self._render()
 
@@ -75,7 +75,7 @@ class Tray(QObject):
 
     def close(self) -> None:
         """Leave the panel."""
-        self._clock.stop()
+        self.clock.stop()
         self.icon.hide()
 
     def show_status(self, status: AppStatus) -> None:
@@ -145,7 +145,7 @@ class Tray(QObject):
         action.setActionGroup(self._model_group)
         action.setCheckable(True)
         action.setChecked(choice.chosen)
-        action.triggered.connect(lambda: self.model_chosen.emit(choice.reference))
+        action.triggered.connect(lambda: self.model_chosen.emit(choice.id))
         self._models.insertAction(self._after_models, action)
         return action
 
@@ -154,10 +154,10 @@ class Tray(QObject):
         self._draw(view)
         self._fill_menu(view)
         loading = view.shape is IconShape.ARC
-        if loading and not self._clock.isActive():
-            self._clock.start()
+        if loading and not self.clock.isActive():
+            self.clock.start()
         elif not loading:
-            self._clock.stop()
+            self.clock.stop()
 
     def _draw(self, view: TrayView) -> None:
         dark = icons.is_dark(self.menu.palette())

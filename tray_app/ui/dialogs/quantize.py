@@ -62,7 +62,7 @@ class QuantizeDialog(QDialog):
         column.addWidget(buttons)
         self.resize(_WIDTH, self.sizeHint().height())
         self._permit()
-        forget = bridge.run(lambda: bridge.app.models.smaller_types(row.reference), self._show, self._fail)
+        forget = bridge.run(lambda: bridge.app.models.smaller_types(row.id), self._show, self._fail)
         self.finished.connect(lambda _: forget())
 
     def _show(self, offer: SmallerTypes) -> None:

@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
     from tray_app.system.ports import PortOwner
+    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept
     from tray_app.ui.presenters.models import ModelFacts
@@ -316,7 +316,7 @@ class SettingsDialog(QDialog):
             self.failed_later.emit(error)
 
 
-def _preview(app: App, draft: tuple[Settings, KeyChanges]) -> Plan:
+def _preview(app: AppProtocol, draft: tuple[Settings, KeyChanges]) -> Plan:
     return app.preview(*draft)
 
 

@@ -81,13 +81,13 @@ class LogsPage(QWidget):
         self.card = MessageCard()
         self._lay_out()
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
-        self._clock = QTimer(self, interval=_BUSY_MS)
+        self.clock = QTimer(self, interval=_BUSY_MS)
         self._connect()
 
     def take(self) -> None:
         """Show what has come since the last time."""
         new = self._new_rows()
-        self._clock.setInterval(_BUSY_MS if new else _QUIET_MS)
+        self.clock.setInterval(_BUSY_MS if new else _QUIET_MS)
         if not new:
             return
         bar = self.table.verticalScrollBar()
@@ -119,12 +119,12 @@ class LogsPage(QWidget):
         """Someone looks: keep up."""
         super().showEvent(event)
         self.take()
-        self._clock.start()
+        self.clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: nothing needs to tick."""
         super().hideEvent(event)
-        self._clock.stop()
+        self.clock.stop()
 
     def _make_table(self) -> QTableView:
         table = QTableView()
@@ -186,7 +186,7 @@ class LogsPage(QWidget):
         column.addLayout(actions)
 
     def _connect(self) -> None:
-        self._clock.timeout.connect(self.take)
+        self.clock.timeout.connect(self.take)
         self._typing.timeout.connect(self._filter)
         self.search.textChanged.connect(self._type)
         self.source.currentIndexChanged.connect(self._filter)

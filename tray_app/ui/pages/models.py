@@ -46,7 +46,7 @@ class ModelsPage(QWidget):
         self._bridge = bridge
         self._settled = settled_rows(ModelFacts(), tr)
         self._facts_of: object = None
-        self._wanted_key = ""
+        self._wanted_id = ""
         self._looking = self._look_again = False
         self.card = MessageCard()
         self.controller = ModelController(bridge, self.card, self)
@@ -89,7 +89,7 @@ class ModelsPage(QWidget):
         self.controller.take_over(old.controller)
         self.controller.jobs.changed.connect(self._fill)
         if row := old._selected():
-            self._wanted_key = row.key
+            self._wanted_id = row.id
 
     def take_source(self, source: str) -> None:
         """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
@@ -197,12 +197,12 @@ class ModelsPage(QWidget):
         selected = self._selected()
         rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.jobs.current, tr)
         anew = self._model.show_rows(rows)
-        keys = [row.key for row in rows]
-        if self._wanted_key in keys:
-            self.table.selectRow(keys.index(self._wanted_key))
-            self._wanted_key = ""
-        elif anew and selected and selected.key in keys:
-            self.table.selectRow(keys.index(selected.key))
+        ids = [row.id for row in rows]
+        if self._wanted_id in ids:
+            self.table.selectRow(ids.index(self._wanted_id))
+            self._wanted_id = ""
+        elif anew and selected and selected.id in ids:
+            self.table.selectRow(ids.index(selected.id))
         elif anew and not selected:
             self.table.selectRow(next((number for number, row in enumerate(rows) if row.chosen), -1))
         self._show_selection()
@@ -241,9 +241,9 @@ class ModelsPage(QWidget):
             source = address_in(text) or text
             self.controller.download(source, source, self.source.clear)
 
-    def _expect(self, key: str) -> None:
+    def _expect(self, model_id: str) -> None:
         """A model is new, or will be: find it, and select it."""
-        self._wanted_key = key
+        self._wanted_id = model_id
         self._refresh_facts()
 
     def _take_first_step(self, entry: CatalogEntry) -> None:

@@ -64,9 +64,9 @@ class StatusPage(QWidget):
         self._told: AppError | None = None
         self._checked.connect(self._show_checking)
         # Counts the seconds of a loading model, while someone looks.
-        self._clock = QTimer(self)
-        self._clock.setInterval(_SECOND_MS)
-        self._clock.timeout.connect(self._render)
+        self.clock = QTimer(self)
+        self.clock.setInterval(_SECOND_MS)
+        self.clock.timeout.connect(self._render)
         bridge.status_changed.connect(self._render)
         self._render()
 
@@ -95,7 +95,7 @@ class StatusPage(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: nothing needs to tick."""
         super().hideEvent(event)
-        self._clock.stop()
+        self.clock.stop()
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -186,9 +186,9 @@ class StatusPage(QWidget):
         _permit(self.start_button, start_refusal(status, tr))
         _permit(self.stop_button, stop_refusal(status, tr))
         if shape is IconShape.ARC and self.isVisible():
-            self._clock.start()
+            self.clock.start()
         else:
-            self._clock.stop()
+            self.clock.stop()
 
 
 def _engine_text(status: AppStatus) -> str:

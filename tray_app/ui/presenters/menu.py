@@ -82,7 +82,7 @@ class ModelChoice:
     """An installed model in the submenu Model."""
 
     name: str
-    reference: str
+    id: str
     """What the setting `model` becomes when it is chosen."""
     chosen: bool
 

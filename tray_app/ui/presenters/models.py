@@ -58,8 +58,8 @@ class RowKind(StrEnum):
 class ModelRow:
     """One model: on disk, on its way, or on offer."""
 
-    key: str
-    """What the row is recognised by: the model's id; the file's name while it has none."""
+    id: str
+    """The model's id, which the setting `model` takes; the file's name while it has none."""
     name: str
     sort: RowKind
     kind: str = ""
@@ -75,8 +75,6 @@ class ModelRow:
     """How far its download or the work on it is, where that is known."""
     chosen: bool = False
     actions: frozenset[ModelAction] = frozenset()
-    reference: str = ""
-    """What the setting `model` becomes when this row is used."""
     source: str = ""
     path: Path | None = None
     """Its file, whole or not, where there is one or will be."""
@@ -171,21 +169,21 @@ def model_rows(
 ) -> tuple[ModelRow, ...]:
     """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
     rows = dict(settled.found)
-    keys = {row.path: key for key, row in rows.items()}
+    ids = {row.path: row.id for row in rows.values()}
     offered = {entry.file_name: entry.id for entry in settled.facts.catalog}
     fetched: set[Path] = set()
     for path, parts in of_one_model(downloads).items():
         fetched |= {part.path for part in parts}
         if _is_news(merged(parts), settled.facts):
-            key = keys.get(path) or offered.get(path.name) or presentable(path.name)
-            rows[key] = _download_row(key, path, parts, settled.offers.get(key), tr)
+            model_id = ids.get(path) or offered.get(path.name) or presentable(path.name)
+            rows[model_id] = _download_row(model_id, path, parts, settled.offers.get(model_id), tr)
     for path, row in settled.partials.items():
-        if path not in fetched and path not in keys:
-            key = row.key if row.key not in rows else presentable(path)
-            rows[key] = replace(row, key=key)
-    rows |= {key: row for key, row in settled.offers.items() if key not in rows}
-    for key, work in works.items():
-        rows[key] = _at_work(rows.get(key) or ModelRow(key, presentable(key), RowKind.WORK), work, tr)
+        if path not in fetched and path not in ids:
+            name = row.id if row.id not in rows else presentable(path)
+            rows[name] = replace(row, id=name)
+    rows |= {entry_id: row for entry_id, row in settled.offers.items() if entry_id not in rows}
+    for name, work in works.items():
+        rows[name] = _at_work(rows.get(name) or ModelRow(name, presentable(name), RowKind.WORK), work, tr)
     return tuple(rows.values())
 
 
@@ -223,7 +221,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     permitted |= set() if chosen else {ModelAction.USE}
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
     return ModelRow(
-        key=model.id,
+        id=model.id,
         name=tr.said(model.name),
         sort=RowKind.INSTALLED,
         kind=kind_text(tr, sparse=model.header.sparse),
@@ -238,7 +236,6 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         ),
         chosen=chosen,
         actions=frozenset(permitted),
-        reference=model.id,
         path=model.path,
     )
 
@@ -249,7 +246,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
     licence = tr("Licence: {licence}.").format(licence=entry.license) if entry.license else ""
     return ModelRow(
-        key=entry.id,
+        id=entry.id,
         name=tr.said(entry.name),
         sort=RowKind.OFFER,
         kind=kind_text(tr, sparse=entry.sparse),
@@ -260,20 +257,19 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
-        reference=entry.id,
         source=entry.source,
     )
 
 
 def _download_row(
-    key: str, path: Path, parts: tuple[Progress, ...], offer: ModelRow | None, tr: Translate
+    model_id: str, path: Path, parts: tuple[Progress, ...], offer: ModelRow | None, tr: Translate
 ) -> ModelRow:
     whole = merged(parts)
     finished = whole.phase is Phase.DONE
     error = whole.error
     held = tr("{size} have arrived.").format(size=size_text(whole.received_bytes, tr))
     return ModelRow(
-        key=key,
+        id=model_id,
         name=offer.name if offer else presentable(stem_of(path)),
         sort=RowKind.DOWNLOAD,
         kind=offer.kind if offer else "",
@@ -289,7 +285,6 @@ def _download_row(
         permille=None if finished else merged_permille(parts),
         chosen=offer.chosen if offer else False,
         actions=_ACTIONS[whole.phase],
-        reference=offer.reference if offer else presentable(path.name),
         path=path,
         downloads=tuple(part.id for part in parts),
     )
@@ -304,7 +299,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
         state, words = tr("Cannot be used"), error_lines(unusable.error, tr)
         permitted = {ModelAction.REVEAL, ModelAction.REMOVE}
     return ModelRow(
-        key=unusable.id,
+        id=unusable.id,
         name=unusable.name,
         sort=RowKind.UNUSABLE,
         size=size_text(unusable.size_bytes, tr),
@@ -317,7 +312,7 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
 
 def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
     return ModelRow(
-        key=presentable(partial.final.name),
+        id=presentable(partial.final.name),
         name=presentable(stem_of(partial.final)),
         sort=RowKind.PARTIAL,
         size=size_text(partial.held_bytes, tr),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tray_app.engine.ineffective_settings import without_effect
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.launch_plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.schema import AUTO, parse_value
 from tray_app.system.autostart import Login
-from tray_app.system.paths import expanded
 from tray_app.ui.presenters.formatting import error_title
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from tray_app.system.ports import PortOwner
 
 GROUPS = ("server", "engine", "models", "network", "app")
-ENGINES = ("auto", "powerinfer", "llama.cpp", "remote")
-"""The engines that have a name; anything else is the path of a program."""
+ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)
+"""The engines that the list offers; who has a program of their own chooses its file."""
 
 LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
 """Each by its own name: who is lost in another one must find it."""
@@ -47,10 +48,10 @@ def group_title(group: str, tr: Translate) -> str:
 def engine_title(engine: str, tr: Translate) -> str:
     """An engine as the list offers it."""
     return {
-        "auto": tr("Automatic (by the model's format)"),
-        "powerinfer": tr("PowerInfer"),
-        "llama.cpp": tr("llama.cpp (comes with the app)"),
-        "remote": tr("A server on another machine"),
+        AUTO: tr("Automatic (by the model's format)"),
+        EngineKind.POWERINFER: tr("PowerInfer"),
+        EngineKind.LLAMA_CPP: tr("llama.cpp (comes with the app)"),
+        EngineKind.REMOTE: tr("A server on another machine"),
     }[engine]
 
 
@@ -96,7 +97,7 @@ def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
 def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[str, str]:
     """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
     match plan:
-        case EngineError() if new.engine not in ENGINES:
+        case EngineError() if engine_setting(new.engine) not in ENGINES:
             return {"engine": error_title(plan, tr)}
         case ModelError() if new.model:
             return {"model": error_title(plan, tr)}
@@ -163,6 +164,7 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
 
 
 def _engine_problem(text: str, tr: Translate) -> str:
-    if not text or text in ENGINES or expanded(text).is_absolute():
+    chosen = engine_setting(text)
+    if not text or not isinstance(chosen, Path) or chosen.is_absolute():
         return ""
-    return tr("It must be auto, powerinfer, llama.cpp, remote or the full path of a program.")
+    return tr("It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.")

@@ -63,7 +63,7 @@ class ModelTable(QAbstractTableModel):
 
     def show_rows(self, rows: tuple[ModelRow, ...]) -> bool:
         """Show these rows. True if they are of other models than before: then nothing is selected."""
-        if [row.key for row in rows] == [row.key for row in self.rows]:
+        if [row.id for row in rows] == [row.id for row in self.rows]:
             changed = [
                 number
                 for number, (old, new) in enumerate(zip(self.rows, rows, strict=True))

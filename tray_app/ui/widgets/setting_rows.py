@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QPushButton
 
-    from tray_app.app.root import App
     from tray_app.settings.keys import Key
     from tray_app.settings.schema import Field
+    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.widgets.setting_editors import Editor
 
 
@@ -76,7 +76,7 @@ class Row:
 class SettingTabs(QTabWidget):
     """A tab for each group. A key stands below the setting that it belongs to."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: AppProtocol) -> None:
         super().__init__()
         self.editors = {field.name: _editor_for(field, app) for field in FIELDS}
         self.resets = {field.name: ResetButton(field, self.editors[field.name]) for field in FIELDS}
@@ -133,7 +133,7 @@ class SettingTabs(QTabWidget):
         self.rows |= added
 
 
-def _editor_for(field: Field, app: App) -> Editor:  # noqa: PLR0911 - one for each kind of field
+def _editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - one for each kind of field
     match field.name:
         case "model":
             return ChoiceEditor(field, placeholder=tr("none chosen"))

@@ -56,22 +56,22 @@ class UsagePanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._grid)
         column.addWidget(self.note)
-        self._clock = QTimer(self)
-        self._clock.setInterval(_LOOK_MS)
-        self._clock.timeout.connect(self._look)
+        self.clock = QTimer(self)
+        self.clock.setInterval(_LOOK_MS)
+        self.clock.timeout.connect(self._look)
         self._arrange()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Someone looks, so look too."""
         super().showEvent(event)
         self.note.setText(tr("The last two minutes, while this page is open."))
-        self._clock.start()
+        self.clock.start()
         self._look()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: nothing is measured, and the charts are given back."""
         super().hideEvent(event)
-        self._clock.stop()
+        self.clock.stop()
         if self._abandon is not None:
             self._abandon()
             self._abandon = None
@@ -103,7 +103,7 @@ class UsagePanel(QWidget):
 
     def _failed(self, error: AppError) -> None:
         self._abandon = None
-        self._clock.stop()
+        self.clock.stop()
         self.note.setText(" ".join(error_lines(error, tr)))
 
 

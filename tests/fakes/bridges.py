@@ -1,0 +1,23 @@
+"""Waiting for what the window has asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+    from tray_app.ui.bridge import Bridge
+
+
+def settle(qtbot: QtBot, bridge: Bridge) -> None:
+    """Until no operation is under way, nor one that followed from it, and widgets show how they ended."""
+    is_quiet = False
+    while not is_quiet:
+        ended: list[bool] = []
+        bridge.afterwards(lambda ended=ended: ended.append(True))  # type: ignore[misc]
+        is_quiet = bool(ended)  # at once: there was nothing to wait for
+        qtbot.waitUntil(lambda ended=ended: bool(ended))  # type: ignore[misc]
+    QCoreApplication.processEvents()  # layouts catch up

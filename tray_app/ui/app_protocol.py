@@ -1,0 +1,207 @@
+"""What windows need of the app, as types: `App` has all of it, and so has the fake that tests use instead.
+
+Every method may be called by any thread, and raises an `AppError` that says what could not be done. The
+contracts stand once, at `App`, `ModelManager`, `DownloadQueue` and `Library`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tray_app.app.tuning import TuningTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from psygnal import SignalInstance
+
+    from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.model_manager import DownloadPreview, SmallerTypes
+    from tray_app.app.status import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.report import ModelReport
+    from tray_app.engine.resource_usage import ResourceUsage
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.integrity import Check
+    from tray_app.models.library import Contents, Model
+    from tray_app.models.removal import Removal
+    from tray_app.settings.keys import KeyChanges
+    from tray_app.settings.keystore import KeptKeys
+    from tray_app.settings.schema import Settings
+    from tray_app.system.host import Host
+    from tray_app.system.logs import Lines
+    from tray_app.system.paths import AppPaths
+    from tray_app.system.ports import PortOwner
+
+
+class StoreProtocol(Protocol):
+    """The settings in force."""
+
+    @property
+    def current(self) -> Settings:
+        """They are replaced as a whole: by `apply`."""
+
+
+class LibraryProtocol(Protocol):
+    """The models of the folder that is chosen now."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder, whether it is there or not."""
+
+    @property
+    def catalog(self) -> tuple[CatalogEntry, ...]:
+        """The models on offer."""
+
+    def find(self, reference: str) -> Model:
+        """The model of an id, a file name or a path."""
+
+    def contents(self) -> Contents:
+        """What is in the folder, good or bad."""
+
+
+class DownloadsProtocol(Protocol):
+    """The queue of downloads, by their numbers."""
+
+    def snapshot(self) -> tuple[Progress, ...]:
+        """All of them now."""
+
+    def pause(self, number: int) -> None:
+        """Halt one that can go on later."""
+
+    def resume(self, number: int) -> None:
+        """Let one go on."""
+
+    def cancel(self, number: int) -> None:
+        """Give one up; what has arrived stays."""
+
+    def discard(self, number: int) -> None:
+        """Give one up and delete what has arrived."""
+
+
+class ModelsProtocol(Protocol):
+    """What people do with models besides serving one. All of it may take long."""
+
+    def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> Mapping[str, ModelReport]:
+        """What would become of models on this machine, by id."""
+
+    def preview_download(self, reference: str) -> DownloadPreview:
+        """What a download would bring and take."""
+
+    def smaller_types(self, reference: str) -> SmallerTypes:
+        """What a model can be quantized to."""
+
+    def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
+        """Bring a file of this computer into the models folder."""
+
+    def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
+        """Look whether a model is whole."""
+
+    def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
+        """Make a smaller copy of a model."""
+
+    def discard_partial(self, final: Path) -> None:
+        """Delete what a forgotten download has left."""
+
+    def discard_arrived(self, model: Path) -> None:
+        """Delete the files of a split model that have come."""
+
+
+class AppProtocol(TuningTarget, Protocol):
+    """The one object that windows talk to."""
+
+    @property
+    def changed(self) -> SignalInstance:
+        """Emits an `AppStatus` after every change, from any thread."""
+
+    @property
+    def paths(self) -> AppPaths:
+        """Where the app keeps its files."""
+
+    @property
+    def host(self) -> Host:
+        """The machine."""
+
+    @property
+    def store(self) -> StoreProtocol:
+        """The settings."""
+
+    @property
+    def library(self) -> LibraryProtocol:
+        """The models that are here."""
+
+    @property
+    def models(self) -> ModelsProtocol:
+        """The care for models."""
+
+    @property
+    def downloads(self) -> DownloadsProtocol:
+        """What is being downloaded."""
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models are and go."""
+
+    @property
+    def app_lines(self) -> Lines:
+        """What the app logs."""
+
+    @property
+    def engine_lines(self) -> Lines:
+        """What the engine prints."""
+
+    def status(self) -> AppStatus:
+        """Everything there is to show now."""
+
+    def begin(self) -> None:
+        """Do what the settings ask for when the app starts."""
+
+    def start_server(self) -> None:
+        """Start the server; may take long."""
+
+    def stop_server(self) -> None:
+        """Stop the server; may take long."""
+
+    def restart_server(self) -> None:
+        """Stop the server, then start it; may take long."""
+
+    def refresh_login(self) -> None:
+        """Look again at what the system does at login."""
+
+    def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
+        """Save settings and keys, and act on what is different; may take long."""
+
+    def move_to_free_port(self) -> None:
+        """Offer the server at the nearest free port; may take long."""
+
+    def kept_keys(self) -> KeptKeys:
+        """The keys that there are, and where; may take long."""
+
+    def preview(self, settings: Settings, keys: KeyChanges | None = None) -> Plan:
+        """What the engine would be started with; may take long."""
+
+    def port_owners(self, port: int) -> tuple[PortOwner, ...]:
+        """Who keeps the public address from having this port; may take long."""
+
+    def resource_usage(self) -> ResourceUsage | None:
+        """What the engine takes of this machine now; may take long."""
+
+    def run_diagnostics(self) -> DiagnosticReport:
+        """Look at all that the server depends on; may take long."""
+
+    def download(self, source: str) -> tuple[int, ...]:
+        """Queue a download from an address or of a model on offer; may take long."""
+
+    def remove_model(self, reference: str, *, for_good: bool = False) -> Removal:
+        """Put a model into the trash, or delete it; may take long."""
+
+    def open_control(
+        self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
+    ) -> None:
+        """Let terminal commands and a second start ask this app."""
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop everything and free it."""
