@@ -4,6 +4,66 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} is too large</source>
+            <translation>{name} est trop grand</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>At most {count} MB of texts are taken at once.</source>
+            <translation>Au plus {count} Mo de textes sont acceptés à la fois.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} is not text</source>
+            <translation>{name} n’est pas un texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>It is not encoded in UTF-8.</source>
+            <translation>Il n’est pas codé en UTF-8.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Save it as UTF-8 text, or choose another.</source>
+            <translation>Enregistrez-le en texte UTF-8, ou choisissez-en un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} cannot be read</source>
+            <translation>{name} ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Check that you may read it.</source>
+            <translation>Vérifiez que vous avez le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Results cannot be saved as {kind}</source>
+            <translation>Les résultats ne peuvent pas être enregistrés sous forme de {kind}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>a file without an ending</source>
+            <translation>fichier sans extension</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>The name must end in {names}.</source>
+            <translation>Le nom doit se terminer par {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} n’a pas pu être enregistré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Choose another folder.</source>
+            <translation>Choisissez un autre dossier.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is being served</source>
             <translation>{name} est utilisé par le serveur</translation>
@@ -102,6 +162,21 @@
             <location filename="../../tray_app/app/public_address.py" />
             <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
             <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway. Sur une machine sans trousseau, ajoutez --file à cette commande, ou définissez la variable d’environnement {variable}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>The engine did not end in time</source>
+            <translation>Le moteur ne s’est pas arrêté à temps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>It still has the model's file open, so the model was not removed.</source>
+            <translation>Le fichier du modèle est encore ouvert : le modèle n’a donc pas été supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>Try again in a moment.</source>
+            <translation>Réessayez dans un instant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -1465,6 +1540,36 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
+            <source>The chosen engine is a server on another machine</source>
+            <translation>Le moteur choisi est un serveur sur une autre machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>It runs models of its own, none of this machine.</source>
+            <translation>Il exécute ses propres modèles, pas ceux de cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Set «Engine» to auto to run models here.</source>
+            <translation>Réglez « Moteur » sur auto pour exécuter des modèles ici.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>There is no llama-server on this machine</source>
+            <translation>Il n’y a pas de llama-server sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>No folder of the PATH has a program of that name.</source>
+            <translation>Aucun dossier du PATH ne contient de programme de ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
+            <translation>Installez llama-server de llama.cpp, ou indiquez son chemin complet dans « Moteur » dans les réglages.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
             <source>There is no PowerInfer engine on this machine</source>
             <translation>Il n’y a pas de moteur PowerInfer sur cette machine</translation>
         </message>
@@ -1909,66 +2014,6 @@
             <translation>Elle a le statut {status} et n’est pas ce que cette application attend.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} is too large</source>
-            <translation>{name} est trop grand</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>At most {count} MB of texts are taken at once.</source>
-            <translation>Au plus {count} Mo de textes sont acceptés à la fois.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} is not text</source>
-            <translation>{name} n’est pas un texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>It is not encoded in UTF-8.</source>
-            <translation>Il n’est pas codé en UTF-8.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Save it as UTF-8 text, or choose another.</source>
-            <translation>Enregistrez-le en texte UTF-8, ou choisissez-en un autre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} cannot be read</source>
-            <translation>{name} ne peut pas être lu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Check that you may read it.</source>
-            <translation>Vérifiez que vous avez le droit de le lire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Results cannot be saved as {kind}</source>
-            <translation>Les résultats ne peuvent pas être enregistrés sous forme de {kind}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>a file without an ending</source>
-            <translation>fichier sans extension</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>The name must end in {names}.</source>
-            <translation>Le nom doit se terminer par {names}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} could not be saved</source>
-            <translation>{name} n’a pas pu être enregistré</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Choose another folder.</source>
-            <translation>Choisissez un autre dossier.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>De votre propre liste.</translation>
@@ -2197,6 +2242,41 @@
             <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose the model that it belongs to.</source>
             <translation>Choisissez le modèle auquel il appartient.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>{size} MiB</source>
+            <translation>{size} Mio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>{size} GiB</source>
+            <translation>{size} Gio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>It needs {need} of the {room} of memory that can be used.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire utilisable.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire utilisable : fermez d’autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
+            <translation>Avec un contexte de {context}, il lui faut {need}, pour {room} de mémoire utilisable : essayez un contexte de {smaller}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>Il lui faut {need}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -2815,8 +2895,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.</source>
-            <translation>auto, powerinfer, llama.cpp, remote, ou le chemin de votre propre programme serveur.</translation>
+            <source>auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.</source>
+            <translation>auto, powerinfer, llama.cpp, llama-server, remote, ou le chemin de votre propre programme serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4164,16 +4244,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{size} MiB</source>
-            <translation>{size} Mio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{size} GiB</source>
-            <translation>{size} Gio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{size}/s</source>
             <translation>{size}/s</translation>
         </message>
@@ -4619,6 +4689,26 @@
             <translation>{verb} {percent} %</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>The log says why.</source>
+            <translation>Le journal dit pourquoi.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>The server crashed and was restarted</source>
+            <translation>Le serveur a planté et a été redémarré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Download finished</source>
+            <translation>Téléchargement terminé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Download failed</source>
+            <translation>Échec du téléchargement</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Server</source>
             <translation>Serveur</translation>
@@ -4710,113 +4800,93 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
-            <translation>Il faut auto, powerinfer, llama.cpp, remote ou le chemin complet d’un programme.</translation>
+            <source>It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.</source>
+            <translation>Il faut auto, powerinfer, llama.cpp, llama-server, remote ou le chemin complet d’un programme.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>{state} · {address}</source>
-            <translation>{state} · {address}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Restarting: {cause}</source>
-            <translation>Redémarrage : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Waiting: {cause}</source>
-            <translation>En attente : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Stopped: {cause}</source>
-            <translation>Arrêté : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>{address}, once the server is started</source>
-            <translation>{address}, une fois le serveur démarré</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>the model</source>
             <translation>le modèle</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Loading {model} … {seconds} s</source>
             <translation>Chargement de {model}… {seconds} s</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Ready — {model}</source>
             <translation>Prêt — {model}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopping {model} …</source>
             <translation>Arrêt de {model}…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>The log says why.</source>
-            <translation>Le journal dit pourquoi.</translation>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>{address}, once the server is started</source>
+            <translation>{address}, une fois le serveur démarré</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>The server crashed and was restarted</source>
-            <translation>Le serveur a planté et a été redémarré</translation>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Downloading {name} — {progress}</source>
+            <translation>Téléchargement de {name} — {progress}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>{name} — {progress}</source>
+            <translation>{name} — {progress}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Restarting: {cause}</source>
+            <translation>Redémarrage : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Waiting: {cause}</source>
+            <translation>En attente : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Stopped: {cause}</source>
+            <translation>Arrêté : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Preparing the start …</source>
             <translation>Préparation du démarrage…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopped — {model}</source>
             <translation>Arrêté — {model}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>No model yet — choose one</source>
             <translation>Aucun modèle — choisissez-en un</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: {cause}</source>
             <translation>En veille : {cause}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: a request starts it</source>
             <translation>En veille : une requête le démarre</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: start it here</source>
             <translation>En veille : démarrez-le ici</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Downloading {name} — {progress}</source>
-            <translation>Téléchargement de {name} — {progress}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>{name} — {progress}</source>
-            <translation>{name} — {progress}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Download finished</source>
-            <translation>Téléchargement terminé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Download failed</source>
-            <translation>Échec du téléchargement</translation>
+            <source>{state} · {address}</source>
+            <translation>{state} · {address}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -4887,31 +4957,6 @@
             <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>Does not fit</source>
             <translation>Ne convient pas</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>It needs {need} of the {room} of memory that can be used.</source>
-            <translation>Il lui faut {need} sur les {room} de mémoire utilisable.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
-            <translation>Il lui faut {need} sur les {room} de mémoire utilisable : fermez d’autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
-            <translation>Avec un contexte de {context}, il lui faut {need}, pour {room} de mémoire utilisable : essayez un contexte de {smaller}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>Il lui faut {need}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/tray.py" />

@@ -4,6 +4,66 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} is too large</source>
+            <translation>{name} は大きすぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>At most {count} MB of texts are taken at once.</source>
+            <translation>一度に扱えるテキストは {count} MB までです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} is not text</source>
+            <translation>{name} はテキストではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>It is not encoded in UTF-8.</source>
+            <translation>UTF-8 で符号化されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Save it as UTF-8 text, or choose another.</source>
+            <translation>UTF-8 のテキストとして保存するか、別のファイルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} cannot be read</source>
+            <translation>{name} を読み込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Check that you may read it.</source>
+            <translation>読み取り権限を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Results cannot be saved as {kind}</source>
+            <translation>結果を {kind} として保存できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>a file without an ending</source>
+            <translation>拡張子のないファイル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>The name must end in {names}.</source>
+            <translation>名前の末尾は {names} である必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} を保存できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/embedding_files.py" />
+            <source>Choose another folder.</source>
+            <translation>別のフォルダーを選択してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is being served</source>
             <translation>{name} はサーバーで使用中です</translation>
@@ -102,6 +162,21 @@
             <location filename="../../tray_app/app/public_address.py" />
             <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
             <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>The engine did not end in time</source>
+            <translation>エンジンが時間内に終了しませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>It still has the model's file open, so the model was not removed.</source>
+            <translation>モデルのファイルがまだ開かれているため、モデルは削除されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>Try again in a moment.</source>
+            <translation>しばらくしてから、もう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -1465,6 +1540,36 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
+            <source>The chosen engine is a server on another machine</source>
+            <translation>選択されているエンジンは別のマシン上のサーバーです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>It runs models of its own, none of this machine.</source>
+            <translation>そのサーバー自身のモデルを実行し、このマシンのモデルは実行しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Set «Engine» to auto to run models here.</source>
+            <translation>このマシンでモデルを実行するには、「エンジン」を auto にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>There is no llama-server on this machine</source>
+            <translation>このマシンには llama-server がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>No folder of the PATH has a program of that name.</source>
+            <translation>PATH のどのフォルダーにも、その名前のプログラムがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
+            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
+            <translation>llama.cpp の llama-server をインストールするか、設定の「エンジン」にそのフルパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/kinds.py" />
             <source>There is no PowerInfer engine on this machine</source>
             <translation>このコンピューターに PowerInfer エンジンがありません</translation>
         </message>
@@ -1909,66 +2014,6 @@
             <translation>ステータスは {status} で、このアプリの想定と異なります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} is too large</source>
-            <translation>{name} は大きすぎます</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>At most {count} MB of texts are taken at once.</source>
-            <translation>一度に扱えるテキストは {count} MB までです。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} is not text</source>
-            <translation>{name} はテキストではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>It is not encoded in UTF-8.</source>
-            <translation>UTF-8 で符号化されていません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Save it as UTF-8 text, or choose another.</source>
-            <translation>UTF-8 のテキストとして保存するか、別のファイルを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} cannot be read</source>
-            <translation>{name} を読み込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Check that you may read it.</source>
-            <translation>読み取り権限を確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Results cannot be saved as {kind}</source>
-            <translation>結果を {kind} として保存できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>a file without an ending</source>
-            <translation>拡張子のないファイル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>The name must end in {names}.</source>
-            <translation>名前の末尾は {names} である必要があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>{name} could not be saved</source>
-            <translation>{name} を保存できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/results.py" />
-            <source>Choose another folder.</source>
-            <translation>別のフォルダーを選択してください。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>独自のリストのモデルです。</translation>
@@ -2197,6 +2242,41 @@
             <location filename="../../tray_app/models/file_errors.py" />
             <source>Choose the model that it belongs to.</source>
             <translation>対応するモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>{size} MiB</source>
+            <translation>{size} MiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>{size} GiB</source>
+            <translation>{size} GiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>It needs {need} of the {room} of memory that can be used.</source>
+            <translation>使用可能なメモリ {room} のうち {need} が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
+            <translation>使用可能なメモリ {room} のうち {need} が必要です。ほかのプログラムを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
+            <translation>コンテキスト {context} では {need} 必要ですが、使用可能なメモリは {room} です。コンテキストを {smaller} にしてみてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>{need} が必要ですが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/fit_text.py" />
+            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
+            <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -2815,8 +2895,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, remote, or the path of a server program of your own.</source>
-            <translation>auto、powerinfer、llama.cpp、remote、または独自のサーバープログラムのパスです。</translation>
+            <source>auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.</source>
+            <translation>auto、powerinfer、llama.cpp、llama-server、remote、またはご自身のサーバープログラムのパス。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4161,16 +4241,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{size} MiB</source>
-            <translation>{size} MiB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{size} GiB</source>
-            <translation>{size} GiB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{size}/s</source>
             <translation>{size}/s</translation>
         </message>
@@ -4614,6 +4684,26 @@
             <translation>{verb} {percent}%</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>The log says why.</source>
+            <translation>理由はログにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>The server crashed and was restarted</source>
+            <translation>サーバーがクラッシュし、再起動しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Download finished</source>
+            <translation>ダウンロードが完了しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Download failed</source>
+            <translation>ダウンロードに失敗しました</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Server</source>
             <translation>サーバー</translation>
@@ -4705,113 +4795,93 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It must be auto, powerinfer, llama.cpp, remote or the full path of a program.</source>
-            <translation>auto、powerinfer、llama.cpp、remote、またはプログラムのフルパスを指定してください。</translation>
+            <source>It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.</source>
+            <translation>auto、powerinfer、llama.cpp、llama-server、remote、またはプログラムのフルパスを指定してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>{state} · {address}</source>
-            <translation>{state} · {address}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Restarting: {cause}</source>
-            <translation>再起動中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Waiting: {cause}</source>
-            <translation>待機中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Stopped: {cause}</source>
-            <translation>停止: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>{address}, once the server is started</source>
-            <translation>{address} (サーバーの起動後)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>the model</source>
             <translation>モデル</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Loading {model} … {seconds} s</source>
             <translation>{model} を読み込み中… {seconds} 秒</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Ready — {model}</source>
             <translation>準備完了 — {model}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopping {model} …</source>
             <translation>{model} を停止しています…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>The log says why.</source>
-            <translation>理由はログにあります。</translation>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>{address}, once the server is started</source>
+            <translation>{address} (サーバーの起動後)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>The server crashed and was restarted</source>
-            <translation>サーバーがクラッシュし、再起動しました</translation>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Downloading {name} — {progress}</source>
+            <translation>{name} をダウンロード中 — {progress}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>{name} — {progress}</source>
+            <translation>{name} — {progress}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Restarting: {cause}</source>
+            <translation>再起動中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Waiting: {cause}</source>
+            <translation>待機中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>Stopped: {cause}</source>
+            <translation>停止: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Preparing the start …</source>
             <translation>起動を準備しています…</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopped — {model}</source>
             <translation>停止中 — {model}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>No model yet — choose one</source>
             <translation>モデルがありません — 選択してください</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: {cause}</source>
             <translation>休止中: {cause}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: a request starts it</source>
             <translation>休止中: リクエストを受けると起動します</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: start it here</source>
             <translation>休止中: ここから起動できます</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Downloading {name} — {progress}</source>
-            <translation>{name} をダウンロード中 — {progress}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>{name} — {progress}</source>
-            <translation>{name} — {progress}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Download finished</source>
-            <translation>ダウンロードが完了しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tray.py" />
-            <source>Download failed</source>
-            <translation>ダウンロードに失敗しました</translation>
+            <source>{state} · {address}</source>
+            <translation>{state} · {address}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -4882,31 +4952,6 @@
             <location filename="../../tray_app/ui/presenters/verdict.py" />
             <source>Does not fit</source>
             <translation>実行不可</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>It needs {need} of the {room} of memory that can be used.</source>
-            <translation>使用可能なメモリ {room} のうち {need} が必要です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
-            <translation>使用可能なメモリ {room} のうち {need} が必要です。ほかのプログラムを終了してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
-            <translation>コンテキスト {context} では {need} 必要ですが、使用可能なメモリは {room} です。コンテキストを {smaller} にしてみてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>{need} が必要ですが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/verdict.py" />
-            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/tray.py" />
