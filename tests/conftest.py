@@ -31,6 +31,24 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """What tests log goes to the process that tells of it in UTF-8, which has no halves of characters."""
+    return _in_utf8((yield))
+
+
+def _in_utf8(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_in_utf8(key): _in_utf8(each) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(map(_in_utf8, value))
+        case _:
+            return value
+
+
 @pytest.fixture(autouse=True)
 def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of the test's own, with a space and letters beyond ASCII, as people have them."""
