@@ -486,14 +486,15 @@ _CLASSES: dict[str, type[AppError]] = {
 }
 
 
-class ErrorDocument(msgspec.Struct, frozen=True):
+class ErrorDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An `AppError` in JSON: in a file, as a command's output, or on its way from one process to another."""
 
+    code: ErrorCode = ErrorCode.UNKNOWN
+    """What was written before there were codes has none."""
+    kind: str = AppError.kind
     title: str
     message: str
     hint: str
-    code: ErrorCode = ErrorCode.UNKNOWN
-    kind: str = AppError.kind
     fix: Fix = Fix.NONE
     setting: str = ""
     evidence: tuple[str, ...] = ()
@@ -502,11 +503,11 @@ class ErrorDocument(msgspec.Struct, frozen=True):
     def of(cls, error: AppError, **more: Any) -> Self:
         """The document of an error; `more` are the fields that a subclass has in addition."""
         return cls(
+            code=error.code,
+            kind=error.kind,
             title=error.title,
             message=error.message,
             hint=error.hint,
-            code=error.code,
-            kind=error.kind,
             fix=error.fix,
             setting=error.setting,
             evidence=error.evidence,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from openai import OpenAI
 
 from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_state
+from tests.fakes.errors import coded
 from tests.fakes.gateways import get, post
 from tests.fakes.launches import fake_plan
 from tests.fakes.supervisors import quick_supervisor
@@ -245,8 +246,42 @@ def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
             serving.wait_until_ready(DEADLINE_S)
         refused = post(f"{serving.snapshot()[0].base_url}/embeddings", BODY)
         assert (refused.status_code, refused.headers.get("Retry-After")) == (503, None)
-        assert "does not know the argument --x" in refused.text
+        assert refused.json()["error"]["code"] == ErrorCode.ENGINE_ARGUMENT_UNKNOWN
+        assert "--x" in refused.text
         assert serving.snapshot()[1].run == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--exit-code", "-11"), ErrorCode.ENGINE_CRASHED),
+        (("--exit-code", "-9"), ErrorCode.ENGINE_KILLED),
+        (("--exit-code", "3"), ErrorCode.ENGINE_ENDED),
+        (("--say", "std::bad_alloc"), ErrorCode.NOT_ENOUGH_MEMORY),
+        (("--say", "failed to open x.gguf: No such file"), ErrorCode.MODEL_FILE_MISSING),
+    ],
+)
+def test_clients_get_the_code_of_what_the_engine_died_of(
+    tmp_path: Path, options: tuple[str, ...], code: ErrorCode
+) -> None:
+    plan = fake_plan("--fail", *options, kind=EngineKind.LLAMA_SERVER)
+    with serving_fake(tmp_path, plan, policy=RestartPolicy(restart_delays_s=())) as serving:
+        serving.start()
+        with pytest.raises(AppError, check=coded(code)):
+            serving.wait_until_ready(DEADLINE_S)
+        url = serving.snapshot()[0].base_url
+        answers = post(f"{url}/embeddings", BODY), get(f"{url}/models")
+        assert [answer.json()["error"]["code"] for answer in answers] == [code] * 2
+
+
+def test_clients_of_a_server_that_sleeps_or_loads_get_the_code_for_it(tmp_path: Path) -> None:
+    plan = fake_plan("--hang", kind=EngineKind.LLAMA_SERVER)
+    with serving_fake(tmp_path, plan, policy=RestartPolicy()) as serving:
+        serving.stand_by()
+        url = f"{serving.snapshot()[0].base_url}/models"
+        assert get(url).json()["error"]["code"] == ErrorCode.SERVER_ASLEEP
+        serving.start()
+        assert get(url).json()["error"]["code"] == ErrorCode.SERVER_NOT_READY
 
 
 def test_an_engine_that_loads_slowly_answers_all_who_have_waited(tmp_path: Path) -> None:

@@ -23,8 +23,13 @@ from tray_app.engine.lastfailure import NotedFailure
 from tray_app.errors import EngineError, ErrorCode
 
 HOME = Path("/home/zoë")
-TAKEN = Problem("Port 8080 is used by nginx (PID 4)", "Only one can listen.", "End that program.", stops=True)
-DOUBT = Problem("It may be too large", "It needs 9 GiB.", "", stops=False)
+TAKEN = Problem(
+    title="Port 8080 is used by nginx (PID 4)",
+    message="Only one can listen.",
+    hint="End that program.",
+    stops=True,
+)
+DOUBT = Problem(title="It may be too large", message="It needs 9 GiB.", hint="", stops=False)
 
 
 def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
@@ -73,7 +78,7 @@ def test_everything_that_was_found_has_its_line() -> None:
             settings=SettingsFinding("/s.toml", {"port": "9000", "threads": "3"}, ("threads",)),
             folders=(FolderFinding("models", "/m", exists=False, writable=False, free_bytes=3 << 30),),
             running=RunningApp(42, "ready", serving=True, base_url="http://127.0.0.1:8080/v1"),
-            last_failure=NotedFailure("The engine crashed", "", "", at_s=0.0),
+            last_failure=NotedFailure(title="The engine crashed", message="", hint="", at_s=0.0),
             network=(NetworkFinding("https://a.example", 12.4), NetworkFinding("https://b.example", None)),
         ),
         HOME,

@@ -7,7 +7,7 @@ from tests.fakes.app import make_snapshot
 from tests.fakes.launches import fake_plan
 from tray_app.engine.lastfailure import FailureKeeper, read
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, ErrorCode
+from tray_app.errors import EngineError, ErrorCode, ErrorDocument
 from tray_app.system.engine_id import EngineId
 
 FAILED = make_snapshot(
@@ -19,7 +19,18 @@ def test_a_failure_is_there_for_whoever_asks_later(tmp_path: Path) -> None:
     assert read(tmp_path) == {}
     FailureKeeper(tmp_path).note(FAILED)
     (noted,) = read(tmp_path).values()
-    assert (noted.title, noted.message, noted.hint) == ("It crashed", "By chance.", "Try again.")
+    assert FAILED.failure
+    assert ErrorDocument.of(noted.error()) == ErrorDocument.of(FAILED.failure)
+
+
+def test_a_note_of_before_there_were_codes_is_read(tmp_path: Path) -> None:
+    FailureKeeper(tmp_path).note(FAILED)
+    (file,) = tmp_path.iterdir()
+    file.write_text('{"title": "It crashed", "message": "By chance.", "hint": "Try again.", "at_s": 7.5}')
+
+    (noted,) = read(tmp_path).values()
+
+    assert (noted.code, noted.title, noted.at_s) == (ErrorCode.UNKNOWN, "It crashed", 7.5)
 
 
 def test_a_failure_is_noted_once_and_outlives_the_next_start(tmp_path: Path) -> None:

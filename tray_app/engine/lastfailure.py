@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -79,6 +80,11 @@ def _served(plan: Plan | None) -> str:
 def read(state_dir: Path) -> dict[str, NotedFailure]:
     """The last failure of each model, by its id, and of a remote server by its address; the newest last."""
     try:
-        return msgspec.json.decode(read_regular(state_dir / _FILE_NAME), type=dict[str, NotedFailure])
-    except (OSError, *NOT_JSON):
+        content = read_regular(state_dir / _FILE_NAME)
+    except OSError:
         return {}
+    with suppress(*NOT_JSON):
+        return msgspec.json.decode(content, type=dict[str, NotedFailure])
+    with suppress(*NOT_JSON):  # an earlier version noted one failure alone
+        return {"": msgspec.json.decode(content, type=NotedFailure)}
+    return {}

@@ -171,7 +171,8 @@ def _is_link(info: os.stat_result) -> bool:
 
 def folder_not_writable(kind: type[AnyError], cause: Text, hint: Text) -> AnyError:
     """Nothing can be kept in a folder; `cause` names it."""
-    return kind(ErrorCode.FOLDER_NOT_WRITABLE, "The folder cannot be written to", cause, hint)
+    title: Text = "The folder cannot be written to"
+    return kind(ErrorCode.FOLDER_NOT_WRITABLE, title, cause, hint)
 
 
 def unwritable(exc: OSError, kind: type[AnyError]) -> AnyError:
