@@ -51,7 +51,7 @@ def test_without_a_model_it_says_what_to_do() -> None:
     result = powerinfer_tray("tune")
 
     assert result.returncode == 1
-    assert "No model is chosen yet" in result.stderr
+    assert "No model is chosen" in result.stderr
 
 
 @pytest.mark.parametrize("ignoring", ["", pytest.param("INT", marks=posix)])

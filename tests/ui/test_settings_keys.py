@@ -251,7 +251,7 @@ def test_what_cannot_be_a_key_is_said_at_its_field_and_at_its_tab(
     dialog = open_dialog()
     type_key(dialog, REMOTE, "a b")
 
-    assert note(dialog, REMOTE) == "⚠ A key is made of letters, digits and signs, without blanks."
+    assert note(dialog, REMOTE).startswith("⚠ A key")
     assert dialog.tabs.tabText(GROUPS.index("engine")) == "⚠ Engine"
     assert not button(dialog, OK).isEnabled()
 

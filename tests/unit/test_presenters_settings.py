@@ -104,7 +104,7 @@ def test_what_no_field_can_help_is_told_at_none() -> None:
         )
         == {}
     )
-    assert doubts(Settings(), ModelError(ErrorCode.MODEL_NOT_CHOSEN, "No model is chosen yet"), ENGLISH) == {}
+    assert doubts(Settings(), ModelError(ErrorCode.MODEL_NOT_CHOSEN, "No model is chosen"), ENGLISH) == {}
     assert doubts(Settings(engine="/opt/server"), make_plan(), ENGLISH) == {}
 
 
