@@ -3245,8 +3245,13 @@
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
-            <source>{needed:.2f} GB more are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>Il faut encore {needed:.2f} Go. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
+            <source>Not enough space on the disk</source>
+            <translation>Espace disque insuffisant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/disk.py" />
+            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>Il faut {needed:.2f} Go. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
@@ -3267,6 +3272,11 @@
             <location filename="../../tray_app/system/drives.py" />
             <source>The folder «{name}» is gone</source>
             <translation>Le dossier « {name} » a disparu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>The folder cannot be written to</source>
+            <translation>Impossible d’écrire dans le dossier</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />

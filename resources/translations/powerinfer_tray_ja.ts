@@ -3245,8 +3245,13 @@
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
-            <source>{needed:.2f} GB more are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>あと {needed:.2f} GB 必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
+            <source>Not enough space on the disk</source>
+            <translation>ディスクの空き容量が足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/disk.py" />
+            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <translation>{needed:.2f} GB 必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
@@ -3267,6 +3272,11 @@
             <location filename="../../tray_app/system/drives.py" />
             <source>The folder «{name}» is gone</source>
             <translation>フォルダー「{name}」がなくなりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>The folder cannot be written to</source>
+            <translation>フォルダーに書き込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
