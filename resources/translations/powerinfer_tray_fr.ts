@@ -3246,7 +3246,7 @@
         <message>
             <location filename="../../tray_app/system/disk.py" />
             <source>Not enough space on the disk</source>
-            <translation>Espace disque insuffisant</translation>
+            <translation>Pas assez d’espace sur le disque</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
