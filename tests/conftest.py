@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.expected_warnings import no_unexpected_warning
 from tests.turns import turn
 from tray_app.settings.keys import KEYS
+
+__all__ = ["no_unexpected_warning"]
 
 _GRACE_S = 2.0
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from tray_app.ui.bridge import Bridge
 
+_LEVELS = 5
+"""A layout that has changed asks the one around it, in the next round of events."""
+
 
 def settle(qtbot: QtBot, bridge: Bridge) -> None:
     """Until no operation is under way, nor one that followed from it, and widgets show how they ended."""
@@ -20,4 +23,5 @@ def settle(qtbot: QtBot, bridge: Bridge) -> None:
         bridge.afterwards(lambda ended=ended: ended.append(True))  # type: ignore[misc]
         is_quiet = bool(ended)  # at once: there was nothing to wait for
         qtbot.waitUntil(lambda ended=ended: bool(ended))  # type: ignore[misc]
-    QCoreApplication.processEvents()  # layouts catch up
+    for _ in range(_LEVELS):
+        QCoreApplication.processEvents()

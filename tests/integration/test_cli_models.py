@@ -235,7 +235,7 @@ def test_a_name_that_is_no_text_is_listed_looked_at_served_and_removed_by_its_id
     assert document("models", "verify", bad)["ok"]
     with running("serve", "--model", bad, "--port", str(free_port())) as program:
         program.line_with("Ready")
-        assert document("status")["model"] == bad
+        assert document("status")["chosen"]["model"] == bad
         removed = powerinfer_tray("models", "remove", bad, "--for-good")
         assert document("status")["state"] == "stopped"
     assert "The server was stopped: it had this model." in removed.stdout

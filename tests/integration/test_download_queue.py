@@ -250,6 +250,7 @@ def test_bytes_are_told_at_most_ten_times_a_second(server: FileServer, tmp_path:
     assert 1 < times_told <= 2 + next(ticks) / 100
 
 
+@pytest.mark.warns("A listener of the download queue failed")
 def test_a_listener_that_fails_does_not_stop_the_download(
     queue: DownloadQueue, server: FileServer, tmp_path: Path
 ) -> None:
@@ -261,6 +262,7 @@ def test_a_listener_that_fails_does_not_stop_the_download(
     assert queue.wait(download, LONG_S).exists()
 
 
+@pytest.mark.warns("Download of a.gguf")
 def test_a_bug_in_one_download_does_not_stop_the_next(
     queue: DownloadQueue, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

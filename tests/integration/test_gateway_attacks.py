@@ -631,6 +631,7 @@ def test_an_ordinary_large_answer_of_a_remote_server_is_passed_on() -> None:
 # ---- the key of the local network
 
 
+@pytest.mark.warns("Wrong API keys")
 def test_guessing_is_slow_and_the_right_key_works_from_elsewhere() -> None:
     key = "sk-of-this-house"
     with gateway_to(READY, key=key, network=True) as url:

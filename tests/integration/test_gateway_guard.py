@@ -120,6 +120,7 @@ def test_with_the_right_key_a_host_of_any_bytes_is_answered(method: str, path: s
     assert "x" in error_of(answer)["message"]
 
 
+@pytest.mark.warns("Wrong API keys")
 @pytest.mark.parametrize("network", [False, True])
 @pytest.mark.parametrize("host", ["vm.fritz.box", "vm.lan:8080", "box.tail1234.ts.net", "ai.example.com"])
 def test_with_the_right_key_any_name_will_do_and_without_it_none(network: bool, host: str) -> None:
@@ -284,6 +285,7 @@ KEY = "sk-of-this-house"
 PAGE = "https://notes.example"
 
 
+@pytest.mark.warns("Wrong API keys")
 @pytest.mark.parametrize(
     "given",
     [
@@ -308,6 +310,7 @@ def test_with_the_key_everything_is_as_without_one(scheme: str) -> None:
         assert get(f"{url}/models", Authorization=f"{scheme} {KEY}").status_code == 200
 
 
+@pytest.mark.warns("Wrong API keys")
 def test_neither_keys_nor_contents_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), gateway_to(READY, key=KEY) as url:
         for key in (KEY, "sk-a-real-key-from-the-environment"):
