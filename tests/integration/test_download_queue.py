@@ -410,3 +410,28 @@ def test_offline_it_waits_and_goes_on_by_itself(server: FileServer, tmp_path: Pa
     assert any("unreachable" in item.error.message for item in waiting if item.error)
     assert queue.snapshot()[0].error is None
     assert len(served.requests) == 2
+
+
+def test_limits_of_one_download_are_made_of_those_for_all_and_end_with_it(
+    queue: DownloadQueue, server: FileServer, tmp_path: Path
+) -> None:
+    asked: list[TransferLimits] = []
+
+    def slower(usual: TransferLimits) -> TransferLimits:
+        asked.append(usual)
+        return TransferLimits(usual.connections, 50e6)
+
+    served = server.put("/m.gguf", CONTENT)
+    served.faults.append(Stall(1000))
+    seen = Seen(queue)
+    download = queue.add(served.url, tmp_path, limits=slower)
+    seen.wait_for(lambda snapshot: snapshot[-1].received_bytes == 1000)
+    queue.pause(download)
+    with pytest.raises(DownloadError):
+        queue.wait(download, LONG_S)
+    before = len(asked)
+    queue.resume(download)  # as a person does in the window, who has asked for no limit
+    queue.wait(download, LONG_S)
+
+    assert asked[0] == one_connection()
+    assert len(asked) == before
