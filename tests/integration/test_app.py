@@ -21,7 +21,7 @@ from tests.fakes.apps import wait_for_engine
 from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.models import model_bytes, write_model, write_split_model
-from tray_app.app import root as root_module
+from tray_app.app import workspace as workspace_module
 from tray_app.app.root import App
 from tray_app.app.server import ServerDelays
 from tray_app.app.server_status import ServerState
@@ -488,7 +488,7 @@ def app_with_offer(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr(root_module, "load_all", lambda *_: ((offer,), None))
+        monkeypatch.setattr(workspace_module, "load_all", lambda *_: ((offer,), None))
         overrides = {"port": free_port(), "model": "offer"}
         app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
         yield app, served

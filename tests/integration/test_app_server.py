@@ -146,6 +146,7 @@ def test_an_app_that_starts_on_demand_waits_with_an_open_address(make: MakeApp) 
     assert embed(app).status_code == 200
 
 
+@pytest.mark.warns("Another PowerInfer Tray writes the log files")
 def test_an_app_begins_as_its_settings_say(make: MakeApp) -> None:
     idle, serving = make(), make(start_server_with_app=True)
     idle.begin()

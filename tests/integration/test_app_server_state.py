@@ -17,7 +17,7 @@ from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.gateways import get, post
 from tests.fakes.keychain import memory_keychain
 from tests.fakes.languages import ENGLISH
-from tray_app.app import root as root_module
+from tray_app.app import workspace as workspace_module
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import ProblemSource, status_document
@@ -165,7 +165,7 @@ def app_that_waits_for_a_download(
             size_bytes=len(content),
             note="For a test.",
         )
-        monkeypatch.setattr(root_module, "load_all", lambda *_: ((offer,), None))
+        monkeypatch.setattr(workspace_module, "load_all", lambda *_: ((offer,), None))
         with real_app(model="offer") as app:
             yield app, served
 

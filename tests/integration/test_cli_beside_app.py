@@ -77,6 +77,7 @@ def test_a_command_opens_no_log_for_writing(command: str, monkeypatch: pytest.Mo
     assert opened == []
 
 
+@pytest.mark.warns("Another PowerInfer Tray writes the log files", "both run", "a third runs")
 def test_of_two_apps_one_writes_the_logs_and_the_next_one_afterwards(private_home: Path) -> None:
     log = logging.getLogger("tray_app.test")
     file = private_home / "logs" / "app.log"
