@@ -35,8 +35,9 @@ from tray_app.gateway.commands import (
     Removing,
     TextsToEmbed,
 )
-from tray_app.gateway.control import Control, StatusDocument
+from tray_app.gateway.control import Control
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
+from tray_app.gateway.documents import StatusDocument
 from tray_app.gateway.jobs import Following
 from tray_app.gateway.upstream import Unavailable
 
@@ -371,7 +372,7 @@ def test_the_file_is_gone_with_the_app(tmp_path: Path, control: Control) -> None
     assert client
     control.close()
     assert not (tmp_path / FILE_NAME).exists()
-    with pytest.raises(GatewayError, check=coded(ErrorCode.SERVER_UNREACHABLE)):
+    with pytest.raises(GatewayError, check=coded(ErrorCode.APP_ENDED)):
         client.status()
 
 

@@ -50,7 +50,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, ErrorCode, ErrorDocument, GatewayError
 from tray_app.gateway.client import find_running
 from tray_app.gateway.commands import Downloading, Examining, TextsToEmbed
-from tray_app.gateway.control import StatusDocument
+from tray_app.gateway.documents import StatusDocument
 from tray_app.phrases import presentable
 from tray_app.system.drives import DriveGoneError
 from tray_app.system.host import detect_host

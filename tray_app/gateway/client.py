@@ -16,8 +16,8 @@ import requests
 from tray_app import __version__
 from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
 from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Removed, TextEmbeddings, Tuned
-from tray_app.gateway.control import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
+from tray_app.gateway.documents import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.jobs import Following
 from tray_app.gateway.openai import TokenUsage
 from tray_app.gateway.proof import (
