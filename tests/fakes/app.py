@@ -29,7 +29,7 @@ from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.client import Embeddings
+from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.integrity import Check

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.start_job import StartJob
     from tray_app.engine.launch_plan import Plan
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.models.library import Model
     from tray_app.models.removal import Removal
     from tray_app.phrases import Text
