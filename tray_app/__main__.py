@@ -36,7 +36,7 @@ def main() -> int:
             return template_child(rest)
         case [] | ["--background"]:
             return _tray(arguments)
-        case [source] if _is_source(source) and _has_display():
+        case [source] if _has_display() and _is_source(source):
             return _tray([_from_anywhere(source)])
         case _:
             from tray_app.cli.main import run

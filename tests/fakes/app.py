@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import Problem
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
-    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.import_modes import How
+    from tray_app.models.importing import OnProgress
     from tray_app.models.library import Unusable
     from tray_app.models.model_files import Partial
     from tray_app.settings.keys import KeyChanges

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
-    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.import_modes import How
+    from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.system.logs import Lines, LogLine
     from tray_app.ui.app_protocol import AppProtocol
