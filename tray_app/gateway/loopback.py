@@ -89,7 +89,10 @@ class Connection:
             return response.read(most_bytes) if may_be_longer else response.read()
 
     def lines(self, response: HTTPResponse) -> Iterator[bytes]:
-        """The lines of an answer as they come, without their ends. Errors as `send`."""
+        """The lines of an answer as they come, without their ends. Errors as `send`.
+
+        An answer that was cut off may end like a whole one: `http.client` does not tell them apart.
+        """
         with self._faults():
             for line in response:
                 yield line.rstrip(b"\r\n")
