@@ -89,13 +89,13 @@ class Connection:
             return response.read(most_bytes) if may_be_longer else response.read()
 
     def lines(self, response: HTTPResponse) -> Iterator[bytes]:
-        """The lines of an answer as they come, without their ends. Errors as `send`.
-
-        An answer that was cut off may end like a whole one: `http.client` does not tell them apart.
-        """
+        """The lines of an answer as they come, without their ends. Errors as `send`."""
+        rest = b""
         with self._faults():
-            for line in response:
-                yield line.rstrip(b"\r\n")
+            while piece := response.read1():  # `readline` takes a stream that was cut off for one that ended
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from (line.removesuffix(b"\r") for line in lines)
+        yield rest
 
     def _wait_for(self, timeout_s: float | None) -> None:
         self._timeout_s = self._connection.timeout = timeout_s

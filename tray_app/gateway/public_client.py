@@ -112,8 +112,9 @@ def complete(
                 if line.startswith(b"data: "):
                     yield _piece(line.removeprefix(b"data: "))
         except (NobodyAnswersError, SlowAnswerError) as exc:
-            raise _broken_off() from exc
-        raise _broken_off()
+            raise GatewayError(
+                ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
+            ) from exc
 
 
 def _refusal(status: int, content: bytes) -> GatewayError:
@@ -129,12 +130,6 @@ def _to_json(body: dict[str, Any]) -> bytes:
 def _headers(key: str) -> dict[str, str]:
     authorization = {"Authorization": f"Bearer {key}"} if key else {}
     return {"Content-Type": "application/json", **authorization}
-
-
-def _broken_off() -> GatewayError:
-    return GatewayError(
-        ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
-    )
 
 
 def _piece(payload: bytes) -> str:
