@@ -35,8 +35,8 @@ from tests.ui.conftest import dark_palette
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import ResourceUsage
-from tray_app.gateway.client import Embeddings
 from tray_app.gateway.counters import Traffic
+from tray_app.gateway.public_client import Embeddings
 from tray_app.settings.schema import Settings
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog

@@ -26,6 +26,8 @@ TERMINAL_ONLY = frozenset(
         "cli/models.py",
         "cli/tune.py",
         "cli/common.py",
+        "cli/output.py",
+        "cli/progress.py",
         "app/command_service.py",
         "app/diagnostics.py",
         "app/diagnostic_report.py",

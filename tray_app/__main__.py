@@ -36,7 +36,7 @@ def main() -> int:
             return template_child(rest)
         case [] | ["--background"]:
             return _tray(arguments)
-        case [source] if _is_source(source) and _has_display():
+        case [source] if _has_display() and _is_source(source):
             return _tray([_from_anywhere(source)])
         case _:
             from tray_app.cli.main import run
@@ -109,7 +109,8 @@ def _only_tray(arguments: list[str]) -> int:
 
 def _await_the_first(state: Path) -> None:
     """Wait until the tray app that was started just before us can be asked; not for ever."""
-    from tray_app.gateway.client import SlowAnswerError, find_running
+    from tray_app.gateway.client import find_running
+    from tray_app.gateway.loopback import SlowAnswerError
 
     deadline_s = time.monotonic() + _FIRST_TIMEOUT_S
     while time.monotonic() < deadline_s:

@@ -29,7 +29,7 @@ from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.client import Embeddings
+from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.integrity import Check
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import Problem
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
-    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.import_modes import How
+    from tray_app.models.importing import OnProgress
     from tray_app.models.library import Unusable
     from tray_app.models.model_files import Partial
     from tray_app.settings.keys import KeyChanges

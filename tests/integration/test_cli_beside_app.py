@@ -25,7 +25,8 @@ from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
 from tray_app.cli import main
 from tray_app.gateway.client import find_running
 from tray_app.gateway.commands import Cancellation, Changing, Measuring
-from tray_app.gateway.control import Control, StatusDocument
+from tray_app.gateway.control import Control
+from tray_app.gateway.documents import StatusDocument
 from tray_app.settings.keys import GATEWAY
 from tray_app.system.autostart import Login
 from tray_app.system.logs import PrivateLogFile

@@ -32,7 +32,7 @@ from tray_app.errors import (
     GatewayError,
     ModelError,
 )
-from tray_app.gateway.client import ControlClient, SlowAnswerError, complete, find_running, request_embeddings
+from tray_app.gateway.client import ControlClient, find_running
 from tray_app.gateway.commands import (
     Arriving,
     Cancellation,
@@ -44,9 +44,12 @@ from tray_app.gateway.commands import (
     Removing,
     TextsToEmbed,
 )
-from tray_app.gateway.control import Control, StatusDocument
+from tray_app.gateway.control import Control
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
+from tray_app.gateway.documents import StatusDocument
 from tray_app.gateway.jobs import Following
+from tray_app.gateway.loopback import SlowAnswerError
+from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
@@ -458,7 +461,7 @@ def test_what_the_app_will_not_remove_is_told_as_it_says_it(tmp_path: Path) -> N
     client = find_running(tmp_path)
     assert client
 
-    with pytest.raises(ModelError, check=coded(ErrorCode.NOT_A_MODEL)):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IS_FOLDER)):
         client.remove(Removing(tmp_path / "thesis", trash=False, anywhere=True))
 
 
@@ -518,7 +521,7 @@ def test_many_may_follow_long_work_and_the_app_is_still_heard(
         assert time.monotonic() - began_s < 5
         control.end_jobs(10)
         for each in following:
-            with pytest.raises((DownloadError, GatewayError)):
+            with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
                 each.result(10)
     assert len(calls.names) <= MANY
 

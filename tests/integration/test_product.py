@@ -13,7 +13,7 @@ import requests
 
 from tests.fakes.documents import README, fenced
 from tests.fakes.program import gone, powerinfer_tray, running
-from tray_app.cli.common import curl_line
+from tray_app.cli.progress import curl_line
 from tray_app.system.ports import free_port
 from tray_app.ui.presenters.snippets import fourd_snippet
 

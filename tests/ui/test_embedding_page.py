@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication, QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.ui.bridge import Bridge
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.", "Der schnelle braune Fuchs", "素早い茶色の狐")

@@ -17,7 +17,7 @@ from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode, ModelError
-from tray_app.models.importing import How
+from tray_app.models.import_modes import How
 from tray_app.models.integrity import Check
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.errors import coded
 from tray_app.app.embedding_files import read_texts, save_results
 from tray_app.errors import AppError, ErrorCode
-from tray_app.gateway.client import Embeddings
+from tray_app.gateway.public_client import Embeddings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning, candidates, 
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.launch_plan import plan_remote
 from tray_app.errors import EngineError, ErrorCode, GatewayError
-from tray_app.gateway.client import Embeddings
+from tray_app.gateway.public_client import Embeddings
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:

@@ -1,13 +1,19 @@
 """The rules of the code that the contracts of the import linter do not cover."""
 
+import os
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import grimp
+import pytest
 
 import tray_app
+from tests.fakes.commands import FakeCommands
+from tray_app.gateway.control import Control
+from tray_app.gateway.documents import StatusDocument
+from tray_app.system.paths import AppPaths
 
 PACKAGE = Path(tray_app.__file__).parent
 
@@ -56,3 +62,62 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     TopologicalSorter(
         {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     ).prepare()  # raises CycleError, which names the circle
+
+
+APP = ["tray_app.app.root", "tray_app.app.diagnostics", "tray_app.app.selftest", "numpy", "rich.progress"]
+NETWORK = ["requests", "urllib3", "aiohttp", "asyncio"]
+SETTINGS = ["tomlkit", "keyring"]
+MACHINE = ["psutil", "pynvml"]
+
+
+def loaded_by(*command: str) -> set[str]:
+    """The modules that a command has loaded when it ends."""
+    program = "import sys; from tray_app.__main__ import main; main(); print(*sys.modules, sep='\\n')"
+    result = subprocess.run(
+        [sys.executable, "-c", program, *command], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("command", "needless"),
+    [
+        ("--version", [*APP, *NETWORK, *SETTINGS, *MACHINE, "http.client", "pydantic"]),
+        ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
+        ("stop", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
+        ("settings path", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
+        ("settings get port", [*APP, *NETWORK]),
+        ("models list", [*APP, *NETWORK, "pydantic"]),
+    ],
+)
+def test_a_command_of_a_moment_does_not_wait_for_what_it_does_not_use(
+    command: str, needless: list[str]
+) -> None:
+    assert loaded_by(*command.split()) & set(needless) == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "needless"),
+    [
+        ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
+        ("embed hello", [*APP, *NETWORK, *SETTINGS, *MACHINE]),
+        ("settings set port 8081", [*APP, *NETWORK, *MACHINE]),
+    ],
+)
+def test_a_command_beside_a_running_app_loads_what_it_needs_to_ask(command: str, needless: list[str]) -> None:
+    running = StatusDocument(running=True, state="ready")
+    state = AppPaths.from_environment(os.environ).state
+    control = Control(state, lambda: running, {"reload": lambda: None}, lambda _: None, FakeCommands())
+    assert control.open()
+    try:
+        assert loaded_by(*command.split()) & set(needless) == set()
+    finally:
+        control.close()
+
+
+@pytest.mark.parametrize("module", ["engine.llamacpp_child", "gateway.template_child", "system.trampoline"])
+def test_a_child_process_loads_nothing_of_the_app(module: str) -> None:
+    program = f"import sys, tray_app.{module}; print(*sys.modules, sep='\\n')"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert {*APP, *NETWORK, *SETTINGS, *MACHINE, "typer", "msgspec"}.isdisjoint(result.stdout.splitlines())

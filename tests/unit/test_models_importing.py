@@ -15,7 +15,8 @@ import pytest
 from tests.fakes.errors import coded
 from tests.fakes.models import write_model, write_split_model, write_truncated_model
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.models.importing import How, import_model
+from tray_app.models.import_modes import How
+from tray_app.models.importing import import_model
 from tray_app.models.integrity import Check, note_checksum, verify_model
 from tray_app.models.library import Library, builtin_model
 from tray_app.models.space import free_bytes

@@ -5,7 +5,7 @@ import pytest
 from tests.fakes.app import make_sleeping, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
-from tray_app.gateway.client import Embeddings
+from tray_app.gateway.public_client import Embeddings
 from tray_app.ui.presenters.embedding import embedded_texts, result_summary, texts_of, waiting_for
 
 RESULT = Embeddings(((3.0, 4.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.5, -0.5, 0.0)), 5, 12, 7.0)

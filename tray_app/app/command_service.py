@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from tray_app.app.tuning import ThreadMeasurement, Threads
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
-    from tray_app.gateway.client import Embeddings
     from tray_app.gateway.commands import (
         Cancellation,
         Changing,
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         Tell,
         TextsToEmbed,
     )
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.settings.schema import Settings
 
 

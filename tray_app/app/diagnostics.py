@@ -42,7 +42,7 @@ from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, ModelError, SettingsError
-from tray_app.gateway.client import request_embeddings
+from tray_app.gateway.public_client import request_embeddings
 from tray_app.models.file_errors import none_chosen
 from tray_app.models.fit_text import fit_line, memory_reason
 from tray_app.models.library import NotInstalledError
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
     from tray_app.engine.kinds import Engine, EngineFinder
     from tray_app.engine.lastfailure import NotedFailure
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.models.library import Library, Model
     from tray_app.phrases import Text
     from tray_app.settings.keystore import KeyStore

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
 
 SUFFIXES = (".json", ".csv", ".npy")
 _MOST_BYTES = 5_000_000

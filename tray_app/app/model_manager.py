@@ -24,7 +24,6 @@ from tray_app.models.integrity import note_checksum, verify_model
 from tray_app.models.library import AmbiguousError, NotInstalledError
 from tray_app.models.model_files import parts_of
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
-from tray_app.models.remote_header import fetch_remote_header
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from tray_app.engine.kinds import EngineFinder
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.import_modes import How
+    from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.models.library import Library, Model
     from tray_app.models.quantize import Quantizer
@@ -267,6 +267,8 @@ class ModelManager:
         return self._library().lists(parts_of(path)[0])
 
     def _fetch_model(self, address: str) -> Model:
+        from tray_app.models.remote_header import fetch_remote_header
+
         return fetch_remote_header(address, self._session, self._settings().hf_endpoint)
 
 

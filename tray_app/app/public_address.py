@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from tray_app.app.server_status import port_of
 from tray_app.errors import ErrorCode, Fix, GatewayError, SettingsError
 from tray_app.gateway.rules import Rules
-from tray_app.gateway.server import Gateway
 from tray_app.phrases import phrase
 from tray_app.settings.keys import GATEWAY
 from tray_app.system.ports import EVERYWHERE, LOOPBACK, PortInUseError, nearest_free_port, port_obstacle
@@ -47,6 +46,8 @@ class PublicAddress:
         secrets: KeyStore,
         idle_minute_s: float,
     ) -> None:
+        from tray_app.gateway.server import Gateway  # not for those who only ask what the settings mean
+
         self._settings = settings
         self._secrets = secrets
         self._idle_minute_s = idle_minute_s

@@ -30,8 +30,10 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
-from tray_app.gateway.client import SlowAnswerError, complete, find_running, request_embeddings
+from tray_app.gateway.client import find_running
 from tray_app.gateway.control import Control
+from tray_app.gateway.loopback import SlowAnswerError
+from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
 from tray_app.system.descriptors import raise_limit
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.errors import AppError
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeyStore

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.lifecycle import State
-from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
@@ -119,4 +118,6 @@ def port_of(base_url: str | None) -> int | None:
 
 def planned_url(settings: Settings) -> str:
     """The base URL that a start would open. Another program may have that port."""
+    from tray_app.system.ports import LOOPBACK  # which loads much, and who only names a state needs nothing
+
     return f"http://{LOOPBACK}:{settings.port}/v1"

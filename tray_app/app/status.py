@@ -10,14 +10,14 @@ from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
 from tray_app.engine.lifecycle import State
-from tray_app.gateway.control import (
+from tray_app.gateway.counters import Traffic
+from tray_app.gateway.documents import (
     Chosen,
     DownloadDocument,
     EngineDocument,
     ProblemDocument,
     StatusDocument,
 )
-from tray_app.gateway.counters import Traffic
 from tray_app.phrases import presentable
 from tray_app.system.autostart import Login
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tray_app.app.server import Server
 from tray_app.engine.supervisor import Supervisor
-from tray_app.gateway.client import complete, request_embeddings
+from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.start_job import StartJob
     from tray_app.engine.launch_plan import Plan
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host

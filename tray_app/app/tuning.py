@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 

@@ -2,6 +2,9 @@
 
 `App` is a workspace that also runs a server. A terminal command beside which no app runs works on the
 workspace alone: it opens no log for writing and makes no folder that it does not fill.
+
+What only some of its work needs is imported where that is done: a command that prints a setting needs neither
+the network nor a server.
 """
 
 from __future__ import annotations
@@ -11,22 +14,12 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from tray_app.app.diagnostics import DiagnosticInputs, ignored_by, run_diagnostics
 from tray_app.app.model_manager import ModelManager
-from tray_app.app.temporary_server import TemporaryServer
-from tray_app.download.connection_pool import TransferLimits
-from tray_app.download.connection_scaler import MOST_CONNECTIONS
-from tray_app.download.queue import DownloadQueue
-from tray_app.download.repository import address_of_file
-from tray_app.download.session import Session
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
-from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
-from tray_app.models.gguf import implied_size
 from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
-from tray_app.models.remote_header import all_parts
 from tray_app.phrases import phrase
 from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
@@ -44,9 +37,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
+    from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.app.start_job import StartJob
+    from tray_app.app.temporary_server import TemporaryServer
+    from tray_app.download.connection_pool import TransferLimits
+    from tray_app.download.queue import DownloadQueue
+    from tray_app.download.session import Session
     from tray_app.engine.launch_plan import Plan
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.models.library import Model
     from tray_app.models.removal import Removal
     from tray_app.phrases import Text
@@ -77,13 +75,7 @@ class Workspace:
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
         self._secrets = secrets or KeyStore(paths.keys, os.environ)
-        self.downloads = DownloadQueue(
-            self._session,
-            limits=lambda: _limits(self.store.current),
-            endpoint=lambda: self.store.current.hf_endpoint,
-            keep_awake=keep_awake_on(host.system),
-            measure=implied_size,
-        )
+        self._downloads: DownloadQueue | None = None
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
@@ -97,7 +89,6 @@ class Workspace:
             engines=self._engines,
             host=host,
         )
-        self.downloads.changed.connect(self.models.note_checksums)
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Workspace:
@@ -107,7 +98,15 @@ class Workspace:
 
     def close(self, timeout_s: float = _CLOSE_S) -> None:
         """Pause every download; they go on next time."""
-        self.downloads.close(timeout_s)
+        if self._downloads:
+            self._downloads.close(timeout_s)
+
+    @property
+    def downloads(self) -> DownloadQueue:
+        """Made when it is first asked for, which an app does as it starts: before other threads could."""
+        if self._downloads is None:
+            self._downloads = self._new_queue()
+        return self._downloads
 
     @property
     def models_folder(self) -> Path:
@@ -137,6 +136,8 @@ class Workspace:
 
         For a `start`, a model that is missing is downloaded first.
         """
+        from tray_app.engine.launch_plan import plan_launch, plan_remote
+
         if engine_setting(settings.engine) is EngineKind.REMOTE:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
@@ -160,6 +161,10 @@ class Workspace:
         several match. `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit
         this download; without them the settings do.
         """
+        from tray_app.download.connection_pool import TransferLimits
+        from tray_app.download.repository import address_of_file
+        from tray_app.models.remote_header import all_parts
+
         entry = next((entry for entry in self._catalog if entry.id == source), None)
         if entry and entry.builtin:
             raise DownloadError(
@@ -190,16 +195,22 @@ class Workspace:
 
     def run_diagnostics(self, session: Session | None = None, *known_errors: AppError) -> DiagnosticReport:
         """Check everything that the server depends on; with a `session`, also the network."""
+        from tray_app.app.diagnostics import run_diagnostics
+
         return run_diagnostics(self.diagnostic_inputs(None, *known_errors), session)
 
     def ignored_settings(self) -> dict[str, Text]:
         """See `diagnostics.ignored_by`."""
+        from tray_app.app.diagnostics import ignored_by
+
         return ignored_by(self.diagnostic_inputs())
 
     def diagnostic_inputs(
         self, running: RunningApp | None = None, *known_errors: AppError
     ) -> DiagnosticInputs:
         """What is checked; `known_errors` were found before, besides those of files."""
+        from tray_app.app.diagnostics import DiagnosticInputs
+
         known = (self.store.problem, self.catalog_problem, *known_errors)
         return DiagnosticInputs(
             paths=self.paths,
@@ -223,6 +234,8 @@ class Workspace:
 
     def temporary_server(self, settings: Settings) -> TemporaryServer:
         """A server for the work of one command."""
+        from tray_app.app.temporary_server import TemporaryServer
+
         return TemporaryServer(
             settings,
             lambda tried, start: self.preview(tried, start=start),
@@ -269,7 +282,23 @@ class Workspace:
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 
+    def _new_queue(self) -> DownloadQueue:
+        from tray_app.download.queue import DownloadQueue
+        from tray_app.models.gguf import implied_size
+
+        queue = DownloadQueue(
+            self._session,
+            limits=lambda: _limits(self.store.current),
+            endpoint=lambda: self.store.current.hf_endpoint,
+            keep_awake=keep_awake_on(self.host.system),
+            measure=implied_size,
+        )
+        queue.changed.connect(self.models.note_checksums)
+        return queue
+
     def _session(self) -> Session:
+        from tray_app.download.session import Session
+
         return Session(self._token)
 
     def _token(self, address: str) -> str | None:
@@ -292,6 +321,9 @@ class Workspace:
 
 
 def _limits(settings: Settings) -> TransferLimits:
+    from tray_app.download.connection_pool import TransferLimits
+    from tray_app.download.connection_scaler import MOST_CONNECTIONS
+
     connections = settings.connections
     return TransferLimits(
         MOST_CONNECTIONS if connections == AUTO else connections,

@@ -1,63 +1,35 @@
-"""What the terminal commands share: how they open the app, what they print, what they show while they work.
+"""What the terminal commands share: who does their work, and how it is waited for and cancelled. Any thread.
 
-Any thread. File names, models and what servers say were written by strangers: they are printed as they are,
-never as colours, pictures or commands to the terminal.
+What only some commands need is imported where it is used, here and in all modules of this package: a script
+may ask for the status each second.
 """
 
 from __future__ import annotations
 
 import difflib
-import io
-import json
 import logging
 import os
 import queue
 import re
 import signal
-import sys
 import threading
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import takewhile
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import Progress as Bars
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from tray_app.app.selftest import SENTENCE
-from tray_app.app.server_status import ServerState
-from tray_app.download.progress import Phase
-from tray_app.errors import AppError, ErrorCode
-from tray_app.gateway.client import ControlClient, find_running
-from tray_app.gateway.commands import Cancellation
-from tray_app.phrases import phrase, visible
+from tray_app.cli.output import echo
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from rich.progress import TaskID
+    from collections.abc import Callable, Iterator, Mapping
 
     from tray_app.app.root import App
-    from tray_app.app.status import AppStatus
     from tray_app.app.workspace import Workspace
-    from tray_app.download.progress import Progress
-    from tray_app.gateway.commands import AppCommands, Tell
+    from tray_app.gateway.client import ControlClient
+    from tray_app.gateway.commands import AppCommands, Cancellation, Tell
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-_AT_WORK = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
 _WAIT_S = 0.5
 """So often the main thread looks up. It alone handles signals, and not every one interrupts a wait: none does
 on Windows, and elsewhere not one that comes just before the wait begins, or to another thread."""
@@ -65,6 +37,28 @@ on Windows, and elsewhere not one that comes just before the wait begins, or to 
 T = TypeVar("T")
 
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
+
+
+class CommandGroup(TyperGroup):
+    """Commands of which those without arguments start fast."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """As click's."""
+        command = super().get_command(ctx, cmd_name)
+        if command:
+            _without_conversion(command.get_help_option(ctx))
+        return command
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """As click's."""
+        return _without_conversion(super().get_help_option(ctx))
+
+
+def _without_conversion(flag: Any) -> Any:
+    """The flag, False where it is not given: to convert a None, typer loads pydantic, which takes longest."""
+    if flag:
+        flag.default = False
+    return flag
 
 
 class TakesTexts(TyperCommand):
@@ -88,76 +82,16 @@ class TakesTexts(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-class OutputError(AppError):
-    """The terminal, the pipe or the file that the output goes to does not take it."""
-
-    def __init__(self, exc: OSError) -> None:
-        super().__init__(
-            ErrorCode.OUTPUT_NOT_WRITABLE,
-            phrase("The output could not be written: {reason}", reason=exc.strerror or exc),
-        )
+def own_paths() -> AppPaths:
+    """Where the files of this person's app are."""
+    return AppPaths.from_environment(os.environ)
 
 
-def echo(text: object = "", *, err: bool = False) -> None:
-    """Print a text of one or more lines, see `visible`; every command prints with this."""
-    typer.echo(visible(str(text)), err=err)
+def running_app() -> ControlClient | None:
+    """The app that runs for this person; None if there is none. Errors as `find_running`."""
+    from tray_app.gateway.client import find_running
 
-
-def plain_console(*, stderr: bool = False) -> Console:
-    """A console that takes no text for markup: `[red]` and `:smile:` are parts of names."""
-    return Console(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
-
-
-def print_json(document: object) -> None:
-    """Print a document for programs."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
-
-
-class _Checked:
-    """Standard output whose failures are told from those of the files that a command works with."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        try:
-            return self._stream.write(text)
-        except OSError as exc:
-            raise OutputError(exc) from exc
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except OSError as exc:
-            raise OutputError(exc) from exc
-
-
-@contextmanager
-def checked_output() -> Iterator[None]:
-    """Print in UTF-8, and raise `OutputError` if standard output does not take what is printed.
-
-    Pipes would get the old code page on Windows, which lacks letters of people's folders.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    before = sys.stdout
-    if before is None:  # it was closed when this program began
-        yield
-        return
-    sys.stdout = cast("TextIO", _Checked(before))
-    try:
-        yield
-        sys.stdout.flush()
-    except OutputError:
-        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), before.fileno())  # else Python tries again when it ends, and complains
-        raise
-    finally:
-        sys.stdout = before
+    return find_running(own_paths().state)
 
 
 @contextmanager
@@ -211,7 +145,7 @@ def app_commands(*, tolerant: bool = False) -> Iterator[AppCommands]:
 
     `AppError` if an app runs that cannot be asked.
     """
-    running = find_running(AppPaths.from_environment(os.environ).state)
+    running = running_app()
     if running is None:
         from tray_app.app.command_service import CommandService
 
@@ -237,9 +171,11 @@ def pass_on_change(app: AppCommands | None = None) -> bool:
 
     Whether an app has taken them up: also one that came up meanwhile. `AppError` as `AppCommands.change`.
     """
+    from tray_app.gateway.client import ControlClient
+
     if isinstance(app, ControlClient):
         return True
-    running = find_running(AppPaths.from_environment(os.environ).state)
+    running = running_app()
     if running:
         running.reload()
     return running is not None
@@ -250,6 +186,10 @@ def do_long_work(work: Callable[[Tell, Cancellation], T], show: Callable[[Any], 
 
     Ctrl-C, a termination or a closed terminal cancel it and wait until it has ended; a second one does not.
     """
+    from concurrent.futures import Future
+
+    from tray_app.gateway.commands import Cancellation
+
     events: queue.SimpleQueue[Callable[[], T | None] | None] = queue.SimpleQueue()
     cancelled, end = Cancellation(), Future[T]()
 
@@ -293,168 +233,3 @@ def signals_to(handler: Callable[[], object]) -> Iterator[None]:
     finally:
         for name, previous in before.items():
             signal.signal(getattr(signal, name), previous)
-
-
-class Shown(Protocol):
-    """What a bar shows of a download: `Progress`, or a `FileArriving` that an app tells of."""
-
-    @property
-    def id(self) -> int:
-        """Its number."""
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-
-    @property
-    def phase(self) -> str:
-        """A `Phase`."""
-
-    @property
-    def received_bytes(self) -> int:
-        """So much is here."""
-
-    @property
-    def total_bytes(self) -> int | None:
-        """Of so much; None: not known."""
-
-    @property
-    def trouble(self) -> str:
-        """What it waits to pass; empty for nothing."""
-
-
-class ProgressBars:
-    """A live bar for each download; in a pipe or a file, a line for every quarter."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[int, TaskID] = {}
-        self._quarters: dict[int, int] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def say(self, text: str) -> None:
-        """Print a line above the bars."""
-        self._bars.console.print(visible(text), markup=False, emoji=False, highlight=False)
-
-    def show(self, downloads: Sequence[Shown]) -> None:
-        """Bring the bars to what the downloads are now."""
-        for progress in downloads:
-            if progress.id not in self._tasks:
-                self._tasks[progress.id] = self._bars.add_task(visible(progress.name))
-            self._bars.update(
-                self._tasks[progress.id],
-                completed=progress.received_bytes,
-                total=progress.total_bytes,
-                visible=progress.phase in _AT_WORK,
-                description=visible(_description(progress)),
-            )
-            if not self._console.is_terminal and progress.phase in _AT_WORK:
-                self._say_quarters(progress)
-
-    def _say_quarters(self, progress: Shown) -> None:
-        quarters = 4 * progress.received_bytes // progress.total_bytes if progress.total_bytes else 0
-        if quarters > self._quarters.get(progress.id, 0):
-            self._quarters[progress.id] = quarters
-            self.say(f"  {progress.name}: {25 * quarters} % of {progress.total_bytes:,} bytes")
-
-
-class WorkBar:
-    """A live bar for work that is counted in bytes or parts; nothing in a pipe or a file."""
-
-    def __init__(self, console: Console, title: str) -> None:
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bars.add_task(visible(title), total=None)
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """So much is done, of so much."""
-        self._bars.update(self._task, completed=done, total=total)
-
-
-def _description(progress: Shown) -> str:
-    if progress.trouble:
-        return f"{progress.name}: {progress.trouble}, trying again"
-    return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
-
-
-class SelftestView(ProgressBars):
-    """The steps of the self-test, with a bar while it downloads."""
-
-    def step(self, text: str) -> None:
-        """See `selftest.Listener`."""
-        self.say(text)
-
-    def progress(self, progress: Progress) -> None:
-        """See `selftest.Listener`."""
-        self.show((progress,))
-
-
-class ServeView(ProgressBars):
-    """What `serve` prints: a line for each change of state, a bar while the model is downloaded."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._seen = ServerState.STOPPED
-
-    def show_status(self, status: AppStatus) -> None:
-        """Bring the terminal to this status."""
-        self.show(status.downloads)
-        server = status.server
-        if server.state is self._seen:
-            return
-        self._seen = server.state
-        match server.state:
-            case ServerState.STARTING:
-                self.say(f"Loading {status.model_name} …")
-            case ServerState.READY if server.base_url:
-                self.say(f"Ready: {status.model_name} at {server.base_url}\n")
-                self.say(f"Try it from another terminal:\n\n  {curl_line(server.base_url)}\n")
-                self.say("Press Ctrl-C to stop.")
-            case ServerState.ASLEEP:
-                wakes = "a request starts it" if status.settings.start_on_demand else "powerinfer-tray start"
-                self.say(f"The server is asleep, because nobody asked it for anything: {wakes}.")
-            case ServerState.RESTARTING:
-                self.say(f"The server has stopped and is started again.\n{status.problem or ''}")
-            case ServerState.WAITING:
-                self.say(f"The server waits.\n{status.problem or ''}")
-            case ServerState.FAILED if status.engine.gave_up:
-                self.say(f"The server is given up; a request tries it again.\n{status.problem or ''}")
-            case _:
-                pass
-
-
-def curl_line(base_url: str) -> str:
-    """A command that embeds a sentence, to paste into any shell."""
-    body = json.dumps({"input": SENTENCE})
-    return f"curl {base_url}/embeddings -H 'Content-Type: application/json' -d '{body}'"

@@ -2,12 +2,13 @@
 
 Exit codes: 0 success, 1 failed with a message on stderr, 2 wrong usage. With `--json`, stdout carries
 exactly one JSON document.
+
+What only some commands need is imported where it is used: a script may ask for the status each second.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import queue
 import signal
 import threading
@@ -18,51 +19,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tray_app import __version__
-from tray_app.app.selftest import run_selftest
-from tray_app.app.server_status import ServerState
-from tray_app.app.start_job import StartCalledOffError
 from tray_app.cli.common import (
-    Json,  # noqa: TC001 - typer reads it at run time
-    OutputError,
-    ProgressBars,
-    SelftestView,
-    ServeView,
+    CommandGroup,
     TakesTexts,
     app_commands,
-    checked_output,
     do_long_work,
-    echo,
     headless_app,
     next_of,
     open_workspace,
-    plain_console,
-    print_json,
+    running_app,
     signals_to,
     waiting_for,
 )
 from tray_app.cli.models import models_commands, quantize
+from tray_app.cli.output import (
+    Json,  # noqa: TC001 - typer reads it at run time
+    OutputError,
+    checked_output,
+    echo,
+    print_json,
+)
 from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
-from tray_app.download.throttle import parse_rate
-from tray_app.engine.kinds import EngineKind, engine_setting
-from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, ErrorCode, ErrorDocument, GatewayError
-from tray_app.gateway.client import find_running
-from tray_app.gateway.commands import Downloading, Examining, TextsToEmbed
-from tray_app.gateway.control import StatusDocument
 from tray_app.phrases import presentable
-from tray_app.system.drives import DriveGoneError
-from tray_app.system.host import detect_host
-from tray_app.system.paths import AppPaths, expanded
+from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
     from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.gateway.client import ControlClient
-    from tray_app.gateway.commands import Examined
+    from tray_app.gateway.commands import Examined, Examining
+    from tray_app.gateway.documents import StatusDocument
 
 commands = typer.Typer(
+    cls=CommandGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -73,8 +65,6 @@ commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
 commands.command(cls=TakesTexts)(quantize)
 commands.command("tune")(tune_threads)
-
-_NOT_RUNNING = StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
 
 
 def run(arguments: list[str]) -> int:
@@ -131,7 +121,7 @@ def serve(
     """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    if running := find_running(_paths().state):
+    if running := running_app():
         _leave_it_to(running, overrides)
         return
     with headless_app(overrides) as app:
@@ -155,6 +145,10 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
+    from tray_app.cli.progress import ProgressBars, plain_console
+    from tray_app.download.throttle import parse_rate
+    from tray_app.gateway.commands import Downloading
+
     wish = Downloading(
         source,
         expanded(to).absolute() if to else None,
@@ -185,6 +179,8 @@ def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:
     """Embed texts with the running server, or else with one that is started for this."""
+    from tray_app.gateway.commands import TextsToEmbed
+
     with app_commands() as app:
         answer = app.embed(TextsToEmbed(tuple(texts)))
     if answer.by_test_model:
@@ -208,14 +204,22 @@ def embed(
 @commands.command()
 def status(*, as_json: Json = False) -> None:
     """Say what the running app does."""
-    running = find_running(_paths().state)
-    told = running.status() if running else _NOT_RUNNING
+    running = running_app()
+    told = running.status() if running else _nothing_runs()
     if as_json:
         print_json(told)
     elif running:
         _print_status(told)
     else:
         echo("Not running. Start it with: powerinfer-tray serve")
+
+
+def _nothing_runs() -> StatusDocument:
+    from tray_app.app.server_status import ServerState
+    from tray_app.engine.lifecycle import State
+    from tray_app.gateway.documents import StatusDocument
+
+    return StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
 
 
 def _print_status(told: StatusDocument) -> None:
@@ -231,7 +235,7 @@ def _print_status(told: StatusDocument) -> None:
 @commands.command()
 def start() -> None:
     """Start the server of the running app; returns when it has been told to."""
-    running = _running_app()
+    running = _app_to_control()
     with waiting_for(running):
         running.start()
 
@@ -239,7 +243,7 @@ def start() -> None:
 @commands.command()
 def stop() -> None:
     """Stop the server of the running app. The app goes on."""
-    if running := find_running(_paths().state):
+    if running := running_app():
         running.stop()
     else:
         echo("Not running.")
@@ -248,7 +252,7 @@ def stop() -> None:
 @commands.command()
 def restart() -> None:
     """Stop the server of the running app and start it again."""
-    running = _running_app()
+    running = _app_to_control()
     with waiting_for(running):
         running.restart()
 
@@ -256,7 +260,7 @@ def restart() -> None:
 @commands.command("quit")
 def quit_app() -> None:
     """End the running app, its server and its downloads, which go on next time."""
-    if running := find_running(_paths().state):
+    if running := running_app():
         running.quit()
     else:
         echo("Not running.")
@@ -265,6 +269,10 @@ def quit_app() -> None:
 @commands.command()
 def selftest(*, as_json: Json = False) -> None:
     """Check the installation: download, serve and embed with the built-in test model."""
+    from tray_app.app.selftest import run_selftest
+    from tray_app.cli.progress import SelftestView, plain_console
+    from tray_app.system.host import detect_host
+
     with SelftestView(plain_console(stderr=as_json)) as view:
         report = run_selftest(detect_host(), view)
     if as_json:
@@ -281,6 +289,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
+    from tray_app.gateway.commands import Examining
+
     found = _examined(Examining(network))
     if as_json:
         print_json(found.document)
@@ -289,12 +299,8 @@ def doctor(
     raise typer.Exit(0 if found.ok else 1)
 
 
-def _paths() -> AppPaths:
-    return AppPaths.from_environment(os.environ)
-
-
-def _running_app() -> ControlClient:
-    if running := find_running(_paths().state):
+def _app_to_control() -> ControlClient:
+    if running := running_app():
         return running
     raise GatewayError(
         ErrorCode.APP_NOT_RUNNING,
@@ -309,7 +315,7 @@ def _examined(wish: Examining) -> Examined:
     from tray_app.app.command_service import CommandService
 
     try:
-        running = find_running(_paths().state)
+        running = running_app()
     except AppError as silent:
         with open_workspace(tolerant=True) as workspace:
             return CommandService(workspace).run_diagnostics(wish, silent)
@@ -321,6 +327,7 @@ def _examined(wish: Examining) -> Examined:
 
 def _choose_test_model_if_none(app: App) -> None:
     from tray_app.app.workspace import TEST_MODEL
+    from tray_app.engine.kinds import EngineKind, engine_setting
 
     settings = app.store.current
     if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
@@ -366,6 +373,11 @@ def _serve(app: App) -> None:
 
     A server that has run and was given up stays: a later request tries it again.
     """
+    from tray_app.app.start_job import StartCalledOffError
+    from tray_app.cli.progress import ServeView, plain_console
+    from tray_app.engine.lifecycle import State
+    from tray_app.system.drives import DriveGoneError
+
     was_ready = False
     events: queue.SimpleQueue[AppStatus | AppError | None] = queue.SimpleQueue()
 

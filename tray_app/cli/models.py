@@ -7,24 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.filesize import decimal
 
-from tray_app.cli.common import (
+from tray_app.cli.common import CommandGroup, TakesTexts, app_commands, open_workspace
+from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
-    TakesTexts,
-    WorkBar,
-    app_commands,
     echo,
-    open_workspace,
-    plain_console,
     print_json,
 )
-from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.errors import ErrorDocument, ModelError
-from tray_app.gateway.commands import Removing
-from tray_app.models.fit_text import fit_line
-from tray_app.models.importing import How
-from tray_app.models.integrity import Check
+from tray_app.models.import_modes import How
 from tray_app.phrases import Translate, presentable
 
 if TYPE_CHECKING:
@@ -32,7 +23,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.models.library import Library, Model
 
-models_commands = typer.Typer(no_args_is_help=True, help="The models on this computer.")
+models_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The models on this computer.")
 
 Reference = Annotated[str, typer.Argument(help="An id, a file of the models folder, or a path.")]
 
@@ -40,6 +31,8 @@ Reference = Annotated[str, typer.Argument(help="An id, a file of the models fold
 @models_commands.command("list")
 def models_list(*, as_json: Json = False) -> None:
     """List the models that are here, unfinished downloads, files of no use, and what is on offer."""
+    from rich.filesize import decimal
+
     with open_workspace() as workspace:
         contents, folder = workspace.library.contents(), workspace.library.folder
         present = {model.id for model in contents.models}
@@ -92,6 +85,8 @@ def models_info(
     as_json: Json = False,
 ) -> None:
     """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
+    from tray_app.models.fit_text import fit_line
+
     with open_workspace() as workspace:
         report = workspace.models.report(reference)
     document = _document(report)
@@ -115,6 +110,8 @@ def models_import(
     as_json: Json = False,
 ) -> None:
     """Bring a model file into the models folder, with all that belongs to it."""
+    from tray_app.cli.progress import WorkBar, plain_console
+
     with (
         open_workspace() as workspace,
         WorkBar(plain_console(stderr=True), f"Importing {presentable(path.name)}") as bar,
@@ -134,6 +131,9 @@ def models_verify(
     as_json: Json = False,
 ) -> None:
     """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
+    from tray_app.cli.progress import WorkBar, plain_console
+    from tray_app.models.integrity import Check
+
     results: list[dict[str, Any]] = []
     with open_workspace() as workspace, WorkBar(plain_console(stderr=True), "Verifying") as bar:
         chosen = (
@@ -170,6 +170,8 @@ def models_remove(
 
     A server of the running app that has it is stopped first.
     """
+    from tray_app.gateway.commands import Removing
+
     with open_workspace() as workspace:
         path = workspace.models.to_remove(reference, anywhere=yes)  # a path is one of this terminal's folder
     with app_commands() as app:
@@ -200,6 +202,8 @@ def quantize(
     as_json: Json = False,
 ) -> None:
     """Make a smaller model of a large one, with the engine's own program."""
+    from tray_app.cli.progress import WorkBar, plain_console
+
     with (
         open_workspace() as workspace,
         WorkBar(plain_console(stderr=True), f"Quantizing to {presentable(target.name)}") as bar,
@@ -246,6 +250,9 @@ def _summary(model: Model) -> dict[str, Any]:
 
 def _document(report: ModelReport) -> dict[str, Any]:
     """A report as JSON has it."""
+    from tray_app.engine.ineffective_settings import ONE_THREAD
+    from tray_app.models.fit_text import fit_line
+
     header, verdict = report.model.header, report.verdict
     return {
         **_summary(report.model),

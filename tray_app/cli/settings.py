@@ -9,28 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from tray_app.cli.common import (
+from tray_app.cli.common import CommandGroup, app_commands, open_workspace, own_paths, pass_on_change
+from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
-    app_commands,
     echo,
-    open_workspace,
-    pass_on_change,
     print_json,
 )
 from tray_app.errors import AppError
-from tray_app.gateway.commands import Changing
-from tray_app.settings.keystore import Keeper, KeyStore
-from tray_app.settings.schema import FIELDS, field_named, parse_value
-from tray_app.settings.store import SettingsStore
-from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
     from tray_app.app.workspace import Workspace
     from tray_app.gateway.commands import AppCommands
+    from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
 
-settings_commands = typer.Typer(no_args_is_help=True, help="Show and change settings.")
-key_commands = typer.Typer(no_args_is_help=True, help="Keep keys in the system's keychain, or in files.")
+settings_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Show and change settings.")
+key_commands = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Keep keys in the system's keychain, or in files."
+)
 
 KeyName = Annotated[
     str,
@@ -44,6 +40,8 @@ KeyName = Annotated[
 @settings_commands.command("show")
 def settings_show(*, as_json: Json = False) -> None:
     """Print every setting with its value, and whether a changed one has no effect."""
+    from tray_app.settings.schema import FIELDS
+
     with open_workspace(tolerant=True) as workspace:
         values = msgspec.to_builtins(workspace.store.current)
         if as_json:
@@ -59,6 +57,8 @@ def settings_show(*, as_json: Json = False) -> None:
 @settings_commands.command("get")
 def settings_get(name: str) -> None:
     """Print the value of one setting."""
+    from tray_app.settings.schema import field_named
+
     field = field_named(name)
     with open_workspace(tolerant=True) as workspace:
         echo(_as_text(getattr(workspace.store.current, field.name)))
@@ -70,6 +70,9 @@ def settings_set(
     name: str, value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")]
 ) -> None:
     """Change one setting. A running app takes it up at once."""
+    from tray_app.gateway.commands import Changing
+    from tray_app.settings.schema import parse_value
+
     parsed = parse_value(name, value)  # what cannot be a value troubles no app
     with app_commands(tolerant=True) as app:
         try:
@@ -88,7 +91,7 @@ def settings_set(
 @settings_commands.command("path")
 def settings_path() -> None:
     """Print where the settings file is."""
-    echo(_paths().settings_file)
+    echo(own_paths().settings_file)
 
 
 @key_commands.command("set")
@@ -118,22 +121,24 @@ def key_remove(name: KeyName) -> None:
     _pass_on()
 
 
-def _paths() -> AppPaths:
-    return AppPaths.from_environment(os.environ)
-
-
 def _keys() -> KeyStore:
-    return KeyStore(_paths().keys, os.environ)
+    from tray_app.settings.keystore import KeyStore
+
+    return KeyStore(own_paths().keys, os.environ)
 
 
 def _tell_of_variable(store: KeyStore, name: str) -> None:
+    from tray_app.settings.keystore import Keeper
+
     place = store.where(name, ask_keychain=False)
     if place and place.keeper is Keeper.ENVIRONMENT:
         echo(f"While {place.detail} is set in the environment, the key in it is used.")
 
 
 def _settings() -> Settings:
-    return SettingsStore(_paths().settings_file).current
+    from tray_app.settings.store import SettingsStore
+
+    return SettingsStore(own_paths().settings_file).current
 
 
 def _pass_on(app: AppCommands | None = None) -> None:

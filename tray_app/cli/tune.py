@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from tray_app.cli.common import (
+from tray_app.cli.common import app_commands, do_long_work, open_workspace, pass_on_change
+from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
-    WorkBar,
-    app_commands,
-    do_long_work,
     echo,
-    open_workspace,
-    pass_on_change,
-    plain_console,
     print_json,
 )
-from tray_app.gateway.commands import Measuring
-from tray_app.models.library import NotInstalledError
 
 if TYPE_CHECKING:
     from tray_app.gateway.commands import ThreadCounts, Tuned
@@ -38,6 +31,9 @@ def tune_threads(
     as_json: Json = False,
 ) -> None:
     """Measure with how many threads the model is fastest. A running server rests meanwhile."""
+    from tray_app.cli.progress import WorkBar, plain_console
+    from tray_app.gateway.commands import Measuring
+
     wish = Measuring(_model(model), apply)
     with app_commands() as app, WorkBar(plain_console(stderr=True), "Measuring") as bar:
         tuned = do_long_work(partial(app.tune, wish), lambda now: bar.show(now.done, now.total))
@@ -54,6 +50,8 @@ def tune_threads(
 
 def _model(reference: str | None) -> str:
     """The model for an app that runs in another folder; empty for the chosen one. `ModelError`."""
+    from tray_app.models.library import NotInstalledError
+
     if not reference:
         return ""
     with open_workspace() as workspace:

@@ -11,8 +11,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import requests
-
 from tray_app.errors import DownloadError, ErrorCode, Fix
 from tray_app.phrases import one_line, phrase
 from tray_app.settings.keys import HUGGING_FACE
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import requests
     from urllib3.exceptions import HTTPError
 
     from tray_app.phrases import Text
@@ -223,6 +222,8 @@ def _keeper(host: str) -> str:
 
 def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
     """There was no answer to a request."""
+    import requests  # which only those have to load who make requests
+
     if isinstance(exc, requests.exceptions.ProxyError) and (said := _TUNNEL_REFUSED.search(str(exc))):
         return _no_tunnel(int(said[1]), host)
     match exc:
@@ -347,6 +348,8 @@ def _seconds(retry_after: str) -> float:
 
 
 def _is_offline(exc: BaseException) -> bool:
+    import requests
+
     cause = _innermost(exc)
     no_way = isinstance(cause, OSError) and cause.errno in _NO_WAY
     return no_way or isinstance(cause, socket.gaierror) or isinstance(exc, requests.ConnectTimeout)

@@ -1,25 +1,27 @@
-"""Speaks to a running gateway or control listener: for terminal, self-test and window. Any thread; blocks."""
+"""Finds the running app, and speaks to it through its control address. Any thread; blocks.
+
+A script may ask for the status each second, so what is rarely needed is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import hmac
 import json
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-import requests
 
 from tray_app import __version__
 from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
 from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Removed, TextEmbeddings, Tuned
-from tray_app.gateway.control import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
+from tray_app.gateway.documents import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.jobs import Following
-from tray_app.gateway.openai import TokenUsage
+from tray_app.gateway.loopback import Connection, NobodyAnswersError, Refusal, SlowAnswerError, decoded
 from tray_app.gateway.proof import (
     CHALLENGE_PATH,
     PROOF_OF_ANSWER,
@@ -29,15 +31,11 @@ from tray_app.gateway.proof import (
     Welcome,
     new_nonce,
 )
-from tray_app.phrases import one_line, phrase
+from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
-from tray_app.system.ports import port_owners
-from tray_app.system.programs import THIS_APP, program_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from threading import Event
 
     from tray_app.gateway.commands import (
         Cancellation,
@@ -62,14 +60,6 @@ _LOOK_S = 0.1
 Answer = TypeVar("Answer")
 
 
-class SlowAnswerError(GatewayError):
-    """Somebody is there, but has not answered in time."""
-
-
-class NobodyAnswersError(GatewayError):
-    """Nobody listens there, or whoever did has hung up."""
-
-
 class _StrangerError(GatewayError):
     """Who answers at the app's port does not know its secret."""
 
@@ -80,103 +70,6 @@ class _StrangerError(GatewayError):
             "Another program answers in its place, and was told nothing.",
             "Start PowerInfer Tray again.",
         )
-
-
-class _Vector(msgspec.Struct):
-    index: int
-    embedding: list[float]
-
-
-class _Vectors(msgspec.Struct):
-    data: list[_Vector]
-    usage: TokenUsage
-
-
-class _Reason(msgspec.Struct):
-    message: str
-
-
-class _Addition(msgspec.Struct):
-    text: str = ""
-
-
-class _Event(msgspec.Struct):
-    choices: list[_Addition] = []
-    error: _Reason | None = None
-
-
-class _Refusal(msgspec.Struct):
-    error: _Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Embeddings:
-    """Vectors in the order of their texts, tokens in all, and the time that a client waits for them."""
-
-    vectors: tuple[tuple[float, ...], ...]
-    dimensions: int
-    tokens: int
-    elapsed_ms: float
-
-
-def request_embeddings(
-    base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0
-) -> Embeddings:
-    """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
-
-    Raises
-    ------
-    GatewayError
-        If nobody answers there, or the answer is a refusal; its message is then the server's.
-
-    """
-    body = {"input": list(texts), "model": "", "encoding_format": "float"}
-    with _session(_bearer(key)) as session:
-        began_s = time.perf_counter()
-        response = _send(session, "POST", f"{base_url}/embeddings", timeout_s, json=body)
-        elapsed_ms = (time.perf_counter() - began_s) * 1000
-    if not response.ok:
-        raise _refusal(response)
-    answer = _decode(response.status_code, response.content, _Vectors)
-    vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
-    dimensions = len(vectors[0]) if vectors else 0
-    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
-
-
-def complete(
-    base_url: str,
-    prompt: str,
-    max_tokens: int,
-    cancelled: Event,
-    *,
-    key: str = "",
-    timeout_s: float = 600.0,
-) -> Iterator[str]:
-    """What the server at `base_url` adds to `prompt`, piece by piece as it comes, until `cancelled` is set.
-
-    Raises
-    ------
-    GatewayError
-        As `request_embeddings`; also if the answer breaks off.
-
-    """
-    body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}
-    with _session(_bearer(key)) as session:
-        session.stream = True  # hands over each piece when it is there
-        response = _send(session, "POST", f"{base_url}/completions", timeout_s, json=body)
-        if not response.ok:
-            raise _refusal(response)
-        try:
-            # Leaving closes the connection, by which the engine hears that nobody waits any more.
-            for line in response.iter_lines():
-                if cancelled.is_set() or line == b"data: [DONE]":
-                    return
-                if line.startswith(b"data: "):
-                    yield _piece(line.removeprefix(b"data: "))
-        except requests.RequestException as exc:
-            raise GatewayError(
-                ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
-            ) from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +102,7 @@ class ControlClient:
                 "The running app refused",
                 phrase("It answered with status {status}.", status=answer.status),
             )
-        return _decode(answer.status, answer.content, StatusDocument)
+        return decoded(answer.status, answer.content, StatusDocument)
 
     def start(self, timeout_s: float | None = None) -> None:
         """Start the server; returns when the engine has been told, which may come after a download."""
@@ -274,11 +167,11 @@ class ControlClient:
         with cancelled.calling(lambda: self._cancel(job)):
             while True:
                 answer = self._act("follow", _STATUS_S, job)
-                report = _decode(answer.status, answer.content, JobReport)
+                report = decoded(answer.status, answer.content, JobReport)
                 if report.has_ended:
-                    return _decode(answer.status, bytes(report.told), result, path_from_json)
+                    return decoded(answer.status, bytes(report.told), result, path_from_json)
                 if report.number > job.seen:
-                    tell(_decode(answer.status, bytes(report.told), progress, path_from_json))
+                    tell(decoded(answer.status, bytes(report.told), progress, path_from_json))
                 job = Following(job.job, report.number)
 
     def _cancel(self, job: Following) -> None:
@@ -288,7 +181,7 @@ class ControlClient:
     def _do(self, name: str, wish: msgspec.Struct, kind: type[Answer]) -> Answer:
         """Have the app do this, which takes as long as it takes; what it says."""
         answer = self._act(name, None, wish)
-        return _decode(answer.status, answer.content, kind, path_from_json)
+        return decoded(answer.status, answer.content, kind, path_from_json)
 
     def _act(self, name: str, timeout_s: float | None, wish: msgspec.Struct | None = None) -> _Answer:
         # `json`, unlike msgspec, also writes letters that are none; the app then says so.
@@ -297,9 +190,9 @@ class ControlClient:
         if answer.status == HTTPStatus.NOT_FOUND:
             raise self._of_another_version(name)
         if answer.status == HTTPStatus.CONFLICT:
-            raise _decode(answer.status, answer.content, ErrorDocument).error()
+            raise decoded(answer.status, answer.content, ErrorDocument).error()
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            reason = _decode(answer.status, answer.content, _Refusal).error.message
+            reason = decoded(answer.status, answer.content, Refusal).error.message
             raise GatewayError(ErrorCode.APP_REFUSED, "The running app refused", reason)
         return answer
 
@@ -319,14 +212,12 @@ class ControlClient:
         )
 
     def _ask(self, method: str, path: str, timeout_s: float | None, body: bytes = b"") -> _Answer:
-        with _session({}) as session:
-            session.stream = True  # an answer is read as far as it can be one of ours
-            exchange = self._meet(session, min(timeout_s or _STATUS_S, _STATUS_S))
-            header = exchange.header(exchange.of_request(method, path, body))
+        with Connection(self._url) as connection:
+            exchange = self._meet(connection, min(timeout_s or _STATUS_S, _STATUS_S))
+            proven = {PROOF_OF_REQUEST: exchange.header(exchange.of_request(method, path, body))}
             try:
-                proven = {PROOF_OF_REQUEST: header}
-                response = _send(session, method, self._url + path, timeout_s, data=body, headers=proven)
-                answer = _Answer(response.status_code, _content(response, _MOST_ANSWER_BYTES))
+                response = connection.send(method, path, timeout_s, body, proven)
+                answer = _Answer(response.status, connection.content(response, _MOST_ANSWER_BYTES))
             except SlowAnswerError as exc:
                 raise self._busy(timeout_s) from exc
             except NobodyAnswersError as exc:
@@ -336,13 +227,13 @@ class ControlClient:
             raise _StrangerError
         return answer
 
-    def _meet(self, session: requests.Session, timeout_s: float) -> Exchange:
+    def _meet(self, connection: Connection, timeout_s: float) -> Exchange:
         """Have whoever listens prove that it is the app; its exchange with us."""
         nonce = new_nonce()
         challenge = msgspec.json.encode(Challenge(nonce))
         try:
-            response = _send(session, "POST", self._url + CHALLENGE_PATH, timeout_s, data=challenge)
-            welcome = msgspec.json.decode(_content(response, _MOST_WELCOME_BYTES), type=Welcome)
+            response = connection.send("POST", CHALLENGE_PATH, timeout_s, challenge, {})
+            welcome = msgspec.json.decode(connection.content(response, _MOST_WELCOME_BYTES), type=Welcome)
         except NobodyAnswersError as exc:
             raise self._gone() from exc
         except SlowAnswerError as exc:
@@ -356,6 +247,9 @@ class ControlClient:
 
     def _looks_like_the_app(self) -> bool:
         """Whether the system says that the process of the file is this app, and has its port."""
+        from tray_app.system.ports import port_owners
+        from tray_app.system.programs import THIS_APP, program_name
+
         owners = {owner.pid for owner in port_owners(self._file.port)}
         return program_name(self.pid) == THIS_APP and not owners.isdisjoint({self.pid, None})
 
@@ -417,81 +311,3 @@ def _answering(state_dir: Path, patience_s: float) -> ControlClient | None:
     except GatewayError:
         return None
     return client
-
-
-def _refusal(response: requests.Response) -> GatewayError:
-    reason = _decode(response.status_code, response.content, _Refusal).error.message
-    return GatewayError(ErrorCode.REQUEST_REFUSED, "The server refused the text", reason)
-
-
-def _bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _session(headers: Mapping[str, str]) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # loopback never goes through a proxy
-    session.headers.update(headers)
-    return session
-
-
-def _piece(payload: bytes) -> str:
-    """The text that one event of a stream adds; `GatewayError` if it says that something went wrong."""
-    try:
-        event = msgspec.json.decode(payload, type=_Event)
-    except NOT_JSON as exc:
-        raise GatewayError(
-            ErrorCode.ANSWER_NOT_UNDERSTOOD,
-            "Unexpected answer from the server",
-            "An event of the stream is not what this app expects.",
-        ) from exc
-    if event.error:
-        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", one_line(event.error.message))
-    return "".join(choice.text for choice in event.choices)
-
-
-def _send(
-    session: requests.Session, method: str, url: str, timeout_s: float | None, **content: Any
-) -> requests.Response:
-    with _faults(url, timeout_s):
-        # None of ours sends us elsewhere, and where we would be sent, nobody has proven who he is.
-        return session.request(method, url, timeout=timeout_s, allow_redirects=False, **content)
-
-
-def _content(response: requests.Response, most_bytes: int) -> bytes:
-    """The body of an answer, or its beginning, which then is no answer of ours."""
-    with _faults(response.url, None):
-        return next(response.iter_content(most_bytes), b"")
-
-
-@contextmanager
-def _faults(url: str, timeout_s: float | None) -> Iterator[None]:
-    try:
-        yield
-    except requests.Timeout as exc:
-        raise SlowAnswerError(
-            ErrorCode.SERVER_NOT_RESPONDING,
-            "The server did not answer in time",
-            phrase("{url} has said nothing for {seconds:.0f} s.", url=url, seconds=timeout_s or 0.0),
-            "Try again later, or look at its log.",
-        ) from exc
-    except requests.RequestException as exc:
-        raise NobodyAnswersError(
-            ErrorCode.SERVER_UNREACHABLE,
-            "The server did not answer",
-            phrase("Nobody answers at {url}.", url=url),
-            "Start the server, or look at its log.",
-        ) from exc
-
-
-def _decode(
-    status: int, content: bytes, kind: type[Answer], hook: Callable[[type, Any], Any] | None = None
-) -> Answer:
-    try:
-        return msgspec.json.decode(content, type=kind, dec_hook=hook)
-    except NOT_JSON as exc:
-        raise GatewayError(
-            ErrorCode.ANSWER_NOT_UNDERSTOOD,
-            "Unexpected answer from the server",
-            phrase("It has status {status}, and is not what this app expects.", status=status),
-        ) from exc

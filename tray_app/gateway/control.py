@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 from aiohttp import web
@@ -22,7 +19,7 @@ from aiohttp import web
 from tray_app.errors import AppError, ErrorDocument
 from tray_app.gateway.commands import Changing, Downloading, Examining, Measuring, Removing, TextsToEmbed
 from tray_app.gateway.controlfile import ControlPlace
-from tray_app.gateway.counters import Traffic
+from tray_app.gateway.documents import JobReport, Showing, path_from_json, path_to_json
 from tray_app.gateway.guard import local_only, openai_errors
 from tray_app.gateway.jobs import CommandJobs, Following
 from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
@@ -42,8 +39,10 @@ from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from tray_app.gateway.commands import AppCommands, Cancellation, Tell
+    from tray_app.gateway.documents import StatusDocument
     from tray_app.gateway.guard import Handler
 
     Handling = Callable[[web.Request], Awaitable[web.Response]]
@@ -57,77 +56,6 @@ _FOLLOW_S = 2.0
 """Whoever follows work hears so often that it goes on, also where there is nothing new."""
 
 Wish = TypeVar("Wish", bound=msgspec.Struct)
-
-
-class Showing(msgspec.Struct, frozen=True):
-    """What the window shall show."""
-
-    source: str = ""
-    """A model that somebody wants to have: an address or the path of a file; empty for none."""
-
-
-class JobReport(msgspec.Struct, frozen=True):
-    """How long work stands: `told` is what it has come to if it has ended, else what it told last."""
-
-    number: int
-    has_ended: bool
-    told: msgspec.Raw
-
-
-class Chosen(msgspec.Struct, frozen=True):
-    """What is set, be it in force or not."""
-
-    model: str = ""
-    port: int = 0
-    engine: str = ""
-
-
-class EngineDocument(msgspec.Struct, frozen=True):
-    """The engine that runs, or is about to."""
-
-    kind: str | None = None
-    version: str | None = None
-    pid: int | None = None
-    restarts: int = 0
-
-
-class DownloadDocument(msgspec.Struct, frozen=True):
-    """A download."""
-
-    name: str
-    phase: str
-    received_bytes: int
-    total_bytes: int | None
-
-
-class ProblemDocument(ErrorDocument, frozen=True):
-    """Something that is wrong, and what it is about."""
-
-    source: str = ""
-
-
-class StatusDocument(msgspec.Struct, frozen=True):
-    """What a running app says of itself: to the terminal, and as `powerinfer-tray status --json`."""
-
-    running: bool
-    state: str
-    """That of the engine."""
-    version: str = ""
-    """Of the app; empty where it is of a version that did not tell."""
-    server: str = ""
-    """That of the server: address, engine and wishes together."""
-    model: str | None = None
-    chosen: Chosen = Chosen()
-    base_url: str | None = None
-    """The address that is open; None while none is."""
-    serving: bool = False
-    asleep: bool = False
-    engine: EngineDocument = EngineDocument()
-    traffic: Traffic = Traffic()
-    downloads: tuple[DownloadDocument, ...] = ()
-    problem: ProblemDocument | None = None
-    """The first of `problems`."""
-    problems: tuple[ProblemDocument, ...] = ()
 
 
 class Control:
@@ -262,18 +190,6 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError as exc:
         raise ApiError(408, f"The body did not arrive within {_BODY_TIMEOUT_S:g} s.") from exc
-
-
-def path_to_json(path: object) -> str:
-    """A path in percent signs: JSON has no place for names whose bytes are no letters. For `enc_hook`."""
-    if not isinstance(path, Path):
-        raise NotImplementedError
-    return quote_from_bytes(os.fsencode(path))
-
-
-def path_from_json(_type: type, text: object) -> Path:
-    """The path that `path_to_json` has written. For `dec_hook`."""
-    return Path(os.fsdecode(unquote_to_bytes(str(text))))
 
 
 def _to_json(value: object) -> bytes:

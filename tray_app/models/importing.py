@@ -10,7 +10,6 @@ import shutil
 import stat
 import time
 from contextlib import ExitStack, suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
+from tray_app.models.import_modes import How
 from tray_app.models.model_files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.removal import for_good, is_only_sparse_model
 from tray_app.models.space import require_space
@@ -38,15 +38,6 @@ _NO_PROGRAM = 0o666
 _EMPTY_NAMES = frozenset({"model", "models", "hf", "tmp", "output", "unknown", "none", "gguf"})
 _LONGEST_NAME = 100
 _NO_SPACE = "Free some space, or link the model in place of copying it."
-
-
-class How(StrEnum):
-    """What becomes of the file that a model is imported from."""
-
-    COPY = "copy"
-    MOVE = "move"
-    LINK = "link"
-    """It stays, and is used from there: another name on the same disk, else a symbolic link."""
 
 
 def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.import_modes import How
+    from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.models.library import Contents, Model
     from tray_app.models.removal import Removal

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QDialog, QWidget
 
     from tray_app.errors import AppError
-    from tray_app.models.importing import How
+    from tray_app.models.import_modes import How
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.models import ModelRow
     from tray_app.ui.widgets.basic import MessageCard

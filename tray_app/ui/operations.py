@@ -16,7 +16,7 @@ import msgspec
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.tuning import tune
 from tray_app.errors import AppError, ModelError
-from tray_app.gateway.client import Embeddings
+from tray_app.gateway.public_client import Embeddings
 from tray_app.models.library import NotInstalledError
 from tray_app.models.model_files import parts_of
 from tray_app.ui.garbage import freeze_gc
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
-    from tray_app.models.importing import How, OnProgress
+    from tray_app.models.import_modes import How
+    from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.system.logs import Lines, LogLine
     from tray_app.ui.app_protocol import AppProtocol

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QRadioButton, QVBoxLayout
 
-from tray_app.models.importing import How
+from tray_app.models.import_modes import How
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, text_label
 

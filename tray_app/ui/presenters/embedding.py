@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray_app.app.status import AppStatus
-    from tray_app.gateway.client import Embeddings
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.phrases import Translate
 
 _FIRST = 4
