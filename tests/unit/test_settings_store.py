@@ -48,9 +48,7 @@ def test_comments_order_and_unknown_keys_are_kept(file: Path) -> None:
 
     store.replace(replace(store.current, port=9001, ctx_size=4096))
 
-    expected = (
-        "# mine\nversion = 3\nfuture = 1\nport = 9001 # mine too\nctx_size = 4096\n[later]\nx = 'é'\n"
-    )
+    expected = "# mine\nversion = 3\nfuture = 1\nport = 9001 # mine too\nctx_size = 4096\n[later]\nx = 'é'\n"
     assert file.read_text(encoding="utf-8") == expected
 
 

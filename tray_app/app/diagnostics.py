@@ -44,11 +44,12 @@ from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, GatewayError, ModelError, SettingsError
 from tray_app.gateway.client import SlowAnswerError, find_running, request_embeddings
 from tray_app.models.catalog import load_all
-from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.library import NotInstalledError, library_of
 from tray_app.models.memory import Fit
 from tray_app.phrases import presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.keystore import KeyStore
+from tray_app.settings.model_settings import aliases_of, effective
 from tray_app.settings.schema import FIELDS, list_text
 from tray_app.settings.store import SettingsStore
 from tray_app.system.disk import disk_space
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
     from tray_app.engine.kinds import Engine
     from tray_app.gateway.client import Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.library import Library, Model
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.disk import DiskSpace
@@ -99,6 +100,8 @@ class _Notes:
     model: ModelFinding | None = None
     engine: Engine | None = None
     sparse: bool = False
+    settings: Settings | None = None
+    """Those in force for the model, once it is known."""
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, error: AppError, *, stops: bool) -> None:
@@ -121,7 +124,7 @@ def collect_inputs(environ: Mapping[str, str]) -> DiagnosticInputs:
         paths=paths,
         host=host,
         settings=store.current,
-        library=Library(models_folder(store.current, paths), catalog, builtin_model()),
+        library=library_of(lambda: store.current, paths, catalog),
         finder=EngineFinder(host),
         secrets=KeyStore(paths.keys, environ),
         running=running,
@@ -135,6 +138,8 @@ def run_diagnostics(patient: DiagnosticInputs, session: Session | None = None) -
     for complaint in patient.known_errors:
         notes.add(complaint, stops=True)
     _look_at_model(patient, notes)
+    for error in patient.library.hidden_aliases(aliases_of(patient.settings)).values():
+        notes.add(error, stops=False)
     keys = _look_at_keys(patient, notes)
     port = _look_at_port(patient, notes)
     given_up = patient.running.problem if patient.running else None
@@ -225,8 +230,8 @@ def _look_at_model(patient: DiagnosticInputs, notes: _Notes) -> None:
 
 
 def _look_at_file(patient: DiagnosticInputs, model: Model, notes: _Notes) -> None:
-    settings, host = patient.settings, patient.host
-    notes.sparse = model.header.sparse
+    settings, host = effective(patient.settings, model.id), patient.host
+    notes.settings, notes.sparse = settings, model.header.sparse
     choice = look_for_engine(settings, patient.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
@@ -250,11 +255,12 @@ def _look_at_file(patient: DiagnosticInputs, model: Model, notes: _Notes) -> Non
 
 def _look_at_download(patient: DiagnosticInputs, missing: NotInstalledError, notes: _Notes) -> None:
     entry = missing.entry
-    notes.sparse = entry.sparse
+    settings = effective(patient.settings, entry.id)
+    notes.settings, notes.sparse = settings, entry.sparse
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(patient.settings.engine, entry.sparse, patient.finder)
+        notes.engine = choose_engine(settings.engine, entry.sparse, patient.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
     room = _room(patient.library.folder)
@@ -339,7 +345,7 @@ def _look_at_port(patient: DiagnosticInputs, notes: _Notes) -> PortFinding:
 
 
 def _engines(patient: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ...]:
-    finder, wanted = patient.finder, patient.settings.engine
+    finder, wanted = patient.finder, (notes.settings or patient.settings).engine
     found = []
     if embedded := finder.embedded():
         found.append(_engine_finding(embedded, notes))
@@ -429,20 +435,27 @@ def _settings_finding(patient: DiagnosticInputs, notes: _Notes) -> SettingsFindi
         _changed(patient.settings),
         tuple(ignored),
         {name: str(reason) for name, reason in ignored.items()},
+        {model_id: _as_shown(own) for model_id, own in patient.settings.models.items()},
     )
 
 
 def _ignored(patient: DiagnosticInputs, notes: _Notes) -> dict[str, Text]:
     if notes.engine is None:
         return {}
-    return ignored_settings(patient.settings, without_effect(notes.engine, patient.host, sparse=notes.sparse))
+    settings = notes.settings or patient.settings
+    return ignored_settings(settings, without_effect(notes.engine, patient.host, sparse=notes.sparse))
 
 
 def _changed(settings: Settings) -> dict[str, str]:
     """What differs from the defaults, as it is typed."""
     values = msgspec.structs.asdict(settings)
     changed = {each.name: values[each.name] for each in FIELDS if values[each.name] != each.default}
-    return {name: HIDDEN if SECRET_NAME.search(name) else _as_typed(value) for name, value in changed.items()}
+    return _as_shown(changed)
+
+
+def _as_shown(values: Mapping[str, object]) -> dict[str, str]:
+    """Values as they are typed, without secrets."""
+    return {name: HIDDEN if SECRET_NAME.search(name) else _as_typed(value) for name, value in values.items()}
 
 
 def _as_typed(value: object) -> str:

@@ -39,7 +39,10 @@ class _Place:
 
 
 class PublicAddress:
-    """The gateway to the engine of `backend`, bound where the settings of now ask for it."""
+    """The gateway to the engine of `backend`, bound where the settings of now ask for it.
+
+    `settings` gives those in force for the model that is served.
+    """
 
     def __init__(
         self,
@@ -130,6 +133,7 @@ class PublicAddress:
         network = settings.network == "lan"
         rules = Rules(
             temperature=settings.temperature,
+            aliases=settings.aliases,
             key=check_client_key(settings, self._secrets),
             origins=settings.allowed_origins,
             network=network,

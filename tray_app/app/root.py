@@ -38,13 +38,14 @@ from tray_app.gateway.client import SlowAnswerError, complete, find_running, req
 from tray_app.gateway.control import Control, Removed
 from tray_app.models.catalog import load_all
 from tray_app.models.gguf import implied_size
-from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.library import NotInstalledError, library_of, models_folder
 from tray_app.models.model_files import parts_of
 from tray_app.models.remote_header import all_parts
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
+from tray_app.settings.model_settings import aliases_of, effective, without_own
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, look_at, switch
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.gateway.client import Embeddings
     from tray_app.gateway.control import Removing
-    from tray_app.models.library import Model
+    from tray_app.models.library import Library, Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeptKeys
@@ -118,7 +119,7 @@ class App:
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._look_at_login()
-        self._library = self._library_of(self.models_folder)
+        self._library = self._library_of_now()
         self._engines = EngineFinder(host)
         self._folder_changes = 0
         self._trial_threads: int | None = None
@@ -127,6 +128,7 @@ class App:
         self._serving = Server(
             self._supervisor,
             settings=lambda: self.store.current,
+            model_settings=lambda: effective(self.store.current, self.chosen_id()),
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
@@ -191,8 +193,21 @@ class App:
     def library(self) -> Library:
         """The models in the folder that is chosen now."""
         if self._library.folder != self.models_folder:
-            self._library = self._library_of(self.models_folder)
+            self._library = self._library_of_now()
         return self._library
+
+    def chosen_id(self) -> str | None:
+        """The id of the chosen model, here or still to be downloaded; None if none is chosen, or none known.
+
+        A remote server has models of its own.
+        """
+        settings = self.store.current
+        if not settings.model or settings.engine == EngineKind.REMOTE:
+            return None
+        try:
+            return self.library.id_of(settings.model)
+        except ModelError:
+            return None
 
     def begin(self) -> None:
         """Do what the settings ask for when the app starts: start the server, have it wait, or nothing.
@@ -238,10 +253,15 @@ class App:
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
         """Save `new` and act on what is different. `AppError` says what could not be done.
 
-        `keys` are kept or forgotten with it. Where the keychain refuses, nothing is saved.
+        `keys` are kept or forgotten with it. Where the keychain refuses, or a new alias is another model's
+        name, nothing is saved.
         """
-        self._secrets.keep(keys or {}, new)
         old = self.store.current
+        known = self.library.hidden_aliases(aliases_of(old))
+        for alias, error in self.library.hidden_aliases(aliases_of(new)).items():
+            if alias not in known:  # a model that came later may have the name of an alias of before
+                raise error
+        self._secrets.keep(keys or {}, new)
         self.store.replace(new)
         if new.launch_at_login != old.launch_at_login:
             self._launch_at_login(new.launch_at_login)
@@ -284,8 +304,9 @@ class App:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
-        engine = choose_engine(settings.engine, model.header.sparse, self._engines)
-        return plan_launch(settings, model, engine, self.host)
+        of_model = effective(settings, model.id)
+        engine = choose_engine(of_model.engine, model.header.sparse, self._engines)
+        return plan_launch(of_model, model, engine, self.host)
 
     def download(
         self, source: str, folder: Path | None = None, *, sha256: str | None = None
@@ -437,7 +458,10 @@ class App:
 
     def _with_trial(self) -> Settings:
         settings, count = self.store.current, self._trial_threads
-        return settings if count is None else replace(settings, threads=count, threads_batch=count)
+        if count is None:
+            return settings
+        trial = {"threads": count, "threads_batch": count}
+        return replace(without_own(settings, frozenset(trial)), **trial)
 
     def _model(self, settings: Settings, start: StartJob | None) -> Model:
         if not settings.model:
@@ -456,7 +480,7 @@ class App:
             if start is None or not isinstance(exc, NotInstalledError):
                 raise
             # What could not be run is not fetched first: it may be 40 GB.
-            choose_engine(settings.engine, exc.entry.sparse, self._engines)
+            choose_engine(effective(settings, exc.entry.id).engine, exc.entry.sparse, self._engines)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 
@@ -479,8 +503,8 @@ class App:
             _log.info("No access token: %s. %s", exc.title, exc.message)
             return None
 
-    def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, builtin_model())
+    def _library_of_now(self) -> Library:
+        return library_of(lambda: self.store.current, self.paths, self._catalog)
 
     def _served_path(self) -> Path | None:
         """The model that an engine has open, or that the open server would load; its first file."""

@@ -70,14 +70,16 @@ class ServerDelays:
 class Server:
     """The engine behind its public address.
 
-    `settings` gives those in force, `plan` what they ask for, and `announce` is called after each change of
-    the server's status.
+    `settings` gives those in force, `model_settings` the same for the chosen model, `plan` what they ask for,
+    and `announce` is called after each change of the server's status.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
         supervisor: Supervisor,
+        *,
         settings: Callable[[], Settings],
+        model_settings: Callable[[], Settings],
         secrets: KeyStore,
         plan: Planner,
         announce: Callable[[], None],
@@ -88,7 +90,7 @@ class Server:
         self._plan = plan
         self._announce = announce
         self._delays = delays or ServerDelays()
-        self._address = PublicAddress(self, settings, secrets, self._delays.idle_minute_s)
+        self._address = PublicAddress(self, model_settings, secrets, self._delays.idle_minute_s)
         self._lock = threading.Lock()  # guards the wishes below, and is held for moments only
         self._wanted = False
         self._asleep = False

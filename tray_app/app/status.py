@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import ServerState
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.control import (
     Chosen,
@@ -17,6 +18,7 @@ from tray_app.gateway.control import (
 )
 from tray_app.gateway.counters import Traffic
 from tray_app.phrases import presentable
+from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
@@ -66,6 +68,12 @@ class AppStatus:
     """Counts what has happened in the models folder: with another number, look there again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """What clients have asked for. It changes without an announcement: look at it from time to time."""
+
+    @property
+    def model_settings(self) -> Settings:
+        """The settings in force for the model that the engine has, or else for all."""
+        plan = self.engine.plan
+        return effective(self.settings, plan.model.id if isinstance(plan, LaunchPlan) else None)
 
     @property
     def problem(self) -> AppError | None:

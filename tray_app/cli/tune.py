@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from msgspec.structs import replace
 
 from tray_app.app.tuning import one_thread_only, tune, tuning_obstacle
 from tray_app.cli.common import (
@@ -23,6 +22,7 @@ from tray_app.cli.common import (
 )
 from tray_app.gateway.client import find_running
 from tray_app.models.library import NotInstalledError
+from tray_app.settings.model_settings import effective, with_values
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 
@@ -57,13 +57,13 @@ def tune_threads(
         with _interrupts(cancelled):
             tuning = tune(
                 app,
-                app.store.current,
+                effective(app.store.current, app.chosen_id()),
                 app.host,
                 cancelled,
                 lambda samples, total: bar.show(len(samples), total),
             )
         if apply and tuning.advice != tuning.present:
-            app.store.replace(replace(app.store.current, **_settings(tuning.advice)))
+            app.store.replace(with_values(app.store.current, app.chosen_id(), _settings(tuning.advice)))
     if as_json:
         print_json(_document(tuning, applied=apply))
     else:

@@ -40,20 +40,23 @@ _RERANKING = ("--rerank", "--reranking")
 
 
 def pooling_of(settings: Settings, model: Model) -> Pooling:
-    """How vectors are made of tokens: as a person says in the extra arguments, else as the file does."""
+    """How vectors are made of tokens: as the extra arguments say, else the setting, else the file."""
     if any(_plain(word) in _RERANKING for word in settings.extra_arguments):
         return Pooling.RANK
     given = _given(settings, _POOLING)
-    return Pooling(given) if given in set(Pooling) else model.header.usual_pooling
+    if given in set(Pooling):
+        return Pooling(given)
+    return model.header.usual_pooling if settings.pooling == AUTO else Pooling(settings.pooling)
 
 
 def missing_pooling(settings: Settings, model: Model) -> Pooling | None:
-    """The pooling that the engine must be told: none where the file or the person says it.
+    """The pooling that the engine must be told: none where the file or the extra arguments say it.
 
     Without any there would be no embeddings. That a model ranks, llama.cpp reads in its file, but does not
     offer it unless it is told.
     """
-    by_file = model.header.pooling in (Pooling.MEAN, Pooling.CLS, Pooling.LAST)
+    vectors = (Pooling.MEAN, Pooling.CLS, Pooling.LAST)
+    by_file = settings.pooling == AUTO and model.header.pooling in vectors
     return None if by_file or _given(settings, _POOLING) is not None else pooling_of(settings, model)
 
 

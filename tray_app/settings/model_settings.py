@@ -30,9 +30,10 @@ class ModelTables:
     """What cannot be used, by the names that lead there below `models`: none, a model, or an entry of one."""
 
 
-def effective(settings: Settings, model_id: str) -> Settings:
+def effective(settings: Settings, model_id: str | None) -> Settings:
     """What holds for one model: its own values, and for the rest those for all. It has no `models`."""
-    return replace(settings, **settings.models.get(model_id, {}), models=MappingProxyType({}))
+    own = settings.models.get(model_id, {}) if model_id else {}
+    return replace(settings, **own, models=MappingProxyType({}))
 
 
 def with_own(settings: Settings, model_id: str, values: Mapping[str, Any]) -> Settings:
@@ -43,11 +44,11 @@ def with_own(settings: Settings, model_id: str, values: Mapping[str, Any]) -> Se
     return replace(settings, models=frozen(others | ({model_id: kept} if kept else {})))
 
 
-def with_values(settings: Settings, model_id: str, values: Mapping[str, Any]) -> Settings:
+def with_values(settings: Settings, model_id: str | None, values: Mapping[str, Any]) -> Settings:
     """The same with these values in force for a model: as its own where it has one already, else for all."""
-    own = settings.models.get(model_id, {})
-    changed = with_own(settings, model_id, {name: value for name, value in values.items() if name in own})
-    return replace(changed, **{name: value for name, value in values.items() if name not in own})
+    own = settings.models.get(model_id, {}) if model_id else {}
+    for_all = replace(settings, **{name: value for name, value in values.items() if name not in own})
+    return with_own(for_all, model_id or "", {name: value for name, value in values.items() if name in own})
 
 
 def without_own(settings: Settings, names: frozenset[str]) -> Settings:
@@ -94,12 +95,8 @@ def check_own(each: Field, value: object) -> Any:
 
 
 def aliases_of(settings: Settings) -> dict[str, str]:
-    """By each other name, as `same_name` has it, the id of the model that is meant."""
-    return {
-        same_name(alias): model_id
-        for model_id, own in settings.models.items()
-        for alias in own.get("aliases", ())
-    }
+    """By each other name of a model, its id."""
+    return {alias: model_id for model_id, own in settings.models.items() for alias in own.get("aliases", ())}
 
 
 def check_aliases(settings: Settings) -> None:

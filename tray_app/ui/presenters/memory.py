@@ -10,6 +10,7 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.sizing import load_of, room_for
 from tray_app.models.memory import GIB, Fit, judge
+from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import AUTO
 from tray_app.ui.presenters.formatting import memory_text
 
@@ -44,6 +45,7 @@ def memory_bars(
     """
     if not isinstance(plan, LaunchPlan):
         return ()
+    settings = effective(settings, plan.model.id)
     main = _main_memory(plan, settings, host, tr)
     untold = without_effect(plan.engine, host, sparse=plan.model.header.sparse)
     if plan.engine.kind is EngineKind.POWERINFER and "vram_budget" not in untold:

@@ -10,6 +10,7 @@ import msgspec
 from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.launch_plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
+from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import AUTO, list_text, parse_value
 from tray_app.system.autostart import Login
 from tray_app.system.paths import expanded
@@ -124,7 +125,7 @@ def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
 
 def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
     """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
-    if new.ctx_size != AUTO or not isinstance(plan, LaunchPlan):
+    if not isinstance(plan, LaunchPlan) or effective(new, plan.model.id).ctx_size != AUTO:
         return ""
     return tr("Automatic: {size} tokens for this model.").format(size=tr.number(plan.context_size))
 
