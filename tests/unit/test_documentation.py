@@ -28,7 +28,7 @@ from tests.fakes.documents import (
 from tray_app.cli.main import commands, run
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.schema import FIELDS, MODEL_FIELDS, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,19 @@ def test_the_guide_groups_the_settings_as_the_dialog_does() -> None:
         names = {row[0].strip("`") for row in table_rows(part)}
 
         assert names == {field.name for field in FIELDS if field.group == group}
+
+
+def test_the_guide_has_every_setting_of_a_model_and_no_other() -> None:
+    documented = {row[0]: row[1:4] for row in table_rows(section(GUIDE, "Settings of one model"))}
+
+    assert documented == {
+        f"`{field.name}`": [
+            field.title,
+            "as for all" if field.scope is Scope.EACH else default_of(field),
+            values_of(field),
+        ]
+        for field in MODEL_FIELDS
+    }
 
 
 def test_every_flag_in_the_guide_exists() -> None:

@@ -36,7 +36,10 @@ from tray_app.app.selftest import SENTENCE
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
 from tray_app.errors import AppError
+from tray_app.models.catalog import load_all
+from tray_app.models.library import library_of
 from tray_app.phrases import phrase, visible
+from tray_app.system.paths import AppPaths, resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.models.library import Library
+    from tray_app.settings.store import SettingsStore
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
@@ -150,6 +155,13 @@ def headless_app(overrides: Mapping[str, Any] | None = None) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+def open_library(store: SettingsStore) -> Library:
+    """The models of the person who runs this process, by the names that these settings give them."""
+    paths = AppPaths.from_environment(os.environ)
+    catalog, _ = load_all(resources() / "catalog.toml", paths.own_models_file)
+    return library_of(lambda: store.current, paths, catalog)
 
 
 class ProgressBars:

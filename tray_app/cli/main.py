@@ -36,6 +36,7 @@ from tray_app.cli.common import (
     checked_output,
     echo,
     headless_app,
+    open_library,
     plain_console,
     print_json,
 )
@@ -48,7 +49,7 @@ from tray_app.download.session import Session
 from tray_app.download.throttle import parse_rate
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, GatewayError
+from tray_app.errors import AppError, DownloadError, GatewayError, ModelError
 from tray_app.gateway.client import find_running
 from tray_app.gateway.client import request_embeddings as embed_at
 from tray_app.gateway.control import StatusDocument
@@ -136,7 +137,9 @@ def _options(
 
 @commands.command()
 def serve(
-    model: Annotated[str | None, typer.Option(help="A model file, or a catalogue id.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model file, an id, or another name of a model.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
     engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
 ) -> None:
@@ -331,7 +334,12 @@ def _choose_test_model_if_none(app: App) -> None:
 def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
     """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
     chosen = running.status().chosen
-    others = [name for name, value in asked.items() if not _means_the_same(value, getattr(chosen, name))]
+    others = [
+        name
+        for name, value in asked.items()
+        if not _means_the_same(value, getattr(chosen, name))
+        and not (name == "model" and _is_same_model(value, chosen.model))
+    ]
     if others:
         has = ", ".join(f"{name} {getattr(chosen, name)}" for name in others)
         raise GatewayError(
@@ -343,6 +351,15 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
     told = running.status()
     echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
     echo("To stop its server: powerinfer-tray stop")
+
+
+def _is_same_model(asked: str, chosen: str) -> bool:
+    """Whether two references mean one model, by whichever of its names."""
+    library = open_library(SettingsStore(_paths().settings_file))
+    try:
+        return library.id_of(asked) == library.id_of(chosen)
+    except ModelError:
+        return False
 
 
 def _means_the_same(asked: object, chosen: object) -> bool:

@@ -19,7 +19,7 @@ from psygnal import Signal
 
 from tray_app.errors import SettingsError
 from tray_app.phrases import joined, phrase
-from tray_app.settings.model_settings import ModelTables, check_aliases, read_tables, without_own
+from tray_app.settings.model_settings import ModelTables, check_aliases, read_tables, with_own, without_own
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
 from tray_app.settings.toml_text import edited, line_of, plain_text
 from tray_app.system.file_lock import locked
@@ -70,10 +70,11 @@ class SettingsStore:
         """Where a file that could not be read as a whole is kept when it is written anew."""
         return self.path.with_name(f"{self.path.name}{_BROKEN}")
 
-    def replace(self, new: Settings) -> None:
+    def replace(self, new: Settings, *, removed: tuple[tuple[str, ...], ...] = ()) -> None:
         """Save `new` and make it current. `SettingsError` if it cannot be saved: then nothing has changed.
 
-        Only what is changed is written: what other programs have changed since stays.
+        Only what is changed is written: what other programs have changed since stays. `removed` are entries
+        of the file that go, whatever is in them.
         """
         check_aliases(new)
         with self._lock:
@@ -82,7 +83,8 @@ class SettingsStore:
                 on_disk = _read(self.path)
                 if on_disk.newer:
                     raise on_disk.newer
-                content = _with_changes(on_disk, old, new, on_disk.faulty.difference(self._overrides))
+                wrong = on_disk.faulty.difference(self._overrides)
+                content = _with_changes(on_disk, old, new, wrong, removed)
                 if content != on_disk.text:
                     _keep_a_copy(self.path, on_disk)
                     write_atomically(self.path, content.encode())
@@ -91,6 +93,12 @@ class SettingsStore:
             self._adopt(_read(self.path))
         if self.current != old:
             self.changed.emit(old, self.current)
+
+    def remove_own(self, model_id: str, name: str) -> None:
+        """Take a value of its own from a model, whatever the file has there. Fails as `replace`."""
+        with self._lock:
+            wanted = with_own(self.current, model_id, {name: None})
+        self.replace(wanted, removed=((_MODELS_KEY, model_id, name),))
 
     def reload(self) -> None:
         """Take up what another program has written. `SettingsError` if that is of no use: nothing changes."""
@@ -261,7 +269,13 @@ def _unusable(path: Path, cause: Text) -> SettingsError:
     )
 
 
-def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozenset[str]) -> str:
+def _with_changes(
+    content: _Content,
+    old: Settings,
+    new: Settings,
+    wrong: frozenset[str],
+    removed: tuple[tuple[str, ...], ...],
+) -> str:
     """The file's text with the changed and the wrong values set anew, every other character as it was.
 
     Where a table is written in a way that cannot be changed so, the values are kept and comments are not.
@@ -269,7 +283,7 @@ def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozen
     changes: dict[tuple[str, ...], Any] = {(name,): value for name, value in content.unsaid.items()}
     changes |= {(name,): value for name, value in _differing(old, new) if name != _MODELS_KEY}
     changes |= {(name,): getattr(new, name) for name in wrong}
-    changes |= _model_changes(old, new)
+    changes |= _model_changes(old, new) | dict.fromkeys(removed)
     text = "" if content.plain is None else content.text.replace("\r\n", "\n")
     wanted = content.plain or {}
     for path, chosen in changes.items():
