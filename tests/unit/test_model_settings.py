@@ -310,10 +310,10 @@ def test_setting_the_value_mends_what_was_wrong_and_a_copy_stays(file: Path, tex
 def test_a_name_that_would_mean_two_models_is_not_saved(file: Path) -> None:
     store = written(file, "version = 3\n[models.a]\naliases = ['gpt']\n")
 
-    with pytest.raises(SettingsError, match="gpt cannot be another name of a") as caught:
+    with pytest.raises(SettingsError, match="GPT cannot be another name of b") as caught:
         store.replace(with_own(store.current, "b", {"aliases": ("GPT",)}))
 
-    assert "The model b has the same name" in caught.value.message
+    assert "The model a has the same name" in caught.value.message
     assert text_of(file) == "version = 3\n[models.a]\naliases = ['gpt']\n"
 
 

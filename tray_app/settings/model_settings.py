@@ -99,10 +99,11 @@ def aliases_of(settings: Settings) -> dict[str, str]:
     return {alias: model_id for model_id, own in settings.models.items() for alias in own.get("aliases", ())}
 
 
-def check_aliases(settings: Settings) -> None:
-    """`SettingsError` that names both models if one name would mean two of them."""
-    for error in _conflicts(settings.models).values():
-        raise error
+def check_aliases(settings: Settings, model_id: str) -> None:
+    """`SettingsError` that names both models if an alias of this one would mean another, too."""
+    for (each, _), error in _conflicts(settings.models).items():
+        if each == model_id:
+            raise error
 
 
 def read_tables(value: object) -> ModelTables:

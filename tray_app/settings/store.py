@@ -76,7 +76,9 @@ class SettingsStore:
         Only what is changed is written: what other programs have changed since stays. `removed` are entries
         of the file that go, whatever is in them.
         """
-        check_aliases(new)
+        for model_id, own in new.models.items():
+            if own.get("aliases") != self.current.models.get(model_id, {}).get("aliases"):
+                check_aliases(new, model_id)
         with self._lock:
             old = self.current
             with _sole_writer(self.path):

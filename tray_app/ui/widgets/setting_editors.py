@@ -196,13 +196,19 @@ class Selection(Editor):
 
 
 class ResetButton(QPushButton):
-    """Puts a setting back to its default; there only while it has another value."""
+    """Puts a setting back to its default, or takes a model's own value away; hidden where there is none."""
+
+    released = Signal(str)
+    """The value for all is to hold for the model again, of the setting of that name."""
 
     def __init__(self, field: Field, editor: Editor) -> None:
-        super().__init__(tr("Reset"))
+        super().__init__()
         self._editor = editor
+        self._name = field.name
+        self._title = tr.said(field.title)
         self._default = field.default
-        self.setAccessibleName(tr("Reset: {title}").format(title=tr.said(field.title)))
+        self._own: bool | None = None
+        self._name_itself()
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # or the fields would jump
         self.setSizePolicy(policy)
@@ -212,10 +218,26 @@ class ResetButton(QPushButton):
     def adjust(self) -> None:
         """Appear or vanish, as there is something to reset."""
         value, default = self._editor.value(), self._default
-        self.setVisible(value != (value_text(default) if isinstance(value, str) else default))
+        differs = value != (value_text(default) if isinstance(value, str) else default)
+        self.setVisible(differs if self._own is None else self._own)
+
+    def show_own(self, own: bool | None) -> None:  # noqa: FBT001 - the state itself
+        """Be for a model, whose own value this is or is not; None: for all models."""
+        self._own = own
+        self._name_itself()
+        self.adjust()
+
+    def _name_itself(self) -> None:
+        for_all = self._own is None
+        name = tr("Reset: {title}") if for_all else tr("As for all models: {title}")
+        self.setText(tr("Reset") if for_all else tr("As for all"))
+        self.setAccessibleName(name.format(title=self._title))
 
     def _reset(self) -> None:
-        self._editor.set_value(self._default)
+        if self._own is None:
+            self._editor.set_value(self._default)
+        else:
+            self.released.emit(self._name)
         self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
 
 
