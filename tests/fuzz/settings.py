@@ -29,7 +29,7 @@ SETTINGS = (
     b'# mine\nport = 8081\nmodel = "a.gguf" # the small one\nextra_arguments = ["--mlock", "-t"]\n',
     b'threads = "auto"\nvram_budget = 2.5\nallowed_origins = ["https://example.org"]\n[new]\na = 1\n',
     b"\xef\xbb\xbfport = 1\r\nmodels_folder = '/models'\r\nnetwork = \"lan\"\r\n",
-    b"version = 3\n# c\n[models.'a.b'] # mine\nctx_size = 600\naliases = ['gpt']\n[models]\nc = {threads = 2}\n",
+    b"version = 3\n[models.'a.b'] # mine\nctx_size = 600\naliases = ['gpt']\n[models]\nc = {threads = 2}\n",
     b"models.a.threads = 2\nmodels.a.aliases = ['b']\nport = 1\n[models.b]\naliases = [\n  'a', # x\n]\n",
 )
 TOML_WORDS = (

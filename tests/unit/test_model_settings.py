@@ -317,10 +317,10 @@ def test_a_name_that_would_mean_two_models_is_not_saved(file: Path) -> None:
     assert text_of(file) == "version = 3\n[models.a]\naliases = ['gpt']\n"
 
 
-def test_names_mean_their_model_in_upper_and_lower_case() -> None:
-    chosen = with_own(Settings(), "a", {"aliases": ("GPT-4o", "é")})
+def test_every_alias_leads_to_its_model() -> None:
+    chosen = with_own(with_own(Settings(), "a", {"aliases": ("GPT-4o", "é")}), "b", {"aliases": ("c",)})
 
-    assert aliases_of(chosen) == {"gpt-4o": "a", "é": "a"}
+    assert aliases_of(chosen) == {"GPT-4o": "a", "é": "a", "c": "b"}
 
 
 def test_thousands_of_tables_are_read_and_changed_in_a_moment(file: Path) -> None:

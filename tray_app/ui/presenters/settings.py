@@ -137,8 +137,11 @@ def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], 
 
 
 def whose(name: str, own: Collection[str] | None, tr: Translate) -> str:
-    """Whether a value is a model's own; `own` has the names of these, None where all models are shown."""
-    if own is None or (name not in own and field_named(name).scope is Scope.ONE):
+    """Whether a value is a model's own; `own` has the names of these, None where all models are shown.
+
+    Nothing is said where there is no value for all.
+    """
+    if own is None or field_named(name).scope is Scope.ONE:
         return ""
     return tr("This model's own value.") if name in own else tr("As for all models.")
 

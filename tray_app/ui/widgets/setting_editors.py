@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.settings.schema import AUTO
+from tray_app.settings.schema import AUTO, Scope
 from tray_app.ui.presenters.settings import value_text
 from tray_app.ui.texts import tr
 
@@ -204,11 +204,11 @@ class ResetButton(QPushButton):
     def __init__(self, field: Field, editor: Editor) -> None:
         super().__init__()
         self._editor = editor
-        self._name = field.name
-        self._title = tr.said(field.title)
-        self._default = field.default
+        self._field = field
         self._own: bool | None = None
         self._name_itself()
+        widths = [self._width_with(text) for text in (tr("As for all"), tr("Reset"))]
+        self.setMinimumWidth(max(widths))  # or a tab that fits would not for a model
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # or the fields would jump
         self.setSizePolicy(policy)
@@ -217,7 +217,7 @@ class ResetButton(QPushButton):
 
     def adjust(self) -> None:
         """Appear or vanish, as there is something to reset."""
-        value, default = self._editor.value(), self._default
+        value, default = self._editor.value(), self._field.default
         differs = value != (value_text(default) if isinstance(value, str) else default)
         self.setVisible(differs if self._own is None else self._own)
 
@@ -227,17 +227,21 @@ class ResetButton(QPushButton):
         self._name_itself()
         self.adjust()
 
+    def _width_with(self, text: str) -> int:
+        self.setText(text)
+        return self.sizeHint().width()
+
     def _name_itself(self) -> None:
-        for_all = self._own is None
-        name = tr("Reset: {title}") if for_all else tr("As for all models: {title}")
-        self.setText(tr("Reset") if for_all else tr("As for all"))
-        self.setAccessibleName(name.format(title=self._title))
+        resets = self._own is None or self._field.scope is Scope.ONE
+        name = tr("Reset: {title}") if resets else tr("As for all models: {title}")
+        self.setText(tr("Reset") if resets else tr("As for all"))
+        self.setAccessibleName(name.format(title=tr.said(self._field.title)))
 
     def _reset(self) -> None:
         if self._own is None:
-            self._editor.set_value(self._default)
+            self._editor.set_value(self._field.default)
         else:
-            self.released.emit(self._name)
+            self.released.emit(self._field.name)
         self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
 
 
