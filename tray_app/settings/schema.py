@@ -198,7 +198,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     pooling: Annotated[
-        Literal["auto", "mean", "cls", "last", "rank", "none"],
+        Literal["auto", "mean", "cls", "last", "rank"],
         _about(
             "Pooling",
             "How a vector is made of a text. Automatic: as the model's file says.",

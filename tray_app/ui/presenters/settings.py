@@ -66,7 +66,6 @@ def choice_title(name: str, choice: str, tr: Translate) -> str:
             "cls": tr("First token (cls)"),
             "last": tr("Last token (last)"),
             "rank": tr("A score in place of a vector (rank)"),
-            "none": tr("None: a vector for each token (none)"),
         }[choice]
     return {
         "local": tr("This computer only"),
