@@ -35,7 +35,7 @@ DEADLINE_S = 60.0
 VIRIDIS_TOP = "#fde725"
 """What the heat map paints a text's similarity with itself."""
 MANY_PIXELS = 500
-CONTEXT_SIZE = ("Tab",) * 7
+CONTEXT_SIZE = ("Tab",) * 8
 """The way from where the dialog opens to this field."""
 
 
