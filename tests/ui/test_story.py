@@ -128,9 +128,8 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         person.write("512")
         person.remember("settings")
         person.press("Return")  # OK
-        while "ctx_size" not in (settings := read_settings(private_home)):
+        while read_settings(private_home).get("ctx_size") != 512:  # it is there before, as 2048: see `VERSION`
             assert app.poll() is None
-        assert settings["ctx_size"] == 512
 
         host.click("Restart Server")
         assert gone(engines)
