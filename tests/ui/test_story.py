@@ -128,7 +128,7 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         person.write("512")
         person.remember("settings")
         person.press("Return")  # OK
-        while read_settings(private_home).get("ctx_size") != 512:  # it is there before, as 2048: see `VERSION`
+        while read_settings(private_home).get("ctx_size") != 512:  # 2048 is there before, see `VERSION`
             assert app.poll() is None
 
         host.click("Restart Server")
