@@ -5,6 +5,7 @@ Everything here reads or writes large files and may take long; a thread that dra
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from tray_app.models.remote_header import fetch_remote_header
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase
+from tray_app.settings.model_settings import effective
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import expanded
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.download.session import Session
     from tray_app.engine.kinds import EngineFinder
-    from tray_app.engine.report import ModelReport
+    from tray_app.engine.report import EngineChoice, ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.importing import How, OnProgress
     from tray_app.models.integrity import Check
@@ -102,8 +104,8 @@ class ModelManager:
         try:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
-            model = self._fetch_model(exc.entry.source)
-        settings = self._settings()
+            model = dataclasses.replace(self._fetch_model(exc.entry.source), id=exc.entry.id)
+        settings = effective(self._settings(), model.id)
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
 
@@ -112,13 +114,14 @@ class ModelManager:
 
         Models of the catalogue are judged by its data alone; those without a size are left out.
         """
-        settings = self._settings()
-        choices = {
-            sparse: look_for_engine(settings, self._engines, sparse=sparse) for sparse in (False, True)
-        }
+        choices: dict[tuple[str, bool], EngineChoice] = {}
 
         def report(model: Model) -> ModelReport:
-            return report_on(model, settings, choices[model.header.sparse], self._host)
+            settings, sparse = effective(self._settings(), model.id), model.header.sparse
+            wish = settings.engine, sparse
+            if wish not in choices:
+                choices[wish] = look_for_engine(settings, self._engines, sparse=sparse)
+            return report_on(model, settings, choices[wish], self._host)
 
         on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}
         return on_offer | {model.id: report(model) for model in models}

@@ -26,6 +26,7 @@ from tray_app.models.fit_text import fit_line
 from tray_app.models.importing import How
 from tray_app.models.integrity import Check
 from tray_app.phrases import Translate, presentable
+from tray_app.settings.schema import value_text
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -94,13 +95,16 @@ def models_info(
     """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
     with open_workspace() as workspace:
         report = workspace.models.report(reference)
-    document = _document(report)
+        own = dict(workspace.store.current.models.get(report.model.id, {}))
+    document = _document(report) | {"settings": own}
     if as_json:
         print_json(document)
         return
     for name, value in document.items():
         if value is not None and not isinstance(value, dict):
             echo(f"{name.replace('_', ' ')}: {value}")
+    for name, value in own.items():
+        echo(f"its own {name}: {value_text(value)}")
     echo(f"memory: {fit_line(report.verdict, Translate())}")
     echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:
