@@ -11,6 +11,7 @@ import requests
 from msgspec.structs import replace
 from openai import OpenAI
 
+from tests.fakes.errors import coded
 from tests.fakes.models import write_model
 from tests.fakes.random_models import Shape, write_llama
 from tray_app.app.diagnostic_report import report
@@ -19,7 +20,7 @@ from tray_app.app.root import App
 from tray_app.app.tuning import threads_of
 from tray_app.app.workspace import Workspace
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.errors import ModelError, SettingsError
+from tray_app.errors import ErrorCode, ModelError, SettingsError
 from tray_app.settings.model_settings import effective, with_own
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
@@ -137,7 +138,7 @@ def test_an_alias_that_is_the_name_of_an_installed_model_is_refused(app: App) ->
         before = app.store.current
         if alias == "bge-m3-q8":
             alias = app.library.catalog[-1].id  # noqa: PLW2901 - not installed, but it may be
-        with pytest.raises(SettingsError, match=f"^{alias} cannot be another name of mine") as caught:
+        with pytest.raises(SettingsError, check=coded(ErrorCode.ALIAS_TAKEN), match=alias) as caught:
             app.apply(own(app, "mine", aliases=(alias,)))
         assert "id of another model" in caught.value.message
         assert app.store.current == before
@@ -156,10 +157,20 @@ def test_a_model_that_comes_later_has_its_name_and_the_doctor_tells(app: App) ->
     ]
 
 
+def test_the_doctor_tells_every_alias_that_means_another_model(app: App) -> None:
+    app.apply(with_own(own(app, "test", aliases=("later",)), "second", {"aliases": ("also",)}))
+    for name in ("later", "also"):
+        shutil.copyfile(resources() / "test-model" / "test.gguf", app.models_folder / f"{name}.gguf")
+
+    (found,) = [each for each in app.run_diagnostics().problems if each.code is ErrorCode.ALIAS_TAKEN]
+    for name in ("later", "also", "second", "test"):
+        assert name in found.message
+
+
 def test_an_alias_of_a_model_that_is_not_here_says_so(app: App) -> None:
     app.apply(own(app, "gone", aliases=("mine",)))
 
-    with pytest.raises(ModelError, match="There is no model gone") as caught:
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_FOUND), match="gone") as caught:
         app.library.find("mine")
     assert "mine is another name of it" in caught.value.message
 
@@ -203,6 +214,19 @@ def test_a_trial_of_threads_counts_also_for_a_model_with_its_own(app: App) -> No
     assert plan.argv[plan.argv.index("--threads") + 1] == "2"
 
 
+def test_a_server_of_one_command_has_what_the_model_has_of_its_own(app: App) -> None:
+    app.apply(own(app, "test", threads=2, threads_batch=2, pooling="mean"))
+
+    with app.temporary_server(app.store.current) as server:
+        server.start()
+        for tried, expected in ((None, "2"), (1, "1"), (None, "2")):
+            server.try_threads(tried)
+            plan = server.wait_until_ready(DEADLINE_S)
+            assert isinstance(plan, LaunchPlan)
+            assert plan.argv[plan.argv.index("--threads") + 1] == expected
+            assert plan.argv[plan.argv.index("--pooling") + 1] == "mean"
+
+
 def test_the_memory_of_a_model_is_judged_with_its_own_context(app: App) -> None:
     usual = app.models.report("second").verdict.context_size
     app.apply(own(app, "second", ctx_size=1024))
@@ -217,7 +241,7 @@ def test_a_bad_argument_of_one_model_disturbs_no_other(app: App) -> None:
     app.apply(own(app, "second", extra_arguments=("--port", "1")))
     started(app)
 
-    with pytest.raises(SettingsError, match="port"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.EXTRA_ARGUMENT_NOT_ALLOWED)):
         app.preview(replace(app.store.current, model="second"))
     assert app.embed(["x"]).dimensions == 64
 

@@ -13,13 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tray_app.errors import SettingsError
+from tests.fakes.errors import coded
+from tray_app.errors import ErrorCode, SettingsError
 from tray_app.models.header import Pooling
 from tray_app.settings.model_settings import (
     aliases_of,
     effective,
     frozen,
     model_field,
+    typed_value,
     with_own,
     with_values,
 )
@@ -311,7 +313,7 @@ def test_setting_the_value_mends_what_was_wrong_and_a_copy_stays(file: Path, tex
 def test_a_name_that_would_mean_two_models_is_not_saved(file: Path) -> None:
     store = written(file, "version = 3\n[models.a]\naliases = ['gpt']\n")
 
-    with pytest.raises(SettingsError, match="GPT cannot be another name of b") as caught:
+    with pytest.raises(SettingsError, check=coded(ErrorCode.ALIAS_TAKEN), match="GPT") as caught:
         store.replace(with_own(store.current, "b", {"aliases": ("GPT",)}))
 
     assert "The model a has the same name" in caught.value.message
@@ -347,6 +349,67 @@ def test_what_holds_for_one_run_also_holds_for_a_model_with_a_value_of_its_own(f
     assert effective(SettingsStore(file).current, "a").engine == "powerinfer"
 
 
+def test_values_of_a_model_are_changed_and_taken_away_whatever_the_file_has_there(file: Path) -> None:
+    store = written(file, "version = 3\n[models.a]\nthreads = 2\nport = 1 # no model has one\n")
+
+    before = store.change_own("a", threads=3, ctx_size=600)
+    store.change_own("a", port=None)
+
+    assert before.models == {"a": {"threads": 2}}
+    assert text_of(file) == "version = 3\n[models.a]\nthreads = 3\nctx_size = 600\n"
+    assert store.problem is None
+    store.change_own("a", threads=None, ctx_size=None)
+    assert text_of(file) == "version = 3\n"
+
+
+def test_a_value_is_changed_where_a_model_has_it_from(file: Path) -> None:
+    store = written(file, "version = 3\n[models.a]\nthreads = 2\n")
+
+    store.change("a", threads=3, threads_batch=4)
+    store.change("b", threads=5)
+
+    assert (store.current.threads, store.current.threads_batch) == (5, 4)
+    assert store.current.models == {"a": {"threads": 3}}
+
+
+def test_a_value_of_a_model_is_kept_for_good_also_while_another_holds_for_this_run(file: Path) -> None:
+    file.parent.mkdir()
+    store = SettingsStore(file, {"engine": "llama.cpp"})
+
+    store.change_own("a", engine="powerinfer")
+
+    assert effective(store.current, "a").engine == "llama.cpp"
+    assert effective(SettingsStore(file).current, "a").engine == "powerinfer"
+    store.change(engine="auto")  # for good: nothing is left that holds for this run alone
+    assert effective(store.current, "a").engine == "powerinfer"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "model_id", "code"),
+    [
+        ("ctx", "1", "a", ErrorCode.SETTING_UNKNOWN),
+        ("ctx", None, "a", ErrorCode.SETTING_UNKNOWN),
+        ("port", "1", "a", ErrorCode.SETTING_FOR_ALL_MODELS),
+        ("engine", "remote", "a", ErrorCode.SETTING_FOR_ALL_MODELS),
+        ("aliases", "a", None, ErrorCode.SETTING_FOR_ONE_MODEL),
+        ("pooling", None, None, ErrorCode.SETTING_FOR_ONE_MODEL),
+        ("ctx_size", "1", "a", ErrorCode.SETTING_VALUE_INVALID),
+        ("aliases", "/etc", "a", ErrorCode.SETTING_ENTRIES_INVALID),
+    ],
+)
+def test_what_cannot_be_typed_for_a_model_or_for_all_is_refused(
+    name: str, text: str | None, model_id: str | None, code: ErrorCode
+) -> None:
+    with pytest.raises(SettingsError, check=coded(code)):
+        typed_value(name, text, model_id)
+
+
+def test_what_is_typed_is_a_value_or_takes_one_away() -> None:
+    assert typed_value("ctx_size", "1024", "a") == typed_value("ctx_size", "1024", None) == 1024
+    assert typed_value("ctx_size", None, None) == "auto"
+    assert typed_value("ctx_size", None, "a") is typed_value("port", None, "a") is None
+
+
 def test_a_change_that_another_program_made_to_another_model_survives(file: Path) -> None:
     store = written(file, "version = 3\n[models.a]\nthreads = 2\n")
     file.write_text("version = 3\n[models.a]\nthreads = 2\n[models.b]\nthreads = 9\n")
@@ -360,5 +423,5 @@ def test_a_change_that_another_program_made_to_another_model_survives(file: Path
     "field", [field for field in ALL_FIELDS if field.scope is Scope.ALL], ids=lambda f: f.name
 )
 def test_what_holds_for_all_is_refused_for_one(field: Any) -> None:
-    with pytest.raises(SettingsError, match=f"The setting {field.name} holds for all models"):
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTING_FOR_ALL_MODELS), match=field.name):
         model_field(field)

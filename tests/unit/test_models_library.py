@@ -616,7 +616,18 @@ def test_an_alias_means_its_model_where_no_model_here_has_the_name(folder: Path,
         with pytest.raises(NotInstalledError, match="Bamboo 7B"):
             library.find(name)
         assert library.id_of(name) == BAMBOO.id
-    with pytest.raises(ModelError, match="There is no model gone"):
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_FOUND), match="gone"):
         library.find("lost")
     assert (library.name_of("gpt-4o"), library.name_of("away")) == ("mine", "Bamboo 7B")
     assert library.hidden_aliases(aliases).keys() == {"other", BAMBOO.id}
+
+
+def test_the_name_of_a_model_follows_its_aliases_also_where_one_is_its_own_id(folder: Path) -> None:
+    aliases: dict[str, str] = {}
+    library = Library(folder, (TEST, BAMBOO), folder / "test.gguf", aliases=lambda: dict(aliases))
+
+    assert library.name_of("mine") == "mine"
+    aliases["mine"] = BAMBOO.id
+    assert library.name_of("mine") == "Bamboo 7B"
+    aliases |= {"mine": "mine", "GONE": "gone"}
+    assert (library.name_of("mine"), library.name_of("gone")) == ("mine", "gone")
