@@ -104,7 +104,7 @@ class ModelManager:
         try:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
-            model = dataclasses.replace(self._fetch_model(exc.entry.source), id=exc.entry.id)
+            model = self._fetch_model(exc.entry.source)
         settings = effective(self._settings(), model.id)
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
@@ -270,7 +270,10 @@ class ModelManager:
         return self._library().lists(parts_of(path)[0])
 
     def _fetch_model(self, address: str) -> Model:
-        return fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+        """The model at an address; one of the catalogue has its id there, by which it may have settings."""
+        model = fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+        ids = (entry.id for entry in self._library().catalog if entry.source == address)
+        return dataclasses.replace(model, id=next(ids, model.id))
 
 
 def _elsewhere(path: Path, folder: Path) -> ModelError:
