@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import AUTO, FIELDS
+from tray_app.settings.schema import AUTO, FIELDS, MODEL_FIELDS, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Field
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide.md"
+AS_FOR_ALL = "as for all"
 NOTHING = "–"  # noqa: RUF001 - a dash, as a table has it
 
 _TABLE = re.compile(r"(<!-- table ([\w ]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
 _SETTINGS_HEAD = ("setting", "title", "default", "values", "effect", "flag")
+_MODEL_HEAD = ("setting", "title", "default", "values", "effect")
 _KEYS_HEAD = ("key", "title", "group in the dialog", "what it is for")
 
 
@@ -36,7 +38,7 @@ def main() -> None:
 def rendered(text: str) -> str:
     """The guide with its tables as the sources have them. `ValueError` if one of them has no place in it."""
     places = {name for _, name, *_ in _TABLE.findall(text)}
-    if missing := {*_groups(), "keys"} - places:
+    if missing := {*_groups(), "model", "keys"} - places:
         raise ValueError(f"The guide has no place for: {', '.join(sorted(missing))}")
     return _TABLE.sub(lambda found: f"{found[1]}{_table(found[2], found[3])}{found[4]}", text)
 
@@ -52,6 +54,8 @@ def _table(name: str, old: str) -> str:
         case ["settings", group]:
             rows = [_setting_row(field, kept) for field in FIELDS if field.group == group]
             return _lines(_SETTINGS_HEAD, rows)
+        case ["model"]:
+            return _lines(_MODEL_HEAD, [_model_row(field, kept) for field in MODEL_FIELDS])
         case ["keys"]:
             return _lines(_KEYS_HEAD, [_key_row(kept, *each) for each in _keys()])
     raise ValueError(f"Nobody knows what the table {name!r} should have")
@@ -61,6 +65,13 @@ def _setting_row(field: Field, kept: Mapping[str, list[str]]) -> list[str]:
     name = f"`{field.name}`"
     by_hand = kept[name][-2:] if name in kept else [_cell(field.help), NOTHING]
     return [name, _cell(field.title), _cell(default_text(field)), _cell(values_text(field)), *by_hand]
+
+
+def _model_row(field: Field, kept: Mapping[str, list[str]]) -> list[str]:
+    name = f"`{field.name}`"
+    default = AS_FOR_ALL if field.scope is Scope.EACH else default_text(field)
+    by_hand = kept[name][-1] if name in kept else _cell(field.help)
+    return [name, _cell(field.title), _cell(default), _cell(values_text(field)), by_hand]
 
 
 def _keys() -> Iterator[tuple[str, str, str, str]]:

@@ -2450,6 +2450,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
+            <source>There is no model {reference}</source>
+            <translation>Il n’y a pas de modèle {reference}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{alias} is another name of it, and it is not installed.</source>
+            <translation>{alias} est un autre nom de ce modèle, qui n’est pas installé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Install it, or give the name to another model.</source>
+            <translation>Installez-le, ou donnez ce nom à un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
             <source>Check the name, give the path of a file, or download a model.</source>
             <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
         </message>
@@ -2457,11 +2472,6 @@
             <location filename="../../tray_app/models/library.py" />
             <source>If you mean the file in the current folder, write ./{name}</source>
             <translation>Si vous voulez dire le fichier du dossier actuel, écrivez ./{name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>There is no model {reference}</source>
-            <translation>Il n’y a pas de modèle {reference}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
@@ -2634,6 +2644,31 @@
             <translation>Consultez la liste des modèles, et réessayez.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>{entry} must have 1 to {count} characters that can be seen.</source>
+            <translation>{entry} doit compter de 1 à {count} caractères visibles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>{entry} has a comma or semicolon, which separate names.</source>
+            <translation>{entry} contient une virgule ou un point-virgule, qui séparent les noms.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>{entry} looks like a path, an address or an option.</source>
+            <translation>{entry} ressemble à un chemin, à une adresse ou à une option.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>A model cannot be called {entry}</source>
+            <translation>Un modèle ne peut pas s’appeler {entry}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>For example: gpt-4o-mini</source>
+            <translation>Par exemple : gpt-4o-mini</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/settings/keys.py" />
             <source>API key</source>
             <translation>Clé d’API</translation>
@@ -2729,6 +2764,86 @@
             <translation>Définissez-la à nouveau, ou supprimez-la.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The setting {name} is one of a single model</source>
+            <translation>Le réglage {name} concerne un seul modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>Each model has its own, and there is none for all.</source>
+            <translation>Chaque modèle a le sien, et il n’y en a pas pour tous.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>Name the model: powerinfer-tray settings set {name} VALUE --model ID</source>
+            <translation>Nommez le modèle : powerinfer-tray settings set {name} VALUE --model ID</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The setting {name} holds for all models</source>
+            <translation>Le réglage {name} vaut pour tous les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>A model may have its own: {names}.</source>
+            <translation>Un modèle peut avoir ses propres valeurs de : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>To set it for all: powerinfer-tray settings set {name} VALUE</source>
+            <translation>Pour le régler pour tous : powerinfer-tray settings set {name} VALUE</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The engine of a model cannot be remote</source>
+            <translation>Le moteur d’un modèle ne peut pas être remote</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>A remote server has models of its own, so it is chosen for all.</source>
+            <translation>Un serveur distant a ses propres modèles : il se choisit donc pour tous.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>To use it: powerinfer-tray settings set engine remote</source>
+            <translation>Pour l’utiliser : powerinfer-tray settings set engine remote</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>{alias} cannot be another name of {model}</source>
+            <translation>{alias} ne peut pas être un autre nom de {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>It is the id of another model, {other}.</source>
+            <translation>C’est l’identifiant d’un autre modèle, {other}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>Choose a name that no other model has.</source>
+            <translation>Choisissez un nom qu’aucun autre modèle n’a.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The model {other} has the same name.</source>
+            <translation>Le modèle {other} porte le même nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>{name} cannot be {value}</source>
+            <translation>{name} ne peut pas être {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>It must be a table with the settings of a model.</source>
+            <translation>Ce doit être une table avec les paramètres d’un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>For example: [models."ID"]</source>
+            <translation>Par exemple : [models."ID"]</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/settings/origins.py" />
             <source>{entry} has a character that cannot be seen.</source>
             <translation>{entry} contient un caractère invisible.</translation>
@@ -2817,6 +2932,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
             <translation>Un identifiant du catalogue, un fichier du dossier des modèles ou le chemin d’un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Other names</source>
+            <translation>Autres noms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Names that also mean this model, for commands and for programs, as gpt-4o-mini.</source>
+            <translation>Noms qui désignent aussi ce modèle, pour les commandes et les programmes, comme gpt-4o-mini.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2927,6 +3052,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Added to the engine's command line as they are.</source>
             <translation>Ajoutés tels quels à la ligne de commande du moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Pooling</source>
+            <translation>Agrégation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How a vector is made of a text. Automatic: as the model's file says.</source>
+            <translation>Comment un texte devient un vecteur. Automatique : comme l’indique le fichier du modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3197,6 +3332,11 @@
             <location filename="../../tray_app/settings/store.py" />
             <source>Check that the disk is not full and that you may write to this folder.</source>
             <translation>Vérifiez que le disque n’est pas plein et que vous pouvez écrire dans ce dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>line {number}, model {model}: {title}. {reason}</source>
+            <translation>ligne {number}, modèle {model} : {title}. {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4755,6 +4895,31 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic (by the model's file)</source>
+            <translation>Automatique (selon le fichier du modèle)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Mean of all tokens (mean)</source>
+            <translation>Moyenne de tous les tokens (mean)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>First token (cls)</source>
+            <translation>Premier token (cls)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Last token (last)</source>
+            <translation>Dernier token (last)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>A score in place of a vector (rank)</source>
+            <translation>Un score au lieu d’un vecteur (rank)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>This computer only</source>
             <translation>Cet ordinateur seulement</translation>
         </message>
@@ -4767,6 +4932,16 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>As the system</source>
             <translation>Comme le système</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This model's own value.</source>
+            <translation>Valeur propre à ce modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>As for all models.</source>
+            <translation>Comme pour tous les modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -5235,6 +5410,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>As for all</source>
+            <translation>Comme pour tous</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Reset</source>
             <translation>Réinitialiser</translation>
         </message>
@@ -5245,6 +5425,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>As for all models: {title}</source>
+            <translation>Comme pour tous les modèles : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Browse…</source>
             <translation>Parcourir…</translation>
         </message>
@@ -5252,6 +5437,31 @@
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Browse for: {title}</source>
             <translation>Parcourir : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>All models</source>
+            <translation>Tous les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>Settings for</source>
+            <translation>Paramètres pour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>For all models, or for one that is to have its own.</source>
+            <translation>Pour tous les modèles, ou pour un seul qui aura les siens.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>Settings &amp;for:</source>
+            <translation>Paramètres &amp;pour :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>{name} (not installed)</source>
+            <translation>{name} (non installé)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />

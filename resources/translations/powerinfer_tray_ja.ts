@@ -2450,6 +2450,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
+            <source>There is no model {reference}</source>
+            <translation>{reference} というモデルはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>{alias} is another name of it, and it is not installed.</source>
+            <translation>{alias} はその別名ですが、そのモデルはインストールされていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>Install it, or give the name to another model.</source>
+            <translation>そのモデルをインストールするか、その名前を別のモデルに付けてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
             <source>Check the name, give the path of a file, or download a model.</source>
             <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
         </message>
@@ -2457,11 +2472,6 @@
             <location filename="../../tray_app/models/library.py" />
             <source>If you mean the file in the current folder, write ./{name}</source>
             <translation>現在のフォルダーのファイルを指定する場合は、次のように書いてください: ./{name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>There is no model {reference}</source>
-            <translation>{reference} というモデルはありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
@@ -2634,6 +2644,31 @@
             <translation>モデルの一覧を確認して、もう一度お試しください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>{entry} must have 1 to {count} characters that can be seen.</source>
+            <translation>{entry} は 1～{count} 文字の表示可能な文字でなければなりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>{entry} has a comma or semicolon, which separate names.</source>
+            <translation>{entry} には名前の区切りであるコンマかセミコロンが含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>{entry} looks like a path, an address or an option.</source>
+            <translation>{entry} はパス、アドレス、またはオプションのように見えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>A model cannot be called {entry}</source>
+            <translation>モデルの名前を {entry} にはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/aliases.py" />
+            <source>For example: gpt-4o-mini</source>
+            <translation>例: gpt-4o-mini</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/settings/keys.py" />
             <source>API key</source>
             <translation>API キー</translation>
@@ -2729,6 +2764,86 @@
             <translation>設定し直すか、削除してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The setting {name} is one of a single model</source>
+            <translation>設定 {name} はモデルごとの設定です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>Each model has its own, and there is none for all.</source>
+            <translation>値はモデルごとにあり、全モデル共通の値はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>Name the model: powerinfer-tray settings set {name} VALUE --model ID</source>
+            <translation>モデルを指定してください: powerinfer-tray settings set {name} VALUE --model ID</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The setting {name} holds for all models</source>
+            <translation>設定 {name} は全モデル共通です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>A model may have its own: {names}.</source>
+            <translation>モデルごとに設定できるもの: {names}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>To set it for all: powerinfer-tray settings set {name} VALUE</source>
+            <translation>全モデルに設定するには: powerinfer-tray settings set {name} VALUE</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The engine of a model cannot be remote</source>
+            <translation>モデルのエンジンを remote にはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>A remote server has models of its own, so it is chosen for all.</source>
+            <translation>リモートサーバーは独自のモデルを持つため、全モデル共通で選択します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>To use it: powerinfer-tray settings set engine remote</source>
+            <translation>使用するには: powerinfer-tray settings set engine remote</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>{alias} cannot be another name of {model}</source>
+            <translation>{alias} を {model} の別名にはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>It is the id of another model, {other}.</source>
+            <translation>別のモデル {other} の ID です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>Choose a name that no other model has.</source>
+            <translation>他のモデルが使っていない名前を選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>The model {other} has the same name.</source>
+            <translation>モデル {other} が同じ名前を持っています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>{name} cannot be {value}</source>
+            <translation>{name} に {value} は指定できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>It must be a table with the settings of a model.</source>
+            <translation>モデルの設定を含むテーブルでなければなりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/model_settings.py" />
+            <source>For example: [models."ID"]</source>
+            <translation>例: [models."ID"]</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/settings/origins.py" />
             <source>{entry} has a character that cannot be seen.</source>
             <translation>{entry} に目に見えない文字が含まれています。</translation>
@@ -2817,6 +2932,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
             <translation>カタログの ID、モデルフォルダー内のファイル、またはファイルのパスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Other names</source>
+            <translation>別名</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Names that also mean this model, for commands and for programs, as gpt-4o-mini.</source>
+            <translation>コマンドやプログラムでこのモデルを指す別の名前。例: gpt-4o-mini。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -2927,6 +3052,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Added to the engine's command line as they are.</source>
             <translation>エンジンのコマンドラインにそのまま追加されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Pooling</source>
+            <translation>プーリング</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How a vector is made of a text. Automatic: as the model's file says.</source>
+            <translation>テキストからベクトルを作る方法。自動: モデルのファイルの指定どおり。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3197,6 +3332,11 @@
             <location filename="../../tray_app/settings/store.py" />
             <source>Check that the disk is not full and that you may write to this folder.</source>
             <translation>ディスクがいっぱいでないこと、このフォルダーに書き込めることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/store.py" />
+            <source>line {number}, model {model}: {title}. {reason}</source>
+            <translation>{number} 行目、モデル {model}: {title}。{reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4750,6 +4890,31 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic (by the model's file)</source>
+            <translation>自動 (モデルのファイルによる)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Mean of all tokens (mean)</source>
+            <translation>全トークンの平均 (mean)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>First token (cls)</source>
+            <translation>先頭のトークン (cls)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Last token (last)</source>
+            <translation>末尾のトークン (last)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>A score in place of a vector (rank)</source>
+            <translation>ベクトルの代わりにスコア (rank)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>This computer only</source>
             <translation>このコンピューターのみ</translation>
         </message>
@@ -4762,6 +4927,16 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>As the system</source>
             <translation>システムに合わせる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>This model's own value.</source>
+            <translation>このモデル固有の値です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>As for all models.</source>
+            <translation>全モデル共通の値です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -5230,6 +5405,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>As for all</source>
+            <translation>共通に戻す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Reset</source>
             <translation>既定に戻す</translation>
         </message>
@@ -5240,6 +5420,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>As for all models: {title}</source>
+            <translation>全モデル共通に戻す: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Browse…</source>
             <translation>参照…</translation>
         </message>
@@ -5247,6 +5432,31 @@
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Browse for: {title}</source>
             <translation>参照: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>All models</source>
+            <translation>すべてのモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>Settings for</source>
+            <translation>設定の対象</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>For all models, or for one that is to have its own.</source>
+            <translation>すべてのモデル、または固有の設定を持つ 1 つのモデル。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>Settings &amp;for:</source>
+            <translation>設定の対象(&amp;F):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/subject_box.py" />
+            <source>{name} (not installed)</source>
+            <translation>{name} (未インストール)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />

@@ -37,6 +37,7 @@ from tray_app.models.library import Contents, Model, NotInstalledError
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
 from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
+from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import Settings
 from tray_app.system.engine_id import MAIN_ENGINE
 from tray_app.system.host import Gpu, Host, System
@@ -439,10 +440,13 @@ class FakeApp:
         self.note("kept_keys")
         return KeptKeys(dict.fromkeys(self.kept, KeyLocation(Keeper.KEYCHAIN)), self.has_keychain)
 
+    def chosen_id(self) -> str | None:
+        return self.store.current.model or None
+
     def preview(self, settings: Settings, keys: KeyChanges | None = None) -> LaunchPlan:  # noqa: ARG002
         self.note("preview", settings)
         model = self.library.find(settings.model)
-        return plan_launch(settings, model, self.engine, self.host)
+        return plan_launch(effective(settings, model.id), model, self.engine, self.host)
 
     @property
     def models_folder(self) -> Path:

@@ -59,8 +59,8 @@ class FakeCommands:
         return Examined(ok=True, report="All is well.", document=msgspec.Raw(b'{"ok":true}'))
 
     def change(self, wish: Changing) -> Changed:
-        self.names.append(f"change {wish.name} {wish.text}")
-        return Changed(wish.text)
+        self.names.append(f"change {wish.name} {wish.text}{f' of {wish.model_id}' if wish.model_id else ''}")
+        return Changed(wish.text or "null")
 
     def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
         self.names.append(f"download {wish.source}")

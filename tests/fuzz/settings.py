@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tests.fuzz.harness import Target, edited
 from tray_app.errors import SettingsError
+from tray_app.settings.model_settings import with_own
 from tray_app.settings.origins import can_be_allowed, is_allowed, read_origin
 from tray_app.settings.schema import FIELDS, Settings, parse_value
 from tray_app.settings.store import SettingsStore
@@ -28,12 +29,14 @@ SETTINGS = (
     b'# mine\nport = 8081\nmodel = "a.gguf" # the small one\nextra_arguments = ["--mlock", "-t"]\n',
     b'threads = "auto"\nvram_budget = 2.5\nallowed_origins = ["https://example.org"]\n[new]\na = 1\n',
     b"\xef\xbb\xbfport = 1\r\nmodels_folder = '/models'\r\nnetwork = \"lan\"\r\n",
+    b"version = 3\n[models.'a.b'] # mine\nctx_size = 600\naliases = ['gpt']\n[models]\nc = {threads = 2}\n",
+    b"models.a.threads = 2\nmodels.a.aliases = ['b']\nport = 1\n[models.b]\naliases = [\n  'a', # x\n]\n",
 )
 TOML_WORDS = (
     *(b"[", b"]", b"{", b"}", b"=", b'"', b"'", b"'''", b'"""', b"\n", b"\r", b"\0", b"\\u0000"),
     *(b"\\ud800", b"a.b.c", b"[[a]]", b"1e999", b"nan", b"0x", b"9" * 30, b"9" * 5000),
     *(b"1979-05-27T07:32:00Z", b"true", b"[" * 3000, b"{a=" * 1000, b"\xff", b"\xed\xa0\x80", b"port"),
-    *(b"port.a = 1\n", b"port = 2\n"),
+    *(b"port.a = 1\n", b"port = 2\n", b"models", b"models.a", b"[models.a]\n", b"aliases = ['a']\n"),
     *(entry.name.encode() + b" = " for entry in FIELDS),
 )
 VALUES = st.one_of(
@@ -71,6 +74,7 @@ def check_settings(path: Path, data: bytes) -> None:
     reloaded = _reloads(store)
     assert (store.problem is None) is reloaded
     wanted = replace(store.current, ctx_size=1024 if store.current.ctx_size != 1024 else 2048)
+    wanted = with_own(wanted, "a.b", {"threads": 7})  # in a table that may be there, in any form
     store.replace(wanted)
     assert store.current == wanted
     assert SettingsStore(path).current == wanted

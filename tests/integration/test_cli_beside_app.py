@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
 VARIABLE = GATEWAY.variables[0]
+TAKEN_UP = "The running app has taken it up.\n"
 
 
 @contextmanager
@@ -321,6 +323,74 @@ def test_a_port_that_holds_for_this_run_is_kept_for_good_when_somebody_sets_it()
         powerinfer_tray("settings", "set", "port", str(other))
         assert requests.get(f"http://127.0.0.1:{other}/health", timeout=DEADLINE_S).ok
     assert kept == str(port)
+
+
+def test_settings_of_one_model_are_changed_by_the_app_that_runs(
+    private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.gguf").write_bytes(model_bytes())
+    with app_that_is_asked() as (app, _):
+        ready(app)
+        run = app.status().engine.run
+        for arguments, printed in (
+            ("set ctx_size 512 --model ./mine.gguf", "ctx_size = 512  # for mine\n"),
+            ("set aliases gpt --model test", 'aliases = ["gpt"]  # for test\n'),
+            ("set pooling mean --model GPT", 'pooling = "mean"  # for test\n'),
+        ):
+            result = powerinfer_tray("settings", *arguments.split())
+            assert (result.returncode, result.stdout) == (0, printed + TAKEN_UP), result.stderr
+        app.wait_until_ready(DEADLINE_S)
+        assert app.status().engine.run == run + 1  # the other two concern no engine that runs
+        result = powerinfer_tray("settings", "unset", "pooling", "--model", "gpt")
+        assert result.stdout == 'pooling = "auto"  # for test\n' + TAKEN_UP, result.stderr
+        assert app.store.current.models == {"mine": {"ctx_size": 512}, "test": {"aliases": ("gpt",)}}
+        refused = powerinfer_tray("settings", "set", "aliases", "TEST", "--model", "mine")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "It is the id of another model, test." in refused.stderr
+        assert powerinfer_tray("settings", "unset", "notices").stdout == "notices = true\n" + TAKEN_UP
+    kept = tomllib.loads((private_home / "settings.toml").read_text())
+    assert kept["models"] == {"mine": {"ctx_size": 512}, "test": {"aliases": ["gpt"]}}
+
+
+def test_settings_of_many_models_that_are_set_at_the_same_time_are_all_kept() -> None:
+    with app_that_is_asked() as (app, client), ThreadPoolExecutor(8) as people:
+        wishes = [Changing("idle_minutes", str(n), f"m{n}") for n in range(1, 9)] + [
+            Changing("metrics", "on")
+        ]
+        done = [people.submit(client.change, wish) for wish in wishes]
+        assert [each.result(DEADLINE_S).value for each in done] == [*map(str, range(1, 9)), "true"]
+        assert app.store.current.models == {f"m{n}": {"idle_minutes": n} for n in range(1, 9)}
+        assert app.store.current.metrics
+
+
+def test_what_tune_finds_best_goes_where_the_model_has_it_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = (ThreadMeasurement(1, 10.0, 10.0), ThreadMeasurement(2, 100.0, 100.0))
+    present: list[tuple[Any, Any]] = []
+
+    def measure(_: object, settings: Any, *__: object) -> Tuning:
+        present.append((settings.threads, settings.threads_batch))
+        return Tuning(Threads(1, 1), samples, complete=True)
+
+    monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+    with app_that_is_asked() as (app, client):
+        app.store.change(threads=1)
+        client.change(Changing("threads", "3", "test"))
+        client.tune(Measuring(apply=True), lambda _: None, Cancellation())
+        settings = app.store.current
+    assert present == [(3, "auto")]
+    assert (settings.threads, settings.threads_batch, settings.models["test"]) == (1, 2, {"threads": 2})
+
+
+def test_a_setting_of_a_model_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
+    with app_that_is_asked() as (app, _):
+        ready(app)
+        result = powerinfer_tray("settings", "set", "extra_arguments", "--port 1", "--model", "test")
+        assert (result.returncode, result.stdout) == (1, 'extra_arguments = ["--port","1"]  # for test\n')
+        assert "--port" in result.stderr
+        result = powerinfer_tray("settings", "unset", "extra_arguments", "--model", "test")
+        assert result.stdout == "extra_arguments = []  # for test\n" + TAKEN_UP, result.stderr
+        assert app.embed(["still here"]).dimensions == 64
 
 
 def test_a_setting_that_is_saved_and_cannot_be_acted_on_says_both() -> None:

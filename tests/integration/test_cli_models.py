@@ -61,6 +61,7 @@ def test_info_reads_an_address_and_what_a_person_has_listed(private_home: Path) 
         by_address, by_id = (document("models", "info", reference) for reference in (url, "mine"))
 
     assert by_address == by_id
+    assert by_id["id"] == "mine"
     assert by_address["size_bytes"] == len(model_bytes())
 
 

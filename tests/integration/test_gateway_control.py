@@ -473,11 +473,17 @@ def test_commands_reach_the_app_with_all_that_they_say(tmp_path: Path, calls: Ca
     embeddings = client.embed(TextsToEmbed(("a", "日本語")))
     found = client.run_diagnostics(Examining(network=True))
     changed = client.change(Changing("port", "8081"))
+    client.change(Changing("ctx_size", None, "モデル"))
 
     assert embeddings.vectors == ((0.5, 0.25), (0.5, 0.25))
     assert (found.ok, found.report, bytes(found.document)) == (True, "All is well.", b'{"ok":true}')
     assert changed.value == "8081"
-    assert calls.names == ["embed a 日本語", "examine True", "change port 8081"]
+    assert calls.names == [
+        "embed a 日本語",
+        "examine True",
+        "change port 8081",
+        "change ctx_size None of モデル",
+    ]
 
 
 @pytest.mark.usefixtures("control")

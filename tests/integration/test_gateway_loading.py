@@ -159,7 +159,13 @@ def serving_fake(
         return left.pop(0) if len(left) > 1 else left[0]
 
     serving = Server(
-        supervisor, lambda: settings, KeyStore(folder, {}), make_plan, lambda: None, delays=delays
+        supervisor,
+        settings=lambda: settings,
+        model_settings=lambda: settings,
+        secrets=KeyStore(folder, {}),
+        plan=make_plan,
+        announce=lambda: None,
+        delays=delays,
     )
     try:
         yield serving
@@ -325,7 +331,14 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
         assert go_on.wait(DEADLINE_S)
         return plan
 
-    serving = Server(supervisor, lambda: settings, KeyStore(tmp_path, {}), make_plan, lambda: None)
+    serving = Server(
+        supervisor,
+        settings=lambda: settings,
+        model_settings=lambda: settings,
+        secrets=KeyStore(tmp_path, {}),
+        plan=make_plan,
+        announce=lambda: None,
+    )
     try:
         serving.start()
         serving.wait_until_ready(DEADLINE_S)

@@ -15,7 +15,7 @@ from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
-from tray_app.settings.schema import FIELDS, Settings
+from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings
 from tray_app.system.autostart import Login
 from tray_app.system.host import System
 from tray_app.system.ports import PortOwner
@@ -90,7 +90,7 @@ def test_every_setting_has_an_editor_filled_with_its_value(
     dialog = open_dialog(FakeApp(make_status(settings=settings), folder=tmp_path))
 
     shown = {name: editor.value() for name, editor in dialog.editors.items()}
-    assert shown.keys() == {field.name for field in FIELDS}
+    assert shown.keys() == {field.name for field in ALL_FIELDS}
     assert shown["extra_arguments"] == "--mlock 'a b'"
     assert (shown["model"], shown["port"], shown["threads"], shown["threads_batch"]) == (
         "test",

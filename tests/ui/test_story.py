@@ -35,7 +35,7 @@ DEADLINE_S = 60.0
 VIRIDIS_TOP = "#fde725"
 """What the heat map paints a text's similarity with itself."""
 MANY_PIXELS = 500
-CONTEXT_SIZE = ("Tab",) * 7
+CONTEXT_SIZE = ("Tab",) * 8
 """The way from where the dialog opens to this field."""
 
 
@@ -128,9 +128,8 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         person.write("512")
         person.remember("settings")
         person.press("Return")  # OK
-        while "ctx_size" not in (settings := read_settings(private_home)):
+        while read_settings(private_home).get("ctx_size") != 512:  # 2048 is there before, see `VERSION`
             assert app.poll() is None
-        assert settings["ctx_size"] == 512
 
         host.click("Restart Server")
         assert gone(engines)

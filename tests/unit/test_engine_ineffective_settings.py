@@ -11,9 +11,11 @@ from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA
 from tray_app.engine.ineffective_settings import ONE_THREAD, ignored_settings, without_effect
 from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.settings.model_settings import effective, with_own
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from tray_app.phrases import Text
     from tray_app.system.host import Host
 
 
@@ -23,23 +25,30 @@ LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
 LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
 
 
-def dense(engine: Engine | None, host: Host = PC_WITH_NVIDIA) -> dict[str, object]:
+def dense(engine: Engine | None, host: Host = PC_WITH_NVIDIA) -> dict[str, Text]:
     return dict(without_effect(engine, host, sparse=False))
 
 
 def test_settings_that_an_engine_does_not_know_are_told() -> None:
     old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port", "--ctx-size"}))
-    assert dense(old).keys() == {"batch_size", "threads", "threads_batch", "vram_budget"}
+    assert dense(old).keys() == {"batch_size", "threads", "threads_batch", "pooling", "vram_budget"}
 
 
-@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
+@pytest.mark.parametrize("engine", [LLAMA_SERVER, LLAMA_CPP])
 def test_an_engine_of_today_is_told_everything_but_a_budget_that_it_cannot_use(engine: Engine) -> None:
     assert dense(engine).keys() == {"vram_budget"}
 
 
+def test_powerinfer_pools_in_one_way_only() -> None:
+    assert dense(POWERINFER).keys() == {"vram_budget", "pooling"}
+    chosen = effective(with_own(Settings(), "a", {"pooling": "cls"}), "a")
+    assert ignored_settings(chosen, dense(POWERINFER)).keys() == {"pooling"}
+    assert ignored_settings(Settings(), dense(POWERINFER)) == {}
+
+
 def test_a_remote_server_decides_for_itself() -> None:
     remote = dense(Engine(EngineKind.REMOTE, ()))
-    assert remote.keys() == {"ctx_size", "batch_size", "threads", "threads_batch", "vram_budget"}
+    assert remote.keys() == {"ctx_size", "batch_size", "threads", "threads_batch", "pooling", "vram_budget"}
 
 
 @pytest.mark.parametrize("engine", [None, POWERINFER, POWERINFER_FOR_CUDA])

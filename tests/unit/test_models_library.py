@@ -598,3 +598,36 @@ def test_ten_thousand_models_are_looked_at_in_passing(tmp_path: Path) -> None:
 
     assert first_s < 2.0
     assert time.thread_time() - began_s - first_s < 0.3
+
+
+def test_an_alias_means_its_model_where_no_model_here_has_the_name(folder: Path, tmp_path: Path) -> None:
+    aliases = {"GPT-4o": "mine", "other": "mine", "BAAI/bge": "mine", "away": BAMBOO.id, "lost": "gone"}
+    aliases |= {BAMBOO.id: "mine", "é": "mine"}
+    library = Library(
+        folder, (TEST, BAMBOO), write_model(tmp_path / "app" / "test.gguf"), aliases=lambda: aliases
+    )
+    write_model(folder / "mine.gguf")
+    write_model(folder / "Other.gguf")
+
+    for name in ("GPT-4o", "gpt-4O", "BAAI/bge", "baai/BGE", "e\N{COMBINING ACUTE ACCENT}"):
+        assert library.find(name).id == library.id_of(name) == "mine"
+    assert library.find("other").id == "Other"
+    for name in ("away", BAMBOO.id):
+        with pytest.raises(NotInstalledError, match="Bamboo 7B"):
+            library.find(name)
+        assert library.id_of(name) == BAMBOO.id
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_FOUND), match="gone"):
+        library.find("lost")
+    assert (library.name_of("gpt-4o"), library.name_of("away")) == ("mine", "Bamboo 7B")
+    assert library.hidden_aliases(aliases).keys() == {"other", BAMBOO.id}
+
+
+def test_the_name_of_a_model_follows_its_aliases_also_where_one_is_its_own_id(folder: Path) -> None:
+    aliases: dict[str, str] = {}
+    library = Library(folder, (TEST, BAMBOO), folder / "test.gguf", aliases=lambda: dict(aliases))
+
+    assert library.name_of("mine") == "mine"
+    aliases["mine"] = BAMBOO.id
+    assert library.name_of("mine") == "Bamboo 7B"
+    aliases |= {"mine": "mine", "GONE": "gone"}
+    assert (library.name_of("mine"), library.name_of("gone")) == ("mine", "gone")

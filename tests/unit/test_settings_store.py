@@ -45,13 +45,11 @@ def test_what_is_saved_is_loaded_again(file: Path) -> None:
 
 
 def test_comments_order_and_unknown_keys_are_kept(file: Path) -> None:
-    store = written(file, "# mine\nversion = 2\nfuture = 1\nport = 9000 # mine too\n[later]\nx = 'é'\n")
+    store = written(file, "# mine\nversion = 3\nfuture = 1\nport = 9000 # mine too\n[later]\nx = 'é'\n")
 
     store.replace(replace(store.current, port=9001, ctx_size=4096))
 
-    expected = (
-        "# mine\nversion = 2\nfuture = 1\nport = 9001 # mine too\nctx_size = 4096\n\n[later]\nx = 'é'\n"
-    )
+    expected = "# mine\nversion = 3\nfuture = 1\nport = 9001 # mine too\nctx_size = 4096\n[later]\nx = 'é'\n"
     assert file.read_text(encoding="utf-8") == expected
 
 
@@ -100,13 +98,13 @@ def test_a_file_that_is_no_text_is_reported(file: Path) -> None:
 
 def test_a_file_as_editors_of_windows_save_it_is_read_and_keeps_its_line_ends(file: Path) -> None:
     file.parent.mkdir()
-    file.write_bytes("\ufeff# mine\r\nversion = 2\r\nport = 9000\r\n".encode())
+    file.write_bytes("\ufeff# mine\r\nversion = 3\r\nport = 9000\r\n".encode())
     store = SettingsStore(file)
 
     store.replace(replace(store.current, port=9001, ctx_size=4096))
 
     assert store.problem is None
-    assert file.read_bytes() == b"# mine\r\nversion = 2\r\nport = 9001\r\nctx_size = 4096\r\n"
+    assert file.read_bytes() == b"# mine\r\nversion = 3\r\nport = 9001\r\nctx_size = 4096\r\n"
 
 
 def test_saving_over_a_broken_file_keeps_a_copy_of_it(file: Path) -> None:
@@ -120,11 +118,11 @@ def test_saving_over_a_broken_file_keeps_a_copy_of_it(file: Path) -> None:
 
 
 def test_choosing_the_default_mends_a_wrong_value(file: Path) -> None:
-    store = written(file, "version = 2\nport = 'abc'\n")
+    store = written(file, "version = 3\nport = 'abc'\n")
 
     store.replace(replace(store.current, port=8080))
 
-    assert file.read_text() == "version = 2\nport = 8080\n"
+    assert file.read_text() == "version = 3\nport = 8080\n"
     assert store.problem is None
 
 
@@ -170,7 +168,7 @@ def test_a_file_that_others_may_not_read_stays_so(file: Path) -> None:
 
 def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
     real = tmp_path / "dotfiles.toml"
-    real.write_text("version = 2\nport = 9000\n")
+    real.write_text("version = 3\nport = 9000\n")
     file.parent.mkdir()
     file.symlink_to(real)
     store = SettingsStore(file)
@@ -178,7 +176,7 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
     store.replace(replace(store.current, port=9001))
 
     assert file.is_symlink()
-    assert real.read_text() == "version = 2\nport = 9001\n"
+    assert real.read_text() == "version = 3\nport = 9001\n"
 
 
 CHANGE = textwrap.dedent("""
@@ -233,27 +231,27 @@ def test_a_lock_that_is_never_given_back_is_told_and_changes_nothing(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "_LOCK_TIMEOUT_S", 0.1)
-    store = written(file, "version = 2\nport = 9000\n")
+    store = written(file, "version = 3\nport = 9000\n")
     with FileLock(file.with_name(".settings.toml.lock")), pytest.raises(SettingsError) as caught:
         store.replace(replace(store.current, port=9001))
     assert caught.value.code is ErrorCode.SETTINGS_LOCKED
     assert ".settings.toml.lock" in caught.value.message
-    assert (store.current.port, file.read_text()) == (9000, "version = 2\nport = 9000\n")
+    assert (store.current.port, file.read_text()) == (9000, "version = 3\nport = 9000\n")
 
     store.replace(replace(store.current, port=9001))
-    assert file.read_text() == "version = 2\nport = 9001\n"
+    assert file.read_text() == "version = 3\nport = 9001\n"
 
 
 def test_a_lock_that_a_program_has_left_behind_is_nobodys(file: Path) -> None:
-    store = written(file, "version = 2\nport = 9000\n")
+    store = written(file, "version = 3\nport = 9000\n")
     file.with_name(".settings.toml.lock").touch()
     store.replace(replace(store.current, port=9001))
-    assert file.read_text() == "version = 2\nport = 9001\n"
+    assert file.read_text() == "version = 3\nport = 9001\n"
 
 
 @pytest.mark.parametrize("folder", ["models", "./models", "~nobody-here/models"])
 def test_a_folder_in_the_file_that_depends_on_where_one_is_is_reported(file: Path, folder: str) -> None:
-    store = written(file, f"version = 2\nport = 9000\nmodels_folder = '{folder}'\n")
+    store = written(file, f"version = 3\nport = 9000\nmodels_folder = '{folder}'\n")
     assert store.current == Settings(port=9000)
     assert store.problem
     assert "line 3" in store.problem.message
@@ -272,7 +270,7 @@ def test_a_file_of_before_contexts_of_auto_keeps_the_context_that_it_meant(file:
 
     assert SettingsStore(file).current.ctx_size == 2048
     assert SettingsStore(file).problem is None
-    assert "version = 2\n" in file.read_text()
+    assert "version = 3\n" in file.read_text()
 
 
 def test_a_context_that_such_a_file_names_stays(file: Path) -> None:
@@ -282,7 +280,7 @@ def test_a_context_that_such_a_file_names_stays(file: Path) -> None:
 def test_a_new_file_has_a_context_of_auto_and_says_its_version(file: Path) -> None:
     SettingsStore(file).replace(Settings(port=9001))
 
-    assert file.read_text() == "version = 2\nport = 9001\n"
+    assert file.read_text() == "version = 3\nport = 9001\n"
     assert SettingsStore(file).current == Settings(port=9001)
     assert SettingsStore(file).current.ctx_size == "auto"
 
@@ -313,13 +311,13 @@ def test_reading_a_file_of_before_does_not_write_it(file: Path) -> None:
 
 
 def test_a_file_of_a_newer_version_is_used_as_far_as_it_is_understood_and_never_written(file: Path) -> None:
-    text = "version = 3\nport = 9000\nctx_size = { least = 1 }\nnew_idea = true\n"
+    text = "version = 4\nport = 9000\nctx_size = { least = 1 }\nnew_idea = true\n"
     store = written(file, text)
 
     assert store.current == Settings(port=9000)
     assert store.problem
     assert store.problem.code is ErrorCode.SETTINGS_FILE_NEWER
-    assert "version 3; this app knows 2" in store.problem.message
+    assert "version 4; this app knows 3" in store.problem.message
     with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_FILE_NEWER)):
         store.replace(replace(store.current, port=9001))
     assert file.read_text() == text

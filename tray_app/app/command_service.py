@@ -33,7 +33,7 @@ from tray_app.gateway.commands import (
     Tuned,
 )
 from tray_app.models.library import NotInstalledError
-from tray_app.settings.schema import parse_value
+from tray_app.settings.model_settings import effective, typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,9 +92,14 @@ class CommandService:
 
     def change(self, wish: Changing) -> Changed:
         """See `AppCommands`."""
-        value, store = parse_value(wish.name, wish.text), self._workspace.store
+        value, store = typed_value(wish.name, wish.text, wish.model_id), self._workspace.store
         problem = store.problem
-        self._workspace.change(**{wish.name: value})
+        if wish.model_id is None:
+            self._workspace.change(**{wish.name: value})
+        else:
+            self._workspace.change_own(wish.model_id, **{wish.name: value})
+        if value is None:
+            value = getattr(effective(store.current, wish.model_id), wish.name)
         told = msgspec.json.encode(value).decode()
         if problem is None:
             return Changed(told)
@@ -153,11 +158,12 @@ class CommandService:
         self._refuse_what_cannot_be_tuned(settings)
         with workspace.without_server():
             with workspace.temporary_server(settings) as server:
-                tuning = self._measure(server, settings, tell, cancelled)
+                tuning = self._measure(server, workspace.in_force(settings), tell, cancelled)
             applied = wish.apply and tuning.advice != tuning.present
             if applied:
                 best = tuning.advice
-                workspace.change(threads=best.generation, threads_batch=best.prompt)
+                model_id = workspace.chosen_id(settings)
+                workspace.change(model_id, threads=best.generation, threads_batch=best.prompt)
         return _tuned(tuning, applied=applied)
 
     def _measure(

@@ -104,6 +104,8 @@ class SettingsFinding:
     ignored: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
     """The reasons, by name of the setting."""
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What models have of their own, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +304,16 @@ def _port(port: PortFinding) -> str:
 
 def _settings(settings: SettingsFinding) -> Iterator[str]:
     yield settings.file
-    yield ", ".join(f"{name}={value}" for name, value in settings.changed.items()) or "as delivered"
+    yield _assignments(settings.changed) or "as delivered"
+    for model_id, own in settings.models.items():
+        yield f"{model_id}: {_assignments(own)}"
     if settings.ignored:
         yield f"without effect on this engine: {', '.join(settings.ignored)}"
     yield from dict.fromkeys(settings.reasons.values())
+
+
+def _assignments(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _cosine(one: Sequence[float], other: Sequence[float]) -> float:

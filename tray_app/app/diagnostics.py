@@ -49,13 +49,14 @@ from tray_app.models.library import NotInstalledError
 from tray_app.models.memory import Fit
 from tray_app.phrases import Translate, joined, phrase, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
+from tray_app.settings.model_settings import aliases_of, effective
 from tray_app.settings.schema import FIELDS, value_text
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
 from tray_app.system.files import folder_not_writable
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.download.session import Session
@@ -100,6 +101,8 @@ class _Notes:
     model: ModelFinding | None = None
     engine: Engine | None = None
     sparse: bool = False
+    settings: Settings | None = None
+    """Those in force for the model, once it is known."""
     problems: dict[ErrorCode, Problem] = field(default_factory=dict)
     """One of each code: the app that runs may have met what is found here, too."""
 
@@ -118,6 +121,8 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
     for complaint in inputs.known_errors:
         notes.add(complaint, stops=True)
     _look_at_model(inputs, notes)
+    if hidden := inputs.library.hidden_aliases(aliases_of(inputs.settings)):
+        notes.add(_hidden(hidden.values()), stops=False)
     keys = _look_at_keys(inputs, notes)
     port = _look_at_port(inputs, notes)
     given_up = inputs.running.problem if inputs.running else None
@@ -184,8 +189,8 @@ def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
 
 
 def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None:
-    settings, host = inputs.settings, inputs.host
-    notes.sparse = model.header.sparse
+    settings, host = effective(inputs.settings, model.id), inputs.host
+    notes.settings, notes.sparse = settings, model.header.sparse
     choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
@@ -210,11 +215,12 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
 
 def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, notes: _Notes) -> None:
     entry = missing.entry
-    notes.sparse = entry.sparse
+    settings = effective(inputs.settings, entry.id)
+    notes.settings, notes.sparse = settings, entry.sparse
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(engine_setting(inputs.settings.engine), entry.sparse, inputs.finder)
+        notes.engine = choose_engine(engine_setting(settings.engine), entry.sparse, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
     space = _space(inputs.library.folder)
@@ -279,6 +285,21 @@ def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
     return places
 
 
+def _hidden(errors: Iterable[SettingsError]) -> SettingsError:
+    """The error about all aliases that mean another model than the one whose they are."""
+    first, *others = errors
+    if not others:
+        return first
+    return SettingsError(
+        first.code,
+        "Some names mean another model than the one whose alias they are",
+        joined(
+            "\n", [phrase("{title}: {reason}", title=e.texts[0], reason=e.texts[1]) for e in (first, *others)]
+        ),
+        first.texts[2],
+    )
+
+
 def _guessable() -> SettingsError:
     return SettingsError(
         ErrorCode.KEY_GUESSABLE,
@@ -303,7 +324,7 @@ def _look_at_port(inputs: DiagnosticInputs, notes: _Notes) -> PortFinding:
 
 
 def _engines(inputs: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ...]:
-    finder, wanted = inputs.finder, engine_setting(inputs.settings.engine)
+    finder, wanted = inputs.finder, engine_setting((notes.settings or inputs.settings).engine)
     found = []
     if embedded := finder.embedded():
         found.append(_engine_finding(embedded, notes))
@@ -399,22 +420,27 @@ def _settings_finding(inputs: DiagnosticInputs, notes: _Notes) -> SettingsFindin
         _changed(inputs.settings),
         tuple(ignored),
         {name: str(reason) for name, reason in ignored.items()},
+        {model_id: _as_shown(own) for model_id, own in inputs.settings.models.items()},
     )
 
 
 def _ignored(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, Text]:
     if notes.engine is None:
         return {}
-    return ignored_settings(inputs.settings, without_effect(notes.engine, inputs.host, sparse=notes.sparse))
+    settings = notes.settings or inputs.settings
+    return ignored_settings(settings, without_effect(notes.engine, inputs.host, sparse=notes.sparse))
 
 
 def _changed(settings: Settings) -> dict[str, str]:
     """The settings that differ from their defaults, as text."""
     values = msgspec.structs.asdict(settings)
     changed = {each.name: values[each.name] for each in FIELDS if values[each.name] != each.default}
-    return {
-        name: HIDDEN if SECRET_NAME.search(name) else value_text(value) for name, value in changed.items()
-    }
+    return _as_shown(changed)
+
+
+def _as_shown(values: Mapping[str, object]) -> dict[str, str]:
+    """Settings as text, without secrets."""
+    return {name: HIDDEN if SECRET_NAME.search(name) else value_text(value) for name, value in values.items()}
 
 
 def _last_failure(paths: AppPaths, model: ModelFinding | None) -> NotedFailure | None:

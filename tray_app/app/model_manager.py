@@ -5,6 +5,7 @@ Everything here reads or writes large files and may take long; a thread that dra
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase
+from tray_app.settings.model_settings import effective
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import expanded
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.download.session import Session
     from tray_app.engine.kinds import EngineFinder
-    from tray_app.engine.report import ModelReport
+    from tray_app.engine.report import EngineChoice, ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
@@ -103,7 +105,7 @@ class ModelManager:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
             model = self._fetch_model(exc.entry.source)
-        settings = self._settings()
+        settings = effective(self._settings(), model.id)
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
 
@@ -112,13 +114,14 @@ class ModelManager:
 
         Models of the catalogue are judged by its data alone; those without a size are left out.
         """
-        settings = self._settings()
-        choices = {
-            sparse: look_for_engine(settings, self._engines, sparse=sparse) for sparse in (False, True)
-        }
+        choices: dict[tuple[str, bool], EngineChoice] = {}
 
         def report(model: Model) -> ModelReport:
-            return report_on(model, settings, choices[model.header.sparse], self._host)
+            settings, sparse = effective(self._settings(), model.id), model.header.sparse
+            wish = settings.engine, sparse
+            if wish not in choices:
+                choices[wish] = look_for_engine(settings, self._engines, sparse=sparse)
+            return report_on(model, settings, choices[wish], self._host)
 
         on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}
         return on_offer | {model.id: report(model) for model in models}
@@ -267,9 +270,12 @@ class ModelManager:
         return self._library().lists(parts_of(path)[0])
 
     def _fetch_model(self, address: str) -> Model:
+        """The model at an address; one of the catalogue has its id there, by which it may have settings."""
         from tray_app.models.remote_header import fetch_remote_header
 
-        return fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+        model = fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+        ids = (entry.id for entry in self._library().catalog if entry.source == address)
+        return dataclasses.replace(model, id=next(ids, model.id))
 
 
 def _elsewhere(path: Path, folder: Path) -> ModelError:

@@ -37,7 +37,10 @@ class _Place:
 
 
 class PublicAddress:
-    """The gateway to the engine of `backend`, bound to the address in the present settings."""
+    """The gateway to the engine of `backend`, bound to the address in the present settings.
+
+    `settings` returns those in force for the chosen model.
+    """
 
     def __init__(
         self,
@@ -139,6 +142,7 @@ class PublicAddress:
         network = settings.network == "lan"
         rules = Rules(
             temperature=settings.temperature,
+            aliases=settings.aliases,
             key=check_client_key(settings, self._secrets),
             origins=settings.allowed_origins,
             network=network,

@@ -36,6 +36,7 @@ from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
+from tray_app.settings.model_settings import aliases_of, for_every_model
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
 from tray_app.system.host import detect_host
@@ -100,6 +101,7 @@ class App(Workspace):
         self._server = Server(
             self._supervisor,
             settings=lambda: self.store.current,
+            model_settings=lambda: self.in_force(self.store.current),
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
@@ -200,8 +202,10 @@ class App(Workspace):
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
         """Save `new` and act on the differences. `AppError` says what could not be done.
 
-        `keys` are stored or deleted first. If the keychain refuses, nothing is saved.
+        `keys` are stored or deleted first. If the keychain refuses, or an alias is the name of another model,
+        nothing is saved.
         """
+        self.check_aliases(aliases_of(new))
         self._secrets.keep(keys or {}, new)
         old = self.store.current
         self.store.replace(new)
@@ -379,7 +383,9 @@ class App(Workspace):
 
     def _with_trial(self) -> Settings:
         settings, count = self.store.current, self._trial_threads
-        return settings if count is None else replace(settings, threads=count, threads_batch=count)
+        if count is None:
+            return settings
+        return for_every_model(settings, {"threads": count, "threads_batch": count})
 
     def _model_name(self, settings: Settings) -> str | None:
         if _is_remote(settings):

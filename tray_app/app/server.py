@@ -76,13 +76,16 @@ class Server:
     """The engine behind its public address.
 
     `settings` returns the present settings, `plan` makes the plan for them, and `announce` is called after
-    each change of the server's status.
+    each change of the server's status. `model_settings` returns those in force for the chosen model; it may
+    look into the models folder, so it is not for every request.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
         supervisor: Supervisor,
+        *,
         settings: Callable[[], Settings],
+        model_settings: Callable[[], Settings],
         secrets: KeyStore,
         plan: Planner,
         announce: Callable[[], None],
@@ -93,7 +96,7 @@ class Server:
         self._plan = plan
         self._announce = announce
         self._delays = delays or ServerDelays()
-        self._address = PublicAddress(self, settings, secrets, self._delays.idle_minute_s)
+        self._address = PublicAddress(self, model_settings, secrets, self._delays.idle_minute_s)
         self._lock = threading.Lock()  # guards the attributes below; never held during anything slow
         self._wanted = False
         self._asleep = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.documents import (
@@ -19,6 +20,7 @@ from tray_app.gateway.documents import (
     StatusDocument,
 )
 from tray_app.phrases import presentable
+from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
@@ -68,6 +70,12 @@ class AppStatus:
     """Grows with each change in the models folder, so that views know when to list it again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """Counts of requests and tokens. Changes of it are not announced; views read it regularly."""
+
+    @property
+    def model_settings(self) -> Settings:
+        """The settings in force for the model that the engine has, or else for all."""
+        plan = self.engine.plan
+        return effective(self.settings, plan.model.id if isinstance(plan, LaunchPlan) else None)
 
     @property
     def problem(self) -> AppError | None:

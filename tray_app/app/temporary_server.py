@@ -34,7 +34,8 @@ _FOLDER = "temporary-server"
 class TemporaryServer:
     """A server as `settings` say, but for its address. Use it with `with`: leaving the block ends it.
 
-    `plan` makes what the engine is started with; see `Workspace.preview`.
+    The settings are those in force for its model. `plan` makes what the engine is started with; see
+    `Workspace.preview`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class TemporaryServer:
         self._serving = Server(
             self._supervisor,
             settings=lambda: self._settings,
+            model_settings=lambda: self._settings,
             secrets=secrets,
             plan=lambda start: plan(self._with_trial(), start),
             announce=lambda: None,

@@ -12,7 +12,10 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from tray_app.app.model_manager import ModelManager
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
@@ -23,6 +26,7 @@ from tray_app.models.library import Library, NotInstalledError, builtin_model, m
 from tray_app.phrases import phrase
 from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
+from tray_app.settings.model_settings import aliases_of, effective
 from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
@@ -120,9 +124,45 @@ class Workspace:
             self._library = self._library_of(self.models_folder)
         return self._library
 
-    def change(self, **values: Any) -> None:
-        """Save these settings, whatever others change meanwhile, and act on them. `AppError`."""
-        self._act_on_change(self.store.change(**values))
+    def chosen_id(self, settings: Settings | None = None) -> str | None:
+        """The id of the model that these settings choose, else the present ones; it may not be installed.
+
+        None if no model is chosen, if there is none of this name, and for a remote server, which has models
+        of its own.
+        """
+        settings = settings or self.store.current
+        if not settings.model or engine_setting(settings.engine) is EngineKind.REMOTE:
+            return None
+        try:
+            return self.library.id_of(settings.model)
+        except ModelError:
+            return None
+
+    def in_force(self, settings: Settings) -> Settings:
+        """What holds for the model that these settings choose."""
+        return effective(settings, self.chosen_id(settings))
+
+    def change(self, model_id: str | None = None, /, **values: Any) -> None:
+        """Save these settings, whatever others change meanwhile, and act on them. `AppError`.
+
+        With a model, each is saved where the model has it from; see `SettingsStore.change`.
+        """
+        self._act_on_change(self.store.change(model_id, **values))
+
+    def change_own(self, model_id: str, /, **values: Any) -> None:
+        """The same for one model alone; None where the value for all is to hold for it again. `AppError`."""
+        self.check_aliases(dict.fromkeys(values.get("aliases") or (), model_id))
+        self._act_on_change(self.store.change_own(model_id, **values))
+
+    def check_aliases(self, aliases: Mapping[str, str]) -> None:
+        """`SettingsError` if one of these aliases of models, by id, is the name of another model.
+
+        One that has been there before may stay: it was free until that model came.
+        """
+        known = self.library.hidden_aliases(aliases_of(self.store.current))
+        for alias, error in self.library.hidden_aliases(aliases).items():
+            if alias not in known:
+                raise error
 
     def kept_keys(self) -> KeptKeys:
         """The stored keys and where they are. `KeychainError` if the keychain refuses."""
@@ -142,8 +182,9 @@ class Workspace:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
-        engine = choose_engine(engine_setting(settings.engine), model.header.sparse, self._engines)
-        return plan_launch(settings, model, engine, self.host)
+        of_model = effective(settings, model.id)
+        engine = choose_engine(engine_setting(of_model.engine), model.header.sparse, self._engines)
+        return plan_launch(of_model, model, engine, self.host)
 
     def download(
         self,
@@ -199,11 +240,13 @@ class Workspace:
 
         return run_diagnostics(self.diagnostic_inputs(None, *known_errors), session)
 
-    def ignored_settings(self) -> dict[str, Text]:
-        """See `diagnostics.ignored_by`."""
+    def ignored_settings(self, model: str = "") -> dict[str, Text]:
+        """See `diagnostics.ignored_by`; for this model, else for the chosen one."""
         from tray_app.app.diagnostics import ignored_by
 
-        return ignored_by(self.diagnostic_inputs())
+        inputs = self.diagnostic_inputs()
+        settings = inputs.settings
+        return ignored_by(replace(inputs, settings=structs.replace(settings, model=model or settings.model)))
 
     def diagnostic_inputs(
         self, running: RunningApp | None = None, *known_errors: AppError
@@ -237,7 +280,7 @@ class Workspace:
         from tray_app.app.temporary_server import TemporaryServer
 
         return TemporaryServer(
-            settings,
+            self.in_force(settings),
             lambda tried, start: self.preview(tried, start=start),
             host=self.host,
             state_dir=self.paths.state,
@@ -278,7 +321,8 @@ class Workspace:
             if start is None or not isinstance(exc, NotInstalledError):
                 raise
             # First check that an engine can run it: a download may have 40 GB.
-            choose_engine(engine_setting(settings.engine), exc.entry.sparse, self._engines)
+            wanted = effective(settings, exc.entry.id).engine
+            choose_engine(engine_setting(wanted), exc.entry.sparse, self._engines)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 
@@ -313,7 +357,7 @@ class Workspace:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, builtin_model())
+        return Library(folder, self._catalog, builtin_model(), aliases=lambda: aliases_of(self.store.current))
 
     def _served_path(self) -> Path | None:
         """The first file of the model that an engine has open, or that a sleeping server would load."""

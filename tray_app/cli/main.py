@@ -42,7 +42,7 @@ from tray_app.cli.output import (
 from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
-from tray_app.errors import AppError, ErrorCode, ErrorDocument, GatewayError
+from tray_app.errors import AppError, ErrorCode, ErrorDocument, GatewayError, ModelError
 from tray_app.phrases import presentable
 from tray_app.system.paths import expanded
 
@@ -114,7 +114,9 @@ def _options(
 
 @commands.command()
 def serve(
-    model: Annotated[str | None, typer.Option(help="A model file, or a catalogue id.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model file, an id, or another name of a model.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
     engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
 ) -> None:
@@ -342,7 +344,12 @@ def _tell_of_test_model() -> None:
 def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
     """Have the app serve that runs already; `GatewayError` if it does so with something else than `asked`."""
     chosen = running.status().chosen
-    others = [name for name, value in asked.items() if not _means_the_same(value, getattr(chosen, name))]
+    others = [
+        name
+        for name, value in asked.items()
+        if not _means_the_same(value, getattr(chosen, name))
+        and not (name == "model" and _is_same_model(value, chosen.model))
+    ]
     if others:
         has = ", ".join(f"{name} {getattr(chosen, name)}" for name in others)
         raise GatewayError(
@@ -356,6 +363,16 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any]) -> None:
     told = running.status()
     echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
     echo("To stop its server: powerinfer-tray stop")
+
+
+def _is_same_model(asked: str, chosen: str) -> bool:
+    """Whether two references mean one model, by whichever of its names."""
+    with open_workspace(tolerant=True) as workspace:
+        library = workspace.library
+        try:
+            return library.id_of(asked) == library.id_of(chosen)
+        except ModelError:
+            return False
 
 
 def _means_the_same(asked: object, chosen: object) -> bool:

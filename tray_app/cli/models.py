@@ -17,6 +17,7 @@ from tray_app.cli.output import (
 from tray_app.errors import ErrorDocument, ModelError
 from tray_app.models.import_modes import How
 from tray_app.phrases import Translate, presentable
+from tray_app.settings.schema import value_text
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -89,13 +90,16 @@ def models_info(
 
     with open_workspace() as workspace:
         report = workspace.models.report(reference)
-    document = _document(report)
+        own = dict(workspace.store.current.models.get(report.model.id, {}))
+    document = _document(report) | {"settings": own}
     if as_json:
         print_json(document)
         return
     for name, value in document.items():
         if value is not None and not isinstance(value, dict):
             echo(f"{name.replace('_', ' ')}: {value}")
+    for name, value in own.items():
+        echo(f"its own {name}: {value_text(value)}")
     echo(f"memory: {fit_line(report.verdict, Translate())}")
     echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:

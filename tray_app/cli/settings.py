@@ -16,6 +16,12 @@ from tray_app.cli.output import (
     print_json,
 )
 from tray_app.errors import AppError
+from tray_app.gateway.commands import Changing
+from tray_app.models.library import NotInstalledError
+from tray_app.settings.keystore import Keeper, KeyStore
+from tray_app.settings.model_settings import effective, field_for, typed_value
+from tray_app.settings.schema import FIELDS, MODEL_FIELDS, Scope
+from tray_app.settings.store import SettingsStore
 
 if TYPE_CHECKING:
     from tray_app.app.workspace import Workspace
@@ -37,55 +43,122 @@ KeyName = Annotated[
 ]
 
 
-@settings_commands.command("show")
-def settings_show(*, as_json: Json = False) -> None:
-    """Print every setting with its value, and whether a changed one has no effect."""
-    from tray_app.settings.schema import FIELDS
+OneModel = Annotated[
+    str | None,
+    typer.Option("--model", metavar="ID", help="For this model alone: an id, another name of it, or a file."),
+]
 
+
+@settings_commands.command("show")
+def settings_show(model: OneModel = None, *, as_json: Json = False) -> None:
+    """Print every setting with its value, and whether a changed one has no effect."""
     with open_workspace(tolerant=True) as workspace:
-        values = msgspec.to_builtins(workspace.store.current)
-        if as_json:
-            print_json(values)
+        model_id = _id_of(workspace, model)
+        if model_id is None:
+            _show_all(workspace, as_json=as_json)
         else:
-            ignored = workspace.ignored_settings()
-            for field in FIELDS:
-                reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
-                echo(f"{field.name} = {_as_text(values[field.name])}{reason}")
+            _show_model(workspace, model_id, as_json=as_json)
         _raise_problem(workspace)
 
 
-@settings_commands.command("get")
-def settings_get(name: str) -> None:
-    """Print the value of one setting."""
-    from tray_app.settings.schema import field_named
+def _show_all(workspace: Workspace, *, as_json: bool) -> None:
+    """What holds for all models, and what models have of their own."""
+    settings = workspace.store.current
+    if as_json:
+        models = {model_id: dict(own) for model_id, own in settings.models.items()}
+        print_json({field.name: getattr(settings, field.name) for field in FIELDS} | {"models": models})
+        return
+    ignored = workspace.ignored_settings()
+    for field in FIELDS:
+        reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
+        echo(f"{field.name} = {_as_text(getattr(settings, field.name))}{reason}")
+    for model_id, own in settings.models.items():
+        echo(f"\n[models.{_as_text(model_id)}]")
+        for name, value in own.items():
+            echo(f"{name} = {_as_text(value)}")
 
-    field = field_named(name)
+
+def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
+    """What holds for one model, and which of it is its own."""
+    settings = workspace.store.current
+    values, own = effective(settings, model_id), settings.models.get(model_id, {})
+    if as_json:
+        shown = {
+            field.name: {"value": getattr(values, field.name), "own": field.name in own}
+            for field in MODEL_FIELDS
+        }
+        print_json({"model": model_id, "settings": shown})
+        return
+    ignored = workspace.ignored_settings(model_id)
+    echo(f"# {model_id}")
+    for field in MODEL_FIELDS:
+        remark = "its own" if field.name in own else "as for all" if field.scope is Scope.EACH else "default"
+        reason = f", without effect: {ignored[field.name]}" if field.name in ignored else ""
+        echo(f"{field.name} = {_as_text(getattr(values, field.name))}  # {remark}{reason}")
+
+
+@settings_commands.command("get")
+def settings_get(name: str, model: OneModel = None) -> None:
+    """Print the value of one setting; for a model, what holds for it."""
     with open_workspace(tolerant=True) as workspace:
-        echo(_as_text(getattr(workspace.store.current, field.name)))
+        model_id = _id_of(workspace, model)
+        field = field_for(name, model_id)
+        echo(_as_text(getattr(effective(workspace.store.current, model_id), field.name)))
         _raise_problem(workspace)
 
 
 @settings_commands.command("set", context_settings={"ignore_unknown_options": True})  # `-ngl 0` is a value
 def settings_set(
-    name: str, value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")]
+    name: str,
+    value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")],
+    model: OneModel = None,
 ) -> None:
-    """Change one setting. A running app takes it up at once."""
-    from tray_app.gateway.commands import Changing
-    from tray_app.settings.schema import parse_value
+    """Change one setting, for all models or for one. A running app takes it up at once."""
+    _change(name, value, model)
 
-    parsed = parse_value(name, value)  # what cannot be a value troubles no app
+
+@settings_commands.command("unset")
+def settings_unset(name: str, model: OneModel = None) -> None:
+    """Go back to the default of a setting; for a model, to what holds for all."""
+    _change(name, None, model)
+
+
+def _change(name: str, text: str | None, model: str | None) -> None:
+    """Have a setting changed, and say what it is now, also where that is kept and could not be acted on."""
+    with open_workspace(tolerant=True) as workspace:
+        wish = Changing(name, text, _id_of(workspace, model))
+    wanted = typed_value(wish.name, wish.text, wish.model_id)  # what cannot be a value troubles no app
+    of_whom = "" if wish.model_id is None else f"  # for {wish.model_id}"
     with app_commands(tolerant=True) as app:
         try:
-            changed = app.change(Changing(name, value))
+            changed = app.change(wish)
         except AppError:
             with open_workspace(tolerant=True) as workspace:
-                if getattr(workspace.store.current, name) == parsed:  # it is kept, and could not be acted on
-                    echo(f"{name} = {_as_text(parsed)}")
+                settings = workspace.store.current
+            if _kept(settings, wish) == wanted:
+                echo(f"{name} = {_as_text(getattr(effective(settings, wish.model_id), name))}{of_whom}")
             raise
-    echo(f"{name} = {changed.value}")
+    echo(f"{name} = {changed.value}{of_whom}")
     if changed.complaint:
         echo(f"{changed.complaint}\nAs it was, it is kept as {changed.copy}.", err=True)
     _pass_on(app)
+
+
+def _kept(settings: Settings, wish: Changing) -> object:
+    """The value that the wish is about; None where a model has none of its own."""
+    if wish.model_id is None:
+        return getattr(settings, wish.name)
+    return settings.models.get(wish.model_id, {}).get(wish.name)
+
+
+def _id_of(workspace: Workspace, reference: str | None) -> str | None:
+    """The id of the model that is meant: one that is here, on offer, or has a table in the file."""
+    if reference is None or reference in workspace.store.current.models:
+        return reference
+    try:
+        return workspace.library.find(reference).id
+    except NotInstalledError as exc:
+        return exc.entry.id
 
 
 @settings_commands.command("path")
@@ -128,7 +201,6 @@ def _keys() -> KeyStore:
 
 
 def _tell_of_variable(store: KeyStore, name: str) -> None:
-    from tray_app.settings.keystore import Keeper
 
     place = store.where(name, ask_keychain=False)
     if place and place.keeper is Keeper.ENVIRONMENT:
@@ -136,7 +208,6 @@ def _tell_of_variable(store: KeyStore, name: str) -> None:
 
 
 def _settings() -> Settings:
-    from tray_app.settings.store import SettingsStore
 
     return SettingsStore(own_paths().settings_file).current
 

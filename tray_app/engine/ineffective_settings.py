@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.engine.kinds import EngineKind
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.schema import ALL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ _FLAGS = {
     "batch_size": "--batch-size",
     "threads": "--threads",
     "threads_batch": "--threads-batch",
+    "pooling": "--pooling",
 }
 """For each setting, the argument that passes it to the engine."""
 
@@ -50,10 +51,13 @@ def without_effect(engine: Engine | None, host: Host, *, sparse: bool) -> dict[s
 
 
 def ignored_settings(settings: Settings, reasons: Mapping[str, Text]) -> dict[str, Text]:
-    """Of the settings without effect, those that a person has changed; the others need not be mentioned."""
+    """Of the settings without effect, those that a person has changed; the others need not be mentioned.
+
+    `settings` are those in force for the model.
+    """
     return {
         field.name: reasons[field.name]
-        for field in FIELDS
+        for field in ALL_FIELDS
         if field.name in reasons and getattr(settings, field.name) != field.default
     }
 

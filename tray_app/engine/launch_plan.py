@@ -92,7 +92,7 @@ Plan = LaunchPlan | RemotePlan
 
 
 def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) -> LaunchPlan:
-    """The launch that these settings ask for on this machine.
+    """The launch on this machine that these settings ask for: those in force for the model, see `effective`.
 
     `SettingsError` if the extra arguments contradict what this app has to decide.
     """

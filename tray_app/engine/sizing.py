@@ -41,11 +41,13 @@ _RERANKING = ("--rerank", "--reranking")
 
 
 def pooling_of(settings: Settings, model: Model) -> Pooling:
-    """The pooling: that of the extra arguments, else that of the file."""
+    """The pooling: that of the extra arguments, else that of the setting, else that of the file."""
     if any(_plain(word) in _RERANKING for word in settings.extra_arguments):
         return Pooling.RANK
     given = _given(settings, _POOLING)
-    return Pooling(given) if given in set(Pooling) else model.header.usual_pooling
+    if given in set(Pooling):
+        return Pooling(given)
+    return model.header.usual_pooling if settings.pooling == AUTO else Pooling(settings.pooling)
 
 
 def missing_pooling(settings: Settings, model: Model) -> Pooling | None:
@@ -54,7 +56,8 @@ def missing_pooling(settings: Settings, model: Model) -> Pooling | None:
     Without any, the engine would make no embeddings. llama.cpp reads in the file that a model ranks, but
     offers ranking only if it is told to.
     """
-    by_file = model.header.pooling in (Pooling.MEAN, Pooling.CLS, Pooling.LAST)
+    vectors = (Pooling.MEAN, Pooling.CLS, Pooling.LAST)
+    by_file = settings.pooling == AUTO and model.header.pooling in vectors
     return None if by_file or _given(settings, _POOLING) is not None else pooling_of(settings, model)
 
 

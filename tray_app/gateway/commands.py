@@ -138,10 +138,13 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 class Changing(msgspec.Struct, frozen=True):
-    """A setting that shall have another value, as a person has typed it."""
+    """A setting that shall have another value, for all models or for one."""
 
     name: str
-    text: str
+    text: str | None
+    """As a person has typed it; None for the default, or for a model the value for all."""
+    model_id: str | None = None
+    """The model whose own value it is; None for all models."""
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
+from tray_app.settings.aliases import same_name
 from tray_app.settings.origins import EVERYONE, is_allowed
 
 _HOST = re.compile(r"(\[[^\]]*\]|[A-Za-z0-9._-]*)(?::([0-9]*))?")
@@ -27,6 +28,8 @@ class Rules:
 
     temperature: float = 0.7
     """For requests without a temperature."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the model that is served."""
     key: str = field(default="", repr=False)
     """The key that every client must send; empty if none is needed."""
     origins: tuple[str, ...] = ()
@@ -43,6 +46,10 @@ class Rules:
     def permits_every_page(self) -> bool:
         """Whether all web pages are permitted, also without an `Origin`."""
         return EVERYONE in self.origins
+
+    def is_alias(self, name: str) -> bool:
+        """Whether this is another name of the model that is served, in small or capital letters."""
+        return same_name(name) in map(same_name, self.aliases)
 
     def permits_host(self, host: str) -> bool:
         """Whether a `Host` header names this computer. Checked only for requests without a key.

@@ -341,7 +341,7 @@ class _Routes:
 
     async def _model(self, request: web.Request) -> web.Response:
         wanted, offered = request.path.removeprefix(_MODEL), self._offered()
-        if wanted not in offered:
+        if wanted not in offered and not self._rules().is_alias(wanted):
             raise ApiError(
                 404,
                 f"There is no model {wanted!r} here, but {', '.join(map(repr, offered))}.",

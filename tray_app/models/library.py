@@ -22,12 +22,15 @@ from tray_app.models.index import Index
 from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.tree import files_below
 from tray_app.phrases import joined, phrase, presentable
+from tray_app.settings.aliases import same_name
+from tray_app.settings.model_settings import is_an_id
 from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from tray_app.errors import SettingsError
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
@@ -120,7 +123,10 @@ _Indexed = tuple[list[str], Index]
 
 
 class Library:
-    """The models of one folder, the one that comes with the app, and any other that is named by its path."""
+    """The models of one folder, the one that comes with the app, and any other that is named by its path.
+
+    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean.
+    """
 
     def __init__(
         self,
@@ -128,19 +134,22 @@ class Library:
         catalog: tuple[CatalogEntry, ...],
         builtin: Path,
         clock: Callable[[], float] = time.time,
+        aliases: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.folder = folder
         self.catalog = catalog
         self.builtin = builtin
         self._clock = clock
+        self._aliases = aliases
         self._headers: dict[Path, tuple[_Stamp, ModelHeader]] = {}
         self._indexed: _Indexed | None = None
-        self._named: tuple[_Indexed | None, str, str] | None = None
+        self._named: tuple[_Indexed | None, object, str] | None = None
         """The last answer of `name_of`, which is asked ten times a second, and what it was made of."""
 
     def find(self, reference: str) -> Model:
-        """The model that is meant by an id, a file name in the folder, or a path; `.gguf` may be left out.
+        """The model that is meant by an id, an alias, the name of a file in the folder, or a path.
 
+        `.gguf` may be left out.
         `NotInstalledError` if it is one of the catalogue that is not here yet, other `ModelError`s if it is
         unknown, if several are called so, or if its file is not a whole model.
         """
@@ -152,8 +161,28 @@ class Library:
 
         What fits exactly goes first: an id, a file's name below the folder, a path. A single word never means
         a file of the current folder, which is another one for each program: that takes a path, `./word`.
+        An alias counts where no model here has the name.
         """
         return self._located(reference, self._index())
+
+    def id_of(self, reference: str) -> str:
+        """The id of the model that is meant, here or still to be downloaded; the other errors of `find`."""
+        index = self._index()
+        try:
+            return index.id_of(parts_of(self._located(reference, index))[0])
+        except NotInstalledError as exc:
+            return exc.entry.id
+
+    def hidden_aliases(self, aliases: Mapping[str, str]) -> dict[str, SettingsError]:
+        """Those of these aliases that mean another model, whose name they are, with an error about each."""
+        index = self._index()
+        hidden: dict[str, SettingsError] = {}
+        for alias, model_id in aliases.items():
+            with suppress(AmbiguousError):
+                meant = self._id_named(alias, index)
+                if meant not in (None, model_id):
+                    hidden[alias] = is_an_id(alias, model_id, str(meant))
+        return hidden
 
     def lists(self, path: Path) -> bool:
         """Whether a file is one of the folder's that `contents` tells of."""
@@ -204,9 +233,9 @@ class Library:
         """What people call the model, as `contents` does; by what is known of the folder, without a look."""
         if entry := self._entry_named(reference):
             return entry.name
-        named, indexed = self._named, self._indexed
-        if named is None or named[0] is not indexed or named[1] != reference:
-            named = self._named = (indexed, reference, self._name_in(indexed, reference))
+        named, indexed, asked = self._named, self._indexed, (reference, self._aliases())
+        if named is None or named[0] is not indexed or named[1] != asked:
+            named = self._named = (indexed, asked, self._name_in(indexed, reference))
         return named[2]
 
     def _name_in(self, indexed: _Indexed | None, reference: str) -> str:
@@ -216,6 +245,9 @@ class Library:
             meant = (named,) if named else index.resembling(reference)
             if len(meant) == 1:
                 return index.name_of(meant[0])
+        model_id = self._aliased(reference)
+        if model_id not in (None, reference):
+            return self.name_of(str(model_id))
         return presentable(stem_of(Path(reference)))
 
     def _look(self) -> tuple[list[str], tuple[Partial, ...]]:
@@ -247,19 +279,27 @@ class Library:
         entry = self._entry_named(reference)
         if entry and (path := self._path_of(entry)):
             return path
-        if entry is None or reference == entry.file_name:
-            if path := index.with_id(reference) or self._path_named(reference):
-                return path
-            match index.resembling(reference):
-                case (path,):
-                    return path
-                case (_, _, *_) as several:
-                    raise _ambiguous(reference, several, index)
+        may_be_another = entry is None or reference == entry.file_name
+        if may_be_another and (path := self._found(reference, index, by_alias=entry is None)):
+            return path
         if entry:
             raise NotInstalledError(entry)
         if _is_path(reference) and not is_address(reference):
             return _absolute(reference)  # reading it will say what is wrong
         raise self._unknown(reference)
+
+    def _found(self, reference: str, index: Index, *, by_alias: bool) -> Path | None:
+        """The file of a model that is here; `AmbiguousError` if several may be meant."""
+        if path := index.with_id(reference) or self._path_below(reference):
+            return path
+        resembling = index.resembling(reference)
+        if by_alias and not resembling and (path := self._path_of_alias(reference, index)):
+            return path
+        if path := self._path_elsewhere(reference):
+            return path
+        if len(resembling) > 1:
+            raise _ambiguous(reference, resembling, index)
+        return next(iter(resembling), None)
 
     def _entry_named(self, reference: str) -> CatalogEntry | None:
         for entry in self.catalog:
@@ -281,17 +321,43 @@ class Library:
             pass  # it may be there: reading it will say what is wrong
         return path
 
-    def _path_named(self, reference: str) -> Path | None:
-        """The file of this name below the folder, else that of this path; its suffix may be left out."""
-        if reference.endswith(("/", os.sep)):  # a file's path would lose the slash on the way
+    def _path_below(self, reference: str) -> Path | None:
+        """The file of this name below the folder; its suffix may be left out."""
+        return None if _is_path_alone(reference) else _file(reference, self.folder / reference)
+
+    def _path_elsewhere(self, reference: str) -> Path | None:
+        """The file of this path; its suffix may be left out."""
+        return _file(reference, _absolute(reference)) if _is_path(reference) else None
+
+    def _aliased(self, reference: str) -> str | None:
+        """The id of the model that has this alias, in small or capital letters."""
+        name = same_name(reference)
+        return next((each for alias, each in self._aliases().items() if same_name(alias) == name), None)
+
+    def _path_of_alias(self, reference: str, index: Index) -> Path | None:
+        """The file of the model that has this alias, or None, `NotInstalledError` if it can be had."""
+        model_id = self._aliased(reference)
+        if model_id is None:
             return None
-        inside = [] if _is_path_alone(reference) else [self.folder / reference]
-        elsewhere = [_absolute(reference)] if _is_path(reference) else []
-        for path in (*inside, *elsewhere):
-            for candidate in (path, Path(f"{path}{SUFFIX}")):
-                if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
-                    return candidate
-        return None
+        entry = next((each for each in self.catalog if each.id == model_id), None)
+        path = self._path_of(entry) if entry else index.with_id(model_id)
+        if entry and path is None:
+            raise NotInstalledError(entry)
+        return path
+
+    def _id_named(self, reference: str, index: Index) -> str | None:
+        """The id of the model that has this name by itself, here or in the catalogue; None if none has."""
+        entry = self._entry_named(reference)
+        if entry is None:
+            same = (each for each in self.catalog if same_name(each.id) == same_name(reference))
+            entry = next(same, None)
+        if entry:
+            return entry.id
+        path = index.with_id(reference) or self._path_below(reference)
+        found = [path] if path else index.resembling(reference)
+        if len(found) > 1:
+            raise _ambiguous(reference, found, index)
+        return index.id_of(parts_of(found[0])[0]) if found else None
 
     def _unknown(self, reference: str) -> ModelError:
         """What is said of a name that nothing here has."""
@@ -301,6 +367,13 @@ class Library:
                 phrase("{name} has not been downloaded yet", name=reference),
                 "It is an address, and not a model on this computer.",
                 phrase("Download it: powerinfer-tray download {source}", source=reference),
+            )
+        if model_id := self._aliased(reference):
+            return ModelError(
+                ErrorCode.MODEL_NOT_FOUND,
+                phrase("There is no model {reference}", reference=model_id),
+                phrase("{alias} is another name of it, and it is not installed.", alias=reference),
+                "Install it, or give the name to another model.",
             )
         hint: Text = "Check the name, give the path of a file, or download a model."
         if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as above
@@ -367,6 +440,16 @@ def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
             yield Partial(path, path.with_suffix(""), bytes_on_disk(entry.stat(follow_symlinks=False)))
+
+
+def _file(reference: str, path: Path) -> Path | None:
+    """The file at a path that was given as `reference`, whose suffix may have been left out."""
+    if reference.endswith(("/", os.sep)):  # a file's path would lose the slash on the way
+        return None
+    for candidate in (path, Path(f"{path}{SUFFIX}")):
+        if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
+            return candidate
+    return None
 
 
 def _is_path(reference: str) -> bool:

@@ -12,7 +12,10 @@ import shlex
 import sys
 import tomllib
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -21,6 +24,7 @@ from msgspec import Meta
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
+from tray_app.settings.aliases import read_alias
 from tray_app.settings.origins import read_origin
 from tray_app.system.paths import expanded
 
@@ -35,9 +39,12 @@ AUTO: Auto = "auto"
 # NUL ends a text for systems and engines; what is no name of a file and no prompt has no line ends, either.
 Words = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_EXAMPLES = {"allowed_origins": ["https://example.org", "http://localhost:*"]}
+_EXAMPLES = {
+    "allowed_origins": ["https://example.org", "http://localhost:*"],
+    "aliases": ["gpt-4o-mini", "my-model"],
+}
 """What says more than the default, in the error of a value that cannot be."""
-_READERS: dict[str, Callable[[str], str]] = {"allowed_origins": read_origin}
+_READERS: dict[str, Callable[[str], str]] = {"allowed_origins": read_origin, "aliases": read_alias}
 """How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
 
 
@@ -47,13 +54,40 @@ _WITH_SECRET = re.compile(r"^(?:[^/]*//)?[^/?#]*@|://[^@]*:[^@]*@|[?#]")
 """A login, also where its password has signs in it that end the name of a host; a query, for `?key=…`."""
 
 
-def _about(title: Text, help_text: Text, group: str, unit: Text = "", *, folder: bool = False) -> Meta:
-    extra = {"group": group, "unit": unit, "folder": folder}
+class Scope(Enum):
+    """Whom a setting is for."""
+
+    ALL = auto()
+    """The app as a whole."""
+    EACH = auto()
+    """Every model, unless one has a value of its own."""
+    ONE = auto()
+    """A single model: there is no value for all."""
+
+
+def _about(
+    title: Text,
+    help_text: Text,
+    group: str,
+    unit: Text = "",
+    *,
+    folder: bool = False,
+    scope: Scope = Scope.ALL,
+) -> Meta:
+    extra = {"group": group, "unit": unit, "folder": folder, "scope": scope}
     return Meta(title=str(title), description=str(help_text), extra=extra)
 
 
+ModelSettings = Mapping[str, Any]
+"""By name, the settings of which a model has a value of its own. It is never changed, only replaced."""
+_NONE: Mapping[str, ModelSettings] = MappingProxyType({})
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user chose. `msgspec.structs.replace` makes a changed copy."""
+    """What the user chose. `msgspec.structs.replace` makes a changed copy.
+
+    Models may have values of their own in `models`: `model_settings.effective` gives what holds for one.
+    """
 
     port: Annotated[
         Annotated[int, Meta(ge=1, le=65535)],
@@ -65,6 +99,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Model", "An id of the catalogue, a file in the models folder, or the path of a file.", "server"
         ),
     ] = ""
+    aliases: Annotated[
+        tuple[Line, ...],
+        _about(
+            "Other names",
+            "Names that also mean this model, for commands and for programs, as gpt-4o-mini.",
+            "server",
+            scope=Scope.ONE,
+        ),
+    ] = ()
     ctx_size: Annotated[
         Annotated[int, Meta(ge=512, le=1_048_576)] | Auto,
         _about(
@@ -73,16 +116,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Automatic: up to 8192, as model and memory allow.",
             "server",
             "tokens",
+            scope=Scope.EACH,
         ),
     ] = AUTO
     batch_size: Annotated[
         Annotated[int, Meta(ge=32, le=65536)],
-        _about("Batch size", "How many tokens of a prompt are computed in one step.", "server", "tokens"),
+        _about(
+            "Batch size",
+            "How many tokens of a prompt are computed in one step.",
+            "server",
+            "tokens",
+            scope=Scope.EACH,
+        ),
     ] = 2048
     threads: Annotated[
         Annotated[int, Meta(ge=1, le=1024)] | Auto,
         _about(
-            "Threads", "Processor threads while generating. Automatic: one for each physical core.", "server"
+            "Threads",
+            "Processor threads while generating. Automatic: one for each physical core.",
+            "server",
+            scope=Scope.EACH,
         ),
     ] = AUTO
     threads_batch: Annotated[
@@ -91,18 +144,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Threads for batches",
             "Processor threads while reading a prompt. Automatic: as Threads.",
             "server",
+            scope=Scope.EACH,
         ),
     ] = AUTO
     temperature: Annotated[
         Annotated[float, Meta(ge=0.0, le=2.0)],
         _about(
-            "Temperature", "How freely the model chooses its words; for requests that name none.", "server"
+            "Temperature",
+            "How freely the model chooses its words; for requests that name none.",
+            "server",
+            scope=Scope.EACH,
         ),
     ] = 0.7
     vram_budget: Annotated[
         Annotated[float, Meta(ge=0.0, le=1024.0)] | Auto,
         _about(
-            "VRAM budget", "The most graphics memory that the PowerInfer engine may use.", "server", "GiB"
+            "VRAM budget",
+            "The most graphics memory that the PowerInfer engine may use.",
+            "server",
+            "GiB",
+            scope=Scope.EACH,
         ),
     ] = AUTO
     engine: Annotated[
@@ -111,6 +172,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Engine",
             "auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.",
             "engine",
+            scope=Scope.EACH,
         ),
     ] = "auto"
     remote_url: Annotated[
@@ -131,8 +193,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     extra_arguments: Annotated[
         tuple[Words, ...],
-        _about("Extra arguments", "Added to the engine's command line as they are.", "engine"),
+        _about(
+            "Extra arguments", "Added to the engine's command line as they are.", "engine", scope=Scope.EACH
+        ),
     ] = ()
+    pooling: Annotated[
+        Literal["auto", "mean", "cls", "last", "rank"],
+        _about(
+            "Pooling",
+            "How a vector is made of a text. Automatic: as the model's file says.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = "auto"
     start_on_demand: Annotated[
         bool,
         _about("Start on demand", "A request starts a server that sleeps, and waits for it.", "engine"),
@@ -144,6 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "After so long without a request the engine stops and frees its memory. 0: never.",
             "engine",
             "minutes",
+            scope=Scope.EACH,
         ),
     ] = 0
     network: Annotated[
@@ -220,6 +294,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _about("Notices", "Tell when a download has ended, and when the server has crashed.", "app"),
     ] = True
+    models: Mapping[str, ModelSettings] = _NONE
+    """By the ids of models, what they have of their own; also of models that are not installed."""
 
 
 class EntriesError(SettingsError):
@@ -253,6 +329,7 @@ class Field:
     """The only values of a `str` field; empty where any text will do."""
     is_folder: bool
     """Whether a text is the path of a folder, or empty."""
+    scope: Scope
     annotation: Any
 
     @property
@@ -372,20 +449,27 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         maximum=getattr(value, "le", None),
         may_be_auto=auto,
         choices=choices,
-        is_folder=extra.get("folder", False),
+        is_folder=extra["folder"],
+        scope=extra["scope"],
         annotation=info.type,
     )
 
 
-FIELDS: tuple[Field, ...] = tuple(_field(info) for info in msgspec.structs.fields(Settings))
+ALL_FIELDS: tuple[Field, ...] = tuple(
+    _field(info) for info in msgspec.structs.fields(Settings) if info.name != "models"
+)
+FIELDS = tuple(field for field in ALL_FIELDS if field.scope is not Scope.ONE)
+"""Those that have a value for all models."""
+MODEL_FIELDS = tuple(field for field in ALL_FIELDS if field.scope is not Scope.ALL)
+"""Those of which a model may have a value of its own."""
 
 
 def field_named(name: str) -> Field:
     """The field of that name; `SettingsError` that names the nearest one if there is none."""
-    for field in FIELDS:
+    for field in ALL_FIELDS:
         if field.name == name:
             return field
-    names = [field.name for field in FIELDS]
+    names = [field.name for field in ALL_FIELDS]
     nearest = difflib.get_close_matches(name, names, n=1)
     raise SettingsError(
         ErrorCode.SETTING_UNKNOWN,

@@ -6,20 +6,28 @@ in the meantime are kept, and a file with a fault is never overwritten without a
 
 from __future__ import annotations
 
-import re
+import math
 import threading
+import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import tomlkit
 from filelock import Timeout
-from tomlkit.exceptions import TOMLKitError
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
+from tray_app.settings.model_settings import (
+    ModelTables,
+    check_aliases,
+    for_every_model,
+    read_tables,
+    with_own,
+    with_values,
+)
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
+from tray_app.settings.toml_text import edited, line_of, plain_text
 from tray_app.system.file_lock import locked
 from tray_app.system.files import read_regular, write_atomically
 
@@ -27,18 +35,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tray_app.phrases import Text
+    from tray_app.phrases import Phrase, Text
+    from tray_app.settings.toml_text import TomlPath
 
 
 _LOCK_TIMEOUT_S = 10.0
 """Reading and writing take milliseconds: who has the lock for so long will not give it back soon."""
-VERSION = 2
-"""Of what a settings file means, told by its key `version`; a file without one is of version 1."""
+VERSION = 3
+"""Of what a settings file means, told by its key `version`; a file without one is of version 1.
+
+2: the context is `auto` where nothing else is said. 3: models may have settings of their own.
+"""
 _VERSION_KEY = "version"
+_MODELS_KEY = "models"
 _CONTEXT_IN_1 = 2048
 _BROKEN = ".broken"
 _LARGEST_BYTES = 1 << 18
-"""Fifty times what all settings take; a reader that keeps comments takes seconds for more."""
+"""Fifty times what all settings take, with room for the tables of thousands of models."""
 
 
 class SettingsStore:
@@ -69,15 +82,24 @@ class SettingsStore:
         with self._lock:
             self._save(self.current, new)
 
-    def change(self, **values: Any) -> Settings:
+    def change(self, model_id: str | None = None, /, **values: Any) -> Settings:
         """Save these values, for good also where one held for this run only; the settings of before.
 
+        With a model, each is saved where the model has it from: as its own if it has one, else for all.
         `SettingsError` as `replace`. What others change at the same time is neither lost nor undone.
         """
         with self._lock:
             old = self.current
             named = self._overrides.keys() & values
-            self._save(old, msgspec.structs.replace(old, **values), frozenset(named))
+            self._save(old, with_values(old, model_id, values), frozenset((name,) for name in named))
+        return old
+
+    def change_own(self, model_id: str, /, **values: Any) -> Settings:
+        """The same for one model alone; None takes its own value away, whatever the file has there."""
+        with self._lock:
+            old = self.current
+            named = frozenset((_MODELS_KEY, model_id, name) for name in values)
+            self._save(old, with_own(old, model_id, values), named)
         return old
 
     def reload(self) -> None:
@@ -93,28 +115,31 @@ class SettingsStore:
         """Let these values hold for this run only, until `replace` gets others."""
         with self._lock:
             self._overrides |= values
-            self.current = msgspec.structs.replace(self.current, **values)
+            self.current = for_every_model(self.current, values)
 
-    def _save(self, old: Settings, new: Settings, named: frozenset[str] = frozenset()) -> None:
+    def _save(self, old: Settings, new: Settings, named: frozenset[TomlPath] = frozenset()) -> None:
         """Write what differs from the `old`, and what is `named`; with the lock held."""
+        for model_id, own in new.models.items():
+            if own.get("aliases") != old.models.get(model_id, {}).get("aliases"):
+                check_aliases(new, model_id)
         with _sole_writer(self.path):
             on_disk = _read(self.path)
             if on_disk.newer:
                 raise on_disk.newer
-            wrong = on_disk.faulty.difference(self._overrides)
-            content = _with_changes(on_disk, old, new, wrong | named)
+            wrong = {(name,) for name in on_disk.faulty.difference(self._overrides)}
+            content = _with_changes(on_disk, old, new, named | wrong)
             if content != on_disk.text:
                 _keep_a_copy(self.path, on_disk)
                 write_atomically(self.path, content.encode())
         self._overrides = {
             name: value
             for name, value in self._overrides.items()
-            if getattr(new, name) == value and name not in named
+            if getattr(new, name) == value and (name,) not in named
         }
         self._adopt(_read(self.path))
 
     def _adopt(self, content: _Content) -> None:
-        self.current = msgspec.structs.replace(content.settings, **self._overrides)
+        self.current = for_every_model(content.settings, self._overrides)
         self.problem = content.problem
 
 
@@ -150,15 +175,15 @@ class _Content:
     """A settings file as it was read."""
 
     text: str = ""
-    document: tomlkit.TOMLDocument = field(default_factory=tomlkit.document)
+    plain: Mapping[str, Any] | None = field(default_factory=dict)
+    """What it says, without comments; None if it cannot be read."""
     settings: Settings = field(default_factory=Settings)
     faulty: frozenset[str] = frozenset()
-    """The settings whose value in the file cannot be used."""
+    """The settings for all models whose value in the file cannot be used."""
     problem: SettingsError | None = None
     unsaid: Mapping[str, Any] = field(default_factory=lambda: {_VERSION_KEY: VERSION})
     """What has to be written into it for it to mean the same as a file of today's version."""
-    earlier: bool = False
-    """Whether it is of an earlier version."""
+    version: int = VERSION
     newer: SettingsError | None = None
     """Why it must not be written: it may say what this app cannot understand."""
 
@@ -167,15 +192,36 @@ def _read(path: Path) -> _Content:
     text = ""
     try:
         text = read_regular(path, _LARGEST_BYTES).decode("utf-8-sig")  # Windows' editors put a mark first
-        document = tomlkit.parse(text)
-        plain = document.unwrap()
+        plain = tomllib.loads(text)
     except FileNotFoundError:
         return _Content()
     except OSError as exc:
-        return _Content(problem=_unusable(path, exc.strerror or str(exc)))
-    except (ValueError, TOMLKitError, RecursionError) as exc:  # ValueError: also bytes that are no letters
-        return _Content(text=text, problem=_unusable(path, str(exc)))
-    values, faults = {}, {}
+        return _Content(plain=None, problem=_unusable(path, exc.strerror or str(exc)))
+    except (ValueError, RecursionError) as exc:  # ValueError: also bytes that are no letters
+        return _Content(text=text, plain=None, problem=_unusable(path, str(exc)))
+    values, faults = _general(plain)
+    tables = read_tables(plain[_MODELS_KEY]) if _MODELS_KEY in plain else ModelTables()
+    told = [_fault((name,), error, text) for name, error in faults.items()]
+    told += [_fault((_MODELS_KEY, *names), error, text) for names, error in tables.faults.items()]
+    unsaid = _unsaid(plain, values)
+    values = {name: value for name, value in unsaid.items() if name != _VERSION_KEY} | values
+    newer = _newer(path, plain)
+    return _Content(
+        text=text,
+        plain=plain,
+        settings=Settings(**values, models=tables.usable),
+        faulty=frozenset(faults),
+        problem=newer or (_unusable(path, joined("\n", told)) if told else None),
+        unsaid=unsaid,
+        version=_version(plain),
+        newer=newer,
+    )
+
+
+def _general(plain: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, SettingsError]]:
+    """The values for all models that can be used, and what is wrong with the others."""
+    values: dict[str, Any] = {}
+    faults: dict[str, SettingsError] = {}
     for entry in FIELDS:
         if entry.name in plain:
             try:
@@ -183,32 +229,37 @@ def _read(path: Path) -> _Content:
             except SettingsError as exc:
                 if isinstance(exc, EntriesError):
                     values[entry.name] = exc.usable
-                faults[entry.name] = phrase(
-                    "line {number}: {title}. {reason}",
-                    number=_line_of(entry.name, text),
-                    title=exc.texts[0],
-                    reason=exc.texts[1],
-                )
-    unsaid = _unsaid(plain, values)
-    values = {name: value for name, value in unsaid.items() if name != _VERSION_KEY} | values
-    newer = _newer(path, plain)
-    problem = newer or (_unusable(path, joined("\n", faults.values())) if faults else None)
-    return _Content(
-        text, document, Settings(**values), frozenset(faults), problem, unsaid, bool(unsaid), newer
-    )
+                faults[entry.name] = exc
+    return values, faults
+
+
+def _fault(names: TomlPath, error: SettingsError, text: str) -> Phrase:
+    """Where something is wrong, and what."""
+    title, reason, _ = error.texts
+    line = line_of(names, text)
+    if len(names) > 1:
+        return phrase(
+            "line {number}, model {model}: {title}. {reason}",
+            number=line,
+            model=names[1],
+            title=title,
+            reason=reason,
+        )
+    return phrase("line {number}: {title}. {reason}", number=line, title=title, reason=reason)
 
 
 def _version(plain: Mapping[str, Any]) -> int:
-    """What is no number cannot be from this app, which has written none before 2."""
+    """What is no number from 1 on cannot be from this app, which has written none before 2."""
     told = plain.get(_VERSION_KEY)
-    return told if isinstance(told, int) and not isinstance(told, bool) else 1
+    return told if isinstance(told, int) and not isinstance(told, bool) and told > 1 else 1
 
 
 def _unsaid(plain: Mapping[str, Any], usable: Mapping[str, Any]) -> dict[str, Any]:
     """What an earlier version took for granted, as today's file says it; nothing for one of today."""
     if _version(plain) >= VERSION:
         return {}
-    before_2 = {} if "ctx_size" in usable else {"ctx_size": _CONTEXT_IN_1}  # its default then
+    is_said = "ctx_size" in usable or _version(plain) > 1
+    before_2 = {} if is_said else {"ctx_size": _CONTEXT_IN_1}  # its default then
     return {_VERSION_KEY: VERSION} | before_2
 
 
@@ -238,32 +289,88 @@ def _unusable(path: Path, cause: Text) -> SettingsError:
     )
 
 
-def _line_of(key: str, text: str) -> int:
-    """The line on which a top-level key stands; tomlkit does not keep positions."""
-    found = re.search(rf"^[ \t]*[\"']?{key}[\"']?[ \t]*=", text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def _with_changes(content: _Content, old: Settings, new: Settings, named: frozenset[TomlPath]) -> str:
+    """The file's text with the changed and the `named` values set anew, every other character as it was.
+
+    Where a table is written in a way that cannot be changed so, the values are kept and comments are not.
+    """
+    changes: dict[TomlPath, Any] = {(name,): value for name, value in content.unsaid.items()}
+    changes |= {(name,): value for name, value in _differing(old, new) if name != _MODELS_KEY}
+    changes |= _model_changes(old, new) | {path: _value_at(new, path) for path in named}
+    text = "" if content.plain is None else content.text.replace("\r\n", "\n")
+    wanted = content.plain or {}
+    for path, chosen in changes.items():
+        value = list(chosen) if isinstance(chosen, tuple) else chosen
+        text = edited(text, path, value)
+        wanted = _with_value(wanted, path, value)
+    if not _says(text, wanted):
+        text = plain_text(wanted)
+    return text.replace("\n", "\r\n") if "\r\n" in content.text else text
 
 
-def _with_changes(content: _Content, old: Settings, new: Settings, wrong: frozenset[str]) -> str:
-    """The file's text with the changed and the wrong values set anew, every other character as it was."""
-    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
-    for name, value in content.unsaid.items():
-        content.document[name] = value
-    for name, value in after.items():
-        if value != before[name] or name in wrong:
-            content.document[name] = value
-    text = tomlkit.dumps(content.document)
-    # What tomlkit adds has the line ends of POSIX.
-    return re.sub("\r?\n", "\r\n", text) if "\r\n" in content.text else text
+def _differing(old: Settings, new: Settings) -> Iterator[tuple[str, Any]]:
+    for name, value in msgspec.structs.asdict(new).items():
+        if value != getattr(old, name):
+            yield name, value
+
+
+def _value_at(settings: Settings, path: TomlPath) -> Any:
+    """The value of a setting for all models, or of one that is a model's own; None if the model has none."""
+    if len(path) == 1:
+        return getattr(settings, path[0])
+    _, model_id, name = path
+    return settings.models.get(model_id, {}).get(name)
+
+
+def _model_changes(old: Settings, new: Settings) -> dict[TomlPath, Any]:
+    """The entries of models that are changed; None for those that go."""
+    changes: dict[TomlPath, Any] = {}
+    for model_id in {**old.models, **new.models}:
+        before, after = old.models.get(model_id, {}), new.models.get(model_id, {})
+        for name in {**before, **after}:
+            if before.get(name) != after.get(name):
+                changes[_MODELS_KEY, model_id, name] = after.get(name)
+    return changes
+
+
+def _with_value(values: Mapping[str, Any], path: TomlPath, value: Any) -> dict[str, Any]:
+    """The same with another value at `path`; tables that are empty then are left out."""
+    name, *rest = path
+    inner = values.get(name)
+    if rest:
+        value = _with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value) or None
+    others = {each: theirs for each, theirs in values.items() if each != name}
+    return others if value is None else {**others, name: value}
+
+
+def _says(text: str, wanted: Mapping[str, Any]) -> bool:
+    """Whether a text means these values."""
+    try:
+        return _is_same(tomllib.loads(text), wanted)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values of a file are equal; an empty table is as good as none."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_is_same(one.get(name, {}), other.get(name, {})) for name in {**one, **other})
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    nan = isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other)
+    return nan or (type(one) is type(other) and one == other)
 
 
 def _keep_a_copy(path: Path, content: _Content) -> None:
     """Copy the file beside itself: `.bak` each time, `.broken` where something in it could not be read.
 
-    One of an earlier version is kept as `.v1` besides, which later changes leave alone. `OSError` if what is
-    there cannot be copied: then it must not be replaced, either.
+    One of an earlier version is kept as `.v1` or `.v2` besides, which later changes leave alone. `OSError` if
+    what is there cannot be copied: then it must not be replaced, either.
     """
     with suppress(FileNotFoundError):
         before = read_regular(path, _LARGEST_BYTES)
-        for suffix in (_BROKEN,) if content.problem else (".bak", ".v1") if content.earlier else (".bak",):
+        suffixes = [_BROKEN if content.problem else ".bak"]
+        if content.version < VERSION:
+            suffixes.append(f".v{content.version}")
+        for suffix in suffixes:
             write_atomically(path.with_name(path.name + suffix), before)

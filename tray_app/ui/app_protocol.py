@@ -154,6 +154,9 @@ class AppProtocol(TuningTarget, Protocol):
     def engine_lines(self) -> Lines:
         """What the engine prints."""
 
+    def chosen_id(self) -> str | None:
+        """The id of the chosen model; may take long."""
+
     def status(self) -> AppStatus:
         """Everything there is to show now."""
 

@@ -19,6 +19,7 @@ from tray_app.errors import AppError, ModelError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.library import NotInstalledError
 from tray_app.models.model_files import parts_of
+from tray_app.settings.model_settings import effective, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.presenters import usage
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
@@ -197,13 +198,14 @@ def measure_threads(
             cancelled.set()
         tell(samples, total)
 
-    return tune(app, app.store.current, app.host, cancelled, tell_or_stop)
+    settings = effective(app.store.current, app.chosen_id())
+    return tune(app, settings, app.host, cancelled, tell_or_stop)
 
 
 def set_threads(app: AppProtocol, threads: Threads) -> None:
-    """Let the engine have so many from now on; a running server is started again."""
-    settings = app.store.current
-    app.apply(msgspec.structs.replace(settings, threads=threads.generation, threads_batch=threads.prompt))
+    """Let the chosen model have so many from now on; a running server is started again."""
+    values = {"threads": threads.generation, "threads_batch": threads.prompt}
+    app.apply(with_values(app.store.current, app.chosen_id(), values))
 
 
 def stream_completion(

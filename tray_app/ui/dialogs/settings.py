@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout
@@ -13,6 +14,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit,
 from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
 from tray_app.settings.keys import KEYS
+from tray_app.settings.model_settings import effective
+from tray_app.settings.schema import FIELDS, MODEL_FIELDS
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.keys import (
@@ -24,6 +27,7 @@ from tray_app.ui.presenters.keys import (
 )
 from tray_app.ui.presenters.memory import memory_bars
 from tray_app.ui.presenters.settings import (
+    ALL_MODELS,
     automatic_context,
     command_line,
     consequence,
@@ -31,17 +35,19 @@ from tray_app.ui.presenters.settings import (
     login_doubt,
     port_doubt,
     port_praise,
-    read_draft,
+    read_drafts,
     refusals,
+    whose,
 )
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, MessageCard, bring_into_view, text_label
 from tray_app.ui.widgets.memory_bar import MemoryBar
 from tray_app.ui.widgets.setting_editors import ChoiceEditor
 from tray_app.ui.widgets.setting_rows import SettingTabs
+from tray_app.ui.widgets.subject_box import SubjectBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from PySide6.QtGui import QShowEvent
     from PySide6.QtWidgets import QWidget
@@ -49,7 +55,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
-    from tray_app.settings.schema import Settings
+    from tray_app.settings.schema import Field, Settings
     from tray_app.system.ports import PortOwner
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
@@ -87,10 +93,20 @@ class SettingsDialog(QDialog):
         self.setWindowTitle(tr("Settings"))
         self._submitted: _Submission | None = None
         self._plan: Plan | AppError | None = None
+        self._plan_of = ""
         self._port_doubt = self._port_praise = ""
         self._kept: Kept = None
         self._plan_question = LatestQuery(bridge, partial(_preview, bridge.app))
         self._port_question = LatestQuery(bridge, bridge.app.port_owners)
+        self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
+        self._served_plan: Plan | AppError | None = None
+        self._drafts: dict[str, dict[str, Any]] = {}
+        """What has been changed for all models, and for those that are not shown just now."""
+        self._put_values: dict[str, Any] = {}
+        """What each editor showed before a person changed it."""
+        self._own: set[str] | None = None
+        """The names of the model's own values among those that are shown; None for all models."""
+        self.subject = SubjectBox()
         self.tabs = SettingTabs(bridge.app)
         self.editors, self.keys, self.rows = self.tabs.editors, self.tabs.keys, self.tabs.rows
         self.memory_bars = (MemoryBar(), MemoryBar())
@@ -108,19 +124,33 @@ class SettingsDialog(QDialog):
         self._look_into_keychain()
 
     def draft(self) -> dict[str, Any]:
-        """What the person has changed, as it stands in the editors."""
-        return {
-            name: editor.value()
-            for name, editor in self.editors.items()
-            if editor.value() != self._initial[name]
+        """What the person has changed, as it stands in the editors; None where a model's own is to go."""
+        if self._own is None:
+            return {name: value for name, value in self._shown(FIELDS) if value != self._initial[name]}
+        kept = self._adopted.models.get(self._model, {})
+        own = {
+            name: value
+            for name, value in self._shown(MODEL_FIELDS)
+            if name in self._own and (name not in kept or value != self._initial[name])
         }
+        return own | {name: None for name in kept if name not in self._own}
+
+    def drafts(self) -> dict[str, dict[str, Any]]:
+        """The same for all models and for each that is changed, by id."""
+        drafts = self._drafts | {self._model: self.draft()}
+        return {model_id: draft for model_id, draft in drafts.items() if draft}
+
+    def _shown(self, fields: Iterable[Field]) -> list[tuple[str, Any]]:
+        return [(field.name, self.editors[field.name].value()) for field in fields]
 
     def key_changes(self) -> KeyChanges:
         """The keys that were typed or made, and None for those to forget."""
         return {name: value for name, editor in self.keys.items() if (value := editor.value()) != ""}
 
     def point_at(self, name: str) -> None:
-        """Lead the person to a setting or a key."""
+        """Lead the person to a setting or a key, for all models if it is none of the one that is shown."""
+        if self._own is not None and name not in {field.name for field in MODEL_FIELDS}:
+            self.subject.choose(ALL_MODELS)
         self.tabs.point_at(name)
 
     def apply(self) -> None:
@@ -133,8 +163,9 @@ class SettingsDialog(QDialog):
 
     def take_over(self, old: SettingsDialog) -> None:
         """The same draft on the same tab; if `old` is applying something, what goes wrong is told later."""
-        for name, value in old.draft().items():
-            self.editors[name].set_value(value)
+        self._drafts = old.drafts()
+        self.subject.take_over(old.subject)
+        self._show_subject()
         for name, editor in self.keys.items():
             editor.take_over(old.keys[name])
         self.tabs.setCurrentIndex(old.tabs.currentIndex())
@@ -156,6 +187,7 @@ class SettingsDialog(QDialog):
         label.setBuddy(self.command)
         column = QVBoxLayout(self)
         column.setSpacing(SPACING)
+        column.addWidget(self.subject)
         column.addWidget(self.tabs, 1)
         for bar in self.memory_bars:
             column.addWidget(bar)
@@ -168,8 +200,13 @@ class SettingsDialog(QDialog):
         self.resize(_WIDTH, rest + self.tabs.scrolled_height(_WIDTH))
 
     def _connect(self) -> None:
-        for editor in (*self.editors.values(), *self.keys.values()):
-            editor.changed.connect(self._judge)
+        for editor in self.editors.values():
+            editor.changed.connect(self._take_changes)
+        for reset in self.tabs.resets.values():
+            reset.released.connect(self._release)
+        for key in self.keys.values():
+            key.changed.connect(self._judge)
+        self.subject.changed.connect(self._change_subject)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
@@ -179,15 +216,65 @@ class SettingsDialog(QDialog):
 
     def _fill(self, settings: Settings) -> None:
         self._adopted = settings
-        for name, editor in self.editors.items():
-            editor.blockSignals(True)
-            editor.set_value(getattr(settings, name))
-            editor.blockSignals(False)
-            self.tabs.resets[name].adjust()
+        self._model = self.subject.value()
+        self._own = None if self._model == ALL_MODELS else set(settings.models.get(self._model, {}))
+        values = effective(settings, self._model)
+        for name in self.editors:
+            self._put(name, getattr(values, name))
         self._initial = {name: editor.value() for name, editor in self.editors.items()}
+
+    def _put(self, name: str, value: Any) -> None:
+        """Show a value that the person has not typed."""
+        editor, reset = self.editors[name], self.tabs.resets[name]
+        editor.blockSignals(True)
+        editor.set_value(value)
+        editor.blockSignals(False)
+        self._put_values[name] = editor.value()
+        reset.show_own(None if self._own is None else name in self._own)
+
+    def _change_subject(self) -> None:
+        """Keep what was changed, and show the settings of what has been chosen."""
+        self._drafts[self._model] = self.draft()
+        self._show_subject()
+
+    def _show_subject(self) -> None:
+        self._fill(self._adopted)
+        for name, value in self._drafts.pop(self._model, {}).items():
+            self._type(name, value)
+        self.tabs.show_fields(FIELDS if self._own is None else MODEL_FIELDS)
+        self._judge()
+
+    def _type(self, name: str, value: Any) -> None:
+        """Show what a person has typed before, or that the value for all is to hold again."""
+        if value is None:
+            self._release(name)
+        else:
+            self._make_own(name)
+            self.editors[name].set_value(value)
+
+    def _take_changes(self) -> None:
+        """What a person changes for a model is its own from then on."""
+        for name, value in self._shown(MODEL_FIELDS):
+            if value != self._put_values[name]:
+                self._make_own(name)
+        self._judge()
+
+    def _make_own(self, name: str) -> None:
+        if self._own is not None:
+            self._own.add(name)
+            self.tabs.resets[name].show_own(True)
+
+    def _release(self, name: str) -> None:
+        """Let the value for all hold for the model again."""
+        if self._own is not None:
+            self._own.discard(name)
+            new, _ = read_drafts(self._adopted, {ALL_MODELS: self._drafts.get(ALL_MODELS, {})}, tr)
+            self._put(name, getattr(new, name))
+            self._judge()
 
     def _offer_models(self, facts: ModelFacts) -> None:
         known = {model.id: tr.said(model.name) for model in facts.installed}
+        self.subject.offer(known, self._adopted.models)
         offered = {entry.id: tr.said(entry.name) for entry in facts.catalog}
         model = self.editors["model"]
         if isinstance(model, ChoiceEditor):
@@ -204,20 +291,28 @@ class SettingsDialog(QDialog):
             editor.show_kept(kept)
         self._judge()
 
-    def _judgement(self) -> tuple[Settings, dict[str, str]]:
+    def _judgement(self) -> tuple[Settings, dict[str, dict[str, str]]]:
+        """What the drafts come to, and what is wrong with each of them."""
         old = self._bridge.app.store.current
-        new, problems = read_draft(old, self.draft(), tr)
-        return new, problems | key_problems(old, new, self.key_changes(), self._kept, tr)
+        new, problems = read_drafts(old, self.drafts(), tr)
+        problems[ALL_MODELS] |= key_problems(old, new, self.key_changes(), self._kept, tr)
+        return new, {model_id: told for model_id, told in problems.items() if told}
 
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        self._annotate(new, problems)
+        shown = new if self._own is None else msgspec.structs.replace(new, model=self._model)
+        if self._plan_of != shown.model:
+            self._plan = None  # what was said of another model; it is asked anew below
+        self._annotate(shown, problems.get(self._model, {}))
+        self.subject.mark(problems)
         self._permit(problems)
         self._port_question.ask(new.port, self._show_owners)
-        self._plan_question.ask((new, self.key_changes()), self._show_plan)
-        self._show_memory(new)
-        self._show_consequence(new)
+        self._plan_question.ask((shown, self.key_changes()), self._show_plan)
+        if shown != new:
+            self._served_question.ask((new, self.key_changes()), self._hear_of_served)
+        self._show_memory(shown)
+        self._show_consequence(new, self._plan if shown == new else self._served_plan)
 
     def _annotate(self, new: Settings, problems: dict[str, str]) -> None:
         told = doubts(new, self._plan, tr) | login_doubt(self._bridge.status.login, new, tr)
@@ -229,20 +324,25 @@ class SettingsDialog(QDialog):
         asides["port"] = self._port_praise
         asides["ctx_size"] = automatic_context(new, self._plan, tr)
         for name, row in self.rows.items():
-            row.annotate(told.get(name, ""), refused.get(name, ""), asides.get(name, ""))
+            mark = "" if name in self.keys else whose(name, self._own, tr)
+            row.annotate(told.get(name, ""), refused.get(name, ""), asides.get(name, ""), mark)
         self.tabs.mark(problems)
 
-    def _permit(self, problems: dict[str, str]) -> None:
+    def _permit(self, problems: Mapping[str, object]) -> None:
         possible = not problems and not self._submitted
-        changed = bool(self.draft() or self.key_changes())
+        changed = bool(self.drafts() or self.key_changes())
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(possible)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).setEnabled(possible and changed)
 
-    def _show_plan(self, _draft: object, plan: Plan | AppError) -> None:
-        self._plan = plan
+    def _show_plan(self, draft: tuple[Settings, KeyChanges], plan: Plan | AppError) -> None:
+        self._plan, self._plan_of = plan, draft[0].model
         self.command.setPlainText(
             tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan)
         )
+        self._judge()
+
+    def _hear_of_served(self, _draft: object, plan: Plan | AppError) -> None:
+        self._served_plan = plan
         self._judge()
 
     def _show_owners(self, port: int, owners: tuple[PortOwner, ...] | AppError) -> None:
@@ -259,10 +359,10 @@ class SettingsDialog(QDialog):
             if number < len(views):
                 bar.show_view(views[number])
 
-    def _show_consequence(self, new: Settings) -> None:
+    def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
         status = self._bridge.status
         told = (
-            consequence(status, new, self._plan, tr),
+            consequence(status, new, plan, tr),
             key_consequence(status, new, self.key_changes(), tr),
         )
         self.consequence.setText(" ".join(filter(None, told)))
@@ -286,15 +386,12 @@ class SettingsDialog(QDialog):
 
     def _adopt(self, settings: Settings) -> None:
         """Follow what changed elsewhere; what the person has typed stays."""
-        for name, editor in self.editors.items():
-            value = getattr(settings, name)
-            if editor.value() == self._initial[name] and value != getattr(self._adopted, name):
-                editor.blockSignals(True)
-                editor.set_value(value)
-                editor.blockSignals(False)
-                self._initial[name] = editor.value()
-                self.tabs.resets[name].adjust()
-        self._adopted = settings
+        if settings != self._adopted:
+            drafts = self.drafts()
+            self._drafts = {model_id: draft for model_id, draft in drafts.items() if model_id != self._model}
+            self._fill(settings)
+            for name, value in drafts.get(self._model, {}).items():
+                self._type(name, value)
 
     def _applied(self) -> None:
         submitted, self._submitted = self._submitted, None
@@ -302,7 +399,8 @@ class SettingsDialog(QDialog):
             submitted.done()
 
     def _start_anew(self) -> None:
-        self._initial = {name: editor.value() for name, editor in self.editors.items()}
+        self._drafts = {}
+        self._fill(self._bridge.app.store.current)
         for editor in self.keys.values():
             editor.set_value("")
         self._look_into_keychain()

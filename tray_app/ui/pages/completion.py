@@ -110,7 +110,7 @@ class CompletionPanel(QWidget):
         self.waiting.setText(reason)
         self.waiting.setVisible(bool(reason))
         self.temperature.setText(
-            tr("Temperature {value}").format(value=tr.number(status.settings.temperature, 2))
+            tr("Temperature {value}").format(value=tr.number(status.model_settings.temperature, 2))
         )
 
     def _add(self, answer: Event, piece: str) -> None:

@@ -11,6 +11,7 @@ from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.sizing import context_config, memory_budget
 from tray_app.models.fit_text import memory_text
 from tray_app.models.memory import GIB, Fit, judge
+from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def memory_bars(
     """
     if not isinstance(plan, LaunchPlan):
         return ()
+    settings = effective(settings, plan.model.id)
     main = _main_memory(plan, settings, host, tr)
     untold = without_effect(plan.engine, host, sparse=plan.model.header.sparse)
     if plan.engine.kind is EngineKind.POWERINFER and "vram_budget" not in untold:

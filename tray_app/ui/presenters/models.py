@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 from tray_app.models.model_files import stem_of
 from tray_app.phrases import presentable
+from tray_app.settings.model_settings import aliases_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.formatting import error_lines, size_text
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
@@ -117,7 +118,8 @@ class ModelFacts:
 def facts_key(status: AppStatus) -> object:
     """Another one after a change that the facts may have to be read anew for."""
     settings = status.settings
-    return settings.model, settings.models_folder, finished_downloads(status.downloads), status.folder_changes
+    names = settings.model, aliases_of(settings)
+    return names, settings.models_folder, finished_downloads(status.downloads), status.folder_changes
 
 
 def finished_downloads(downloads: Iterable[Progress]) -> frozenset[int]:

@@ -12,12 +12,13 @@ from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.launch_plan import PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.schema import AUTO, parse_value
+from tray_app.settings.model_settings import check_aliases, check_own, effective, with_own
+from tray_app.settings.schema import AUTO, Scope, field_named, parse_value
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.formatting import error_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
 
+ALL_MODELS = ""
+"""Stands where else the id of the model stands whose settings are shown."""
 GROUPS = ("server", "engine", "models", "network", "app")
 ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)
 """The engines that the list offers; who has a program of their own chooses its file."""
@@ -55,8 +58,16 @@ def engine_title(engine: str, tr: Translate) -> str:
     }[engine]
 
 
-def choice_title(choice: str, tr: Translate) -> str:
-    """A value of a setting that has only a few, as its list offers it."""
+def choice_title(name: str, choice: str, tr: Translate) -> str:
+    """A value of the setting of that name, which has only a few, as its list offers it."""
+    if name == "pooling":
+        return {
+            "auto": tr("Automatic (by the model's file)"),
+            "mean": tr("Mean of all tokens (mean)"),
+            "cls": tr("First token (cls)"),
+            "last": tr("Last token (last)"),
+            "rank": tr("A score in place of a vector (rank)"),
+        }[choice]
     return {
         "local": tr("This computer only"),
         "lan": tr("The local network too"),
@@ -80,6 +91,54 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
         problems["engine"] = problem
         del values["engine"]
     return msgspec.structs.replace(base, **values), problems
+
+
+def read_drafts(
+    base: Settings, drafts: Mapping[str, Mapping[str, Any]], tr: Translate
+) -> tuple[Settings, dict[str, dict[str, str]]]:
+    """The settings that all drafts make of `base`, and the problems of each by field.
+
+    Drafts are told by the id of the model whose own settings they change, that for all by `ALL_MODELS`. A
+    value of None takes a model's own away.
+    """
+    new, for_all = read_draft(base, drafts.get(ALL_MODELS, {}), tr)
+    problems = {ALL_MODELS: for_all}
+    for model_id, draft in drafts.items():
+        if model_id != ALL_MODELS:
+            own, problems[model_id] = _read_own(draft, tr)
+            new = with_own(new, model_id, own)
+            try:
+                check_aliases(new, model_id)
+            except SettingsError as exc:
+                problems[model_id]["aliases"] = f"{tr.said(exc.texts[0])}. {tr.said(exc.texts[1])}"
+                new = with_own(new, model_id, {"aliases": base.models.get(model_id, {}).get("aliases")})
+    return new, problems
+
+
+def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], dict[str, str]]:
+    """A model's own values as its draft has them, and what is wrong with others by field."""
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, value in draft.items():
+        try:
+            typed = parse_value(name, value) if isinstance(value, str) else value
+            values[name] = None if value is None else check_own(field_named(name), typed)
+        except SettingsError as exc:
+            problems[name] = tr.said(exc.texts[1])
+    if problem := _engine_problem(values.get("engine") or "", tr):
+        problems["engine"] = problem
+        del values["engine"]
+    return values, problems
+
+
+def whose(name: str, own: Collection[str] | None, tr: Translate) -> str:
+    """Whether a value is a model's own; `own` has the names of these, None where all models are shown.
+
+    Nothing is said where there is no value for all.
+    """
+    if own is None or field_named(name).scope is Scope.ONE:
+        return ""
+    return tr("This model's own value.") if name in own else tr("As for all models.")
 
 
 def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
@@ -120,7 +179,7 @@ def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
 
 def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
     """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
-    if new.ctx_size != AUTO or not isinstance(plan, LaunchPlan):
+    if not isinstance(plan, LaunchPlan) or effective(new, plan.model.id).ctx_size != AUTO:
         return ""
     return tr("Automatic: {size} tokens for this model.").format(size=tr.number(plan.context_size))
 

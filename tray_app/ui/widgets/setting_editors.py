@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.settings.schema import AUTO, value_text
+from tray_app.settings.schema import AUTO, Scope, value_text
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -195,13 +195,19 @@ class Selection(Editor):
 
 
 class ResetButton(QPushButton):
-    """Puts a setting back to its default; there only while it has another value."""
+    """Puts a setting back to its default, or takes a model's own value away; hidden where there is none."""
+
+    released = Signal(str)
+    """The value for all is to hold for the model again, of the setting of that name."""
 
     def __init__(self, field: Field, editor: Editor) -> None:
-        super().__init__(tr("Reset"))
+        super().__init__()
         self._editor = editor
-        self._default = field.default
-        self.setAccessibleName(tr("Reset: {title}").format(title=tr.said(field.title)))
+        self._field = field
+        self._own: bool | None = None
+        self._name_itself()
+        widths = [self._width_with(text) for text in (tr("As for all"), tr("Reset"))]
+        self.setMinimumWidth(max(widths))  # or a tab that fits would not for a model
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # or the fields would jump
         self.setSizePolicy(policy)
@@ -210,11 +216,31 @@ class ResetButton(QPushButton):
 
     def adjust(self) -> None:
         """Appear or vanish, as there is something to reset."""
-        value, default = self._editor.value(), self._default
-        self.setVisible(value != (value_text(default) if isinstance(value, str) else default))
+        value, default = self._editor.value(), self._field.default
+        differs = value != (value_text(default) if isinstance(value, str) else default)
+        self.setVisible(differs if self._own is None else self._own)
+
+    def show_own(self, own: bool | None) -> None:  # noqa: FBT001 - the state itself
+        """Be for a model, whose own value this is or is not; None: for all models."""
+        self._own = own
+        self._name_itself()
+        self.adjust()
+
+    def _width_with(self, text: str) -> int:
+        self.setText(text)
+        return self.sizeHint().width()
+
+    def _name_itself(self) -> None:
+        resets = self._own is None or self._field.scope is Scope.ONE
+        name = tr("Reset: {title}") if resets else tr("As for all models: {title}")
+        self.setText(tr("Reset") if resets else tr("As for all"))
+        self.setAccessibleName(name.format(title=tr.said(self._field.title)))
 
     def _reset(self) -> None:
-        self._editor.set_value(self._default)
+        if self._own is None:
+            self._editor.set_value(self._field.default)
+        else:
+            self.released.emit(self._field.name)
         self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
 
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.schema import ALL_FIELDS, FIELDS
 from tray_app.ui.presenters.settings import ENGINES, GROUPS, choice_title, engine_title, group_title, largest
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, small_label
@@ -25,7 +25,7 @@ from tray_app.ui.widgets.key_editor import KeyEditor
 from tray_app.ui.widgets.setting_editors import ChoiceEditor, Number, ResetButton, Selection, Switch, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from PySide6.QtWidgets import QPushButton
 
@@ -45,6 +45,8 @@ class Row:
         self._title = tr.said(what.title)
         self._help = tr.said(what.help)
         self._button = button
+        self._form: QFormLayout | None = None
+        self._cell = QWidget()  # or what is hidden in it would appear with the row
         self.annotate()
 
     def add_to(self, form: QFormLayout) -> None:
@@ -52,7 +54,9 @@ class Row:
         line = QHBoxLayout()
         line.addWidget(self.editor, 1)
         line.addWidget(self._button)
-        cell = QVBoxLayout()
+        self._form = form
+        cell = QVBoxLayout(self._cell)
+        cell.setContentsMargins(0, 0, 0, 0)
         cell.setSpacing(2)
         cell.addLayout(line)
         cell.addWidget(self.note)
@@ -60,13 +64,22 @@ class Row:
         if not isinstance(self.editor, Switch):  # which carries its title itself
             label.setText(tr("{title}:").format(title=self._title))
             label.setBuddy(self.editor.focusProxy() or self.editor)
-        form.addRow(label, cell)
+        form.addRow(label, self._cell)
 
-    def annotate(self, problem: str = "", refusal: str = "", aside: str = "") -> None:
-        """Say below what is wrong, or what it means, with an aside; what is refused cannot be edited."""
+    def show_if(self, *, wanted: bool) -> None:
+        """Be there or not."""
+        if self._form:
+            self._form.setRowVisible(self._cell, wanted)
+
+    def annotate(self, problem: str = "", refusal: str = "", aside: str = "", whose: str = "") -> None:
+        """Say below what is wrong, or what it means, with an aside; what is refused cannot be edited.
+
+        `whose` is said in any case: whether the value is a model's own.
+        """
         told = [f"⚠ {problem}" if problem else "", refusal]
         urgent = any(told)
-        self.note.setText("\n".join(filter(None, told)) if urgent else f"{self._help} {aside}".strip())
+        said = [*told, whose] if urgent else [" ".join(filter(None, (whose, self._help, aside)))]
+        self.note.setText("\n".join(filter(None, said)))
         role = QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
         self.note.setForegroundRole(role)
         self.editor.setEnabled(not refusal)
@@ -78,13 +91,24 @@ class SettingTabs(QTabWidget):
 
     def __init__(self, app: AppProtocol) -> None:
         super().__init__()
-        self.editors = {field.name: _editor_for(field, app) for field in FIELDS}
-        self.resets = {field.name: ResetButton(field, self.editors[field.name]) for field in FIELDS}
+        self.editors = {field.name: _editor_for(field, app) for field in ALL_FIELDS}
+        self.resets = {field.name: ResetButton(field, self.editors[field.name]) for field in ALL_FIELDS}
         self.keys = {key.name: KeyEditor(key) for key in KEYS}
         self.rows: dict[str, Row] = {}
         self._forms: list[QFormLayout] = []
         for group in GROUPS:
             self.addTab(self._tab(group), group_title(group, tr))
+        self.show_fields(FIELDS)
+
+    def show_fields(self, fields: Collection[Field]) -> None:
+        """Show these settings alone, and the keys that belong to settings for the whole app."""
+        names = {field.name for field in fields}
+        keys = {key.name for key in KEYS if key.setting in names}
+        for name, row in self.rows.items():
+            row.show_if(wanted=name in names | keys)
+        groups = {field.group for field in fields}
+        for number, group in enumerate(GROUPS):
+            self.setTabVisible(number, group in groups)
 
     def point_at(self, name: str) -> None:
         """Lead the person to a setting or a key."""
@@ -116,7 +140,7 @@ class SettingTabs(QTabWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         form.setVerticalSpacing(SPACING)
-        for field in FIELDS:
+        for field in ALL_FIELDS:
             if field.group == group:
                 self._add_rows(form, field)
         # Scrolled up and down only: the longest words of a language decide how wide the dialog is.
@@ -144,7 +168,7 @@ def _editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - on
         case "models_folder":
             return Text(field, placeholder=str(app.paths.models), folder=True)
     if field.choices:
-        return Selection((choice, choice_title(choice, tr)) for choice in field.choices)
+        return Selection((choice, choice_title(field.name, choice, tr)) for choice in field.choices)
     if field.kind is bool:
         return Switch(field)
     if field.kind in (int, float):

@@ -1,0 +1,52 @@
+"""Other names of a model: what can be one, and when two names are the same. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from tray_app.errors import ErrorCode, SettingsError
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from tray_app.phrases import Text
+
+_LONGEST = 200
+"""Longer than the name of any model that is published; a client's error shows it whole."""
+_SEPARATORS = ",;"
+"""Between the entries of a list that is typed."""
+
+
+def read_alias(text: str) -> str:
+    """A name as it is kept; `SettingsError` if a model cannot be called so."""
+    name = unicodedata.normalize("NFC", text.strip())
+    if not name or not name.isprintable() or len(name) > _LONGEST:
+        raise _refusal(
+            text,
+            phrase(
+                "{entry} must have 1 to {count} characters that can be seen.",
+                entry=repr(text),
+                count=_LONGEST,
+            ),
+        )
+    if any(sign in name for sign in _SEPARATORS):
+        raise _refusal(
+            text, phrase("{entry} has a comma or semicolon, which separate names.", entry=repr(text))
+        )
+    if name.startswith(("/", "\\", ".", "~", "-", "hf:", "http:", "https:", "file:")):
+        raise _refusal(text, phrase("{entry} looks like a path, an address or an option.", entry=repr(text)))
+    return name
+
+
+def same_name(text: str) -> str:
+    """Equal for two names that mean the same model: also those that differ in upper and lower case."""
+    return unicodedata.normalize("NFC", text.strip()).casefold()
+
+
+def _refusal(text: str, reason: Text) -> SettingsError:
+    return SettingsError(
+        ErrorCode.ALIAS_INVALID,
+        phrase("A model cannot be called {entry}", entry=repr(text)),
+        reason,
+        "For example: gpt-4o-mini",
+    )
