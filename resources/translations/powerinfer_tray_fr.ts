@@ -1880,16 +1880,6 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>The answer broke off</source>
-            <translation>La réponse s’est interrompue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>The server closed the connection.</source>
-            <translation>Le serveur a fermé la connexion.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
             <source>The running app refused</source>
             <translation>L’application en cours d’exécution a refusé</translation>
         </message>
@@ -1964,54 +1954,64 @@
             <translation>Si PowerInfer Tray est en cours d’exécution, quittez-le et redémarrez-le. Sinon, supprimez ce fichier.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>The server refused the text</source>
-            <translation>Le serveur a refusé le texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>Unexpected answer from the server</source>
-            <translation>Réponse inattendue du serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>An event of the stream is not what this app expects.</source>
-            <translation>Un événement du flux n’est pas ce que cette application attend.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>The server did not answer in time</source>
             <translation>Le serveur n’a pas répondu à temps</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>{url} has said nothing for {seconds:.0f} s.</source>
             <translation>{url} n’a rien dit depuis {seconds:.0f} s.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>Try again later, or look at its log.</source>
             <translation>Réessayez plus tard, ou consultez son journal.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>The server did not answer</source>
             <translation>Le serveur n’a pas répondu</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>Nobody answers at {url}.</source>
             <translation>Personne ne répond à {url}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>Start the server, or look at its log.</source>
             <translation>Démarrez le serveur, ou consultez son journal.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
+            <source>Unexpected answer from the server</source>
+            <translation>Réponse inattendue du serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>It has status {status}, and is not what this app expects.</source>
             <translation>Elle a le statut {status} et n’est pas ce que cette application attend.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The answer broke off</source>
+            <translation>La réponse s’est interrompue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The server closed the connection.</source>
+            <translation>Le serveur a fermé la connexion.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The server refused the text</source>
+            <translation>Le serveur a refusé le texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>An event of the stream is not what this app expects.</source>
+            <translation>Un événement du flux n’est pas ce que cette application attend.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />

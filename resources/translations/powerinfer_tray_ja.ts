@@ -1880,16 +1880,6 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/client.py" />
-            <source>The answer broke off</source>
-            <translation>応答が途中で切れました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>The server closed the connection.</source>
-            <translation>サーバーが接続を閉じました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
             <source>The running app refused</source>
             <translation>実行中のアプリが拒否しました</translation>
         </message>
@@ -1964,54 +1954,64 @@
             <translation>実行中であれば終了して起動し直してください。そうでなければ、このファイルを削除してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>The server refused the text</source>
-            <translation>サーバーがテキストを拒否しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>Unexpected answer from the server</source>
-            <translation>サーバーから予期しない応答がありました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
-            <source>An event of the stream is not what this app expects.</source>
-            <translation>ストリームのイベントがこのアプリの想定と異なります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>The server did not answer in time</source>
             <translation>サーバーが時間内に応答しませんでした</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>{url} has said nothing for {seconds:.0f} s.</source>
             <translation>{url} から {seconds:.0f} 秒間応答がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>Try again later, or look at its log.</source>
             <translation>後でもう一度試すか、サーバーのログを確認してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>The server did not answer</source>
             <translation>サーバーが応答しませんでした</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>Nobody answers at {url}.</source>
             <translation>{url} から応答がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>Start the server, or look at its log.</source>
             <translation>サーバーを起動するか、ログを確認してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/loopback.py" />
+            <source>Unexpected answer from the server</source>
+            <translation>サーバーから予期しない応答がありました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/loopback.py" />
             <source>It has status {status}, and is not what this app expects.</source>
             <translation>ステータスは {status} で、このアプリの想定と異なります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The answer broke off</source>
+            <translation>応答が途中で切れました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The server closed the connection.</source>
+            <translation>サーバーが接続を閉じました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The server refused the text</source>
+            <translation>サーバーがテキストを拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>An event of the stream is not what this app expects.</source>
+            <translation>ストリームのイベントがこのアプリの想定と異なります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />

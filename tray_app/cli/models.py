@@ -17,7 +17,6 @@ from tray_app.cli.output import (
 from tray_app.errors import ErrorDocument, ModelError
 from tray_app.models.import_modes import How
 from tray_app.phrases import Translate, presentable
-from tray_app.settings.schema import value_text
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -87,6 +86,7 @@ def models_info(
 ) -> None:
     """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
     from tray_app.models.fit_text import fit_line
+    from tray_app.settings.schema import value_text
 
     with open_workspace() as workspace:
         report = workspace.models.report(reference)

@@ -16,16 +16,10 @@ from tray_app.cli.output import (
     print_json,
 )
 from tray_app.errors import AppError
-from tray_app.gateway.commands import Changing
-from tray_app.models.library import NotInstalledError
-from tray_app.settings.keystore import Keeper, KeyStore
-from tray_app.settings.model_settings import effective, field_for, typed_value
-from tray_app.settings.schema import FIELDS, MODEL_FIELDS, Scope
-from tray_app.settings.store import SettingsStore
 
 if TYPE_CHECKING:
     from tray_app.app.workspace import Workspace
-    from tray_app.gateway.commands import AppCommands
+    from tray_app.gateway.commands import AppCommands, Changing
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
 
@@ -63,6 +57,8 @@ def settings_show(model: OneModel = None, *, as_json: Json = False) -> None:
 
 def _show_all(workspace: Workspace, *, as_json: bool) -> None:
     """What holds for all models, and what models have of their own."""
+    from tray_app.settings.schema import FIELDS
+
     settings = workspace.store.current
     if as_json:
         models = {model_id: dict(own) for model_id, own in settings.models.items()}
@@ -80,6 +76,9 @@ def _show_all(workspace: Workspace, *, as_json: bool) -> None:
 
 def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
     """What holds for one model, and which of it is its own."""
+    from tray_app.settings.model_settings import effective
+    from tray_app.settings.schema import MODEL_FIELDS, Scope
+
     settings = workspace.store.current
     values, own = effective(settings, model_id), settings.models.get(model_id, {})
     if as_json:
@@ -100,6 +99,8 @@ def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
 @settings_commands.command("get")
 def settings_get(name: str, model: OneModel = None) -> None:
     """Print the value of one setting; for a model, what holds for it."""
+    from tray_app.settings.model_settings import effective, field_for
+
     with open_workspace(tolerant=True) as workspace:
         model_id = _id_of(workspace, model)
         field = field_for(name, model_id)
@@ -125,8 +126,14 @@ def settings_unset(name: str, model: OneModel = None) -> None:
 
 def _change(name: str, text: str | None, model: str | None) -> None:
     """Have a setting changed, and say what it is now, also where that is kept and could not be acted on."""
-    with open_workspace(tolerant=True) as workspace:
-        wish = Changing(name, text, _id_of(workspace, model))
+    from tray_app.gateway.commands import Changing
+    from tray_app.settings.model_settings import effective, typed_value
+
+    model_id = None
+    if model is not None:
+        with open_workspace(tolerant=True) as workspace:
+            model_id = _id_of(workspace, model)
+    wish = Changing(name, text, model_id)
     wanted = typed_value(wish.name, wish.text, wish.model_id)  # what cannot be a value troubles no app
     of_whom = "" if wish.model_id is None else f"  # for {wish.model_id}"
     with app_commands(tolerant=True) as app:
@@ -153,6 +160,8 @@ def _kept(settings: Settings, wish: Changing) -> object:
 
 def _id_of(workspace: Workspace, reference: str | None) -> str | None:
     """The id of the model that is meant: one that is here, on offer, or has a table in the file."""
+    from tray_app.models.library import NotInstalledError
+
     if reference is None or reference in workspace.store.current.models:
         return reference
     try:
@@ -201,6 +210,7 @@ def _keys() -> KeyStore:
 
 
 def _tell_of_variable(store: KeyStore, name: str) -> None:
+    from tray_app.settings.keystore import Keeper
 
     place = store.where(name, ask_keychain=False)
     if place and place.keeper is Keeper.ENVIRONMENT:
@@ -208,6 +218,7 @@ def _tell_of_variable(store: KeyStore, name: str) -> None:
 
 
 def _settings() -> Settings:
+    from tray_app.settings.store import SettingsStore
 
     return SettingsStore(own_paths().settings_file).current
 
