@@ -553,12 +553,14 @@ def test_long_texts_whose_clients_have_left_keep_nobody_waiting(
 
 
 @contextmanager
-def endless(head: bytes, piece: bytes) -> Iterator[Upstream]:
-    """Somebody else's server that answers everything with this, and never stops."""
+def endless(head: bytes, piece: bytes, *, tells_models: bool = True) -> Iterator[Upstream]:
+    """Somebody else's server that answers everything with this, and never stops; but it tells its model."""
 
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
-            client.recv(65536)
+            if client.recv(65536).startswith(b"GET") and tells_models:
+                client.sendall(JSON_HEAD + b'{"data":[{"id":"theirs"}]}')
+                return
             client.sendall(head)
             while True:
                 client.sendall(piece)
@@ -612,9 +614,23 @@ def test_an_answer_that_never_ends_is_given_up_with_words(path: str, head: bytes
     assert psutil.Process().memory_info().rss - before < 200 * 2**20
 
 
+@pytest.mark.parametrize("head", [b'{"x":"', b'{"x":"' + "😀".encode()])
+def test_many_answers_that_never_end_take_little_memory(head: bytes) -> None:
+    body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
+    with endless(JSON_HEAD + head, b"x" * 65536) as theirs:
+        assert powerinfer_tray("settings", "set", "engine", "remote").returncode == 0
+        assert powerinfer_tray("settings", "set", "remote_url", theirs.base_url).returncode == 0
+        with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
+            statuses = list(pool.map(lambda _: flood(url, body), range(32)))
+    assert set(statuses) == {502, 503}
+    assert seen.statuses == {200}
+    assert seen.peak_mib < MOST_MIB
+    assert statistics.median(seen.answers_ms) < MOST_MS
+
+
 def test_a_list_of_models_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_engine, "_LIST_TIMEOUT_S", 5.0)
-    with endless(JSON_HEAD + b'{"data":[', b'{"id":"x"},' * 4000) as upstream:
+    with endless(JSON_HEAD + b'{"data":[', b'{"id":"x"},' * 4000, tells_models=False) as upstream:
         plan = plan_remote(Settings(engine="remote", remote_url=upstream.base_url), "")
         with pytest.raises(OSError, match="does not end"):
             remote_engine.offered_models(plan)

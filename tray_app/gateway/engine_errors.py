@@ -7,6 +7,7 @@ not.
 from __future__ import annotations
 
 import asyncio
+import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -15,12 +16,15 @@ import msgspec
 
 from tray_app.gateway import limits
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.room import Room
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.gateway.utf8 import check_utf8
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tray_app.gateway.room import Held
 
 Answer = TypeVar("Answer")
 
@@ -54,22 +58,39 @@ async def whole_answer(
     answer: aiohttp.ClientResponse,
     most_bytes: int = limits.MAX_ANSWER_BYTES,
     check: ChunkCheck | None = None,
+    held: Held | None = None,
 ) -> bytes:
-    """The whole body of an engine's answer; 502 if it is too large or takes too long."""
-    pieces: list[bytes] = []
-    size = 0
+    """The body of an engine's answer; 502 if it is larger than any that is right, or takes too long.
+
+    `held` counts it.
+    """
+    body = io.BytesIO()
     try:
         async with asyncio.timeout(limits.MAX_ANSWER_S):
             while piece := await answer.content.readany():
-                pieces.append(piece)
-                size += len(piece)
-                if size > most_bytes:
+                body.write(piece)
+                if body.tell() > most_bytes:
                     raise too_large(most_bytes)
+                if held:
+                    held.add(len(piece))
                 if check:
                     check.add(piece)
     except TimeoutError as exc:
         raise ApiError(502, "The engine's answer did not end.", code="engine_answer", final=True) from exc
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return body.getvalue()
+
+
+def room_for_answers() -> Room:
+    """What the answers of remote servers may hold; 503 for more."""
+    return Room(
+        limits.MAX_ALL_ANSWERS_BYTES,
+        lambda: ApiError(
+            503,
+            "The answers that are under way are too large together. Try again.",
+            code="queue_full",
+            retry_after_s=RETRY_AFTER_S,
+        ),
+    )
 
 
 def too_large(most_bytes: int) -> ApiError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,13 @@ from tray_app.gateway import limits
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.json_shape import BodyShape
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.room import Room
 from tray_app.gateway.unpacking import unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
+    from tray_app.gateway.room import Held
     from tray_app.gateway.unpacking import Unpacker
 
 BODY = web.RequestKey("body", bytes)
@@ -30,15 +31,13 @@ BODY = web.RequestKey("body", bytes)
 
 
 class Intake:
-    """The bodies of all requests at work."""
+    """Takes in one body after the other, or many at once."""
 
     def __init__(
         self,
-        most_bytes: int = limits.MAX_ALL_BODIES_BYTES,
         grace_s: float = limits.BODY_GRACE_S,
         most_s: float = limits.MAX_BODY_S,
     ) -> None:
-        self._free = most_bytes
         self._grace_s = grace_s
         self._most_s = most_s
 
@@ -53,7 +52,7 @@ class Intake:
 
         """
         if BODY in request:  # a route has handed it on to another
-            held.count(len(request[BODY]))
+            held.add(len(request[BODY]))
             return request[BODY]
         body = unpacker(request.headers.get("Content-Encoding", "identity"))
         if (request.content_length or 0) > most_bytes:
@@ -68,7 +67,7 @@ class Intake:
                     data.write(piece)
                     if data.tell() > most_bytes:
                         raise _too_large(most_bytes)
-                    held.count(data.tell())
+                    held.add(len(piece))
                     shape.add(piece)
                     earned_s = data.tell() / limits.LEAST_BODY_BYTES_PER_S
                     clock.reschedule(min(late_s + earned_s, deadline_s))
@@ -76,39 +75,18 @@ class Intake:
             raise ApiError(408, "The body did not arrive in time: it came too slowly.") from exc
         return data.getvalue()  # which makes no copy, as `bytes` of a `bytearray` does
 
-    @contextmanager
-    def holding(self) -> Iterator[Held]:
-        """Counts one request's body for as long as it is at work."""
-        held = Held(self)
-        try:
-            yield held
-        finally:
-            self._free += held.bytes
 
-    def grant(self, more: int) -> None:
-        """So many bytes more are held; 429 if that is too much."""
-        if more > self._free:
-            raise ApiError(
-                429,
-                "The requests that are at work hold too much text and pictures together. Try again.",
-                code="queue_full",
-                retry_after_s=RETRY_AFTER_S,
-            )
-        self._free -= more
-
-
-class Held:
-    """How much of what all bodies may hold is one request's."""
-
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
-        self.bytes = 0
-
-    def count(self, size: int) -> None:
-        """The body has this size now; 429 if that is too much for all together."""
-        beyond = max(0, size - limits.SMALL_BODY_BYTES)
-        self._intake.grant(beyond - self.bytes)
-        self.bytes = beyond
+def room_for_bodies(most_bytes: int = limits.MAX_ALL_BODIES_BYTES) -> Room:
+    """What the bodies of all requests at work may hold; 429 for who brings more."""
+    return Room(
+        most_bytes,
+        lambda: ApiError(
+            429,
+            "The requests that are at work hold too much text and pictures together. Try again.",
+            code="queue_full",
+            retry_after_s=RETRY_AFTER_S,
+        ),
+    )
 
 
 async def expect_nothing_yet(request: web.Request) -> None:

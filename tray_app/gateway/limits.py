@@ -80,6 +80,8 @@ engine would take a minute for 32 MiB. Languages and programs have 1 to 5, long 
 
 MAX_ANSWER_BYTES = 64 * MIB
 """The largest that is right: 2,048 vectors of 2,048 numbers."""
+MAX_ALL_ANSWERS_BYTES = 64 * MIB
+"""Of remote servers, all together. Each is in memory up to three times while it is passed on."""
 MAX_ANSWER_STRINGS = 500_000
 """`logprobs` tell 20 candidates for each token."""
 MAX_EVENT_BYTES = MIB

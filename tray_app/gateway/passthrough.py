@@ -7,7 +7,7 @@ dimensions is accepted, errors have one form, and events are such that every cli
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
-from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
+from tray_app.gateway.engine_errors import decode_answer, engine_faults, room_for_answers, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.intake import BODY
 from tray_app.gateway.json_shape import AnswerShape
@@ -52,12 +52,13 @@ from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.native_lists import NativeList
     from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
+    from tray_app.gateway.room import Held
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
     from tray_app.gateway.workshop import Workshop
@@ -115,16 +116,23 @@ class Passthrough:
         self._temperature = temperature
         self._counters = counters
         self._tokenizer = Tokenizer(kept)
+        self._answers = room_for_answers()
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
+        with self._holding(upstream) as held:
+            return await self._vectors(request, upstream, held)
+
+    async def _vectors(
+        self, request: web.Request, upstream: Upstream, held: Held | None
+    ) -> web.StreamResponse:
         check_embeds(upstream.purpose)
         data = request[BODY]
         asked = await self._workshop.do(len(data), lambda: asked_embeddings(data, upstream))
         fields, texts, wanted, truncate = asked.fields, asked.texts, asked.dimensions, asked.truncate
 
         async def ask(portion: Portion) -> EmbeddedPortion:
-            answer, cut = await self._embedded(upstream, fields, portion, truncate=truncate)
+            answer, cut = await self._embedded(upstream, fields, portion, held, truncate=truncate)
 
             def read() -> EmbeddedPortion:
                 check_dimensions(wanted, check_embeddings(answer, portion.first))
@@ -162,7 +170,8 @@ class Passthrough:
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
         try:
-            return await self._completed(request, upstream, path, fields)
+            with self._holding(upstream) as held:
+                return await self._completed(request, upstream, path, fields, held)
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
@@ -213,13 +222,13 @@ class Passthrough:
                 yield answer
 
     async def _embedded(
-        self, upstream: Upstream, fields: Fields, portion: Portion, *, truncate: bool
+        self, upstream: Upstream, fields: Fields, portion: Portion, held: Held | None, *, truncate: bool
     ) -> tuple[bytes, list[int]]:
         """The engine's answer to a portion of a request, and the indexes of texts that were cut."""
         cut: list[int] = []
         try:
             try:
-                return await self._whole(upstream, {**fields, "input": portion.as_json()}), cut
+                return await self._whole(upstream, {**fields, "input": portion.as_json()}, held), cut
             except _RefusedError as refused:
                 limit = None if upstream.is_remote else refused.refusal.limit
                 if limit is None or not truncate:
@@ -227,16 +236,22 @@ class Passthrough:
                 texts = [decode_part(text, str) for text in portion.texts]
                 prompts, cut = await cut_texts(self._tokenizer, upstream, texts, limit.most)
                 shorter = {**fields, "input": Raw(msgspec.json.encode(prompts))}
-                return await self._whole(upstream, shorter), cut
+                return await self._whole(upstream, shorter, held), cut
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, _EMBEDDINGS, fields) from refused
 
-    async def _whole(self, upstream: Upstream, fields: Fields) -> bytes:
+    @contextmanager
+    def _holding(self, upstream: Upstream) -> Iterator[Held | None]:
+        """What a request holds of the room for answers of remote servers; None for an engine of ours."""
+        with self._answers.holding() as held:
+            yield held if upstream.is_remote else None
+
+    async def _whole(self, upstream: Upstream, fields: Fields, held: Held | None) -> bytes:
         async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
-            return await _result(answer, is_remote=upstream.is_remote)
+            return await _result(answer, held)
 
     async def _completed(
-        self, request: web.Request, upstream: Upstream, path: str, fields: Fields
+        self, request: web.Request, upstream: Upstream, path: str, fields: Fields, held: Held | None
     ) -> web.StreamResponse:
         told = upstream.response_model(asked_model(fields))
         if not upstream.is_remote and (number := number_of_answers(fields)) > 1:
@@ -246,9 +261,10 @@ class Passthrough:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
                 events = self._events(answer.content, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            whole = decode_answer(await _result(answer, is_remote=upstream.is_remote), Fields)
+            data = await _result(answer, held)
+            whole = await self._workshop.do(len(data), lambda: decode_answer(data, Fields))
             self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
-            return _json(as_sent(whole, told))
+            return _json(await self._workshop.do(len(data), lambda: as_sent(whole, told)))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
@@ -389,9 +405,12 @@ def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
-async def _result(answer: aiohttp.ClientResponse, *, is_remote: bool) -> bytes:
-    """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio sends it."""
-    body = await whole_answer(answer, check=AnswerShape() if is_remote else None)
+async def _result(answer: aiohttp.ClientResponse, held: Held | None) -> bytes:
+    """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it.
+
+    `held` counts that of a remote server, which is looked at as it comes.
+    """
+    body = await whole_answer(answer, check=AnswerShape() if held else None, held=held)
     if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
         raise _RefusedError(read_error_event(body))
     return body

@@ -1,0 +1,52 @@
+"""How much bodies, or answers, may hold all together. Runs on the event loop."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tray_app.gateway.limits import SMALL_BODY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tray_app.gateway.openai import ApiError
+
+
+class Room:
+    """So many bytes; who wants more than is left gets `refusal`."""
+
+    def __init__(self, most_bytes: int, refusal: Callable[[], ApiError]) -> None:
+        self._free = most_bytes
+        self._refusal = refusal
+
+    @contextmanager
+    def holding(self) -> Iterator[Held]:
+        """What one request holds of it, until the end of the block."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self._free += held.counted
+
+    def grant(self, more: int) -> None:
+        """So many bytes more are held."""
+        if more > self._free:
+            raise self._refusal()
+        self._free -= more
+
+
+class Held:
+    """One request's part. Its first `SMALL_BODY_BYTES` count for nothing."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._bytes = 0
+        self.counted = 0
+
+    def add(self, more: int) -> None:
+        """So many bytes more have come."""
+        self._bytes += more
+        beyond = max(0, self._bytes - SMALL_BODY_BYTES)
+        self._room.grant(beyond - self.counted)
+        self.counted = beyond
