@@ -74,15 +74,20 @@ class Frozen:
 
 def freeze(system: str, programs: Path | None = None) -> Frozen:
     """Freeze the app. `programs` are to be bundled, and lie below `<platform>/`."""
-    if lines := contents.unresolved(_run_pyinstaller(programs)):
+    if lines := contents.unresolved(_run_pyinstaller(system, programs)):
         raise PackagingError("Libraries are missing on this machine:\n" + "\n".join(lines))
-    frozen = Frozen.of(system, BUILD / "frozen")
+    frozen = Frozen.of(system, place(system))
     languages = contents.languages(ROOT / "resources" / "translations")
     if lines := contents.missing(
         frozen.names(), system, llama_cpp=contents.has_llama_cpp(), languages=languages
     ):
         raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
     return frozen
+
+
+def place(system: str) -> Path:
+    """Where the app is frozen: one folder for each system, for Wine cannot remove what has links of Linux."""
+    return BUILD / "frozen" / system
 
 
 def size_bytes(folder: Path) -> int:
@@ -119,10 +124,10 @@ def run_tool(
     return done.stdout
 
 
-def _run_pyinstaller(programs: Path | None) -> str:
+def _run_pyinstaller(system: str, programs: Path | None) -> str:
     """Its log. The same sources give the same bytes."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", str(SPEC)]
-    command += ["--distpath", str(BUILD / "frozen"), "--workpath", str(BUILD / "pyinstaller")]
+    command += ["--distpath", str(place(system)), "--workpath", str(BUILD / "pyinstaller" / system)]
     if programs is not None:
         command += ["--", "--programs", str(programs)]
     print("Freezing …", flush=True)

@@ -154,7 +154,7 @@ def frozen(wine: Wine, python: Path) -> Frozen:
     date = str(freeze.source_date())  # there is no git in there
     done = wine.run(python, script, "windows", timeout_s=_FREEZE_TIMEOUT_S, SOURCE_DATE_EPOCH=date)
     assert done.returncode == 0, done.stdout + done.stderr
-    return Frozen.of("windows", freeze.BUILD / "frozen")
+    return Frozen.of("windows", freeze.place("windows"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-LARGE_BLOCK_BYTES = 1024 * 1024
+LARGE_BLOCK_BYTES = 256 * 1024
 """From this size on, a block comes from the system, and goes back to it at once. Smaller ones are so many
 that asking the system for each would take longer than using it."""
 
