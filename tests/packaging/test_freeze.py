@@ -97,3 +97,9 @@ def test_the_time_of_the_sources_is_that_of_the_last_commit_or_as_told(
 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     assert freeze.source_date() == 1700000000
+
+
+def test_what_one_system_leaves_is_not_in_the_way_of_another() -> None:
+    places = {freeze.place(system) for system in package.MAKERS}
+    assert len(places) == len(package.MAKERS)
+    assert not any(one in other.parents for one in places for other in places)
