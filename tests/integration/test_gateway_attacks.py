@@ -554,7 +554,10 @@ def test_long_texts_whose_clients_have_left_keep_nobody_waiting(
 
 @contextmanager
 def endless(head: bytes, piece: bytes, *, tells_models: bool = True) -> Iterator[Upstream]:
-    """Somebody else's server that answers everything with this, and never stops; but it tells its model."""
+    """Somebody else's server that answers everything with this; but it tells its model.
+
+    `piece` follows again and again; if there is none, the answer ends.
+    """
 
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -562,7 +565,7 @@ def endless(head: bytes, piece: bytes, *, tells_models: bool = True) -> Iterator
                 client.sendall(JSON_HEAD + b'{"data":[{"id":"theirs"}]}')
                 return
             client.sendall(head)
-            while True:
+            while piece:
                 client.sendall(piece)
 
     def accept() -> None:
@@ -626,6 +629,19 @@ def test_many_answers_that_never_end_take_little_memory(head: bytes) -> None:
     assert seen.statuses == {200}
     assert seen.peak_mib < MOST_MIB
     assert statistics.median(seen.answers_ms) < MOST_MS
+
+
+def test_large_answers_of_a_remote_server_take_little_memory_together() -> None:
+    large = JSON_HEAD + '{"x":"😀'.encode() + b"x" * (60 * 2**20) + b'"}'
+    body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
+    with endless(large, b"") as theirs:
+        assert powerinfer_tray("settings", "set", "engine", "remote").returncode == 0
+        assert powerinfer_tray("settings", "set", "remote_url", theirs.base_url).returncode == 0
+        with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(16) as pool:
+            statuses = list(pool.map(lambda _: flood(url, body), range(16)))
+    assert {200, 503} >= set(statuses)
+    assert 200 in statuses
+    assert seen.peak_mib < MOST_MIB
 
 
 def test_a_list_of_models_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

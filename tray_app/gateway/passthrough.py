@@ -7,7 +7,7 @@ dimensions is accepted, errors have one form, and events are such that every cli
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +154,9 @@ class Passthrough:
                 whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
             return as_sent(whole, told)
 
-        return _json(await self._workshop.do(sum(size_of(each.answer) for each in answers), write))
+        body = await self._workshop.do(sum(size_of(each.answer) for each in answers), write)
+        answers.clear()
+        return await _sent(request, body) if held else _json(body)
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -261,10 +263,14 @@ class Passthrough:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
                 events = self._events(answer.content, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            data = await _result(answer, held)
-            whole = await self._workshop.do(len(data), lambda: decode_answer(data, Fields))
-            self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
-            return _json(await self._workshop.do(len(data), lambda: as_sent(whole, told)))
+            body = await self._whole_completion(answer, told, held)
+            return await _sent(request, body) if held else _json(body)
+
+    async def _whole_completion(self, answer: aiohttp.ClientResponse, told: str, held: Held | None) -> bytes:
+        data = await _result(answer, held)
+        whole = await self._workshop.do(len(data), lambda: decode_answer(data, Fields))
+        self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
+        return await self._workshop.do(len(data), lambda: as_sent(whole, told))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
@@ -445,6 +451,15 @@ def _tells_usage(fields: Fields) -> bool:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
+
+
+async def _sent(request: web.Request, body: bytes) -> web.Response:
+    """An answer that its client has taken, or has not wanted any more: until then it holds its room."""
+    response = _json(body)
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write_eof()
+    return response
 
 
 async def _as_payloads(
