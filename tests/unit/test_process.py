@@ -1,16 +1,19 @@
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from tray_app.system import process
 from tray_app.system.autostart import app_command
-from tray_app.system.process import ProgramOutput, ask, own_command, read_batches
+from tray_app.system.process import ProgramOutput, ask, listens, own_command, read_batches
 
 
 def test_another_process_of_this_app_is_started_by_its_script() -> None:
@@ -145,3 +148,29 @@ def test_on_windows_children_can_be_read_and_nothing_pops_up_at_login(
         "llamacpp-child",
     )
     assert app_command() == (str(tmp_path / "powerinfer-tray-app.exe"), "--background")
+
+
+def test_who_listens_is_known() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()
+        assert listens(os.getpid(), host, port)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Wine does not know whose a port is")
+def test_another_program_at_the_port_is_told_apart() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+            assert not listens(other.pid, host, port)
+            other.kill()
+
+
+@pytest.mark.parametrize(("pid", "expected"), [(0, True), (None, True), (4, False)])
+def test_on_windows_a_port_without_an_owner_is_one_of_wine(
+    pid: int | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = SimpleNamespace(status=psutil.CONN_LISTEN, laddr=("127.0.0.1", 9), pid=pid)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(psutil, "net_connections", lambda _kind: [there])
+    monkeypatch.setattr(process, "_has_listener", lambda *_: False)
+    assert listens(os.getpid(), "127.0.0.1", 9) is expected

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -158,16 +158,29 @@ def listens(pid: int, host: str, port: int) -> bool:
     try:
         process = psutil.Process(pid)
         # Descendants are listed only if needed: that takes ten times as long.
-        return _has_listener(process, host, port) or any(
+        if _has_listener(process, host, port) or any(
             _has_listener(each, host, port) for each in descendants(pid)
-        )
+        ):
+            return True
+        return sys.platform == "win32" and _is_nobodys(host, port)
     except (OSError, psutil.Error):
         return True
 
 
 def _has_listener(process: psutil.Process, host: str, port: int) -> bool:
-    sockets = process.net_connections("tcp4")
-    return any(each.status == psutil.CONN_LISTEN and tuple(each.laddr) == (host, port) for each in sockets)
+    return any(_is_listener(each, host, port) for each in process.net_connections("tcp4"))
+
+
+def _is_nobodys(host: str, port: int) -> bool:
+    """Whether the system names no process for a listener: Windows always does, Wine never.
+
+    Elsewhere, one without a name is another user's.
+    """
+    return any(_is_listener(each, host, port) and not each.pid for each in psutil.net_connections("tcp4"))
+
+
+def _is_listener(connection: Any, host: str, port: int) -> bool:
+    return connection.status == psutil.CONN_LISTEN and tuple(connection.laddr) == (host, port)
 
 
 def own_command(role: str, script: str, *python_options: str) -> tuple[str, ...]:
