@@ -15,8 +15,8 @@ import aiohttp
 import msgspec
 
 from tray_app.gateway import limits
+from tray_app.gateway.byte_budget import ByteBudget
 from tray_app.gateway.openai import ApiError
-from tray_app.gateway.room import Room
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.gateway.utf8 import check_utf8
 from tray_app.system.files import NOT_JSON
@@ -24,7 +24,7 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.gateway.room import Held
+    from tray_app.gateway.byte_budget import Held
 
 Answer = TypeVar("Answer")
 
@@ -80,9 +80,9 @@ async def whole_answer(
     return body.getvalue()
 
 
-def room_for_answers() -> Room:
+def answers_budget() -> ByteBudget:
     """What the answers of remote servers may hold; 503 for more."""
-    return Room(
+    return ByteBudget(
         limits.MAX_ALL_ANSWERS_BYTES,
         lambda: ApiError(
             503,

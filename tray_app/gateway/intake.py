@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from tray_app.gateway import limits
+from tray_app.gateway.byte_budget import ByteBudget
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.json_shape import BodyShape
 from tray_app.gateway.openai import ApiError
-from tray_app.gateway.room import Room
 from tray_app.gateway.unpacking import unpacker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tray_app.gateway.room import Held
+    from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.unpacking import Unpacker
 
 BODY = web.RequestKey("body", bytes)
@@ -76,9 +76,9 @@ class Intake:
         return data.getvalue()  # which makes no copy, as `bytes` of a `bytearray` does
 
 
-def room_for_bodies(most_bytes: int = limits.MAX_ALL_BODIES_BYTES) -> Room:
+def room_for_bodies(most_bytes: int = limits.MAX_ALL_BODIES_BYTES) -> ByteBudget:
     """What the bodies of all requests at work may hold; 429 for who brings more."""
-    return Room(
+    return ByteBudget(
         most_bytes,
         lambda: ApiError(
             429,

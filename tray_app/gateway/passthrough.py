@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
-from tray_app.gateway.engine_errors import decode_answer, engine_faults, room_for_answers, whole_answer
+from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
 from tray_app.gateway.intake import BODY
 from tray_app.gateway.json_shape import AnswerShape
@@ -54,11 +54,11 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
+    from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.native_lists import NativeList
     from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
-    from tray_app.gateway.room import Held
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
     from tray_app.gateway.workshop import Workshop
@@ -116,7 +116,7 @@ class Passthrough:
         self._temperature = temperature
         self._counters = counters
         self._tokenizer = Tokenizer(kept)
-        self._answers = room_for_answers()
+        self._answers = answers_budget()
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tray_app.gateway.openai import ApiError
 
 
-class Room:
-    """So many bytes; who wants more than is left gets `refusal`."""
+class ByteBudget:
+    """A number of bytes that requests share; one that needs more than is left raises `refusal`."""
 
     def __init__(self, most_bytes: int, refusal: Callable[[], ApiError]) -> None:
         self._free = most_bytes
@@ -22,7 +22,7 @@ class Room:
 
     @contextmanager
     def holding(self) -> Iterator[Held]:
-        """What one request holds of it, until the end of the block."""
+        """The share of one request, given back at the end of the block."""
         held = Held(self)
         try:
             yield held
@@ -30,17 +30,17 @@ class Room:
             self._free += held.counted
 
     def grant(self, more: int) -> None:
-        """So many bytes more are held."""
+        """Take so many bytes more."""
         if more > self._free:
             raise self._refusal()
         self._free -= more
 
 
 class Held:
-    """One request's part. Its first `SMALL_BODY_BYTES` count for nothing."""
+    """One request's share. Its first `SMALL_BODY_BYTES` are not counted."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
         self._bytes = 0
         self.counted = 0
 
@@ -48,5 +48,5 @@ class Held:
         """So many bytes more have come."""
         self._bytes += more
         beyond = max(0, self._bytes - SMALL_BODY_BYTES)
-        self._room.grant(beyond - self.counted)
+        self._budget.grant(beyond - self.counted)
         self.counted = beyond
