@@ -76,7 +76,7 @@ class Intake:
         return data.getvalue()  # which makes no copy, as `bytes` of a `bytearray` does
 
 
-def room_for_bodies(most_bytes: int = limits.MAX_ALL_BODIES_BYTES) -> ByteBudget:
+def bodies_budget(most_bytes: int = limits.MAX_ALL_BODIES_BYTES) -> ByteBudget:
     """What the bodies of all requests at work may hold; 429 for who brings more."""
     return ByteBudget(
         most_bytes,

@@ -244,7 +244,7 @@ class Passthrough:
 
     @contextmanager
     def _holding(self, upstream: Upstream) -> Iterator[Held | None]:
-        """What a request holds of the room for answers of remote servers; None for an engine of ours."""
+        """What a request holds of the budget for answers of remote servers; None for an engine of ours."""
         with self._answers.holding() as held:
             yield held if upstream.is_remote else None
 
@@ -454,7 +454,7 @@ def _json(body: bytes) -> web.Response:
 
 
 async def _sent(request: web.Request, body: bytes) -> web.Response:
-    """An answer that its client has taken, or has not wanted any more: until then it holds its room."""
+    """An answer that its client has taken, or has not wanted any more: until then it counts."""
     response = _json(body)
     with suppress(ConnectionError):
         await response.prepare(request)

@@ -18,7 +18,7 @@ from tray_app.gateway.engine_errors import engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
-from tray_app.gateway.intake import BODY, Intake, expect_nothing_yet, room_for_bodies
+from tray_app.gateway.intake import BODY, Intake, expect_nothing_yet, bodies_budget
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
@@ -215,7 +215,7 @@ class _Routes:
         self._silence_limit_s = silence_limit_s
         self._dialect_of = dialect_of
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
-        self._intake, self._bodies = Intake(), room_for_bodies()
+        self._intake, self._bodies = Intake(), bodies_budget()
 
     def router(self) -> Router:
         """The router with all routes."""
