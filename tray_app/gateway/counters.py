@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from collections import deque
@@ -125,6 +124,8 @@ class _Second:
 
 def percentile(values: Sequence[float], percent: int) -> float:
     """The value that `percent` (1 to 99) of the values do not exceed, interpolated; of at least one value."""
+    import statistics  # which commands that only read a `Traffic` do without
+
     if len(values) == 1:
         return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
