@@ -77,6 +77,7 @@ def url(engine: Upstream) -> Iterator[str]:
 # ---- connections
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing limits descriptors there")
 @pytest.mark.parametrize("descriptors", [256, 1024])
 def test_a_thousand_silent_clients_take_neither_the_address_nor_the_control_address_down(
@@ -162,6 +163,7 @@ def readable(client: socket.socket) -> list[socket.socket]:
     return select.select([client], [], [], 0)[0]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("packed", [gzip.compress, zlib.compress])
 def test_a_packed_body_is_counted_as_it_is_unpacked(packed: Callable[[bytes], bytes]) -> None:
     bomb = packed(b" " * (512 * 2**20))
@@ -226,6 +228,7 @@ LARGE: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize(
     ("path", "what"),
@@ -262,6 +265,7 @@ def flood(url: str, request: bytes) -> int | None:
             return None
 
 
+@pytest.mark.alone
 def test_clients_that_stay_connected_hold_neither_their_bodies_nor_their_answers() -> None:
     request = request_of("/v1/embeddings", LARGE["a text"]())
     with serving() as (pid, url), watched(pid, url) as seen, ExitStack() as stack:
@@ -285,6 +289,7 @@ def test_while_large_bodies_hold_all_there_is_small_ones_are_taken(url: str) -> 
 # ---- JSON
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["embeddings", "chat/completions", "completions"])
 @pytest.mark.parametrize("keys", [1001, 60_000, 1_000_000])
 def test_an_object_with_many_keys_never_gets_to_the_engine(url: str, path: str, keys: int) -> None:
@@ -320,6 +325,7 @@ def test_llama_cpps_own_options_still_work_and_what_it_does_not_know_stays_here(
     assert "timings" in timed
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -455,6 +461,7 @@ def test_an_error_in_a_later_portion_names_the_texts_by_their_place_in_the_list(
     assert [item["index"] for item in cut["data"]] == list(range(100))
 
 
+@pytest.mark.alone
 def test_lists_whose_clients_have_left_keep_nobody_waiting(engine: Upstream, url: str) -> None:
     for _ in range(10):
         with connect(url) as client:
@@ -464,6 +471,7 @@ def test_lists_whose_clients_have_left_keep_nobody_waiting(engine: Upstream, url
     assert time.monotonic() - began_s < 3
 
 
+@pytest.mark.alone
 def test_a_list_does_not_keep_others_waiting_until_its_end(url: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         lists = [pool.submit(post, f"{url}/embeddings", {"input": texts(2048)}) for _ in range(2)]
@@ -528,6 +536,7 @@ def is_working(upstream: Upstream) -> bool:
     return any(slot["is_processing"] for slot in get(f"{upstream.base_url}/slots").json())
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("path", "name"), [("v1/embeddings", "input"), ("embedding", "content"), ("rerank", "documents")]
 )
@@ -593,6 +602,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 FAULT_HEAD = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\r\n"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("head", "piece"),
     [
@@ -617,6 +627,7 @@ def test_an_answer_that_never_ends_is_given_up_with_words(path: str, head: bytes
     assert psutil.Process().memory_info().rss - before < 200 * 2**20
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("head", [b'{"x":"', b'{"x":"' + "😀".encode()])
 def test_many_answers_that_never_end_take_little_memory(head: bytes) -> None:
     body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
@@ -631,6 +642,7 @@ def test_many_answers_that_never_end_take_little_memory(head: bytes) -> None:
     assert statistics.median(seen.answers_ms) < MOST_MS
 
 
+@pytest.mark.alone
 def test_large_answers_of_a_remote_server_take_little_memory_together() -> None:
     large = JSON_HEAD + '{"x":"😀'.encode() + b"x" * (60 * 2**20) + b'"}'
     body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
@@ -685,6 +697,7 @@ def has_ipv6() -> bool:
 # ---- the end
 
 
+@pytest.mark.alone
 def test_the_address_closes_in_time_whatever_its_clients_do(engine: Upstream) -> None:
     gateway = Gateway(FixedBackend(engine), Rules)
     gateway.open(0)
