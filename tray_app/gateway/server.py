@@ -18,7 +18,7 @@ from tray_app.gateway.engine_errors import engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
-from tray_app.gateway.intake import BODY, Intake, expect_nothing_yet, bodies_budget
+from tray_app.gateway.intake import BODY, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
