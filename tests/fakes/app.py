@@ -47,7 +47,7 @@ from tray_app.system.paths import AppPaths
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tray_app.app.diagnostic_report import Problem
+    from tray_app.app.diagnostic_report import FoundProblem
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.import_modes import How
@@ -202,7 +202,7 @@ CATALOG = (
 )
 
 
-def make_examination(*problems: Problem, **changes: Any) -> DiagnosticReport:
+def make_report(*problems: FoundProblem, **changes: Any) -> DiagnosticReport:
     """What the doctor finds on a machine without a fault."""
     return replace(
         DiagnosticReport(
@@ -431,7 +431,7 @@ class FakeApp:
         self.show(replace(self._status, settings=new))
 
     def run_diagnostics(self) -> DiagnosticReport:
-        return make_examination()
+        return make_report()
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         return self.owners.get(port, ())

@@ -22,7 +22,7 @@ from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import powerinfer_tray, running
 from tests.fakes.programs import elf, pe
-from tray_app.app.diagnostic_report import Problem, RunningApp
+from tray_app.app.diagnostic_report import FoundProblem, RunningApp
 from tray_app.app.diagnostics import run_diagnostics
 from tray_app.app.status import running_app
 from tray_app.app.workspace import Workspace
@@ -245,7 +245,7 @@ def test_what_the_running_app_has_met_and_what_is_found_here_too_is_told_once(
     settings(private_home, f"port = {free}\nmodel = 'gone.gguf'\n")
     inputs = Workspace.of_environment(os.environ).diagnostic_inputs()
     (here,) = run_diagnostics(inputs).problems
-    met = Problem.of(EngineError(here.code, "In other words", "And for another reason."), stops=True)
+    met = FoundProblem.of(EngineError(here.code, "In other words", "And for another reason."), stops=True)
     failed = RunningApp(1, "failed", serving=False, base_url=None, problem=met)
 
     assert run_diagnostics(replace(inputs, running=failed)).problems == (here,)

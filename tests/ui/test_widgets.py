@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from tray_app.errors import AppError, ErrorCode
-from tray_app.ui.widgets.basic import MessageCard, choose_file, small_label, text_label
+from tray_app.ui.widgets.basic import MessageCard, ask_for_file, small_label, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def test_a_file_gets_the_ending_of_its_form_and_the_dialog_goes(
     qtbot.addWidget(window)
     window.show()
     chosen: list[Path] = []
-    choose_file(window, "Save", ["Texts (*.json)", "Table (*.csv)"], chosen.append)
+    ask_for_file(window, "Save", ["Texts (*.json)", "Table (*.csv)"], chosen.append)
     (dialog,) = window.findChildren(QFileDialog)
     if form:
         dialog.filterSelected.emit(form)

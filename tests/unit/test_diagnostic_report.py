@@ -5,13 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.fakes.app import make_examination
+from tests.fakes.app import make_report
 from tray_app.app.diagnostic_report import (
     EngineFinding,
     FolderFinding,
+    FoundProblem,
     NetworkFinding,
     PortFinding,
-    Problem,
     RunningApp,
     SettingsFinding,
     document,
@@ -23,17 +23,17 @@ from tray_app.engine.lastfailure import NotedFailure
 from tray_app.errors import EngineError, ErrorCode
 
 HOME = Path("/home/zoë")
-TAKEN = Problem(
+TAKEN = FoundProblem(
     title="Port 8080 is used by nginx (PID 4)",
     message="Only one can listen.",
     hint="End that program.",
     stops=True,
 )
-DOUBT = Problem(title="It may be too large", message="It needs 9 GiB.", hint="", stops=False)
+DOUBT = FoundProblem(title="It may be too large", message="It needs 9 GiB.", hint="", stops=False)
 
 
 def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
-    assert report(make_examination(), HOME).splitlines() == [
+    assert report(make_report(), HOME).splitlines() == [
         "PowerInfer Tray 1.2 · Qt 6.11",
         "linux x86_64 · 4 cores, 8 threads · 16.0 GiB",
         "Graphics     NVIDIA GeForce · 8.0 GiB",
@@ -48,7 +48,7 @@ def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
 
 
 def test_each_problem_is_followed_by_what_to_do() -> None:
-    told = report(make_examination(TAKEN, DOUBT), HOME).splitlines()
+    told = report(make_report(TAKEN, DOUBT), HOME).splitlines()
     at = told.index("✗ Port 8080 is used by nginx (PID 4)")
     assert told[at + 1 :] == [
         "  Only one can listen.",
@@ -60,18 +60,18 @@ def test_each_problem_is_followed_by_what_to_do() -> None:
 
 
 def test_only_what_stops_the_server_counts() -> None:
-    assert make_examination(DOUBT).ok
-    assert not make_examination(DOUBT, TAKEN).ok
+    assert make_report(DOUBT).ok
+    assert not make_report(DOUBT, TAKEN).ok
 
 
 def test_everything_that_was_found_has_its_line() -> None:
-    broken = Problem.of(
+    broken = FoundProblem.of(
         EngineError(ErrorCode.ENGINE_FOR_OTHER_MACHINE, "server was built for another kind of machine"),
         stops=False,
     )
     engine = EngineFinding("/opt/server", "powerinfer", None, ("x86_64",), ("--port",), True, None)
     told = report(
-        make_examination(
+        make_report(
             cards=(Device("NVIDIA A", 8 << 30, used=False), Device("AMD B", None, used=True)),
             engines=(engine, EngineFinding("/x/server", None, None, (), (), False, broken)),
             port=PortFinding(8080, free=False, ours=False, owners=("nginx (PID 4)",), nearest_free=8081),
@@ -103,7 +103,7 @@ def test_everything_that_was_found_has_its_line() -> None:
 
 def test_the_document_for_programs_is_plain_json_without_the_home_folder() -> None:
     finding = SettingsFinding(str(HOME / "settings.toml"), {"extra_arguments": "--api-key s3cret"}, ())
-    found = document(make_examination(TAKEN, settings=finding), HOME)
+    found = document(make_report(TAKEN, settings=finding), HOME)
     text = msgspec.json.encode(found).decode()
     assert found["ok"] is False
     assert found["settings"]["file"] == "~/settings.toml"

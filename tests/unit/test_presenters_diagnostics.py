@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fakes.app import make_examination, make_plan, make_snapshot, make_status
+from tests.fakes.app import make_plan, make_report, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.settings.schema import Settings
@@ -17,7 +17,7 @@ def diagnosed(settings: Settings, *texts: str) -> str:
     failure = EngineError(ErrorCode.MODEL_FILE_DAMAGED, "The model is damaged", "It ends too early.")
     engine = make_snapshot(State.FAILED, plan=make_plan(Settings()), failure=failure, restarts=2)
     status = make_status(State.FAILED, engine=engine, settings=settings)
-    return diagnostics(Situation(make_examination(), status, rows, HOME))
+    return diagnostics(Situation(make_report(), status, rows, HOME))
 
 
 def test_a_report_is_the_doctors_with_plan_failure_and_lines() -> None:

@@ -6,7 +6,7 @@ from tests.fakes.app import make_sleeping, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.public_client import Embeddings
-from tray_app.ui.presenters.embedding import embedded_texts, result_summary, texts_of, waiting_for
+from tray_app.ui.presenters.embedding import embedded_texts, reason_to_wait, result_summary, texts_of
 
 RESULT = Embeddings(((3.0, 4.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.5, -0.5, 0.0)), 5, 12, 7.0)
 
@@ -48,7 +48,7 @@ def test_each_text_has_its_norm_and_its_first_values() -> None:
     ],
 )
 def test_what_must_happen_first_is_said(state: State, reason: str) -> None:
-    assert waiting_for(make_status(state), ("a text",), ENGLISH) == reason
+    assert reason_to_wait(make_status(state), ("a text",), ENGLISH) == reason
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_what_must_happen_first_is_said(state: State, reason: str) -> None:
 def test_a_text_wakes_a_server_that_starts_on_demand(
     *, on_demand: bool, texts: tuple[str, ...], reason: str
 ) -> None:
-    assert waiting_for(make_sleeping(on_demand=on_demand), texts, ENGLISH) == reason
+    assert reason_to_wait(make_sleeping(on_demand=on_demand), texts, ENGLISH) == reason
 
 
 def test_a_ready_server_waits_for_a_text() -> None:
-    assert waiting_for(make_status(State.READY), (), ENGLISH) == "Type a text first."
+    assert reason_to_wait(make_status(State.READY), (), ENGLISH) == "Type a text first."

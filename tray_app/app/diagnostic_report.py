@@ -41,7 +41,7 @@ _GIB, _GB = 1 << 30, 1e9
 """Memory is counted in binary units, disks in decimal ones."""
 
 
-class Problem(ErrorDocument, frozen=True, kw_only=True):
+class FoundProblem(ErrorDocument, frozen=True, kw_only=True):
     """Something that is not as it should be, and what to do about it."""
 
     stops: bool
@@ -60,7 +60,7 @@ class EngineFinding:
     """Empty for the built-in engine, which has no help text."""
     chosen: bool
     """Whether it would run the chosen model."""
-    problem: Problem | None
+    problem: FoundProblem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class RunningApp:
     serving: bool
     base_url: str | None
     """The public address; None while it is closed."""
-    problem: Problem | None = None
+    problem: FoundProblem | None = None
     """Why its engine was given up."""
     engine: str | None = None
     """The kind of the running engine."""
@@ -173,7 +173,7 @@ class DiagnosticReport:
     last_failure: NotedFailure | None
     network: tuple[NetworkFinding, ...]
     """Empty unless the network was asked for."""
-    problems: tuple[Problem, ...]
+    problems: tuple[FoundProblem, ...]
     keys: Mapping[str, str] = field(default_factory=dict)
     """Where each key is kept, by its name."""
     repetition: Repetition | None = None

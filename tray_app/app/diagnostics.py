@@ -26,10 +26,10 @@ from tray_app.app.diagnostic_report import (
     DiagnosticReport,
     EngineFinding,
     FolderFinding,
+    FoundProblem,
     ModelFinding,
     NetworkFinding,
     PortFinding,
-    Problem,
     Repetition,
     SettingsFinding,
 )
@@ -103,13 +103,13 @@ class _Notes:
     sparse: bool = False
     settings: Settings | None = None
     """Those in force for the model, once it is known."""
-    problems: dict[ErrorCode, Problem] = field(default_factory=dict)
+    problems: dict[ErrorCode, FoundProblem] = field(default_factory=dict)
     """One of each code: the app that runs may have met what is found here, too."""
 
     def add(self, error: AppError, *, stops: bool) -> None:
-        self.note(Problem.of(error, stops=stops))
+        self.note(FoundProblem.of(error, stops=stops))
 
-    def note(self, problem: Problem) -> None:
+    def note(self, problem: FoundProblem) -> None:
         known = self.problems.get(problem.code)
         if known is None or (problem.stops and not known.stops):
             self.problems[problem.code] = problem
@@ -335,7 +335,7 @@ def _engines(inputs: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ..
         try:
             found.append(_engine_finding(finder.probe(path), notes))
         except EngineError as exc:
-            problem = Problem.of(exc, stops=path in named)
+            problem = FoundProblem.of(exc, stops=path in named)
             found.append(EngineFinding(str(path), None, None, (), (), chosen=False, problem=problem))
     return tuple(found)
 

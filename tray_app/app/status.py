@@ -106,7 +106,7 @@ def running_app(status: AppStatus, pid: int) -> diagnostic_report.RunningApp:
         engine.state,
         base_url is not None,
         base_url,
-        diagnostic_report.Problem.of(failed, stops=True) if failed else None,
+        diagnostic_report.FoundProblem.of(failed, stops=True) if failed else None,
         engine=engine.plan.engine.kind if engine.plan else None,
     )
 

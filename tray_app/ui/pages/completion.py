@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import stream_completion
-from tray_app.ui.presenters.embedding import texts_of, waiting_for
+from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
 
@@ -104,7 +104,7 @@ class CompletionPanel(QWidget):
 
     def _permit(self) -> None:
         status, busy = self._bridge.status, self._job.busy
-        reason = waiting_for(status, texts_of(self.prompt.toPlainText()), tr)
+        reason = reason_to_wait(status, texts_of(self.prompt.toPlainText()), tr)
         self.go_button.setEnabled(not reason and not busy)
         self.stop_button.setVisible(busy)
         self.waiting.setText(reason)

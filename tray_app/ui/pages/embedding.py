@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 from tray_app.app.embedding_files import read_texts
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import embed_texts, start_server
-from tray_app.ui.presenters.embedding import texts_of, waiting_for
+from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
@@ -145,7 +145,7 @@ class EmbeddingPage(QWidget):
     def _permit(self) -> None:
         """What can be done now, and why not more."""
         status = self._bridge.status
-        reason = waiting_for(status, texts_of(self.texts.toPlainText()), tr)
+        reason = reason_to_wait(status, texts_of(self.texts.toPlainText()), tr)
         busy = self._job.busy
         self.embed_button.setEnabled(not reason and not busy)
         self.cancel_button.setVisible(busy)

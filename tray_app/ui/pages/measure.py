@@ -23,7 +23,7 @@ from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.operations import measure
-from tray_app.ui.presenters.embedding import texts_of, waiting_for
+from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.texts import tr
@@ -150,7 +150,7 @@ class MeasurePanel(QWidget):
 
     def _permit(self) -> None:
         busy = self._job.busy
-        reason = waiting_for(self._bridge.status, texts_of(self.text.text()), tr)
+        reason = reason_to_wait(self._bridge.status, texts_of(self.text.text()), tr)
         self.measure_button.setEnabled(not reason and not busy)
         self.tune_button.setEnabled(self._bridge.status.server.state is ServerState.READY and not busy)
         self.cancel_button.setVisible(busy)

@@ -33,7 +33,7 @@ def texts_of(typed: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in typed.splitlines() if line.strip())
 
 
-def waiting_for(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
+def reason_to_wait(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
     """What must happen before texts can be embedded; empty if nothing."""
     state = status.server.state
     wakes = state is ServerState.ASLEEP and status.settings.start_on_demand

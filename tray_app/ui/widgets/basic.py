@@ -143,7 +143,7 @@ def announce(widget: QWidget, words: str) -> None:
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
 
 
-def choose_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object]) -> None:
+def ask_for_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object]) -> None:
     """Ask where something shall be saved. `forms` are filters with one ending each, as `Table (*.csv)`.
 
     A name without an ending gets that of the chosen form.

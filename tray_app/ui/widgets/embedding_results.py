@@ -25,7 +25,7 @@ from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.embedding import embedded_texts, result_summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, announce, choose_file, text_label
+from tray_app.ui.widgets.basic import SPACING, announce, ask_for_file, text_label
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 
 if TYPE_CHECKING:
@@ -214,4 +214,4 @@ class EmbeddingResults(QWidget):
         question = tr("Save the results")
         titles = (tr("Texts and vectors"), tr("Table"), tr("NumPy, vectors only"))
         forms = [f"{title} (*{suffix})" for title, suffix in zip(titles, SUFFIXES, strict=True)]
-        choose_file(self, question, forms, self.save)
+        ask_for_file(self, question, forms, self.save)
