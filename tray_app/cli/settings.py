@@ -188,7 +188,7 @@ def key_set(
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     store = _keys()
     store.keep({name: key}, _settings(), in_files=file)
-    echo(f"Kept {store.kept_place(name, in_file=file).words}.")
+    echo(f"Key saved {store.kept_place(name, in_file=file).words}.")
     _tell_of_variable(store, name)
     _pass_on()
 
@@ -225,7 +225,7 @@ def _settings() -> Settings:
 
 def _pass_on(app: AppCommands | None = None) -> None:
     if pass_on_change(app):
-        echo("The running app has taken it up.")
+        echo("Applied to the running app.")
 
 
 def _as_text(value: object) -> str:

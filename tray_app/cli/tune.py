@@ -43,7 +43,7 @@ def tune_threads(
     else:
         _print_table(tuned)
         if app_has_it:
-            echo("The running app has taken it up.")
+            echo("Applied to the running app.")
     if not tuned.complete:
         raise typer.Exit(1 if tuned.samples else _INTERRUPTED)
 
