@@ -46,7 +46,7 @@ class FakeCommands:
 
     def remove(self, wish: Removing) -> Removed:
         if wish.path.name == "thesis":
-            raise ModelError(ErrorCode.NOT_A_MODEL, "thesis is not a model", "It is a folder.")
+            raise ModelError(ErrorCode.MODEL_IS_FOLDER, "thesis is not a model", "It is a folder.")
         self.names.append(f"remove {wish.trash} {wish.anywhere}")
         return Removed((wish.path,), (), wish.trash, stopped_server=True)
 

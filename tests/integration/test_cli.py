@@ -213,7 +213,7 @@ def test_a_running_app_takes_up_a_setting_at_once() -> None:
     with running("serve", "--model", "test", "--port", str(port)) as program:
         program.line_with("Ready")
         changed = powerinfer_tray("settings", "set", "metrics", "on")
-        assert changed.stdout == "metrics = true\nThe running app has taken it up.\n"
+        assert changed.stdout == "metrics = true\nApplied to the running app.\n"
         assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20).status_code == 200
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
 VARIABLE = GATEWAY.variables[0]
-TAKEN_UP = "The running app has taken it up.\n"
+TAKEN_UP = "Applied to the running app.\n"
 
 
 @contextmanager

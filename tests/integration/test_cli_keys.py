@@ -51,7 +51,7 @@ def test_a_key_is_kept_in_a_file_and_removed_and_both_are_said(
     assert "powerinfer-tray key set gateway --file" in refused
     assert VARIABLE in refused
 
-    assert told("key", "set", "gateway", "--file", text=f"{KEY}\n") == f"Kept in the file {file}.\n"
+    assert told("key", "set", "gateway", "--file", text=f"{KEY}\n") == f"Key saved in the file {file}.\n"
     assert file.read_text() == f"{KEY}\n"
     if os.name == "posix":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
