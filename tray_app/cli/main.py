@@ -27,7 +27,7 @@ from tray_app.cli.common import (
     headless_app,
     next_of,
     open_workspace,
-    running_app,
+    require_running_app,
     signals_to,
     waiting_for,
 )
@@ -123,7 +123,7 @@ def serve(
     """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    if running := running_app():
+    if running := require_running_app():
         _leave_it_to(running, overrides)
         return
     with headless_app(overrides) as app:
@@ -206,7 +206,7 @@ def embed(
 @commands.command()
 def status(*, as_json: Json = False) -> None:
     """Say what the running app does."""
-    running = running_app()
+    running = require_running_app()
     told = running.status() if running else _nothing_runs()
     if as_json:
         print_json(told)
@@ -245,7 +245,7 @@ def start() -> None:
 @commands.command()
 def stop() -> None:
     """Stop the server of the running app. The app goes on."""
-    if running := running_app():
+    if running := require_running_app():
         running.stop()
     else:
         echo("Not running.")
@@ -262,7 +262,7 @@ def restart() -> None:
 @commands.command("quit")
 def quit_app() -> None:
     """End the running app, its server and its downloads, which go on next time."""
-    if running := running_app():
+    if running := require_running_app():
         running.quit()
     else:
         echo("Not running.")
@@ -302,7 +302,7 @@ def doctor(
 
 
 def _app_to_control() -> ControlClient:
-    if running := running_app():
+    if running := require_running_app():
         return running
     raise GatewayError(
         ErrorCode.APP_NOT_RUNNING,
@@ -317,7 +317,7 @@ def _examined(wish: Examining) -> Examined:
     from tray_app.app.command_service import CommandService
 
     try:
-        running = running_app()
+        running = require_running_app()
     except AppError as silent:
         with open_workspace(tolerant=True) as workspace:
             return CommandService(workspace).run_diagnostics(wish, silent)

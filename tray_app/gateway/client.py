@@ -21,7 +21,13 @@ from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Rem
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
 from tray_app.gateway.documents import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.jobs import Following
-from tray_app.gateway.loopback import Connection, NobodyAnswersError, Refusal, SlowAnswerError, decoded
+from tray_app.gateway.loopback import (
+    ErrorBody,
+    LoopbackConnection,
+    NobodyAnswersError,
+    SlowAnswerError,
+    decoded,
+)
 from tray_app.gateway.proof import (
     CHALLENGE_PATH,
     PROOF_OF_ANSWER,
@@ -192,7 +198,7 @@ class ControlClient:
         if answer.status == HTTPStatus.CONFLICT:
             raise decoded(answer.status, answer.content, ErrorDocument).error()
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            reason = decoded(answer.status, answer.content, Refusal).error.message
+            reason = decoded(answer.status, answer.content, ErrorBody).error.message
             raise GatewayError(ErrorCode.APP_REFUSED, "The running app refused", reason)
         return answer
 
@@ -212,7 +218,7 @@ class ControlClient:
         )
 
     def _ask(self, method: str, path: str, timeout_s: float | None, body: bytes = b"") -> _Answer:
-        with Connection(self._url) as connection:
+        with LoopbackConnection(self._url) as connection:
             exchange = self._meet(connection, min(timeout_s or _STATUS_S, _STATUS_S))
             proven = {PROOF_OF_REQUEST: exchange.header(exchange.of_request(method, path, body))}
             try:
@@ -227,7 +233,7 @@ class ControlClient:
             raise _StrangerError
         return answer
 
-    def _meet(self, connection: Connection, timeout_s: float) -> Exchange:
+    def _meet(self, connection: LoopbackConnection, timeout_s: float) -> Exchange:
         """Have whoever listens prove that it is the app; its exchange with us."""
         nonce = new_nonce()
         challenge = msgspec.json.encode(Challenge(nonce))

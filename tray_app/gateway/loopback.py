@@ -39,13 +39,13 @@ class Reason(msgspec.Struct):
     message: str
 
 
-class Refusal(msgspec.Struct):
+class ErrorBody(msgspec.Struct):
     """The body of an answer that refuses."""
 
     error: Reason
 
 
-class Connection:
+class LoopbackConnection:
     """A connection to the listener at `url` (`http://HOST:PORT/PATH`), for one request after the other.
 
     Use it with `with`: leaving the block hangs up, also in the middle of an answer.

@@ -12,10 +12,10 @@ import msgspec
 
 from tray_app.errors import ErrorCode, GatewayError
 from tray_app.gateway.loopback import (
-    Connection,
+    ErrorBody,
+    LoopbackConnection,
     NobodyAnswersError,
     Reason,
-    Refusal,
     SlowAnswerError,
     decoded,
 )
@@ -69,7 +69,7 @@ def request_embeddings(
 
     """
     body = {"input": list(texts), "model": "", "encoding_format": "float"}
-    with Connection(base_url) as connection:
+    with LoopbackConnection(base_url) as connection:
         began_s = time.perf_counter()
         response = connection.send("POST", "/embeddings", timeout_s, _to_json(body), _headers(key))
         content = connection.content(response)
@@ -100,7 +100,7 @@ def complete(
 
     """
     body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}
-    with Connection(base_url) as connection:
+    with LoopbackConnection(base_url) as connection:
         response = connection.send("POST", "/completions", timeout_s, _to_json(body), _headers(key))
         if response.status != HTTPStatus.OK:
             raise _refusal(response.status, connection.content(response))
@@ -118,7 +118,7 @@ def complete(
 
 
 def _refusal(status: int, content: bytes) -> GatewayError:
-    reason = decoded(status, content, Refusal).error.message
+    reason = decoded(status, content, ErrorBody).error.message
     return GatewayError(ErrorCode.REQUEST_REFUSED, "The server refused the text", reason)
 
 
