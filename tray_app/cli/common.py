@@ -87,7 +87,7 @@ def own_paths() -> AppPaths:
     return AppPaths.from_environment(os.environ)
 
 
-def require_running_app() -> ControlClient | None:
+def find_app() -> ControlClient | None:
     """The app that runs for this person; None if there is none. Errors as `find_running`."""
     from tray_app.gateway.client import find_running
 
@@ -145,7 +145,7 @@ def app_commands(*, tolerant: bool = False) -> Iterator[AppCommands]:
 
     `AppError` if an app runs that cannot be asked.
     """
-    running = require_running_app()
+    running = find_app()
     if running is None:
         from tray_app.app.command_service import CommandService
 
@@ -175,7 +175,7 @@ def pass_on_change(app: AppCommands | None = None) -> bool:
 
     if isinstance(app, ControlClient):
         return True
-    running = require_running_app()
+    running = find_app()
     if running:
         running.reload()
     return running is not None

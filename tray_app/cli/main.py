@@ -24,10 +24,10 @@ from tray_app.cli.common import (
     TakesTexts,
     app_commands,
     do_long_work,
+    find_app,
     headless_app,
     next_of,
     open_workspace,
-    require_running_app,
     signals_to,
     waiting_for,
 )
@@ -123,7 +123,7 @@ def serve(
     """Serve a model until Ctrl-C, without a window. If the app runs already, it is told to serve."""
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    if running := require_running_app():
+    if running := find_app():
         _leave_it_to(running, overrides)
         return
     with headless_app(overrides) as app:
@@ -206,7 +206,7 @@ def embed(
 @commands.command()
 def status(*, as_json: Json = False) -> None:
     """Say what the running app does."""
-    running = require_running_app()
+    running = find_app()
     told = running.status() if running else _nothing_runs()
     if as_json:
         print_json(told)
@@ -245,7 +245,7 @@ def start() -> None:
 @commands.command()
 def stop() -> None:
     """Stop the server of the running app. The app goes on."""
-    if running := require_running_app():
+    if running := find_app():
         running.stop()
     else:
         echo("Not running.")
@@ -262,7 +262,7 @@ def restart() -> None:
 @commands.command("quit")
 def quit_app() -> None:
     """End the running app, its server and its downloads, which go on next time."""
-    if running := require_running_app():
+    if running := find_app():
         running.quit()
     else:
         echo("Not running.")
@@ -302,7 +302,7 @@ def doctor(
 
 
 def _app_to_control() -> ControlClient:
-    if running := require_running_app():
+    if running := find_app():
         return running
     raise GatewayError(
         ErrorCode.APP_NOT_RUNNING,
@@ -317,7 +317,7 @@ def _examined(wish: Examining) -> Examined:
     from tray_app.app.command_service import CommandService
 
     try:
-        running = require_running_app()
+        running = find_app()
     except AppError as silent:
         with open_workspace(tolerant=True) as workspace:
             return CommandService(workspace).run_diagnostics(wish, silent)
