@@ -49,8 +49,11 @@ SMALL_BODY_BYTES = 64 * 1024
 """So much of each body counts for nothing, so that a few large ones never keep the small ones out."""
 UNPACKED_AT_ONCE_BYTES = 64 * 1024
 """Of one packed body, before others have their turn: a thousandth of it may have come."""
-LARGE_BODY_BYTES = 256 * 1024
-"""Reading one of this size takes a millisecond. Larger ones are read beside the event loop."""
+LARGE_BODY_BYTES = 32 * 1024
+"""Reading one of this size, a thousand short texts, takes a millisecond or two: others wait that long. Larger
+ones are read beside the event loop."""
+SLICE_BYTES = 256 * 1024
+"""Of a large body that is sent to an engine, before others have their turn."""
 MAX_NAME_LETTERS = 1000
 """Of the model that a request asks for: its answer repeats it, a streamed one with each token."""
 MAX_BODY_S = 60.0

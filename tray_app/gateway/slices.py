@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp.payload import Payload
 
-from tray_app.gateway.limits import LARGE_BODY_BYTES
+from tray_app.gateway.limits import SLICE_BYTES
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def in_slices(body: bytes) -> bytes | Payload:
     """A body as the HTTP library is given it, once for each request."""
-    return body if len(body) <= LARGE_BODY_BYTES else _Slices(body)
+    return body if len(body) <= SLICE_BYTES else _Slices(body)
 
 
 class _Slices(Payload):
@@ -34,6 +34,6 @@ class _Slices(Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """As in `Payload`; others have their turn between the slices."""
         view = memoryview(self._value)
-        for start in range(0, len(view), LARGE_BODY_BYTES):
-            await writer.write(view[start : start + LARGE_BODY_BYTES])
+        for start in range(0, len(view), SLICE_BYTES):
+            await writer.write(view[start : start + SLICE_BYTES])
             await asyncio.sleep(0)
