@@ -19,12 +19,12 @@ _GRACE_S = 2.0
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """In how many processes tests run: one more than processors, for often a test only waits for a server.
+    """In how many processes tests run: as many as there are processors.
 
     A single file is run in the process that was started, as are all where somebody calls pytest himself.
     """
     paths = [Path(argument.partition("::")[0]) for argument in config.args]
-    return 0 if len(paths) == 1 and paths[0].is_file() else (os.cpu_count() or 1) + 1
+    return 0 if len(paths) == 1 and paths[0].is_file() else os.cpu_count() or 1
 
 
 @pytest.hookimpl(wrapper=True)

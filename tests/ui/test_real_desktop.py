@@ -90,8 +90,9 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
         app.show("loading")
         host.wait_until(lambda panel: next(iter(panel.menu())).startswith("Loading Bamboo 7B Q4_0 … "))
         app.show("ready")
-        host.wait_until(lambda panel: panel.menu()["Stop Server"].enabled)
-        assert host.tooltip() == "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"
+        ready = "Ready — Bamboo 7B Q4_0 · http://127.0.0.1:8080/v1"
+        host.wait_until(lambda panel: panel.tooltip() == ready)
+        assert host.menu()["Stop Server"].enabled
         assert host.icons() != stopped
 
         host.click("Stop Server")
