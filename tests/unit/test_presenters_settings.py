@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.app import make_engine, make_host, make_model, make_plan, make_snapshot, make_status
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.launch_plan import plan_remote
+from tray_app.engine.launch_plan import HOST, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value, value_text
@@ -154,6 +154,14 @@ def test_the_command_line_leaves_the_engines_port_open() -> None:
     line = command_line(make_plan())
 
     assert line.startswith("/opt/llama.cpp/server --model /models/bamboo.gguf --port PORT ")
+
+
+def test_the_command_line_leaves_an_address_of_the_engines_own_open() -> None:
+    plan = make_plan()
+
+    line = command_line(replace(plan, argv=(*plan.argv, "--host", HOST)))
+
+    assert line.endswith("--host ADDRESS")
 
 
 def test_a_plan_that_differs_restarts_a_running_server() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import EngineKind, engine_setting
-from tray_app.engine.launch_plan import PORT, LaunchPlan
+from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.model_settings import check_aliases, check_own, effective, with_own
 from tray_app.settings.schema import AUTO, Scope, field_named, parse_value
@@ -201,8 +201,9 @@ def refusals(plan: Plan | AppError | None, host: Host, tr: Translate) -> dict[st
 
 
 def command_line(plan: Plan) -> str:
-    """What is run, for people; the engine's own port is chosen when it starts."""
-    return shlex.join("PORT" if word == PORT else word for word in plan.argv)
+    """What is run, for people; the engine's own address and port are chosen when it starts."""
+    chosen_later = {HOST: "ADDRESS", PORT: "PORT"}
+    return shlex.join(chosen_later.get(word, word) for word in plan.argv)
 
 
 def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
