@@ -272,9 +272,8 @@ def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
         key = check_client_key(settings, inputs.secrets)
         if key and can_be_guessed(key):
             notes.add(_guessable(), stops=False)
-    except (
-        AppError
-    ) as exc:  # a running server has its key, perhaps from a variable that is not set in this process
+    except AppError as exc:
+        # A running server has its key, perhaps from a variable that is not set in this process.
         notes.add(exc, stops=not (running and running.serving))
     used = {GATEWAY: settings.network == "lan", REMOTE: engine_setting(settings.engine) is EngineKind.REMOTE}
     places = {}

@@ -30,7 +30,7 @@ def tune_threads(
     apply: Annotated[bool, typer.Option(help="Keep the best in the settings.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure with how many threads the model is fastest. A running server rests meanwhile."""
+    """Measure with how many threads the model is fastest. A running server is stopped meanwhile."""
     from tray_app.cli.progress import WorkBar, plain_console
     from tray_app.gateway.commands import Measuring
 

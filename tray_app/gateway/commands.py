@@ -221,7 +221,7 @@ class AppCommands(Protocol):
         """
 
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
-        """Measure a server of this call's own, and tell `Measured`; a server that runs rests meanwhile.
+        """Measure a server of this call's own, and tell `Measured`; a server that runs is stopped meanwhile.
 
         When it is cancelled, it returns what has been measured by then.
         """

@@ -54,6 +54,7 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
+    from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.native_lists import NativeList
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
-    from tray_app.gateway.workshop import Workshop
 
 NATIVE_ROUTES = frozenset(
     f"/{name}"
@@ -106,13 +106,13 @@ class Passthrough:
         self,
         kept: aiohttp.ClientSession,
         fresh: aiohttp.ClientSession,
-        workshop: Workshop,
+        body_worker: BodyWorker,
         temperature: Callable[[], float],
         counters: Counters,
     ) -> None:
         self._kept = kept
         self._fresh = fresh
-        self._workshop = workshop
+        self._body_worker = body_worker
         self._temperature = temperature
         self._counters = counters
         self._tokenizer = Tokenizer(kept)
@@ -128,7 +128,7 @@ class Passthrough:
     ) -> web.StreamResponse:
         check_embeds(upstream.purpose)
         data = request[BODY]
-        asked = await self._workshop.do(len(data), lambda: asked_embeddings(data, upstream))
+        asked = await self._body_worker.run(len(data), lambda: asked_embeddings(data, upstream))
         fields, texts, wanted, truncate = asked.fields, asked.texts, asked.dimensions, asked.truncate
 
         async def ask(portion: Portion) -> EmbeddedPortion:
@@ -138,7 +138,7 @@ class Passthrough:
                 check_dimensions(wanted, check_embeddings(answer, portion.first))
                 return EmbeddedPortion.of(portion, decode_answer(answer, Fields), cut)
 
-            part = await self._workshop.do(len(answer), read)
+            part = await self._body_worker.run(len(answer), read)
             self._counters.tokens(*(_told_tokens(part.answer) or (0, 0)))
             return part
 
@@ -154,7 +154,7 @@ class Passthrough:
                 whole["usage"] = _usage_with(whole, [index for each in answers for index in each.cut])
             return as_sent(whole, told)
 
-        body = await self._workshop.do(sum(size_of(each.answer) for each in answers), write)
+        body = await self._body_worker.run(sum(size_of(each.answer) for each in answers), write)
         answers.clear()
         return await _sent(request, body) if held else _json(body)
 
@@ -168,7 +168,9 @@ class Passthrough:
 
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         data = request[BODY]
-        fields = await self._workshop.do(len(data), lambda: asked_completion(data, upstream, _PARAMS[path]))
+        fields = await self._body_worker.run(
+            len(data), lambda: asked_completion(data, upstream, _PARAMS[path])
+        )
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
         try:
@@ -183,8 +185,8 @@ class Passthrough:
             raise web.HTTPNotFound
         data = request[BODY]
         path = request.path
-        fields = await self._workshop.do(len(data), lambda: known(decode(data, Fields)))
-        if texts := await self._workshop.do(len(data), lambda: native_list(path, fields)):
+        fields = await self._body_worker.run(len(data), lambda: known(decode(data, Fields)))
+        if texts := await self._body_worker.run(len(data), lambda: native_list(path, fields)):
             return await self._native_list(upstream, path, fields, texts)
         async with self._asked_natively(upstream, path, fields) as answer:
             if answer.content_type == EVENT_STREAM:
@@ -200,13 +202,13 @@ class Passthrough:
             part = {**fields, texts.name: portion.as_json()}
             async with self._asked_natively(upstream, path, part) as answer:
                 whole = await whole_answer(answer)
-            await self._workshop.do(len(whole), lambda: check_natively(path, whole, portion.first))
+            await self._body_worker.run(len(whole), lambda: check_natively(path, whole, portion.first))
             return whole
 
         answers = await in_order(ask, texts.parts)
         size = sum(map(len, answers))
         return _json(
-            await self._workshop.do(size, lambda: joined_natively(path, fields, texts.parts, answers))
+            await self._body_worker.run(size, lambda: joined_natively(path, fields, texts.parts, answers))
         )
 
     @asynccontextmanager
@@ -215,7 +217,7 @@ class Passthrough:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer of one of llama.cpp's own routes; `ApiError` if it is none."""
         with engine_faults():
-            body = await self._workshop.do(size_of(fields), lambda: msgspec.json.encode(fields))
+            body = await self._body_worker.run(size_of(fields), lambda: msgspec.json.encode(fields))
             async with self._fresh.post(
                 upstream.url(path), data=in_slices(body), headers=upstream.headers
             ) as answer:
@@ -268,9 +270,9 @@ class Passthrough:
 
     async def _whole_completion(self, answer: aiohttp.ClientResponse, told: str, held: Held | None) -> bytes:
         data = await _result(answer, held)
-        whole = await self._workshop.do(len(data), lambda: decode_answer(data, Fields))
+        whole = await self._body_worker.run(len(data), lambda: decode_answer(data, Fields))
         self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
-        return await self._workshop.do(len(data), lambda: as_sent(whole, told))
+        return await self._body_worker.run(len(data), lambda: as_sent(whole, told))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
@@ -332,7 +334,7 @@ class Passthrough:
         error = local_error(refusal, fields)
         if path != _CHAT or error.code or error.param not in _CHATS_PARTS or not refusal.reason:
             return error
-        if fault := await self._workshop.do(size_of(fields), lambda: chat_fault(fields)):
+        if fault := await self._body_worker.run(size_of(fields), lambda: chat_fault(fields)):
             return clients_error(refusal, fields, fault.words, fault.param)
         if error.status == HTTPStatus.BAD_GATEWAY and await self._cannot_read(upstream, fields):
             return clients_error(refusal, fields)
@@ -344,7 +346,7 @@ class Passthrough:
 
     async def _reads(self, upstream: Upstream, chat: Fields) -> bool:
         with engine_faults():
-            body = await self._workshop.do(size_of(chat), lambda: msgspec.json.encode(chat))
+            body = await self._body_worker.run(size_of(chat), lambda: msgspec.json.encode(chat))
             async with self._fresh.post(
                 upstream.url(_READS_A_CHAT), data=in_slices(body), headers=upstream.headers
             ) as answer:
@@ -358,7 +360,7 @@ class Passthrough:
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
         kept = value_of(fields, "stream") is not True
         name = upstream.upstream_model(asked_model(fields))
-        body = await self._workshop.do(size_of(fields), lambda: as_sent(fields, name))
+        body = await self._body_worker.run(size_of(fields), lambda: as_sent(fields, name))
 
         def post(session: aiohttp.ClientSession) -> Awaitable[aiohttp.ClientResponse]:
             # Not to where it may point: what a client asks is for the server that a person has chosen.

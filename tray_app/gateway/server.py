@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from tray_app.errors import AppError
+from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
 from tray_app.gateway.engine_errors import engine_faults, whole_answer
@@ -35,7 +36,6 @@ from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import Unavailable
-from tray_app.gateway.workshop import Workshop
 from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
 
@@ -132,8 +132,8 @@ class Gateway:
         ):
             templates = TemplateRenderer()
             engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
-            workshop = Workshop()
-            speaking = Passthrough(kept, fresh, workshop, self._temperature, self._counters)
+            body_worker = BodyWorker()
+            speaking = Passthrough(kept, fresh, body_worker, self._temperature, self._counters)
             translated = Translation(engine, templates, self._temperature, self._counters)
             routes = _Routes(
                 self._backend,
@@ -158,7 +158,7 @@ class Gateway:
                 with suppress(asyncio.CancelledError):
                     await idle
                 await templates.close()
-                workshop.close()
+                body_worker.close()
 
     def _temperature(self) -> float:
         return self._rules().temperature

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class Workshop:
+class BodyWorker:
     """Does one piece of work at a time, so that only one body is in memory more often than once."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "gateway-bodies")
 
-    async def do(self, size: int, work: Callable[[], Result]) -> Result:
-        """What `work` makes of a body of so many bytes; of a small one at once."""
+    async def run(self, size: int, work: Callable[[], Result]) -> Result:
+        """The result of `work` on a body of this size in bytes; a small one is worked on at once, on the caller's loop."""
         if size <= LARGE_BODY_BYTES:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
