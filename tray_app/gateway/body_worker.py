@@ -21,7 +21,7 @@ class BodyWorker:
         self._thread = ThreadPoolExecutor(1, "gateway-bodies")
 
     async def run(self, size: int, work: Callable[[], Result]) -> Result:
-        """The result of `work` on a body of `size` bytes; that on a small one is done at once, on the event loop."""
+        """The result of `work` on a body of `size` bytes; on a small one, done at once on the event loop."""
         if size <= LARGE_BODY_BYTES:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
