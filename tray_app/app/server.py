@@ -13,6 +13,7 @@ closes the address, so that no request can start the engine again.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import threading
@@ -29,7 +30,9 @@ from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, ErrorCode
-from tray_app.gateway.upstream import Unavailable, Upstream, public_id
+from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, Upstream, public_id
+from tray_app.models.header import Purpose
+from tray_app.settings.aliases import same_name
 from tray_app.system.drives import DriveGoneError, PathWatcher
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot, Supervisor
     from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.upstream import Lease
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.engine_id import RunId
@@ -96,7 +100,9 @@ class Server:
         self._plan = plan
         self._announce = announce
         self._delays = delays or ServerDelays()
-        self._address = PublicAddress(self, model_settings, secrets, self._delays.idle_minute_s)
+        self._address = PublicAddress(
+            _OneEngine(self, model_settings, self._delays.idle_minute_s), model_settings, secrets
+        )
         self._lock = threading.Lock()  # guards the attributes below; never held during anything slow
         self._wanted = False
         self._asleep = False
@@ -106,6 +112,7 @@ class Server:
         self._drive_watcher: PathWatcher | None = None
         self._offered: tuple[str, ...] = ()
         self._waiting: list[Future[None]] = []
+        self._idle_since_s = time.monotonic()
         supervisor.changed.connect(self._begin_to_idle)
 
     def snapshot(self) -> tuple[ServerStatus, EngineSnapshot]:
@@ -207,8 +214,18 @@ class Server:
                     ErrorCode.SERVER_NOT_READY, "The server is not ready", "It was stopped."
                 )
 
+    @property
+    def offered_asleep(self) -> tuple[str, ...]:
+        """What a sleeping server will serve."""
+        return self._offered
+
+    @property
+    def idle_since_s(self) -> float:
+        """When the engine was told to start, or answered first."""
+        return self._idle_since_s
+
     def find(self) -> Upstream | Unavailable:
-        """See `Backend`."""
+        """The engine that answers now, or why there is none."""
         server, engine = self.snapshot()
         on_demand = self._settings().start_on_demand
         match server.state, engine.plan:
@@ -221,7 +238,6 @@ class Server:
                 return Unavailable(
                     f"The server sleeps. {hint}",
                     held=on_demand,
-                    models=self._offered,
                     code=ErrorCode.SERVER_ASLEEP,
                 )
             case ServerState.WAITING, _:
@@ -234,7 +250,7 @@ class Server:
                 return _unavailable(engine, server, _RETRY_AFTER_S if held else None, held=held)
 
     def wake(self) -> Future[None]:
-        """See `Backend`. One thread waits for the engine on behalf of all waiting requests."""
+        """Start the engine if it sleeps. One thread waits for it on behalf of all waiting requests."""
         waiting: Future[None] = Future()
         with self._lock:
             alone = not self._waiting
@@ -245,11 +261,11 @@ class Server:
         return waiting
 
     def suspect(self, run: RunId) -> None:
-        """See `Backend`."""
+        """Look whether the engine of this run hangs."""
         self._supervisor.check(run)
 
     def suspend_if_idle(self) -> None:
-        """See `Backend`. A remote server uses no memory here, so it is not stopped."""
+        """Put an idle engine to sleep. A remote server uses no memory here, so it is not stopped."""
         with self._lock:
             engine = self._supervisor.snapshot()
             if self._job or not self._supervisor.has_heard or engine.state is not State.READY:
@@ -307,7 +323,7 @@ class Server:
                 return
             self._job, self._asleep = None, False
             self._told = plan
-            self._address.restart_idle_time()
+            self._idle_since_s = time.monotonic()
             self._supervisor.ensure(plan)
         job.end.set_result(None)
         self._announce()
@@ -409,7 +425,7 @@ class Server:
     def _begin_to_idle(self, engine: EngineSnapshot) -> None:
         """Count idle time from when the engine is ready: loading may take longer than the idle limit."""
         if engine.state is State.READY:
-            self._address.restart_idle_time()
+            self._idle_since_s = time.monotonic()
 
     def _is_unwanted(self) -> bool:
         """Whether the address should be closed: no engine is running, asleep or being started."""
@@ -457,3 +473,97 @@ def _remote(engine: EngineSnapshot, plan: RemotePlan) -> Upstream:
         key=plan.key,
         run=engine.run_id,
     )
+
+
+class _OneEngine:
+    """One engine as the gateway's `Backend`. The gateway's thread, except for what is said."""
+
+    def __init__(self, server: Server, settings: Callable[[], Settings], idle_minute_s: float) -> None:
+        self._server = server
+        self._settings = settings
+        self._idle_minute_s = idle_minute_s
+        self._lock = threading.Lock()
+        self._leases = 0
+        self._used_s = 0.0
+
+    def acquire(self, _asked: str, _task: Purpose) -> _Lease | Unavailable | Future[Lease]:
+        found = self.look()
+        if isinstance(found, Upstream):
+            return self._lease(found)
+        if not found.held:
+            return found
+        coming: Future[Lease] = Future()
+        self._wait(coming)
+        return coming
+
+    def look(self, _asked: str = "", _task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
+        found = self._server.find()
+        if isinstance(found, Upstream):
+            return dataclasses.replace(found, temperature=self._settings().temperature)
+        return found
+
+    def offered(self) -> tuple[OfferedModel, ...]:
+        found = self._server.find()
+        if isinstance(found, Upstream):
+            return (OfferedModel(found.model_id, 0, LOADED, found.purpose),)
+        if found.code == ErrorCode.SERVER_ASLEEP and found.held:
+            return tuple(OfferedModel(name, 0, "sleeping", "chat") for name in self._server.offered_asleep)
+        return ()
+
+    def identify(self, asked: str) -> str | None:
+        offered, aliases = self.offered(), map(same_name, self._settings().aliases)
+        return next((one.id for one in offered if one.id == asked or same_name(asked) in aliases), None)
+
+    def suspect(self, run: RunId) -> None:
+        self._server.suspect(run)
+
+    def unload_idle(self) -> float | None:
+        limit_s = self._idle_minute_s * self._settings().idle_minutes
+        if not limit_s:
+            return None
+        with self._lock:
+            since_s = max(self._used_s, self._server.idle_since_s)
+            left_s = limit_s if self._leases else since_s + limit_s - time.monotonic()
+        if left_s > 0:
+            return left_s
+        self._server.suspend_if_idle()
+        return limit_s
+
+    def _wait(self, coming: Future[Lease]) -> None:
+        woken = self._server.wake()
+        coming.add_done_callback(lambda _: woken.cancel())
+        answer = threading.Thread(target=self._answer, args=(woken, coming), daemon=True)
+        woken.add_done_callback(lambda _: answer.start())  # not here: the server's lock is held
+
+    def _answer(self, woken: Future[None], coming: Future[Lease]) -> None:
+        if coming.cancelled() or woken.cancelled():
+            return
+        if (error := woken.exception()) is not None:
+            found: Upstream | Unavailable | BaseException = error
+        elif isinstance(found := self.look(), Unavailable) and found.held:
+            self._wait(coming)
+            return
+        if not coming.set_running_or_notify_cancel():
+            return
+        if isinstance(found, Upstream):
+            coming.set_result(self._lease(found))
+        elif isinstance(found, Unavailable):
+            coming.set_exception(EngineError(ErrorCode(found.code), found.reason, found.reason))
+        else:
+            coming.set_exception(found)
+
+    def _lease(self, upstream: Upstream) -> _Lease:
+        with self._lock:
+            self._leases += 1
+        return _Lease(upstream, self._give_back)
+
+    def _give_back(self) -> None:
+        with self._lock:
+            self._leases -= 1
+            self._used_s = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    upstream: Upstream
+    release: Callable[[], None]
