@@ -283,6 +283,17 @@ def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: Po
         assert not second.said_busy.is_set()
 
 
+def test_a_list_of_texts_goes_to_all_processes_and_comes_back_in_order(sparse: PowerInferServer) -> None:
+    texts = [f"text number {number}" for number in range(20)]
+    with powerinfer_server() as second:
+        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
+        with gateway_to(told(sparse, "bamboo")) as one, gateway_to(both) as two:
+            alone, spread = (post(f"{url}/embeddings", {"input": texts}).json() for url in (one, two))
+        assert spread == alone
+        assert second.bodies("/embedding")
+        assert not second.said_busy.is_set()
+
+
 def test_the_list_tells_what_is_known_of_each_model_and_openais_client_reads_it(engine: Upstream) -> None:
     backend = NamedBackend({"tiny": engine}, default="tiny")
     backend.loading["bge-m3"] = Future()
