@@ -19,7 +19,7 @@ from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
-from tray_app.gateway.leases import available, leased, refusal
+from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
@@ -258,7 +258,7 @@ class _Routes:
             try:
                 with self._admission.slot(), self._bodies.holding() as held:
                     asked = await self._asked(request, most_bytes, held)
-                    async with leased(self._backend, asked, task) as upstream:
+                    async with Leased(self._backend, asked, task) as upstream:
                         served = upstream.model_id, self._counters.begin_at(upstream.model_id)
                         with self._watched(upstream):
                             answer = await pick(self._dialect_of(upstream))(request, upstream)
@@ -334,7 +334,7 @@ class _Routes:
         asked = _named_in_address(request)
         if not is_opened_by_person(request):
             return await self._ask(request, available(self._backend.look(asked)))
-        async with leased(self._backend, asked, Purpose.CHAT) as upstream:
+        async with Leased(self._backend, asked, Purpose.CHAT) as upstream:
             return await self._ask(request, upstream)
 
     async def _health(self, _request: web.Request) -> web.Response:
