@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,11 @@ from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.settings.schema import Settings
@@ -56,7 +59,8 @@ class AppStatus:
     """Everything that can be shown at one moment."""
 
     settings: Settings
-    engine: EngineSnapshot
+    pool: PoolSnapshot
+    """All engines."""
     model_name: str | None
     """The name of the chosen model; None if none is chosen."""
     server: ServerStatus
@@ -70,6 +74,13 @@ class AppStatus:
     """Grows with each change in the models folder, so that views know when to list it again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """Counts of requests and tokens. Changes of it are not announced; views read it regularly."""
+    traffic_of: Mapping[str, Traffic] = field(default_factory=dict)
+    """The same of each model, by its id."""
+
+    @property
+    def engine(self) -> EngineSnapshot:
+        """The engine of the chosen model."""
+        return self.pool.main.engine
 
     @property
     def model_settings(self) -> Settings:
