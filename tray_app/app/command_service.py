@@ -129,9 +129,9 @@ class CommandService:
             with cancelled.calling(pause):
                 for number in numbers:
                     queue.wait(number)
-        except DownloadError:
+        except DownloadError as exc:
             pause()  # its other files, too
-            if cancelled.is_set():
+            if cancelled.is_set() or exc.code is ErrorCode.DOWNLOAD_PAUSED:  # there, or as the app ends
                 raise self._paused(numbers) from None
             raise
         finally:
