@@ -25,9 +25,9 @@ from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
+from tray_app.engine.pool import EngineStatus, PoolSnapshot
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
-from tray_app.engine.pool import EngineStatus, PoolSnapshot
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.public_client import Embeddings

@@ -488,6 +488,7 @@ class EnginePool:
 
     def _wait(self, engine: _Engine) -> Future[EngineLease]:
         waiter = _Waiter(next(self._orders), Future())
+        waiter.lease.add_done_callback(self._on_done)
         engine.waiting.append(waiter)
         return waiter.lease
 
@@ -545,14 +546,15 @@ class EnginePool:
 
     def _holder(self, engine: _Engine) -> Holder:
         loading = engine.told is not None and not engine.is_ready
+        draining = engine.drain_order is not None  # those who wait for it wait for another start
         return Holder(
             _key(engine),
             engine.expected_bytes,
             engine.used_s,
-            busy=bool(engine.leases or engine.waiting or loading),
+            busy=bool(engine.leases or loading or (engine.waiting and not draining)),
             kept=self._is_kept(engine.model_id) or not isinstance(engine.told or engine.last, LaunchPlan),
             leaving=engine.told is None,
-            draining=engine.drain_order is not None,
+            draining=draining,
         )
 
     def _budget_bytes(self) -> int:
@@ -561,6 +563,10 @@ class EnginePool:
     def _advance(self) -> list[_Settlement]:
         """Do what can be done now: load, unload, give leases. Returns what is to be settled afterwards."""
         settled: list[_Settlement] = []
+        for engine in self._engines():
+            engine.waiting = [each for each in engine.waiting if not each.lease.cancelled()]
+            if engine is not self._main and not engine.waiting:
+                engine.next = None  # those who have asked for it have left
         holders, queue = self._view()
         decisions = decide(holders, [_wish(each) for each in queue], self._budget_bytes()) if queue else ()
         by_key = {_key(each): each for each in self._engines()}
@@ -621,9 +627,6 @@ class EnginePool:
 
     def _grant(self, engine: _Engine) -> list[_Settlement]:
         """Leases for those who wait, if the engine is ready; why not, if it has failed."""
-        if not engine.waiting:
-            return []
-        engine.waiting = [each for each in engine.waiting if not each.lease.cancelled()]
         if engine.is_ready:
             first = engine.drain_order
             granted = [each for each in engine.waiting if first is None or each.order < first]
@@ -631,7 +634,7 @@ class EnginePool:
             return [(each.lease, self._lease(engine)) for each in granted]
         snapshot = engine.supervisor.snapshot()
         has_ended = engine.supervisor.has_heard and snapshot.state in _HOPELESS
-        if engine.told and has_ended and not engine.awaited:
+        if engine.waiting and engine.told and has_ended and not engine.awaited:
             return _refused(engine, snapshot.failure or self._called_off())
         return []
 
@@ -673,6 +676,13 @@ class EnginePool:
             settled = self._advance()
         self._settle(settled)
         self.changed.emit(snapshot)
+
+    def _on_done(self, lease: Future[EngineLease]) -> None:
+        """What nobody waits for any more need not be loaded, and nobody has to go for it."""
+        if lease.cancelled():
+            with self._lock:
+                settled = self._advance()
+            self._settle(settled)
 
     def _give_back(self, engine: _Engine) -> None:
         with self._lock:
