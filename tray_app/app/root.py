@@ -36,6 +36,7 @@ from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
+from tray_app.phrases import phrase
 from tray_app.settings.model_settings import aliases_of, for_every_model
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
@@ -283,6 +284,31 @@ class App(Workspace):
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """See `Workspace`."""
         return self.embed(texts) if self.status().server.base_url else None
+
+    def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
+        """See `Workspace`. The server has one engine yet, that of the chosen model."""
+        del force, keep
+        model = self._chosen_alone(reference)
+        self.start_server()
+        self.wait_until_ready()
+        return model
+
+    def unload_model(self, reference: str) -> str:
+        """See `Workspace`."""
+        model = self._chosen_alone(reference)
+        self.stop_server()
+        self._wait_until_stopped()
+        return model
+
+    def _chosen_alone(self, reference: str) -> str:
+        model = self.library.id_of(reference)
+        if model != self.chosen_id():
+            raise GatewayError(
+                ErrorCode.APP_REFUSED,
+                phrase("{model} cannot be loaded", model=model),
+                "The server has one engine, that of the chosen model.",
+            )
+        return model
 
     @contextmanager
     def without_server(self) -> Iterator[None]:
