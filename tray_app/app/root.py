@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from tray_app.engine.pool import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.errors import AppError
+    from tray_app.gateway.documents import StatusDocument
     from tray_app.gateway.public_client import Embeddings
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
@@ -245,11 +246,7 @@ class App(Workspace):
             self._announce()
 
     def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
-        """Load an installed model beside those that are loaded; returns its id once it answers.
-
-        `force`: whatever memory it takes. `keep`: it is not unloaded for others before the app ends.
-        `AppError` if it cannot be loaded, or if the server does not run.
-        """
+        """See `Workspace`."""
         model_id = self.library.find(reference).id
         if keep:
             self._kept_for_this_run |= {model_id}
@@ -261,7 +258,7 @@ class App(Workspace):
         return model_id
 
     def unload_model(self, reference: str) -> str:
-        """Stop the engine of a loaded model and wait for its end; returns the model's id. `AppError`."""
+        """See `Workspace`."""
         model_id = self._loaded_id(reference)
         self._kept_for_this_run -= {model_id}
         if not self._server.unload(model_id):
@@ -386,7 +383,7 @@ class App(Workspace):
         """
         control = Control(
             self.paths.state,
-            status=lambda: status_document(self.status()),
+            status=self._status_document,
             actions={
                 "start": self.start_server,
                 "stop": self.stop_server,
@@ -419,6 +416,10 @@ class App(Workspace):
         self._pool.close(remaining_s())
         self._log.close()
         self._writes_logs.release()
+
+    def _status_document(self) -> StatusDocument:
+        self._pool.measure()
+        return status_document(self.status(), apple_silicon=self.host.apple_silicon)
 
     def _wait_until_stopped(self) -> None:
         self._pool.wait_until_gone(None, _STOP_TIMEOUT_S)

@@ -6,6 +6,7 @@ folder looks again.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
 from tray_app.models.header import Purpose
+from tray_app.models.naming import AmbiguousError
 from tray_app.settings.aliases import same_name
 from tray_app.settings.model_settings import aliases_of
 
@@ -54,7 +56,7 @@ class ServedModels:
         settings, names = self._settings(), self._names()
         try:
             chosen_id = chosen_id or names.resolve(settings.model)
-            model_id = self.identify(asked, chosen_id) if asked else None
+            model_id = self._named(asked, chosen_id) if asked else None
             if model_id is None:
                 if asked and settings.strict_models:
                     return self._unknown(asked, chosen_id)
@@ -64,10 +66,10 @@ class ServedModels:
         return None if model_id == chosen_id else model_id
 
     def identify(self, asked: str, chosen_id: str | None) -> str | None:
-        """See `Models`. `AmbiguousError` if several have the name."""
-        if chosen_id and self._is_chosen(asked, chosen_id):
-            return chosen_id
-        return self._names().resolve(asked)
+        """See `Models`."""
+        with suppress(AmbiguousError):
+            return self._named(asked, chosen_id)
+        return None
 
     def plan(self, model_id: str) -> LaunchPlan:
         """See `Models`."""
@@ -103,6 +105,12 @@ class ServedModels:
                 )
             )
         return tuple(offered)
+
+    def _named(self, asked: str, chosen_id: str | None) -> str | None:
+        """The id of the model that has this name; `AmbiguousError` if several have it."""
+        if chosen_id and self._is_chosen(asked, chosen_id):
+            return chosen_id
+        return self._names().resolve(asked)
 
     def _names(self) -> ModelNames:
         return self._library().known().names

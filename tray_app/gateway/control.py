@@ -19,7 +19,16 @@ import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError, ErrorDocument
-from tray_app.gateway.commands import Changing, Downloading, Examining, Measuring, Removing, TextsToEmbed
+from tray_app.gateway.commands import (
+    Changing,
+    Downloading,
+    Examining,
+    Loading,
+    Measuring,
+    Removing,
+    TextsToEmbed,
+    Unloading,
+)
 from tray_app.gateway.controlfile import ControlPlace
 from tray_app.gateway.documents import JobReport, Showing, path_from_json, path_to_json
 from tray_app.gateway.guard import local_only, openai_errors
@@ -153,6 +162,8 @@ class Control:
         add("/examine", _doing(Examining, commands.run_diagnostics))
         add("/change", _doing(Changing, commands.change))
         add("/download", self._beginning(Downloading, commands.download))
+        add("/load", self._beginning(Loading, lambda wish, _tell, _cancelled: commands.load(wish)))
+        add("/unload", _doing(Unloading, commands.unload))
         add("/tune", self._beginning(Measuring, commands.tune))
         add("/follow", _doing(Following, self._follow, lambda wish: self._jobs.leave(wish.job)))
         add("/cancel", _doing(Following, lambda wish: self._jobs.cancel(wish.job)))
