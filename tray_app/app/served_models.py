@@ -1,11 +1,15 @@
 """Which model a request means by the name it gives, and which models there are to name. Any thread.
 
-What the models folder holds is asked for each request, so it is remembered: whoever notices a change of the
-folder looks again.
+What the models folder holds is remembered, because it is asked for each request. Before a name is said to be
+nobody's, the folder is looked at again: its model may just have arrived, and another one must not answer for it.
 """
 
 from __future__ import annotations
 
+import math
+import threading
+import time
+from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
 
 _LOADING = (State.STARTING, State.LOADING, State.BACKOFF)
+_FRESH_S = 0.25
+"""A look at the models folder holds so long, for names that are nobody's."""
 _MOST_NAMED = 20
 """Of the models that there are, so many are listed in an error."""
 
@@ -47,6 +53,13 @@ class ServedModels:
         self._library = library
         self._settings = settings
         self._plan = plan
+        self._lock = threading.Lock()  # guards the next two
+        self._look: Future[None] | None = None
+        self._looked_s = -math.inf
+
+    def look(self) -> None:
+        """See `Models`."""
+        self._library().installed()
 
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | None | Unavailable:
         """See `Models`.
@@ -64,6 +77,26 @@ class ServedModels:
         except ModelError as exc:
             return Unavailable(str(exc), code=exc.code, status=_status_of(exc))
         return None if model_id == chosen_id else model_id
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
+        """See `Models`."""
+        if not asked or self.identify(asked, chosen_id):
+            return None
+        with self._lock:
+            if self._look is None:
+                if time.monotonic() - self._looked_s < _FRESH_S:
+                    return None
+                self._look = Future()
+                threading.Thread(target=self._look_again, args=(self._look,), name="models-look", daemon=True).start()
+            return self._look
+
+    def _look_again(self, look: Future[None]) -> None:
+        try:
+            self._library().installed()
+        finally:
+            with self._lock:
+                self._look, self._looked_s = None, time.monotonic()
+            look.set_result(None)
 
     def identify(self, asked: str, chosen_id: str | None) -> str | None:
         """See `Models`."""

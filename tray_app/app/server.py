@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.app.public_address import PublicAddress
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, server_state
 from tray_app.app.start_job import StartCalledOffError, StartJob
-from tray_app.app.upstreams import ServedLease, failed, leased, upstream_of
+from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_of
 from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -64,13 +64,22 @@ class Planner(Protocol):
 
 
 class Models(Protocol):
-    """The models that the server can offer besides the chosen one. All but `plan` return at once."""
+    """The models that the server can offer besides the chosen one.
+
+    `look` and `plan` may take long, all others return at once.
+    """
+
+    def look(self) -> None:
+        """Find out which models there are."""
 
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | None | Unavailable:
         """The id of the model that a request means by its name; None for the chosen one."""
 
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
+        """Look again what there is if a name is nobody's; None if that has been done just now."""
+
     def identify(self, asked: str, chosen_id: str | None) -> str | None:
-        """The id of the model that has this name; None if none has."""
+        """The id of the model that has this name; None if none has, or several."""
 
     def plan(self, model_id: str) -> LaunchPlan:
         """The plan for a model that is not the chosen one; `AppError` if there can be none. Takes long."""
@@ -267,8 +276,13 @@ class Server:
 
     # What requests want
 
-    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease]:
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
         """See `Backend`."""
+        if not self._is_remote() and (look := self._models.look_if_unknown(asked, self._chosen_id)):
+            return after(look, lambda: self._acquire(asked, task))
+        return self._acquire(asked, task)
+
+    def _acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
         meant = self._meant(asked, task)
         match meant:
             case Unavailable():
@@ -320,7 +334,7 @@ class Server:
 
             return self._pool.unload_idle(limit_s)
 
-    def _acquire_chosen(self) -> Lease | Unavailable | Future[Lease]:
+    def _acquire_chosen(self) -> Lease | Unavailable | Future[Lease | Unavailable]:
         with self._lock:
             wait = self._pool.acquire_main()
             if not isinstance(wait, EngineLease):
@@ -335,7 +349,7 @@ class Server:
                     wait = self._woken()
         return self._served(wait)
 
-    def _acquire_other(self, model_id: str) -> Lease | Unavailable | Future[Lease]:
+    def _acquire_other(self, model_id: str) -> Lease | Unavailable | Future[Lease | Unavailable]:
         with self._lock:
             if not self._wanted:
                 return self._unavailable(self._status(self._pool.main()), self._pool.main())
@@ -347,7 +361,7 @@ class Server:
             wait = self._pool.acquire(model_id, lambda: self._models.plan(model_id))
         return self._served(wait)
 
-    def _served(self, wait: EngineLease | Future[EngineLease]) -> Lease | Future[Lease]:
+    def _served(self, wait: EngineLease | Future[EngineLease]) -> Lease | Future[Lease | Unavailable]:
         def serve(lease: EngineLease) -> ServedLease:
             plan = lease.engine.plan
             model_id = plan.model.id if isinstance(plan, LaunchPlan) else None
@@ -428,6 +442,7 @@ class Server:
         job.wait()
 
     def _carry_out(self, job: StartJob) -> None:
+        self._models.look()
         if job.wakes:
             plan = self._plan(job)
             self._pool.measure()  # what the others have counts now
@@ -521,6 +536,7 @@ class Server:
 
     def _meant(self, asked: str, task: Purpose) -> str | None | Unavailable:
         """See `Models.meant`. A remote server has models of its own."""
-        if engine_setting(self._settings().engine) is EngineKind.REMOTE:
-            return None
-        return self._models.meant(asked, task, self._chosen_id)
+        return None if self._is_remote() else self._models.meant(asked, task, self._chosen_id)
+
+    def _is_remote(self) -> bool:
+        return engine_setting(self._settings().engine) is EngineKind.REMOTE

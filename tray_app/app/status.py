@@ -186,7 +186,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
 
 def _device(plan: LaunchPlan, *, apple_silicon: bool) -> str:
     """What the engine computes with."""
-    cards = [each.name for each in plan.engine.devices or () if each.used is not False]
+    cards = [each.name for each in plan.engine.devices or ()]
     if cards:
         return ", ".join(cards)
     return "GPU" if apple_silicon and plan.engine.kind is not EngineKind.POWERINFER else "CPU"

@@ -38,8 +38,14 @@ _FOLDER = "temporary-server"
 class _OneModel:
     """The models of a server that has the chosen one alone; see `Models`."""
 
+    def look(self) -> None:
+        """There is nothing to find."""
+
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> None:
         """Every name means the chosen one."""
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> None:
+        """Nothing else can arrive."""
 
     def identify(self, asked: str, chosen_id: str | None) -> str | None:
         """The chosen one, by its id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import RemotePlan
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.upstream import Lease
     from tray_app.settings.schema import Settings
+
+    Got = Lease | Unavailable
+    """What a request gets."""
 
 _WITHOUT_PROCESS = (State.BACKOFF, State.WAITING, State.FAILED)
 
@@ -40,27 +43,50 @@ class ServedLease:
 
 def leased(
     wait: EngineLease | Future[EngineLease], serve: Callable[[EngineLease], ServedLease]
-) -> Lease | Future[Lease]:
+) -> Lease | Future[Got]:
     """The pool's lease as the gateway's, now or later. Who cancels the later one gives up the place."""
     if isinstance(wait, EngineLease):
         return serve(wait)
-    served: Future[Lease] = Future()
-
-    def settle(done: Future[EngineLease]) -> None:
-        if done.cancelled():
-            return  # by the client, who has cancelled `served`
-        error = done.exception()
-        if not served.set_running_or_notify_cancel():
-            if error is None:
-                done.result().release()
-        elif error:
-            served.set_exception(error)
-        else:
-            served.set_result(serve(done.result()))
-
-    served.add_done_callback(lambda done: done.cancelled() and wait.cancel())
-    wait.add_done_callback(settle)
+    served: Future[Got] = Future()
+    _hand_on(wait, served, serve)
     return served
+
+
+def after(look: Future[None], acquire: Callable[[], Got | Future[Got]]) -> Future[Got]:
+    """What `acquire` gives after a look; it is not called for a client that has left by then."""
+    served: Future[Got] = Future()
+
+    def ask(_: Future[None]) -> None:
+        if served.cancelled():
+            return
+        got = acquire()
+        if not isinstance(got, Future):
+            at_once: Future[Got] = Future()
+            at_once.set_result(got)
+            got = at_once
+        _hand_on(got, served, lambda same: same)
+
+    look.add_done_callback(ask)
+    return served
+
+
+def _hand_on(coming: Future[Any], served: Future[Got], convert: Callable[[Any], Got]) -> None:
+    """Let one future end as another does. A lease that comes when nobody waits any more is given back."""
+
+    def settle(done: Future[Any]) -> None:
+        if done.cancelled():
+            return  # because `served` was
+        error = done.exception()
+        if served.set_running_or_notify_cancel():
+            if error:
+                served.set_exception(error)
+            else:
+                served.set_result(convert(done.result()))
+        elif error is None and not isinstance(got := done.result(), Unavailable):
+            got.release()
+
+    served.add_done_callback(lambda done: done.cancelled() and coming.cancel())
+    coming.add_done_callback(settle)
 
 
 def upstream_of(engine: EngineSnapshot, settings: Settings) -> Upstream:
