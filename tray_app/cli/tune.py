@@ -50,7 +50,7 @@ def tune_threads(
 
 def _model(reference: str | None) -> str:
     """The model for an app that runs in another folder; empty for the chosen one. `ModelError`."""
-    from tray_app.models.library import NotInstalledError
+    from tray_app.models.references import NotInstalledError
 
     if not reference:
         return ""
