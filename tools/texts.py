@@ -24,6 +24,8 @@ TERMINAL_ONLY = frozenset(
         "__main__.py",
         "cli/main.py",
         "cli/models.py",
+        "cli/running.py",
+        "cli/serve.py",
         "cli/tune.py",
         "cli/common.py",
         "cli/output.py",

@@ -28,7 +28,7 @@ from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus
 from tray_app.app.tuning import ThreadMeasurement, tune
-from tray_app.cli.main import _choose_test_model_if_none
+from tray_app.cli.serve import _choose_test_model_if_none
 from tray_app.engine.lifecycle import State
 from tray_app.errors import (
     AppError,

@@ -289,7 +289,7 @@ def test_a_command_ends_with_a_reason_if_the_app_ends_meanwhile(*, killed: bool)
             output = command.rest()
             served.always = None
             alone = document("download", served.url)
-    assert ("PowerInfer Tray has ended" if killed else "The download is paused") in output
+    assert ("PowerInfer Tray has ended" if killed else "The same command goes on from there.") in output
     assert "Traceback" not in output
     assert alone["bytes"] == len(model_bytes())
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.models import Value
+    from tray_app.models.header import ModelHeader
 
 TEST = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", size_bytes=1, note="Checks.")
 BAMBOO = CatalogEntry(
@@ -235,9 +236,12 @@ def test_a_header_is_read_again_only_when_the_file_has_changed(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, read = write_model(folder / "a.gguf"), list[str]()
-    monkeypatch.setattr(
-        "tray_app.models.headers.read_header", lambda path: read.append(path.name) or read_header(path)
-    )
+
+    def noted(path: Path) -> ModelHeader:
+        read.append(path.name)
+        return read_header(path)
+
+    monkeypatch.setattr("tray_app.models.headers.read_header", noted)
     os.utime(path, ns=(1, 1))
     assert not library.find("a").header.sparse
     assert not library.find("a").header.sparse

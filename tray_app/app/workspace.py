@@ -272,6 +272,24 @@ class Workspace:
         del texts
         return None
 
+    def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
+        """Load a model beside those that are loaded, and wait until it answers; its id.
+
+        `force`: also where the memory that engines may use is not enough. `keep`: for as long as the app
+        runs. `AppError`: only a running app can.
+        """
+        from tray_app.gateway.client import not_running
+
+        del reference, force, keep
+        raise not_running()
+
+    def unload_model(self, reference: str) -> str:
+        """End the engine of one model, and wait until its memory is free; its id. `AppError` as above."""
+        from tray_app.gateway.client import not_running
+
+        del reference
+        raise not_running()
+
     def without_server(self) -> AbstractContextManager[None]:
         """A block in which no server of this app runs: two engines would measure each other."""
         return nullcontext()

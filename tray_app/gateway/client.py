@@ -17,7 +17,18 @@ import msgspec
 
 from tray_app import __version__
 from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
-from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Removed, TextEmbeddings, Tuned
+from tray_app.gateway.commands import (
+    Arriving,
+    Cancellation,
+    Changed,
+    Examined,
+    Loaded,
+    Measured,
+    Removed,
+    TextEmbeddings,
+    Tuned,
+    Unloaded,
+)
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
 from tray_app.gateway.documents import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.jobs import Following
@@ -44,14 +55,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.gateway.commands import (
-        Cancellation,
         Changing,
         Downloading,
         Examining,
+        Loading,
         Measuring,
         Removing,
         Tell,
         TextsToEmbed,
+        Unloading,
     )
     from tray_app.gateway.controlfile import ControlFile
 
@@ -159,6 +171,15 @@ class ControlClient:
         """See `AppCommands`."""
         job = self._do("tune", wish, Following)
         return self._follow(job, tell, cancelled, progress=Measured, result=Tuned)
+
+    def load(self, wish: Loading) -> Loaded:
+        """See `AppCommands`."""
+        job = self._do("load", wish, Following)
+        return self._follow(job, lambda _: None, Cancellation(), progress=Loaded, result=Loaded)
+
+    def unload(self, wish: Unloading) -> Unloaded:
+        """See `AppCommands`."""
+        return self._do("unload", wish, Unloaded)
 
     def _follow(
         self,
@@ -274,6 +295,16 @@ class ControlClient:
             phrase("It was asked and has said nothing for {seconds:.0f} s.", seconds=timeout_s or 0.0),
             "It may be busy: try again in a moment. If it stays so, end that process.",
         )
+
+
+def not_running() -> GatewayError:
+    """What a command says that needs a running app where none is."""
+    return GatewayError(
+        ErrorCode.APP_NOT_RUNNING,
+        "PowerInfer Tray is not running",
+        "This command controls a running app.",
+        "Start it: powerinfer-tray serve",
+    )
 
 
 def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClient | None:
