@@ -34,8 +34,9 @@ from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.integrity import Check
-from tray_app.models.library import Contents, Model, NotInstalledError
+from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.model_settings import effective

@@ -45,8 +45,8 @@ from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, Fix
 from tray_app.gateway.public_client import request_embeddings
 from tray_app.models.file_errors import none_chosen
 from tray_app.models.fit_text import fit_line, memory_reason
-from tray_app.models.library import NotInstalledError
 from tray_app.models.memory import Fit
+from tray_app.models.references import NotInstalledError
 from tray_app.phrases import Translate, joined, phrase, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.model_settings import aliases_of, effective
