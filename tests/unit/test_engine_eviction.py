@@ -245,18 +245,21 @@ class Pool:
 
     def ask(self, model: str) -> None:
         """A request for this model comes."""
-        engine = self.engines.get(model)
-        if engine and not engine.draining and engine.leaves_at_s is None:
-            engine.requests.append(self.now_s)
-            engine.used_s = self.now_s
+        if self.takes_requests(model):
+            self.engines[model].requests.append(self.now_s)
+            self.engines[model].used_s = self.now_s
         elif all(wish.model_id != model for wish in self.wishes):
             self.wishes.append(Wish(model, SIZES[model]))
 
     def insist(self, model: str) -> None:
         """A person forces it."""
         self.give_up(model)
-        if model not in self.engines:
+        if not self.takes_requests(model):
             self.wishes.append(Wish(model, SIZES[model], forced=True))
+
+    def takes_requests(self, model: str) -> bool:
+        engine = self.engines.get(model)
+        return engine is not None and not engine.draining and engine.leaves_at_s is None
 
     def give_up(self, model: str) -> None:
         self.wishes = [wish for wish in self.wishes if wish.model_id != model]
@@ -475,6 +478,7 @@ def pool_after(history: list[tuple[str, str]], leaving_s: int = 1) -> Pool:
     return pool
 
 
+@pytest.mark.timeout(600)  # 15 s of a free processor
 @settings(max_examples=10_000, deadline=None)
 @given(HISTORIES)
 def test_every_decision_keeps_to_the_rules_and_every_wish_ends(history: list[tuple[str, str]]) -> None:
