@@ -271,7 +271,7 @@ def test_serve_beside_an_app_has_it_load_the_further_models(model: Path) -> None
     assert commands.names == ["load 日本語 False"]
 
 
-def test_an_app_that_ends_while_a_model_is_loaded_is_said_to_have_ended() -> None:
+def test_what_has_become_of_a_model_is_told_also_as_the_app_ends() -> None:
     with app_with() as (control, commands), running("load", "test") as waiting:
         while not commands.names:
             pass

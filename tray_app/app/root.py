@@ -36,7 +36,6 @@ from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
-from tray_app.phrases import phrase
 from tray_app.settings.model_settings import aliases_of, for_every_model
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
@@ -286,29 +285,22 @@ class App(Workspace):
         return self.embed(texts) if self.status().server.base_url else None
 
     def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
-        """See `Workspace`. The server has one engine yet, that of the chosen model."""
+        """See `Workspace`. The server has one engine: the model takes the place of the one before."""
         del force, keep
-        model = self._chosen_alone(reference)
+        model_id = self.library.id_of(reference)
+        if model_id != self.chosen_id():
+            self.store.override(model=reference)
         self.start_server()
         self.wait_until_ready()
-        return model
+        return model_id
 
     def unload_model(self, reference: str) -> str:
         """See `Workspace`."""
-        model = self._chosen_alone(reference)
-        self.stop_server()
-        self._wait_until_stopped()
-        return model
-
-    def _chosen_alone(self, reference: str) -> str:
-        model = self.library.id_of(reference)
-        if model != self.chosen_id():
-            raise GatewayError(
-                ErrorCode.APP_REFUSED,
-                phrase("{model} cannot be loaded", model=model),
-                "The server has one engine, that of the chosen model.",
-            )
-        return model
+        model_id = self.library.id_of(reference)
+        if model_id == self.chosen_id():
+            self.stop_server()
+            self._wait_until_stopped()
+        return model_id
 
     @contextmanager
     def without_server(self) -> Iterator[None]:
