@@ -12,49 +12,138 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from tests.fakes.powerinfer_server import CONTEXT_SIZE
+from tray_app.errors import ErrorCode
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
-from tray_app.gateway.upstream import Unavailable, Upstream
+from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, Upstream
+from tray_app.models.header import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.powerinfer_server import PowerInferServer
     from tray_app.errors import AppError
-    from tray_app.gateway.upstream import Backend
+    from tray_app.gateway.upstream import Backend, Lease
     from tray_app.system.engine_id import RunId
 
 SETTING_TEMPERATURE = 0.7
+PATIENCE_S = 10.0
+
+
+class FixedLease:
+    """A lease of a `FixedBackend`, which counts it."""
+
+    def __init__(self, backend: FixedBackend, upstream: Upstream) -> None:
+        self._backend = backend
+        self._released = False
+        self.upstream = upstream
+        with backend.changed:
+            backend.leases += 1
+
+    def release(self) -> None:
+        assert not self._released, "given back twice"
+        self._released = True
+        with self._backend.changed:
+            self._backend.leases -= 1
+            self._backend.changed.notify_all()
 
 
 class FixedBackend:
     """An engine with which nothing happens by itself; tests change it and read what it was told."""
 
-    def __init__(self, upstream: Upstream | Unavailable) -> None:
+    def __init__(self, upstream: Upstream | Unavailable, models: tuple[str, ...] = ()) -> None:
         self.upstream = upstream
         self.after_waking: Upstream | AppError | None = None
         self.wakes = 0
+        self.asked: list[tuple[str, Purpose]] = []
         self.suspected: queue.SimpleQueue[RunId] = queue.SimpleQueue()
-        self.rested = threading.Event()
+        self.idle_s: float | None = None
+        self.looks_for_idle: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.leases = 0
+        self.changed = threading.Condition()
+        self._models = models
 
-    def find(self) -> Upstream | Unavailable:
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease]:
+        self.asked.append((asked, task))
+        found = self.look(asked, task)
+        if isinstance(found, Upstream):
+            return FixedLease(self, found)
+        return self.wake() if found.held else found
+
+    def look(self, _asked: str = "", _task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
         return self.upstream
 
-    def wake(self) -> Future[None]:
+    def wake(self) -> Future[Lease]:
         self.wakes += 1
-        done: Future[None] = Future()
+        coming: Future[Lease] = Future()
         if isinstance(self.after_waking, Upstream):
             self.upstream = self.after_waking
-            done.set_result(None)
+            coming.set_result(FixedLease(self, self.after_waking))
         else:
-            done.set_exception(self.after_waking or AssertionError("nobody should wake this engine"))
-        return done
+            coming.set_exception(self.after_waking or AssertionError("nobody should wake this engine"))
+        return coming
+
+    def offered(self) -> tuple[OfferedModel, ...]:
+        if isinstance(self.upstream, Upstream):
+            return tuple(OfferedModel(name, 0, LOADED, "chat") for name in self.upstream.model_ids())
+        return tuple(OfferedModel(name, 0, "sleeping", "chat") for name in self._models)
+
+    def identify(self, asked: str) -> str | None:
+        return next((one.id for one in self.offered() if one.id == asked), None)
 
     def suspect(self, run: RunId) -> None:
         self.suspected.put(run)
 
-    def suspend_if_idle(self) -> None:
-        self.rested.set()
+    def unload_idle(self) -> float | None:
+        self.looks_for_idle.put(self.leases)
+        return self.idle_s
+
+    def wait_for_leases(self, count: int) -> None:
+        """Until so many are out."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.leases == count, PATIENCE_S), self.leases
+
+
+class NamedBackend(FixedBackend):
+    """Several models, each by its name. One that is loaded by the test is what `loading` has of it."""
+
+    def __init__(self, models: dict[str, Upstream], *, default: str, strict: bool = False) -> None:
+        super().__init__(models[default])
+        self.models = models
+        self.default = default
+        self.strict = strict
+        self.loading: dict[str, Future[Lease]] = {}
+        self.aliases: dict[str, str] = {}
+
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease]:
+        self.asked.append((asked, task))
+        if asked in self.loading:
+            with self.changed:
+                self.changed.notify_all()
+            return self.loading[asked]
+        found = self.look(asked, task)
+        return FixedLease(self, found) if isinstance(found, Upstream) else found
+
+    def look(self, asked: str = "", _task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
+        if self.strict and asked and self.identify(asked) is None:
+            ids = ", ".join(self.models)
+            return Unavailable(
+                f"There is no model {asked}, but {ids}.", status=404, code=ErrorCode.MODEL_NOT_FOUND
+            )
+        return self.models[self.identify(asked) or self.default]
+
+    def offered(self) -> tuple[OfferedModel, ...]:
+        return (
+            *(
+                OfferedModel(name, 1700000000, LOADED, "chat", context=64, size_bytes=5, engine="llama.cpp")
+                for name in self.models
+            ),
+            *(OfferedModel(name, 0, "loading", "embedding", dimensions=8) for name in self.loading),
+        )
+
+    def identify(self, asked: str) -> str | None:
+        meant = self.aliases.get(asked, asked)
+        return meant if meant in (*self.models, *self.loading) else None
 
 
 @contextmanager
@@ -63,7 +152,7 @@ def gateway_to(
 ) -> Iterator[str]:
     """The base URL that clients of the gateway are given, ending in /v1."""
     backend = FixedBackend(upstream) if isinstance(upstream, Upstream | Unavailable) else upstream
-    chosen = Rules(**{"temperature": SETTING_TEMPERATURE, **rules})
+    chosen = Rules(**rules)
     with serving(Gateway(backend, lambda: chosen, silence_limit_s=silence_limit_s)) as url:
         yield url
 
@@ -87,6 +176,7 @@ def behind(server: PowerInferServer, model_name: str = "Bamboo 7B DPO") -> Upstr
         model_id="bamboo",
         model_name=model_name,
         context_size=CONTEXT_SIZE,
+        temperature=SETTING_TEMPERATURE,
     )
 
 

@@ -11,6 +11,7 @@ from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
+from tray_app.models.header import Purpose
 from tray_app.system.child import Launcher
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId, RunId
 from tray_app.system.host import detect_system
@@ -89,7 +90,7 @@ class SupervisedEngine(FixedBackend):
         super().__init__(Unavailable("not yet"))
         self._supervisor = supervisor
 
-    def find(self) -> Upstream | Unavailable:
+    def look(self, _asked: str = "", _task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
         engine = self._supervisor.snapshot()
         if engine.base_url is None:
             return Unavailable("The model is not ready.", retry_after_s=2)

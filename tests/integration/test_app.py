@@ -299,7 +299,7 @@ def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, sta
         app.start_server()
     else:
         started(app)
-        app._server.suspend_if_idle()
+        app._pool.put_to_sleep(made_room=False)
         wait_for_engine(app, State.STOPPED)
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IN_USE)):
         app.models.remove_model("mine")

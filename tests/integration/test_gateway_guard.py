@@ -30,7 +30,13 @@ def error_of(response: Any) -> dict[str, Any]:
 
 
 def test_models_are_listed_and_found_by_their_id() -> None:
-    card = {"id": "tiny", "object": "model", "created": 0, "owned_by": "powerinfer-tray"}
+    card = {
+        "id": "tiny",
+        "object": "model",
+        "created": 0,
+        "owned_by": "powerinfer-tray",
+        "meta": {"state": "loaded", "kind": "chat"},
+    }
     with gateway_to(READY) as url:
         assert get(f"{url}/models").json() == {"object": "list", "data": [card]}
         assert get(f"{url}/models/tiny").json() == card

@@ -171,7 +171,8 @@ def test_the_settings_temperature_is_for_requests_that_name_none(engine: Upstrea
         answer = post(f"{url}/completions", {"prompt": "Hi", "max_tokens": 20, **temperature}).json()
         return str(answer["choices"][0]["text"])
 
-    with gateway_to(engine, temperature=0.0) as cold, gateway_to(engine, temperature=2.0) as hot:
+    frozen, boiling = (replace(engine, temperature=degrees) for degrees in (0.0, 2.0))
+    with gateway_to(frozen) as cold, gateway_to(boiling) as hot:
         greedy = text(cold)
         assert text(cold, temperature=None) == greedy
         assert text(hot, temperature=0.0) == greedy

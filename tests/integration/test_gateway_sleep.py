@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.gateways import FixedBackend, behind, gateway_to, get, post, serving
+from tests.fakes.gateways import PATIENCE_S, FixedBackend, behind, gateway_to, get, post
 from tests.fakes.powerinfer_server import powerinfer_server
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.rules import Rules
-from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
@@ -20,8 +17,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.powerinfer_server import PowerInferServer
 
-PATIENCE_S = 10.0
-ASLEEP = Unavailable("The server sleeps.", held=True, models=("bamboo",))
+ASLEEP = Unavailable("The server sleeps.", held=True)
 
 
 @pytest.fixture
@@ -40,7 +36,7 @@ def test_a_request_wakes_the_engine_and_is_answered(engine: PowerInferServer) ->
 
 
 def test_looking_at_a_sleeping_engine_does_not_wake_it() -> None:
-    backend = FixedBackend(ASLEEP)
+    backend = FixedBackend(ASLEEP, models=("bamboo",))
     with gateway_to(backend, metrics=True) as url:
         assert get(f"{url}/models").json()["data"][0]["id"] == "bamboo"
         assert get(f"{url}/models/bamboo").status_code == 200
@@ -96,29 +92,22 @@ def test_who_wakes_an_engine_that_cannot_start_learns_why() -> None:
     assert "The model file is gone" in error["message"]
 
 
-def test_an_engine_that_nobody_asks_may_rest(engine: PowerInferServer) -> None:
+def test_it_is_seen_to_idle_engines_as_soon_as_one_may_be_due(engine: PowerInferServer) -> None:
     backend = FixedBackend(behind(engine))
-    with gateway_to(backend, idle_after_s=0.05):
-        assert backend.rested.wait(PATIENCE_S)
+    backend.idle_s = 0.01
+    with gateway_to(backend):
+        for _ in range(3):
+            backend.looks_for_idle.get(timeout=PATIENCE_S)
 
 
-def test_an_engine_at_work_may_not_rest(engine: PowerInferServer) -> None:
+def test_an_engine_at_work_is_known_to_be_at_work(engine: PowerInferServer) -> None:
     engine.hold_at = 0
-    looks = threading.Semaphore(0)
-
-    def rules() -> Rules:
-        looks.release()
-        return Rules(temperature=0.0, idle_after_s=0.2)
-
     backend = FixedBackend(behind(engine))
-    with serving(Gateway(backend, rules)) as url, ThreadPoolExecutor(1) as clients:
+    backend.idle_s = 0.01
+    with gateway_to(backend) as url, ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5})
         assert engine.holding.wait(PATIENCE_S)
-        while looks.acquire(blocking=False):
-            pass  # of before
-        for _ in range(3):  # whether it is idle
-            assert looks.acquire(timeout=PATIENCE_S)
-        assert not backend.rested.is_set()
+        assert backend.leases == 1
         engine.release()
         assert asked.result(PATIENCE_S).status_code == 200
-        assert backend.rested.wait(PATIENCE_S)
+        backend.wait_for_leases(0)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from tray_app.gateway.asked import asked_completion, asked_embeddings
+from tray_app.gateway.asked import asked_embeddings
 from tray_app.gateway.bodies import letters_in, letters_of, without_nulls
-from tray_app.gateway.openai import ApiError, decode, embedding_texts, raw_texts
+from tray_app.gateway.openai import ApiError, Fields, decode, embedding_texts, named_model, raw_texts
 from tray_app.gateway.upstream import Upstream
 
 TINY = Upstream("http://127.0.0.1:9", speaks_openai=True, model_id="t", model_name="T", context_size=64)
@@ -21,6 +21,10 @@ MOST = 64 * 32
 
 def body(**fields: object) -> bytes:
     return json.dumps(fields).encode()
+
+
+def fields(**values: object) -> Fields:
+    return decode(body(**values), Fields)
 
 
 @given(st.text(), st.booleans())
@@ -60,26 +64,27 @@ def test_texts_stay_as_they_are(value: object) -> None:
 
 def test_a_long_text_is_cut_where_that_is_asked_for_and_refused_where_not() -> None:
     texts = ["fits", "é" * (MOST + 1)]
-    asked = asked_embeddings(body(input=texts, truncate=True), TINY)
+    asked = asked_embeddings(fields(input=texts, truncate=True), TINY)
     assert [msgspec.json.decode(text) for text in asked.texts] == ["fits", "é" * MOST]
     assert msgspec.json.decode(asked.fields["input"]) == ["fits", "é" * MOST]
     with pytest.raises(ApiError, match="index 1 of 'input' has 2049 letters"):
-        asked_embeddings(body(input=texts), TINY)
-    assert len(asked_embeddings(body(input=["é" * MOST]), TINY).texts) == 1  # which is more bytes
+        asked_embeddings(fields(input=texts), TINY)
+    assert len(asked_embeddings(fields(input=["é" * MOST]), TINY).texts) == 1  # which is more bytes
 
 
-@pytest.mark.parametrize("param", ["messages", "prompt"])
-def test_a_models_name_may_not_be_a_book(param: str) -> None:
-    long = body(model="x" * 1001, input="x", messages=[{"role": "user", "content": "x"}], prompt="x")
+def test_a_models_name_may_not_be_a_book() -> None:
     with pytest.raises(ApiError, match="'model' has more than"):
-        asked_completion(long, TINY, param)
-    with pytest.raises(ApiError, match="'model' has more than"):
-        asked_embeddings(long, TINY)
+        named_model(fields(model="x" * 1001))
+
+
+@pytest.mark.parametrize("value", [None, "", 7, ["tiny"], {"id": "tiny"}])
+def test_what_is_no_name_names_no_model(value: object) -> None:
+    assert named_model(fields(model=value)) == named_model({}) == ""
 
 
 def test_half_a_character_in_a_list_is_found_here() -> None:
     with pytest.raises(ApiError, match="half of a character"):
-        asked_embeddings(b'{"input":["fits","x\\ud83d"]}', TINY)
+        asked_embeddings(decode(b'{"input":["fits","x\\ud83d"]}', Fields), TINY)
 
 
 @pytest.mark.parametrize(

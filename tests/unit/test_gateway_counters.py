@@ -55,37 +55,47 @@ def test_percentiles_are_those_of_the_last_requests(counters: Counters, clock: C
 
 
 def test_rates_are_those_of_the_last_ten_seconds(counters: Counters, clock: Clock) -> None:
-    counters.tokens(1000, 0)
+    counters.tokens("m", 1000, 0)
     clock.now_s += 60
     for _ in range(5):
         request(counters, clock, 1)
-        counters.tokens(10, 20)
+        counters.tokens("m", 10, 20)
     traffic = counters.snapshot()
     assert (traffic.tokens_per_s, traffic.requests_per_s) == (15.0, 0.5)
     assert (traffic.prompt_tokens, traffic.completion_tokens) == (1050, 100)
 
 
-def test_time_without_requests_begins_when_the_last_one_ends(counters: Counters, clock: Clock) -> None:
-    clock.now_s += 5
-    assert counters.idle_s() == 5
-    began_s = counters.begin()
-    clock.now_s += 100
-    assert counters.idle_s() == 0
-    counters.end(began_s, 200)
-    clock.now_s += 7
-    assert counters.idle_s() == 7
-    counters.restart_idle_time()
-    assert counters.idle_s() == 0
+def test_each_model_is_counted_for_itself_and_all_together(counters: Counters, clock: Clock) -> None:
+    for model_id, status in (("a", 200), ("a", 502), ("b", 200)):
+        began_s = counters.begin()
+        served_s = counters.begin_at(model_id)
+        counters.tokens(model_id, 2, 3)
+        clock.now_s += 1
+        counters.end_at(model_id, served_s, status)
+        counters.end(began_s, status)
+    counters.begin_at("b")
+    request(counters, clock, 1, 404)  # which got no engine
+    both = counters.of_models()
+    assert {name: (each.requests, each.errors, each.active) for name, each in both.items()} == {
+        "a": (2, 1, 0),
+        "b": (1, 0, 1),
+    }
+    assert [each.completion_tokens for each in both.values()] == [6, 3]
+    assert both["a"].latency_sum_s == 2
+    whole = counters.snapshot()
+    assert (whole.requests, whole.errors, whole.prompt_tokens) == (4, 2, 6)
 
 
 def test_prometheus_gets_lines_that_it_can_read(counters: Counters, clock: Clock) -> None:
     request(counters, clock, 0.25)
-    counters.tokens(3, 4)
-    text = prometheus_text(counters.snapshot(), ready=True)
-    sample = r'powerinfer_tray_[a-z_]+(\{quantile="[\d.]+"\})? [\d.e+-]+'
+    counters.tokens('a "b"\\c\nd', 3, 4)
+    text = prometheus_text(counters.snapshot(), counters.of_models(), ready=True)
+    label = r'\{(quantile="[\d.]+"|model="([^"\\\n]|\\[\\"n])*")\}'
+    sample = rf"powerinfer_tray_[a-z_]+({label})? [\d.e+-]+"
     for line in text.splitlines():
         assert re.fullmatch(rf"# (HELP|TYPE) powerinfer_tray_.+|{sample}", line), line
     assert "powerinfer_tray_requests_total 1\n" in text
     assert 'powerinfer_tray_request_seconds{quantile="0.5"} 0.25\n' in text
     assert "powerinfer_tray_completion_tokens_total 4\n" in text
     assert "powerinfer_tray_engine_ready 1\n" in text
+    assert r'powerinfer_tray_model_completion_tokens_total{model="a \"b\"\\c\nd"} 4' + "\n" in text

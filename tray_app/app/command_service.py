@@ -35,7 +35,7 @@ from tray_app.gateway.commands import (
     Tuned,
     Unloaded,
 )
-from tray_app.models.library import NotInstalledError
+from tray_app.models.references import NotInstalledError
 from tray_app.settings.model_settings import effective, typed_value
 
 if TYPE_CHECKING:

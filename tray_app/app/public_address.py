@@ -16,7 +16,7 @@ from tray_app.settings.keys import GATEWAY
 from tray_app.system.ports import EVERYWHERE, LOOPBACK, PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Backend
@@ -37,23 +37,13 @@ class _Place:
 
 
 class PublicAddress:
-    """The gateway to the engine of `backend`, bound to the address in the present settings.
+    """The gateway to the engines of `backend`, bound to the address in the present settings."""
 
-    `settings` returns those in force for the chosen model.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        settings: Callable[[], Settings],
-        secrets: KeyStore,
-        idle_minute_s: float,
-    ) -> None:
+    def __init__(self, backend: Backend, settings: Callable[[], Settings], secrets: KeyStore) -> None:
         from tray_app.gateway.server import Gateway  # not for those who only ask what the settings mean
 
         self._settings = settings
         self._secrets = secrets
-        self._idle_minute_s = idle_minute_s
         self._rules = Rules()
         self._gateway = Gateway(backend, lambda: self._rules)
         self._binding = threading.Lock()  # held while the address is opened or closed, which can take seconds
@@ -79,9 +69,9 @@ class PublicAddress:
         """What clients have asked for."""
         return self._gateway.traffic()
 
-    def restart_idle_time(self) -> None:
-        """Start counting anew the time after which an idle engine is stopped."""
-        self._gateway.restart_idle_time()
+    def traffic_of(self) -> Mapping[str, Traffic]:
+        """The same of each model, by its id."""
+        return self._gateway.traffic_of()
 
     def check(self) -> None:
         """`AppError` if the address could not be opened with the present settings and keys."""
@@ -141,15 +131,12 @@ class PublicAddress:
         settings = self._settings()
         network = settings.network == "lan"
         rules = Rules(
-            temperature=settings.temperature,
-            aliases=settings.aliases,
             key=check_client_key(settings, self._secrets),
             origins=settings.allowed_origins,
             network=network,
             names=_names_of_this_computer(),
             native_routes=settings.native_routes,
             metrics=settings.metrics,
-            idle_after_s=self._idle_minute_s * settings.idle_minutes or None,
         )
         return _Place(settings.port, listening_address(settings), rules)
 

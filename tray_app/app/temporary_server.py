@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 from msgspec.structs import replace
 
 from tray_app.app.server import Server
+from tray_app.app.start_job import StartCalledOffError
+from tray_app.engine.pool import EnginePool
 from tray_app.engine.supervisor import Supervisor
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.system.launcher import launcher_for
@@ -21,14 +23,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.app.start_job import StartJob
-    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.launch_plan import LaunchPlan, Plan
+    from tray_app.engine.pool import PoolSnapshot
     from tray_app.gateway.public_client import Embeddings
+    from tray_app.models.header import Purpose
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
 _FOLDER = "temporary-server"
-"""Below the state folder: two engines of one process cannot share a record of what is to be ended."""
+"""Below the state folder: both servers have an engine of the same name, and each a record of its own."""
+
+
+class _OneModel:
+    """The models of a server that has the chosen one alone; see `Models`."""
+
+    def look(self) -> None:
+        """There is nothing to find."""
+
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> None:
+        """Every name means the chosen one."""
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> None:
+        """Nothing else can arrive."""
+
+    def identify(self, asked: str, chosen_id: str | None) -> str | None:
+        """The chosen one, by its id."""
+        return chosen_id if asked == chosen_id else None
+
+    def plan(self, model_id: str) -> LaunchPlan:
+        """There is no other one."""
+        raise LookupError(model_id)
+
+    def offered(self, chosen_id: str | None, pool: PoolSnapshot, *, sleeps: bool) -> tuple[()]:
+        """Nobody asks: the address is known to one command alone."""
+        del chosen_id, pool, sleeps
+        return ()
 
 
 class TemporaryServer:
@@ -49,11 +79,18 @@ class TemporaryServer:
     ) -> None:
         self._settings = replace(settings, port=free_port(), network="local")
         self._trial_threads: int | None = None
-        self._supervisor = Supervisor(launcher_for(host.system), state_dir / _FOLDER, None)
+        launcher, folder = launcher_for(host.system), state_dir / _FOLDER
+        self._pool = EnginePool(
+            lambda engine_id: Supervisor(launcher, folder, None, engine_id=engine_id),
+            budget=lambda _: host.memory_bytes,
+            is_kept=lambda _: False,
+            called_off=StartCalledOffError,
+        )
         self._serving = Server(
-            self._supervisor,
+            self._pool,
+            _OneModel(),
             settings=lambda: self._settings,
-            model_settings=lambda: self._settings,
+            settings_of=lambda _: self._settings,
             secrets=secrets,
             plan=lambda start: plan(self._with_trial(), start),
             announce=lambda: None,
@@ -64,7 +101,7 @@ class TemporaryServer:
 
     def __exit__(self, *_: object) -> None:
         self._serving.stop()
-        self._supervisor.close()
+        self._pool.close()
 
     def start(self) -> None:
         """Start it, downloading the model first if it is missing; returns when it answers. `AppError`."""

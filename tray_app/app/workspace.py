@@ -22,7 +22,8 @@ from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engin
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
-from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.library import Library, builtin_model, models_folder
+from tray_app.models.references import NotInstalledError
 from tray_app.phrases import phrase
 from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore

@@ -168,7 +168,7 @@ def waiting_for(running: ControlClient) -> Iterator[None]:
 
 def reference_for_app(reference: str) -> str:
     """The model that a person means, as an app in another folder finds it. `ModelError` if there is none."""
-    from tray_app.models.library import NotInstalledError
+    from tray_app.models.references import NotInstalledError
 
     with open_workspace(tolerant=True) as workspace:
         try:

@@ -18,10 +18,7 @@ from tray_app.gateway.limits import MAX_BODY_BYTES
 from tray_app.gateway.openai import (
     NULL,
     ApiError,
-    Fields,
-    asked_model,
     check_abilities,
-    decode,
     decode_part,
     raw_texts,
     wanted_dimensions,
@@ -31,6 +28,7 @@ from tray_app.gateway.text_lengths import check_letters, most_letters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tray_app.gateway.openai import Fields
     from tray_app.gateway.upstream import Upstream
 
 _MISSING = ("echo", "suffix", "best_of")
@@ -52,10 +50,9 @@ class AskedEmbeddings:
     truncate: bool
 
 
-def asked_embeddings(data: bytes, upstream: Upstream) -> AskedEmbeddings:
+def asked_embeddings(body: Fields, upstream: Upstream) -> AskedEmbeddings:
     """What a request for embeddings asks for; `ApiError` for what cannot be asked."""
-    fields = without_nulls(decode(data, Fields))
-    asked_model(fields)
+    fields = without_nulls(body)
     texts: Sequence[Raw] = raw_texts(fields.get("input", NULL))
     wanted = wanted_dimensions(value_of(fields, "dimensions"))
     option = msgspec.json.encode({"truncate": fields.get("truncate", NULL)})
@@ -74,10 +71,9 @@ def asked_embeddings(data: bytes, upstream: Upstream) -> AskedEmbeddings:
     return AskedEmbeddings(fields, texts, wanted, truncate)
 
 
-def asked_completion(data: bytes, upstream: Upstream, param: str) -> Fields:
+def asked_completion(body: Fields, upstream: Upstream, param: str) -> Fields:
     """What a completion asks for, with its text in `param`; `ApiError` for what cannot be asked."""
-    fields = without_nulls(decode(data, Fields))
-    asked_model(fields)
+    fields = without_nulls(body)
     if not upstream.is_remote:
         check_abilities(fields, _MISSING)
         fields = known(fields)

@@ -39,72 +39,106 @@ class Traffic:
 
 
 class Counters:
-    """Counts requests and tokens."""
+    """Counts requests and tokens: all together, and those of each model.
+
+    A model is counted under its id, as the backend has it. What a client calls it would take memory for ever.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._requests = self._errors = self._active = 0
-        self._prompt_tokens = self._completion_tokens = 0
-        self._latency_sum_s = 0.0
-        self._latencies_s: deque[float] = deque(maxlen=REMEMBERED_REQUESTS)
-        self._recent: deque[_Second] = deque(maxlen=WINDOW_S + 1)
-        self._idle_since_s = clock()
+        self._all = _Count()
+        self._models: dict[str, _Count] = {}
 
     def begin(self) -> float:
         """A request has come. Returns what must be passed to `end`."""
         with self._lock:
-            self._active += 1
+            self._all.active += 1
         return self._clock()
 
     def end(self, began_s: float, status: int | None) -> None:
         """The request has ended with this HTTP status; None if its client disconnected before."""
         now_s = self._clock()
         with self._lock:
-            self._active -= 1
-            self._requests += 1
-            self._errors += status is not None and status >= HTTPStatus.BAD_REQUEST
-            self._latencies_s.append(now_s - began_s)
-            self._latency_sum_s += now_s - began_s
-            self._second(now_s).requests += 1
-            self._idle_since_s = now_s
+            self._all.end(now_s, now_s - began_s, status)
 
-    def tokens(self, prompt: int, completion: int) -> None:
-        """Add tokens that were read (prompt) and generated."""
+    def begin_at(self, model_id: str) -> float:
+        """A request has got the engine of a model. Returns what must be passed to `end_at`."""
         with self._lock:
-            self._prompt_tokens += prompt
-            self._completion_tokens += completion
-            self._second(self._clock()).tokens += prompt + completion
+            self._of(model_id).active += 1
+        return self._clock()
 
-    def idle_s(self) -> float:
-        """How long no request has been under way."""
+    def end_at(self, model_id: str, began_s: float, status: int | None) -> None:
+        """As `end`, for the model."""
+        now_s = self._clock()
         with self._lock:
-            return 0.0 if self._active else self._clock() - self._idle_since_s
+            self._of(model_id).end(now_s, now_s - began_s, status)
 
-    def restart_idle_time(self) -> None:
-        """Start counting idle time anew, because the engine was started for a reason."""
+    def tokens(self, model_id: str, prompt: int, completion: int) -> None:
+        """Add tokens that a model has read (prompt) and generated."""
         with self._lock:
-            self._idle_since_s = self._clock()
+            now_s = self._clock()
+            self._all.tokens(now_s, prompt, completion)
+            self._of(model_id).tokens(now_s, prompt, completion)
 
     def snapshot(self) -> Traffic:
         """Everything counted so far."""
         with self._lock:
+            return self._all.traffic(self._clock())
+
+    def of_models(self) -> dict[str, Traffic]:
+        """The same for each model that was asked since the app started, by its id."""
+        with self._lock:
             now_s = self._clock()
-            recent = [second for second in self._recent if now_s - second.at_s <= WINDOW_S]
-            latencies_s = tuple(self._latencies_s)
-            return Traffic(
-                requests=self._requests,
-                errors=self._errors,
-                active=self._active,
-                prompt_tokens=self._prompt_tokens,
-                completion_tokens=self._completion_tokens,
-                tokens_per_s=sum(second.tokens for second in recent) / WINDOW_S,
-                requests_per_s=sum(second.requests for second in recent) / WINDOW_S,
-                latency_p50_ms=_percentile_ms(latencies_s, 50),
-                latency_p95_ms=_percentile_ms(latencies_s, 95),
-                latency_p99_ms=_percentile_ms(latencies_s, 99),
-                latency_sum_s=self._latency_sum_s,
-            )
+            return {model_id: count.traffic(now_s) for model_id, count in self._models.items()}
+
+    def _of(self, model_id: str) -> _Count:
+        """With the lock held."""
+        if model_id not in self._models:
+            self._models[model_id] = _Count()
+        return self._models[model_id]
+
+
+class _Count:
+    """Requests and tokens. The lock of `Counters` is held."""
+
+    def __init__(self) -> None:
+        self.active = 0
+        self._requests = self._errors = 0
+        self._prompt_tokens = self._completion_tokens = 0
+        self._latency_sum_s = 0.0
+        self._latencies_s: deque[float] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._recent: deque[_Second] = deque(maxlen=WINDOW_S + 1)
+
+    def end(self, now_s: float, took_s: float, status: int | None) -> None:
+        self.active -= 1
+        self._requests += 1
+        self._errors += status is not None and status >= HTTPStatus.BAD_REQUEST
+        self._latencies_s.append(took_s)
+        self._latency_sum_s += took_s
+        self._second(now_s).requests += 1
+
+    def tokens(self, now_s: float, prompt: int, completion: int) -> None:
+        self._prompt_tokens += prompt
+        self._completion_tokens += completion
+        self._second(now_s).tokens += prompt + completion
+
+    def traffic(self, now_s: float) -> Traffic:
+        recent = [second for second in self._recent if now_s - second.at_s <= WINDOW_S]
+        latencies_s = tuple(self._latencies_s)
+        return Traffic(
+            requests=self._requests,
+            errors=self._errors,
+            active=self.active,
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+            tokens_per_s=sum(second.tokens for second in recent) / WINDOW_S,
+            requests_per_s=sum(second.requests for second in recent) / WINDOW_S,
+            latency_p50_ms=_percentile_ms(latencies_s, 50),
+            latency_p95_ms=_percentile_ms(latencies_s, 95),
+            latency_p99_ms=_percentile_ms(latencies_s, 99),
+            latency_sum_s=self._latency_sum_s,
+        )
 
     def _second(self, now_s: float) -> _Second:
         at_s = int(now_s)

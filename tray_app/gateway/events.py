@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tray_app.gateway.engine_errors import too_large
+from tray_app.gateway.engine_errors import engine_faults, too_large
 from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
 from tray_app.gateway.openai import ApiError, ascii_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from aiohttp import StreamReader
 
 DONE = b"[DONE]"
 EVENT_STREAM = "text/event-stream"
@@ -53,6 +54,19 @@ class EventSplitter:
     def end(self) -> list[bytes]:
         """The payload of the last line, if the engine ended it without a newline."""
         return _payloads([self._pending])
+
+
+async def engine_payloads(
+    content: StreamReader, most_bytes: int = MAX_LOCAL_EVENT_BYTES
+) -> AsyncGenerator[bytes]:
+    """The payloads that an engine sends, as they come."""
+    splitter = EventSplitter(most_bytes)
+    with engine_faults():
+        async for chunk in content.iter_any():
+            for payload in splitter.feed(chunk):
+                yield payload
+    for payload in splitter.end():
+        yield payload
 
 
 def _payloads(lines: list[bytes]) -> list[bytes]:

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tray_app.gateway.byte_budget import Held
+    from tray_app.gateway.openai import Fields
     from tray_app.gateway.unpacking import Unpacker
 
 BODY = web.RequestKey("body", bytes)
 """Set on a request whose body has been taken in."""
+FIELDS: web.RequestKey[Fields] = web.RequestKey("fields", dict)
+"""The same as JSON: set once it is known to be an object. Nothing in it is copied."""
 
 
 class Intake:

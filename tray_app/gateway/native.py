@@ -18,7 +18,7 @@ from tray_app.gateway.openai import ApiError, decode
 from tray_app.gateway.powerinfer import Finished, Sampling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.powerinfer import PowerInfer
@@ -64,9 +64,8 @@ class _End(Struct, frozen=True):
 class Native:
     """Answers in PowerInfer's own dialect."""
 
-    def __init__(self, engine: PowerInfer, temperature: Callable[[], float], counters: Counters) -> None:
+    def __init__(self, engine: PowerInfer, counters: Counters) -> None:
         self._engine = engine
-        self._temperature = temperature
         self._counters = counters
 
     async def answer(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
@@ -77,7 +76,7 @@ class Native:
                 vector = await self._engine.embed(
                     upstream, _not_empty(decode(data, _Text).content, "content")
                 )
-                self._counters.tokens(vector.tokens, 0)
+                self._counters.tokens(upstream.model_id, vector.tokens, 0)
                 return _json({"embedding": vector.values})
             case "/tokenize":
                 return _json({"tokens": await self._engine.tokenize(upstream, decode(data, _Text).content)})
@@ -98,7 +97,7 @@ class Native:
         self, upstream: Upstream, body: _Completion, *, whole: bool
     ) -> AsyncGenerator[_Part | _End]:
         sampling = Sampling(
-            self._temperature() if body.temperature is None else body.temperature,
+            upstream.temperature if body.temperature is None else body.temperature,
             body.top_p,
             body.presence_penalty,
             body.frequency_penalty,
@@ -110,7 +109,7 @@ class Native:
         async with aclosing(generated) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Finished):
-                    self._counters.tokens(piece.prompt_tokens, piece.completion_tokens)
+                    self._counters.tokens(upstream.model_id, piece.prompt_tokens, piece.completion_tokens)
                     yield _End(
                         content="".join(texts) if whole else "",
                         model=upstream.model_id,

@@ -212,13 +212,25 @@ class Completion(Struct, frozen=True):
     usage: TokenUsage | UnsetType = UNSET
 
 
+class ModelMeta(Struct, frozen=True, omit_defaults=True):
+    """What else is known of a model: see `OfferedModel`. `size` is that of its file in bytes."""
+
+    state: str
+    kind: str
+    context: int | None = None
+    dimensions: int | None = None
+    size: int | None = None
+    engine: str | None = None
+
+
 class ModelCard(Struct, frozen=True):
-    """One model of /v1/models. `created` is not known; no client that we know uses it."""
+    """One model of /v1/models. 0: not known."""
 
     id: str
     created: int = 0
     object: str = "model"
     owned_by: str = "powerinfer-tray"
+    meta: ModelMeta | UnsetType = UNSET
 
 
 class ModelList(Struct, frozen=True):
@@ -331,6 +343,12 @@ def asked_model(fields: Fields) -> object:
     if memoryview(name).nbytes > MAX_NAME_LETTERS:
         raise ApiError(400, f"'model' has more than {MAX_NAME_LETTERS} letters.", param="model")
     return decode_part(name, object)
+
+
+def named_model(fields: Fields) -> str:
+    """As `asked_model`; empty for what is no name."""
+    name = asked_model(fields)
+    return name if isinstance(name, str) else ""
 
 
 def _is_number(value: object) -> bool:

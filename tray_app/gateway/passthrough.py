@@ -19,14 +19,12 @@ from msgspec import Raw, Struct
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
-from tray_app.gateway.events import DONE, EVENT_STREAM, EventSplitter, write_events
-from tray_app.gateway.intake import BODY
+from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
+from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
-from tray_app.gateway.known_fields import known
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
+from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
-from tray_app.gateway.native_lists import EMBEDDINGS as NATIVE_EMBEDDINGS
-from tray_app.gateway.native_lists import check_natively, joined_natively, native_list
 from tray_app.gateway.openai import (
     NULL,
     Fields,
@@ -34,12 +32,11 @@ from tray_app.gateway.openai import (
     asked_model,
     check_dimensions,
     check_embeds,
-    decode,
     decode_part,
     raw_texts,
 )
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
-from tray_app.gateway.refusals import clients_error, local_error, read_error_event, read_refusal, remote_error
+from tray_app.gateway.refusals import clients_error, local_error, read_error_event, remote_error, told_refusal
 from tray_app.gateway.slices import in_slices
 from tray_app.gateway.text_lengths import (
     Tokenizer,
@@ -52,33 +49,20 @@ from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.native_lists import NativeList
     from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
 
-NATIVE_ROUTES = frozenset(
-    f"/{name}"
-    for name in (
-        *("completion", "completions", "embedding", "embeddings", "infill"),
-        *("tokenize", "detokenize", "apply-template", "rerank", "reranking"),
-    )
-)
-
 _EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
 _PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
 """Where each has its texts."""
 _CHATS_PARTS = (None, "messages", "tools")
-_COMPUTES_NOTHING = ("/tokenize", "/detokenize", "/apply-template")
-"""Routes that compute nothing: if they fail, the request is at fault."""
-ROUTES_OF_ONE_TEXT = frozenset(("/completion", "/completions", "/infill", "/tokenize", "/detokenize"))
-"""Routes that take one text; the others take lists of texts, or chats with pictures."""
 _READS_A_CHAT = "/apply-template"
 """A route that makes llama.cpp read a chat without computing an answer."""
 _OPENING_BYTES = 200
@@ -107,16 +91,15 @@ class Passthrough:
         kept: aiohttp.ClientSession,
         fresh: aiohttp.ClientSession,
         body_worker: BodyWorker,
-        temperature: Callable[[], float],
         counters: Counters,
     ) -> None:
         self._kept = kept
         self._fresh = fresh
         self._body_worker = body_worker
-        self._temperature = temperature
         self._counters = counters
         self._tokenizer = Tokenizer(kept)
         self._answers = answers_budget()
+        self._native = LlamaCppRoutes(fresh, body_worker)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
@@ -127,8 +110,9 @@ class Passthrough:
         self, request: web.Request, upstream: Upstream, held: Held | None
     ) -> web.StreamResponse:
         check_embeds(upstream.purpose)
-        data = request[BODY]
-        asked = await self._body_worker.run(len(data), lambda: asked_embeddings(data, upstream))
+        asked = await self._body_worker.run(
+            len(request[BODY]), lambda: asked_embeddings(request[FIELDS], upstream)
+        )
         fields, texts, wanted, truncate = asked.fields, asked.texts, asked.dimensions, asked.truncate
 
         async def ask(portion: Portion) -> EmbeddedPortion:
@@ -139,7 +123,7 @@ class Passthrough:
                 return EmbeddedPortion.of(portion, decode_answer(answer, Fields), cut)
 
             part = await self._body_worker.run(len(answer), read)
-            self._counters.tokens(*(_told_tokens(part.answer) or (0, 0)))
+            self._counters.tokens(upstream.model_id, *(_told_tokens(part.answer) or (0, 0)))
             return part
 
         # What a remote server does with a list, and what each request costs there, is its own business.
@@ -167,12 +151,11 @@ class Passthrough:
         return await self._completion(request, upstream, _CHAT)
 
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
-        data = request[BODY]
         fields = await self._body_worker.run(
-            len(data), lambda: asked_completion(data, upstream, _PARAMS[path])
+            len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[path])
         )
         if "temperature" not in fields:
-            fields["temperature"] = Raw(msgspec.json.encode(self._temperature()))
+            fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
         try:
             with self._holding(upstream) as held:
                 return await self._completed(request, upstream, path, fields, held)
@@ -180,50 +163,10 @@ class Passthrough:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of llama.cpp's own routes: the body is a JSON object, the answer any JSON."""
-        if request.path not in NATIVE_ROUTES or upstream.is_remote:
+        """POST to one of llama.cpp's own routes; a remote server's are not known."""
+        if upstream.is_remote:
             raise web.HTTPNotFound
-        data = request[BODY]
-        path = request.path
-        fields = await self._body_worker.run(len(data), lambda: known(decode(data, Fields)))
-        if texts := await self._body_worker.run(len(data), lambda: native_list(path, fields)):
-            return await self._native_list(upstream, path, fields, texts)
-        async with self._asked_natively(upstream, path, fields) as answer:
-            if answer.content_type == EVENT_STREAM:
-                return await write_events(request, _json_alone(_payloads(answer.content)))
-            whole = await whole_answer(answer)
-            check_natively(path, whole)
-            return _json(bytes(decode_answer(whole, Raw)))
-
-    async def _native_list(
-        self, upstream: Upstream, path: str, fields: Fields, texts: NativeList
-    ) -> web.StreamResponse:
-        async def ask(portion: Portion) -> bytes:
-            part = {**fields, texts.name: portion.as_json()}
-            async with self._asked_natively(upstream, path, part) as answer:
-                whole = await whole_answer(answer)
-            await self._body_worker.run(len(whole), lambda: check_natively(path, whole, portion.first))
-            return whole
-
-        answers = await in_order(ask, texts.parts)
-        size = sum(map(len, answers))
-        return _json(
-            await self._body_worker.run(size, lambda: joined_natively(path, fields, texts.parts, answers))
-        )
-
-    @asynccontextmanager
-    async def _asked_natively(
-        self, upstream: Upstream, path: str, fields: Fields
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer of one of llama.cpp's own routes; `ApiError` if it is none."""
-        with engine_faults():
-            body = await self._body_worker.run(size_of(fields), lambda: msgspec.json.encode(fields))
-            async with self._fresh.post(
-                upstream.url(path), data=in_slices(body), headers=upstream.headers
-            ) as answer:
-                if answer.status != HTTPStatus.OK:
-                    raise _native_error(await _refusal(answer), upstream, path, fields)
-                yield answer
+        return await self._native.answer(request, upstream)
 
     async def _embedded(
         self, upstream: Upstream, fields: Fields, portion: Portion, held: Held | None, *, truncate: bool
@@ -263,15 +206,17 @@ class Passthrough:
         async with self._asked(upstream, path, fields) as answer:
             if answer.content_type == EVENT_STREAM:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
-                events = self._events(answer.content, told, most_bytes)
+                events = self._events(answer.content, upstream, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            body = await self._whole_completion(answer, told, held)
+            body = await self._whole_completion(answer, upstream, told, held)
             return await _sent(request, body) if held else _json(body)
 
-    async def _whole_completion(self, answer: aiohttp.ClientResponse, told: str, held: Held | None) -> bytes:
+    async def _whole_completion(
+        self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
+    ) -> bytes:
         data = await _result(answer, held)
         whole = await self._body_worker.run(len(data), lambda: decode_answer(data, Fields))
-        self._counters.tokens(*(_told_tokens(whole) or (0, 0)))
+        self._counters.tokens(upstream.model_id, *(_told_tokens(whole) or (0, 0)))
         return await self._body_worker.run(len(data), lambda: as_sent(whole, told))
 
     async def _several(
@@ -279,7 +224,7 @@ class Passthrough:
     ) -> web.StreamResponse:
         tally = Tally(number // max(1, len(prompts_of(fields))))
         async with self._asked(upstream, path, asked_as_stream(fields)) as answer:
-            events = self._counted(answer.content, tally, upstream.response_model(asked_model(fields)))
+            events = self._counted(answer.content, upstream, tally, asked_model(fields))
             if value_of(fields, "stream") is True:
                 usage = "stream_options" in fields and _tells_usage(fields)
                 payloads = _as_payloads(events, tally, usage=usage)
@@ -291,10 +236,11 @@ class Passthrough:
             return _json(msgspec.json.encode(whole.answer(tally.usage())))
 
     async def _counted(
-        self, content: aiohttp.StreamReader, tally: Tally, told: str
+        self, content: aiohttp.StreamReader, upstream: Upstream, tally: Tally, asked: object
     ) -> AsyncGenerator[dict[str, Any]]:
         """The engine's events with the model's name as the client gave it, without their usage."""
-        async with aclosing(_payloads(content)) as payloads:
+        told = upstream.response_model(asked)
+        async with aclosing(engine_payloads(content)) as payloads:
             async for payload in payloads:
                 if payload == DONE:
                     continue
@@ -305,6 +251,7 @@ class Passthrough:
                 left = tally.take(event)
                 now = tally.usage()
                 self._counters.tokens(
+                    upstream.model_id,
                     now["prompt_tokens"] - before["prompt_tokens"],
                     now["completion_tokens"] - before["completion_tokens"],
                 )
@@ -379,18 +326,18 @@ class Passthrough:
                 answer = await post(self._fresh)
             async with answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _RefusedError(await _refusal(answer))
+                    raise _RefusedError(await told_refusal(answer))
                 yield answer
 
     async def _events(
-        self, content: aiohttp.StreamReader, told: str, most_bytes: int
+        self, content: aiohttp.StreamReader, upstream: Upstream, told: str, most_bytes: int
     ) -> AsyncGenerator[bytes]:
         """The engine's events with the model's name as the client gave it.
 
         Each counts as a token until usage is known.
         """
         read = made = 0
-        async with aclosing(_payloads(content, most_bytes)) as payloads:
+        async with aclosing(engine_payloads(content, most_bytes)) as payloads:
             async for payload in payloads:
                 if payload == DONE:
                     yield payload
@@ -399,7 +346,7 @@ class Passthrough:
                 if event.get("error", NULL) != NULL:
                     raise _RefusedError(read_error_event(payload))
                 read_now, made_now = _told_tokens(event) or (read, made + 1)
-                self._counters.tokens(read_now - read, made_now - made)
+                self._counters.tokens(upstream.model_id, read_now - read, made_now - made)
                 read, made = read_now, made_now
                 yield as_sent(event, told)
 
@@ -422,18 +369,6 @@ async def _result(answer: aiohttp.ClientResponse, held: Held | None) -> bytes:
     if b'"error"' in body[:_OPENING_BYTES] and decode_answer(body, Fields).get("error", NULL) != NULL:
         raise _RefusedError(read_error_event(body))
     return body
-
-
-async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
-    return read_refusal(answer.status, answer.headers, await whole_answer(answer, MAX_EVENT_BYTES))
-
-
-def _native_error(refusal: Refusal, upstream: Upstream, path: str, fields: Fields) -> ApiError:
-    if limit := refusal.limit:
-        return too_long_error(upstream, limit, {}, "content" if path in NATIVE_EMBEDDINGS else "prompt")
-    if refusal.reason and path in _COMPUTES_NOTHING:
-        return clients_error(refusal, fields)
-    return local_error(refusal, fields)
 
 
 def _usage_with(answer: Fields, truncated: list[int]) -> Raw:
@@ -476,24 +411,3 @@ async def _as_payloads(
     if usage:
         yield msgspec.json.encode({**last, "choices": [], "usage": tally.usage()})
     yield DONE
-
-
-async def _json_alone(payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """The same events; 502 for one that is not JSON."""
-    async with aclosing(payloads):
-        async for payload in payloads:
-            if payload != DONE:
-                decode_answer(payload, Raw)
-            yield payload
-
-
-async def _payloads(
-    content: aiohttp.StreamReader, most_bytes: int = MAX_LOCAL_EVENT_BYTES
-) -> AsyncGenerator[bytes]:
-    splitter = EventSplitter(most_bytes)
-    with engine_faults():
-        async for chunk in content.iter_any():
-            for payload in splitter.feed(chunk):
-                yield payload
-    for payload in splitter.end():
-        yield payload

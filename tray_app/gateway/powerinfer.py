@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -29,7 +30,7 @@ from tray_app.gateway.text_lengths import check_letters, most_letters, too_long_
 from tray_app.gateway.vectors import check_vector, decode_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     import aiohttp
 
@@ -115,10 +116,18 @@ class Finished:
     completion_tokens: int
 
 
-class PowerInfer:
-    """One PowerInfer server. Requests are sent one at a time in order of arrival. Belongs to one event loop.
+class _Turns:
+    """Who works at the processes of one engine, and who waits for one of them."""
 
-    `busy_limit_s`: how long the server may answer that it is busy with another request. `suspect` is called
+    def __init__(self, addresses: tuple[str, ...]) -> None:
+        self.free = list(addresses)
+        self.places = asyncio.Semaphore(len(addresses))  # given to waiting tasks in order of arrival
+
+
+class PowerInfer:
+    """PowerInfer's servers. Each gets one request at a time, in order of arrival. Belongs to one event loop.
+
+    `busy_limit_s`: how long a server may answer that it is busy with another request. `suspect` is called
     with the server's run after each `silence_limit_s` without any answer to a request: the server may hang.
     """
 
@@ -134,7 +143,8 @@ class PowerInfer:
         self._suspect = suspect
         self._busy_limit_s = busy_limit_s
         self._silence_limit_s = silence_limit_s
-        self._turn = asyncio.Lock()  # given to waiting tasks in order of arrival
+        # Kept by those that wait or are at work, so nothing is left of an engine that is gone.
+        self._turns: WeakValueDictionary[tuple[str, ...], _Turns] = WeakValueDictionary()
 
     async def tokenize(self, upstream: Upstream, text: str) -> list[int]:
         """The tokens of a text, without the one that the server adds before every prompt."""
@@ -154,19 +164,19 @@ class PowerInfer:
         most = upstream.context_size - 1
         if not truncate:
             check_letters(upstream, {index: len(text)}, "input", can_truncate=True)
-        async with self._turn:
-            kept = text[: most_letters(upstream)]
-            tokens = await self._prompt_tokens(upstream, kept)
+        async with self._turn(upstream) as worker:
+            kept = text[: most_letters(worker)]
+            tokens = await self._prompt_tokens(worker, kept)
             if tokens > most:
                 if not truncate:
                     limit = Limit(tokens, most, upstream.context_size)
                     raise too_long_error(upstream, limit, {index: tokens}, "input", can_truncate=True)
-                kept = await self._cut(upstream, kept, most)
-                tokens = await self._prompt_tokens(upstream, kept)
+                kept = await self._cut(worker, kept, most)
+                tokens = await self._prompt_tokens(worker, kept)
             body = msgspec.json.encode(_Content(kept))
             give_up_s = time.monotonic() + self._busy_limit_s
             while True:
-                answer = decode_numbers(await self._post(upstream, "/embedding", body), _Embedding)
+                answer = decode_numbers(await self._post(worker, "/embedding", body), _Embedding)
                 if answer.content != BUSY:
                     return Vector(check_vector(answer.embedding, index), tokens, is_cut=kept != text)
                 await _pause(give_up_s)
@@ -198,8 +208,8 @@ class PowerInfer:
         field of the request that has the prompt.
         """
         check_letters(upstream, {0: len(prompt)}, param)
-        async with self._turn:
-            prompt_tokens = await self._prompt_tokens(upstream, prompt)
+        async with self._turn(upstream) as worker:
+            prompt_tokens = await self._prompt_tokens(worker, prompt)
             room = upstream.context_size - prompt_tokens - 1
             if room < LEAST_TOKENS:
                 room_for_prompt = upstream.context_size - 1 - LEAST_TOKENS
@@ -208,7 +218,7 @@ class PowerInfer:
             limit = min(max_tokens or room, room)
             scanner = StopScanner(stops)
             made = 0
-            async with aclosing(self._events(upstream, prompt, limit, sampling)) as events:
+            async with aclosing(self._events(worker, prompt, limit, sampling)) as events:
                 async for event in events:
                     if event.stop:
                         yield scanner.flush()
@@ -257,6 +267,20 @@ class PowerInfer:
     async def _prompt_tokens(self, upstream: Upstream, text: str) -> int:
         begin_of_text = 1  # the server adds one before every prompt, but not to its list of tokens
         return begin_of_text + len(await self.tokenize(upstream, text))
+
+    @asynccontextmanager
+    async def _turn(self, upstream: Upstream) -> AsyncIterator[Upstream]:
+        """The engine at the address of a process that has nothing to do, once there is one."""
+        addresses = upstream.workers or (upstream.base_url,)
+        turns = self._turns.get(addresses)
+        if turns is None:
+            turns = self._turns[addresses] = _Turns(addresses)
+        async with turns.places:
+            address = turns.free.pop()
+            try:
+                yield replace(upstream, base_url=address)
+            finally:
+                turns.free.append(address)
 
     async def _post(self, upstream: Upstream, path: str, body: bytes) -> bytes:
         with engine_faults(), self._silence(upstream):

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.gateway.engine_errors import RETRY_AFTER_S
+from tray_app.gateway.engine_errors import RETRY_AFTER_S, whole_answer
+from tray_app.gateway.limits import MAX_EVENT_BYTES
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.phrases import one_line, visible
@@ -27,6 +28,8 @@ from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from aiohttp import ClientResponse
 
 _LONGEST_REASON = 500
 """How many characters of an engine's message are passed on; llama.cpp quotes all tools of a request."""
@@ -113,6 +116,11 @@ class Refusal:
     def is_reading(self) -> bool:
         """Whether llama.cpp's message is about JSON: it reads no JSON but that of the request."""
         return bool(_JSON_EXCEPTION.search(self.reason or ""))
+
+
+async def told_refusal(answer: ClientResponse) -> Refusal:
+    """The error that an engine answers with."""
+    return read_refusal(answer.status, answer.headers, await whole_answer(answer, MAX_EVENT_BYTES))
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:

@@ -6,7 +6,6 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-from tray_app.settings.aliases import same_name
 from tray_app.settings.origins import EVERYONE, is_allowed
 
 _HOST = re.compile(r"(\[[^\]]*\]|[A-Za-z0-9._-]*)(?::([0-9]*))?")
@@ -26,10 +25,6 @@ company may use that domain, and each computer in its network can choose the add
 class Rules:
     """The settings that concern requests. The gateway reads them for each request."""
 
-    temperature: float = 0.7
-    """For requests without a temperature."""
-    aliases: tuple[str, ...] = ()
-    """Other names of the model that is served."""
     key: str = field(default="", repr=False)
     """The key that every client must send; empty if none is needed."""
     origins: tuple[str, ...] = ()
@@ -40,16 +35,11 @@ class Rules:
     """The names of this computer in its network, in lower case."""
     native_routes: bool = False
     metrics: bool = False
-    idle_after_s: float | None = None
 
     @property
     def permits_every_page(self) -> bool:
         """Whether all web pages are permitted, also without an `Origin`."""
         return EVERYONE in self.origins
-
-    def is_alias(self, name: str) -> bool:
-        """Whether this is another name of the model that is served, in small or capital letters."""
-        return same_name(name) in map(same_name, self.aliases)
 
     def permits_host(self, host: str) -> bool:
         """Whether a `Host` header names this computer. Checked only for requests without a key.

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
-from tray_app.errors import AppError
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
@@ -19,7 +18,8 @@ from tray_app.gateway.engine_errors import engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
-from tray_app.gateway.intake import BODY, Intake, bodies_budget, expect_nothing_yet
+from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
+from tray_app.gateway.leases import available, leased, refusal
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
@@ -27,23 +27,28 @@ from tray_app.gateway.limits import (
     requests_within,
 )
 from tray_app.gateway.listener import Listener
+from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
-from tray_app.gateway.openai import ApiError, ModelCard, ModelList
-from tray_app.gateway.passthrough import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT, Passthrough
+from tray_app.gateway.model_list import all_models, one_model
+from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
+from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.routing import Router
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
-from tray_app.gateway.upstream import Unavailable
+from tray_app.gateway.upstream import LOADED, Unavailable
+from tray_app.models.header import Purpose
 from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractContextManager
 
+    from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
 
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
 _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never closes a connection that gets a request
 _IDLE_LOOK_S = 30.0
+"""Half of the shortest time that settings can name: what becomes idle meanwhile is seen before it is due."""
 
 Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
@@ -78,7 +84,7 @@ class Dialect(Protocol):
 
 
 class Gateway:
-    """Offers the engine of `backend` at one address, within `rules`.
+    """Offers the models of `backend` at one address, within `rules`.
 
     Both are called on the gateway's thread for each request, and must return at once. A llama.cpp is
     suspected to hang after each `silence_limit_s` of a request, a PowerInfer server if it was silent for so
@@ -109,9 +115,9 @@ class Gateway:
         """Counts of requests and tokens since the app started. Any thread."""
         return self._counters.snapshot()
 
-    def restart_idle_time(self) -> None:
-        """Start counting anew the time after which an idle engine is stopped. Any thread."""
-        self._counters.restart_idle_time()
+    def traffic_of(self) -> Mapping[str, Traffic]:
+        """The same for each model that was asked, by its id. Any thread."""
+        return self._counters.of_models()
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
         """Open the address; blocks until it is bound. `OSError` if it cannot be bound. 0: any free port."""
@@ -131,17 +137,18 @@ class Gateway:
             _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
         ):
             templates = TemplateRenderer()
-            engine = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
+            powerinfer = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             body_worker = BodyWorker()
-            speaking = Passthrough(kept, fresh, body_worker, self._temperature, self._counters)
-            translated = Translation(engine, templates, self._temperature, self._counters)
+            speaking = Passthrough(kept, fresh, body_worker, self._counters)
+            translated = Translation(powerinfer, templates, self._counters)
             routes = _Routes(
-                self._backend,
-                self._rules,
-                self._counters,
-                fresh,
-                self._silence_limit_s,
-                lambda upstream: speaking if upstream.speaks_openai else translated,
+                backend=self._backend,
+                rules=self._rules,
+                counters=self._counters,
+                body_worker=body_worker,
+                session=fresh,
+                silence_limit_s=self._silence_limit_s,
+                dialect_of=lambda upstream: speaking if upstream.speaks_openai else translated,
             )
             guard, router = Guard(self._rules), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
@@ -149,7 +156,6 @@ class Gateway:
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
-            self._counters.restart_idle_time()
             idle = asyncio.create_task(self._watch_idleness())
             try:
                 yield application
@@ -160,17 +166,10 @@ class Gateway:
                 await templates.close()
                 body_worker.close()
 
-    def _temperature(self) -> float:
-        return self._rules().temperature
-
     async def _watch_idleness(self) -> None:
         while True:
-            limit_s = self._rules().idle_after_s
-            left_s = _IDLE_LOOK_S if limit_s is None else limit_s - self._counters.idle_s()
-            if left_s <= 0:
-                self._backend.suspend_if_idle()
-                left_s = limit_s or _IDLE_LOOK_S
-            await asyncio.sleep(min(left_s, _IDLE_LOOK_S))
+            next_s = self._backend.unload_idle()
+            await asyncio.sleep(_IDLE_LOOK_S if next_s is None else min(next_s, _IDLE_LOOK_S))
 
 
 def _within(handler: Handler, *around: Middleware) -> Handler:
@@ -199,11 +198,13 @@ def _session(connector: TCPConnector) -> ClientSession:
 class _Routes:
     """The handlers of the routes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
+        *,
         backend: Backend,
         rules: Callable[[], Rules],
         counters: Counters,
+        body_worker: BodyWorker,
         session: ClientSession,
         silence_limit_s: float,
         dialect_of: Callable[[Upstream], Dialect],
@@ -211,6 +212,7 @@ class _Routes:
         self._backend = backend
         self._rules = rules
         self._counters = counters
+        self._body_worker = body_worker
         self._session = session
         self._silence_limit_s = silence_limit_s
         self._dialect_of = dialect_of
@@ -224,9 +226,13 @@ class _Routes:
 
     def _table(self) -> list[web.RouteDef]:
         openai = {
-            "/embeddings": self._engine(lambda dialect: dialect.embeddings, MAX_BODY_BYTES),
-            "/completions": self._engine(lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES),
-            "/chat/completions": self._engine(lambda dialect: dialect.chat, MAX_BODY_BYTES),
+            "/embeddings": self._engine(
+                Purpose.EMBEDDING, lambda dialect: dialect.embeddings, MAX_BODY_BYTES
+            ),
+            "/completions": self._engine(
+                Purpose.CHAT, lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES
+            ),
+            "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
         }
         return [
             web.get("/health", self._health),
@@ -239,46 +245,45 @@ class _Routes:
             *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
 
-    async def _ready(self) -> Upstream:
-        """The engine, once it answers.
-
-        If the client disconnects meanwhile, this is cancelled and its place is free.
-        """
-        while isinstance(found := self._backend.find(), Unavailable) and found.held:
-            try:
-                await asyncio.wrap_future(self._backend.wake())
-            except AppError as exc:
-                raise ApiError(503, f"The server did not start: {exc}", code=exc.code) from exc
-        return _available(found)
-
     def _engine(
         self,
+        task: Purpose,
         pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]],
         most_bytes: int,
     ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
             began_s = self._counters.begin()
             status: int | None = None
+            served: tuple[str, float] | None = None
             try:
                 with self._admission.slot(), self._bodies.holding() as held:
-                    request[BODY] = await self._intake.take(request, most_bytes, held)
-                    upstream = await self._ready()
-                    with self._watched(upstream):
-                        answer = await pick(self._dialect_of(upstream))(request, upstream)
+                    asked = await self._asked(request, most_bytes, held)
+                    async with leased(self._backend, asked, task) as upstream:
+                        served = upstream.model_id, self._counters.begin_at(upstream.model_id)
+                        with self._watched(upstream):
+                            answer = await pick(self._dialect_of(upstream))(request, upstream)
                 status = HTTPStatus.BAD_GATEWAY if BROKEN in request else answer.status
             except (ApiError, web.HTTPException) as error:
                 status = error.status
                 raise
             finally:
                 self._counters.end(began_s, status)
+                if served:
+                    self._counters.end_at(*served, status)
             return answer
 
         return handler
 
+    async def _asked(self, request: web.Request, most_bytes: int, held: Held) -> str:
+        """The name of the model in a request's body, which is taken in: before that nothing is loaded."""
+        data = request[BODY] = await self._intake.take(request, most_bytes, held)
+        request[FIELDS] = await self._body_worker.run(len(data), lambda: decode(data, Fields))
+        return named_model(request[FIELDS])
+
     def _native(self, path: str, other: Handler | None) -> Handler:
         """Answer by one of the engine's own routes; `other` answers if the engine has none of this name."""
         most_bytes = MAX_TEXT_BODY_BYTES if path in ROUTES_OF_ONE_TEXT else MAX_BODY_BYTES
-        own = self._engine(lambda dialect: dialect.native, most_bytes)
+        own = self._engine(NATIVE_ROUTES[path], lambda dialect: dialect.native, most_bytes)
 
         async def permitted(request: web.Request) -> web.StreamResponse:
             try:
@@ -291,8 +296,8 @@ class _Routes:
         return permitted
 
     async def _read(self, request: web.Request) -> web.Response:
-        """The public part of what the engine says about itself. Does not wake a sleeping engine."""
-        answer, _ = await self._ask(request, _available(self._backend.find()))
+        """The public part of what the engine says about itself. Does not load its model."""
+        answer, _ = await self._ask(request, available(self._backend.look(_named_in_address(request))))
         body = public_part(request.path, answer, everything=self._rules().native_routes)
         return web.Response(body=body, content_type="application/json")
 
@@ -317,52 +322,50 @@ class _Routes:
         return Silence(self._silence_limit_s, lambda: self._backend.suspect(upstream.run))
 
     async def _read_page(self, request: web.Request) -> web.Response:
-        """The engine's web page. Opened by a person it wakes the engine; requests from other pages do not."""
+        """The engine's web page. Opened by a person it loads the model; requests from other pages do not."""
         if self._rules().native_routes:
-            person = is_opened_by_person(request)
-            upstream = await self._ready() if person else _available(self._backend.find())
-            answer, kind = await self._ask(request, upstream)
+            answer, kind = await self._page(request)
             return web.Response(body=answer, content_type=kind)
         if request.path != "/":
             raise web.HTTPNotFound
         return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
 
+    async def _page(self, request: web.Request) -> tuple[bytes, str]:
+        asked = _named_in_address(request)
+        if not is_opened_by_person(request):
+            return await self._ask(request, available(self._backend.look(asked)))
+        async with leased(self._backend, asked, Purpose.CHAT) as upstream:
+            return await self._ask(request, upstream)
+
     async def _health(self, _request: web.Request) -> web.Response:
-        self._offered()
+        found = self._backend.look()
+        if isinstance(found, Unavailable) and not (_sleeps(found) or self._is_any_loaded()):
+            raise refusal(found)
         return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        ready = not isinstance(self._backend.find(), Unavailable)
-        text = prometheus_text(self._counters.snapshot(), ready=ready)
+        ready = not isinstance(self._backend.look(), Unavailable) or self._is_any_loaded()
+        text = prometheus_text(self._counters.snapshot(), self._counters.of_models(), ready=ready)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
+    def _is_any_loaded(self) -> bool:
+        return any(model.state == LOADED for model in self._backend.offered())
+
     async def _models(self, _request: web.Request) -> web.Response:
-        return _json(ModelList([ModelCard(name) for name in self._offered()]))
+        return _json(ModelList(all_models(self._backend)))
 
     async def _model(self, request: web.Request) -> web.Response:
-        wanted, offered = request.path.removeprefix(_MODEL), self._offered()
-        if wanted not in offered and not self._rules().is_alias(wanted):
-            raise ApiError(
-                404,
-                f"There is no model {wanted!r} here, but {', '.join(map(repr, offered))}.",
-                param="model",
-                code="model_not_found",
-            )
-        return _json(ModelCard(wanted))
-
-    def _offered(self) -> tuple[str, ...]:
-        """The models that are served. Does not wake a sleeping engine."""
-        upstream = self._backend.find()
-        if isinstance(upstream, Unavailable) and upstream.held and upstream.models:
-            return upstream.models
-        return _available(upstream).model_ids()
+        return _json(one_model(self._backend, request.path.removeprefix(_MODEL)))
 
 
-def _available(found: Upstream | Unavailable) -> Upstream:
-    """The engine that answers now; 503 if none does."""
-    if isinstance(found, Unavailable):
-        raise ApiError(503, found.reason, code=found.code, retry_after_s=found.retry_after_s)
-    return found
+def _named_in_address(request: web.Request) -> str:
+    """The model that a request without a body names: /props?model=ID."""
+    return request.query.get("model", "")
+
+
+def _sleeps(found: Unavailable) -> bool:
+    """Whether a request would be answered all the same, and nothing is under way that must end first."""
+    return found.held and found.retry_after_s is None
 
 
 def _json(answer: ModelList | ModelCard) -> web.Response:

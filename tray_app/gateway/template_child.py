@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 _LENGTH_BYTES = 4
+_KEPT_TEMPLATES = 4
+"""Of models that are asked in turn. Reading one takes longer than using it."""
 
 # A template can fail in any way.
 _FAILURES = (
@@ -66,7 +68,7 @@ def rendered(source: str, values: dict[str, Any]) -> dict[str, str]:
         return {"refusal": _reason(exc)}
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=_KEPT_TEMPLATES)
 def _compiled(source: str) -> Template:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.globals["raise_exception"] = _refuse

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from tray_app.gateway.events import DONE, write_events
-from tray_app.gateway.intake import BODY
+from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
@@ -26,7 +26,6 @@ from tray_app.gateway.openai import (
     Embedding,
     EmbeddingsAnswer,
     EmbeddingsBody,
-    Fields,
     Message,
     TokenUsage,
     as_base64,
@@ -42,7 +41,7 @@ from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.openai import ChatMessage, FinishReason, SamplingBody
@@ -78,15 +77,13 @@ class Translation:
         self,
         engine: PowerInfer,
         templates: TemplateRenderer,
-        temperature: Callable[[], float],
         counters: Counters,
     ) -> None:
         self._engine = engine
         self._templates = templates
-        self._temperature = temperature
         self._counters = counters
-        self._native = Native(engine, temperature, counters)
-        self._unusable: str | None = None
+        self._native = Native(engine, counters)
+        self._unusable: dict[str, str] = {}  # the template of each model that has a bad one
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, in order."""
@@ -100,7 +97,7 @@ class Translation:
             vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
             check_dimensions(wanted, len(vector.values))
             tokens += vector.tokens
-            self._counters.tokens(vector.tokens, 0)
+            self._counters.tokens(upstream.model_id, vector.tokens, 0)
             if vector.is_cut:
                 cut.append(index)
             values = vector.unit()
@@ -115,7 +112,7 @@ class Translation:
             upstream.response_model(body.model),
             _one_prompt(body),
             body.max_tokens,
-            self._sampling(body),
+            _sampling(body, upstream),
             stop_words(body.stop),
             chat=False,
         )
@@ -129,7 +126,7 @@ class Translation:
             upstream.response_model(body.model),
             prompt,
             body.max_completion_tokens or body.max_tokens,
-            self._sampling(body),
+            _sampling(body, upstream),
             (*stops, *stop_words(body.stop)),
             chat=True,
         )
@@ -148,27 +145,19 @@ class Translation:
         (`prompts.py`).
         """
         template = upstream.chat_template
-        if template and template != self._unusable:
+        if template and template != self._unusable.get(upstream.model_id):
             try:
                 return await self._templates.prompt(template, messages), STOPS
             except UnusableTemplateError as exc:
                 _logger.warning("The chat template of %s cannot be used: %s", upstream.model_name, exc)
-                self._unusable = template
+                self._unusable[upstream.model_id] = template
         style = chat_style(upstream.model_name)
         return style.prompt(messages), style.stops
-
-    def _sampling(self, body: SamplingBody) -> Sampling:
-        return Sampling(
-            self._temperature() if body.temperature is None else body.temperature,
-            body.top_p,
-            body.presence_penalty,
-            body.frequency_penalty,
-        )
 
     async def _answer(
         self, request: web.Request, upstream: Upstream, body: SamplingBody, job: _Job
     ) -> web.StreamResponse:
-        check_abilities(decode(request[BODY], Fields), _MISSING)
+        check_abilities(request[FIELDS], _MISSING)
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))
@@ -221,14 +210,25 @@ class Translation:
         async with aclosing(generated) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Finished):
-                    self._counters.tokens(piece.prompt_tokens, piece.completion_tokens - counted)
+                    self._counters.tokens(
+                        upstream.model_id, piece.prompt_tokens, piece.completion_tokens - counted
+                    )
                     yield piece
                     continue
                 counted += 1
-                self._counters.tokens(0, 1)
+                self._counters.tokens(upstream.model_id, 0, 1)
                 if text := piece.lstrip() if leading else piece:
                     leading = False
                     yield text
+
+
+def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:
+    return Sampling(
+        upstream.temperature if body.temperature is None else body.temperature,
+        body.top_p,
+        body.presence_penalty,
+        body.frequency_penalty,
+    )
 
 
 def _json(answer: EmbeddingsAnswer | Completion) -> web.Response:

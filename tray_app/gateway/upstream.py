@@ -1,4 +1,4 @@
-"""What the gateway must know of the engine behind it, as values. Pure.
+"""What the gateway must know of the engines behind it, as values. Pure.
 
 The package `app` makes these values; the package `engine` is not known here.
 """
@@ -6,6 +6,7 @@ The package `app` makes these values; the package `engine` is not known here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.models.header import Purpose
@@ -27,7 +28,9 @@ class Upstream:
     name for clients; `model_name` is for people and shows the model's family. `context_size` is the number of
     tokens that the engine was started with, `trained_context` the number that the model was trained for; 0 if
     unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run`
-    tells each process of each engine from all others, and `purpose` what the model is for.
+    tells each process of each engine from all others, and `purpose` what the model is for. `temperature` is
+    for requests that name none. `workers` are the base URLs of all processes that compute for this engine,
+    each one request at a time; empty: only `base_url`.
     """
 
     base_url: str
@@ -42,6 +45,8 @@ class Upstream:
     run: RunId = RunId(MAIN_ENGINE, 0)  # noqa: RUF009  immutable
     trained_context: int = 0
     purpose: Purpose = Purpose.CHAT
+    temperature: float = 0.7
+    workers: tuple[str, ...] = ()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -78,36 +83,80 @@ class Upstream:
 class Unavailable:
     """No engine answers now. `retry_after_s`: when to ask again; None if waiting does not help.
 
-    `reason` is for people, `code` for programs: that of the error that is the cause.
-    `held`: a request waits until the engine answers, and starts it if it sleeps: see `Backend.wake`.
-    `models`: what clients of a sleeping engine are offered.
+    `reason` is for people, `code` for programs: that of the error that is the cause. `status` is that of the
+    answer: 404 where there is no such model.
+    `held`: a request waits until the engine answers, and starts it if it sleeps: see `Backend.acquire`.
     """
 
     reason: str
     retry_after_s: int | None = None
     held: bool = False
-    models: tuple[str, ...] = ()
     code: str = ENGINE_UNAVAILABLE
+    status: int = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedModel:
+    """A model that requests can name. None: not known.
+
+    `created` is when its file was, in seconds since 1970; `kind` what it is for, `state` how far it is:
+    "loaded", "loading", "sleeping", "not loaded" or "failed". `dimensions` are those of its vectors.
+    """
+
+    id: str
+    created: int
+    state: str
+    kind: str
+    context: int | None = None
+    dimensions: int | None = None
+    size_bytes: int | None = None
+    engine: str | None = None
+
+
+LOADED = "loaded"
+"""The state of a model whose engine answers."""
+
+
+class Lease(Protocol):
+    """The right to ask an engine, which is not unloaded meanwhile."""
+
+    @property
+    def upstream(self) -> Upstream:
+        """The engine."""
+
+    def release(self) -> None:
+        """Give it back. Any thread; once."""
 
 
 class Backend(Protocol):
-    """The engine as the gateway sees it. Called on the gateway's thread; every method returns at once."""
+    """The engines as the gateway sees them. Called on the gateway's thread; every method returns at once."""
 
-    def find(self) -> Upstream | Unavailable:
-        """The engine that answers now, or why there is none. Called for each request."""
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
+        """The engine of the model that a request names, or why there is none.
 
-    def wake(self) -> Future[None]:
-        """Start the engine if it is asleep. The future is done when it answers, or has an `AppError` if it
-        does not.
-
-        Each call has its own future, which is cancelled when its client disconnects.
+        `asked` is the request's `model`, empty if it names none; `task` decides what that means, and what an
+        unknown name means. A future for a model that is being loaded, or must be first; it has an `AppError`
+        if that fails. It is cancelled if the client leaves, which gives its place up.
         """
+
+    def look(self, asked: str = "", task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
+        """As `acquire`, without loading anything, for who only wants to know."""
+
+    def offered(self) -> tuple[OfferedModel, ...]:
+        """All models that requests can name. Loads nothing."""
+
+    def identify(self, asked: str) -> str | None:
+        """The id of the offered model of this name; None if there is none."""
 
     def suspect(self, run: RunId) -> None:
         """Report that the engine of this run was silent for too long during a request."""
 
-    def suspend_if_idle(self) -> None:
-        """Stop the engine, because there were no requests for as long as the settings say."""
+    def unload_idle(self) -> float | None:
+        """Unload each engine that nobody has asked for as long as its settings say.
+
+        Returns in how many seconds the next may be due, at the earliest: one at work or being loaded counts
+        as if it became idle now. None if no engine ever is.
+        """
 
 
 def public_id(name: str) -> str:

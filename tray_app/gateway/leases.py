@@ -1,0 +1,75 @@
+"""The engine of the model that a request names, for as long as the request needs it. Event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from tray_app.errors import AppError
+from tray_app.gateway.openai import ApiError
+from tray_app.gateway.upstream import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tray_app.gateway.upstream import Backend, Lease, Upstream
+    from tray_app.models.header import Purpose
+
+
+@asynccontextmanager
+async def leased(backend: Backend, asked: str, task: Purpose) -> AsyncIterator[Upstream]:
+    """The engine for a request that names the model `asked`, once it answers.
+
+    It is given back at the end of the block, however that comes. If the client disconnects while the model is
+    being loaded, the request's place is given up.
+
+    Raises
+    ------
+    ApiError
+        503 with the cause if no engine answers and none can be loaded; 404 if there is no such model.
+
+    """
+    got = backend.acquire(asked, task)
+    lease = await _come(got, asked) if isinstance(got, Future) else got
+    if isinstance(lease, Unavailable):
+        raise refusal(lease)
+    try:
+        yield lease.upstream
+    finally:
+        lease.release()
+
+
+def available(found: Upstream | Unavailable) -> Upstream:
+    """The engine that answers now; `ApiError` if none does."""
+    if isinstance(found, Unavailable):
+        raise refusal(found)
+    return found
+
+
+def refusal(why: Unavailable) -> ApiError:
+    """What a client is told without an engine."""
+    param = "model" if why.status == HTTPStatus.NOT_FOUND else None
+    return ApiError(why.status, why.reason, param=param, code=why.code, retry_after_s=why.retry_after_s)
+
+
+async def _come(coming: Future[Lease | Unavailable], asked: str) -> Lease | Unavailable:
+    try:
+        return await asyncio.wrap_future(coming)
+    except AppError as exc:
+        what = f"The model {asked!r} did not load" if asked else "The server did not start"
+        raise ApiError(503, f"{what}: {exc}", code=exc.code) from exc
+    except asyncio.CancelledError:
+        if not coming.cancel():  # it has come in this very moment, and nobody else knows of it
+            coming.add_done_callback(_give_back)
+        raise
+
+
+def _give_back(come: Future[Lease | Unavailable]) -> None:
+    if come.cancelled() or come.exception():
+        return
+    got = come.result()
+    if not isinstance(got, Unavailable):
+        got.release()
