@@ -16,7 +16,6 @@ import msgspec
 import pytest
 
 from tests.fakes.commands import FakeCommands, engine_row
-from tests.fakes.models import model_bytes
 from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
 from tray_app.app.root import App
 from tray_app.cli import main
@@ -24,6 +23,7 @@ from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.gateway.client import find_running
 from tray_app.gateway.control import Control
 from tray_app.gateway.documents import Chosen, ProblemDocument, StatusDocument
+from tray_app.models.library import builtin_model
 from tray_app.models.memory import GIB, MIB
 from tray_app.system.ports import free_port
 
@@ -79,7 +79,7 @@ def model(private_home: Path) -> Path:
     """A model in the models folder, whose name is not of ASCII."""
     file = private_home / "models" / "日本語.gguf"
     file.parent.mkdir()
-    file.write_bytes(model_bytes())
+    shutil.copy(builtin_model(), file)
     return file
 
 
@@ -201,11 +201,33 @@ def test_ctrl_c_gives_up_the_wait_for_a_model_and_the_app_goes_on() -> None:
         assert not job.has_ended
 
 
-def test_a_running_app_loads_its_model_and_unloads_it() -> None:
-    with running("serve", "--model", "test", "--port", str(free_port())) as program:
-        program.line_with("Ready")
-        assert printed("load", "test") == "Loaded test.\n"
-        assert printed("unload", "test") == "Unloaded test.\n"
+def loaded() -> dict[str, Any]:
+    """The models that `ps` tells of, by their ids."""
+    return {row["model"]: row for row in json.loads(printed("ps", "--json"))["engines"]}
+
+
+def test_a_running_app_has_the_models_that_it_is_told_to(model: Path) -> None:
+    options = ("--model", "test", "--model", model.stem, "--model", "test")
+    with running("serve", *options, "--port", str(free_port())) as program:
+        program.line_with("Loaded 日本語.")
+        assert printed("load", "test") == "Loaded test.\n"  # it is being loaded at the same time
+        both = loaded()
+        lines = printed("ps").splitlines()
+        status = printed("status").splitlines()
+
+        assert printed("unload", "日本語") == "Unloaded 日本語.\n"
+        assert list(loaded()) == ["test"]
+        assert "日本語 is not loaded" in refused("unload", "日本語")
+        assert printed("load", "日本語.gguf") == "Loaded 日本語.\n"
+        again = loaded()
+
+    assert list(both) == list(again) == ["test", "日本語"]
+    assert [(row["chosen"], row["state"]) for row in both.values()] == [(True, "ready"), (False, "ready")]
+    assert both["日本語"]["keep_loaded"]
+    assert both["test"]["pid"] == again["test"]["pid"]
+    assert both["日本語"]["pid"] != again["日本語"]["pid"]
+    assert [line.split()[0] for line in lines] == ["model", "test", "日本語", "Memory:"]
+    assert [line.split(",")[0] for line in status[1:]] == ["ready: test", "ready: 日本語"]
 
 
 @pytest.fixture
