@@ -24,6 +24,8 @@ TERMINAL_ONLY = frozenset(
         "__main__.py",
         "cli/main.py",
         "cli/models.py",
+        "cli/running.py",
+        "cli/serve.py",
         "cli/tune.py",
         "cli/common.py",
         "cli/output.py",
@@ -32,6 +34,7 @@ TERMINAL_ONLY = frozenset(
         "app/diagnostics.py",
         "app/diagnostic_report.py",
         "app/selftest.py",
+        "gateway/commands.py",
         "gateway/jobs.py",
     }
 )

@@ -2,22 +2,25 @@
 
 A llama of two layers with random weights: `python make_test_model.py [OUTPUT]`. The same bytes come out every
 time and everywhere: all randomness is PCG64's stream of raw integers, which NumPy promises never to change.
+Tests that need several models make two more, which come with nothing: another llama and a BERT
+(`--kind digits`, `--kind bert`). By the length of its embeddings one can tell which model gave an answer.
 """
 
+import argparse
 import math
-import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
 import numpy as np
 import numpy.typing as npt
 
-SEED = 20231219
 CONTEXT = 512
-WIDTH = 64
-FEED_FORWARD = 256
 LAYERS = 2
 HEADS = 4
+FEED_FORWARD = 4
+"""How many times the width of a layer is that of its inner part."""
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPACE = "\u2581"  # how SentencePiece writes a blank
@@ -28,7 +31,9 @@ PAIRS = [
     *("is", "it", "al", "ar", "st", "to", "nt", "ng", "se", "ha", "as", "ou", "io", "le", "ve"),
 ]
 WORDS = ["the", "and", "of", "to", "in", "is", "it", "at", "on", "as", "an", "or"]
-OTHERS = "ETAOINSHRDLCUMWFGYPBVKJXQZ0123456789.,:;!?'\"()[]{}<>/\\|@#$%&*+-=_~^`\n"
+DIGITS = "0123456789"
+MARKS = ".,:;!?'\"()[]{}<>/\\|@#$%&*+-=_~^`"
+OTHERS = f"{LETTERS.upper()}{DIGITS}{MARKS}\n"
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
@@ -36,6 +41,44 @@ CHAT_TEMPLATE = (
 )
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Llama:
+    """A model that writes. Its text is letters and short words, or nothing but digits."""
+
+    name: str
+    seed: int
+    width: int
+    description: str
+    digits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bert:
+    """A model that only reads: it embeds, and takes the mean of a text's tokens. It knows no capitals."""
+
+    name: str = "Tests' encoder"
+    seed: int = 20231221
+    width: int = 32
+    layers: int = LAYERS
+    context: int = CONTEXT
+
+
+TEST_MODEL = Llama(
+    "Built-in test model",
+    seed=20231219,
+    width=64,
+    description="Random weights, for checking an installation: its answers mean nothing.",
+)
+DIGITS_MODEL = Llama(
+    "Tests' second chat model",
+    seed=20231220,
+    width=48,
+    description="Random weights: its answers are digits and mean nothing.",
+    digits=True,
+)
+KINDS: dict[str, Llama | Bert] = {"test": TEST_MODEL, "digits": DIGITS_MODEL, "bert": Bert()}
 
 
 def _vocabulary() -> tuple[list[str], list[gguf.TokenType]]:
@@ -58,10 +101,12 @@ def _scores(tokens: list[str], kinds: list[gguf.TokenType]) -> list[float]:
     ]
 
 
-def _likelihood(token: str, kind: gguf.TokenType) -> float:
-    """What is added to a token's logit, so that answers look like words and never end by themselves."""
+def _likelihood(token: str, kind: gguf.TokenType, *, digits: bool) -> float:
+    """What is added to a token's logit, so that answers look as they should and never end by themselves."""
     if kind is not gguf.TokenType.NORMAL:
         return -40.0
+    if digits:
+        return 0.0 if token in DIGITS else -40.0
     if not token.removeprefix(SPACE).islower():
         return -20.0
     return 2.0 if token.startswith(SPACE) else 0.0
@@ -76,8 +121,9 @@ class _Weights:
 
     FADE = 1 / 64
 
-    def __init__(self) -> None:
-        self._bits = np.random.PCG64(SEED)
+    def __init__(self, seed: int, width: int) -> None:
+        self._bits = np.random.PCG64(seed)
+        self._width = width
 
     def uniform(self, rows: int, columns: int) -> Floats:
         raw = np.asarray(self._bits.random_raw(rows * columns), dtype=np.uint64)
@@ -92,34 +138,39 @@ class _Weights:
         return weights
 
     def embeddings(self, tokens: int) -> Floats:
-        weights = self.uniform(tokens, WIDTH)
+        weights = self.uniform(tokens, self._width)
         weights[:, 0] = 1
         return weights
 
     def output(self, biases: list[float]) -> Floats:
-        weights = self.uniform(len(biases), WIDTH) * 0.5
+        weights = self.uniform(len(biases), self._width) * 0.5
         weights[:, 0] = np.array(biases) / self.FADE
         return weights
 
     def output_norm(self) -> Floats:
-        weights = np.ones(WIDTH)
+        weights = np.ones(self._width)
         weights[0] = self.FADE
         return weights
 
 
-def _add_metadata(writer: gguf.GGUFWriter, tokens: list[str], kinds: list[gguf.TokenType]) -> None:
-    writer.add_name("Built-in test model")
-    writer.add_description("Random weights, for checking an installation: its answers mean nothing.")
+def _add_size(writer: gguf.GGUFWriter, width: int, layers: int, context: int) -> None:
     writer.add_license("mit")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-    writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(FEED_FORWARD * width)
     writer.add_head_count(HEADS)
+
+
+def _add_llama(writer: gguf.GGUFWriter, model: Llama) -> None:
+    tokens, kinds = _vocabulary()
+    writer.add_name(model.name)
+    writer.add_description(model.description)
+    _add_size(writer, model.width, LAYERS, CONTEXT)
     writer.add_head_count_kv(HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_rope_dimension_count(model.width // HEADS)
     writer.add_tokenizer_model("llama")
     writer.add_token_list(tokens)
     writer.add_token_scores(_scores(tokens, kinds))
@@ -129,36 +180,90 @@ def _add_metadata(writer: gguf.GGUFWriter, tokens: list[str], kinds: list[gguf.T
     writer.add_eos_token_id(END)
     writer.add_add_bos_token(True)
     writer.add_chat_template(CHAT_TEMPLATE)
+    likelihoods = [
+        _likelihood(token, kind, digits=model.digits) for token, kind in zip(tokens, kinds, strict=True)
+    ]
+    for name, values in _llama_tensors(_Weights(model.seed, model.width), model.width, likelihoods):
+        _add_tensor(writer, f"{name}.weight", values)
 
 
-def _add_tensors(writer: gguf.GGUFWriter, biases: list[float]) -> None:
-    weights = _Weights()
-
-    def add(name: str, values: Floats) -> None:
-        kind = np.float32 if values.ndim == 1 else np.float16
-        writer.add_tensor(f"{name}.weight", values.astype(kind))
-
-    add("token_embd", weights.embeddings(len(biases)))
+def _llama_tensors(weights: _Weights, width: int, biases: list[float]) -> Iterator[tuple[str, Floats]]:
+    inner = FEED_FORWARD * width
+    yield "token_embd", weights.embeddings(len(biases))
     for layer in range(LAYERS):
-        add(f"blk.{layer}.attn_norm", np.ones(WIDTH))
-        add(f"blk.{layer}.attn_q", weights.matrix(WIDTH, WIDTH))
-        add(f"blk.{layer}.attn_k", weights.matrix(WIDTH, WIDTH))
-        add(f"blk.{layer}.attn_v", weights.matrix(WIDTH, WIDTH))
-        add(f"blk.{layer}.attn_output", weights.silent_in_channel_0(WIDTH, WIDTH))
-        add(f"blk.{layer}.ffn_norm", np.ones(WIDTH))
-        add(f"blk.{layer}.ffn_gate", weights.matrix(FEED_FORWARD, WIDTH))
-        add(f"blk.{layer}.ffn_up", weights.matrix(FEED_FORWARD, WIDTH))
-        add(f"blk.{layer}.ffn_down", weights.silent_in_channel_0(WIDTH, FEED_FORWARD))
-    add("output_norm", weights.output_norm())
-    add("output", weights.output(biases))
+        yield f"blk.{layer}.attn_norm", np.ones(width)
+        yield f"blk.{layer}.attn_q", weights.matrix(width, width)
+        yield f"blk.{layer}.attn_k", weights.matrix(width, width)
+        yield f"blk.{layer}.attn_v", weights.matrix(width, width)
+        yield f"blk.{layer}.attn_output", weights.silent_in_channel_0(width, width)
+        yield f"blk.{layer}.ffn_norm", np.ones(width)
+        yield f"blk.{layer}.ffn_gate", weights.matrix(inner, width)
+        yield f"blk.{layer}.ffn_up", weights.matrix(inner, width)
+        yield f"blk.{layer}.ffn_down", weights.silent_in_channel_0(width, inner)
+    yield "output_norm", weights.output_norm()
+    yield "output", weights.output(biases)
 
 
-def main(output: Path) -> None:
-    """Write the model to `output`, replacing what is there."""
-    tokens, kinds = _vocabulary()
-    writer = gguf.GGUFWriter(output, "llama")
-    _add_metadata(writer, tokens, kinds)
-    _add_tensors(writer, [_likelihood(token, kind) for token, kind in zip(tokens, kinds, strict=True)])
+def _add_bert(writer: gguf.GGUFWriter, model: Bert) -> None:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    characters = f"{LETTERS}{DIGITS}{MARKS}"
+    # As the converter writes a WordPiece vocabulary: the mark stands before words, not before their ends.
+    tokens = [*special, *(SPACE + each for each in characters), *characters]
+    normal = [gguf.TokenType.NORMAL] * (len(tokens) - len(special))
+    writer.add_name(model.name)
+    _add_size(writer, model.width, model.layers, model.context)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.CONTROL] * len(special) + normal)
+    writer.add_token_type_count(2)
+    writer.add_pad_token_id(0)
+    writer.add_unk_token_id(1)
+    writer.add_bos_token_id(2)
+    writer.add_sep_token_id(3)
+    writer.add_eos_token_id(3)
+    writer.add_mask_token_id(4)
+    for name, values in _bert_tensors(_Weights(model.seed, model.width), model, len(tokens)):
+        # llama.cpp adds these two to others, for which they must be in F32.
+        _add_tensor(writer, name, values, exact=name in ("token_types.weight", "position_embd.weight"))
+
+
+def _bert_tensors(weights: _Weights, model: Bert, tokens: int) -> Iterator[tuple[str, Floats]]:
+    width, inner = model.width, FEED_FORWARD * model.width
+    yield "token_embd.weight", weights.uniform(tokens, width)
+    yield "token_types.weight", weights.uniform(2, width)
+    yield "position_embd.weight", weights.uniform(model.context, width) * 0.5
+    yield from _norm("token_embd_norm", width)
+    for layer in range(model.layers):
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            yield f"blk.{layer}.{name}.weight", weights.matrix(width, width)
+            yield f"blk.{layer}.{name}.bias", np.zeros(width)
+        yield from _norm(f"blk.{layer}.attn_output_norm", width)
+        yield f"blk.{layer}.ffn_up.weight", weights.matrix(inner, width)
+        yield f"blk.{layer}.ffn_up.bias", np.zeros(inner)
+        yield f"blk.{layer}.ffn_down.weight", weights.matrix(width, inner)
+        yield f"blk.{layer}.ffn_down.bias", np.zeros(width)
+        yield from _norm(f"blk.{layer}.layer_output_norm", width)
+
+
+def _norm(name: str, width: int) -> Iterator[tuple[str, Floats]]:
+    yield f"{name}.weight", np.ones(width)
+    yield f"{name}.bias", np.zeros(width)
+
+
+def _add_tensor(writer: gguf.GGUFWriter, name: str, values: Floats, *, exact: bool = False) -> None:
+    writer.add_tensor(name, values.astype(np.float32 if exact or values.ndim == 1 else np.float16))
+
+
+def main(output: Path, model: Llama | Bert = TEST_MODEL) -> None:
+    """Write a model to `output`, replacing what is there."""
+    writer = gguf.GGUFWriter(output, type(model).__name__.lower())
+    if isinstance(model, Llama):
+        _add_llama(writer, model)
+    else:
+        _add_bert(writer, model)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -166,4 +271,8 @@ def main(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("test.gguf"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("output", nargs="?", type=Path, default=Path(__file__).with_name("test.gguf"))
+    parser.add_argument("--kind", choices=KINDS, default="test", help="which model (default: test)")
+    options = parser.parse_args()
+    main(options.output, KINDS[options.kind])

@@ -246,7 +246,7 @@ class Soak:
     def _take_census(self) -> None:
         self.stop()
         try:
-            self.app._supervisor.wait_for({State.STOPPED}, STATE_TIMEOUT_S)
+            self.app._pool.wait_until_gone(None, STATE_TIMEOUT_S)
         except TimeoutError:
             self.tally.stuck.append(self.app.status().engine.state)
         _await(lambda: not any(_OF_A_RUN.match(thread.name) for thread in threading.enumerate()))

@@ -23,8 +23,9 @@ from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
-from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
+from tray_app.engine.pool import EngineStatus, PoolSnapshot
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
@@ -33,8 +34,9 @@ from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.header import Heads, ModelHeader
 from tray_app.models.integrity import Check
-from tray_app.models.library import Contents, Model, NotInstalledError
+from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.model_settings import effective
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray_app.app.diagnostic_report import FoundProblem
-    from tray_app.engine.launch_plan import LaunchPlan, Plan
+    from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
@@ -133,7 +135,13 @@ def make_status(
     is_open = engine.state not in (State.STOPPED, State.STOPPING)
     return AppStatus(
         settings=settings,
-        engine=engine,
+        pool=PoolSnapshot(
+            EngineStatus(
+                engine.plan.model.id if isinstance(engine.plan, LaunchPlan) else None,
+                engine,
+                told=engine.plan,
+            )
+        ),
         model_name=model_name,
         server=ServerStatus(
             server_state(engine, Wishes(), is_open=is_open), planned_url(settings) if is_open else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 
 from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.gateway.commands import (
@@ -14,12 +15,16 @@ from tray_app.gateway.commands import (
     Changed,
     Examined,
     FileArriving,
+    Loaded,
     Measured,
     Removed,
     TextEmbeddings,
     ThreadCounts,
     Tuned,
+    Unloaded,
 )
+from tray_app.gateway.documents import EngineRow
+from tray_app.models.memory import GIB
 
 if TYPE_CHECKING:
     from tray_app.gateway.commands import (
@@ -27,17 +32,20 @@ if TYPE_CHECKING:
         Changing,
         Downloading,
         Examining,
+        Loading,
         Measuring,
         Removing,
         Tell,
         TextsToEmbed,
+        Unloading,
     )
 
 
 class FakeCommands:
     """An `AppCommands` that notes what it is asked.
 
-    A download stops half-way until it is cancelled, unless `goes_on` is set; a measurement ends at once.
+    A download stops half-way until it is cancelled, unless `goes_on` is set, and a model is loaded when it
+    is; a measurement ends at once. Of models it knows those of one word.
     """
 
     def __init__(self) -> None:
@@ -71,11 +79,46 @@ class FakeCommands:
             raise DownloadError(ErrorCode.DOWNLOAD_PAUSED, "Paused", "50 bytes are here.")
         return Arriving((_file(100),))
 
+    def load(self, wish: Loading) -> Loaded:
+        self.names.append(f"load {Path(wish.model).stem} {wish.force}")
+        self.goes_on.wait()
+        if " " in Path(wish.model).stem:
+            raise ModelError(ErrorCode.MODEL_TOO_LARGE, f"{wish.model} does not fit", "It needs 9 GiB.")
+        return Loaded(Path(wish.model).stem, "ready")
+
+    def unload(self, wish: Unloading) -> Unloaded:
+        self.names.append(f"unload {Path(wish.model).stem}")
+        return Unloaded(Path(wish.model).stem)
+
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         self.names.append(f"tune {wish.model} {wish.apply}")
         tell(Measured(1, 2))
         counts = ThreadCounts(2, 4)
         return Tuned(not cancelled.is_set(), (), counts, counts, applied=wish.apply)
+
+
+def engine_row(model: str, **others: Any) -> EngineRow:
+    """A model that an app has loaded; `others` are fields of its row."""
+    row = EngineRow(
+        model=model,
+        name=model,
+        state="ready",
+        kind="llama.cpp",
+        version="0.2.0",
+        pid=7,
+        device="CPU",
+        memory_bytes=3 * GIB // 2,
+        expected_bytes=GIB,
+        context=4096,
+        purpose="chat",
+        active=0,
+        requests=12,
+        tokens_per_s=3.25,
+        keep_loaded=False,
+        chosen=False,
+        idle_s=75.0,
+    )
+    return structs.replace(row, **others)
 
 
 def _file(received_bytes: int) -> FileArriving:

@@ -70,65 +70,6 @@ def write_llama(path: Path, shape: Shape) -> Path:
     return path
 
 
-def write_encoder(path: Path, context: int = 256, width: int = 32) -> Path:
-    """Write a BERT of one layer that takes the mean; its words are single letters. The path again."""
-    writer = gguf.GGUFWriter(path, "bert")
-    writer.add_name("Random encoder")
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-    writer.add_context_length(context)
-    writer.add_embedding_length(width)
-    writer.add_block_count(1)
-    writer.add_feed_forward_length(width)
-    writer.add_head_count(2)
-    writer.add_layer_norm_eps(1e-12)
-    writer.add_causal_attention(False)
-    writer.add_pooling_type(gguf.PoolingType.MEAN)
-    letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
-    # As the converter writes a WordPiece vocabulary: the mark stands before words, not before their ends.
-    tokens = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *(f"\u2581{letter}" for letter in letters),
-        *letters,
-    ]
-    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
-    writer.add_tokenizer_model("bert")
-    writer.add_token_list(tokens)
-    writer.add_token_types([control] * 5 + [normal] * (len(tokens) - 5))
-    writer.add_token_type_count(2)
-    writer.add_pad_token_id(0)
-    writer.add_unk_token_id(1)
-    writer.add_bos_token_id(2)
-    writer.add_sep_token_id(3)
-    writer.add_eos_token_id(3)
-    writer.add_mask_token_id(4)
-    for name, size in _encoder_tensors(len(tokens), width, context):
-        added = not name.startswith("blk") and name != "token_embd.weight"  # such tensors are never in F16
-        weights = np.zeros(size, np.float32) if name.endswith("bias") else _weights(size)
-        writer.add_tensor(name, weights.astype(np.float32) if added else weights)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-def _encoder_tensors(vocabulary: int, width: int, context: int) -> list[tuple[str, tuple[int, ...]]]:
-    norms = ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm")
-    products = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down")
-    return [
-        ("token_embd.weight", (vocabulary, width)),
-        ("token_types.weight", (2, width)),
-        ("position_embd.weight", (context, width)),
-        *((f"{name}.{kind}", (width,)) for name in norms for kind in ("weight", "bias")),
-        *((f"blk.0.{name}.weight", (width, width)) for name in products),
-        *((f"blk.0.{name}.bias", (width,)) for name in products),
-    ]
-
-
 def add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
     """Made-up words, after the tokens that every such vocabulary has."""
     control, byte, normal = gguf.TokenType.CONTROL, gguf.TokenType.BYTE, gguf.TokenType.NORMAL

@@ -38,6 +38,8 @@ CONTROL_REQUESTS = [
     b'POST /change\n\n{"name":"port","text":"8081"}',
     b'POST /download\n\n{"source":"hf:o/r/m.gguf","folder":"/models","connections":4,"bytes_per_s":1e6}',
     b'POST /tune\n\n{"model":"","apply":true}',
+    b'POST /load\n\n{"model":"a","force":true}',
+    b'POST /unload\n\n{"model":"a"}',
     b'POST /follow\n\n{"job":1,"seen":0}',
     b'POST /cancel\n\n{"job":1}',
     b'POST /challenge\n\n{"nonce":"AAECAwQFBgcICQoLDA0ODw=="}',

@@ -28,7 +28,7 @@ from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus
 from tray_app.app.tuning import ThreadMeasurement, tune
-from tray_app.cli.main import _choose_test_model_if_none
+from tray_app.cli.serve import _choose_test_model_if_none
 from tray_app.engine.lifecycle import State
 from tray_app.errors import (
     AppError,
@@ -299,7 +299,7 @@ def test_a_model_that_the_next_request_would_load_counts_as_served(app: App, sta
         app.start_server()
     else:
         started(app)
-        app._server.suspend_if_idle()
+        app._pool.put_to_sleep(made_room=False)
         wait_for_engine(app, State.STOPPED)
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_IN_USE)):
         app.models.remove_model("mine")

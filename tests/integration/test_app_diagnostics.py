@@ -72,6 +72,17 @@ def test_a_machine_that_can_serve_says_so_and_nothing_is_made(private_home: Path
     assert [path.name for path in private_home.iterdir()] == ["settings.toml"]
 
 
+def test_a_default_that_no_model_has_is_told_with_its_setting(private_home: Path, free: int) -> None:
+    settings(
+        private_home, f"port = {free}\nmodel = 'test'\ndefault_chat = 'test'\ndefault_embedding = 'bge'\n"
+    )
+
+    [problem] = doctor(code=0)["problems"]
+
+    assert (problem["code"], problem["setting"]) == ("model_not_found", "default_embedding")
+    assert problem["title"] == "The setting default_embedding: There is no model bge"
+
+
 def test_people_read_lines_and_the_verdict_last() -> None:
     result = powerinfer_tray("doctor")
 

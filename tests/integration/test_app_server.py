@@ -28,6 +28,8 @@ from tray_app.app.server_status import ServerState, planned_url
 from tray_app.app.status import status_document
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, ErrorCode, Fix, ModelError, SettingsError
+from tray_app.gateway.upstream import Unavailable
+from tray_app.models.header import Purpose
 from tray_app.settings.keystore import KeyStore
 from tray_app.system import drives as drives_module
 from tray_app.system.drives import DriveGoneError
@@ -79,7 +81,7 @@ def ready(app: App) -> App:
 
 def put_to_sleep(app: App) -> None:
     """What the gateway does when nobody has asked for anything for long."""
-    app._server.suspend_if_idle()
+    app._pool.put_to_sleep(made_room=False)
     wait_for_engine(app, State.STOPPED)
 
 
@@ -118,7 +120,9 @@ def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
     app.stop_server()
     with pytest.raises(requests.ConnectionError):
         get(f"{address}/models")
-    assert app._server.wake().exception(DEADLINE_S)  # one that came just before
+    late = app._server.acquire("", Purpose.CHAT)  # one that came just before
+    assert isinstance(late, Unavailable)
+    assert not late.held
     assert (app.status().engine.run, app.status().server.state) == (1, ServerState.STOPPED)
 
 

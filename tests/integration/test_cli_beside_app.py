@@ -289,7 +289,7 @@ def test_a_command_ends_with_a_reason_if_the_app_ends_meanwhile(*, killed: bool)
             output = command.rest()
             served.always = None
             alone = document("download", served.url)
-    assert ("PowerInfer Tray has ended" if killed else "The download is paused") in output
+    assert ("PowerInfer Tray has ended" if killed else "The same command goes on from there.") in output
     assert "Traceback" not in output
     assert alone["bytes"] == len(model_bytes())
 
@@ -440,7 +440,16 @@ EARLY = ("/status", "/challenge", "/stop")
 
 @pytest.mark.parametrize("version", ["0.0.9", ""])
 @pytest.mark.parametrize(
-    "command", ["embed x", "doctor", "tune --model test", "settings set metrics on", "models remove mine"]
+    "command",
+    [
+        "embed x",
+        "doctor",
+        "tune --model test",
+        "settings set metrics on",
+        "models remove mine",
+        "load test",
+        "unload test",
+    ],
 )
 def test_an_app_of_another_version_is_told_to_be_restarted(
     private_home: Path, command: str, version: str

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -40,21 +40,28 @@ from tray_app.gateway.commands import (
     Changing,
     Downloading,
     Examining,
+    Loaded,
+    Loading,
     Measuring,
     Removed,
     Removing,
     TextsToEmbed,
+    Unloaded,
+    Unloading,
 )
 from tray_app.gateway.control import Control
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
 from tray_app.gateway.documents import StatusDocument
-from tray_app.gateway.jobs import Following
+from tray_app.gateway.jobs import CommandJobs, Following
+from tray_app.gateway.listener import GRACE_S
 from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tray_app.gateway.jobs import News
 
 
 READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
@@ -475,15 +482,21 @@ def test_commands_reach_the_app_with_all_that_they_say(tmp_path: Path, calls: Ca
     found = client.run_diagnostics(Examining(network=True))
     changed = client.change(Changing("port", "8081"))
     client.change(Changing("ctx_size", None, "モデル"))
+    calls.goes_on.set()
+    loaded = client.load(Loading("モデル", force=True))
+    unloaded = client.unload(Unloading("モデル"))
 
     assert embeddings.vectors == ((0.5, 0.25), (0.5, 0.25))
     assert (found.ok, found.report, bytes(found.document)) == (True, "All is well.", b'{"ok":true}')
     assert changed.value == "8081"
+    assert (loaded, unloaded) == (Loaded("モデル", "ready"), Unloaded("モデル"))
     assert calls.names == [
         "embed a 日本語",
         "examine True",
         "change port 8081",
         "change ctx_size None of モデル",
+        "load モデル True",
+        "unload モデル",
     ]
 
 
@@ -543,6 +556,101 @@ def test_work_that_nobody_has_begun_is_not_followed(tmp_path: Path) -> None:
     assert client
     with pytest.raises(GatewayError, match="no work number 7"):
         client._follow(Following(7), print, Cancellation(), progress=Arriving, result=Arriving)
+
+
+def test_an_app_that_ends_waits_for_a_terminal_that_is_between_two_requests(
+    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tray_app.gateway.jobs._GONE_S", LONG_S)
+    client = find_running(tmp_path)
+    assert client
+    is_between, may_ask = threading.Event(), threading.Event()
+
+    def dawdle(_: msgspec.Struct) -> None:
+        is_between.set()
+        may_ask.wait()
+
+    def end() -> None:
+        control.end_jobs(60)
+        control.close()
+
+    with ThreadPoolExecutor(2) as people:
+        work = people.submit(client.download, Downloading("hf:o/r"), dawdle, Cancellation())
+        assert is_between.wait(60)
+        ending = people.submit(end)
+        wait([ending], timeout=HEAD_START_S)  # one that waited for nobody would be done long before
+        may_ask.set()
+        with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
+            work.result(60)
+        ending.result(60)
+
+
+HEAD_START_S = 0.5
+
+
+def test_an_app_that_ends_gives_the_answers_that_are_under_way(tmp_path: Path, calls: Calls) -> None:
+    """Also those that take longer than a listener waits that closes, which is up to twice `GRACE_S`."""
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def start() -> None:
+        is_asked.set()
+        may_answer.wait()
+        calls.start()
+
+    control = Control(tmp_path, lambda: READY, {"start": start}, calls.show, calls)
+    assert control.open()
+    client = find_running(tmp_path)
+    assert client
+    with ThreadPoolExecutor(2) as people:
+        work = people.submit(client.start)
+        assert is_asked.wait(60)
+        ending = people.submit(control.close, 60.0)
+        wait([ending], timeout=2 * GRACE_S + HEAD_START_S)
+        may_answer.set()
+        with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_FILE_MISSING)):
+            work.result(60)
+        ending.result(60)
+
+
+def test_of_a_terminal_that_hangs_up_while_it_follows_the_app_knows(
+    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tray_app.gateway.control._FOLLOW_S", LONG_S)
+    jobs, follows, left = control._jobs, threading.Semaphore(0), threading.Event()
+    follow = jobs.follow
+
+    def note(number: int, seen: int, patience_s: float) -> News:
+        follows.release()
+        return follow(number, seen, patience_s)
+
+    monkeypatch.setattr(jobs, "follow", note)
+    monkeypatch.setattr(jobs, "leave", lambda _: left.set())
+    file = file_of(tmp_path)
+    with relay(file.port) as between, ThreadPoolExecutor(1) as people:
+        client = ControlClient(ControlFile(between.port, file.token, file.pid))
+        work = people.submit(client.download, Downloading("hf:o/r"), lambda _: None, Cancellation())
+        assert follows.acquire(timeout=60)  # it is told at once
+        assert follows.acquire(timeout=60)  # it waits for more
+        between.close()
+        with pytest.raises(GatewayError, check=coded(ErrorCode.APP_ENDED)):
+            work.result(60)
+    assert left.wait(60)
+    control.end_jobs(LONG_S)
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_a_terminal_that_is_gone_does_not_delay_the_end(
+    monkeypatch: pytest.MonkeyPatch, *, hangs_up: bool
+) -> None:
+    monkeypatch.setattr("tray_app.gateway.jobs._GONE_S", LONG_S if hangs_up else 0.0)
+    jobs = CommandJobs()
+    number = jobs.begin(lambda _, cancelled: cancelled.wait())
+    if hangs_up:
+        jobs.leave(number)
+    jobs.close(LONG_S)  # or this test takes too long
+
+
+LONG_S = 1e6
 
 
 def test_an_app_that_is_gone_is_said_to_be_gone(tmp_path: Path, control: Control, calls: Calls) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.fakes.gateways import gateway_to, post
 from tests.fakes.llamacpp import llamacpp
-from tests.fakes.random_models import write_encoder
 from tests.fakes.remote_server import KEY, NAMES, remote_server
 from tests.fakes.scripted_engine import engine_that_answers
+from tests.fakes.tiny_models import write_bert
 from tray_app.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def encoder_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    model = write_encoder(tmp_path_factory.mktemp("models") / "encoder.gguf")
+    model = write_bert(tmp_path_factory.mktemp("models") / "encoder.gguf")
     with llamacpp(model, pooling="mean", context_size=256) as engine, gateway_to(engine) as base_url:
         yield base_url
 

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.gateways import behind, gateway_to, post
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.powerinfer_server import CONTEXT_SIZE, powerinfer_server
-from tests.fakes.random_models import write_encoder
+from tests.fakes.tiny_models import write_bert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ SHORT, LONG, LONGER = "a b", "a " * 300, "b " * 400
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
-    model = write_encoder(tmp_path_factory.mktemp("models") / "encoder.gguf", ENCODER_CONTEXT)
+    model = write_bert(tmp_path_factory.mktemp("models") / "encoder.gguf", context=ENCODER_CONTEXT)
     size = {"context_size": ENCODER_CONTEXT, "batch_size": ENCODER_CONTEXT}
     with llamacpp(model, pooling="mean", **size) as engine:
         yield engine

@@ -283,7 +283,12 @@ def test_every_field_of_a_model_has_a_name_and_a_description_for_a_screen_reader
         assert main.accessibleName() == field.title
         assert main.accessibleDescription()
     assert dialog.subject.box.accessibleName() == "Settings for"
-    assert {field.name for field in ALL_FIELDS if field.scope is Scope.ONE} == {"aliases", "pooling"}
+    assert {field.name for field in ALL_FIELDS if field.scope is Scope.ONE} == {
+        "aliases",
+        "pooling",
+        "workers",
+        "keep_loaded",
+    }
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "ja"])

@@ -10,7 +10,7 @@ import grimp
 import pytest
 
 import tray_app
-from tests.fakes.commands import FakeCommands
+from tests.fakes.commands import FakeCommands, engine_row
 from tray_app.gateway.control import Control
 from tray_app.gateway.documents import StatusDocument
 from tray_app.system.paths import AppPaths
@@ -84,6 +84,7 @@ def loaded_by(*command: str) -> set[str]:
     [
         ("--version", [*APP, *NETWORK, *SETTINGS, *MACHINE, "http.client", "pydantic"]),
         ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
+        ("ps", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
         ("stop", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
         ("settings path", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
         ("settings get port", [*APP, *NETWORK]),
@@ -100,12 +101,13 @@ def test_a_command_of_a_moment_does_not_wait_for_what_it_does_not_use(
     ("command", "needless"),
     [
         ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
+        ("ps", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
         ("embed hello", [*APP, *NETWORK, *SETTINGS, *MACHINE]),
         ("settings set port 8081", [*APP, *NETWORK, *MACHINE]),
     ],
 )
 def test_a_command_beside_a_running_app_loads_what_it_needs_to_ask(command: str, needless: list[str]) -> None:
-    running = StatusDocument(running=True, state="ready")
+    running = StatusDocument(running=True, state="ready", engines=(engine_row("one"), engine_row("two")))
     state = AppPaths.from_environment(os.environ).state
     control = Control(state, lambda: running, {"reload": lambda: None}, lambda _: None, FakeCommands())
     assert control.open()

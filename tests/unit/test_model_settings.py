@@ -41,6 +41,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     ).map(tuple),
     "idle_minutes": st.integers(0, 10_080),
     "pooling": st.sampled_from(field_named("pooling").choices),
+    "workers": st.integers(1, 64) | st.just("auto"),
+    "keep_loaded": st.booleans(),
 }
 IDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     [

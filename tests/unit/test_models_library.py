@@ -16,7 +16,9 @@ from tests.fakes.errors import coded
 from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_truncated_model
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.catalog import CatalogEntry
-from tray_app.models.library import Library, NotInstalledError, models_folder
+from tray_app.models.gguf import read_header
+from tray_app.models.library import Library, models_folder
+from tray_app.models.references import NotInstalledError
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import AppPaths
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.models import Value
+    from tray_app.models.header import ModelHeader
 
 TEST = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", size_bytes=1, note="Checks.")
 BAMBOO = CatalogEntry(
@@ -229,14 +232,22 @@ def test_hidden_files_are_no_models(library: Library, folder: Path) -> None:
     assert [model.id for model in library.contents().models] == ["test"]
 
 
-def test_a_header_is_read_again_only_when_the_file_has_changed(library: Library, folder: Path) -> None:
-    path = write_model(folder / "a.gguf")
+def test_a_header_is_read_again_only_when_the_file_has_changed(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = write_model(folder / "a.gguf"), list[str]()
+
+    def noted(path: Path) -> ModelHeader:
+        read.append(path.name)
+        return read_header(path)
+
+    monkeypatch.setattr("tray_app.models.headers.read_header", noted)
     os.utime(path, ns=(1, 1))
     assert not library.find("a").header.sparse
-    write_model(path, sparse=True)
+    assert not library.find("a").header.sparse
+    assert read == ["a.gguf"]
 
-    os.utime(path, ns=(1, 1))
-    assert not library.find("a").header.sparse  # looks the same, so it was not read
+    write_model(path, sparse=True)
     os.utime(path, ns=(10**9, 10**9))
     assert library.find("a").header.sparse
 

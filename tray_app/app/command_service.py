@@ -19,20 +19,23 @@ from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tunin
 from tray_app.app.workspace import TEST_MODEL
 from tray_app.download.session import Session
 from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.commands import (
     Arriving,
     Changed,
     Examined,
     FileArriving,
+    Loaded,
     Measured,
     Removed,
     SpeedSample,
     TextEmbeddings,
     ThreadCounts,
     Tuned,
+    Unloaded,
 )
-from tray_app.models.library import NotInstalledError
+from tray_app.models.references import NotInstalledError
 from tray_app.settings.model_settings import effective, typed_value
 
 if TYPE_CHECKING:
@@ -47,10 +50,12 @@ if TYPE_CHECKING:
         Changing,
         Downloading,
         Examining,
+        Loading,
         Measuring,
         Removing,
         Tell,
         TextsToEmbed,
+        Unloading,
     )
     from tray_app.gateway.public_client import Embeddings
     from tray_app.settings.schema import Settings
@@ -129,14 +134,22 @@ class CommandService:
             with cancelled.calling(pause):
                 for number in numbers:
                     queue.wait(number)
-        except DownloadError:
+        except DownloadError as exc:
             pause()  # its other files, too
-            if cancelled.is_set():
+            if cancelled.is_set() or exc.code is ErrorCode.DOWNLOAD_PAUSED:  # also in the window
                 raise self._paused(numbers) from None
             raise
         finally:
             queue.changed.disconnect(show)
         return _arriving(queue.snapshot(), numbers)
+
+    def load(self, wish: Loading) -> Loaded:
+        """See `AppCommands`."""
+        return Loaded(self._workspace.load_model(wish.model, force=wish.force), State.READY)
+
+    def unload(self, wish: Unloading) -> Unloaded:
+        """See `AppCommands`."""
+        return Unloaded(self._workspace.unload_model(wish.model))
 
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         """See `AppCommands`."""

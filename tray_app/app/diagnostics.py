@@ -41,16 +41,16 @@ from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import look_for_engine, report_on
-from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, ModelError, SettingsError
+from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, Fix, ModelError, SettingsError
 from tray_app.gateway.public_client import request_embeddings
 from tray_app.models.file_errors import none_chosen
 from tray_app.models.fit_text import fit_line, memory_reason
-from tray_app.models.library import NotInstalledError
 from tray_app.models.memory import Fit
+from tray_app.models.references import NotInstalledError
 from tray_app.phrases import Translate, joined, phrase, presentable
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.model_settings import aliases_of, effective
-from tray_app.settings.schema import FIELDS, value_text
+from tray_app.settings.schema import FIELDS, MODEL_REFERENCES, value_text
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
 from tray_app.system.files import folder_not_writable
 from tray_app.system.ports import PortInUseError, port_obstacle
@@ -121,6 +121,7 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
     for complaint in inputs.known_errors:
         notes.add(complaint, stops=True)
     _look_at_model(inputs, notes)
+    _look_at_defaults(inputs, notes)
     if hidden := inputs.library.hidden_aliases(aliases_of(inputs.settings)):
         notes.add(_hidden(hidden.values()), stops=False)
     keys = _look_at_keys(inputs, notes)
@@ -186,6 +187,24 @@ def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
         _look_at_download(inputs, exc, notes)
     except AppError as exc:
         notes.add(exc, stops=True)
+
+
+def _look_at_defaults(inputs: DiagnosticInputs, notes: _Notes) -> None:
+    """Whether there are the models that answer requests which name none."""
+    settings = inputs.settings
+    if engine_setting(settings.engine) is EngineKind.REMOTE:
+        return
+    for name in MODEL_REFERENCES:
+        reference = getattr(settings, name)
+        if not reference or reference == settings.model:
+            continue
+        try:
+            inputs.library.find(reference)
+        except ModelError as exc:
+            title = phrase("The setting {name}: {title}", name=name, title=exc.texts[0])
+            _, message, hint = exc.texts
+            error = ModelError(exc.code, title, message, hint, fix=Fix.SETTING, setting=name)
+            notes.add(error, stops=False)
 
 
 def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None:

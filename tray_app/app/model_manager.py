@@ -22,9 +22,10 @@ from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.importing import import_model
 from tray_app.models.integrity import note_checksum, verify_model
-from tray_app.models.library import AmbiguousError, NotInstalledError
 from tray_app.models.model_files import parts_of
+from tray_app.models.naming import AmbiguousError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
+from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase

@@ -37,17 +37,9 @@ class _Place:
 
 
 class PublicAddress:
-    """The gateway to the engine of `backend`, bound to the address in the present settings.
+    """The gateway to the engines of `backend`, bound to the address in the present settings."""
 
-    `settings` returns those in force for the chosen model.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        settings: Callable[[], Settings],
-        secrets: KeyStore,
-    ) -> None:
+    def __init__(self, backend: Backend, settings: Callable[[], Settings], secrets: KeyStore) -> None:
         from tray_app.gateway.server import Gateway  # not for those who only ask what the settings mean
 
         self._settings = settings
@@ -78,7 +70,7 @@ class PublicAddress:
         return self._gateway.traffic()
 
     def traffic_of(self) -> Mapping[str, Traffic]:
-        """The same for each model that was asked, by its id."""
+        """The same of each model, by its id."""
         return self._gateway.traffic_of()
 
     def check(self) -> None:

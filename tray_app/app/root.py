@@ -19,15 +19,18 @@ from psygnal import Signal
 
 from tray_app.app.command_service import CommandService
 from tray_app.app.public_address import listening_address
+from tray_app.app.served_models import ServedModels
 from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
+from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
 from tray_app.app.workspace import Workspace
 from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.engine.lifecycle import State
+from tray_app.engine.pool import EnginePool
 from tray_app.engine.resource_usage import resource_usage
+from tray_app.engine.sizing import engine_budget
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
 from tray_app.gateway.client import find_running
@@ -36,10 +39,11 @@ from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
-from tray_app.settings.model_settings import aliases_of, for_every_model
+from tray_app.phrases import phrase
+from tray_app.settings.model_settings import aliases_of, effective, for_every_model
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
-from tray_app.system.host import detect_host
+from tray_app.system.host import detect_host, free_memory
 from tray_app.system.launcher import launcher_for
 from tray_app.system.logs import AppLog
 from tray_app.system.paths import AppPaths
@@ -48,13 +52,16 @@ from tray_app.system.single_instance import SingleInstanceLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.pool import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.errors import AppError
+    from tray_app.gateway.documents import StatusDocument
     from tray_app.gateway.public_client import Embeddings
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
@@ -97,26 +104,34 @@ class App(Workspace):
         self._folder_changes = 0
         self._trial_threads: int | None = None
         self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
-        self._supervisor = Supervisor(launcher_for(host.system), paths.state, logs)
+        self._kept_for_this_run: frozenset[str] = frozenset()
+        launcher = launcher_for(host.system)
+        self._pool = EnginePool(
+            lambda engine_id: Supervisor(launcher, paths.state, logs, engine_id=engine_id),
+            budget=lambda own_bytes: engine_budget(self.store.current, host, free_memory() + own_bytes),
+            is_kept=self._is_kept,
+            called_off=StartCalledOffError,
+        )
         self._server = Server(
-            self._supervisor,
+            self._pool,
+            ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other),
             settings=lambda: self.store.current,
-            model_settings=lambda: self.in_force(self.store.current),
+            settings_of=lambda model_id: effective(self.store.current, model_id),
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
             delays=self._delays,
         )
         self.app_lines = self._log.lines
-        self.engine_lines = self._supervisor.lines
+        self.engine_lines = self._pool.supervisors()[0].lines
         self._control: Control | None = None
         self._wishes = 0
         """How often people wanted the server to run, or not to."""
         self.downloads.restore(self.models_folder)
         self.downloads.changed.connect(self._announce)
-        self._supervisor.changed.connect(self._announce)
+        self._pool.changed.connect(self._announce)
         self._failures = FailureKeeper(paths.state)
-        self._supervisor.changed.connect(self._failures.note)
+        self._pool.changed.connect(self._failures.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -128,7 +143,7 @@ class App(Workspace):
     def status(self) -> AppStatus:
         """The present status."""
         settings = self.store.current
-        server, engine = self._server.snapshot()
+        server, pool = self._server.snapshot()
         problems = {
             ProblemSource.START: self._server.problem,
             ProblemSource.SETTINGS_FILE: self.store.problem,
@@ -136,19 +151,20 @@ class App(Workspace):
         }
         return AppStatus(
             settings=settings,
-            engine=engine,
+            pool=pool,
             model_name=self._model_name(settings),
             server=server,
             downloads=self.downloads.snapshot(),
-            problems=problems_of(engine, problems),
+            problems=problems_of(pool.main.engine, problems),
             login=self._login,
             folder_changes=self._folder_changes,
             traffic=self._server.traffic(),
+            traffic_of=self._server.traffic_of(),
         )
 
     def resource_usage(self) -> ResourceUsage | None:
         """What the engine uses now; None if there is none, or if it runs on another machine."""
-        pid = self._supervisor.snapshot().pid
+        pid = self._pool.main().engine.pid
         return resource_usage(pid, self.host) if pid else None
 
     def begin(self) -> None:
@@ -173,6 +189,7 @@ class App(Workspace):
         """
         self._wishes += 1
         self._server.start()
+        self._load_kept()
 
     def stop_server(self) -> None:
         """Stop the engine and free the public port; also calls off a start that is under way."""
@@ -228,6 +245,33 @@ class App(Workspace):
         if self._login is not before:
             self._announce()
 
+    def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
+        """See `Workspace`."""
+        model_id = self.library.find(reference).id
+        if keep:
+            self._kept_for_this_run |= {model_id}
+        wait = self._server.load(model_id, forced=force)
+        if wait is None:
+            self.wait_until_ready()
+        else:
+            wait.result().release()
+        return model_id
+
+    def unload_model(self, reference: str) -> str:
+        """See `Workspace`."""
+        model_id = self._loaded_id(reference)
+        self._kept_for_this_run -= {model_id}
+        if not self._server.unload(model_id):
+            raise EngineError(
+                ErrorCode.MODEL_NOT_LOADED,
+                phrase("{model} is not loaded", model=model_id),
+                "It has no engine now.",
+                "This lists the loaded models: powerinfer-tray ps",
+            )
+        self._announce()
+        self._wait_until_gone(model_id)
+        return model_id
+
     def move_to_free_port(self) -> None:
         """Change the port to the nearest free one. `AppError`."""
         settings = self.store.current
@@ -236,25 +280,37 @@ class App(Workspace):
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
         """Put a model into the trash or delete it, see `ModelManager.remove_model`. Returns what was removed.
 
-        If the server has it open, or would load it for the next request, the server is stopped first.
-        `AppError`.
+        If the chosen model's engine has it open, or would load it for the next request, the server is stopped
+        first; any other engine that has it is stopped alone. `AppError`.
         """
-        stops = self.models.is_served(self.models.to_remove(reference, anywhere=anywhere))
+        path = self.models.to_remove(reference, anywhere=anywhere)
+        stops = self.models.is_served(path)
         if stops:
-            self._stop_for_good()
+            self.stop_server()
+            self._wait_until_gone(None)
+        else:
+            self._unload_file(path)
         removal = super().remove_model(reference, for_good=for_good, anywhere=anywhere)
         return dataclasses.replace(removal, stopped_server=stops)
 
-    def _stop_for_good(self) -> None:
-        """Stop the server and wait for the end of its engine, which has its model's file open."""
-        self.stop_server()
+    def _unload_file(self, path: Path) -> None:
+        """Stop the engine, besides the chosen model's, that has this file open."""
+        first = parts_of(path)[0].resolve()
+        for each in self._server.snapshot()[1].others:
+            plan = each.told
+            if isinstance(plan, LaunchPlan) and plan.model.path.resolve() == first:
+                self._server.unload(plan.model.id)
+                self._wait_until_gone(plan.model.id)
+
+    def _wait_until_gone(self, model_id: str | None) -> None:
+        """Wait for the end of a model's engine, which has its file open; None: of all engines."""
         try:
-            self._supervisor.wait_for({State.STOPPED, State.FAILED}, self._delays.stop_s)
+            self._pool.wait_until_gone(model_id, self._delays.stop_s)
         except TimeoutError as exc:
             raise EngineError(
                 ErrorCode.ENGINE_STILL_RUNNING,
                 "The engine did not end in time",
-                "It still has the model's file open, so the model was not removed.",
+                "It still has the model's file open.",
                 "Try again in a moment.",
             ) from exc
 
@@ -327,7 +383,7 @@ class App(Workspace):
         """
         control = Control(
             self.paths.state,
-            status=lambda: status_document(self.status()),
+            status=self._status_document,
             actions={
                 "start": self.start_server,
                 "stop": self.stop_server,
@@ -357,12 +413,16 @@ class App(Workspace):
         if self._control:
             self._control.end_jobs(remaining_s())
             self._control.close(remaining_s())
-        self._supervisor.close(remaining_s())
+        self._pool.close(remaining_s())
         self._log.close()
         self._writes_logs.release()
 
+    def _status_document(self) -> StatusDocument:
+        self._pool.measure()
+        return status_document(self.status(), apple_silicon=self.host.apple_silicon)
+
     def _wait_until_stopped(self) -> None:
-        self._supervisor.wait_for({State.STOPPED, State.FAILED}, _STOP_TIMEOUT_S)
+        self._pool.wait_until_gone(None, _STOP_TIMEOUT_S)
 
     def _another_is_asked(self) -> bool:
         """Whether another app answers; if none does, only a command that looked at the lock held it."""
@@ -387,6 +447,31 @@ class App(Workspace):
             return settings
         return for_every_model(settings, {"threads": count, "threads_batch": count})
 
+    def _preview_other(self, settings: Settings) -> Plan:
+        """The plan for a model that requests name: with the threads that are being tried for all."""
+        return self.preview(replace(self._with_trial(), model=settings.model))
+
+    def _is_kept(self, model_id: str | None) -> bool:
+        """Whether a model is never unloaded for another, or because nobody asks."""
+        if model_id is None:
+            return False
+        own = self.store.current.models.get(model_id, {})
+        return bool(own.get("keep_loaded")) or model_id in self._kept_for_this_run
+
+    def _loaded_id(self, reference: str) -> str:
+        """The id of the model that is meant; that of a loaded one also if its file is gone."""
+        if self._server.snapshot()[1].of(reference):
+            return reference
+        return self.library.id_of(reference)
+
+    def _load_kept(self) -> None:
+        """Load the models that are kept loaded, besides the chosen one."""
+        for model_id in self.store.current.models:
+            if self._is_kept(model_id) and self.library.known().names.resolve(model_id):
+                wait = self._server.load(model_id)
+                if wait:
+                    wait.add_done_callback(_let_go)
+
     def _model_name(self, settings: Settings) -> str | None:
         if _is_remote(settings):
             return settings.remote_model or settings.remote_url or None
@@ -394,7 +479,8 @@ class App(Workspace):
 
     def _served_path(self) -> Path | None:
         """The first file of the model that an engine has open, or that a sleeping server would load."""
-        server, engine = self._server.snapshot()
+        server, pool = self._server.snapshot()
+        engine = pool.main.engine
         if isinstance(engine.plan, LaunchPlan) and engine.pid:
             return engine.plan.model.path
         settings = self.store.current
@@ -405,7 +491,15 @@ class App(Workspace):
 
     def _folder_changed(self) -> None:
         self._folder_changes += 1
+        self._look_at_folder()
         self._announce()
+
+    def _look_at_folder(self) -> None:
+        """Let requests name what is in the models folder now; unload what is no more."""
+        installed = self.library.installed().names.files
+        for each in self._server.snapshot()[1].others:
+            if each.told and each.model_id not in installed:
+                self._server.unload(str(each.model_id))
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
@@ -413,6 +507,14 @@ class App(Workspace):
 
 def _no_window(_source: str) -> None:
     raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
+
+
+def _let_go(loaded: Future[EngineLease]) -> None:
+    """Of a model that is to be there, but is not used yet."""
+    if error := loaded.exception():
+        _log.warning("A model that is kept loaded could not be loaded: %s", error)
+    else:
+        loaded.result().release()
 
 
 def _is_remote(settings: Settings) -> bool:

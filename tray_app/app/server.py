@@ -1,24 +1,23 @@
-"""The server: starts and stops engine and public address as people, requests and settings ask for it. Any
-thread.
+"""The server: opens the public address, and has the engines run that people, requests and settings ask for.
+Any thread.
 
     stopped ── start ──▶ preparing ── the engine is told ──▶ starting … ready ── nobody asks ──▶ asleep
        ▲                    │ ▲                                           │                          │
        └────── stop ────────┴─┼───────────────────────────────────────────┘                          │
                               └─────────────────── a request, or a person ───────────────────────────┘
 
-A start is a job: a newer wish replaces it, and a stop cancels it. The wishes are guarded by one lock, which
-is never held during anything slow (finding a model, a download, binding an address). A person's stop also
-closes the address, so that no request can start the engine again.
+This is the way of the chosen model; the others come and go in the pool as requests name them. A start is a
+job: a newer wish replaces it, and a stop cancels it. The wishes are guarded by one lock, which is never held
+during anything slow (finding a model, a download, binding an address). A person's stop also closes the
+address, so that no request can start an engine again.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -26,28 +25,30 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.app.public_address import PublicAddress
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, server_state
 from tray_app.app.start_job import StartCalledOffError, StartJob
-from tray_app.engine.kinds import EngineKind
-from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
+from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_of
+from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, EngineError, ErrorCode
-from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, Upstream, public_id
+from tray_app.engine.pool import EngineLease
+from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
+from tray_app.gateway.upstream import Unavailable
 from tray_app.models.header import Purpose
-from tray_app.settings.aliases import same_name
+from tray_app.settings.schema import AUTO
 from tray_app.system.drives import DriveGoneError, PathWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+    from tray_app.engine.pool import EnginePool, EngineStatus, PoolSnapshot
     from tray_app.gateway.counters import Traffic
-    from tray_app.gateway.upstream import Lease
+    from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.engine_id import RunId
 
 _RETRY_AFTER_S = 2
-_WITHOUT_ENGINE = (ServerState.RESTARTING, ServerState.WAITING, ServerState.FAILED)
 _SETTLED = (State.READY, State.WAITING, State.FAILED, State.STOPPED)
 
 _logger = logging.getLogger(__name__)
@@ -61,6 +62,31 @@ class Planner(Protocol):
 
         For a `start`, a model that is missing is downloaded first, for as long as that start is not over.
         """
+
+
+class Models(Protocol):
+    """The models that the server can offer besides the chosen one.
+
+    `look` and `plan` may take long, all others return at once.
+    """
+
+    def look(self) -> None:
+        """Find out which models there are."""
+
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
+        """The id of the model that a request means by its name; None for the chosen one."""
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
+        """Look again what there is if a name is nobody's; None if that has been done just now."""
+
+    def identify(self, asked: str, chosen_id: str | None) -> str | None:
+        """The id of the model that has this name; None if none has, or several."""
+
+    def plan(self, model_id: str) -> LaunchPlan:
+        """The plan for a model that is not the chosen one; `AppError` if there can be none. Takes long."""
+
+    def offered(self, chosen_id: str | None, pool: PoolSnapshot, *, sleeps: bool) -> tuple[OfferedModel, ...]:
+        """All models that requests may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,48 +103,45 @@ class ServerDelays:
 
 
 class Server:
-    """The engine behind its public address.
+    """The engines of `pool` behind their public address.
 
-    `settings` returns the present settings, `plan` makes the plan for them, and `announce` is called after
-    each change of the server's status. `model_settings` returns those in force for the chosen model; it may
-    look into the models folder, so it is not for every request.
+    `settings` returns the present settings, `settings_of` those in force for a model, `plan` makes the plan
+    for the chosen one, and `announce` is called after each change of the server's status.
     """
 
     def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
-        supervisor: Supervisor,
+        pool: EnginePool,
+        models: Models,
         *,
         settings: Callable[[], Settings],
-        model_settings: Callable[[], Settings],
+        settings_of: Callable[[str | None], Settings],
         secrets: KeyStore,
         plan: Planner,
         announce: Callable[[], None],
         delays: ServerDelays | None = None,
     ) -> None:
-        self._supervisor = supervisor
+        self._pool = pool
+        self._models = models
         self._settings = settings
+        self._settings_of = settings_of
         self._plan = plan
         self._announce = announce
         self._delays = delays or ServerDelays()
-        self._address = PublicAddress(
-            _OneEngine(self, model_settings, self._delays.idle_minute_s), model_settings, secrets
-        )
+        self._address = PublicAddress(self, settings, secrets)
         self._lock = threading.Lock()  # guards the attributes below; never held during anything slow
         self._wanted = False
-        self._asleep = False
-        self._told: Plan | None = None
         self._job: StartJob | None = None
         self._problem: AppError | None = None
         self._drive_watcher: PathWatcher | None = None
-        self._offered: tuple[str, ...] = ()
-        self._waiting: list[Future[None]] = []
-        self._idle_since_s = time.monotonic()
-        supervisor.changed.connect(self._begin_to_idle)
+        self._chosen_id: str | None = None
+        """Of the model that the main engine has, or would have; None if that is not known."""
 
-    def snapshot(self) -> tuple[ServerStatus, EngineSnapshot]:
-        """Server and engine at the same moment."""
+    def snapshot(self) -> tuple[ServerStatus, PoolSnapshot]:
+        """Server and engines at the same moment."""
         with self._lock:
-            return self._snapshot()
+            pool = self._pool.snapshot()
+            return self._status(pool.main), pool
 
     @property
     def problem(self) -> AppError | None:
@@ -133,6 +156,12 @@ class Server:
         """What clients have asked for."""
         return self._address.traffic()
 
+    def traffic_of(self) -> Mapping[str, Traffic]:
+        """The same of each model, by its id."""
+        return self._address.traffic_of()
+
+    # What people want
+
     def start(self) -> None:
         """Start the server as the settings say. An engine that runs with an equal plan is not restarted.
 
@@ -145,54 +174,86 @@ class Server:
         self._perform(job)
 
     def stand_by(self) -> None:
-        """Open the address without starting the engine; nothing if the server is wanted already."""
+        """Open the address without starting an engine; nothing if the server is wanted already."""
         with self._lock:
             if self._wanted:
                 return
-            self._wanted = self._asleep = True
+            self._wanted = True
+            self._pool.put_to_sleep(made_room=False)
             job = self._begin(wakes=False)
         self._perform(job)
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Stop the engine and close the address; also cancels a start that is under way."""
+        """Stop all engines and close the address; also cancels a start that is under way."""
         with self._lock:
-            self._wanted = self._asleep = False
+            self._wanted = False
             self._problem = None
-            self._stop_engine()
+            self._pool.stop_all()
             self._cancel_drive_wait()
             if self._job:
                 self._job.end.set_exception(StartCalledOffError())
                 self._job = None
-            self._answer(self._waiting, StartCalledOffError())
         self._address.close_if(self._is_unwanted, timeout_s)
         self._announce()
 
     def restart(self) -> None:
-        """Stop the engine if it runs, then `start`."""
+        """Stop the chosen model's engine if it runs, then `start`."""
         with self._lock:
             self._wanted = True
             job = self._begin(wakes=True)
-            self._stop_engine()
+            self._pool.stop_main()
         self._perform(job)
 
     def apply_settings(self) -> None:
         """Act on changed settings or keys. `AppError` if that is not possible.
 
-        A sleeping server keeps sleeping. For a stopped server, only what would prevent a start is reported.
+        Only engines whose plan has changed are restarted. A sleeping server keeps sleeping. For a stopped
+        server, only what would prevent a start is reported.
         """
         with self._lock:
             self._problem = None
             waking = self._job is not None and self._job.wakes
-            job = self._begin(wakes=waking or not self._asleep) if self._wanted else None
+            asleep = self._pool.main().asleep
+            job = self._begin(wakes=waking or not asleep) if self._wanted else None
         if job is None:
             self._address.check()
             return
         with suppress(StartCalledOffError):  # a stop came meanwhile; the settings are in force all the same
             self._perform(job)
+        self._plan_others_again()
+
+    def load(self, model_id: str, *, forced: bool = False) -> Future[EngineLease] | None:
+        """Have a model loaded: its lease, once it is ready; None for the chosen one, which `start` loads.
+
+        `forced`: whatever memory it takes. `GatewayError` if the server does not run.
+        """
+        with self._lock:
+            if not self._wanted:
+                raise GatewayError(
+                    ErrorCode.SERVER_NOT_RUNNING,
+                    "The server is not running",
+                    "Models are loaded into a server that runs.",
+                    "Start it first.",
+                )
+            if model_id != self._chosen_id:
+                return self._pool.load(model_id, lambda: self._models.plan(model_id), forced=forced)
+        self.start()
+        return None
+
+    def unload(self, model_id: str) -> bool:
+        """Stop the engine of a model until somebody asks for it again; whether it had one."""
+        with self._lock:
+            if model_id != self._chosen_id:
+                return self._pool.unload(model_id)
+            main = self._pool.main()
+            if self._job or (not main.told and not main.queued):
+                return False
+            self._pool.put_to_sleep(made_room=True)
+            return True
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """The plan that runs, once the engine answers; `AppError` if it is given up, waits for a drive or was
-        stopped, or after the time-out.
+        """The chosen model's plan that runs, once its engine answers; `AppError` if it is given up, waits for
+        a drive or was stopped, or after the time-out.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
@@ -201,7 +262,7 @@ class Server:
                 if job := self._job:
                     job.wait(max(0.0, left_s))
             try:
-                engine = self._supervisor.wait_for(_SETTLED, max(0.0, left_s))
+                engine = self._pool.wait_for_main(_SETTLED, max(0.0, left_s))
             except TimeoutError as exc:
                 raise EngineError(
                     ErrorCode.SERVER_NOT_READY, "The server is not ready", "It did not get ready in time."
@@ -214,79 +275,147 @@ class Server:
                     ErrorCode.SERVER_NOT_READY, "The server is not ready", "It was stopped."
                 )
 
-    @property
-    def offered_asleep(self) -> tuple[str, ...]:
-        """What a sleeping server will serve."""
-        return self._offered
+    # What requests want
 
-    @property
-    def idle_since_s(self) -> float:
-        """When the engine was told to start, or answered first."""
-        return self._idle_since_s
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
+        """See `Backend`."""
+        if not self._is_remote() and (look := self._models.look_if_unknown(asked, self._chosen_id)):
+            return after(look, lambda: self._acquire(asked, task))
+        return self._acquire(asked, task)
 
-    def find(self) -> Upstream | Unavailable:
-        """The engine that answers now, or why there is none."""
-        server, engine = self.snapshot()
-        on_demand = self._settings().start_on_demand
-        match server.state, engine.plan:
-            case ServerState.READY, LaunchPlan() as plan:
-                return _local(engine, plan)
-            case ServerState.READY, RemotePlan() as plan:
-                return _remote(engine, plan)
-            case ServerState.ASLEEP, _:
-                hint = "Send a request to start it." if on_demand else "Start it in the app."
-                return Unavailable(
-                    f"The server sleeps. {hint}",
-                    held=on_demand,
-                    code=ErrorCode.SERVER_ASLEEP,
-                )
-            case ServerState.WAITING, _:
-                return _unavailable(engine, server, held=on_demand)
-            case ServerState.FAILED, _:
-                pause_s = math.ceil(self._pause_s(engine)) if engine.gave_up else None
-                return _unavailable(engine, server, pause_s or None, held=pause_s == 0)
-            case state, _:
-                held = state.gets_ready
-                return _unavailable(engine, server, _RETRY_AFTER_S if held else None, held=held)
+    def _acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
+        meant = self._meant(asked, task)
+        match meant:
+            case Unavailable():
+                return meant
+            case None:
+                return self._acquire_chosen()
+            case model_id:
+                return self._acquire_other(model_id)
 
-    def wake(self) -> Future[None]:
-        """Start the engine if it sleeps. One thread waits for it on behalf of all waiting requests."""
-        waiting: Future[None] = Future()
-        with self._lock:
-            alone = not self._waiting
-            self._waiting[:] = [each for each in self._waiting if not each.cancelled()] + [waiting]
-            together = self._waiting
-        if alone:
-            threading.Thread(target=self._wake, args=(together,), name="wake", daemon=True).start()
-        return waiting
+    def look(self, asked: str = "", task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
+        """See `Backend`."""
+        meant = self._meant(asked, task)
+        if isinstance(meant, Unavailable):
+            return meant
+        if meant is None:
+            with self._lock:
+                main = self._pool.main()
+                server = self._status(main)
+            if server.state is ServerState.READY:
+                return upstream_of(main.engine, self._settings_of(main.model_id))
+            return self._unavailable(server, main)
+        status = self._pool.status_of(meant)
+        if status and status.engine.state is State.READY and status.heard:
+            return upstream_of(status.engine, self._settings_of(meant))
+        return Unavailable(f"The model {meant!r} is not loaded.", held=True, code=ErrorCode.MODEL_NOT_LOADED)
+
+    def offered(self) -> tuple[OfferedModel, ...]:
+        """See `Backend`."""
+        server, pool = self.snapshot()
+        return self._models.offered(self._chosen_id, pool, sleeps=server.state is ServerState.ASLEEP)
+
+    def identify(self, asked: str) -> str | None:
+        """See `Backend`."""
+        return self._models.identify(asked, self._chosen_id)
 
     def suspect(self, run: RunId) -> None:
-        """Look whether the engine of this run hangs."""
-        self._supervisor.check(run)
+        """See `Backend`."""
+        self._pool.check(run)
 
-    def suspend_if_idle(self) -> None:
-        """Put an idle engine to sleep. A remote server uses no memory here, so it is not stopped."""
+    def unload_idle(self) -> float | None:
+        """See `Backend`."""
         with self._lock:
-            engine = self._supervisor.snapshot()
-            if self._job or not self._supervisor.has_heard or engine.state is not State.READY:
-                return  # the server is being started or stopped
-            if isinstance(engine.plan, LaunchPlan):
-                self._asleep, self._offered = True, _models_of(engine.plan)
-                self._stop_engine()
+            job = self._job
 
-    def _snapshot(self) -> tuple[ServerStatus, EngineSnapshot]:
+            def limit_s(model_id: str | None) -> float | None:
+                if job and model_id == self._chosen_id:
+                    return None  # it is being started
+                return self._delays.idle_minute_s * self._settings_of(model_id).idle_minutes or None
+
+            return self._pool.unload_idle(limit_s)
+
+    def _acquire_chosen(self) -> Lease | Unavailable | Future[Lease | Unavailable]:
+        with self._lock:
+            wait = self._pool.acquire_main()
+            if not isinstance(wait, EngineLease):
+                main = self._pool.main()
+                server = self._status(main)
+                unavailable = self._unavailable(server, main)
+                if not unavailable.held:
+                    if wait:
+                        wait.cancel()
+                    return unavailable
+                if wait is None or server.state in (ServerState.WAITING, ServerState.FAILED):
+                    wait = self._woken()
+        return self._served(wait)
+
+    def _acquire_other(self, model_id: str) -> Lease | Unavailable | Future[Lease | Unavailable]:
+        with self._lock:
+            if not self._wanted:
+                return self._unavailable(self._status(self._pool.main()), self._pool.main())
+            status = self._pool.status_of(model_id)
+            if status and status.told and status.engine.state is State.FAILED and status.heard:
+                pause_s = math.ceil(self._pause_s(status))
+                if pause_s:
+                    return failed(status, pause_s if status.engine.gave_up else None)
+            wait = self._pool.acquire(model_id, lambda: self._models.plan(model_id))
+        return self._served(wait)
+
+    def _served(self, wait: EngineLease | Future[EngineLease]) -> Lease | Future[Lease | Unavailable]:
+        def serve(lease: EngineLease) -> ServedLease:
+            plan = lease.engine.plan
+            model_id = plan.model.id if isinstance(plan, LaunchPlan) else None
+            return ServedLease(upstream_of(lease.engine, self._settings_of(model_id)), lease)
+
+        return leased(wait, serve)
+
+    def _woken(self) -> Future[EngineLease]:
+        """A lease of the chosen model's engine, which is started for it. With the lock held."""
+        if not (self._job and self._job.wakes):
+            job = self._begin(wakes=True)
+            threading.Thread(target=self._wake, args=(job,), name="wake", daemon=True).start()
+        return self._pool.await_main()
+
+    def _wake(self, job: StartJob) -> None:
+        with suppress(AppError):  # `_fail` has told those who wait
+            self._perform(job)
+
+    # One start
+
+    def _status(self, main: EngineStatus) -> ServerStatus:
         """With the lock held."""
         wishes = Wishes(
-            asleep=self._asleep,
+            asleep=main.asleep,
             starting=self._job is not None and self._job.wakes,
-            told=self._told is not None and not self._supervisor.has_heard,
+            told=main.queued or (main.told is not None and not main.heard),
             awaits_drive=self._drive_watcher is not None,
         )
-        # read after `has_heard`, so that it shows the effect of what was heard
-        engine = self._supervisor.snapshot()
         base_url = self._address.base_url
-        state = server_state(engine, wishes, is_open=base_url is not None)
-        return ServerStatus(state, base_url), engine
+        return ServerStatus(server_state(main.engine, wishes, is_open=base_url is not None), base_url)
+
+    def _unavailable(self, server: ServerStatus, main: EngineStatus) -> Unavailable:
+        """Why the chosen model's engine does not answer. `held`: a request waits for it, and starts it."""
+        on_demand = self._settings().start_on_demand or main.made_room
+        match server.state:
+            case ServerState.ASLEEP:
+                hint = "Send a request to start it." if on_demand else "Start it in the app."
+                return Unavailable(f"The server sleeps. {hint}", held=on_demand, code=ErrorCode.SERVER_ASLEEP)
+            case ServerState.WAITING:
+                return failed(main, held=on_demand)
+            case ServerState.FAILED:
+                pause_s = math.ceil(self._pause_s(main)) if main.engine.gave_up else None
+                return failed(main, pause_s or None, held=pause_s == 0)
+            case ServerState.RESTARTING:
+                return failed(main, _RETRY_AFTER_S, held=True)
+            case state:
+                held = state.gets_ready or state is ServerState.READY
+                return Unavailable(
+                    f"The model is not ready ({state}).",
+                    _RETRY_AFTER_S if held else None,
+                    held,
+                    code=ErrorCode.SERVER_NOT_READY,
+                )
 
     def _begin(self, *, wakes: bool) -> StartJob:
         """Begin a start that replaces any other one. With the lock held."""
@@ -312,33 +441,38 @@ class Server:
         job.wait()
 
     def _carry_out(self, job: StartJob) -> None:
+        self._models.look()
         if job.wakes:
-            self._tell_engine(job, self._plan(job))
+            plan = self._plan(job)
+            self._pool.measure()  # what the others have counts now
+            self._tell_engine(job, plan)
         else:
-            self._predict_models(job)
+            self._predict_model(job)
 
     def _tell_engine(self, job: StartJob, plan: Plan) -> None:
         with self._lock:
             if self._job is not job:
                 return
-            self._job, self._asleep = None, False
-            self._told = plan
-            self._idle_since_s = time.monotonic()
-            self._supervisor.ensure(plan)
+            # A budget that a person has set holds for the chosen model, too.
+            self._pool.run_main(plan, in_any_case=self._settings().memory_budget == AUTO)
+            self._job = None
+            self._chosen_id = plan.model.id if isinstance(plan, LaunchPlan) else None
         job.end.set_result(None)
         self._announce()
 
-    def _predict_models(self, job: StartJob) -> None:
-        """Find out which models a sleeping server will serve; none if that cannot be told yet."""
+    def _predict_model(self, job: StartJob) -> None:
+        """Find out which model a sleeping server will serve; None if that cannot be told yet."""
+        chosen_id = None
         try:
-            offered = _models_of(self._plan(None))
+            plan = self._plan(None)
         except AppError as exc:
             _logger.info("What will be served is not known yet: %s", exc.title)
-            offered = ()
+        else:
+            chosen_id = plan.model.id if isinstance(plan, LaunchPlan) else None
         with self._lock:
             if self._job is not job:
                 return
-            self._job, self._offered = None, offered
+            self._job, self._chosen_id = None, chosen_id
         job.end.set_result(None)
         self._announce()
 
@@ -349,8 +483,9 @@ class Server:
                 return
             self._job = None
             self._problem = error
+            self._pool.refuse_main(error)
             if self._address.base_url is None:
-                self._stop_engine()  # it cannot be reached any more
+                self._pool.stop_all()  # they cannot be reached any more
             if isinstance(error, DriveGoneError):
                 self._drive_watcher = PathWatcher(
                     "drive-return", error.place, self._start_again, self._delays.look_for_drive_s
@@ -359,50 +494,23 @@ class Server:
         job.end.set_exception(error)
         self._announce()
 
-    def _wake(self, waiting: list[Future[None]]) -> None:
-        error: Exception | None = None
-        try:
-            if job := self._job_to_wake():
-                self._perform(job)
-            self.wait_until_ready()
-        except Exception as exc:  # noqa: BLE001 - the top of a thread: requests wait for it
-            error = exc
-        with self._lock:
-            self._answer(waiting, error)
+    def _plan_others_again(self) -> None:
+        """Restart the engines whose settings have changed, besides the chosen model's. `AppError`."""
+        _, pool = self.snapshot()
+        error: AppError | None = None
+        for each in pool.others:
+            if each.told is None or each.model_id is None:
+                continue
+            try:
+                self._pool.run_again(each.model_id, self._models.plan(each.model_id))
+            except AppError as exc:  # it runs on as it is
+                error = error or exc
+        if error:
+            raise error
 
-    def _answer(self, waiting: list[Future[None]], error: Exception | None) -> None:
-        """Tell the waiting requests whether the engine answers.
-
-        Later requests start a new wait. With the lock held.
-        """
-        if self._waiting is waiting:
-            self._waiting = []
-        for each in waiting:
-            if each.done() or not each.set_running_or_notify_cancel():
-                continue  # answered already, or its client has disconnected
-            if error:
-                each.set_exception(error)
-            else:
-                each.set_result(None)
-
-    def _job_to_wake(self) -> StartJob | None:
-        """A start on behalf of requests; None if the engine is starting anyway, or if a person has stopped
-        the server.
-        """
-        with self._lock:
-            server, engine = self._snapshot()
-            match server.state:
-                case ServerState.ASLEEP | ServerState.WAITING:
-                    wakes = self._wanted
-                case ServerState.FAILED:
-                    wakes = self._wanted and engine.gave_up and not self._pause_s(engine)
-                case _:
-                    wakes = False
-            return self._begin(wakes=True) if wakes else None
-
-    def _pause_s(self, engine: EngineSnapshot) -> float:
+    def _pause_s(self, status: EngineStatus) -> float:
         """How long requests may not yet restart an engine that was given up; people can start it at once."""
-        return max(0.0, engine.since_s + self._delays.try_again_s - time.time())
+        return max(0.0, status.engine.since_s + self._delays.try_again_s - time.time())
 
     def _start_again(self) -> None:
         with self._lock:
@@ -411,159 +519,23 @@ class Server:
             with suppress(AppError):  # `problem` has it
                 self._perform(job)
 
-    def _stop_engine(self) -> None:
-        """With the lock held."""
-        self._told = None
-        self._supervisor.stop()
-
     def _cancel_drive_wait(self) -> None:
         """With the lock held."""
         if self._drive_watcher:
             self._drive_watcher.cancel()
             self._drive_watcher = None
 
-    def _begin_to_idle(self, engine: EngineSnapshot) -> None:
-        """Count idle time from when the engine is ready: loading may take longer than the idle limit."""
-        if engine.state is State.READY:
-            self._idle_since_s = time.monotonic()
-
     def _is_unwanted(self) -> bool:
         """Whether the address should be closed: no engine is running, asleep or being started."""
         with self._lock:
-            return not (self._wanted and (self._asleep or self._told or self._job))
+            pool = self._pool.snapshot()
+            main = pool.main
+            has_engine = main.asleep or main.queued or main.told is not None
+            return not (self._wanted and (has_engine or self._job or any(each.told for each in pool.others)))
 
+    def _meant(self, asked: str, task: Purpose) -> str | Unavailable | None:
+        """See `Models.meant`. A remote server has models of its own."""
+        return None if self._is_remote() else self._models.meant(asked, task, self._chosen_id)
 
-def _unavailable(
-    engine: EngineSnapshot, server: ServerStatus, retry_after_s: int | None = None, *, held: bool
-) -> Unavailable:
-    """Why no engine answers: what the last one died of, unless another is on its way already."""
-    failure = engine.failure if server.state in _WITHOUT_ENGINE else None
-    why, code = (failure.title, failure.code) if failure else (server.state, ErrorCode.SERVER_NOT_READY)
-    return Unavailable(f"The model is not ready ({why}).", retry_after_s, held, code=code)
-
-
-def _models_of(plan: Plan) -> tuple[str, ...]:
-    return (plan.model.id,) if isinstance(plan, LaunchPlan) else ()
-
-
-def _local(engine: EngineSnapshot, plan: LaunchPlan) -> Upstream:
-    return Upstream(
-        base_url=engine.base_url or "",
-        key=engine.address.key if engine.address else "",
-        speaks_openai=plan.engine.kind is not EngineKind.POWERINFER,
-        model_id=plan.model.id,
-        model_name=plan.model.name,
-        context_size=plan.context_size,
-        chat_template=plan.model.header.chat_template,
-        run=engine.run_id,
-        trained_context=plan.model.header.context_length or 0,
-        purpose=plan.purpose,
-    )
-
-
-def _remote(engine: EngineSnapshot, plan: RemotePlan) -> Upstream:
-    base_url = plan.url.removesuffix("/v1")
-    return Upstream(
-        base_url=base_url,
-        speaks_openai=True,
-        model_id=public_id(engine.models[0]),
-        model_name=engine.models[0],
-        api_path=plan.url.removeprefix(base_url),
-        models=engine.models,
-        key=plan.key,
-        run=engine.run_id,
-    )
-
-
-class _OneEngine:
-    """One engine as the gateway's `Backend`. The gateway's thread, except for what is said."""
-
-    def __init__(self, server: Server, settings: Callable[[], Settings], idle_minute_s: float) -> None:
-        self._server = server
-        self._settings = settings
-        self._idle_minute_s = idle_minute_s
-        self._lock = threading.Lock()
-        self._leases = 0
-        self._used_s = 0.0
-
-    def acquire(self, _asked: str, _task: Purpose) -> _Lease | Unavailable | Future[Lease]:
-        found = self.look()
-        if isinstance(found, Upstream):
-            return self._lease(found)
-        if not found.held:
-            return found
-        coming: Future[Lease] = Future()
-        self._wait(coming)
-        return coming
-
-    def look(self, _asked: str = "", _task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
-        found = self._server.find()
-        if isinstance(found, Upstream):
-            return dataclasses.replace(found, temperature=self._settings().temperature)
-        return found
-
-    def offered(self) -> tuple[OfferedModel, ...]:
-        found = self._server.find()
-        if isinstance(found, Upstream):
-            return (OfferedModel(found.model_id, 0, LOADED, found.purpose),)
-        if found.code == ErrorCode.SERVER_ASLEEP and found.held:
-            return tuple(OfferedModel(name, 0, "sleeping", "chat") for name in self._server.offered_asleep)
-        return ()
-
-    def identify(self, asked: str) -> str | None:
-        offered, aliases = self.offered(), map(same_name, self._settings().aliases)
-        return next((one.id for one in offered if one.id == asked or same_name(asked) in aliases), None)
-
-    def suspect(self, run: RunId) -> None:
-        self._server.suspect(run)
-
-    def unload_idle(self) -> float | None:
-        limit_s = self._idle_minute_s * self._settings().idle_minutes
-        if not limit_s:
-            return None
-        with self._lock:
-            since_s = max(self._used_s, self._server.idle_since_s)
-            left_s = limit_s if self._leases else since_s + limit_s - time.monotonic()
-        if left_s > 0:
-            return left_s
-        self._server.suspend_if_idle()
-        return limit_s
-
-    def _wait(self, coming: Future[Lease]) -> None:
-        woken = self._server.wake()
-        coming.add_done_callback(lambda _: woken.cancel())
-        answer = threading.Thread(target=self._answer, args=(woken, coming), daemon=True)
-        woken.add_done_callback(lambda _: answer.start())  # not here: the server's lock is held
-
-    def _answer(self, woken: Future[None], coming: Future[Lease]) -> None:
-        if coming.cancelled() or woken.cancelled():
-            return
-        if (error := woken.exception()) is not None:
-            found: Upstream | Unavailable | BaseException = error
-        elif isinstance(found := self.look(), Unavailable) and found.held:
-            self._wait(coming)
-            return
-        if not coming.set_running_or_notify_cancel():
-            return
-        if isinstance(found, Upstream):
-            coming.set_result(self._lease(found))
-        elif isinstance(found, Unavailable):
-            coming.set_exception(EngineError(ErrorCode(found.code), found.reason, found.reason))
-        else:
-            coming.set_exception(found)
-
-    def _lease(self, upstream: Upstream) -> _Lease:
-        with self._lock:
-            self._leases += 1
-        return _Lease(upstream, self._give_back)
-
-    def _give_back(self) -> None:
-        with self._lock:
-            self._leases -= 1
-            self._used_s = time.monotonic()
-
-
-@dataclass(frozen=True, slots=True)
-class _Lease:
-    upstream: Upstream
-    release: Callable[[], None]
+    def _is_remote(self) -> bool:
+        return engine_setting(self._settings().engine) is EngineKind.REMOTE

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
-from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.documents import (
     Chosen,
     DownloadDocument,
     EngineDocument,
+    EngineRow,
     ProblemDocument,
     StatusDocument,
 )
@@ -24,8 +26,11 @@ from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.pool import EngineStatus, PoolSnapshot
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.settings.schema import Settings
@@ -56,7 +61,8 @@ class AppStatus:
     """Everything that can be shown at one moment."""
 
     settings: Settings
-    engine: EngineSnapshot
+    pool: PoolSnapshot
+    """All engines."""
     model_name: str | None
     """The name of the chosen model; None if none is chosen."""
     server: ServerStatus
@@ -70,6 +76,13 @@ class AppStatus:
     """Grows with each change in the models folder, so that views know when to list it again."""
     traffic: Traffic = Traffic()  # noqa: RUF009  immutable
     """Counts of requests and tokens. Changes of it are not announced; views read it regularly."""
+    traffic_of: Mapping[str, Traffic] = field(default_factory=dict)
+    """The same of each model, by its id."""
+
+    @property
+    def engine(self) -> EngineSnapshot:
+        """The engine of the chosen model."""
+        return self.pool.main.engine
 
     @property
     def model_settings(self) -> Settings:
@@ -111,7 +124,7 @@ def running_app(status: AppStatus, pid: int) -> diagnostic_report.RunningApp:
     )
 
 
-def status_document(status: AppStatus) -> StatusDocument:
+def status_document(status: AppStatus, *, apple_silicon: bool = False) -> StatusDocument:
     """The status as `powerinfer-tray status --json` prints it and the control address sends it."""
     plan, settings = status.engine.plan, status.settings
     problems = tuple(map(_problem_document, status.problems))
@@ -138,7 +151,45 @@ def status_document(status: AppStatus) -> StatusDocument:
         ),
         problem=problems[0] if problems else None,
         problems=problems,
+        engines=tuple(_row(each, status, apple_silicon=apple_silicon) for each in status.pool.engines),
+        memory_budget_bytes=status.pool.budget_bytes,
+        memory_used_bytes=sum(each.memory_bytes or 0 for each in status.pool.engines),
     )
+
+
+def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> EngineRow:
+    engine = each.engine
+    plan = each.told or engine.plan
+    local = plan if isinstance(plan, LaunchPlan) else None
+    traffic = status.traffic_of.get(each.model_id or "", Traffic())
+    return EngineRow(
+        model=each.model_id or (plan.url if isinstance(plan, RemotePlan) else ""),
+        name=local.model.name if local else each.model_id or status.model_name or "",
+        state="waiting for memory" if each.queued and not each.told else engine.state,
+        kind=plan.engine.kind if plan else "",
+        version=plan.engine.version if plan else None,
+        pid=engine.pid,
+        device=_device(local, apple_silicon=apple_silicon) if local else "",
+        memory_bytes=each.memory_bytes,
+        expected_bytes=each.expected_bytes,
+        context=local.context_size if local else 0,
+        purpose=local.purpose if local else "",
+        active=each.leases,
+        requests=traffic.requests,
+        tokens_per_s=traffic.tokens_per_s,
+        keep_loaded=each.kept,
+        chosen=each is status.pool.main,
+        idle_s=each.idle_s,
+        problem=_problem_document(Problem(ProblemSource.ENGINE, engine.failure)) if engine.failure else None,
+    )
+
+
+def _device(plan: LaunchPlan, *, apple_silicon: bool) -> str:
+    """What the engine computes with."""
+    cards = [each.name for each in plan.engine.devices or ()]
+    if cards:
+        return ", ".join(cards)
+    return "GPU" if apple_silicon and plan.engine.kind is not EngineKind.POWERINFER else "CPU"
 
 
 def _problem_document(problem: Problem) -> ProblemDocument:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
+from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server
+from tray_app.app.start_job import StartCalledOffError
+from tray_app.engine.pool import EnginePool
 from tray_app.engine.supervisor import Supervisor
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.system.launcher import launcher_for
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 _FOLDER = "temporary-server"
-"""Below the state folder: two engines of one process cannot share a record of what is to be ended."""
+"""Below the state folder: both servers have an engine of the same name, and each a record of its own."""
 
 
 class TemporaryServer:
@@ -49,11 +52,18 @@ class TemporaryServer:
     ) -> None:
         self._settings = replace(settings, port=free_port(), network="local")
         self._trial_threads: int | None = None
-        self._supervisor = Supervisor(launcher_for(host.system), state_dir / _FOLDER, None)
+        launcher, folder = launcher_for(host.system), state_dir / _FOLDER
+        self._pool = EnginePool(
+            lambda engine_id: Supervisor(launcher, folder, None, engine_id=engine_id),
+            budget=lambda _: host.memory_bytes,
+            is_kept=lambda _: False,
+            called_off=StartCalledOffError,
+        )
         self._serving = Server(
-            self._supervisor,
+            self._pool,
+            OneModel(),
             settings=lambda: self._settings,
-            model_settings=lambda: self._settings,
+            settings_of=lambda _: self._settings,
             secrets=secrets,
             plan=lambda start: plan(self._with_trial(), start),
             announce=lambda: None,
@@ -64,7 +74,7 @@ class TemporaryServer:
 
     def __exit__(self, *_: object) -> None:
         self._serving.stop()
-        self._supervisor.close()
+        self._pool.close()
 
     def start(self) -> None:
         """Start it, downloading the model first if it is missing; returns when it answers. `AppError`."""

@@ -22,7 +22,8 @@ from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engin
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
-from tray_app.models.library import Library, NotInstalledError, builtin_model, models_folder
+from tray_app.models.library import Library, builtin_model, models_folder
+from tray_app.models.references import NotInstalledError
 from tray_app.phrases import phrase
 from tray_app.settings.keys import REMOTE, token_name
 from tray_app.settings.keystore import KeyStore
@@ -270,6 +271,24 @@ class Workspace:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
         del texts
         return None
+
+    def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
+        """Load a model beside those that are loaded, and wait until it answers; its id.
+
+        `force`: also where the memory that engines may use is not enough. `keep`: for as long as the app
+        runs. `AppError`: only a running app can.
+        """
+        from tray_app.gateway.commands import not_running
+
+        del reference, force, keep
+        raise not_running()
+
+    def unload_model(self, reference: str) -> str:
+        """End the engine of one model, and wait until its memory is free; its id. `AppError` as above."""
+        from tray_app.gateway.commands import not_running
+
+        del reference
+        raise not_running()
 
     def without_server(self) -> AbstractContextManager[None]:
         """A block in which no server of this app runs: two engines would measure each other."""

@@ -166,6 +166,22 @@ def waiting_for(running: ControlClient) -> Iterator[None]:
         raise
 
 
+def reference_for_app(reference: str) -> str:
+    """The model that a person means, as an app in another folder finds it. `ModelError` if there is none."""
+    from tray_app.models.references import NotInstalledError
+
+    with open_workspace(tolerant=True) as workspace:
+        try:
+            return str(workspace.library.locate(reference))
+        except NotInstalledError:
+            return reference
+
+
+def tell_of_test_model() -> None:
+    """Say that what is served is no real model."""
+    echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
+
+
 def pass_on_change(app: AppCommands | None = None) -> bool:
     """Tell a running app of changed settings or keys, unless `app`, which made the change, is that app.
 

@@ -17,10 +17,10 @@ import msgspec
 import typer
 
 from tray_app.errors import AppError, ErrorCode
-from tray_app.phrases import phrase, visible
+from tray_app.phrases import Translate, phrase, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -43,6 +43,30 @@ def echo(text: object = "", *, err: bool = False) -> None:
 def print_json(document: object) -> None:
     """Print a document for programs."""
     typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> None:
+    """Print rows of one line each below their headings; the columns `right` are of numbers.
+
+    Wide characters, as those of Chinese, take two places of a terminal.
+    """
+    from rich.cells import cell_len
+
+    lines = [headings, *rows]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = []
+        for heading, cell, width in zip(headings, line, widths, strict=True):
+            blanks = " " * (width - cell_len(cell))
+            cells.append(blanks + cell if heading in right else cell + blanks)
+        echo("  ".join(cells).rstrip())
+
+
+def memory_words(size_bytes: int) -> str:
+    """Memory for people: `4.4 GiB`, or `48 MiB`."""
+    from tray_app.models.fit_text import memory_text
+
+    return memory_text(size_bytes, Translate())
 
 
 class _Checked:

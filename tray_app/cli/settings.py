@@ -160,7 +160,7 @@ def _kept(settings: Settings, wish: Changing) -> object:
 
 def _id_of(workspace: Workspace, reference: str | None) -> str | None:
     """The id of the model that is meant: one that is here, on offer, or has a table in the file."""
-    from tray_app.models.library import NotInstalledError
+    from tray_app.models.references import NotInstalledError
 
     if reference is None or reference in workspace.store.current.models:
         return reference

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from tray_app.cli.common import app_commands, do_long_work, open_workspace, pass_on_change
+from tray_app.cli.common import app_commands, do_long_work, pass_on_change, reference_for_app
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     echo,
@@ -34,7 +34,7 @@ def tune_threads(
     from tray_app.cli.progress import WorkBar, plain_console
     from tray_app.gateway.commands import Measuring
 
-    wish = Measuring(_model(model), apply)
+    wish = Measuring(reference_for_app(model) if model else "", apply)
     with app_commands() as app, WorkBar(plain_console(stderr=True), "Measuring") as bar:
         tuned = do_long_work(partial(app.tune, wish), lambda now: bar.show(now.done, now.total))
     app_has_it = tuned.applied and pass_on_change(app)
@@ -46,19 +46,6 @@ def tune_threads(
             echo("Applied to the running app.")
     if not tuned.complete:
         raise typer.Exit(1 if tuned.samples else _INTERRUPTED)
-
-
-def _model(reference: str | None) -> str:
-    """The model for an app that runs in another folder; empty for the chosen one. `ModelError`."""
-    from tray_app.models.library import NotInstalledError
-
-    if not reference:
-        return ""
-    with open_workspace() as workspace:
-        try:
-            return str(workspace.library.locate(reference))
-        except NotInstalledError:
-            return reference  # it is downloaded first
 
 
 def _print_table(tuned: Tuned) -> None:

@@ -60,6 +60,8 @@ class LaunchPlan:
     """What the model is for (embeddings, chats, ranking)."""
     load_limits: LoadLimits = LoadLimits()  # noqa: RUF009  immutable
     """How much it may use while it loads."""
+    memory_bytes: int = 0
+    """What it is expected to take, of main memory and graphics cards together."""
 
     def command(self, port: int, host: str = LOOPBACK) -> tuple[str, ...]:
         """The command line for a process that listens on `port` of `host`."""
@@ -99,8 +101,9 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system)
     config = context_config(settings, model, engine.kind, memory_budget(engine.kind, host, engine.devices))
+    memory_bytes = estimate_memory(model.header, model.size_bytes, config).total_bytes
     load_limits = load_limits_for(
-        estimate_memory(model.header, model.size_bytes, config).total_bytes,
+        memory_bytes,
         host.memory_bytes,
         may_use_cards=engine.kind is not EngineKind.LLAMA_CPP,
         has_extras=bool(settings.extra_arguments),
@@ -120,7 +123,9 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    return LaunchPlan(engine, model, argv, config.context_size, launch_dir, purpose, load_limits)
+    return LaunchPlan(
+        engine, model, argv, config.context_size, launch_dir, purpose, load_limits, memory_bytes
+    )
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.kinds import EngineKind
 from tray_app.models.header import Pooling, Purpose
-from tray_app.models.memory import ContextConfig, Fit, MemoryBudget, fit_of
+from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, fit_of, reserve_of
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -113,6 +113,16 @@ def memory_budget(
         graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
         unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
     )
+
+
+def engine_budget(settings: Settings, host: Host, free_bytes: int) -> int:
+    """The memory in bytes that all engines together may take; `free_bytes` are what they have for themselves
+    and what is free now. Automatic: that, less a reserve for other programs.
+    """
+    if settings.memory_budget != AUTO:
+        return int(settings.memory_budget * GIB)
+    most_bytes = MemoryBudget(host.memory_bytes).usable_bytes
+    return max(0, min(free_bytes - reserve_of(host.memory_bytes), most_bytes))
 
 
 def _context_configs(settings: Settings, model: Model, kind: EngineKind) -> Iterator[ContextConfig]:

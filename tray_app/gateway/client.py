@@ -17,7 +17,18 @@ import msgspec
 
 from tray_app import __version__
 from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
-from tray_app.gateway.commands import Arriving, Changed, Examined, Measured, Removed, TextEmbeddings, Tuned
+from tray_app.gateway.commands import (
+    Arriving,
+    Cancellation,
+    Changed,
+    Examined,
+    Loaded,
+    Measured,
+    Removed,
+    TextEmbeddings,
+    Tuned,
+    Unloaded,
+)
 from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
 from tray_app.gateway.documents import JobReport, Showing, StatusDocument, path_from_json, path_to_json
 from tray_app.gateway.jobs import Following
@@ -44,14 +55,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.gateway.commands import (
-        Cancellation,
         Changing,
         Downloading,
         Examining,
+        Loading,
         Measuring,
         Removing,
         Tell,
         TextsToEmbed,
+        Unloading,
     )
     from tray_app.gateway.controlfile import ControlFile
 
@@ -159,6 +171,15 @@ class ControlClient:
         """See `AppCommands`."""
         job = self._do("tune", wish, Following)
         return self._follow(job, tell, cancelled, progress=Measured, result=Tuned)
+
+    def load(self, wish: Loading) -> Loaded:
+        """See `AppCommands`."""
+        job = self._do("load", wish, Following)
+        return self._follow(job, lambda _: None, Cancellation(), progress=Loaded, result=Loaded)
+
+    def unload(self, wish: Unloading) -> Unloaded:
+        """See `AppCommands`."""
+        return self._do("unload", wish, Unloaded)
 
     def _follow(
         self,

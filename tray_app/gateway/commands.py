@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from tray_app.errors import ErrorCode, GatewayError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -199,6 +201,48 @@ class Tuned(msgspec.Struct, frozen=True):
     """Whether the settings have been changed to what is best."""
 
 
+class Loading(msgspec.Struct, frozen=True):
+    """A model that shall be loaded beside those that are."""
+
+    model: str
+    """An id, another name of it, or a file."""
+    force: bool = False
+    """Whether it is loaded also where the memory that engines may use is not enough."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The model that has been loaded."""
+
+    model: str
+    """Its id."""
+    state: str
+    """That of its engine."""
+
+
+class Unloading(msgspec.Struct, frozen=True):
+    """A model whose engine shall end."""
+
+    model: str
+    """An id, another name of it, or a file."""
+
+
+class Unloaded(msgspec.Struct, frozen=True):
+    """The model that is loaded no more."""
+
+    model: str
+    """Its id."""
+
+
+def not_running() -> GatewayError:
+    """What a command says that needs a running app where none is."""
+    return GatewayError(
+        ErrorCode.APP_NOT_RUNNING,
+        "PowerInfer Tray is not running",
+        "This command controls a running app.",
+        "Start it: powerinfer-tray serve",
+    )
+
+
 class AppCommands(Protocol):
     """What a command can have done. Every method blocks; an `AppError` says why it was not done."""
 
@@ -219,6 +263,15 @@ class AppCommands(Protocol):
 
         When it is cancelled, the download pauses and a `DownloadError` says how much is there.
         """
+
+    def load(self, wish: Loading) -> Loaded:
+        """Load a model into the server that is open; returns when it answers.
+
+        A wait that is given up stops nothing: the model is loaded all the same.
+        """
+
+    def unload(self, wish: Unloading) -> Unloaded:
+        """End the engine of one model; returns when its memory is free."""
 
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         """Measure a server of this call's own, and tell `Measured`; a server that runs is stopped meanwhile.

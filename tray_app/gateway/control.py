@@ -9,15 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError, ErrorDocument
-from tray_app.gateway.commands import Changing, Downloading, Examining, Measuring, Removing, TextsToEmbed
+from tray_app.gateway.commands import (
+    Changing,
+    Downloading,
+    Examining,
+    Loading,
+    Measuring,
+    Removing,
+    TextsToEmbed,
+    Unloading,
+)
 from tray_app.gateway.controlfile import ControlPlace
 from tray_app.gateway.documents import JobReport, Showing, path_from_json, path_to_json
 from tray_app.gateway.guard import local_only, openai_errors
@@ -38,7 +49,7 @@ from tray_app.gateway.proof import (
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from tray_app.gateway.commands import AppCommands, Cancellation, Tell
@@ -82,6 +93,9 @@ class Control:
         self._commands = commands
         self._jobs = CommandJobs()
         self._nonces = Nonces()
+        self._answering: set[object] = set()
+        """One for each wish that has come in and is not answered yet."""
+        self._answered = threading.Condition()
         self._listener = Listener("control", self._application)
 
     def open(self) -> bool:
@@ -100,15 +114,40 @@ class Control:
         return True
 
     def end_jobs(self, timeout_s: float) -> None:
-        """Cancel the long work of commands and wait for it; nothing more is begun."""
+        """Cancel the long work of commands and wait until it has ended and the terminals that follow know;
+        nothing more is begun.
+        """
         self._jobs.close(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Remove the file, stop listening, join the thread."""
+        """Remove the file, answer those who have asked, stop listening, join the thread."""
+        deadline_s = time.monotonic() + timeout_s
         if self._listener.port is not None:
             self._place.forget()
-        self._listener.close(timeout_s)
+            self._wait_for_answers(timeout_s)
+        self._listener.close(max(0.0, deadline_s - time.monotonic()))
         self._place.release()
+
+    def _wait_for_answers(self, timeout_s: float) -> None:
+        """Wait until there is an answer to every wish of now, or nobody any more who asked.
+
+        The listener writes what there is when it closes.
+        """
+        with self._answered:
+            asked = frozenset(self._answering)
+            self._answered.wait_for(lambda: asked.isdisjoint(self._answering), timeout_s)
+
+    @contextmanager
+    def _to_be_answered(self) -> Iterator[None]:
+        wish = object()
+        with self._answered:
+            self._answering.add(wish)
+        try:
+            yield
+        finally:
+            with self._answered:
+                self._answering.remove(wish)
+                self._answered.notify_all()
 
     @asynccontextmanager
     async def _application(self) -> AsyncIterator[web.Application]:
@@ -126,8 +165,10 @@ class Control:
         add("/examine", _doing(Examining, commands.run_diagnostics))
         add("/change", _doing(Changing, commands.change))
         add("/download", self._beginning(Downloading, commands.download))
+        add("/load", self._beginning(Loading, lambda wish, _tell, _cancelled: commands.load(wish)))
+        add("/unload", _doing(Unloading, commands.unload))
         add("/tune", self._beginning(Measuring, commands.tune))
-        add("/follow", _doing(Following, self._follow))
+        add("/follow", _doing(Following, self._follow, lambda wish: self._jobs.leave(wish.job)))
         add("/cancel", _doing(Following, lambda wish: self._jobs.cancel(wish.job)))
         # Every connection may be one that waits; the others must be heard all the same.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MAX_CONTROL_CONNECTIONS))
@@ -139,9 +180,10 @@ class Control:
         if request.path == CHALLENGE_PATH:
             return await handler(request)
         exchange = await self._exchange_of(request)
-        answer = cast("web.Response", await openai_errors(request, handler))
-        proof = exchange.of_answer(answer.status, cast("bytes | None", answer.body) or b"")
-        answer.headers[PROOF_OF_ANSWER] = proof.hex()
+        with self._to_be_answered():
+            answer = cast("web.Response", await openai_errors(request, handler))
+            proof = exchange.of_answer(answer.status, cast("bytes | None", answer.body) or b"")
+            answer.headers[PROOF_OF_ANSWER] = proof.hex()
         return answer
 
     async def _exchange_of(self, request: web.Request) -> Exchange:
@@ -196,15 +238,22 @@ def _to_json(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=path_to_json)
 
 
-def _doing(kind: type[Wish], action: Callable[[Wish], object]) -> Handling:
-    """Do what the body asks for."""
+def _doing(
+    kind: type[Wish], action: Callable[[Wish], object], leave: Callable[[Wish], None] | None = None
+) -> Handling:
+    """Do what the body asks for; `leave` is called if whoever has asked hangs up meanwhile."""
 
     async def handler(request: web.Request) -> web.Response:
         try:
             wish = msgspec.json.decode(await request.read(), type=kind, dec_hook=path_from_json)
         except NOT_JSON as exc:
             raise ApiError(400, f"This cannot be understood: {exc}", code="invalid_request") from exc
-        return await _answer(lambda: action(wish))
+        try:
+            return await _answer(lambda: action(wish))
+        except asyncio.CancelledError:
+            if leave:
+                leave(wish)
+            raise
 
     return handler
 

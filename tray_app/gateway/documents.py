@@ -62,6 +62,44 @@ class ProblemDocument(ErrorDocument, frozen=True):
     source: str = ""
 
 
+class EngineRow(msgspec.Struct, frozen=True):
+    """A model that is loaded, or is about to be, and the engine that has it."""
+
+    model: str
+    """Its id."""
+    name: str
+    """What people call it."""
+    state: str
+    """That of the engine."""
+    kind: str
+    """That of the engine."""
+    version: str | None
+    pid: int | None
+    """None for an engine on another machine, and while there is no process."""
+    device: str
+    """What computes, such as "CPU" or the name of a graphics card; empty if it is not known."""
+    memory_bytes: int | None
+    """What the engine's process takes; None if that is not known."""
+    expected_bytes: int
+    """What it was thought to need before it was started."""
+    context: int
+    """Tokens for each request; 0 if that is not known."""
+    purpose: str
+    """What the model is for, see `models.header.Purpose`."""
+    active: int
+    """Requests that are under way now."""
+    requests: int
+    """Requests that have ended."""
+    tokens_per_s: float
+    keep_loaded: bool
+    """Whether it stays where others need its memory."""
+    chosen: bool
+    """Whether it is the model of the settings."""
+    idle_s: float | None
+    """How long nobody has asked it for anything; None while requests are under way."""
+    problem: ProblemDocument | None = None
+
+
 class StatusDocument(msgspec.Struct, frozen=True):
     """What a running app says of itself: to the terminal, and as `powerinfer-tray status --json`."""
 
@@ -84,6 +122,11 @@ class StatusDocument(msgspec.Struct, frozen=True):
     problem: ProblemDocument | None = None
     """The first of `problems`."""
     problems: tuple[ProblemDocument, ...] = ()
+    engines: tuple[EngineRow, ...] = ()
+    memory_budget_bytes: int | None = None
+    """What all engines together may take; None if that is not known."""
+    memory_used_bytes: int = 0
+    """What all engines together take."""
 
 
 def path_to_json(path: object) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MOST_ENDED = 16
 """Results that nobody has fetched, of terminals that are gone; older ones are forgotten."""
+_GONE_S = 2.0
+"""A terminal that follows asks again as soon as it is answered; one that has not for so long is gone."""
 
 
 class Following(msgspec.Struct, frozen=True):
@@ -48,6 +50,12 @@ class _CommandJob:
         self._moved = threading.Condition()
         self._news = News(0, None)
         self._error: Exception | None = None
+        self._follows = 0
+        """How many requests of its terminal wait for news."""
+        self._answered_s = time.monotonic()
+        """When its terminal got its last answer; the first one is the number of this job."""
+        self._is_done_with = False
+        """Whether its terminal has been told the end, or has hung up."""
         self.thread = threading.Thread(target=self._run, name=f"command-{number}", daemon=True)
 
     @property
@@ -56,10 +64,32 @@ class _CommandJob:
 
     def follow(self, seen: int, patience_s: float) -> News:
         with self._moved:
-            self._moved.wait_for(lambda: self._news.number > seen or self.has_ended, patience_s)
-            if self._error:
-                raise self._error
-            return self._news
+            self._follows += 1
+            self._moved.notify_all()
+            try:
+                self._moved.wait_for(lambda: self._news.number > seen or self.has_ended, patience_s)
+                if self._error:
+                    raise self._error
+                return self._news
+            finally:
+                self._follows -= 1
+                self._answered_s = time.monotonic()
+                self._is_done_with |= self.has_ended
+                self._moved.notify_all()
+
+    def leave(self) -> None:
+        with self._moved:
+            self._is_done_with = True
+            self._moved.notify_all()
+
+    def wait_until_told(self, deadline_s: float) -> None:
+        """Wait until its terminal knows the end, or is gone."""
+        with self._moved:
+            while not self._is_done_with:
+                gone_s = deadline_s if self._follows else min(deadline_s, self._answered_s + _GONE_S)
+                if (left_s := gone_s - time.monotonic()) <= 0:
+                    break
+                self._moved.wait(left_s)
 
     def _run(self) -> None:
         try:
@@ -135,8 +165,19 @@ class CommandJobs:
         if job:
             job.cancelled.set()
 
+    def leave(self, number: int) -> None:
+        """The terminal that followed has hung up; nothing if the work is forgotten."""
+        with self._lock:
+            job = self._jobs.get(number)
+        if job:
+            job.leave()
+
     def close(self, timeout_s: float) -> None:
-        """Take no more, cancel what is under way and wait for it, so long in all."""
+        """Take no more, cancel what is under way, and wait until it has ended and its terminals know; so long
+        in all.
+
+        A terminal that is gone is not waited for.
+        """
         deadline_s = time.monotonic() + timeout_s
         with self._lock:
             self._closing = True
@@ -145,6 +186,8 @@ class CommandJobs:
             job.cancelled.set()
         for job in jobs:
             job.thread.join(max(0.0, deadline_s - time.monotonic()))
+        for job in jobs:
+            job.wait_until_told(deadline_s)
 
     def _job(self, number: int) -> _CommandJob:
         with self._lock:

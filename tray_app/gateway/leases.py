@@ -54,7 +54,7 @@ def refusal(why: Unavailable) -> ApiError:
     return ApiError(why.status, why.reason, param=param, code=why.code, retry_after_s=why.retry_after_s)
 
 
-async def _come(coming: Future[Lease], asked: str) -> Lease:
+async def _come(coming: Future[Lease | Unavailable], asked: str) -> Lease | Unavailable:
     try:
         return await asyncio.wrap_future(coming)
     except AppError as exc:
@@ -66,6 +66,9 @@ async def _come(coming: Future[Lease], asked: str) -> Lease:
         raise
 
 
-def _give_back(come: Future[Lease]) -> None:
-    if not come.cancelled() and come.exception() is None:
-        come.result().release()
+def _give_back(come: Future[Lease | Unavailable]) -> None:
+    if come.cancelled() or come.exception():
+        return
+    got = come.result()
+    if not isinstance(got, Unavailable):
+        got.release()

@@ -131,7 +131,7 @@ class Lease(Protocol):
 class Backend(Protocol):
     """The engines as the gateway sees them. Called on the gateway's thread; every method returns at once."""
 
-    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease]:
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
         """The engine of the model that a request names, or why there is none.
 
         `asked` is the request's `model`, empty if it names none; `task` decides what that means, and what an

@@ -57,6 +57,10 @@ class Index:
         taken = {*self._ids.values(), *self._reserved}
         return free_id(str(path), wanted, taken) if wanted in taken else wanted
 
+    def file_name(self, path: Path) -> str:
+        """A file's name below the folder, with "/" between the parts; of one that is elsewhere, its own."""
+        return self._names.get(path, path.name)
+
     def name_of(self, path: Path) -> str:
         """What people call it."""
         return self._shown.get(path) or presentable(stem_of(path))

@@ -101,8 +101,13 @@ class MemoryBudget:
         if self.unified:  # the limit that macOS sets
             share = 2 / 3 if self.memory_bytes <= _SMALL_MAC_BYTES else 3 / 4
             return int(self.memory_bytes * share)
-        reserve = min(max(GIB, self.memory_bytes // 8), 4 * GIB)
-        return max(0, self.memory_bytes - reserve) + self.graphics_bytes * 9 // 10
+        reserve_bytes = reserve_of(self.memory_bytes)
+        return max(0, self.memory_bytes - reserve_bytes) + self.graphics_bytes * 9 // 10
+
+
+def reserve_of(memory_bytes: int) -> int:
+    """What a machine with so much memory needs for its system and a few programs."""
+    return min(max(GIB, memory_bytes // 8), 4 * GIB)
 
 
 @dataclass(frozen=True, slots=True)

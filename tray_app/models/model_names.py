@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _HASH_DIGITS = 6
 """Enough for the few files that would have one id; more are taken where these are alike."""
-_NAMELESS = "model"
+NAMELESS = "model"
+"""Of the id of a file whose name has nothing that an id can keep."""
 _KEPT = re.compile(r"[A-Za-z0-9._-]")
 _KEPT_CLASSES = ("L", "M", "N", "So")
 """Unicode's letters, the marks on them, digits, and pictures (emoji)."""
@@ -68,14 +69,14 @@ def plain_id(name: str, reserved: Collection[str]) -> str:
     """What the id of a file would be if there were no others."""
     text = unicodedata.normalize("NFC", _stem(name))
     kept = "".join(sign if _is_kept(sign) else "" if _is_invisible(sign) else "\n" for sign in text)
-    wanted = re.sub(r"\n+", "-", kept).strip("-").lstrip(".-") or _NAMELESS
+    wanted = re.sub(r"\n+", "-", kept).strip("-").lstrip(".-") or NAMELESS
     return wanted + SUFFIX if wanted in reserved else wanted
 
 
 def earlier_id(name: str) -> str:
     """The id that earlier versions gave a file: letters other than A to Z were lost."""
     stem = without_suffix(PurePath(name))
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-") or _NAMELESS
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-") or NAMELESS
 
 
 def names_of(files: Mapping[str, str]) -> dict[str, str]:

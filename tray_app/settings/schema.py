@@ -206,6 +206,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             scope=Scope.ONE,
         ),
     ] = "auto"
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | Auto,
+        _about(
+            "Workers",
+            "How many processes of one thread each compute a sparse model. They share its weights. "
+            "Automatic: one for every two physical cores, as memory allows.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = AUTO
     start_on_demand: Annotated[
         bool,
         _about("Start on demand", "A request starts a server that sleeps, and waits for it.", "engine"),
@@ -220,6 +230,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             scope=Scope.EACH,
         ),
     ] = 0
+    keep_loaded: Annotated[
+        bool,
+        _about(
+            "Keep loaded",
+            "No other model takes this one's place in memory when a request needs room.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = False
     network: Annotated[
         Literal["local", "lan"],
         _about(
@@ -248,6 +267,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Annotated[
         bool,
         _about("Metrics", "Offer counters for Prometheus at /metrics.", "network"),
+    ] = False
+    memory_budget: Annotated[
+        Annotated[float, Meta(ge=0.1, le=65_536.0)] | Auto,
+        _about(
+            "Memory budget",
+            "The most memory that all loaded models may take together. "
+            "Automatic: what is free, less a reserve for other programs.",
+            "models",
+            "GiB",
+        ),
+    ] = AUTO
+    default_embedding: Annotated[
+        Words,
+        _about(
+            "Default for embeddings",
+            "Which model answers requests for embeddings and rankings that name no installed model. "
+            "Empty: the setting Model.",
+            "models",
+        ),
+    ] = ""
+    default_chat: Annotated[
+        Words,
+        _about(
+            "Default for chats",
+            "Which model answers other requests that name no installed model. Empty: the setting Model.",
+            "models",
+        ),
+    ] = ""
+    strict_models: Annotated[
+        bool,
+        _about(
+            "Installed names only",
+            "A request for a model that is not installed gets an error, and no answer of another model.",
+            "models",
+        ),
     ] = False
     models_folder: Annotated[
         Words,
@@ -462,6 +516,9 @@ FIELDS = tuple(field for field in ALL_FIELDS if field.scope is not Scope.ONE)
 """Those that have a value for all models."""
 MODEL_FIELDS = tuple(field for field in ALL_FIELDS if field.scope is not Scope.ALL)
 """Those of which a model may have a value of its own."""
+
+MODEL_REFERENCES = ("model", "default_embedding", "default_chat")
+"""Settings that name a model: by its id, another name of it, or a file. It need not be installed yet."""
 
 
 def field_named(name: str) -> Field:

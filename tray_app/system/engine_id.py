@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_MOST_LETTERS = 40
+"""Of a model's id in the name of its engine; what tells it apart comes after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,19 @@ class EngineId:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} cannot be part of a file's name")
 
+    @classmethod
+    def of_model(cls, model_id: str) -> EngineId:
+        """The engine of a model other than the chosen one: like it, in what every file system takes."""
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", model_id).strip("-")[:_MOST_LETTERS]
+        digest = hashlib.blake2b(model_id.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+        return cls(f"{plain}-{digest}" if plain else f"model-{digest}")
+
     def __str__(self) -> str:
         return self.name
 
 
 MAIN_ENGINE = EngineId("main")
-"""The only engine, as long as the app runs one model."""
+"""The engine of the model that the person has chosen."""
 
 
 @dataclass(frozen=True, slots=True)

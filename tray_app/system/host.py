@@ -101,6 +101,11 @@ def detect_host() -> Host:
     )
 
 
+def free_memory() -> int:
+    """The bytes of main memory that programs could have now."""
+    return psutil.virtual_memory().available
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """How much processor and memory a process may use."""

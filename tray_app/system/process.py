@@ -38,6 +38,9 @@ class ProcessUsage:
     cpu_s: float
     read_bytes: int
     memory_bytes: int = 0
+    private_bytes: int = 0
+    """Of this memory, what nobody else could use: without files that the system may read again, where it
+    tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +144,18 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 def usage(pid: int) -> ProcessUsage:
     """The usage of a process and its descendants; zero if it has ended."""
-    cpu_s, read_bytes, memory_bytes = 0.0, 0, 0
+    cpu_s, read_bytes, memory_bytes, private_bytes = 0.0, 0, 0, 0
     with contextlib.suppress(psutil.Error, OSError):  # OSError: too many files are open
         for process in (psutil.Process(pid), *descendants(pid)):
             with contextlib.suppress(psutil.Error, OSError):
                 times = process.cpu_times()
                 cpu_s += times.user + times.system
-                memory_bytes += process.memory_info().rss
+                memory = process.memory_info()
+                memory_bytes += memory.rss
+                private_bytes += memory.rss - getattr(memory, "shared", 0)  # Linux tells
                 if hasattr(process, "io_counters"):  # not on macOS
                     read_bytes += process.io_counters().read_bytes
-    return ProcessUsage(cpu_s, read_bytes, memory_bytes)
+    return ProcessUsage(cpu_s, read_bytes, memory_bytes, private_bytes)
 
 
 def listens(pid: int, host: str, port: int) -> bool:

@@ -17,8 +17,8 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.tuning import tune
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.public_client import Embeddings
-from tray_app.models.library import NotInstalledError
 from tray_app.models.model_files import parts_of
+from tray_app.models.references import NotInstalledError
 from tray_app.settings.model_settings import effective, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.presenters import usage

@@ -15,7 +15,7 @@ from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
 from tray_app.settings.keys import KEYS
 from tray_app.settings.model_settings import effective
-from tray_app.settings.schema import FIELDS, MODEL_FIELDS
+from tray_app.settings.schema import FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.keys import (
@@ -276,9 +276,10 @@ class SettingsDialog(QDialog):
         known = {model.id: tr.said(model.name) for model in facts.installed}
         self.subject.offer(known, self._adopted.models)
         offered = {entry.id: tr.said(entry.name) for entry in facts.catalog}
-        model = self.editors["model"]
-        if isinstance(model, ChoiceEditor):
-            model.offer((offered | known).items())
+        for name in MODEL_REFERENCES:
+            editor = self.editors[name]
+            if isinstance(editor, ChoiceEditor):
+                editor.offer((offered | known).items())
 
     def _look_into_keychain(self) -> None:
         self._show_kept(None)

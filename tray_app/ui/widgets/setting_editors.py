@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tray_app.settings.schema import Field
 
-_STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5}
+_STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5, "memory_budget": 0.5}
 _DECIMALS = 2
 
 

@@ -161,6 +161,8 @@ def _editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - on
     match field.name:
         case "model":
             return ChoiceEditor(field, placeholder=tr("none chosen"))
+        case "default_embedding" | "default_chat":
+            return ChoiceEditor(field, placeholder=tr("the one of the setting Model"))
         case "engine":
             engines = ChoiceEditor(field)
             engines.offer((engine, engine_title(engine, tr)) for engine in ENGINES)

@@ -1,0 +1,389 @@
+"""The pool of engines, with supervisors that do what a test says: who loads, who goes, who gets a lease."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from psygnal import Signal
+
+from tests.fakes.app import make_plan, make_snapshot
+from tests.fakes.errors import coded
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import State
+from tray_app.engine.pool import EngineLease, EnginePool
+from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.errors import EngineError, ErrorCode
+from tray_app.system.engine_id import MAIN_ENGINE, EngineId
+
+if TYPE_CHECKING:
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.supervisor import Supervisor
+
+DEADLINE_S = 20.0
+CALLED_OFF = EngineError(ErrorCode.START_CALLED_OFF, "The start was called off")
+BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
+
+
+class ScriptedSupervisor:
+    """Takes requests as a supervisor does; the engine moves only where a test says so."""
+
+    changed = Signal(EngineSnapshot)
+
+    def __init__(self, engine_id: EngineId) -> None:
+        self.id = engine_id
+        self.has_heard = True
+        self.wanted: Plan | None = None
+        self._now = replace(make_snapshot(State.STOPPED), engine=engine_id, run=0)
+
+    def snapshot(self) -> EngineSnapshot:
+        return self._now
+
+    def ensure(self, plan: Plan) -> None:
+        self.wanted = plan
+        if self._now.state is not State.READY or self._now.plan != plan:
+            self._begin(State.LOADING, plan)
+
+    def stop(self) -> None:
+        self.wanted = None
+        if self._now.state in (State.LOADING, State.READY):
+            self._begin(State.STOPPING, None)
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing to end."""
+
+    def becomes(self, state: State, failure: EngineError | None = None) -> None:
+        plan = self.wanted if state is not State.STOPPED else None
+        self.has_heard = True
+        self._now = replace(self._now, state=state, plan=plan, pid=None, failure=failure)
+        self.changed.emit(self._now)
+
+    def _begin(self, state: State, plan: Plan | None) -> None:
+        """As a supervisor shows it once it has heard; nobody is told on the thread that asks."""
+        self._now = replace(self._now, state=state, plan=plan, pid=None)
+
+
+class Pool:
+    """A pool of engines that take so many bytes, in a test's hands."""
+
+    def __init__(self, budget_bytes: int = 100, **sizes: int) -> None:
+        self.budget_bytes = budget_bytes
+        self.sizes = sizes
+        self.kept: set[str] = set()
+        self.now_s = 0.0
+        self.planned: list[str] = []
+        self._supervisors: dict[EngineId, ScriptedSupervisor] = {}
+        self.pool = EnginePool(
+            self._make,
+            budget=lambda _: self.budget_bytes,
+            is_kept=lambda model_id: model_id in self.kept,
+            called_off=lambda: CALLED_OFF,
+            clock=self._tick,
+        )
+
+    def _make(self, engine_id: EngineId) -> Supervisor:
+        made = self._supervisors[engine_id] = ScriptedSupervisor(engine_id)
+        return cast("Supervisor", made)
+
+    def _tick(self) -> float:
+        self.now_s += 0.01
+        return self.now_s
+
+    @property
+    def main(self) -> ScriptedSupervisor:
+        return self._supervisors[MAIN_ENGINE]
+
+    def __getitem__(self, model_id: str) -> ScriptedSupervisor:
+        return self._supervisors[EngineId.of_model(model_id)]
+
+    def plan(self, model_id: str) -> LaunchPlan:
+        plan = make_plan()
+        model = replace(plan.model, id=model_id, name=model_id)
+        return replace(plan, model=model, memory_bytes=self.sizes[model_id])
+
+    def ask(self, model_id: str) -> EngineLease | Future[EngineLease]:
+        """As a request does; returns when the pool has made up its mind."""
+        asked = threading.Event()
+        planned = threading.active_count()
+
+        def make_plan_of() -> LaunchPlan:
+            self.planned.append(model_id)
+            asked.set()
+            return self.plan(model_id)
+
+        wait = self.pool.acquire(model_id, make_plan_of)
+        del planned
+        for thread in threading.enumerate():
+            if thread.name.startswith("plan-"):
+                thread.join(DEADLINE_S)
+        return wait
+
+    def loaded(self, model_id: str) -> EngineLease:
+        """A lease of a model that a test loads for it."""
+        wait = self.ask(model_id)
+        if isinstance(wait, EngineLease):
+            return wait
+        self[model_id].becomes(State.READY)
+        return wait.result(0)
+
+    def told(self) -> set[str]:
+        """The models whose engines are to run."""
+        plans = (each.wanted for each in self._supervisors.values())
+        return {plan.model.id for plan in plans if isinstance(plan, LaunchPlan)}
+
+
+def waiting(wait: EngineLease | Future[EngineLease] | None) -> Future[EngineLease]:
+    assert isinstance(wait, Future)
+    return wait
+
+
+def test_requests_for_a_model_share_its_start_and_count_as_leases() -> None:
+    pool = Pool(a=10)
+    first, second = waiting(pool.ask("a")), waiting(pool.ask("a"))
+    assert pool.planned == ["a"]
+    pool["a"].becomes(State.READY)
+    leases = [first.result(0), second.result(0), pool.ask("a")]
+    status = pool.pool.snapshot().of("a")
+    assert status
+    assert (status.leases, status.idle_s) == (3, None)
+    for lease in leases:
+        assert isinstance(lease, EngineLease)
+        lease.release()
+        lease.release()
+    status = pool.pool.snapshot().of("a")
+    assert status
+    assert status.leases == 0
+
+
+def test_a_client_that_leaves_takes_no_lease() -> None:
+    pool = Pool(a=10)
+    gone, stays = waiting(pool.ask("a")), waiting(pool.ask("a"))
+    assert gone.cancel()
+    pool["a"].becomes(State.READY)
+    stays.result(0).release()
+    status = pool.pool.snapshot().of("a")
+    assert status
+    assert status.leases == 0
+
+
+def test_the_least_recently_used_idle_engine_makes_room() -> None:
+    pool = Pool(a=40, b=40, c=40)
+    pool.loaded("a").release()
+    pool.loaded("b").release()
+    pool.loaded("a").release()
+    wait = waiting(pool.ask("c"))
+    assert pool.told() == {"a"}  # b goes, and c waits until it has gone
+    pool["b"].becomes(State.STOPPED)
+    assert pool.told() == {"a", "c"}
+    pool["c"].becomes(State.READY)
+    assert wait.result(0).engine.plan == pool.plan("c")
+
+
+def test_a_busy_engine_gets_no_new_requests_while_another_model_waits_for_its_memory() -> None:
+    pool = Pool(a=60, b=60)
+    busy = pool.loaded("a")
+    for_b = waiting(pool.ask("b"))
+    late = waiting(pool.ask("a"))
+    assert not for_b.done()
+    assert not late.done()
+    busy.release()
+    assert pool.told() == set()
+    pool["a"].becomes(State.STOPPED)
+    assert pool.told() == {"b"}
+    pool["b"].becomes(State.READY)
+    for_b.result(0).release()
+    assert pool.told() == set()  # the late one's turn
+    pool["b"].becomes(State.STOPPED)
+    pool["a"].becomes(State.READY)
+    late.result(0).release()
+
+
+def test_when_the_waiting_client_leaves_the_busy_engine_goes_on() -> None:
+    pool = Pool(a=60, b=60)
+    busy = pool.loaded("a")
+    for_b = waiting(pool.ask("b"))
+    for_b.cancel()
+    again = pool.ask("a")
+    lease = again if isinstance(again, EngineLease) else again.result(0)
+    lease.release()
+    busy.release()
+    assert pool.told() == {"a"}
+
+
+def test_a_model_beside_kept_ones_that_does_not_fit_is_refused_with_numbers_and_names() -> None:
+    gib = 2**30
+    pool = Pool(4 * gib, a=3 * gib, b=2 * gib)
+    pool.kept = {"a"}
+    pool.loaded("a").release()
+    refused = waiting(pool.ask("b")).exception(0)
+    assert isinstance(refused, EngineError)
+    assert refused.code is ErrorCode.MODEL_DOES_NOT_FIT
+    text = str(refused)
+    assert all(part in text for part in ("2.0 GiB", "4.0 GiB", "1.0 GiB", "powerinfer-tray unload a"))
+    assert pool.told() == {"a"}
+
+
+def test_what_a_person_forces_is_loaded_over_the_budget() -> None:
+    pool = Pool(50, a=60)
+    forced = pool.pool.load("a", lambda: pool.plan("a"), forced=True)
+    for thread in threading.enumerate():
+        if thread.name.startswith("plan-"):
+            thread.join(DEADLINE_S)
+    pool["a"].becomes(State.READY)
+    forced.result(0).release()
+
+
+def test_a_plan_that_cannot_be_made_is_told_to_all_who_wait_and_to_nobody_else() -> None:
+    pool = Pool(a=10)
+    pool.loaded("a").release()
+
+    def fail() -> LaunchPlan:
+        raise BROKEN
+
+    wait = waiting(pool.pool.acquire("gone", fail))
+    assert wait.exception(DEADLINE_S) is BROKEN
+    assert isinstance(pool.ask("a"), EngineLease)
+
+
+def test_an_engine_that_fails_tells_those_who_wait_and_is_started_by_the_next_request() -> None:
+    pool = Pool(a=10)
+    wait = waiting(pool.ask("a"))
+    pool["a"].becomes(State.FAILED, BROKEN)
+    assert wait.exception(0) is BROKEN
+    again = waiting(pool.ask("a"))
+    pool["a"].becomes(State.READY)
+    again.result(0).release()
+    assert pool.planned == ["a", "a"]
+
+
+def test_an_engine_that_failed_holds_no_memory() -> None:
+    pool = Pool(a=60, b=60)
+    pool.ask("a")
+    pool["a"].becomes(State.FAILED, BROKEN)
+    pool.loaded("b").release()
+
+
+def test_the_chosen_model_makes_room_and_takes_over_from_an_engine_that_has_it() -> None:
+    pool = Pool(a=60, b=60)
+    pool.loaded("a").release()
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
+    late = waiting(pool.pool.acquire_main())
+    assert pool["a"].wanted is None
+    pool["a"].becomes(State.STOPPED)
+    assert pool.main.wanted == pool.plan("a")
+    pool.main.becomes(State.READY)
+    late.result(0).release()
+
+
+def test_the_chosen_model_sleeps_while_another_needs_its_memory_and_may_be_woken() -> None:
+    pool = Pool(a=60, b=60)
+    pool.pool.run_main(pool.plan("a"), in_any_case=True)
+    pool.main.becomes(State.READY)
+    wait = waiting(pool.ask("b"))
+    main = pool.pool.main()
+    assert (main.asleep, main.made_room, main.told) == (True, True, None)
+    pool.main.becomes(State.STOPPED)
+    pool["b"].becomes(State.READY)
+    wait.result(0).release()
+    assert pool.pool.acquire_main() is None
+
+
+def test_the_chosen_model_is_refused_before_anything_has_changed() -> None:
+    pool = Pool(50, a=10, b=60)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
+    pool.main.becomes(State.READY)
+    with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_DOES_NOT_FIT)):
+        pool.pool.run_main(pool.plan("b"), in_any_case=False)
+    assert isinstance(pool.pool.acquire_main(), EngineLease)
+
+
+def test_a_changed_plan_of_one_model_restarts_that_one_alone() -> None:
+    pool = Pool(a=10, b=10)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
+    pool.main.becomes(State.READY)
+    pool.loaded("b").release()
+    changed = replace(pool.plan("b"), context_size=1234)
+    pool.pool.run_again("b", pool.plan("b"))
+    assert pool["b"].snapshot().state is State.READY
+    pool.pool.run_again("b", changed)
+    assert pool["b"].wanted == changed
+    assert pool.main.snapshot().state is State.READY
+
+
+def test_a_stop_ends_all_engines_and_tells_all_who_wait() -> None:
+    pool = Pool(a=10, b=10)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
+    waits = [waiting(pool.pool.acquire_main()), waiting(pool.ask("b"))]
+    pool.pool.stop_all()
+    assert [each.exception(0) for each in waits] == [CALLED_OFF, CALLED_OFF]
+    assert pool.told() == set()
+
+
+def test_what_waits_for_a_promised_start_is_told_when_that_fails() -> None:
+    pool = Pool(a=10)
+    wait = pool.pool.await_main()
+    pool.pool.refuse_main(BROKEN)
+    assert wait.exception(0) is BROKEN
+    assert pool.pool.acquire_main() is None
+
+
+def test_an_engine_is_unloaded_when_nobody_has_used_it_for_its_time() -> None:
+    pool = Pool(a=10, b=10, c=10)
+    pool.kept = {"b"}
+    pool.pool.run_main(pool.plan("c"), in_any_case=False)
+    pool.main.becomes(State.READY)
+    used = pool.loaded("a")
+    pool.loaded("b").release()
+
+    def limit_s(_: str | None) -> float:
+        return 5
+
+    assert pool.pool.unload_idle(lambda _: None) is None
+    assert pool.pool.unload_idle(limit_s) == pytest.approx(5, abs=0.5)
+    pool.now_s += 100
+    assert pool.pool.unload_idle(limit_s) == 5  # the one in use, as if it became idle now
+    assert pool.told() == {"a", "b"}
+    assert (pool.pool.main().asleep, pool.pool.main().made_room) == (True, False)
+    used.release()
+    pool.now_s += 100
+    pool.pool.unload_idle(limit_s)
+    assert pool.told() == {"b"}
+
+
+def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tray_app.engine import pool as module
+    from tray_app.system.process import ProcessUsage
+
+    pool = Pool(a=10, b=60)
+    pool.loaded("a").release()
+    pool["a"]._now = replace(pool["a"]._now, pid=4711)
+    monkeypatch.setattr(module, "usage", lambda _: ProcessUsage(0, 0, 70, 50))
+    pool.pool.measure()
+    status = pool.pool.snapshot().of("a")
+    assert status
+    assert (status.memory_bytes, status.expected_bytes) == (70, 70)
+    wait = waiting(pool.ask("b"))
+    assert pool.told() == set()
+    pool["a"].becomes(State.STOPPED)
+    pool["b"].becomes(State.READY)
+    wait.result(0).release()
+
+
+def test_an_unloaded_model_says_so_and_comes_back_when_asked() -> None:
+    pool = Pool(a=10)
+    assert not pool.pool.unload("a")
+    pool.loaded("a").release()
+    assert pool.pool.unload("a")
+    pool["a"].becomes(State.STOPPED)
+    pool.pool.wait_until_gone("a", DEADLINE_S)
+    assert pool.pool.snapshot().of("a") is None
+    pool.loaded("a").release()
+
+
+def test_names_of_every_alphabet_make_engines_of_their_own() -> None:
+    ids = [EngineId.of_model(each) for each in ("é", "è", "模型", "a b", "a-b", "main", "a" * 200, "")]
+    assert len({str(each) for each in ids}) == len(ids)
+    assert MAIN_ENGINE not in ids

@@ -1,0 +1,230 @@
+"""Which model a request means by the name it gives, and which models there are to name. Any thread.
+
+What the models folder holds is remembered, because it is asked for each request. Before a name is said to
+be nobody's, the folder is looked at again: its model may just have arrived, and another one must not answer
+for it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import State
+from tray_app.errors import ErrorCode, ModelError
+from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
+from tray_app.models.header import Purpose
+from tray_app.models.naming import AmbiguousError
+from tray_app.phrases import phrase
+from tray_app.settings.aliases import same_name
+from tray_app.settings.model_settings import aliases_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.pool import EngineStatus, PoolSnapshot
+    from tray_app.models.library import Library
+    from tray_app.models.naming import ModelNames
+    from tray_app.settings.schema import Settings
+
+_LOADING = (State.STARTING, State.LOADING, State.BACKOFF)
+_FRESH_S = 0.25
+"""A look at the models folder holds so long, for names that are nobody's."""
+_MOST_NAMED = 20
+"""Of the models that there are, so many are listed in an error."""
+
+
+class ServedModels:
+    """The models of a library as requests name them; `plan` makes the plan for settings that choose one."""
+
+    def __init__(
+        self,
+        library: Callable[[], Library],
+        settings: Callable[[], Settings],
+        plan: Callable[[Settings], Plan],
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._plan = plan
+        self._lock = threading.Lock()  # guards the next two
+        self._look: Future[None] | None = None
+        self._looked_s = -math.inf
+
+    def look(self) -> None:
+        """See `Models`."""
+        self._library().installed()
+
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
+        """See `Models`.
+
+        A name that is nobody's means the default model for the task, or no model where names are strict.
+        """
+        settings, names = self._settings(), self._names()
+        try:
+            chosen_id = chosen_id or names.resolve(settings.model)
+            model_id = self._named(asked, chosen_id) if asked else None
+            if model_id is None:
+                if asked and settings.strict_models:
+                    return self._unknown(asked, chosen_id)
+                model_id = self._default(settings, task)
+        except ModelError as exc:
+            return Unavailable(str(exc), code=exc.code, status=_status_of(exc))
+        return None if model_id == chosen_id else model_id
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
+        """See `Models`."""
+        if not asked or self.identify(asked, chosen_id):
+            return None
+        with self._lock:
+            if self._look is None:
+                if time.monotonic() - self._looked_s < _FRESH_S:
+                    return None
+                self._look = Future()
+                threading.Thread(
+                    target=self._look_again, args=(self._look,), name="models-look", daemon=True
+                ).start()
+            return self._look
+
+    def _look_again(self, look: Future[None]) -> None:
+        try:
+            self._library().installed()
+        finally:
+            with self._lock:
+                self._look, self._looked_s = None, time.monotonic()
+            look.set_result(None)
+
+    def identify(self, asked: str, chosen_id: str | None) -> str | None:
+        """See `Models`."""
+        with suppress(AmbiguousError):
+            return self._named(asked, chosen_id)
+        return None
+
+    def plan(self, model_id: str) -> LaunchPlan:
+        """See `Models`."""
+        plan = self._plan(replace(self._settings(), model=model_id))
+        assert isinstance(plan, LaunchPlan)  # noqa: S101 - a model of its own has no remote engine
+        return plan
+
+    def offered(self, chosen_id: str | None, pool: PoolSnapshot, *, sleeps: bool) -> tuple[OfferedModel, ...]:
+        """See `Models`. The built-in test model is listed only while it is used: its answers mean nothing."""
+        known = self._library().known()
+        status_of = {each.model_id: each for each in pool.engines if each.model_id}
+        used = {chosen_id, *status_of}
+        listed = [each for each in known.models if each.path != self._library().builtin or each.id in used]
+        ids = {each.id for each in listed}
+        main = pool.main.told or pool.main.engine.plan
+        if isinstance(main, LaunchPlan) and main.model.id not in ids:  # it is not in the models folder
+            listed.insert(0, main.model)
+        offered = []
+        for model in listed:
+            status = status_of.get(model.id)
+            plan = status.told if status and isinstance(status.told, LaunchPlan) else None
+            header = model.header
+            offered.append(
+                OfferedModel(
+                    id=public_id(model.id),
+                    created=known.created.get(model.id, 0),
+                    state=_state(status, sleeps=sleeps and model.id == chosen_id),
+                    kind=plan.purpose if plan else header.purpose,
+                    context=plan.context_size if plan else header.context_length,
+                    dimensions=header.embedding_length,
+                    size_bytes=model.size_bytes,
+                    engine=plan.engine.kind if plan else None,
+                )
+            )
+        return tuple(offered)
+
+    def _named(self, asked: str, chosen_id: str | None) -> str | None:
+        """The id of the model that has this name; `AmbiguousError` if several have it."""
+        if chosen_id and self._is_chosen(asked, chosen_id):
+            return chosen_id
+        return self._names().resolve(asked)
+
+    def _names(self) -> ModelNames:
+        return self._library().known().names
+
+    def _is_chosen(self, asked: str, chosen_id: str) -> bool:
+        """Whether this is a name of the chosen model, which need not be in the models folder."""
+        name = same_name(public_id(asked))
+        if name in (same_name(public_id(chosen_id)), same_name(self._settings().model)):
+            return True
+        aliases = aliases_of(self._settings()) if self._settings().models else {}
+        return any(same_name(alias) == name and each == chosen_id for alias, each in aliases.items())
+
+    def _default(self, settings: Settings, task: Purpose) -> str | None:
+        """The id of the model for requests that name none; None for the chosen one."""
+        reference = settings.default_chat if task is Purpose.CHAT else settings.default_embedding
+        if not reference:
+            return None
+        model_id = self._names().resolve(reference)
+        if model_id is None:
+            raise ModelError(
+                ErrorCode.MODEL_NOT_FOUND,
+                phrase("The default model {name} is not installed", name=repr(reference)),
+                "It is the one for requests that name no installed model.",
+                "Download it, or choose another one in the settings.",
+            )
+        return model_id
+
+    def _unknown(self, asked: str, chosen_id: str | None) -> Unavailable:
+        ids = dict.fromkeys((*((chosen_id,) if chosen_id else ()), *self._names().files))
+        listed = ", ".join(map(repr, list(ids)[:_MOST_NAMED])) or "none"
+        return Unavailable(
+            f"There is no model {asked!r} here. Installed: {listed}.",
+            code=ErrorCode.MODEL_NOT_FOUND,
+            status=HTTPStatus.NOT_FOUND,
+        )
+
+
+class OneModel:
+    """The models of a server that has the chosen one alone; see `Models`."""
+
+    def look(self) -> None:
+        """There is nothing to find."""
+
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> None:
+        """Every name means the chosen one."""
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> None:
+        """Nothing else can arrive."""
+
+    def identify(self, asked: str, chosen_id: str | None) -> str | None:
+        """The chosen one, by its id."""
+        return chosen_id if asked == chosen_id else None
+
+    def plan(self, model_id: str) -> LaunchPlan:
+        """There is no other one."""
+        raise LookupError(model_id)
+
+    def offered(self, chosen_id: str | None, pool: PoolSnapshot, *, sleeps: bool) -> tuple[()]:
+        """Nobody asks: the address is known to one command alone."""
+        del chosen_id, pool, sleeps
+        return ()
+
+
+def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
+    if status is None:
+        return "sleeping" if sleeps else "not loaded"
+    state = status.engine.state
+    if state is State.READY and status.heard and status.told:
+        return LOADED
+    if status.queued or (status.told and (state in _LOADING or not status.heard)):
+        return "loading"
+    if status.told and state in (State.FAILED, State.WAITING):
+        return "failed"
+    return "sleeping" if sleeps else "not loaded"
+
+
+def _status_of(error: ModelError) -> int:
+    return (
+        HTTPStatus.BAD_REQUEST if error.code is ErrorCode.MODEL_AMBIGUOUS else HTTPStatus.SERVICE_UNAVAILABLE
+    )

@@ -1,0 +1,785 @@
+"""The engines of the app: which models are loaded, who uses them, and what has to go for another. Any thread.
+
+    unloaded ── asked for ──▶ planning ── plan ──▶ queued ── memory is there ──▶ told ── ready ──▶ leased
+        ▲                                            ▲                            │
+        └────────── unloaded, idle, or another model needs the memory ────────────┴── asked for meanwhile
+
+The main engine runs the model that the person has chosen, and is always there; each other one comes with the
+first request for its model. Whoever uses an engine holds a lease: the number of leases is what "busy" means.
+`eviction.py` decides who may load and who has to go; a supervisor starts and ends its engine.
+
+One lock guards all of it and is never held during anything slow: supervisors only take requests, plans are
+made on threads of their own, futures are settled after the lock is free.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from tray_app.engine.eviction import Holder, Load, Refuse, Wait, Wish, decide
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import State
+from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.phrases import joined, phrase
+from tray_app.system.engine_id import MAIN_ENGINE, EngineId
+from tray_app.system.process import usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+
+    from tray_app.engine.eviction import Decision
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.supervisor import Supervisor
+    from tray_app.phrases import Text
+    from tray_app.system.engine_id import RunId
+
+_GIB = 2**30
+_ENDED = (State.STOPPED, State.FAILED, State.WAITING)
+"""States in which an engine has no process, and gets none by itself soon."""
+_HOPELESS = (State.FAILED, State.WAITING)
+"""States that a request does not wait in."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """One engine at one moment."""
+
+    model_id: str | None
+    """None for a remote server, and for a main engine that has not been told its model yet."""
+    engine: EngineSnapshot
+    heard: bool = True
+    """Whether `engine` shows the effect of all that the engine was told."""
+    told: Plan | None = None
+    """What it was told to run; None if it is to be stopped."""
+    queued: bool = False
+    """Whether its plan is being made, or it waits for memory."""
+    asleep: bool = False
+    """Whether it was stopped because nobody asked, or to make room: it starts again when somebody asks."""
+    made_room: bool = False
+    """Whether it sleeps only because others needed its memory, or a person unloaded it."""
+    leases: int = 0
+    """Requests that use it now."""
+    kept: bool = False
+    expected_bytes: int = 0
+    """The memory it is counted with: what was estimated, or what its processes have if that is more."""
+    memory_bytes: int | None = None
+    """What its processes had when they were last looked at."""
+    idle_s: float | None = None
+    """How long nobody has used it; None while somebody does."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSnapshot:
+    """All engines that are loaded, or about to be, at one moment."""
+
+    main: EngineStatus
+    others: tuple[EngineStatus, ...] = ()
+    """In the order in which they were first asked for."""
+    budget_bytes: int = 0
+    """The memory that all of them together may take."""
+
+    @property
+    def engines(self) -> tuple[EngineStatus, ...]:
+        """Those that hold memory, are about to, or have failed."""
+        return tuple(each for each in (self.main, *self.others) if _is_shown(each))
+
+    def of(self, model_id: str) -> EngineStatus | None:
+        """The engine of a model."""
+        return next((each for each in self.engines if each.model_id == model_id), None)
+
+
+class EngineLease:
+    """The right to use an engine, until it is given back: an engine is not unloaded for another meanwhile."""
+
+    __slots__ = ("_give_back", "_is_given_back", "engine")
+
+    def __init__(self, engine: EngineSnapshot, give_back: Callable[[], None]) -> None:
+        self.engine = engine
+        self._give_back = give_back
+        self._is_given_back = False
+
+    def release(self) -> None:
+        """Give it back; once is enough."""
+        if not self._is_given_back:
+            self._is_given_back = True
+            self._give_back()
+
+
+@dataclass(slots=True)
+class _Waiter:
+    order: int
+    lease: Future[EngineLease]
+
+
+@dataclass(eq=False, slots=True)
+class _Engine:
+    """What the pool knows of an engine. Guarded by the pool's lock."""
+
+    supervisor: Supervisor
+    model_id: str | None = None
+    told: Plan | None = None
+    next: Plan | None = None
+    """What is to run as soon as there is memory."""
+    last: Plan | None = None
+    """What it was told last."""
+    order: int = 0
+    """When `next` was asked for, among all that wait."""
+    forced: bool = False
+    awaited: bool = False
+    """Whether somebody has promised to say soon what it is to run."""
+    planning: object = None
+    """The token of the thread that makes a plan, if one does: a newer wish replaces it."""
+    asleep: bool = False
+    made_room: bool = False
+    leases: int = 0
+    used_s: float = 0.0
+    memory_bytes: int = 0
+    private_bytes: int = 0
+    drain_order: int | None = None
+    """Of the wish for whose sake it gets no more leases; those who came before that still get theirs."""
+    waiting: list[_Waiter] = field(default_factory=list)
+
+    @property
+    def order_of_wish(self) -> int:
+        """When it was asked for, among all that are to be loaded."""
+        return self.order if self.next or not self.waiting else self.waiting[0].order
+
+    @property
+    def holds_memory(self) -> bool:
+        """Whether a process of it is there, or may be soon."""
+        engine = self.supervisor.snapshot()
+        if self.told is not None:
+            return engine.state not in _HOPELESS or not self.supervisor.has_heard
+        return not (self.supervisor.has_heard and engine.state in _ENDED)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it answers requests with what it was told last."""
+        return (
+            self.told is not None
+            and self.supervisor.has_heard
+            and self.supervisor.snapshot().state is State.READY
+        )
+
+    @property
+    def expected_bytes(self) -> int:
+        """The memory it is counted with."""
+        plan = self.told or self.last
+        return max(_needed(plan) if plan else 0, self.memory_bytes)
+
+
+_Settlement = tuple[Future[EngineLease], "EngineLease | AppError"]
+
+
+def _is_shown(status: EngineStatus) -> bool:
+    return status.told is not None or status.queued or status.engine.state is not State.STOPPED
+
+
+def _needed(plan: Plan) -> int:
+    return plan.memory_bytes if isinstance(plan, LaunchPlan) else 0
+
+
+class EnginePool:
+    """Owns every engine of the app.
+
+    `make_supervisor` makes the supervisor of an engine. `budget` returns the memory in bytes that all engines
+    may take, given what their processes have for themselves now. `is_kept` says whether a model is never
+    unloaded for another. `called_off` makes the error for requests whose engine was stopped by a person.
+    """
+
+    changed = Signal(EngineSnapshot)
+    """Emitted on the thread of an engine's supervisor after each change of it. Listeners must return soon."""
+
+    def __init__(
+        self,
+        make_supervisor: Callable[[EngineId], Supervisor],
+        *,
+        budget: Callable[[int], int],
+        is_kept: Callable[[str | None], bool],
+        called_off: Callable[[], AppError],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make_supervisor = make_supervisor
+        self._budget = budget
+        self._is_kept = is_kept
+        self._called_off = called_off
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._orders = count(1)
+        self._others: dict[str, _Engine] = {}
+        self._main = _Engine(make_supervisor(MAIN_ENGINE), used_s=clock())
+        self._main.supervisor.changed.connect(self._on_change)
+
+    # What there is
+
+    def snapshot(self) -> PoolSnapshot:
+        """All engines now."""
+        with self._lock:
+            others = tuple(map(self._status, self._others.values()))
+            return PoolSnapshot(self._status(self._main), others, self._budget_bytes())
+
+    def main(self) -> EngineStatus:
+        """The main engine now."""
+        with self._lock:
+            return self._status(self._main)
+
+    def status_of(self, model_id: str) -> EngineStatus | None:
+        """The engine of a model other than the main one's; None if it was never asked for."""
+        with self._lock:
+            engine = self._others.get(model_id)
+            return self._status(engine) if engine else None
+
+    def supervisors(self) -> tuple[Supervisor, ...]:
+        """The supervisors of all engines, that of the main one first."""
+        with self._lock:
+            return tuple(each.supervisor for each in self._engines())
+
+    def measure(self) -> None:
+        """Look how much memory each engine's processes have. It takes milliseconds."""
+        with self._lock:
+            running = [(each, each.supervisor.snapshot()) for each in self._engines()]
+        for engine, snapshot in running:
+            self._measure(engine, snapshot)
+
+    # What people and settings want
+
+    def run_main(self, plan: Plan, *, in_any_case: bool) -> None:
+        """Have the main engine run this plan; nothing happens if it does. It may wait for memory first.
+
+        Another engine that has the same model is stopped: what waits for it then waits for this one.
+
+        Raises
+        ------
+        EngineError
+            If it can never fit into the memory that the engines may take, and is not wanted `in_any_case`.
+
+        """
+        with self._lock:
+            main, model_id = self._main, _model_of(plan)
+            twin = self._others.get(model_id) if model_id else None
+            refusal = self._refusal(plan, main, twin)
+            if refusal and not in_any_case:
+                raise refusal
+            if twin:
+                self._stop(twin)
+                main.waiting += twin.waiting
+                twin.waiting, twin.next = [], None
+            settled = self._run(main, plan, forced=refusal is not None)
+        self._settle(settled)
+
+    def run_again(self, model_id: str, plan: LaunchPlan) -> None:
+        """Have a loaded engine other than the main one run this plan instead of its own.
+
+        Nothing happens if it is its own, or if the model is not loaded. `EngineError` as `run_main`.
+        """
+        with self._lock:
+            engine = self._others.get(model_id)
+            if engine is None or engine.told in (None, plan):
+                return
+            if refusal := self._refusal(plan, engine):
+                raise refusal
+            settled = self._run(engine, plan, forced=False)
+        self._settle(settled)
+
+    def load(
+        self, model_id: str, make_plan: Callable[[], LaunchPlan], *, forced: bool = False
+    ) -> Future[EngineLease]:
+        """As `acquire` on behalf of a person: an engine that has failed is started again at once."""
+        with self._lock:
+            engine = self._engine_of(model_id)
+            if _has_failed(engine):
+                self._stop(engine)
+            engine.forced = forced
+            waiting = self._wait(engine)
+            self._plan_for(engine, make_plan)
+            settled = self._advance()
+        self._settle(settled)
+        return waiting
+
+    def unload(self, model_id: str) -> bool:
+        """Stop the engine of a model other than the main one's; whether there was one."""
+        with self._lock:
+            engine = self._others.get(model_id)
+            if engine is None or not (engine.told or engine.next or engine.planning):
+                return False
+            settled = self._give_up(engine, self._called_off())
+            settled += self._advance()
+        self._settle(settled)
+        return True
+
+    def put_to_sleep(self, *, made_room: bool) -> None:
+        """Stop the main engine until somebody asks for it; `made_room` as in `EngineStatus`."""
+        with self._lock:
+            settled = self._give_up(self._main, self._called_off())
+            self._main.asleep, self._main.made_room = True, made_room
+            settled += self._advance()
+        self._settle(settled)
+
+    def stop_main(self) -> None:
+        """Stop the main engine, and take back that it is wanted. Requests that wait for it go on waiting."""
+        with self._lock:
+            self._main.next = None
+            self._stop(self._main)
+            settled = self._advance()
+        self._settle(settled)
+
+    def stop_all(self) -> None:
+        """Stop every engine; whatever waits for one is told so."""
+        with self._lock:
+            settled = [
+                each for engine in self._engines() for each in self._give_up(engine, self._called_off())
+            ]
+            self._lock.notify_all()
+        self._settle(settled)
+
+    def wait_for_main(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
+        """As `Supervisor.wait_for`, once the main engine no longer waits for memory. `TimeoutError`."""
+        deadline_s = time.monotonic() + timeout_s
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._main.next is None, timeout_s):
+                raise TimeoutError("The engine waits for memory")
+            supervisor = self._main.supervisor
+        return supervisor.wait_for(states, max(0.0, deadline_s - time.monotonic()))
+
+    def wait_until_gone(self, model_id: str | None, timeout_s: float) -> None:
+        """Wait until the engine of a model has ended; None: until all have. `TimeoutError`."""
+        with self._lock:
+            engines = [each for each in self._engines() if model_id in (None, each.model_id)]
+            if not self._lock.wait_for(lambda: not any(each.holds_memory for each in engines), timeout_s):
+                raise TimeoutError("An engine has not ended")
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop all engines and their supervisors."""
+        deadline_s = time.monotonic() + timeout_s
+        self.stop_all()
+        for supervisor in self.supervisors():
+            supervisor.close(max(0.0, deadline_s - time.monotonic()))
+
+    # What requests want
+
+    def acquire_main(self) -> EngineLease | Future[EngineLease] | None:
+        """A lease of the main engine: at once if it is ready, else later; None if it was not told to run.
+
+        The future fails with an `AppError` if the engine has failed or was stopped.
+        """
+        with self._lock:
+            main = self._main
+            if lease := self._leased(main):
+                return lease
+            if not (main.told or main.next or main.awaited):
+                return None
+            waiting = self._wait(main)
+            settled = self._grant(main)
+        self._settle(settled)
+        return waiting
+
+    def await_main(self) -> Future[EngineLease]:
+        """A lease of the main engine, which the caller is about to start: `run_main` or `refuse_main` must
+        follow.
+        """
+        with self._lock:
+            self._main.awaited = True
+            return self._wait(self._main)
+
+    def refuse_main(self, error: AppError) -> None:
+        """Tell whatever waits for the main engine that it does not come."""
+        with self._lock:
+            self._main.awaited = False
+            settled = _refused(self._main, error)
+        self._settle(settled)
+
+    def acquire(
+        self, model_id: str, make_plan: Callable[[], LaunchPlan]
+    ) -> EngineLease | Future[EngineLease]:
+        """A lease of a model's engine: at once if it is ready, else when it has been loaded.
+
+        `make_plan` is called on a thread of its own if the model is not loaded; it may raise an `AppError`.
+        The future fails with an `AppError` if the model cannot be loaded. Cancel it to wait no more.
+        """
+        with self._lock:
+            engine = self._engine_of(model_id)
+            if lease := self._leased(engine):
+                return lease
+            if _has_failed(engine):
+                self._stop(engine)
+            waiting = self._wait(engine)
+            self._plan_for(engine, make_plan)
+            settled = self._grant(engine)
+        self._settle(settled)
+        return waiting
+
+    def check(self, run: RunId) -> None:
+        """See `Supervisor.check`."""
+        with self._lock:
+            engines = [each for each in self._engines() if each.supervisor.id == run.engine]
+        for engine in engines:
+            engine.supervisor.check(run)
+
+    def unload_idle(self, limit_s: Callable[[str | None], float | None]) -> float | None:
+        """Stop the engines that nobody has used for as long as `limit_s` says of their model; None: never.
+
+        Returns in how many seconds the next may be due, at the earliest; None if none ever is. One that is in
+        use or loading counts as if it became idle now. Remote servers are left alone.
+        """
+        soonest_s: float | None = None
+        with self._lock:
+            for engine in self._engines():
+                limit = limit_s(engine.model_id)
+                if limit is None or not isinstance(engine.told, LaunchPlan) or self._is_kept(engine.model_id):
+                    continue
+                idles = engine.is_ready and not (engine.leases or engine.waiting or engine.next)
+                left_s = limit - (self._clock() - engine.used_s) if idles else limit
+                if left_s <= 0:
+                    _logger.info("engine %s: idle for %.0f s", engine.supervisor.id, limit)
+                    self._stop(engine, asleep=engine is self._main)
+                elif soonest_s is None or left_s < soonest_s:
+                    soonest_s = left_s
+        return soonest_s
+
+    # With the lock held
+
+    def _engines(self) -> tuple[_Engine, ...]:
+        return (self._main, *self._others.values())
+
+    def _engine_of(self, model_id: str) -> _Engine:
+        engine = self._others.get(model_id)
+        if engine is None:
+            supervisor = self._make_supervisor(EngineId.of_model(model_id))
+            engine = self._others[model_id] = _Engine(supervisor, model_id, used_s=self._clock())
+            supervisor.changed.connect(self._on_change)
+        return engine
+
+    def _status(self, engine: _Engine) -> EngineStatus:
+        heard = engine.supervisor.has_heard
+        snapshot = engine.supervisor.snapshot()  # after `has_heard`, so that it shows what was heard
+        busy = engine.leases > 0
+        return EngineStatus(
+            model_id=engine.model_id,
+            engine=snapshot,
+            heard=heard,
+            told=engine.told,
+            queued=engine.next is not None or engine.planning is not None,
+            asleep=engine.asleep,
+            made_room=engine.made_room,
+            leases=engine.leases,
+            kept=self._is_kept(engine.model_id),
+            expected_bytes=engine.expected_bytes if engine.holds_memory else 0,
+            memory_bytes=engine.memory_bytes or None,
+            idle_s=None if busy else self._clock() - engine.used_s,
+        )
+
+    def _leased(self, engine: _Engine) -> EngineLease | None:
+        """A lease, if the engine is ready and nobody has to go first."""
+        if engine.waiting or engine.drain_order is not None or not engine.is_ready:
+            return None
+        return self._lease(engine)
+
+    def _lease(self, engine: _Engine) -> EngineLease:
+        engine.leases += 1
+        return EngineLease(engine.supervisor.snapshot(), lambda: self._give_back(engine))
+
+    def _wait(self, engine: _Engine) -> Future[EngineLease]:
+        waiter = _Waiter(next(self._orders), Future())
+        waiter.lease.add_done_callback(self._on_done)
+        engine.waiting.append(waiter)
+        return waiter.lease
+
+    def _plan_for(self, engine: _Engine, make_plan: Callable[[], LaunchPlan]) -> None:
+        """Begin to make a plan, unless the engine runs, is about to or has one made already."""
+        if engine.told or engine.next or engine.planning:
+            return
+        engine.planning = object()
+        threading.Thread(
+            target=self._plan,
+            args=(engine, engine.planning, make_plan),
+            name=f"plan-{engine.supervisor.id}",
+            daemon=True,
+        ).start()
+
+    def _run(self, engine: _Engine, plan: Plan, *, forced: bool) -> list[_Settlement]:
+        """Have an engine run a plan, as soon as there is memory."""
+        engine.model_id = _model_of(plan)
+        engine.asleep = engine.made_room = engine.awaited = False
+        engine.planning = None
+        engine.forced = forced
+        if engine.told == plan:
+            engine.next = None
+            engine.supervisor.ensure(plan)
+        elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan):
+            self._tell(engine, plan)
+        else:
+            if engine.told is not None:
+                self._stop(engine)
+            engine.next, engine.order = plan, next(self._orders)
+        return self._advance()
+
+    def _fits_in_place(self, engine: _Engine, plan: Plan) -> bool:
+        """Whether a plan may replace the engine's own without others having to go first."""
+        return isinstance(self._decision(plan, engine.forced, engine), Load)
+
+    def _refusal(self, plan: Plan, engine: _Engine, twin: _Engine | None = None) -> EngineError | None:
+        """Why a plan can never replace the engine's own, and that of its twin; None if it can."""
+        decision = self._decision(plan, False, engine, twin)
+        if not isinstance(decision, Refuse):
+            return None
+        by_key = {_key(each): each for each in self._engines()}
+        return does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
+
+    def _decision(self, plan: Plan, forced: bool, *gone: _Engine | None) -> Decision:  # noqa: FBT001
+        """What would be decided if these engines had gone and the plan were the newest wish."""
+        holders, queue = self._view(gone)
+        newest = Wish("", _needed(plan), forced=forced)
+        return decide(holders, [*map(_wish, queue), newest], self._budget_bytes())[-1]
+
+    def _view(self, gone: Container[_Engine | None] = ()) -> tuple[list[Holder], list[_Engine]]:
+        """The engines that hold memory, and those that are to be loaded in order of arrival.
+
+        One that gets no more leases is to be loaded, too, if somebody waits for it.
+        """
+        engines = [each for each in self._engines() if each not in gone]
+        holders = [self._holder(each) for each in engines if each.holds_memory]
+        queue = [each for each in engines if each.next or (each.drain_order is not None and each.waiting)]
+        return holders, sorted(queue, key=lambda each: each.order_of_wish)
+
+    def _holder(self, engine: _Engine) -> Holder:
+        loading = engine.told is not None and not engine.is_ready
+        draining = engine.drain_order is not None  # those who wait for it wait for another start
+        return Holder(
+            _key(engine),
+            engine.expected_bytes,
+            engine.used_s,
+            busy=bool(engine.leases or loading or (engine.waiting and not draining)),
+            kept=self._is_kept(engine.model_id) or not isinstance(engine.told or engine.last, LaunchPlan),
+            leaving=engine.told is None,
+            draining=draining,
+        )
+
+    def _budget_bytes(self) -> int:
+        return self._budget(sum(each.private_bytes for each in self._engines() if each.holds_memory))
+
+    def _advance(self) -> list[_Settlement]:
+        """Do what can be done now: load, unload, give leases. Returns what is to be settled afterwards."""
+        settled: list[_Settlement] = []
+        for engine in self._engines():
+            engine.waiting = [each for each in engine.waiting if not each.lease.cancelled()]
+            if engine is not self._main and not engine.waiting:
+                engine.next = None  # those who have asked for it have left
+        holders, queue = self._view()
+        decisions = decide(holders, [_wish(each) for each in queue], self._budget_bytes()) if queue else ()
+        by_key = {_key(each): each for each in self._engines()}
+        for engine in by_key.values():
+            engine.drain_order = None
+        for engine, decision in zip(queue, decisions, strict=True):
+            settled += self._carry_out(engine, decision, by_key)
+        for engine in by_key.values():
+            settled += self._grant(engine)
+        self._lock.notify_all()
+        return settled
+
+    def _carry_out(
+        self, engine: _Engine, decision: Decision, by_key: dict[str, _Engine]
+    ) -> list[_Settlement]:
+        match decision:
+            case Load(unload):
+                self._make_room(unload, by_key)
+                if engine.next:
+                    self._tell(engine, engine.next)
+            case Wait(unload, drain):
+                self._make_room(unload, by_key)
+                for key in drain:
+                    by_key[key].drain_order = engine.order_of_wish
+            case Refuse() if engine.next:
+                error = does_not_fit(engine.next, decision, _names(decision.in_the_way, by_key))
+                engine.next = None
+                return _refused(engine, error)
+        return []
+
+    def _make_room(self, keys: Sequence[str], by_key: dict[str, _Engine]) -> None:
+        for key in keys:
+            engine = by_key[key]
+            _logger.info("engine %s: unloaded to make room", engine.supervisor.id)
+            self._stop(engine, asleep=engine is self._main, made_room=True)
+
+    def _tell(self, engine: _Engine, plan: Plan) -> None:
+        engine.told = engine.last = plan
+        engine.next = None
+        engine.asleep = engine.made_room = False
+        engine.used_s = self._clock()
+        engine.memory_bytes = engine.private_bytes = 0
+        engine.supervisor.ensure(plan)
+
+    def _stop(self, engine: _Engine, *, asleep: bool = False, made_room: bool = False) -> None:
+        """Stop an engine. What waits for it has it started again, unless a person has stopped it."""
+        engine.told = engine.planning = None
+        engine.awaited = False
+        engine.asleep, engine.made_room = asleep, made_room
+        engine.supervisor.stop()
+        if made_room and engine.waiting and engine.last and engine.next is None:
+            engine.next, engine.order = engine.last, engine.waiting[0].order
+
+    def _give_up(self, engine: _Engine, error: AppError) -> list[_Settlement]:
+        engine.next = None
+        self._stop(engine)
+        return _refused(engine, error)
+
+    def _grant(self, engine: _Engine) -> list[_Settlement]:
+        """Leases for those who wait, if the engine is ready; why not, if it has failed."""
+        if engine.is_ready:
+            first = engine.drain_order
+            granted = [each for each in engine.waiting if first is None or each.order < first]
+            engine.waiting = [each for each in engine.waiting if each not in granted]
+            return [(each.lease, self._lease(engine)) for each in granted]
+        if engine.waiting and _has_failed(engine) and not engine.awaited:
+            return _refused(engine, engine.supervisor.snapshot().failure or self._called_off())
+        return []
+
+    # Threads
+
+    def _plan(self, engine: _Engine, token: object, make_plan: Callable[[], LaunchPlan]) -> None:
+        plan: LaunchPlan | None = None
+        try:
+            plan = make_plan()
+            self.measure()
+        except AppError as exc:
+            error: AppError | None = exc
+        except Exception as exc:  # the top of a thread: requests wait for it
+            _logger.exception("The start of %s cannot be planned", engine.model_id)
+            error = _defect(exc)
+        else:
+            error = None
+        with self._lock:
+            if engine.planning is not token:
+                return  # it was stopped, or has got another plan meanwhile
+            engine.planning = None
+            if plan is None:
+                settled = _refused(engine, error or self._called_off())
+            else:
+                engine.next = plan
+                engine.order = engine.waiting[0].order if engine.waiting else next(self._orders)
+                settled = self._advance()
+        self._settle(settled)
+
+    def _on_change(self, snapshot: EngineSnapshot) -> None:
+        """On the thread of a supervisor, after a change of its engine."""
+        with self._lock:
+            (engine,) = (each for each in self._engines() if each.supervisor.id == snapshot.engine)
+        if snapshot.state is State.READY:
+            self._measure(engine, snapshot)
+        with self._lock:
+            if snapshot.state is State.READY:
+                engine.used_s = self._clock()  # loading may take longer than the idle limit
+            settled = self._advance()
+        self._settle(settled)
+        self.changed.emit(snapshot)
+
+    def _on_done(self, lease: Future[EngineLease]) -> None:
+        """What nobody waits for any more need not be loaded, and nobody has to go for it."""
+        if lease.cancelled():
+            with self._lock:
+                settled = self._advance()
+            self._settle(settled)
+
+    def _give_back(self, engine: _Engine) -> None:
+        with self._lock:
+            engine.leases -= 1
+            engine.used_s = self._clock()
+            waits = engine.leases == 0 and any(each.next for each in self._engines())
+            settled = self._advance() if waits else []
+        self._settle(settled)
+
+    def _measure(self, engine: _Engine, snapshot: EngineSnapshot) -> None:
+        if snapshot.pid is None:
+            return
+        used = usage(snapshot.pid)
+        with self._lock:
+            if engine.told is not None and engine.supervisor.snapshot().pid == snapshot.pid:
+                engine.memory_bytes, engine.private_bytes = used.memory_bytes, used.private_bytes
+
+    def _settle(self, settled: list[_Settlement]) -> None:
+        """Without the lock: whoever waits may call back."""
+        for waiting, outcome in settled:
+            if not waiting.set_running_or_notify_cancel():  # its client has disconnected
+                if isinstance(outcome, EngineLease):
+                    outcome.release()
+            elif isinstance(outcome, EngineLease):
+                waiting.set_result(outcome)
+            else:
+                waiting.set_exception(outcome)
+
+
+def _key(engine: _Engine) -> str:
+    """The main engine may have a model that another one is just giving up."""
+    return str(engine.supervisor.id)
+
+
+def _has_failed(engine: _Engine) -> bool:
+    """Whether it does not do what it was told, and will not by itself soon."""
+    heard = engine.supervisor.has_heard
+    return engine.told is not None and heard and engine.supervisor.snapshot().state in _HOPELESS
+
+
+def _wish(engine: _Engine) -> Wish:
+    size_bytes = _needed(engine.next) if engine.next else engine.expected_bytes
+    return Wish(_key(engine), size_bytes, forced=engine.forced and engine.next is not None)
+
+
+def _model_of(plan: Plan) -> str | None:
+    return plan.model.id if isinstance(plan, LaunchPlan) else None
+
+
+def _refused(engine: _Engine, error: AppError) -> list[_Settlement]:
+    waiting, engine.waiting = engine.waiting, []
+    return [(each.lease, error) for each in waiting]
+
+
+def _names(keys: Sequence[str], by_key: dict[str, _Engine]) -> list[Text]:
+    return [by_key[key].model_id or key for key in keys]
+
+
+def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> EngineError:
+    """The error about a model for which there is no memory; `in_the_way` are kept models."""
+    name = plan.model.name if isinstance(plan, LaunchPlan) else plan.url
+    message = phrase(
+        "It needs {needed:.1f} GiB, and all models together may take {budget:.1f} GiB.",
+        needed=refusal.needed_bytes / _GIB,
+        budget=refusal.budget_bytes / _GIB,
+    )
+    hint: Text = phrase(
+        "Choose a smaller model or context size, or set another budget: "
+        "powerinfer-tray settings set memory_budget GIB"
+    )
+    if in_the_way:
+        message = phrase(
+            "{numbers} Of these, {free:.1f} GiB are free of models that are kept loaded; these would have to "
+            "go: {models}.",
+            numbers=message,
+            free=refusal.free_bytes / _GIB,
+            models=joined(", ", in_the_way),
+        )
+        hint = phrase("Unload one of them: powerinfer-tray unload {model}", model=in_the_way[0])
+    return EngineError(
+        ErrorCode.MODEL_DOES_NOT_FIT,
+        phrase("{name} does not fit into the memory for models", name=name),
+        message,
+        hint,
+    )
+
+
+def _defect(exc: Exception) -> EngineError:
+    return EngineError(
+        ErrorCode.INTERNAL_ERROR,
+        "The model could not be loaded",
+        phrase("This is a defect of the app: {reason}", reason=repr(exc)),
+        "See the app's log.",
+    )

@@ -1,0 +1,210 @@
+"""Finds the file that a person means by an id, an alias, the name of a file or a path. Any thread.
+
+What a program names in a request is found by `naming.py`: it may be no path, and has to be known at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray_app.download.address import is_address
+from tray_app.errors import ErrorCode, ModelError
+from tray_app.models import file_errors
+from tray_app.models.model_files import SUFFIX, parts_of
+from tray_app.models.naming import AmbiguousError
+from tray_app.phrases import phrase
+from tray_app.settings.aliases import same_name
+from tray_app.system.paths import expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.index import Index
+    from tray_app.phrases import Text
+
+
+class NotInstalledError(ModelError):
+    """The catalogue knows the model, but it has not been downloaded yet."""
+
+    def __init__(self, entry: CatalogEntry) -> None:
+        super().__init__(
+            ErrorCode.MODEL_NOT_DOWNLOADED,
+            phrase("{name} has not been downloaded yet", name=entry.name),
+            phrase("{name} is not in the models folder.", name=entry.file_name),
+            phrase("Download it: powerinfer-tray download {source}", source=entry.source),
+        )
+        self.entry = entry
+
+
+class Finder:
+    """Finds models in a folder by what is in its index, the one that comes with the app, and others by paths.
+
+    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        catalog: tuple[CatalogEntry, ...],
+        builtin: Path,
+        aliases: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._builtin = builtin
+        self._aliases = aliases
+
+    def located(self, reference: str, index: Index) -> Path:
+        """Where the file is that is meant, whole or not, as `Library.locate`; `ModelError`."""
+        if not reference:
+            raise file_errors.none_chosen()
+        entry = self.entry_named(reference)
+        if entry and (path := self._path_of(entry)):
+            return path
+        may_be_another = entry is None or reference == entry.file_name
+        if may_be_another and (path := self._found(reference, index, by_alias=entry is None)):
+            return path
+        if entry:
+            raise NotInstalledError(entry)
+        if _is_path(reference) and not is_address(reference):
+            return absolute(reference)  # reading it will say what is wrong
+        raise self._unknown(reference)
+
+    def id_named(self, reference: str, index: Index) -> str | None:
+        """The id of the model that has this name by itself, here or in the catalogue; None if none has."""
+        entry = self.entry_named(reference)
+        if entry is None:
+            same = (each for each in self._catalog if same_name(each.id) == same_name(reference))
+            entry = next(same, None)
+        if entry:
+            return entry.id
+        path = index.with_id(reference) or self._path_below(reference)
+        found = [path] if path else index.resembling(reference)
+        if len(found) > 1:
+            raise _ambiguous(reference, found, index)
+        return index.id_of(parts_of(found[0])[0]) if found else None
+
+    def entry_named(self, reference: str) -> CatalogEntry | None:
+        """The model of the catalogue that has exactly this id, file name or source."""
+        for entry in self._catalog:
+            names = (entry.id,) if entry.builtin else (entry.id, entry.file_name, entry.source)
+            if reference in names:
+                return entry
+        return None
+
+    def aliased(self, reference: str) -> str | None:
+        """The id of the model that has this alias, in small or capital letters."""
+        name = same_name(reference)
+        return next((each for alias, each in self._aliases().items() if same_name(alias) == name), None)
+
+    def _found(self, reference: str, index: Index, *, by_alias: bool) -> Path | None:
+        """The file of a model that is here; `AmbiguousError` if several may be meant."""
+        if path := index.with_id(reference) or self._path_below(reference):
+            return path
+        resembling = index.resembling(reference)
+        if by_alias and not resembling and (path := self._path_of_alias(reference, index)):
+            return path
+        if path := self._path_elsewhere(reference):
+            return path
+        if len(resembling) > 1:
+            raise _ambiguous(reference, resembling, index)
+        return next(iter(resembling), None)
+
+    def _path_of(self, entry: CatalogEntry) -> Path | None:
+        """Where a model of the catalogue is: in the folder itself, not below. None if it is not here."""
+        if entry.builtin:
+            return self._builtin
+        path = self._folder / entry.file_name
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            pass  # it may be there: reading it will say what is wrong
+        return path
+
+    def _path_below(self, reference: str) -> Path | None:
+        """The file of this name below the folder; its suffix may be left out."""
+        return None if _is_path_alone(reference) else _file_at(reference, self._folder / reference)
+
+    def _path_elsewhere(self, reference: str) -> Path | None:
+        """The file of this path; its suffix may be left out."""
+        return _file_at(reference, absolute(reference)) if _is_path(reference) else None
+
+    def _path_of_alias(self, reference: str, index: Index) -> Path | None:
+        """The file of the model that has this alias, or None, `NotInstalledError` if it can be had."""
+        model_id = self.aliased(reference)
+        if model_id is None:
+            return None
+        entry = next((each for each in self._catalog if each.id == model_id), None)
+        path = self._path_of(entry) if entry else index.with_id(model_id)
+        if entry and path is None:
+            raise NotInstalledError(entry)
+        return path
+
+    def _unknown(self, reference: str) -> ModelError:
+        """What is said of a name that nothing here has."""
+        if is_address(reference):
+            return ModelError(
+                ErrorCode.MODEL_NOT_DOWNLOADED,
+                phrase("{name} has not been downloaded yet", name=reference),
+                "It is an address, and not a model on this computer.",
+                phrase("Download it: powerinfer-tray download {source}", source=reference),
+            )
+        if model_id := self.aliased(reference):
+            return ModelError(
+                ErrorCode.MODEL_NOT_FOUND,
+                phrase("There is no model {reference}", reference=model_id),
+                phrase("{alias} is another name of it, and it is not installed.", alias=reference),
+                "Install it, or give the name to another model.",
+            )
+        hint: Text = "Check the name, give the path of a file, or download a model."
+        if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as below
+            hint = phrase("If you mean the file in the current folder, write ./{name}", name=reference)
+        return ModelError(
+            ErrorCode.MODEL_NOT_FOUND,
+            phrase("There is no model {reference}", reference=reference),
+            phrase("It is no id of the catalogue and no file in {folder}.", folder=self._folder),
+            hint,
+        )
+
+
+def absolute(reference: str) -> Path:
+    """The path that a reference is; one that ends like a folder's stays different from a file's.
+
+    `ModelError` if it ends like a folder's and is none.
+    """
+    path = expanded(reference).absolute()
+    if reference.endswith(("/", os.sep)) and not path.is_dir():
+        raise file_errors.no_folder(reference)
+    return path
+
+
+def _file_at(reference: str, path: Path) -> Path | None:
+    """The file at a path that was given as `reference`, whose suffix may have been left out."""
+    if reference.endswith(("/", os.sep)):  # a file's path would lose the slash on the way
+        return None
+    for candidate in (path, Path(f"{path}{SUFFIX}")):
+        if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
+            return candidate
+    return None
+
+
+def _is_path(reference: str) -> bool:
+    """Whether a reference can be read as a path: a single word is none."""
+    return Path(reference).name != reference
+
+
+def _is_path_alone(reference: str) -> bool:
+    """Whether a reference can only be a path, and no name below the models folder."""
+    path = expanded(reference)
+    begins_here = reference.startswith(("./", f".{os.sep}"))
+    return path.is_absolute() or bool(path.drive) or begins_here or ".." in path.parts
+
+
+def _ambiguous(reference: str, paths: Sequence[Path], index: Index) -> AmbiguousError:
+    shown = [phrase("{id} ({path})", id=index.id_of(path), path=path) for path in paths]
+    return AmbiguousError(reference, shown, "Name one of them by its id.")
