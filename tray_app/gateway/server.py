@@ -58,6 +58,8 @@ _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never closes a connection that gets a request
 _IDLE_LOOK_S = 30.0
 """Half of the shortest time that settings can name: what becomes idle meanwhile is seen before it is due."""
+_LEAST_PAUSE_S = 0.01
+"""Between two looks for idle engines, also where one is due that cannot go yet."""
 
 Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
@@ -169,7 +171,8 @@ class Gateway:
     async def _watch_idleness(self) -> None:
         while True:
             next_s = self._backend.unload_idle()
-            await asyncio.sleep(_IDLE_LOOK_S if next_s is None else min(next_s, _IDLE_LOOK_S))
+            wait_s = _IDLE_LOOK_S if next_s is None else min(next_s, _IDLE_LOOK_S)
+            await asyncio.sleep(max(wait_s, _LEAST_PAUSE_S))
 
 
 def _within(handler: Handler, *around: Middleware) -> Handler:
