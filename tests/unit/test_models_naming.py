@@ -65,7 +65,7 @@ def test_a_name_of_an_installed_model_goes_before_an_alias() -> None:
     assert found.resolve("my two") == "two"
     assert found.resolve("my two.gguf") == "two"
     assert found.resolve("three") == "Three"
-    assert found.resolve("my-three.gguf") == "Three"
+    assert found.resolve("my-three.gguf") == "two"
     assert found.resolve("my three.gguf") == "Three"
 
 

@@ -62,7 +62,8 @@ class ModelNames:
 
         An id that fits exactly goes first. Then small and capital letters are alike, and so are ":" and "-";
         an id goes before the path of a file below the folder, that before its name alone, that before an
-        alias: a name that is an installed model's always means that one. `AmbiguousError` if the nearest of these is that of several models: it names their ids.
+        alias: a name that is an installed model's always means that one. `AmbiguousError` if the nearest of
+        these is that of several models: it names their ids.
         """
         if asked in self.files:
             return asked
