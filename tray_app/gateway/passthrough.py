@@ -69,8 +69,8 @@ _READS_A_CHAT = "/apply-template"
 _OPENING_BYTES = 200
 """Where an answer says that it is an error, if it is one."""
 _MOST_KEPT = 4
-"""So many connections to an engine are kept open. Each takes one of llama.cpp's threads for requests even while
-it is idle, and there are five at least: with more of them, a new one would wait until one is closed."""
+"""So many connections to an engine are kept open. Each takes one of llama.cpp's threads for requests even
+while it is idle, and there are five at least: with more of them, a new one would wait until one is closed."""
 _PLAIN_CHAT: Fields = {"messages": Raw(b'[{"role":"user","content":"Hi"}]')}
 
 
