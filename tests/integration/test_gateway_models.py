@@ -152,7 +152,7 @@ def test_a_model_that_is_not_here_is_404_where_names_are_strict(engine: Upstream
 
 def test_a_request_waits_for_its_model_and_others_do_not(engine: Upstream, sparse: PowerInferServer) -> None:
     backend = NamedBackend({"tiny": engine}, default="tiny")
-    coming: Future[Lease] = Future()
+    coming: Future[Lease | Unavailable] = Future()
     backend.loading["bamboo"] = coming
     with gateway_to(backend) as url, ThreadPoolExecutor(1) as clients:
         waiting = clients.submit(post, f"{url}/embeddings", {"model": "bamboo", "input": "x"})
@@ -235,7 +235,7 @@ def test_an_engine_that_comes_as_its_client_leaves_is_given_back(engine: Upstrea
         backend.wait_for_leases(0)
 
 
-class _Undeterred(Future["Lease"]):
+class _Undeterred(Future["Lease | Unavailable"]):
     """One whose result is on its way already when somebody does not want it any more."""
 
     def __init__(self) -> None:
