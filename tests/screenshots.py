@@ -156,7 +156,7 @@ def _plan(settings: Settings) -> LaunchPlan:
 def _tray_menu(fake: FakeApp) -> QWidget:
     status = make_status(State.READY, downloads=(_download(),))
     tray = Tray(status, template=False, over_dbus=False)
-    tray.show_models(model_choices(read_facts(fake), ENGLISH))
+    tray.show_models(model_choices(read_facts(fake), status, ENGLISH))
     tray.menu.popup(tray.menu.pos())
     _wait_for(tray.menu.isVisible)
     return tray.menu
@@ -180,7 +180,7 @@ def _sample(second: int) -> UsageSample:
     """A server that is asked for much in the middle of two minutes."""
     busy_s = sum(_busyness(earlier) for earlier in range(second))
     memory_bytes = 4_300_000_000 + int(400_000_000 * math.tanh(busy_s / 8))
-    usage = ResourceUsage(4711, second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
+    usage = ResourceUsage(frozenset({4711}), second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
     return UsageSample(second, usage, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
 
 
