@@ -22,6 +22,7 @@ from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
 from tray_app.models.header import Purpose
 from tray_app.models.naming import AmbiguousError
+from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
 from tray_app.settings.model_settings import aliases_of
 
@@ -165,7 +166,7 @@ class ServedModels:
         if model_id is None:
             raise ModelError(
                 ErrorCode.MODEL_NOT_FOUND,
-                f"The default model {reference!r} is not installed",
+                phrase("The default model {name} is not installed", name=repr(reference)),
                 "It is the one for requests that name no installed model.",
                 "Download it, or choose another one in the settings.",
             )

@@ -69,6 +69,7 @@ class EngineView:
     """Whether it is kept loaded; None where that cannot be said."""
     can_load: bool = False
     can_unload: bool = False
+    failed: bool = False
 
 
 def standing(each: EngineStatus) -> Standing:
@@ -172,9 +173,10 @@ def _view(each: EngineStatus, status: AppStatus, host: Host, now_s: float, tr: T
         state=_state_text(each, status, now_s, tr),
         details=tuple(_details(each, status, host, tr)) if now in _PRESENT else (),
         explanation="\n".join(error_lines(failure, tr)) if failure else "",
-        kept=each.kept if named and each.model_id else None,
+        kept=each.kept if now in _PRESENT and each.model_id else None,
         can_load=now is Standing.FAILED or (now is Standing.UNLOADED and not _is_prepared(each, status)),
         can_unload=named and each.model_id is not None and now is not Standing.ENDING,
+        failed=now is Standing.FAILED,
     )
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.engines import EngineView
 
 
+_FIXED_SPACE = "\N{NO-BREAK SPACE}"
+
+
 class EngineRows(QWidget):
     """A row for each model; hidden while there is none."""
 
@@ -86,10 +89,12 @@ class EngineRow(QWidget):
         self._view = view
         name = tr("{name} — {notes}").format(name=view.name, notes=tr("chosen")) if view.chosen else view.name
         facts = " · ".join((view.state, *view.details))
+        # A line may end between two of the details, not within one.
+        details = [detail.replace(" ", _FIXED_SPACE) for detail in view.details]
         self.shape.setText(view.shape)
         self.shape.setAccessibleName(view.state)
         self.name.show_text(name)
-        self.facts.setText(facts)
+        self.facts.setText(f"{_FIXED_SPACE}· ".join((view.state, *details)))
         self.facts.setToolTip(plain_tooltip(view.explanation))
         self.keep.setVisible(view.kept is not None)
         self.keep.setChecked(bool(view.kept))
@@ -97,6 +102,9 @@ class EngineRow(QWidget):
         self.unload_button.setVisible(view.can_unload)
         self.keep.setAccessibleName(tr("Keep {model} loaded").format(model=view.name))
         self.load_button.setAccessibleName(tr("Load {model}").format(model=view.name))
-        self.unload_button.setAccessibleName(tr("Unload {model}").format(model=view.name))
+        # There is no engine to unload any more, but its row, and the cause, stay until somebody has seen them.
+        dismissal = tr("Dismiss: {model}") if view.failed else tr("Unload {model}")
+        self.unload_button.setText(tr("Dismiss") if view.failed else tr("Unload"))
+        self.unload_button.setAccessibleName(dismissal.format(model=view.name))
         self.setAccessibleName(name)
         self.setAccessibleDescription("\n".join(filter(None, (facts, view.explanation))))
