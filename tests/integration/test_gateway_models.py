@@ -1,4 +1,4 @@
-"""Several models behind one address: each request is answered by the one it names, and gives its engine back."""
+"""Several models behind one address: the one that a request names answers, and is given back."""
 
 from __future__ import annotations
 
@@ -171,15 +171,15 @@ def test_a_model_that_cannot_be_loaded_is_503_with_the_cause(engine: Upstream, n
     backend = NamedBackend({"tiny": engine}, default="tiny")
     backend.loading[name] = Future()
     backend.loading[name].set_exception(
-        ModelError(ErrorCode.MODEL_DOES_NOT_FIT, "The model does not fit", "It needs 9 GiB.")
+        ModelError(ErrorCode.MODEL_FILE_MISSING, "The model file is gone", "There is no x.gguf.")
     )
     with gateway_to(backend) as url:
         refused = post(f"{url}/embeddings", {"model": name, "input": "x"})
         assert post(f"{url}/embeddings", {"model": "tiny", "input": "x"}).status_code == 200
     error = refused.json()["error"]
-    assert (refused.status_code, error["code"]) == (503, "model_does_not_fit")
+    assert (refused.status_code, error["code"]) == (503, "model_file_missing")
     assert error["message"].startswith(words)
-    assert "The model does not fit" in error["message"]
+    assert "The model file is gone" in error["message"]
 
 
 def test_an_engine_is_given_back_after_every_kind_of_end(engine: Upstream) -> None:
@@ -270,9 +270,9 @@ def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: Po
     with powerinfer_server() as second:
         second.hold_at = 0
         both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
-        with gateway_to(both) as url, ThreadPoolExecutor(3) as clients:
+        with gateway_to(both) as url, ThreadPoolExecutor(2) as clients:
             asked = [
-                clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5}) for _ in range(3)
+                clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5}) for _ in range(2)
             ]
             assert sparse.holding.wait(PATIENCE_S)
             assert second.holding.wait(PATIENCE_S)
@@ -280,6 +280,17 @@ def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: Po
             second.release()
             assert {each.result(PATIENCE_S).status_code for each in asked} == {200}
         assert not sparse.said_busy.is_set()
+        assert not second.said_busy.is_set()
+
+
+def test_a_list_of_texts_goes_to_all_processes_and_comes_back_in_order(sparse: PowerInferServer) -> None:
+    texts = [f"text number {number}" for number in range(20)]
+    with powerinfer_server() as second:
+        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
+        with gateway_to(told(sparse, "bamboo")) as one, gateway_to(both) as two:
+            alone, spread = (post(f"{url}/embeddings", {"input": texts}).json() for url in (one, two))
+        assert spread == alone
+        assert second.bodies("/embedding")
         assert not second.said_busy.is_set()
 
 
@@ -340,13 +351,10 @@ def test_each_model_has_its_own_traffic(engine: Upstream, sparse: PowerInferServ
         assert post(f"{url}/completions", {"model": "bamboo", "prompt": 7}).status_code == 400
         counted = gateway.traffic_of()
         assert set(counted) == {"tiny", "bamboo"}
-        assert [
-            (each.requests, each.errors, each.active) for each in map(counted.get, ("tiny", "bamboo")) if each
-        ] == [
-            (2, 0, 0),
-            (2, 1, 0),
-        ]
-        assert counted["bamboo"].completion_tokens == 3
+        tiny, bamboo = counted["tiny"], counted["bamboo"]
+        assert (tiny.requests, tiny.errors, tiny.active) == (2, 0, 0)
+        assert (bamboo.requests, bamboo.errors, bamboo.active) == (2, 1, 0)
+        assert bamboo.completion_tokens == 3
         whole = gateway.traffic()
         assert whole.completion_tokens == sum(each.completion_tokens for each in counted.values())
         metrics = get(url.replace("/v1", "/metrics")).text

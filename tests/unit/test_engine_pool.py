@@ -12,16 +12,16 @@ from psygnal import Signal
 
 from tests.fakes.app import make_plan, make_snapshot
 from tests.fakes.errors import coded
-from tray_app.engine.diagnosis import Failure
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import EngineLease, EnginePool
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor
-from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.supervisor import Supervisor
 
 DEADLINE_S = 20.0
 CALLED_OFF = EngineError(ErrorCode.START_CALLED_OFF, "The start was called off")
@@ -269,7 +269,7 @@ def test_an_engine_that_failed_holds_no_memory() -> None:
 def test_the_chosen_model_makes_room_and_takes_over_from_an_engine_that_has_it() -> None:
     pool = Pool(a=60, b=60)
     pool.loaded("a").release()
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     late = waiting(pool.pool.acquire_main())
     assert pool["a"].wanted is None
     pool["a"].becomes(State.STOPPED)
@@ -280,7 +280,7 @@ def test_the_chosen_model_makes_room_and_takes_over_from_an_engine_that_has_it()
 
 def test_the_chosen_model_sleeps_while_another_needs_its_memory_and_may_be_woken() -> None:
     pool = Pool(a=60, b=60)
-    pool.pool.run_main(pool.plan("a"), forced=True)
+    pool.pool.run_main(pool.plan("a"), in_any_case=True)
     pool.main.becomes(State.READY)
     wait = waiting(pool.ask("b"))
     main = pool.pool.main()
@@ -293,16 +293,16 @@ def test_the_chosen_model_sleeps_while_another_needs_its_memory_and_may_be_woken
 
 def test_the_chosen_model_is_refused_before_anything_has_changed() -> None:
     pool = Pool(50, a=10, b=60)
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     pool.main.becomes(State.READY)
     with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_DOES_NOT_FIT)):
-        pool.pool.run_main(pool.plan("b"), forced=False)
+        pool.pool.run_main(pool.plan("b"), in_any_case=False)
     assert isinstance(pool.pool.acquire_main(), EngineLease)
 
 
 def test_a_changed_plan_of_one_model_restarts_that_one_alone() -> None:
     pool = Pool(a=10, b=10)
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     pool.main.becomes(State.READY)
     pool.loaded("b").release()
     changed = replace(pool.plan("b"), context_size=1234)
@@ -315,7 +315,7 @@ def test_a_changed_plan_of_one_model_restarts_that_one_alone() -> None:
 
 def test_a_stop_ends_all_engines_and_tells_all_who_wait() -> None:
     pool = Pool(a=10, b=10)
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     waits = [waiting(pool.pool.acquire_main()), waiting(pool.ask("b"))]
     pool.pool.stop_all()
     assert [each.exception(0) for each in waits] == [CALLED_OFF, CALLED_OFF]
@@ -333,7 +333,7 @@ def test_what_waits_for_a_promised_start_is_told_when_that_fails() -> None:
 def test_an_engine_is_unloaded_when_nobody_has_used_it_for_its_time() -> None:
     pool = Pool(a=10, b=10, c=10)
     pool.kept = {"b"}
-    pool.pool.run_main(pool.plan("c"), forced=False)
+    pool.pool.run_main(pool.plan("c"), in_any_case=False)
     pool.main.becomes(State.READY)
     used = pool.loaded("a")
     pool.loaded("b").release()
@@ -387,5 +387,3 @@ def test_names_of_every_alphabet_make_engines_of_their_own() -> None:
     ids = [EngineId.of_model(each) for each in ("é", "è", "模型", "a b", "a-b", "main", "a" * 200, "")]
     assert len({str(each) for each in ids}) == len(ids)
     assert MAIN_ENGINE not in ids
-
-
