@@ -14,7 +14,13 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import Fix
 from tray_app.ui import icons
 from tray_app.ui.operations import keep_loaded, load_model, start_server, verify_chosen
-from tray_app.ui.presenters.engines import engine_text, engine_views, loading_engines, models_memory
+from tray_app.ui.presenters.engines import (
+    engine_text,
+    engine_views,
+    loading_engines,
+    models_memory,
+    with_measures,
+)
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
 from tray_app.ui.presenters.status import IconShape, address_hint, ring_of, shape_of, state_line
@@ -62,7 +68,7 @@ class StatusPage(QWidget):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
-        self.engines = EngineRows()
+        self.engines = EngineRows(before=self.stop_button)
         self.memory = MemoryBar()
         self.usage = UsagePanel(bridge)
         self._facts = QFormLayout()
@@ -70,7 +76,9 @@ class StatusPage(QWidget):
         self.engines.load_wanted.connect(self._load)
         self.engines.unload_wanted.connect(self._unload)
         self.engines.keep_wanted.connect(self._keep)
-        self.usage.looked.connect(self._show_engines)
+        self.usage.looked.connect(self._adopt_look)
+        self._look: AppStatus | None = None
+        """What the last look has measured."""
         self._failed_wish: AppError | None = None
         self._failed_load: AppError | None = None
         """Of a wish that concerned one of several models."""
@@ -222,7 +230,7 @@ class StatusPage(QWidget):
         self._tell(self._failed_wish or self._failed_load or status.problem)
         self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
-        self._show_engines(status)
+        self._show_engines()
         self.address.setText(status.server.base_url or "")
         self.address.setPlaceholderText(address_hint(status, tr))
         _permit(self.copy_button, copy_refusal(status, tr))
@@ -233,8 +241,15 @@ class StatusPage(QWidget):
         else:
             self.clock.stop()
 
-    def _show_engines(self, status: AppStatus) -> None:
+    def _adopt_look(self, status: AppStatus) -> None:
+        self._look = status
+        self._show_engines()
+
+    def _show_engines(self) -> None:
         """Of several models a row each, and their memory; the one that is chosen alone has its two facts."""
+        status = self._bridge.status
+        if self._look is not None:  # which may be older than the status: it tells numbers, and no states
+            status = with_measures(status, self._look)
         views = engine_views(status, self._bridge.app.host, time.time(), tr)
         memory = models_memory(status, tr)
         self.engines.show_views(views)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from tray_app.app.status import device_of
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.pool import PoolSnapshot
 from tray_app.gateway.counters import Traffic
 from tray_app.models.fit_text import memory_text
 from tray_app.ui.presenters.formatting import error_lines, error_title
@@ -108,6 +109,20 @@ def standing_of(status: AppStatus, model_id: str) -> Standing:
 def is_loaded(status: AppStatus, model_id: str) -> bool:
     """Whether a model is there, or on its way."""
     return standing_of(status, model_id) in _PRESENT
+
+
+def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
+    """A status with what an earlier or later look has measured of the same processes; states stay."""
+    seen = {(each.engine.engine, each.engine.pid): each for each in look.pool.engines if each.engine.pid}
+
+    def measured(each: EngineStatus) -> EngineStatus:
+        found = seen.get((each.engine.engine, each.engine.pid))
+        return replace(each, memory_bytes=found.memory_bytes, leases=found.leases) if found else each
+
+    pool = PoolSnapshot(
+        measured(status.pool.main), tuple(map(measured, status.pool.others)), look.pool.budget_bytes
+    )
+    return replace(status, pool=pool, traffic_of=look.traffic_of)
 
 
 def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:

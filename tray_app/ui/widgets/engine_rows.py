@@ -20,7 +20,7 @@ _FIXED_SPACE = "\N{NO-BREAK SPACE}"
 
 
 class EngineRows(QWidget):
-    """A row for each model; hidden while there is none."""
+    """A row for each model; hidden while there is none. The Tab key comes to it after `before`."""
 
     load_wanted = Signal(object)
     """The `EngineView` of a model that is to be loaded."""
@@ -28,8 +28,9 @@ class EngineRows(QWidget):
     keep_wanted = Signal(object, bool)
     """The `EngineView` of a model, and whether it is to be kept loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: QWidget) -> None:
         super().__init__()
+        self._before = before
         self.setAccessibleName(tr("Loaded models"))
         self.rows: dict[str, EngineRow] = {}
         self._column = QVBoxLayout(self)
@@ -45,11 +46,16 @@ class EngineRows(QWidget):
             self._column.removeWidget(row)
             row.hide()
             row.deleteLater()
+        last = self._before
         for place, (key, view) in enumerate(by_key.items()):
             if key not in self.rows:
                 self.rows[key] = EngineRow(self)
                 self._column.insertWidget(place, self.rows[key])
-            self.rows[key].show_view(view)
+            row = self.rows[key]
+            row.show_view(view)
+            for control in row.controls:
+                self.setTabOrder(last, control)
+                last = control
         self.setVisible(bool(views))
 
 
@@ -65,6 +71,7 @@ class EngineRow(QWidget):
         self.keep = QCheckBox(tr("Keep loaded"))
         self.load_button = QPushButton(tr("Load"))
         self.unload_button = QPushButton(tr("Unload"))
+        self.controls = (self.keep, self.load_button, self.unload_button)
         self.keep.clicked.connect(lambda ticked: rows.keep_wanted.emit(self._view, ticked))
         self.load_button.clicked.connect(lambda: rows.load_wanted.emit(self._view))
         self.unload_button.clicked.connect(lambda: rows.unload_wanted.emit(self._view))
@@ -77,7 +84,7 @@ class EngineRow(QWidget):
         grid.addWidget(self.name, 0, 1)
         grid.addWidget(self.facts, 1, 1)
         middle = Qt.AlignmentFlag.AlignVCenter
-        for column, control in enumerate((self.keep, self.load_button, self.unload_button), start=2):
+        for column, control in enumerate(self.controls, start=2):
             control.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             grid.addWidget(control, 0, column, 2, 1, middle)
         for button in (self.load_button, self.unload_button):
@@ -102,7 +109,7 @@ class EngineRow(QWidget):
         self.unload_button.setVisible(view.can_unload)
         self.keep.setAccessibleName(tr("Keep {model} loaded").format(model=view.name))
         self.load_button.setAccessibleName(tr("Load {model}").format(model=view.name))
-        # There is no engine to unload any more, but its row, and the cause, stay until somebody has seen them.
+        # There is no engine to unload any more: its row stays until somebody has seen the cause.
         dismissal = tr("Dismiss: {model}") if view.failed else tr("Unload {model}")
         self.unload_button.setText(tr("Dismiss") if view.failed else tr("Unload"))
         self.unload_button.setAccessibleName(dismissal.format(model=view.name))
