@@ -146,9 +146,7 @@ def make_loaded(
 
 def with_engines(status: AppStatus, *others: EngineStatus, **main: Any) -> AppStatus:
     """The same status with other models beside the chosen one, of which `main` are other values."""
-    pool = replace(
-        status.pool, main=replace(status.pool.main, **main), others=others, budget_bytes=12 * 2**30
-    )
+    pool = replace(status.pool, main=replace(status.pool.main, **main), others=others)
     return replace(status, pool=pool)
 
 
@@ -167,7 +165,9 @@ def make_status(
     is_open = engine.state not in (State.STOPPED, State.STOPPING)
     return AppStatus(
         settings=settings,
-        pool=PoolSnapshot(EngineStatus(_model_id_of(engine.plan), engine, told=engine.plan)),
+        pool=PoolSnapshot(
+            EngineStatus(_model_id_of(engine.plan), engine, told=engine.plan), budget_bytes=12 * 2**30
+        ),
         model_name=model_name,
         server=ServerStatus(
             server_state(engine, Wishes(), is_open=is_open), planned_url(settings) if is_open else None

@@ -113,7 +113,7 @@ def is_loaded(status: AppStatus, model_id: str) -> bool:
 
 def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
     """A status with what an earlier or later look has measured of the same processes; states stay."""
-    seen = {(each.engine.engine, each.engine.pid): each for each in look.pool.engines if each.engine.pid}
+    seen = {(each.engine.engine, each.engine.pid): each for each in look.pool.engines}
 
     def measured(each: EngineStatus) -> EngineStatus:
         found = seen.get((each.engine.engine, each.engine.pid))
