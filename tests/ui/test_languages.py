@@ -109,7 +109,7 @@ def several_models() -> AppStatus:
     return with_engines(
         make_status(State.READY),
         make_loaded("BGE M3 Q8_0", kept=True, leases=1),
-        make_loaded("A" * 60, State.LOADING, memory_bytes=None),
+        make_loaded("Qwen3 4B Q4_K_M", State.LOADING, memory_bytes=None),
         make_loaded("Tiny", State.FAILED, failure=failure),
         memory_bytes=4_700_000_000,
     )
@@ -450,6 +450,8 @@ DATA = {
     "Q4_0",
     "F16",
     "Bamboo",
+    "BGE M3 Q8_0",
+    "Qwen3 4B Q4_K_M",
     "a.gguf",
     "two",
     "The quick brown fox jumps over the lazy dog.",
