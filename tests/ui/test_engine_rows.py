@@ -208,7 +208,7 @@ def test_memory_and_rates_are_looked_at_while_the_page_can_be_seen(
     page.usage.clock.setInterval(20)
     page.usage.clock.start()
 
-    qtbot.waitUntil(lambda: row(page).accessibleDescription().endswith("2.5 requests/s, 60.0 tokens/s"))
+    qtbot.waitUntil(lambda: row(page).accessibleDescription().endswith("2.5 requests/s · 60.0 tokens/s"))
     page.hide()
     assert not page.usage.clock.isActive()
 

@@ -76,7 +76,7 @@ def test_a_model_that_is_asked_says_what_it_takes_and_does() -> None:
     view = views(replace(status, traffic_of=asked))[1]
 
     assert (view.shape, view.state, view.kept) == ("●", "Ready", True)
-    assert view.details == ("llama.cpp 1.2", "CPU", "1.5 GiB", "3.4 requests/s, 812.6 tokens/s")
+    assert view.details == ("llama.cpp 1.2", "CPU", "1.5 GiB", "3.4 requests/s", "812.6 tokens/s")
     assert (view.can_load, view.can_unload) == (False, True)
     assert views(status)[1].details[-1] == "idle"
 

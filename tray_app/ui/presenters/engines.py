@@ -233,13 +233,9 @@ def _details(each: EngineStatus, status: AppStatus, host: Host, tr: Translate) -
         return
     if each.memory_bytes:
         yield memory_text(each.memory_bytes, tr)
-    yield _traffic_text(each, status, tr)
-
-
-def _traffic_text(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
     traffic = status.traffic_of.get(each.model_id or "", Traffic())
-    if not (each.leases or traffic.requests_per_s or traffic.tokens_per_s):
-        return tr("idle")
-    return tr("{requests} requests/s, {tokens} tokens/s").format(
-        requests=tr.number(traffic.requests_per_s, 1), tokens=tr.number(traffic.tokens_per_s, 1)
-    )
+    if each.leases or traffic.requests_per_s or traffic.tokens_per_s:
+        yield tr("{number} requests/s").format(number=tr.number(traffic.requests_per_s, 1))
+        yield tr("{number} tokens/s").format(number=tr.number(traffic.tokens_per_s, 1))
+    else:
+        yield tr("idle")

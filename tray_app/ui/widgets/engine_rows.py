@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _FIXED_SPACE = "\N{NO-BREAK SPACE}"
+_JOINER = "\N{WORD JOINER}"
 
 
 class EngineRows(QWidget):
@@ -97,7 +98,7 @@ class EngineRow(QWidget):
         name = tr("{name} — {notes}").format(name=view.name, notes=tr("chosen")) if view.chosen else view.name
         facts = " · ".join((view.state, *view.details))
         # A line may end between two of the details, not within one.
-        details = [detail.replace(" ", _FIXED_SPACE) for detail in view.details]
+        details = [detail.replace(" ", _FIXED_SPACE).replace("/", f"/{_JOINER}") for detail in view.details]
         self.shape.setText(view.shape)
         self.shape.setAccessibleName(view.state)
         self.name.show_text(name)
