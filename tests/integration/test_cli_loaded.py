@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -16,6 +17,8 @@ import msgspec
 import pytest
 
 from tests.fakes.commands import FakeCommands, engine_row
+from tests.fakes.crowds import eventually
+from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
 from tray_app.app.root import App
 from tray_app.cli import main
@@ -228,6 +231,27 @@ def test_a_running_app_has_the_models_that_it_is_told_to(model: Path) -> None:
     assert both["日本語"]["pid"] != again["日本語"]["pid"]
     assert [line.split()[0] for line in lines] == ["model", "test", "日本語", "Memory:"]
     assert [line.split(",")[0] for line in status[1:]] == ["ready: test", "ready: 日本語"]
+
+
+@posix
+def test_an_app_that_ends_while_a_model_is_being_loaded_says_so(model: Path, private_home: Path) -> None:
+    program = private_home / "llama-server"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(FAKE_ENGINE)} --like llama-server --hang "$@"\n')
+    program.chmod(0o755)
+    (private_home / "settings.toml").write_text(
+        f"[models.{json.dumps(model.stem, ensure_ascii=False)}]\nengine = {json.dumps(str(program))}\n",
+        encoding="utf-8",
+    )
+    with running("serve", "--model", "test", "--port", str(free_port())) as app:
+        app.line_with("Ready")
+        with running("load", model.stem) as waiting:
+            eventually(lambda: loaded().get(model.stem, {}).get("pid"))
+            printed("quit")
+            assert waiting.process.wait(DEADLINE_S) == 1
+            assert app.process.wait(DEADLINE_S) == 0
+            output = waiting.rest()
+    assert "stopped before it" in output
+    assert "PowerInfer Tray has ended" not in output
 
 
 @pytest.fixture
