@@ -265,24 +265,6 @@ def test_two_powerinfer_engines_answer_at_the_same_time(sparse: PowerInferServer
     backend.wait_for_leases(0)
 
 
-def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: PowerInferServer) -> None:
-    sparse.hold_at = 0
-    with powerinfer_server() as second:
-        second.hold_at = 0
-        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
-        with gateway_to(both) as url, ThreadPoolExecutor(3) as clients:
-            asked = [
-                clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5}) for _ in range(3)
-            ]
-            assert sparse.holding.wait(PATIENCE_S)
-            assert second.holding.wait(PATIENCE_S)
-            sparse.release()
-            second.release()
-            assert {each.result(PATIENCE_S).status_code for each in asked} == {200}
-        assert not sparse.said_busy.is_set()
-        assert not second.said_busy.is_set()
-
-
 def test_the_list_tells_what_is_known_of_each_model_and_openais_client_reads_it(engine: Upstream) -> None:
     backend = NamedBackend({"tiny": engine}, default="tiny")
     backend.loading["bge-m3"] = Future()

@@ -360,7 +360,7 @@ def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyP
     pool = Pool(a=10, b=60)
     pool.loaded("a").release()
     pool["a"]._now = replace(pool["a"]._now, pid=4711)
-    monkeypatch.setattr(module, "usage", lambda _: ProcessUsage(0, 0, 70, 50))
+    monkeypatch.setattr(module, "usage_together", lambda *_: ProcessUsage(0, 0, 70, 50))
     pool.pool.measure()
     status = pool.pool.snapshot().of("a")
     assert status

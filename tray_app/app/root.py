@@ -164,8 +164,8 @@ class App(Workspace):
 
     def resource_usage(self) -> ResourceUsage | None:
         """What the engine uses now; None if there is none, or if it runs on another machine."""
-        pid = self._pool.main().engine.pid
-        return resource_usage(pid, self.host) if pid else None
+        engine = self._pool.main().engine
+        return resource_usage(engine.pids, engine.weights_bytes, self.host) if engine.pids else None
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or

@@ -12,10 +12,9 @@ import asyncio
 import math
 import time
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +26,7 @@ from tray_app.gateway.refusals import Limit
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.stops import StopScanner
 from tray_app.gateway.text_lengths import check_letters, most_letters, too_long_error
+from tray_app.gateway.turns import Turns
 from tray_app.gateway.vectors import check_vector, decode_numbers
 
 if TYPE_CHECKING:
@@ -116,14 +116,6 @@ class Finished:
     completion_tokens: int
 
 
-class _Turns:
-    """Who works at the processes of one engine, and who waits for one of them."""
-
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        self.free = list(addresses)
-        self.places = asyncio.Semaphore(len(addresses))  # given to waiting tasks in order of arrival
-
-
 class PowerInfer:
     """PowerInfer's servers. Each gets one request at a time, in order of arrival. Belongs to one event loop.
 
@@ -143,8 +135,7 @@ class PowerInfer:
         self._suspect = suspect
         self._busy_limit_s = busy_limit_s
         self._silence_limit_s = silence_limit_s
-        # Kept by those that wait or are at work, so nothing is left of an engine that is gone.
-        self._turns: WeakValueDictionary[tuple[str, ...], _Turns] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def tokenize(self, upstream: Upstream, text: str) -> list[int]:
         """The tokens of a text, without the one that the server adds before every prompt."""
@@ -270,17 +261,9 @@ class PowerInfer:
 
     @asynccontextmanager
     async def _turn(self, upstream: Upstream) -> AsyncIterator[Upstream]:
-        """The engine at the address of a process that has nothing to do, once there is one."""
-        addresses = upstream.workers or (upstream.base_url,)
-        turns = self._turns.get(addresses)
-        if turns is None:
-            turns = self._turns[addresses] = _Turns(addresses)
-        async with turns.places:
-            address = turns.free.pop()
-            try:
-                yield replace(upstream, base_url=address)
-            finally:
-                turns.free.append(address)
+        """A process of the engine that has nothing to do, once there is one."""
+        async with self._turns.turn(upstream.processes) as worker:
+            yield upstream.at(worker)
 
     async def _post(self, upstream: Upstream, path: str, body: bytes) -> bytes:
         with engine_faults(), self._silence(upstream):

@@ -14,6 +14,7 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from tray_app.gateway.concurrency import together
 from tray_app.gateway.events import DONE, write_events
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.native import Native
@@ -86,24 +87,33 @@ class Translation:
         self._unusable: dict[str, str] = {}  # the template of each model that has a bad one
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings: one upstream request for each text, in order."""
+        """POST /v1/embeddings: one upstream request for each text, to each process one after the other."""
         body = decode(request[BODY], EmbeddingsBody)
         texts = embedding_texts(body.input)
         wanted = wanted_dimensions(body.dimensions)
-        data: list[Embedding] = []
+        data: dict[int, Embedding] = {}
         cut: list[int] = []
         tokens = 0
-        for index, text in enumerate(texts):
-            vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
-            check_dimensions(wanted, len(vector.values))
-            tokens += vector.tokens
-            self._counters.tokens(upstream.model_id, vector.tokens, 0)
-            if vector.is_cut:
-                cut.append(index)
-            values = vector.unit()
-            data.append(Embedding(index, as_base64(values) if body.encoding_format == "base64" else values))
-        usage = TokenUsage(tokens, tokens, truncated=cut if body.truncate else UNSET)
-        return _json(EmbeddingsAnswer(data, upstream.response_model(body.model), usage))
+        left = iter(enumerate(texts))
+
+        async def embed() -> None:
+            nonlocal tokens
+            for index, text in left:
+                vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
+                check_dimensions(wanted, len(vector.values))
+                tokens += vector.tokens
+                self._counters.tokens(upstream.model_id, vector.tokens, 0)
+                if vector.is_cut:
+                    cut.append(index)
+                values = vector.unit()
+                data[index] = Embedding(
+                    index, as_base64(values) if body.encoding_format == "base64" else values
+                )
+
+        await together(*(embed() for _ in upstream.processes[: len(texts)]))
+        usage = TokenUsage(tokens, tokens, truncated=sorted(cut) if body.truncate else UNSET)
+        in_order = [data[index] for index in range(len(texts))]
+        return _json(EmbeddingsAnswer(in_order, upstream.response_model(body.model), usage))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""

@@ -116,7 +116,7 @@ def _value(before: UsageSample, now: UsageSample, quantity: Quantity) -> float |
 
 
 def _cores(before: ResourceUsage | None, now: ResourceUsage | None) -> float | None:
-    if before is None or now is None or before.pid != now.pid:
+    if before is None or now is None or before.pids != now.pids:
         return None
     return _rate(now.cpu_s - before.cpu_s, now.at_s - before.at_s)
 
