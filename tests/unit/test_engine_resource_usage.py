@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import os
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import psutil
 import pynvml
+import pytest
 
 from tests.fakes.app import make_host
-from tray_app.engine.resource_usage import resource_usage
+from tray_app.engine import resource_usage as resource_usage_module
+from tray_app.engine.resource_usage import resource_usage, usage_together
 from tray_app.system import host
-
-if TYPE_CHECKING:
-    import pytest
+from tray_app.system.process import ProcessUsage
 
 
 def fake_driver(monkeypatch: pytest.MonkeyPatch, *processes: SimpleNamespace) -> None:
@@ -69,3 +68,21 @@ def test_with_a_device_the_graphics_memory_is_asked_for(monkeypatch: pytest.Monk
     fake_driver(monkeypatch, process(os.getpid(), 77))
 
     assert resource_usage((os.getpid(),), 0, make_host(gpu=True)).graphics_bytes == 77
+
+
+@pytest.mark.parametrize(
+    ("usages", "memory_bytes", "private_bytes"),
+    [
+        pytest.param([(500, 100)], 500, 100, id="one"),
+        pytest.param([(480, 90), (500, 100), (20, 5)], 595, 195, id="Linux tells what is shared"),
+        pytest.param([(500, 500), (480, 480)], 580, 580, id="elsewhere the weights are"),
+        pytest.param([(500, 500), (300, 300)], 500, 500, id="one that has not read all of them yet"),
+    ],
+)
+def test_what_processes_share_counts_once(
+    monkeypatch: pytest.MonkeyPatch, usages: list[tuple[int, int]], memory_bytes: int, private_bytes: int
+) -> None:
+    monkeypatch.setattr(resource_usage_module, "usage", lambda pid: ProcessUsage(2.0, 7, *usages[pid]))
+    together = usage_together(range(len(usages)), weights_bytes=400)
+    assert (together.memory_bytes, together.private_bytes) == (memory_bytes, private_bytes)
+    assert (together.cpu_s, together.read_bytes) == (2.0 * len(usages), 7 * len(usages))
