@@ -78,8 +78,8 @@ def test_each_process_has_an_address_a_record_and_a_log(app: App) -> None:
     assert first.base_url != second.base_url
     assert embeds(app) == 200
     records = {path.name for path in app.paths.state.glob("engine-*.json")}
-    assert records == {f"engine-{os.getpid()}-{name}.json" for name in ("main", "main-worker-2")}
-    for process, name in ((first, "engine.log"), (second, "engine-main-worker-2.log")):
+    assert records == {f"engine-{os.getpid()}-{name}.json" for name in ("main", "main-worker2")}
+    for process, name in ((first, "engine.log"), (second, "engine-main-worker2.log")):
         assert process.address
         assert f"--port {process.address.port}" in (app.paths.logs / name).read_text("utf-8")
 

@@ -55,7 +55,7 @@ def test_one_process_is_shown_as_it_is() -> None:
 def test_each_process_has_a_name_of_its_own() -> None:
     three = Group()
     three.group.ensure(plan(3))
-    assert [str(each.id) for each in three.made] == ["main", "main-worker-2", "main-worker-3"]
+    assert [str(each.id) for each in three.made] == ["main", "main-worker2", "main-worker3"]
     longest = EngineId.of_model("x" * 100).worker(64)
     assert len({longest, EngineId.of_model("x" * 101).worker(64)}) == 2
 

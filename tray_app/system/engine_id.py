@@ -30,7 +30,7 @@ class EngineId:
 
     def worker(self, number: int) -> EngineId:
         """The engine's process of this number, from 1 on, where several compute for it."""
-        return self if number == 1 else EngineId(f"{self.name}-worker-{number}")
+        return self if number == 1 else EngineId(f"{self.name}-worker{number}")
 
     def __str__(self) -> str:
         return self.name
