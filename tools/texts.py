@@ -34,6 +34,7 @@ TERMINAL_ONLY = frozenset(
         "app/diagnostics.py",
         "app/diagnostic_report.py",
         "app/selftest.py",
+        "gateway/commands.py",
         "gateway/jobs.py",
     }
 )

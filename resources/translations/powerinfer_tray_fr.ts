@@ -165,13 +165,28 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
+            <source>{model} is not loaded</source>
+            <translation>{model} n'est pas chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>It has no engine now.</source>
+            <translation>Il n'a pas de moteur en ce moment.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>This lists the loaded models: powerinfer-tray ps</source>
+            <translation>Cette commande liste les modèles chargés : powerinfer-tray ps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
             <source>The engine did not end in time</source>
             <translation>Le moteur ne s’est pas arrêté à temps</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>It still has the model's file open, so the model was not removed.</source>
-            <translation>Le fichier du modèle est encore ouvert : le modèle n’a donc pas été supprimé.</translation>
+            <source>It still has the model's file open.</source>
+            <translation>Il a encore ouvert le fichier du modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -187,6 +202,31 @@
             <location filename="../../tray_app/app/root.py" />
             <source>The app runs in a terminal.</source>
             <translation>L’application fonctionne dans un terminal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>The default model {name} is not installed</source>
+            <translation>Le modèle par défaut {name} n'est pas installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>It is the one for requests that name no installed model.</source>
+            <translation>C'est celui des requêtes qui ne nomment aucun modèle installé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>Download it, or choose another one in the settings.</source>
+            <translation>Téléchargez-le, ou choisissez-en un autre dans les réglages.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Models are loaded into a server that runs.</source>
+            <translation>Les modèles se chargent dans un serveur en marche.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Start it first.</source>
+            <translation>Démarrez-le d'abord.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
@@ -1749,6 +1789,46 @@
             <translation>Retirez-le de ce champ.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>It needs {needed:.1f} GiB, and all models together may take {budget:.1f} GiB.</source>
+            <translation>Il lui faut {needed:.1f} Gio, et tous les modèles ensemble peuvent prendre {budget:.1f} Gio.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>Choose a smaller model or context size, or set another budget: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>Choisissez un modèle ou un contexte plus petit, ou fixez un autre budget : powerinfer-tray settings set memory_budget GIB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>{numbers} Of these, {free:.1f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
+            <translation>{numbers} De ceux-ci, {free:.1f} Gio sont libres de modèles gardés chargés ; il faudrait décharger : {models}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>Unload one of them: powerinfer-tray unload {model}</source>
+            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>{name} does not fit into the memory for models</source>
+            <translation>{name} ne tient pas dans la mémoire prévue pour les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>The model could not be loaded</source>
+            <translation>Le modèle n'a pas pu être chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>This is a defect of the app: {reason}</source>
+            <translation>C’est un défaut de l’application : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>See the app's log.</source>
+            <translation>Consultez le journal de l'application.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/probe.py" />
             <source>The engine cannot make embeddings with this model</source>
             <translation>Le moteur ne peut pas calculer d’embeddings avec ce modèle</translation>
@@ -1852,11 +1932,6 @@
             <location filename="../../tray_app/engine/supervisor.py" />
             <source>The engine's supervisor has failed</source>
             <translation>Le superviseur du moteur a échoué</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/supervisor.py" />
-            <source>This is a defect of the app: {reason}</source>
-            <translation>C’est un défaut de l’application : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
@@ -2415,76 +2490,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>{name} has not been downloaded yet</source>
-            <translation>{name} n’a pas encore été téléchargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{name} is not in the models folder.</source>
-            <translation>{name} n’est pas dans le dossier des modèles.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Download it: powerinfer-tray download {source}</source>
-            <translation>Téléchargez-le : powerinfer-tray download {source}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Several models are called {reference}</source>
-            <translation>Plusieurs modèles s’appellent {reference}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{models}.</source>
-            <translation>{models}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
             <source>Name one by its path.</source>
             <translation>Désignez-en un par son chemin.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>It is an address, and not a model on this computer.</source>
-            <translation>C’est une adresse, et non un modèle sur cet ordinateur.</translation>
+            <location filename="../../tray_app/models/naming.py" />
+            <source>Several models are called {reference}</source>
+            <translation>Plusieurs modèles s’appellent {reference}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>There is no model {reference}</source>
-            <translation>Il n’y a pas de modèle {reference}</translation>
+            <location filename="../../tray_app/models/naming.py" />
+            <source>{models}.</source>
+            <translation>{models}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{alias} is another name of it, and it is not installed.</source>
-            <translation>{alias} est un autre nom de ce modèle, qui n’est pas installé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Install it, or give the name to another model.</source>
-            <translation>Installez-le, ou donnez ce nom à un autre modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Check the name, give the path of a file, or download a model.</source>
-            <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>If you mean the file in the current folder, write ./{name}</source>
-            <translation>Si vous voulez dire le fichier du dossier actuel, écrivez ./{name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>It is no id of the catalogue and no file in {folder}.</source>
-            <translation>Ce n’est ni un identifiant du catalogue ni un fichier de {folder}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{id} ({path})</source>
-            <translation>{id} ({path})</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
+            <location filename="../../tray_app/models/naming.py" />
             <source>Name one of them by its id.</source>
             <translation>Indiquez l’un d’eux par son identifiant.</translation>
         </message>
@@ -2577,6 +2597,61 @@
             <location filename="../../tray_app/models/quantize.py" />
             <source>it said nothing.</source>
             <translation>il n’a rien dit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{name} has not been downloaded yet</source>
+            <translation>{name} n’a pas encore été téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{name} is not in the models folder.</source>
+            <translation>{name} n’est pas dans le dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>Download it: powerinfer-tray download {source}</source>
+            <translation>Téléchargez-le : powerinfer-tray download {source}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>It is an address, and not a model on this computer.</source>
+            <translation>C’est une adresse, et non un modèle sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>There is no model {reference}</source>
+            <translation>Il n’y a pas de modèle {reference}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{alias} is another name of it, and it is not installed.</source>
+            <translation>{alias} est un autre nom de ce modèle, qui n’est pas installé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>Install it, or give the name to another model.</source>
+            <translation>Installez-le, ou donnez ce nom à un autre modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>Check the name, give the path of a file, or download a model.</source>
+            <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>If you mean the file in the current folder, write ./{name}</source>
+            <translation>Si vous voulez dire le fichier du dossier actuel, écrivez ./{name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>It is no id of the catalogue and no file in {folder}.</source>
+            <translation>Ce n’est ni un identifiant du catalogue ni un fichier de {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{id} ({path})</source>
+            <translation>{id} ({path})</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/remote_header.py" />
@@ -3065,6 +3140,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Workers</source>
+            <translation>Processus de calcul</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processes of one thread each compute a sparse model. They share its weights. Automatic: one for every two physical cores, as memory allows.</source>
+            <translation>Combien de processus d’un thread chacun calculent un modèle creux. Ils partagent ses poids. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Start on demand</source>
             <translation>Démarrer à la demande</translation>
         </message>
@@ -3087,6 +3172,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>minutes</source>
             <translation>minutes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Keep loaded</source>
+            <translation>Garder chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>No other model takes this one's place in memory when a request needs room.</source>
+            <translation>Aucun autre modèle ne prend sa place en mémoire quand une requête a besoin d’espace.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3127,6 +3222,46 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Offer counters for Prometheus at /metrics.</source>
             <translation>Proposer des compteurs pour Prometheus sur /metrics.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Memory budget</source>
+            <translation>Budget de mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most memory that all loaded models may take together. Automatic: what is free, less a reserve for other programs.</source>
+            <translation>La mémoire que tous les modèles chargés peuvent occuper ensemble, au plus. Automatique : ce qui est libre, moins une réserve pour les autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default for embeddings</source>
+            <translation>Par défaut pour les embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which model answers requests for embeddings and rankings that name no installed model. Empty: the setting Model.</source>
+            <translation>Quel modèle répond aux demandes d’embeddings et de classement qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default for chats</source>
+            <translation>Par défaut pour les dialogues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which model answers other requests that name no installed model. Empty: the setting Model.</source>
+            <translation>Quel modèle répond aux autres demandes qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Installed names only</source>
+            <translation>Noms installés seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request for a model that is not installed gets an error, and no answer of another model.</source>
+            <translation>Une demande pour un modèle non installé reçoit une erreur, et non la réponse d’un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5437,6 +5572,11 @@
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Browse for: {title}</source>
             <translation>Parcourir : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>the one of the setting Model</source>
+            <translation>celui du réglage Modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />

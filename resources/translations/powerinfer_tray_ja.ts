@@ -165,13 +165,28 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
+            <source>{model} is not loaded</source>
+            <translation>{model} は読み込まれていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>It has no engine now.</source>
+            <translation>現在、このモデルのエンジンはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>This lists the loaded models: powerinfer-tray ps</source>
+            <translation>読み込まれているモデルの一覧：powerinfer-tray ps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
             <source>The engine did not end in time</source>
             <translation>エンジンが時間内に終了しませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>It still has the model's file open, so the model was not removed.</source>
-            <translation>モデルのファイルがまだ開かれているため、モデルは削除されていません。</translation>
+            <source>It still has the model's file open.</source>
+            <translation>まだモデルのファイルを開いています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -187,6 +202,31 @@
             <location filename="../../tray_app/app/root.py" />
             <source>The app runs in a terminal.</source>
             <translation>アプリは端末で実行されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>The default model {name} is not installed</source>
+            <translation>既定のモデル {name} はインストールされていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>It is the one for requests that name no installed model.</source>
+            <translation>インストール済みのモデルを指定しないリクエストに使われます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>Download it, or choose another one in the settings.</source>
+            <translation>ダウンロードするか、設定で別のモデルを選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Models are loaded into a server that runs.</source>
+            <translation>モデルは動作中のサーバーに読み込まれます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Start it first.</source>
+            <translation>先に起動してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
@@ -1749,6 +1789,46 @@
             <translation>そこから削除してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>It needs {needed:.1f} GiB, and all models together may take {budget:.1f} GiB.</source>
+            <translation>{needed:.1f} GiB が必要ですが、すべてのモデルを合わせて使えるのは {budget:.1f} GiB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>Choose a smaller model or context size, or set another budget: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>より小さなモデルやコンテキストサイズを選ぶか、別の上限を設定してください：powerinfer-tray settings set memory_budget GIB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>{numbers} Of these, {free:.1f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
+            <translation>{numbers}このうち、常に読み込んでおくモデルが使っていないのは {free:.1f} GiB です。解放が必要なモデル：{models}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>Unload one of them: powerinfer-tray unload {model}</source>
+            <translation>いずれかを解放してください：powerinfer-tray unload {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>{name} does not fit into the memory for models</source>
+            <translation>{name} はモデル用のメモリに収まりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>The model could not be loaded</source>
+            <translation>モデルを読み込めませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>This is a defect of the app: {reason}</source>
+            <translation>アプリの不具合です: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/pool.py" />
+            <source>See the app's log.</source>
+            <translation>アプリのログをご覧ください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/probe.py" />
             <source>The engine cannot make embeddings with this model</source>
             <translation>エンジンはこのモデルで埋め込みを作成できません</translation>
@@ -1852,11 +1932,6 @@
             <location filename="../../tray_app/engine/supervisor.py" />
             <source>The engine's supervisor has failed</source>
             <translation>エンジンの監視処理が失敗しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/supervisor.py" />
-            <source>This is a defect of the app: {reason}</source>
-            <translation>アプリの不具合です: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
@@ -2415,76 +2490,21 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>{name} has not been downloaded yet</source>
-            <translation>{name} はまだダウンロードされていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{name} is not in the models folder.</source>
-            <translation>{name} はモデルフォルダーにありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Download it: powerinfer-tray download {source}</source>
-            <translation>ダウンロードしてください: powerinfer-tray download {source}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Several models are called {reference}</source>
-            <translation>{reference} という名前のモデルが複数あります</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{models}.</source>
-            <translation>{models}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
             <source>Name one by its path.</source>
             <translation>パスで指定してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>It is an address, and not a model on this computer.</source>
-            <translation>これはアドレスで、このコンピューター上のモデルではありません。</translation>
+            <location filename="../../tray_app/models/naming.py" />
+            <source>Several models are called {reference}</source>
+            <translation>{reference} という名前のモデルが複数あります</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>There is no model {reference}</source>
-            <translation>{reference} というモデルはありません</translation>
+            <location filename="../../tray_app/models/naming.py" />
+            <source>{models}.</source>
+            <translation>{models}。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{alias} is another name of it, and it is not installed.</source>
-            <translation>{alias} はその別名ですが、そのモデルはインストールされていません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Install it, or give the name to another model.</source>
-            <translation>そのモデルをインストールするか、その名前を別のモデルに付けてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>Check the name, give the path of a file, or download a model.</source>
-            <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>If you mean the file in the current folder, write ./{name}</source>
-            <translation>現在のフォルダーのファイルを指定する場合は、次のように書いてください: ./{name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>It is no id of the catalogue and no file in {folder}.</source>
-            <translation>カタログの ID でも {folder} のファイルでもありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
-            <source>{id} ({path})</source>
-            <translation>{id} ({path})</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
+            <location filename="../../tray_app/models/naming.py" />
             <source>Name one of them by its id.</source>
             <translation>ID で 1 つを指定してください。</translation>
         </message>
@@ -2577,6 +2597,61 @@
             <location filename="../../tray_app/models/quantize.py" />
             <source>it said nothing.</source>
             <translation>出力はありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{name} has not been downloaded yet</source>
+            <translation>{name} はまだダウンロードされていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{name} is not in the models folder.</source>
+            <translation>{name} はモデルフォルダーにありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>Download it: powerinfer-tray download {source}</source>
+            <translation>ダウンロードしてください: powerinfer-tray download {source}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>It is an address, and not a model on this computer.</source>
+            <translation>これはアドレスで、このコンピューター上のモデルではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>There is no model {reference}</source>
+            <translation>{reference} というモデルはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{alias} is another name of it, and it is not installed.</source>
+            <translation>{alias} はその別名ですが、そのモデルはインストールされていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>Install it, or give the name to another model.</source>
+            <translation>そのモデルをインストールするか、その名前を別のモデルに付けてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>Check the name, give the path of a file, or download a model.</source>
+            <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>If you mean the file in the current folder, write ./{name}</source>
+            <translation>現在のフォルダーのファイルを指定する場合は、次のように書いてください: ./{name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>It is no id of the catalogue and no file in {folder}.</source>
+            <translation>カタログの ID でも {folder} のファイルでもありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/references.py" />
+            <source>{id} ({path})</source>
+            <translation>{id} ({path})</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/remote_header.py" />
@@ -3065,6 +3140,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Workers</source>
+            <translation>ワーカー数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processes of one thread each compute a sparse model. They share its weights. Automatic: one for every two physical cores, as memory allows.</source>
+            <translation>スパースモデルを計算する、1 スレッドずつのプロセスの数です。重みは共有されます。自動: メモリの許す範囲で、物理コア 2 つにつき 1 つ。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Start on demand</source>
             <translation>オンデマンドで起動</translation>
         </message>
@@ -3087,6 +3172,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>minutes</source>
             <translation>分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Keep loaded</source>
+            <translation>常に読み込んでおく</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>No other model takes this one's place in memory when a request needs room.</source>
+            <translation>リクエストのために空きが必要なときも、このモデルはメモリから外されません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3127,6 +3222,46 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Offer counters for Prometheus at /metrics.</source>
             <translation>Prometheus 用のカウンターを /metrics で提供します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Memory budget</source>
+            <translation>メモリの上限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most memory that all loaded models may take together. Automatic: what is free, less a reserve for other programs.</source>
+            <translation>読み込んだ全モデルが合計で使えるメモリの上限です。自動: 空きメモリから、他のプログラム用の余裕を除いた分。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default for embeddings</source>
+            <translation>埋め込みの既定モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which model answers requests for embeddings and rankings that name no installed model. Empty: the setting Model.</source>
+            <translation>インストール済みのモデルを指定しない埋め込みと順位付けのリクエストに答えるモデルです。空欄: 設定「モデル」のもの。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default for chats</source>
+            <translation>チャットの既定モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which model answers other requests that name no installed model. Empty: the setting Model.</source>
+            <translation>インストール済みのモデルを指定しないその他のリクエストに答えるモデルです。空欄: 設定「モデル」のもの。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Installed names only</source>
+            <translation>インストール済みの名前のみ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request for a model that is not installed gets an error, and no answer of another model.</source>
+            <translation>インストールされていないモデルへのリクエストには、別のモデルの回答ではなくエラーを返します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5432,6 +5567,11 @@
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Browse for: {title}</source>
             <translation>参照: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>the one of the setting Model</source>
+            <translation>設定「モデル」のもの</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tests.benchmarks import bench_download, bench_engine, bench_gateway, bench_ui
+from tests.benchmarks import bench_download, bench_engine, bench_gateway, bench_several, bench_ui
 from tests.benchmarks.plots import bars
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Part(Protocol):
 PARTS: dict[str, Part] = {
     "download": bench_download.results,
     "engine": bench_engine.results,
+    "several": bench_several.results,
     "gateway": bench_gateway.results,
     "desktop": bench_ui.results,
 }

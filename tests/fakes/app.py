@@ -23,7 +23,7 @@ from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
-from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import EngineStatus, PoolSnapshot
 from tray_app.engine.report import ModelReport
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray_app.app.diagnostic_report import FoundProblem
-    from tray_app.engine.launch_plan import LaunchPlan, Plan
+    from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
@@ -136,7 +136,11 @@ def make_status(
     return AppStatus(
         settings=settings,
         pool=PoolSnapshot(
-            EngineStatus(engine.plan.model.id if engine.plan else None, engine, told=engine.plan)
+            EngineStatus(
+                engine.plan.model.id if isinstance(engine.plan, LaunchPlan) else None,
+                engine,
+                told=engine.plan,
+            )
         ),
         model_name=model_name,
         server=ServerStatus(

@@ -63,7 +63,7 @@ class FixedBackend:
         self.changed = threading.Condition()
         self._models = models
 
-    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease]:
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
         self.asked.append((asked, task))
         found = self.look(asked, task)
         if isinstance(found, Upstream):
@@ -73,9 +73,9 @@ class FixedBackend:
     def look(self, _asked: str = "", _task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
         return self.upstream
 
-    def wake(self) -> Future[Lease]:
+    def wake(self) -> Future[Lease | Unavailable]:
         self.wakes += 1
-        coming: Future[Lease] = Future()
+        coming: Future[Lease | Unavailable] = Future()
         if isinstance(self.after_waking, Upstream):
             self.upstream = self.after_waking
             coming.set_result(FixedLease(self, self.after_waking))
@@ -112,10 +112,10 @@ class NamedBackend(FixedBackend):
         self.models = models
         self.default = default
         self.strict = strict
-        self.loading: dict[str, Future[Lease]] = {}
+        self.loading: dict[str, Future[Lease | Unavailable]] = {}
         self.aliases: dict[str, str] = {}
 
-    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease]:
+    def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
         self.asked.append((asked, task))
         if asked in self.loading:
             with self.changed:

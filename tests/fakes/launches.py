@@ -60,5 +60,5 @@ def fake_plan(*options: str, kind: EngineKind = EngineKind.POWERINFER, path: Pat
 def llamacpp_plan(path: Path = _BUILTIN, **settings: Any) -> LaunchPlan:
     """A launch of the real llama.cpp on a model's file."""
     file = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
-    chosen = Settings(threads=1, **settings)
+    chosen = Settings(**{"threads": 1, **settings})
     return plan_launch(chosen, file, choose_engine(AUTO, sparse=False, finder=EngineFinder(PC)), PC)

@@ -2,12 +2,15 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.fakes.gateways import FixedBackend
+from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import RestartPolicy, State
+from tray_app.engine.pool import EnginePool
 from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
@@ -43,6 +46,19 @@ def quick_supervisor(
     timing = Timing(policy, timeouts, look_for_sleep_s=0.05, **clocks)
     launcher = launcher or launcher_for(detect_system(sys.platform))
     return Supervisor(launcher, folder / "state", folder / "logs", timing=timing, engine_id=engine_id)
+
+
+def quick_pool(
+    folder: Path, policy: RestartPolicy = QUICK, clock: Callable[[], float] = time.monotonic
+) -> EnginePool:
+    """A pool of such supervisors, with all memory that its engines may want; whoever asks closes it."""
+    return EnginePool(
+        lambda engine_id: quick_supervisor(folder, policy, engine_id=engine_id),
+        budget=lambda _: 2**40,
+        is_kept=lambda _: False,
+        called_off=StartCalledOffError,
+        clock=clock,
+    )
 
 
 def until(

@@ -440,7 +440,16 @@ EARLY = ("/status", "/challenge", "/stop")
 
 @pytest.mark.parametrize("version", ["0.0.9", ""])
 @pytest.mark.parametrize(
-    "command", ["embed x", "doctor", "tune --model test", "settings set metrics on", "models remove mine"]
+    "command",
+    [
+        "embed x",
+        "doctor",
+        "tune --model test",
+        "settings set metrics on",
+        "models remove mine",
+        "load test",
+        "unload test",
+    ],
 )
 def test_an_app_of_another_version_is_told_to_be_restarted(
     private_home: Path, command: str, version: str

@@ -23,6 +23,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import EngineSnapshot, Supervisor
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
+from tray_app.system.environment import engine_environment
 from tray_app.system.host import detect_system
 from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
@@ -69,6 +70,27 @@ def test_embeddings_are_normalised_and_steady(engine: Address) -> None:
     assert math.isclose(math.hypot(*vectors[0]), 1, abs_tol=1e-3)
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-4)
     assert answers[0]["model"] == "test"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it has another OpenMP, or none")
+@pytest.mark.parametrize("set_by_person", ["", "5"])
+def test_its_threads_wait_for_each_other_as_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_by_person: str
+) -> None:
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")  # it prints what it has understood
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    if set_by_person:
+        monkeypatch.setenv("GOMP_SPINCOUNT", set_by_person)
+    supervisor = Supervisor(launcher_for(detect_system(sys.platform)), tmp_path / "state", tmp_path / "logs")
+    try:
+        run(supervisor, llamacpp_plan())
+        printed = "\n".join(line.text for line in supervisor.lines.since(0))
+    finally:
+        supervisor.close()
+    spins = re.search(r"GOMP_SPINCOUNT = '(\d+)'", printed)
+    assert spins
+    assert spins[1] == engine_environment()["GOMP_SPINCOUNT"] == (set_by_person or "1000")
 
 
 def test_a_text_longer_than_a_batch_has_an_embedding(engine: Address) -> None:

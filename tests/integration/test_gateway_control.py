@@ -40,10 +40,14 @@ from tray_app.gateway.commands import (
     Changing,
     Downloading,
     Examining,
+    Loaded,
+    Loading,
     Measuring,
     Removed,
     Removing,
     TextsToEmbed,
+    Unloaded,
+    Unloading,
 )
 from tray_app.gateway.control import Control
 from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
@@ -478,15 +482,21 @@ def test_commands_reach_the_app_with_all_that_they_say(tmp_path: Path, calls: Ca
     found = client.run_diagnostics(Examining(network=True))
     changed = client.change(Changing("port", "8081"))
     client.change(Changing("ctx_size", None, "モデル"))
+    calls.goes_on.set()
+    loaded = client.load(Loading("モデル", force=True))
+    unloaded = client.unload(Unloading("モデル"))
 
     assert embeddings.vectors == ((0.5, 0.25), (0.5, 0.25))
     assert (found.ok, found.report, bytes(found.document)) == (True, "All is well.", b'{"ok":true}')
     assert changed.value == "8081"
+    assert (loaded, unloaded) == (Loaded("モデル", "ready"), Unloaded("モデル"))
     assert calls.names == [
         "embed a 日本語",
         "examine True",
         "change port 8081",
         "change ctx_size None of モデル",
+        "load モデル True",
+        "unload モデル",
     ]
 
 

@@ -17,12 +17,15 @@ from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_state
 from tests.fakes.errors import coded
 from tests.fakes.gateways import get, post
 from tests.fakes.launches import fake_plan
-from tests.fakes.supervisors import quick_supervisor
+from tests.fakes.supervisors import quick_pool
+from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.errors import AppError, ErrorCode
+from tray_app.gateway.upstream import Unavailable
+from tray_app.models.header import Purpose
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.schema import Settings
 from tray_app.system.ports import free_port
@@ -83,8 +86,10 @@ def test_clients_that_never_retry_get_their_answer_once_the_model_is_loaded() ->
             clients.submit(post, f"{url}/chat/completions", CHAT),
         ]
         wait_for_requests(app, 3)
-        looks = [get(f"{url}/models"), get(url.replace("/v1", "/health"))]
-        assert [(answer.status_code, answer.headers["Retry-After"]) for answer in looks] == [(503, "2")] * 2
+        health = get(url.replace("/v1", "/health"))
+        assert (health.status_code, health.headers["Retry-After"]) == (503, "2")
+        states = {each["id"]: each["meta"]["state"] for each in get(f"{url}/models").json()["data"]}
+        assert states == {"test": "loading"}
 
         engine.resume()
 
@@ -151,7 +156,7 @@ def serving_fake(
     delays: ServerDelays | None = None,
 ) -> Iterator[Server]:
     """The server with an engine that does as the plan of each start says; the last one goes for all later."""
-    supervisor = quick_supervisor(folder, policy)
+    pool = quick_pool(folder, policy)
     settings = Settings(port=free_port(), start_on_demand=on_demand)
     left = list(plans)
 
@@ -159,9 +164,10 @@ def serving_fake(
         return left.pop(0) if len(left) > 1 else left[0]
 
     serving = Server(
-        supervisor,
+        pool,
+        OneModel(),
         settings=lambda: settings,
-        model_settings=lambda: settings,
+        settings_of=lambda _: settings,
         secrets=KeyStore(folder, {}),
         plan=make_plan,
         announce=lambda: None,
@@ -171,7 +177,7 @@ def serving_fake(
         yield serving
     finally:
         serving.stop()
-        supervisor.close()
+        pool.close()
 
 
 @pytest.mark.parametrize("on_demand", [True, False])
@@ -188,7 +194,8 @@ def test_when_the_start_fails_all_who_wait_learn_why_and_who_comes_later_too(
         url = f"{serving.snapshot()[0].base_url}/embeddings"
         answers = list(clients.map(lambda _: post(url, BODY), range(8)))
         late = post(url, BODY)
-        server, engine = serving.snapshot()
+        server, pool = serving.snapshot()
+        engine = pool.main.engine
 
     assert server.state is ServerState.FAILED
     assert engine.failure
@@ -209,7 +216,8 @@ def given_up(serving: Server) -> str:
     serving.start()
     with pytest.raises(AppError):
         serving.wait_until_ready(DEADLINE_S)
-    server, engine = serving.snapshot()
+    server, pool = serving.snapshot()
+    engine = pool.main.engine
     assert (server.state, engine.run) == (ServerState.FAILED, 2)
     return f"{server.base_url}/embeddings"
 
@@ -225,7 +233,7 @@ def test_an_engine_that_was_given_up_is_tried_again_for_a_request_that_comes_lat
         assert [answer.status_code for answer in clients.map(lambda _: post(url, BODY), range(4))] == [
             200
         ] * 4
-        assert serving.snapshot()[1].run == 3
+        assert serving.snapshot()[1].main.engine.run == 3
 
 
 def test_not_before_the_time_has_come(tmp_path: Path) -> None:
@@ -233,15 +241,16 @@ def test_not_before_the_time_has_come(tmp_path: Path) -> None:
         refused = post(given_up(serving), BODY)
         assert refused.status_code == 503
         assert 0 < int(refused.headers["Retry-After"]) <= 60
-        assert serving.snapshot()[1].run == 2
+        assert serving.snapshot()[1].main.engine.run == 2
 
 
 def test_a_persons_stop_wins_over_trying_again(tmp_path: Path) -> None:
     with serving_fake(tmp_path, CRASHES, WORKS, policy=ONE_RESTART, delays=AT_ONCE) as serving:
         given_up(serving)
         serving.stop()
-        assert serving.wake().exception(DEADLINE_S)  # of a request that came just before
-        assert serving.snapshot()[1].run == 2
+        late = serving.acquire("", Purpose.CHAT)  # of a request that came just before
+        assert isinstance(late, Unavailable)
+        assert serving.snapshot()[1].main.engine.run == 2
 
 
 def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
@@ -254,7 +263,7 @@ def test_a_cause_that_stays_is_not_tried_again(tmp_path: Path) -> None:
         assert (refused.status_code, refused.headers.get("Retry-After")) == (503, None)
         assert refused.json()["error"]["code"] == ErrorCode.ENGINE_ARGUMENT_UNKNOWN
         assert "--x" in refused.text
-        assert serving.snapshot()[1].run == 1
+        assert serving.snapshot()[1].main.engine.run == 1
 
 
 @pytest.mark.parametrize(
@@ -321,8 +330,9 @@ def test_no_more_requests_wait_than_are_admitted(tmp_path: Path) -> None:
 def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> None:
     plan = fake_plan(kind=EngineKind.LLAMA_SERVER)
     begun, go_on = threading.Event(), threading.Event()
-    supervisor = quick_supervisor(tmp_path)
-    settings = Settings(port=free_port())
+    now_s = [0.0]
+    pool = quick_pool(tmp_path, clock=lambda: now_s[0])
+    settings = Settings(port=free_port(), idle_minutes=1)
     go_on.set()
 
     def make_plan(start: StartJob | None) -> LaunchPlan:
@@ -332,9 +342,10 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
         return plan
 
     serving = Server(
-        supervisor,
+        pool,
+        OneModel(),
         settings=lambda: settings,
-        model_settings=lambda: settings,
+        settings_of=lambda _: settings,
         secrets=KeyStore(tmp_path, {}),
         plan=make_plan,
         announce=lambda: None,
@@ -347,13 +358,15 @@ def test_an_engine_that_is_being_started_is_not_put_to_sleep(tmp_path: Path) -> 
         with ThreadPoolExecutor(1) as people:
             again = people.submit(serving.start)
             assert begun.wait(DEADLINE_S)
-            serving.suspend_if_idle()
+            now_s[0] += 100
+            serving.unload_idle()
             assert serving.snapshot()[0].state is ServerState.READY
             go_on.set()
             again.result(DEADLINE_S)
         serving.wait_until_ready(DEADLINE_S)
-        serving.suspend_if_idle()
+        now_s[0] += 100
+        serving.unload_idle()
         assert serving.snapshot()[0].state is ServerState.ASLEEP
     finally:
         serving.stop()
-        supervisor.close()
+        pool.close()

@@ -1,4 +1,4 @@
-"""Several models behind one address: each request is answered by the one it names, and gives its engine back."""
+"""Several models behind one address: the one that a request names answers, and is given back."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_model_that_is_not_here_is_404_where_names_are_strict(engine: Upstream
 
 def test_a_request_waits_for_its_model_and_others_do_not(engine: Upstream, sparse: PowerInferServer) -> None:
     backend = NamedBackend({"tiny": engine}, default="tiny")
-    coming: Future[Lease] = Future()
+    coming: Future[Lease | Unavailable] = Future()
     backend.loading["bamboo"] = coming
     with gateway_to(backend) as url, ThreadPoolExecutor(1) as clients:
         waiting = clients.submit(post, f"{url}/embeddings", {"model": "bamboo", "input": "x"})
@@ -171,15 +171,15 @@ def test_a_model_that_cannot_be_loaded_is_503_with_the_cause(engine: Upstream, n
     backend = NamedBackend({"tiny": engine}, default="tiny")
     backend.loading[name] = Future()
     backend.loading[name].set_exception(
-        ModelError(ErrorCode.MODEL_DOES_NOT_FIT, "The model does not fit", "It needs 9 GiB.")
+        ModelError(ErrorCode.MODEL_FILE_MISSING, "The model file is gone", "There is no x.gguf.")
     )
     with gateway_to(backend) as url:
         refused = post(f"{url}/embeddings", {"model": name, "input": "x"})
         assert post(f"{url}/embeddings", {"model": "tiny", "input": "x"}).status_code == 200
     error = refused.json()["error"]
-    assert (refused.status_code, error["code"]) == (503, "model_does_not_fit")
+    assert (refused.status_code, error["code"]) == (503, "model_file_missing")
     assert error["message"].startswith(words)
-    assert "The model does not fit" in error["message"]
+    assert "The model file is gone" in error["message"]
 
 
 def test_an_engine_is_given_back_after_every_kind_of_end(engine: Upstream) -> None:
@@ -235,7 +235,7 @@ def test_an_engine_that_comes_as_its_client_leaves_is_given_back(engine: Upstrea
         backend.wait_for_leases(0)
 
 
-class _Undeterred(Future["Lease"]):
+class _Undeterred(Future["Lease | Unavailable"]):
     """One whose result is on its way already when somebody does not want it any more."""
 
     def __init__(self) -> None:
@@ -322,13 +322,10 @@ def test_each_model_has_its_own_traffic(engine: Upstream, sparse: PowerInferServ
         assert post(f"{url}/completions", {"model": "bamboo", "prompt": 7}).status_code == 400
         counted = gateway.traffic_of()
         assert set(counted) == {"tiny", "bamboo"}
-        assert [
-            (each.requests, each.errors, each.active) for each in map(counted.get, ("tiny", "bamboo")) if each
-        ] == [
-            (2, 0, 0),
-            (2, 1, 0),
-        ]
-        assert counted["bamboo"].completion_tokens == 3
+        tiny, bamboo = counted["tiny"], counted["bamboo"]
+        assert (tiny.requests, tiny.errors, tiny.active) == (2, 0, 0)
+        assert (bamboo.requests, bamboo.errors, bamboo.active) == (2, 1, 0)
+        assert bamboo.completion_tokens == 3
         whole = gateway.traffic()
         assert whole.completion_tokens == sum(each.completion_tokens for each in counted.values())
         metrics = get(url.replace("/v1", "/metrics")).text

@@ -229,7 +229,7 @@ def test_an_engine_that_failed_holds_no_memory() -> None:
 def test_the_chosen_model_makes_room_and_takes_over_from_an_engine_that_has_it() -> None:
     pool = Pool(a=60, b=60)
     pool.loaded("a").release()
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     late = waiting(pool.pool.acquire_main())
     assert pool["a"].wanted is None
     pool["a"].becomes(State.STOPPED)
@@ -240,7 +240,7 @@ def test_the_chosen_model_makes_room_and_takes_over_from_an_engine_that_has_it()
 
 def test_the_chosen_model_sleeps_while_another_needs_its_memory_and_may_be_woken() -> None:
     pool = Pool(a=60, b=60)
-    pool.pool.run_main(pool.plan("a"), forced=True)
+    pool.pool.run_main(pool.plan("a"), in_any_case=True)
     pool.main.becomes(State.READY)
     wait = waiting(pool.ask("b"))
     main = pool.pool.main()
@@ -253,16 +253,16 @@ def test_the_chosen_model_sleeps_while_another_needs_its_memory_and_may_be_woken
 
 def test_the_chosen_model_is_refused_before_anything_has_changed() -> None:
     pool = Pool(50, a=10, b=60)
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     pool.main.becomes(State.READY)
     with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_DOES_NOT_FIT)):
-        pool.pool.run_main(pool.plan("b"), forced=False)
+        pool.pool.run_main(pool.plan("b"), in_any_case=False)
     assert isinstance(pool.pool.acquire_main(), EngineLease)
 
 
 def test_a_changed_plan_of_one_model_restarts_that_one_alone() -> None:
     pool = Pool(a=10, b=10)
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     pool.main.becomes(State.READY)
     pool.loaded("b").release()
     changed = replace(pool.plan("b"), context_size=1234)
@@ -275,7 +275,7 @@ def test_a_changed_plan_of_one_model_restarts_that_one_alone() -> None:
 
 def test_a_stop_ends_all_engines_and_tells_all_who_wait() -> None:
     pool = Pool(a=10, b=10)
-    pool.pool.run_main(pool.plan("a"), forced=False)
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
     waits = [waiting(pool.pool.acquire_main()), waiting(pool.ask("b"))]
     pool.pool.stop_all()
     assert [each.exception(0) for each in waits] == [CALLED_OFF, CALLED_OFF]
@@ -293,7 +293,7 @@ def test_what_waits_for_a_promised_start_is_told_when_that_fails() -> None:
 def test_an_engine_is_unloaded_when_nobody_has_used_it_for_its_time() -> None:
     pool = Pool(a=10, b=10, c=10)
     pool.kept = {"b"}
-    pool.pool.run_main(pool.plan("c"), forced=False)
+    pool.pool.run_main(pool.plan("c"), in_any_case=False)
     pool.main.becomes(State.READY)
     used = pool.loaded("a")
     pool.loaded("b").release()

@@ -7,6 +7,7 @@ import pytest
 
 from tray_app.system.environment import (
     adopt_clean_environment,
+    beside_others,
     bundle_folder,
     child_environment,
     clean_environment,
@@ -151,6 +152,14 @@ def test_an_engine_gets_what_it_has_a_use_for_and_nobodys_keys() -> None:
         "DBUS_SESSION_BUS_ADDRESS": "x",
     }
     assert for_engines(needed | others) == needed
+
+
+@pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
+def test_how_threads_of_engines_wait_is_said_unless_the_person_does(name: str) -> None:
+    added = beside_others({"PATH": "/bin"})
+    assert added.keys() == {"PATH", "GOMP_SPINCOUNT"}
+    assert 0 < int(added["GOMP_SPINCOUNT"]) < 300_000
+    assert beside_others({name: "x"}) == {name: "x"}
 
 
 def test_a_program_that_is_asked_what_it_is_gets_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:

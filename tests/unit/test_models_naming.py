@@ -56,13 +56,13 @@ def test_a_split_model_is_called_by_its_stem_too() -> None:
         assert found.resolve(asked) == "big", asked
 
 
-def test_an_id_goes_before_an_alias_and_that_before_a_file() -> None:
+def test_a_name_of_an_installed_model_goes_before_an_alias() -> None:
     files = {"one": "one.gguf", "two": "my two.gguf", "Three": "my three.gguf"}
     found = ModelNames(files, {"ONE": "two", "my two": "one", "three": "two", "my:three.gguf": "two"})
 
     assert found.resolve("one") == "one"
     assert found.resolve("ONE") == "one"
-    assert found.resolve("my two") == "one"
+    assert found.resolve("my two") == "two"
     assert found.resolve("my two.gguf") == "two"
     assert found.resolve("three") == "Three"
     assert found.resolve("my-three.gguf") == "two"
@@ -99,10 +99,11 @@ def test_ids_that_differ_in_small_and_capital_letters_are_ambiguous_only_where_n
         found.resolve("MODEL")
 
 
-def test_an_alias_of_two_models_is_refused_and_an_alias_settles_what_is_ambiguous() -> None:
+def test_an_alias_of_two_models_is_refused_and_settles_nothing_that_is_ambiguous() -> None:
     files = {"one": "a/x.gguf", "two": "b/x.gguf"}
 
-    assert ModelNames(files, {"x": "two"}).resolve("x") == "two"
+    with pytest.raises(AmbiguousError):
+        ModelNames(files, {"x": "two"}).resolve("x")
     with pytest.raises(AmbiguousError):
         ModelNames(files, {"my:x": "one", "my-x": "two"}).resolve("my:x")
 
@@ -160,12 +161,13 @@ def test_an_id_always_means_its_model_and_an_answer_is_always_installed(
 
 
 @given(name=WORDS, others=st.dictionaries(OTHERS, st.just("other")))
-def test_an_alias_means_its_model_unless_it_is_an_id_or_is_given_twice(
+def test_an_alias_means_its_model_unless_it_is_another_ones_name_or_is_given_twice(
     name: str, others: dict[str, str]
 ) -> None:
     taken = {same_name(each).replace(":", "-") for each in (*others, "mine", "other", "")}
     assume(same_name(name).replace(":", "-") not in taken)
 
-    found = ModelNames({"mine": "a/m.gguf", "other": f"{name}.gguf"}, others | {name: "mine"})
+    found = ModelNames({"mine": "a/m.gguf", "other": "b/o.gguf"}, others | {name: "mine"})
+    assume(same_name(name).replace(":", "-") not in ("m", "o", "a/m", "b/o"))
 
     assert found.resolve(name) == "mine"

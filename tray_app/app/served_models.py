@@ -1,7 +1,8 @@
 """Which model a request means by the name it gives, and which models there are to name. Any thread.
 
-What the models folder holds is remembered, because it is asked for each request. Before a name is said to be
-nobody's, the folder is looked at again: its model may just have arrived, and another one must not answer for it.
+What the models folder holds is remembered, because it is asked for each request. Before a name is said to
+be nobody's, the folder is looked at again: its model may just have arrived, and another one must not answer
+for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
 from tray_app.models.header import Purpose
 from tray_app.models.naming import AmbiguousError
+from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
 from tray_app.settings.model_settings import aliases_of
 
@@ -61,7 +63,7 @@ class ServedModels:
         """See `Models`."""
         self._library().installed()
 
-    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | None | Unavailable:
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
         """See `Models`.
 
         A name that is nobody's means the default model for the task, or no model where names are strict.
@@ -87,7 +89,9 @@ class ServedModels:
                 if time.monotonic() - self._looked_s < _FRESH_S:
                     return None
                 self._look = Future()
-                threading.Thread(target=self._look_again, args=(self._look,), name="models-look", daemon=True).start()
+                threading.Thread(
+                    target=self._look_again, args=(self._look,), name="models-look", daemon=True
+                ).start()
             return self._look
 
     def _look_again(self, look: Future[None]) -> None:
@@ -128,7 +132,7 @@ class ServedModels:
             offered.append(
                 OfferedModel(
                     id=public_id(model.id),
-                    created=known.created[model.id] if model.id in known.created else 0,
+                    created=known.created.get(model.id, 0),
                     state=_state(status, sleeps=sleeps and model.id == chosen_id),
                     kind=plan.purpose if plan else header.purpose,
                     context=plan.context_size if plan else header.context_length,
@@ -165,7 +169,7 @@ class ServedModels:
         if model_id is None:
             raise ModelError(
                 ErrorCode.MODEL_NOT_FOUND,
-                f"The default model {reference!r} is not installed",
+                phrase("The default model {name} is not installed", name=repr(reference)),
                 "It is the one for requests that name no installed model.",
                 "Download it, or choose another one in the settings.",
             )
@@ -179,6 +183,32 @@ class ServedModels:
             code=ErrorCode.MODEL_NOT_FOUND,
             status=HTTPStatus.NOT_FOUND,
         )
+
+
+class OneModel:
+    """The models of a server that has the chosen one alone; see `Models`."""
+
+    def look(self) -> None:
+        """There is nothing to find."""
+
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> None:
+        """Every name means the chosen one."""
+
+    def look_if_unknown(self, asked: str, chosen_id: str | None) -> None:
+        """Nothing else can arrive."""
+
+    def identify(self, asked: str, chosen_id: str | None) -> str | None:
+        """The chosen one, by its id."""
+        return chosen_id if asked == chosen_id else None
+
+    def plan(self, model_id: str) -> LaunchPlan:
+        """There is no other one."""
+        raise LookupError(model_id)
+
+    def offered(self, chosen_id: str | None, pool: PoolSnapshot, *, sleeps: bool) -> tuple[()]:
+        """Nobody asks: the address is known to one command alone."""
+        del chosen_id, pool, sleeps
+        return ()
 
 
 def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
@@ -196,7 +226,5 @@ def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
 
 def _status_of(error: ModelError) -> int:
     return (
-        HTTPStatus.BAD_REQUEST
-        if error.code is ErrorCode.MODEL_AMBIGUOUS
-        else HTTPStatus.SERVICE_UNAVAILABLE
+        HTTPStatus.BAD_REQUEST if error.code is ErrorCode.MODEL_AMBIGUOUS else HTTPStatus.SERVICE_UNAVAILABLE
     )

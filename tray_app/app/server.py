@@ -18,7 +18,6 @@ import logging
 import math
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -30,17 +29,19 @@ from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_
 from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease, PoolSnapshot
+from tray_app.engine.pool import EngineLease
 from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
 from tray_app.gateway.upstream import Unavailable
 from tray_app.models.header import Purpose
+from tray_app.settings.schema import AUTO
 from tray_app.system.drives import DriveGoneError, PathWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EnginePool, EngineStatus
+    from tray_app.engine.pool import EnginePool, EngineStatus, PoolSnapshot
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
     from tray_app.settings.keystore import KeyStore
@@ -72,7 +73,7 @@ class Models(Protocol):
     def look(self) -> None:
         """Find out which models there are."""
 
-    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | None | Unavailable:
+    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
         """The id of the model that a request means by its name; None for the chosen one."""
 
     def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
@@ -245,7 +246,7 @@ class Server:
             if model_id != self._chosen_id:
                 return self._pool.unload(model_id)
             main = self._pool.main()
-            if self._job or not main.told and not main.queued:
+            if self._job or (not main.told and not main.queued):
                 return False
             self._pool.put_to_sleep(made_room=True)
             return True
@@ -355,9 +356,9 @@ class Server:
                 return self._unavailable(self._status(self._pool.main()), self._pool.main())
             status = self._pool.status_of(model_id)
             if status and status.told and status.engine.state is State.FAILED and status.heard:
-                pause_s = self._pause_s(status) if status.engine.gave_up else None
-                if pause_s != 0:
-                    return failed(status, math.ceil(pause_s) if pause_s else None)
+                pause_s = math.ceil(self._pause_s(status))
+                if pause_s:
+                    return failed(status, pause_s if status.engine.gave_up else None)
             wait = self._pool.acquire(model_id, lambda: self._models.plan(model_id))
         return self._served(wait)
 
@@ -399,9 +400,7 @@ class Server:
         match server.state:
             case ServerState.ASLEEP:
                 hint = "Send a request to start it." if on_demand else "Start it in the app."
-                return Unavailable(
-                    f"The server sleeps. {hint}", held=on_demand, code=ErrorCode.SERVER_ASLEEP
-                )
+                return Unavailable(f"The server sleeps. {hint}", held=on_demand, code=ErrorCode.SERVER_ASLEEP)
             case ServerState.WAITING:
                 return failed(main, held=on_demand)
             case ServerState.FAILED:
@@ -454,8 +453,8 @@ class Server:
         with self._lock:
             if self._job is not job:
                 return
-            # With a budget of its own choice a person means it; else the chosen model is loaded in any case.
-            self._pool.run_main(plan, forced=self._settings().memory_budget == "auto")
+            # A budget that a person has set holds for the chosen model, too.
+            self._pool.run_main(plan, in_any_case=self._settings().memory_budget == AUTO)
             self._job = None
             self._chosen_id = plan.model.id if isinstance(plan, LaunchPlan) else None
         job.end.set_result(None)
@@ -534,7 +533,7 @@ class Server:
             has_engine = main.asleep or main.queued or main.told is not None
             return not (self._wanted and (has_engine or self._job or any(each.told for each in pool.others)))
 
-    def _meant(self, asked: str, task: Purpose) -> str | None | Unavailable:
+    def _meant(self, asked: str, task: Purpose) -> str | Unavailable | None:
         """See `Models.meant`. A remote server has models of its own."""
         return None if self._is_remote() else self._models.meant(asked, task, self._chosen_id)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
+from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.pool import EnginePool
@@ -23,42 +24,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.app.start_job import StartJob
-    from tray_app.engine.launch_plan import LaunchPlan, Plan
-    from tray_app.engine.pool import PoolSnapshot
+    from tray_app.engine.launch_plan import Plan
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.header import Purpose
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
 _FOLDER = "temporary-server"
 """Below the state folder: both servers have an engine of the same name, and each a record of its own."""
-
-
-class _OneModel:
-    """The models of a server that has the chosen one alone; see `Models`."""
-
-    def look(self) -> None:
-        """There is nothing to find."""
-
-    def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> None:
-        """Every name means the chosen one."""
-
-    def look_if_unknown(self, asked: str, chosen_id: str | None) -> None:
-        """Nothing else can arrive."""
-
-    def identify(self, asked: str, chosen_id: str | None) -> str | None:
-        """The chosen one, by its id."""
-        return chosen_id if asked == chosen_id else None
-
-    def plan(self, model_id: str) -> LaunchPlan:
-        """There is no other one."""
-        raise LookupError(model_id)
-
-    def offered(self, chosen_id: str | None, pool: PoolSnapshot, *, sleeps: bool) -> tuple[()]:
-        """Nobody asks: the address is known to one command alone."""
-        del chosen_id, pool, sleeps
-        return ()
 
 
 class TemporaryServer:
@@ -88,7 +61,7 @@ class TemporaryServer:
         )
         self._serving = Server(
             self._pool,
-            _OneModel(),
+            OneModel(),
             settings=lambda: self._settings,
             settings_of=lambda _: self._settings,
             secrets=secrets,

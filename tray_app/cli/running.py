@@ -179,7 +179,7 @@ def quit_app() -> None:
 def _app_to_control() -> ControlClient:
     if running := find_app():
         return running
-    from tray_app.gateway.client import not_running
+    from tray_app.gateway.commands import not_running
 
     raise not_running()
 

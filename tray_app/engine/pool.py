@@ -17,7 +17,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from tray_app.engine.eviction import Holder, Load, Refuse, Wait, Wish, decide
-from tray_app.engine.launch_plan import LaunchPlan, Plan
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import usage_together
 from tray_app.engine.supervisor import EngineSnapshot
@@ -36,9 +35,10 @@ from tray_app.phrases import joined, phrase
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from tray_app.engine.eviction import Decision
+    from tray_app.engine.launch_plan import Plan
     from tray_app.engine.supervisor import Supervisor
     from tray_app.phrases import Text
     from tray_app.system.engine_id import RunId
@@ -255,7 +255,7 @@ class EnginePool:
 
     # What people and settings want
 
-    def run_main(self, plan: Plan, *, forced: bool) -> None:
+    def run_main(self, plan: Plan, *, in_any_case: bool) -> None:
         """Have the main engine run this plan; nothing happens if it does. It may wait for memory first.
 
         Another engine that has the same model is stopped: what waits for it then waits for this one.
@@ -263,19 +263,20 @@ class EnginePool:
         Raises
         ------
         EngineError
-            If it does not fit into the memory that the engines may take, and is not `forced`.
+            If it can never fit into the memory that the engines may take, and is not wanted `in_any_case`.
 
         """
         with self._lock:
-            self._check_room(self._main, plan, forced=forced)
             main, model_id = self._main, _model_of(plan)
             twin = self._others.get(model_id) if model_id else None
-            if twin and twin is not main:
+            refusal = self._refusal(plan, main, twin)
+            if refusal and not in_any_case:
+                raise refusal
+            if twin:
                 self._stop(twin)
                 main.waiting += twin.waiting
-                twin.waiting = []
-                twin.next = twin.planning = None
-            settled = self._run(main, plan, forced=forced)
+                twin.waiting, twin.next = [], None
+            settled = self._run(main, plan, forced=refusal is not None)
         self._settle(settled)
 
     def run_again(self, model_id: str, plan: LaunchPlan) -> None:
@@ -287,7 +288,8 @@ class EnginePool:
             engine = self._others.get(model_id)
             if engine is None or engine.told in (None, plan):
                 return
-            self._check_room(engine, plan, forced=False)
+            if refusal := self._refusal(plan, engine):
+                raise refusal
             settled = self._run(engine, plan, forced=False)
         self._settle(settled)
 
@@ -297,8 +299,8 @@ class EnginePool:
         """As `acquire` on behalf of a person: an engine that has failed is started again at once."""
         with self._lock:
             engine = self._engine_of(model_id)
-            if engine.told and engine.supervisor.snapshot().state in _HOPELESS:
-                engine.told = None
+            if _has_failed(engine):
+                self._stop(engine)
             engine.forced = forced
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
@@ -368,7 +370,7 @@ class EnginePool:
     # What requests want
 
     def acquire_main(self) -> EngineLease | Future[EngineLease] | None:
-        """A lease of the main engine: at once if it is ready, else when it is; None if it was not told to run.
+        """A lease of the main engine: at once if it is ready, else later; None if it was not told to run.
 
         The future fails with an `AppError` if the engine has failed or was stopped.
         """
@@ -410,10 +412,8 @@ class EnginePool:
             engine = self._engine_of(model_id)
             if lease := self._leased(engine):
                 return lease
-            if engine.told and engine.supervisor.has_heard:
-                state = engine.supervisor.snapshot().state
-                if state in _HOPELESS:
-                    engine.told = None
+            if _has_failed(engine):
+                self._stop(engine)
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
             settled = self._grant(engine)
@@ -517,7 +517,10 @@ class EnginePool:
         engine.asleep = engine.made_room = engine.awaited = False
         engine.planning = None
         engine.forced = forced
-        if engine.told is not None and (engine.told == plan or self._fits_in_place(engine, plan)):
+        if engine.told == plan:
+            engine.next = None
+            engine.supervisor.ensure(plan)
+        elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan):
             self._tell(engine, plan)
         else:
             if engine.told is not None:
@@ -527,26 +530,28 @@ class EnginePool:
 
     def _fits_in_place(self, engine: _Engine, plan: Plan) -> bool:
         """Whether a plan may replace the engine's own without others having to go first."""
-        return engine.holds_memory and isinstance(self._decision(engine, plan, engine.forced), Load)
+        return isinstance(self._decision(plan, engine.forced, engine), Load)
 
-    def _check_room(self, engine: _Engine, plan: Plan, *, forced: bool) -> None:
-        decision = self._decision(engine, plan, forced)
-        if isinstance(decision, Refuse):
-            by_key = {_key(each): each for each in self._engines()}
-            raise does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
+    def _refusal(self, plan: Plan, engine: _Engine, twin: _Engine | None = None) -> EngineError | None:
+        """Why a plan can never replace the engine's own, and that of its twin; None if it can."""
+        decision = self._decision(plan, False, engine, twin)
+        if not isinstance(decision, Refuse):
+            return None
+        by_key = {_key(each): each for each in self._engines()}
+        return does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
 
-    def _decision(self, engine: _Engine, plan: Plan, forced: bool) -> Decision:  # noqa: FBT001 - of the wish
-        """What would be decided if this engine ended and its plan were the newest wish."""
-        holders, queue = self._view(without=engine)
-        newest = Wish(_key(engine), _needed(plan), forced=forced)
+    def _decision(self, plan: Plan, forced: bool, *gone: _Engine | None) -> Decision:  # noqa: FBT001
+        """What would be decided if these engines had gone and the plan were the newest wish."""
+        holders, queue = self._view(gone)
+        newest = Wish("", _needed(plan), forced=forced)
         return decide(holders, [*map(_wish, queue), newest], self._budget_bytes())[-1]
 
-    def _view(self, without: _Engine | None = None) -> tuple[list[Holder], list[_Engine]]:
+    def _view(self, gone: Container[_Engine | None] = ()) -> tuple[list[Holder], list[_Engine]]:
         """The engines that hold memory, and those that are to be loaded in order of arrival.
 
         One that gets no more leases is to be loaded, too, if somebody waits for it.
         """
-        engines = [each for each in self._engines() if each is not without]
+        engines = [each for each in self._engines() if each not in gone]
         holders = [self._holder(each) for each in engines if each.holds_memory]
         queue = [each for each in engines if each.next or (each.drain_order is not None and each.waiting)]
         return holders, sorted(queue, key=lambda each: each.order_of_wish)
@@ -639,10 +644,8 @@ class EnginePool:
             granted = [each for each in engine.waiting if first is None or each.order < first]
             engine.waiting = [each for each in engine.waiting if each not in granted]
             return [(each.lease, self._lease(engine)) for each in granted]
-        snapshot = engine.supervisor.snapshot()
-        has_ended = engine.supervisor.has_heard and snapshot.state in _HOPELESS
-        if engine.waiting and engine.told and has_ended and not engine.awaited:
-            return _refused(engine, snapshot.failure or self._called_off())
+        if engine.waiting and _has_failed(engine) and not engine.awaited:
+            return _refused(engine, engine.supervisor.snapshot().failure or self._called_off())
         return []
 
     # Threads
@@ -721,6 +724,12 @@ class EnginePool:
 def _key(engine: _Engine) -> str:
     """The main engine may have a model that another one is just giving up."""
     return str(engine.supervisor.id)
+
+
+def _has_failed(engine: _Engine) -> bool:
+    """Whether it does not do what it was told, and will not by itself soon."""
+    heard = engine.supervisor.has_heard
+    return engine.told is not None and heard and engine.supervisor.snapshot().state in _HOPELESS
 
 
 def _wish(engine: _Engine) -> Wish:

@@ -297,16 +297,6 @@ class ControlClient:
         )
 
 
-def not_running() -> GatewayError:
-    """What a command says that needs a running app where none is."""
-    return GatewayError(
-        ErrorCode.APP_NOT_RUNNING,
-        "PowerInfer Tray is not running",
-        "This command controls a running app.",
-        "Start it: powerinfer-tray serve",
-    )
-
-
 def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClient | None:
     """The app that runs now; None if there is none, also if one died and left its file behind.
 

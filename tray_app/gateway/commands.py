@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from tray_app.errors import ErrorCode, GatewayError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -229,6 +231,16 @@ class Unloaded(msgspec.Struct, frozen=True):
 
     model: str
     """Its id."""
+
+
+def not_running() -> GatewayError:
+    """What a command says that needs a running app where none is."""
+    return GatewayError(
+        ErrorCode.APP_NOT_RUNNING,
+        "PowerInfer Tray is not running",
+        "This command controls a running app.",
+        "Start it: powerinfer-tray serve",
+    )
 
 
 class AppCommands(Protocol):

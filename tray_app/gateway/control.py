@@ -129,7 +129,10 @@ class Control:
         self._place.release()
 
     def _wait_for_answers(self, timeout_s: float) -> None:
-        """Wait until the wishes of now are answered, or given up by those who asked."""
+        """Wait until there is an answer to every wish of now, or nobody any more who asked.
+
+        The listener writes what there is when it closes.
+        """
         with self._answered:
             asked = frozenset(self._answering)
             self._answered.wait_for(lambda: asked.isdisjoint(self._answering), timeout_s)
@@ -181,8 +184,6 @@ class Control:
             answer = cast("web.Response", await openai_errors(request, handler))
             proof = exchange.of_answer(answer.status, cast("bytes | None", answer.body) or b"")
             answer.headers[PROOF_OF_ANSWER] = proof.hex()
-            await answer.prepare(request)
-            await answer.write_eof()  # here, so that `close` knows of it
         return answer
 
     async def _exchange_of(self, request: web.Request) -> Exchange:

@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import (
 )
 
 from tray_app.gateway.guard import error_response
-from tray_app.gateway.intake import BODY
+from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.limits import READ_AT_ONCE_BYTES
 from tray_app.gateway.openai import ApiError
 
@@ -119,7 +119,8 @@ class Connection(web.RequestHandler):
 
         aiohttp keeps both request and answer until the next request comes: their bodies go before.
         """
-        request.pop(BODY, None)
+        for key in (BODY, FIELDS):
+            request.pop(key, None)
         if isinstance(resp, web.HTTPException):
             resp = error_response(_error(resp.status, resp))
         try:

@@ -61,8 +61,9 @@ class ModelNames:
         """The id of the installed model that has this name; None if none has.
 
         An id that fits exactly goes first. Then small and capital letters are alike, and so are ":" and "-";
-        an id goes before an alias, that before the path of a file below the folder, that before its name
-        alone. `AmbiguousError` if the nearest of these is that of several models: it names their ids.
+        an id goes before the path of a file below the folder, that before its name alone, that before an
+        alias: a name that is an installed model's always means that one. `AmbiguousError` if the nearest of
+        these is that of several models: it names their ids.
         """
         if asked in self.files:
             return asked
@@ -82,9 +83,9 @@ class ModelNames:
         called = {name: model_id for name, model_id in self.aliases.items() if model_id in self.files}
         paths = {model_id: PurePosixPath(file) for model_id, file in self.files.items()}
         yield [(model_id, model_id) for model_id in self.files]
-        yield called.items()
         yield [(name, model_id) for model_id, path in paths.items() for name in _below_folder(path)]
         yield [(name, model_id) for model_id, path in paths.items() for name in _alone(path)]
+        yield called.items()
         yield [(f"{model_id}{SUFFIX}", model_id) for model_id in self.files]
         yield [(f"{name}{SUFFIX}", model_id) for name, model_id in called.items()]
 

@@ -55,6 +55,16 @@ _FAMILIES_FOR_ENGINES = (
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
 """Names that are never passed on, even with such a prefix: NVIDIA_API_KEY is a secret."""
 
+_SPINS = "GOMP_SPINCOUNT"
+_SPINS_OF_ENGINES = "1000"
+"""How often a thread of an engine looks whether the others have come as far, before it gives its core away.
+
+GNU's OpenMP (llama.cpp on Linux) by itself looks 300,000 times, which takes milliseconds, at the end of each
+of a model's many small steps: engines and other programs on the same cores then keep each other waiting. With
+no look at all, each step would begin with waking a thread.
+"""
+_HOW_THREADS_WAIT = frozenset((_SPINS, "OMP_WAIT_POLICY"))
+
 KEY_VARIABLE = "POWERINFER_TRAY_KEY_"
 """The prefix of the variables with this app's keys."""
 HUGGING_FACE_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -91,7 +101,7 @@ def child_environment() -> dict[str, str]:
 
 def engine_environment() -> dict[str, str]:
     """The environment for an engine, or any program that reads models: only what it needs, no secrets."""
-    return for_engines(inherited_environment())
+    return beside_others(for_engines(inherited_environment()))
 
 
 def inherited_environment() -> dict[str, str]:
@@ -106,6 +116,13 @@ def for_engines(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in env.items()
         if (name in _FOR_ENGINES or name.startswith(_FAMILIES_FOR_ENGINES)) and not _SECRET.search(name)
     }
+
+
+def beside_others(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` for an engine that shares the processor with others, unless the person says how its threads
+    wait.
+    """
+    return {_SPINS: _SPINS_OF_ENGINES, **env} if _HOW_THREADS_WAIT.isdisjoint(env) else dict(env)
 
 
 def without_keys(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,515 @@
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tray_app.engine.eviction import Decision, Holder, Load, Refuse, Wait, Wish, decide
+
+
+def idle(model: str, size: int, used_s: float = 0) -> Holder:
+    return Holder(model, size, used_s, busy=False)
+
+
+def busy(model: str, size: int, used_s: float = 0) -> Holder:
+    return Holder(model, size, used_s, busy=True)
+
+
+def kept(model: str, size: int, used_s: float = 0) -> Holder:
+    return Holder(model, size, used_s, busy=False, kept=True)
+
+
+def leaving(model: str, size: int) -> Holder:
+    return Holder(model, size, used_s=0, busy=False, leaving=True)
+
+
+def unload(*models: str) -> Wait:
+    return Wait(unload=models, drain=())
+
+
+def drain(*models: str) -> Wait:
+    return Wait(unload=(), drain=models)
+
+
+WAIT = unload()
+"""It waits for what leaves already, or for its turn."""
+
+
+def test_what_fits_into_free_memory_is_loaded() -> None:
+    assert decide([idle("a", 6)], [Wish("w", 4)], 10) == (Load(),)
+
+
+def test_what_earlier_wishes_load_is_no_longer_free() -> None:
+    assert decide([], [Wish("v", 6), Wish("w", 5)], 10) == (Load(), WAIT)
+
+
+def test_the_least_recently_used_idle_engine_goes() -> None:
+    assert decide([idle("a", 5, 20), idle("b", 5, 10)], [Wish("w", 5)], 10) == (unload("b"),)
+
+
+def test_as_many_go_as_are_needed() -> None:
+    holders = [idle("a", 3, 10), idle("b", 3, 20), idle("c", 3, 30)]
+    assert decide(holders, [Wish("w", 6)], 10) == (unload("a", "b"),)
+
+
+def test_a_small_engine_stays_if_a_larger_one_must_go_anyway() -> None:
+    assert decide([idle("a", 1, 10), idle("b", 8, 20)], [Wish("w", 5)], 10) == (unload("b"),)
+
+
+def test_the_later_used_of_two_unneeded_engines_stays() -> None:
+    holders = [idle("a", 2, 10), idle("b", 2, 20), idle("c", 4, 30)]
+    assert decide(holders, [Wish("w", 6)], 8) == (unload("a", "c"),)
+
+
+def test_engines_that_were_used_at_the_same_time_go_by_name() -> None:
+    for holders in ([idle("a", 5), idle("b", 5)], [idle("b", 5), idle("a", 5)]):
+        assert decide(holders, [Wish("w", 5)], 10) == (unload("a"),)
+
+
+def test_a_busy_engine_stays_while_an_idle_one_is_enough() -> None:
+    assert decide([busy("a", 5, 10), idle("b", 5, 20)], [Wish("w", 5)], 10) == (unload("b"),)
+
+
+def test_a_busy_engine_drains_if_idle_ones_are_not_enough() -> None:
+    holders = [busy("a", 4, 20), busy("b", 4, 10), idle("c", 2, 30)]
+    assert decide(holders, [Wish("w", 6)], 10) == (Wait(unload=("c",), drain=("b",)),)
+
+
+def test_an_idle_engine_stays_if_a_busy_one_must_drain_and_is_enough() -> None:
+    assert decide([idle("a", 2), busy("b", 8)], [Wish("w", 5)], 10) == (drain("b"),)
+
+
+def test_the_engine_that_drains_already_goes_on_draining() -> None:
+    """Its last request has ended later than the last one of the other began."""
+    holders = [busy("a", 5, 10), replace(busy("b", 5, 20), draining=True)]
+    assert decide(holders, [Wish("w", 5)], 10) == (drain("b"),)
+
+
+def test_an_engine_that_has_drained_is_unloaded() -> None:
+    assert decide([replace(idle("a", 8), draining=True)], [Wish("w", 5)], 10) == (unload("a"),)
+
+
+def test_an_older_idle_engine_goes_rather_than_one_that_has_drained() -> None:
+    holders = [replace(idle("a", 5, 20), draining=True), idle("b", 5, 10)]
+    assert decide(holders, [Wish("w", 5)], 10) == (unload("b"),)
+
+
+def test_what_leaves_is_not_free_yet_but_will_be() -> None:
+    assert decide([leaving("a", 8), idle("b", 2)], [Wish("w", 8)], 10) == (WAIT,)
+
+
+def test_an_engine_that_leaves_although_it_has_requests_is_not_asked_to_drain() -> None:
+    assert decide([replace(leaving("a", 8), busy=True)], [Wish("w", 8)], 10) == (WAIT,)
+
+
+def test_a_kept_engine_that_leaves_is_not_in_the_way() -> None:
+    assert decide([replace(leaving("a", 8), kept=True)], [Wish("w", 8)], 10) == (WAIT,)
+
+
+def test_more_goes_if_engines_have_grown_beyond_the_budget() -> None:
+    holders = [idle("a", 4, 10), idle("b", 4, 20), idle("c", 4, 30)]
+    assert decide(holders, [Wish("w", 5)], 10) == (unload("a", "b"),)
+
+
+def test_nothing_goes_while_nothing_is_wanted() -> None:
+    assert decide([idle("a", 12)], [], 10) == ()
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_kept_engines_never_go(in_use: bool) -> None:
+    holders = [replace(kept("a", 5, 10), busy=in_use), idle("b", 5, 20)]
+    assert decide(holders, [Wish("w", 5)], 10) == (unload("b"),)
+
+
+def test_a_refusal_names_the_kept_models_that_would_have_to_go() -> None:
+    holders = [kept("a", 1, 10), kept("b", 5, 20), kept("c", 3, 30), idle("d", 1)]
+    assert decide(holders, [Wish("w", 6)], 10) == (
+        Refuse(needed_bytes=6, budget_bytes=10, free_bytes=1, in_the_way=("b",)),
+    )
+
+
+def test_a_model_larger_than_the_budget_is_refused_and_nothing_is_in_its_way() -> None:
+    assert decide([kept("a", 4)], [Wish("w", 11)], 10) == (
+        Refuse(needed_bytes=11, budget_bytes=10, free_bytes=6, in_the_way=()),
+    )
+
+
+def test_no_less_than_nothing_is_free() -> None:
+    assert decide([kept("a", 12)], [Wish("w", 1)], 10) == (
+        Refuse(needed_bytes=1, budget_bytes=10, free_bytes=0, in_the_way=("a",)),
+    )
+
+
+def test_a_refused_wish_has_no_claim() -> None:
+    decisions = decide([idle("a", 10)], [Wish("v", 11), Wish("w", 5)], 10)
+    assert decisions[1] == unload("a")
+
+
+def test_what_other_wishes_hold_is_no_reason_to_refuse() -> None:
+    assert decide([kept("a", 2)], [Wish("v", 8), Wish("w", 8)], 10) == (Load(), WAIT)
+
+
+def test_each_wish_has_engines_of_its_own_that_go() -> None:
+    holders = [idle("a", 5, 10), idle("b", 5, 20)]
+    assert decide(holders, [Wish("v", 5), Wish("w", 5)], 10) == (unload("a"), unload("b"))
+
+
+def test_what_one_wish_leaves_over_is_enough_for_the_next() -> None:
+    assert decide([idle("a", 10)], [Wish("v", 5), Wish("w", 5)], 10) == (unload("a"), WAIT)
+
+
+def test_a_later_wish_is_loaded_beside_the_claim_of_one_that_waits_for_a_busy_engine() -> None:
+    assert decide([busy("a", 7)], [Wish("v", 8), Wish("w", 2)], 10) == (drain("a"), Load())
+
+
+def test_a_later_wish_does_not_take_what_an_earlier_one_needs() -> None:
+    holders = [busy("a", 7)]
+    assert decide(holders, [Wish("v", 8), Wish("w", 3)], 10) == (drain("a"), WAIT)
+
+
+def test_an_earlier_wish_waits_for_nothing_that_later_ones_bring_about() -> None:
+    """Else `w` could load now against what `b` leaves; when `w` is idle, it leaves for another; and so on."""
+    assert decide([leaving("b", 3), busy("c", 4)], [Wish("v", 5), Wish("w", 1)], 10) == (WAIT, WAIT)
+
+
+def test_a_wish_for_which_it_is_not_yet_the_turn_unloads_nothing() -> None:
+    assert decide([idle("a", 4), busy("b", 6)], [Wish("v", 6), Wish("w", 5)], 10)[1] == WAIT
+
+
+def test_a_wish_that_waits_for_its_turn_is_not_overtaken() -> None:
+    wishes = [Wish("v", 9), Wish("w", 5), Wish("x", 1)]
+    assert decide([busy("a", 9)], wishes, 10) == (drain("a"), WAIT, WAIT)
+
+
+def test_a_model_that_leaves_and_is_wanted_again_waits_until_it_has_gone() -> None:
+    assert decide([leaving("w", 2)], [Wish("w", 2)], 10) == (WAIT,)
+    assert decide([leaving("w", 2)], [Wish("w", 2, forced=True)], 10) == (WAIT,)
+
+
+def test_a_model_that_drains_for_another_waits_behind_it() -> None:
+    holders = [replace(busy("a", 8), draining=True)]
+    assert decide(holders, [Wish("v", 8), Wish("a", 8)], 10) == (drain("a"), WAIT)
+
+
+def test_a_model_that_need_not_drain_any_more_goes_on() -> None:
+    holders = [replace(busy("a", 8), draining=True)]
+    assert decide(holders, [Wish("a", 8)], 10) == (Load(),)
+    assert decide(holders, [Wish("a", 8), Wish("w", 8)], 10) == (Load(), WAIT)
+
+
+def test_a_forced_wish_is_loaded_at_once_and_idle_engines_go_for_it() -> None:
+    holders = [idle("a", 4, 20), idle("b", 4, 10), busy("c", 2)]
+    assert decide(holders, [Wish("w", 4, forced=True)], 10) == (Load(unload=("b",)),)
+
+
+def test_for_a_forced_wish_no_busy_or_kept_engine_goes_even_if_that_exceeds_the_budget() -> None:
+    holders = [busy("a", 5), kept("b", 4), idle("c", 1)]
+    for size in (4, 40):
+        assert decide(holders, [Wish("w", size, forced=True)], 10) == (Load(unload=("c",)),)
+
+
+def test_a_forced_wish_comes_before_those_that_wait() -> None:
+    wishes = [Wish("v", 5), Wish("w", 5, forced=True)]
+    assert decide([idle("a", 5)], wishes, 10) == (unload("a"), Load())
+
+
+# Histories -------------------------------------------------------------------------------------------------
+
+SIZES = {"a": 1, "b": 1, "c": 1, "d": 1, "e": 3, "f": 5, "g": 8}
+"""Models and what they are expected to take."""
+
+
+@dataclass
+class Engine:
+    size: int
+    used_s: int
+    requests: list[int]
+    """When each began."""
+    kept: bool = False
+    draining: bool = False
+    leaves_at_s: int | None = None
+
+
+@dataclass
+class Pool:
+    """Engines that do what is decided, and the wishes that wait."""
+
+    budget: int
+    leaving_s: int = 1
+    """How long an engine takes to end."""
+    now_s: int = 0
+    engines: dict[str, Engine] = field(default_factory=dict)
+    wishes: list[Wish] = field(default_factory=list)
+    granted: list[str] = field(default_factory=list)
+
+    def ask(self, model: str) -> None:
+        """A request for this model comes."""
+        if self.takes_requests(model):
+            self.engines[model].requests.append(self.now_s)
+            self.engines[model].used_s = self.now_s
+        elif all(wish.model_id != model for wish in self.wishes):
+            self.wishes.append(Wish(model, SIZES[model]))
+
+    def insist(self, model: str) -> None:
+        """A person forces it."""
+        self.give_up(model)
+        if not self.takes_requests(model):
+            self.wishes.append(Wish(model, SIZES[model], forced=True))
+
+    def takes_requests(self, model: str) -> bool:
+        engine = self.engines.get(model)
+        return engine is not None and not engine.draining and engine.leaves_at_s is None
+
+    def give_up(self, model: str) -> None:
+        self.wishes = [wish for wish in self.wishes if wish.model_id != model]
+
+    def end(self, model: str) -> None:
+        """The oldest request of this model has its answer."""
+        if model in self.engines and self.engines[model].requests:
+            self.engines[model].requests.pop(0)
+            self.engines[model].used_s = self.now_s
+
+    def gone(self, model: str) -> None:
+        """The engine has ended, if it was told to."""
+        if model in self.engines and self.engines[model].leaves_at_s is not None:
+            del self.engines[model]
+
+    def grow(self, model: str) -> None:
+        """It turns out to be larger than expected."""
+        if model in self.engines:
+            self.engines[model].size += 2
+
+    def keep(self, model: str) -> None:
+        """A person changes whether it is kept."""
+        if model in self.engines:
+            self.engines[model].kept ^= True
+
+    def resize(self, model: str) -> None:
+        """The budget changes."""
+        self.budget = 6 + SIZES[model]
+
+    def holders(self) -> list[Holder]:
+        return [
+            Holder(
+                model,
+                engine.size,
+                engine.used_s,
+                busy=bool(engine.requests),
+                kept=engine.kept,
+                leaving=engine.leaves_at_s is not None,
+                draining=engine.draining,
+            )
+            for model, engine in self.engines.items()
+        ]
+
+    def settle(self) -> None:
+        """Decides, checks what was decided, and carries it out, until nothing more is to be done."""
+        while True:
+            self.now_s += 1
+            holders = self.holders()
+            decisions = decide(holders, self.wishes, self.budget)
+            check(holders, self.wishes, self.budget, decisions)
+            if not self.carry_out(decisions):
+                return
+
+    def carry_out(self, decisions: Sequence[Decision]) -> bool:
+        before = (len(self.wishes), self.told_to_leave())
+        waiting, drained = [], set[str]()
+        for wish, decision in zip(self.wishes, decisions, strict=True):
+            match decision:
+                case Load(unload=going):
+                    self.granted.append(wish.model_id)
+                    engine = self.engines.setdefault(wish.model_id, Engine(wish.size_bytes, self.now_s, []))
+                    engine.requests.append(self.now_s)
+                    engine.used_s = self.now_s
+                    self.unload(going)
+                case Wait(unload=going, drain=draining):
+                    self.unload(going)
+                    drained.update(draining)
+                    waiting.append(wish)
+                case Refuse():
+                    pass
+        for model, engine in self.engines.items():
+            engine.draining = model in drained
+        self.wishes = waiting
+        return before != (len(self.wishes), self.told_to_leave())
+
+    def unload(self, models: Iterable[str]) -> None:
+        for model in models:
+            self.engines[model].leaves_at_s = self.now_s + self.leaving_s
+
+    def told_to_leave(self) -> list[str]:
+        return [model for model, engine in self.engines.items() if engine.leaves_at_s is not None]
+
+    def pass_time(self, length_s: int) -> None:
+        """Requests of this age end, and engines that have left for long enough go."""
+        self.now_s += 1
+        for model, engine in list(self.engines.items()):
+            while engine.requests and engine.requests[0] + length_s <= self.now_s:
+                self.end(model)
+            if engine.leaves_at_s is not None and engine.leaves_at_s <= self.now_s:
+                self.gone(model)
+
+
+def check(holders: list[Holder], wishes: list[Wish], budget: int, decisions: Sequence[Decision]) -> None:
+    """That these decisions keep to the rules."""
+    by_id = {holder.model_id: holder for holder in holders if not holder.leaving}
+    going = {model for d in decisions for model in _going(d)}
+    staying = by_id.keys() - going
+    assert decide(holders[::-1], wishes, budget) == tuple(decisions), "depends on the order of the holders"
+    assert len(going) == sum(len(_going(d)) for d in decisions), "one engine goes for two wishes"
+    _check_what_goes(by_id, decisions)
+    _check_what_is_loaded(holders, staying, wishes, budget, decisions)
+    _check_refusals(by_id, staying, wishes, budget, decisions)
+    if wishes and not any(wish.forced for wish in wishes):
+        earlier = decide(holders, wishes[:-1], budget)
+        assert earlier == tuple(decisions[:-1]), "the last wish changes the decisions for earlier ones"
+        if wishes[0].model_id not in by_id and not isinstance(decisions[0], Refuse):
+            _check_first_choice(holders, wishes[0], budget, decisions[0])
+
+
+def _going(decision: Decision) -> tuple[str, ...]:
+    match decision:
+        case Load(unload=unloaded):
+            return unloaded
+        case Wait(unload=unloaded, drain=drained):
+            return unloaded + drained
+        case Refuse():
+            return ()
+
+
+def _check_what_goes(by_id: dict[str, Holder], decisions: Sequence[Decision]) -> None:
+    for decision in decisions:
+        drained = decision.drain if isinstance(decision, Wait) else ()
+        for model in _going(decision):
+            assert by_id[model].busy == (model in drained)
+            assert not by_id[model].kept
+
+
+def _check_what_is_loaded(
+    holders: list[Holder], staying: set[str], wishes: list[Wish], budget: int, decisions: Sequence[Decision]
+) -> None:
+    granted = [wish for wish, d in zip(wishes, decisions, strict=True) if isinstance(d, Load)]
+    loaded = [wish for wish in granted if wish.model_id not in staying]
+    present = {holder.model_id for holder in holders}
+    assert not any(wish.model_id in present for wish in loaded), "two engines of one model"
+    if not all(wish.forced for wish in loaded):
+        assert _total(holders) + _total(loaded) <= budget
+
+
+def _check_refusals(
+    by_id: dict[str, Holder],
+    staying: set[str],
+    wishes: list[Wish],
+    budget: int,
+    decisions: Sequence[Decision],
+) -> None:
+    """A wish is refused if and only if kept models leave no room for it, whatever else is going on."""
+    kept = {model: holder.size_bytes for model, holder in by_id.items() if holder.kept}
+    free = budget - sum(kept.values())
+    for wish, decision in zip(wishes, decisions, strict=True):
+        hopeless = wish.size_bytes > free and not wish.forced and wish.model_id not in staying
+        assert isinstance(decision, Refuse) == hopeless
+        if isinstance(decision, Refuse) and wish.size_bytes > budget:
+            assert not decision.in_the_way
+        elif isinstance(decision, Refuse):
+            others_go = free + sum(kept[model] for model in decision.in_the_way)
+            assert others_go >= wish.size_bytes
+            assert all(others_go - kept[model] < wish.size_bytes for model in decision.in_the_way)
+
+
+def _check_first_choice(holders: list[Holder], wish: Wish, budget: int, decision: Decision) -> None:
+    """Of all sets of engines that would be enough, the one whose last engine comes earliest, and so on.
+
+    With the engines in the order in which they go as the digits of a binary number, that is the smallest.
+    """
+    may_go = sorted(
+        (h for h in holders if not h.leaving and not h.kept), key=lambda h: (h.used_s, h.model_id)
+    )
+    in_turn = [
+        *(h for h in may_go if not h.busy),
+        *(h for h in may_go if h.busy and h.draining),
+        *(h for h in may_go if h.busy and not h.draining),
+    ]
+    leaving = _total(h for h in holders if h.leaving)
+    free = budget - _total(holders)
+    own_is_leaving = any(holder.model_id == wish.model_id for holder in holders)
+    if free >= wish.size_bytes and not own_is_leaving:
+        assert decision == Load()
+        return
+    for number in range(2 ** len(in_turn)):
+        chosen = [holder for digit, holder in enumerate(in_turn) if number >> digit & 1]
+        if free + leaving + _total(chosen) >= wish.size_bytes:
+            assert decision == Wait(
+                unload=tuple(holder.model_id for holder in chosen if not holder.busy),
+                drain=tuple(holder.model_id for holder in chosen if holder.busy),
+            )
+            return
+    pytest.fail("a wish waits for what can never be")
+
+
+def _total(sized: Iterable[Holder | Wish]) -> int:
+    return sum(one.size_bytes for one in sized)
+
+
+HAPPENINGS = {
+    "ask": Pool.ask,
+    "end": Pool.end,
+    "gone": Pool.gone,
+    "grow": Pool.grow,
+    "keep": Pool.keep,
+    "insist": Pool.insist,
+    "give up": Pool.give_up,
+    "resize": Pool.resize,
+}
+OFTEN = ["ask", "ask", "ask", "ask", "ask", "end", "end", "gone", "gone", *HAPPENINGS]
+LARGE = ["e", "f", "f", "g", "g"]
+HISTORIES = st.lists(
+    st.sampled_from([(name, model) for name in OFTEN for model in [*SIZES, *LARGE]]), min_size=5, max_size=25
+)
+
+
+def pool_after(history: list[tuple[str, str]], leaving_s: int = 1) -> Pool:
+    pool = Pool(budget=10, leaving_s=leaving_s)
+    for name, model in history:
+        HAPPENINGS[name](pool, model)
+        pool.settle()
+    return pool
+
+
+@pytest.mark.timeout(600)  # 15 s of a free processor
+@settings(max_examples=10_000, deadline=None)
+@given(HISTORIES)
+def test_every_decision_keeps_to_the_rules_and_every_wish_ends(history: list[tuple[str, str]]) -> None:
+    pool = pool_after(history)
+    for _ in range(4 * len(SIZES)):
+        if not pool.wishes:
+            return
+        pool.pass_time(length_s=1)
+        pool.settle()
+    pytest.fail(f"still waiting: {pool.wishes}")
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    history=HISTORIES,
+    leaving_s=st.integers(1, 8),
+    length_s=st.integers(1, 12),
+    asked=st.sets(st.sampled_from(sorted(SIZES))),
+)
+def test_no_wish_waits_forever_whatever_is_asked_for_meanwhile(
+    history: list[tuple[str, str]], leaving_s: int, length_s: int, asked: set[str]
+) -> None:
+    pool = pool_after(history, leaving_s)
+    waiting = {wish.model_id for wish in pool.wishes}
+    pool.granted.clear()
+    for _ in range(200):
+        if waiting <= {*pool.granted}:
+            return
+        pool.pass_time(length_s)
+        pool.settle()
+        for model in sorted(asked - waiting):
+            pool.ask(model)
+            pool.settle()
+    pytest.fail(f"{waiting - {*pool.granted}} still waits")
