@@ -265,6 +265,21 @@ def test_two_powerinfer_engines_answer_at_the_same_time(sparse: PowerInferServer
     backend.wait_for_leases(0)
 
 
+@pytest.mark.warns("The chat template of .* cannot be used")
+def test_a_bad_chat_template_is_told_of_once_for_each_model(
+    sparse: PowerInferServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {
+        name: replace(told(sparse, name), model_name=name, chat_template=f"{{% if %}}{name}")
+        for name in ("one", "two")
+    }
+    with gateway_to(NamedBackend(names, default="one")) as url:
+        for name in ("one", "two") * 3:
+            assert post(f"{url}/chat/completions", {"model": name, **CHAT}).status_code == 200
+    told_of = [each.message for each in caplog.records if "cannot be used" in each.message]
+    assert [message.split()[4] for message in told_of] == ["one", "two"]
+
+
 def test_the_list_tells_what_is_known_of_each_model_and_openais_client_reads_it(engine: Upstream) -> None:
     backend = NamedBackend({"tiny": engine}, default="tiny")
     backend.loading["bge-m3"] = Future()

@@ -18,14 +18,13 @@ from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
 from tray_app.gateway import turns as turns_module
 from tray_app.gateway.turns import Turns
-from tray_app.gateway.upstream import Worker
+from tray_app.gateway.upstream import Upstream, Worker
 from tray_app.system.engine_id import MAIN_ENGINE, RunId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.powerinfer_server import PowerInferServer
-    from tray_app.gateway.upstream import Upstream
 
 PATIENCE_S = 10.0
 PROMPT = {"prompt": "once upon", "max_tokens": 5}
@@ -226,6 +225,7 @@ def test_the_process_that_is_silent_is_suspected_alone(
         assert other.result(PATIENCE_S).status_code == 200
 
 
+ENGINE = Upstream("", speaks_openai=False, model_id="bamboo", model_name="Bamboo")
 A, B = Worker("http://a", RUNS[0]), Worker("http://b", RUNS[1])
 
 
@@ -236,8 +236,8 @@ def test_turns_come_in_order_and_who_leaves_keeps_nobody_waiting() -> None:
         leave = asyncio.Event()
 
         async def work(name: str, *workers: Worker) -> None:
-            async with turns.turn(workers) as worker:
-                order.append(f"{name}{worker.base_url[-1]}")
+            async with turns.turn(replace(ENGINE, workers=workers)) as process:
+                order.append(f"{name}{process.base_url[-1]}")
                 await leave.wait()
 
         async with asyncio.TaskGroup() as group:

@@ -7,7 +7,7 @@ dimensions is accepted, errors have one form, and events are such that every cli
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
@@ -98,13 +98,13 @@ class Passthrough:
         self._body_worker = body_worker
         self._counters = counters
         self._tokenizer = Tokenizer(kept)
-        self._answers = answers_budget()
+        self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
-        with self._holding(upstream) as held:
-            return await self._vectors(request, upstream, held)
+        with self._answers.holding() as held:
+            return await self._vectors(request, upstream, held if upstream.is_remote else None)
 
     async def _vectors(
         self, request: web.Request, upstream: Upstream, held: Held | None
@@ -157,8 +157,9 @@ class Passthrough:
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
         try:
-            with self._holding(upstream) as held:
-                return await self._completed(request, upstream, path, fields, held)
+            with self._answers.holding() as held:
+                share = held if upstream.is_remote else None
+                return await self._completed(request, upstream, path, fields, share)
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
@@ -186,12 +187,6 @@ class Passthrough:
                 return await self._whole(upstream, shorter, held), cut
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, _EMBEDDINGS, fields) from refused
-
-    @contextmanager
-    def _holding(self, upstream: Upstream) -> Iterator[Held | None]:
-        """What a request holds of the budget for answers of remote servers; None for an engine of ours."""
-        with self._answers.holding() as held:
-            yield held if upstream.is_remote else None
 
     async def _whole(self, upstream: Upstream, fields: Fields, held: Held | None) -> bytes:
         async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
@@ -306,7 +301,7 @@ class Passthrough:
         """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
         kept = value_of(fields, "stream") is not True
-        name = upstream.upstream_model(asked_model(fields))
+        name = upstream.upstream_model(asked_model(fields)) if upstream.is_remote else upstream.model_id
         body = await self._body_worker.run(size_of(fields), lambda: as_sent(fields, name))
 
         def post(session: aiohttp.ClientSession) -> Awaitable[aiohttp.ClientResponse]:

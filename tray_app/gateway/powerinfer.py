@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from tray_app.gateway.turns import Turns
 from tray_app.gateway.vectors import check_vector, decode_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     import aiohttp
 
@@ -155,7 +155,7 @@ class PowerInfer:
         most = upstream.context_size - 1
         if not truncate:
             check_letters(upstream, {index: len(text)}, "input", can_truncate=True)
-        async with self._turn(upstream) as worker:
+        async with self._turns.turn(upstream) as worker:
             kept = text[: most_letters(worker)]
             tokens = await self._prompt_tokens(worker, kept)
             if tokens > most:
@@ -199,7 +199,7 @@ class PowerInfer:
         field of the request that has the prompt.
         """
         check_letters(upstream, {0: len(prompt)}, param)
-        async with self._turn(upstream) as worker:
+        async with self._turns.turn(upstream) as worker:
             prompt_tokens = await self._prompt_tokens(worker, prompt)
             room = upstream.context_size - prompt_tokens - 1
             if room < LEAST_TOKENS:
@@ -258,12 +258,6 @@ class PowerInfer:
     async def _prompt_tokens(self, upstream: Upstream, text: str) -> int:
         begin_of_text = 1  # the server adds one before every prompt, but not to its list of tokens
         return begin_of_text + len(await self.tokenize(upstream, text))
-
-    @asynccontextmanager
-    async def _turn(self, upstream: Upstream) -> AsyncIterator[Upstream]:
-        """A process of the engine that has nothing to do, once there is one."""
-        async with self._turns.turn(upstream.processes) as worker:
-            yield upstream.at(worker)
 
     async def _post(self, upstream: Upstream, path: str, body: bytes) -> bytes:
         with engine_faults(), self._silence(upstream):

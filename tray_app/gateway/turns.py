@@ -13,7 +13,7 @@ from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tray_app.gateway.upstream import Worker
+    from tray_app.gateway.upstream import Upstream, Worker
 
 _AVOIDED_S = 2.0
 """Much longer than it takes until a process that has died is offered no more."""
@@ -39,12 +39,13 @@ class Turns:
         """Until when, by the clock of the event loop."""
 
     @asynccontextmanager
-    async def turn(self, workers: tuple[Worker, ...]) -> AsyncIterator[Worker]:
-        """One of these processes, as soon as one has nothing to do."""
+    async def turn(self, upstream: Upstream) -> AsyncIterator[Upstream]:
+        """The engine with one of its processes alone, as soon as one has nothing to do."""
+        workers = upstream.processes
         worker = self._free(workers) or await self._wait(workers)
         self._at_work.add(worker)
         try:
-            yield worker
+            yield upstream.at(worker)
         except ApiError as exc:
             if exc.code == ENGINE_UNAVAILABLE:
                 self._avoid(worker)

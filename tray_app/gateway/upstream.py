@@ -62,7 +62,7 @@ class Upstream:
 
     def at(self, worker: Worker) -> Upstream:
         """The engine with one of its processes alone."""
-        return replace(self, base_url=worker.base_url, run=worker.run, workers=())
+        return replace(self, base_url=worker.base_url, run=worker.run, workers=()) if self.workers else self
 
     @property
     def headers(self) -> dict[str, str]:
