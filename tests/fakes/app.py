@@ -436,9 +436,7 @@ class FakeApp:
         """Of an engine that computes now and then."""
         self.looks += 1
         busy_s = self.looks + math.sin(self.looks)
-        return ResourceUsage(
-            frozenset({4711}), time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes
-        )
+        return ResourceUsage((4711,), time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
 
     def begin(self) -> None:
         self.note("begin")

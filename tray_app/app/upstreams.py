@@ -10,7 +10,7 @@ from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import EngineLease
 from tray_app.errors import EngineError, ErrorCode
-from tray_app.gateway.upstream import Unavailable, Upstream, public_id
+from tray_app.gateway.upstream import Unavailable, Upstream, Worker, public_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,7 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan, settings: Settings) -> Upst
         trained_context=plan.model.header.context_length or 0,
         purpose=plan.purpose,
         temperature=settings.temperature,
+        workers=tuple(Worker(each.base_url, each.run_id) for each in engine.workers if each.base_url),
     )
 
 

@@ -27,11 +27,12 @@ from psygnal import Signal
 from tray_app.engine.eviction import Holder, Load, Refuse, Wait, Wish, decide
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.resource_usage import usage_together
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.workers import WorkerGroup
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.phrases import joined, phrase
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
-from tray_app.system.process import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -126,7 +127,7 @@ class _Waiter:
 class _Engine:
     """What the pool knows of an engine. Guarded by the pool's lock."""
 
-    supervisor: Supervisor
+    supervisor: WorkerGroup
     model_id: str | None = None
     told: Plan | None = None
     next: Plan | None = None
@@ -193,9 +194,10 @@ def _needed(plan: Plan) -> int:
 class EnginePool:
     """Owns every engine of the app.
 
-    `make_supervisor` makes the supervisor of an engine. `budget` returns the memory in bytes that all engines
-    may take, given what their processes have for themselves now. `is_kept` says whether a model is never
-    unloaded for another. `called_off` makes the error for requests whose engine was stopped by a person.
+    `make_supervisor` makes the supervisor of an engine's process. `budget` returns the memory in bytes that
+    all engines may take, given what their processes have for themselves now. `is_kept` says whether a model
+    is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by a
+    person.
     """
 
     changed = Signal(EngineSnapshot)
@@ -218,8 +220,7 @@ class EnginePool:
         self._lock = threading.Condition()
         self._orders = count(1)
         self._others: dict[str, _Engine] = {}
-        self._main = _Engine(make_supervisor(MAIN_ENGINE), used_s=clock())
-        self._main.supervisor.changed.connect(self._on_change)
+        self._main = self._new_engine(MAIN_ENGINE)
 
     # What there is
 
@@ -240,8 +241,8 @@ class EnginePool:
             engine = self._others.get(model_id)
             return self._status(engine) if engine else None
 
-    def supervisors(self) -> tuple[Supervisor, ...]:
-        """The supervisors of all engines, that of the main one first."""
+    def supervisors(self) -> tuple[WorkerGroup, ...]:
+        """The supervisors of all engines, that of the main one first; each may have several processes."""
         with self._lock:
             return tuple(each.supervisor for each in self._engines())
 
@@ -422,7 +423,7 @@ class EnginePool:
     def check(self, run: RunId) -> None:
         """See `Supervisor.check`."""
         with self._lock:
-            engines = [each for each in self._engines() if each.supervisor.id == run.engine]
+            engines = self._engines()
         for engine in engines:
             engine.supervisor.check(run)
 
@@ -455,9 +456,12 @@ class EnginePool:
     def _engine_of(self, model_id: str) -> _Engine:
         engine = self._others.get(model_id)
         if engine is None:
-            supervisor = self._make_supervisor(EngineId.of_model(model_id))
-            engine = self._others[model_id] = _Engine(supervisor, model_id, used_s=self._clock())
-            supervisor.changed.connect(self._on_change)
+            engine = self._others[model_id] = self._new_engine(EngineId.of_model(model_id), model_id)
+        return engine
+
+    def _new_engine(self, engine_id: EngineId, model_id: str | None = None) -> _Engine:
+        engine = _Engine(WorkerGroup(engine_id, self._make_supervisor), model_id, used_s=self._clock())
+        engine.supervisor.changed.connect(lambda snapshot: self._on_change(engine, snapshot))
         return engine
 
     def _status(self, engine: _Engine) -> EngineStatus:
@@ -670,10 +674,8 @@ class EnginePool:
                 settled = self._advance()
         self._settle(settled)
 
-    def _on_change(self, snapshot: EngineSnapshot) -> None:
+    def _on_change(self, engine: _Engine, snapshot: EngineSnapshot) -> None:
         """On the thread of a supervisor, after a change of its engine."""
-        with self._lock:
-            (engine,) = (each for each in self._engines() if each.supervisor.id == snapshot.engine)
         if snapshot.state is State.READY:
             self._measure(engine, snapshot)
         with self._lock:
@@ -699,11 +701,12 @@ class EnginePool:
         self._settle(settled)
 
     def _measure(self, engine: _Engine, snapshot: EngineSnapshot) -> None:
-        if snapshot.pid is None:
+        pids = snapshot.pids
+        if not pids:
             return
-        used = usage(snapshot.pid)
+        used = usage_together(pids, snapshot.weights_bytes)
         with self._lock:
-            if engine.told is not None and engine.supervisor.snapshot().pid == snapshot.pid:
+            if engine.told is not None and engine.supervisor.snapshot().pids == pids:
                 engine.memory_bytes, engine.private_bytes = used.memory_bytes, used.private_bytes
 
     def _settle(self, settled: list[_Settlement]) -> None:
