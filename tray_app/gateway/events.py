@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tray_app.gateway.answer_form import FORM
 from tray_app.gateway.engine_errors import engine_faults, too_large
 from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
 from tray_app.gateway.openai import ApiError, ascii_json
@@ -78,6 +79,8 @@ def _payloads(lines: list[bytes]) -> list[bytes]:
 async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) -> web.StreamResponse:
     """Answer with one event for each payload as it comes, until the client disconnects.
 
+    A request with a form of its own gets what that makes of the payloads.
+
     Raises
     ------
     ApiError
@@ -85,16 +88,19 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
 
     """
     response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
+    form = request.get(FORM)
+    payloads = form.events(payloads) if form else payloads
+    as_event, error_event = (bytes, form.error_event) if form else (_event, _error_event)
     try:
         async with aclosing(payloads):
             try:
                 async for payload in payloads:
-                    await _write_event(request, response, payload)
+                    await _write(request, response, as_event(payload))
             except ApiError as error:
                 if not response.prepared:
                     raise
                 request[BROKEN] = True
-                await _write_event(request, response, error.body())
+                await _write(request, response, error_event(error))
         if not response.prepared:
             raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
         with _taken_by_client():
@@ -104,11 +110,19 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
     return response
 
 
-async def _write_event(request: web.Request, response: web.StreamResponse, payload: bytes) -> None:
+def _event(payload: bytes) -> bytes:
+    return _DATA + ascii_json(payload) + b"\n\n"
+
+
+def _error_event(error: ApiError) -> bytes:
+    return _event(error.body())
+
+
+async def _write(request: web.Request, response: web.StreamResponse, event: bytes) -> None:
     with _taken_by_client():
         if not response.prepared:
             await response.prepare(request)
-        await response.write(_DATA + ascii_json(payload) + b"\n\n")
+        await response.write(event)
 
 
 @contextmanager

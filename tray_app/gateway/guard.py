@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -18,6 +19,11 @@ from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tray_app.gateway.answer_form import ErrorForm
+
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
@@ -25,23 +31,39 @@ _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def openai_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error, also those of the HTTP library, into the JSON that clients read."""
+    """Turn every error, also those of the HTTP library, into the JSON that OpenAI's clients read."""
+    return await _answer(request, handler, ApiError.body)
+
+
+def errors_in(forms: Mapping[str, ErrorForm]) -> Middleware:
+    """As `openai_errors`; `forms`: those of other APIs, by the beginning of their paths."""
+
+    async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        known = (form for path, form in forms.items() if request.path.startswith(path))
+        return await _answer(request, handler, next(known, ApiError.body))
+
+    return errors
+
+
+async def _answer(request: web.Request, handler: Handler, form: ErrorForm) -> web.StreamResponse:
     try:
         return await handler(request)
     except ApiError as error:
-        return error_response(error)
+        return error_response(error, form)
     except web.HTTPMethodNotAllowed as exc:
-        return error_response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
+        return error_response(ApiError(405, exc.text or ""), form, Allow=exc.headers["Allow"])
     except web.HTTPNotFound:
-        return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
+        nothing = ApiError(404, f"There is nothing at {request.path}.", code="unknown_url")
+        return error_response(nothing, form)
     except web.HTTPRequestEntityTooLarge:
-        return error_response(ApiError(413, "The body is too large."))
+        return error_response(ApiError(413, "The body is too large."), form)
     except web.RequestPayloadError:
-        return error_response(ApiError(400, "The body is not encoded as its headers say."))
+        return error_response(ApiError(400, "The body is not encoded as its headers say."), form)
 
 
 @web.middleware
@@ -82,8 +104,8 @@ class Guard:
         response.headers.add("Vary", "Origin")
 
 
-def error_response(error: ApiError, **headers: str) -> web.Response:
-    """An error as an HTTP response."""
+def error_response(error: ApiError, form: ErrorForm = ApiError.body, **headers: str) -> web.Response:
+    """An error as an HTTP response, with the body that `form` makes."""
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.final:
@@ -91,7 +113,7 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
-        status=error.status, body=error.body(), content_type="application/json", headers=headers
+        status=error.status, body=form(error), content_type="application/json", headers=headers
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
+from tray_app.gateway.answer_form import FORM, in_form
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
@@ -28,8 +29,10 @@ from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
     NULL,
+    ApiError,
     Fields,
     StreamOptions,
+    TokenCount,
     asked_model,
     check_dimensions,
     check_embeds,
@@ -55,12 +58,12 @@ if TYPE_CHECKING:
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
 
 _EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
+_COUNT = "/v1/chat/completions/input_tokens"
 _PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
 """Where each has its texts."""
 _CHATS_PARTS = (None, "messages", "tools")
@@ -80,6 +83,10 @@ class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
+
+
+class _Count(Struct, frozen=True):
+    input_tokens: int
 
 
 class _Usage(Struct, frozen=True):
@@ -156,12 +163,28 @@ class Passthrough:
         """POST /v1/chat/completions."""
         return await self._completion(request, upstream, _CHAT)
 
+    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """How many tokens a chat has."""
+        fields = await self._body_worker.run(
+            len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
+        )
+        try:
+            async with self._asked(upstream, _COUNT, fields) as answer:
+                tokens = decode_answer(await whole_answer(answer), _Count).input_tokens
+        except _RefusedError as refused:
+            if refused.refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                raise ApiError(404, "This engine does not count tokens.", code="unknown_url") from refused
+            raise await self._refused(refused.refusal, upstream, _CHAT, fields) from refused
+        return _json(msgspec.json.encode(TokenCount(tokens)))
+
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[path])
         )
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
+        if (form := request.get(FORM)) and not upstream.is_remote:
+            fields |= form.llamacpp_fields
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None
@@ -209,16 +232,21 @@ class Passthrough:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
                 events = self._events(answer.content, upstream, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            body = await self._whole_completion(answer, upstream, told, held)
+            body = await self._whole_completion(request, answer, upstream, told, held)
             return await _sent(request, body) if held else _json(body)
 
     async def _whole_completion(
-        self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
+        self,
+        request: web.Request,
+        answer: aiohttp.ClientResponse,
+        upstream: Upstream,
+        told: str,
+        held: Held | None,
     ) -> bytes:
         data = await _result(answer, held)
         whole = await self._body_worker.run(len(data), lambda: decode_answer(data, Fields))
         self._counters.tokens(upstream.model_id, *(_told_tokens(whole) or (0, 0)))
-        return await self._body_worker.run(len(data), lambda: as_sent(whole, told))
+        return await self._body_worker.run(len(data), lambda: in_form(request, as_sent(whole, told)))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -11,16 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
+from tray_app.gateway.answer_form import FORM
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
-from tray_app.gateway.engine_errors import engine_faults, whole_answer
+from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
+from tray_app.gateway.guard import Guard, errors_in, is_opened_by_person
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
+    MAX_ALL_REPEATED_BYTES,
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
     connections_here,
@@ -28,11 +29,19 @@ from tray_app.gateway.limits import (
 )
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
+from tray_app.gateway.messages import (
+    COUNT_TOKENS,
+    MESSAGES,
+    anthropic_error,
+    count_as_chat,
+    message_as_chat,
+)
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.responses import RESPONSES, response_as_chat, responses_error
 from tray_app.gateway.routing import Router
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
@@ -43,11 +52,13 @@ from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from tray_app.gateway.answer_form import AsChat
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.guard import Handler, Middleware
     from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
@@ -60,8 +71,6 @@ _IDLE_LOOK_S = 30.0
 """Half of the shortest time that settings can name: what becomes idle meanwhile is seen before it is due."""
 _LEAST_PAUSE_S = 0.01
 """Between two looks for idle engines, also where one is due that cannot go yet."""
-
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
@@ -80,6 +89,9 @@ class Dialect(Protocol):
 
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
+
+    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """How many tokens a chat has."""
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""
@@ -154,7 +166,8 @@ class Gateway:
             )
             guard, router = Guard(self._rules), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
-            answer = _within(router.answer, guard.check, router.put_right, openai_errors)
+            errors = errors_in({MESSAGES: anthropic_error, RESPONSES: responses_error})
+            answer = _within(router.answer, guard.check, errors, router.put_right)
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
@@ -221,6 +234,7 @@ class _Routes:
         self._dialect_of = dialect_of
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
         self._intake, self._bodies = Intake(), bodies_budget()
+        self._repeated = answers_budget(MAX_ALL_REPEATED_BYTES)
 
     def router(self) -> Router:
         """The router with all routes."""
@@ -235,7 +249,7 @@ class _Routes:
             "/completions": self._engine(
                 Purpose.CHAT, lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES
             ),
-            "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
+            "/chat/completions": self._chat(),
         }
         return [
             web.get("/health", self._health),
@@ -243,16 +257,27 @@ class _Routes:
             web.get("/v1/models", self._models),
             web.get(_MODEL, self._model),
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
+            web.post(MESSAGES, self._chat(message_as_chat)),
+            web.post(
+                COUNT_TOKENS,
+                self._engine(Purpose.CHAT, lambda dialect: dialect.count, MAX_BODY_BYTES, count_as_chat),
+            ),
+            web.post(RESPONSES, self._chat(lambda data: response_as_chat(data, self._repeated))),
             *(web.get(path, self._read) for path in _READS),
             *(web.get(path, self._read_page) for path in _PAGE),
             *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
+
+    def _chat(self, as_chat: Callable[[bytes], AsChat] | None = None) -> Handler:
+        """Answer by a chat; `as_chat` makes one of the body of another API."""
+        return self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES, as_chat)
 
     def _engine(
         self,
         task: Purpose,
         pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]],
         most_bytes: int,
+        as_chat: Callable[[bytes], AsChat] | None = None,
     ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
             began_s = self._counters.begin()
@@ -261,6 +286,8 @@ class _Routes:
             try:
                 with self._admission.slot(), self._bodies.holding() as held:
                     asked = await self._asked(request, most_bytes, held)
+                    if as_chat:
+                        await self._turn_into_chat(request, as_chat, held)
                     async with Leased(self._backend, asked, task) as upstream:
                         served = upstream.model_id, self._counters.begin_at(upstream.model_id)
                         with self._watched(upstream):
@@ -282,6 +309,21 @@ class _Routes:
         data = request[BODY] = await self._intake.take(request, most_bytes, held)
         request[FIELDS] = await self._body_worker.run(len(data), lambda: decode(data, Fields))
         return named_model(request[FIELDS])
+
+    async def _turn_into_chat(
+        self, request: web.Request, as_chat: Callable[[bytes], AsChat], held: Held
+    ) -> None:
+        """Put a chat in place of the body of another API."""
+        data = request[BODY]
+
+        def turn() -> tuple[AsChat, bytes, Fields]:
+            chat = as_chat(data)
+            body = msgspec.json.encode(chat.fields)
+            return chat, body, decode(body, Fields)
+
+        chat, request[BODY], request[FIELDS] = await self._body_worker.run(len(data), turn)
+        held.add(max(0, len(request[BODY]) - len(data)))
+        request[FORM] = chat.form
 
     def _native(self, path: str, other: Handler | None) -> Handler:
         """Answer by one of the engine's own routes; `other` answers if the engine has none of this name."""
