@@ -59,6 +59,11 @@ def in_form(request: web.Request, chat: bytes) -> bytes:
     return form.whole(chat) if form else chat
 
 
+def plain_event(data: bytes) -> bytes:
+    """A server-sent event."""
+    return b"data: %s\n\n" % ascii_json(data)
+
+
 def named_event(name: str, data: bytes) -> bytes:
     """A server-sent event with a name."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), ascii_json(data))

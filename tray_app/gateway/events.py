@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tray_app.gateway.answer_form import FORM
+from tray_app.gateway.answer_form import FORM, plain_event
 from tray_app.gateway.engine_errors import engine_faults, too_large
 from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
-from tray_app.gateway.openai import ApiError, ascii_json
+from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -26,7 +26,7 @@ EVENT_STREAM = "text/event-stream"
 BROKEN = web.RequestKey("broken", bool)
 """Set on a request whose answer failed after its status had been sent."""
 
-_FIELD, _DATA = b"data:", b"data: "
+_FIELD = b"data:"
 _NOTHING = (b"", b"null")
 """Payloads to ignore: llama.cpp begins the stream for several prompts with null."""
 
@@ -90,7 +90,7 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
     response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
     form = request.get(FORM)
     payloads = form.events(payloads) if form else payloads
-    as_event, error_event = (bytes, form.error_event) if form else (_event, _error_event)
+    as_event, error_event = (bytes, form.error_event) if form else (plain_event, _error_event)
     try:
         async with aclosing(payloads):
             try:
@@ -110,12 +110,8 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
     return response
 
 
-def _event(payload: bytes) -> bytes:
-    return _DATA + ascii_json(payload) + b"\n\n"
-
-
 def _error_event(error: ApiError) -> bytes:
-    return _event(error.body())
+    return plain_event(error.body())
 
 
 async def _write(request: web.Request, response: web.StreamResponse, event: bytes) -> None:

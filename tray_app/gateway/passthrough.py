@@ -49,6 +49,7 @@ from tray_app.gateway.text_lengths import (
     too_long_error,
     too_long_prompts,
 )
+from tray_app.gateway.tools import TemplateCheck, wants_tools
 from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
@@ -113,6 +114,7 @@ class Passthrough:
         self._tokenizer = Tokenizer(kept)
         self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
+        self._templates = TemplateCheck(fresh)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
@@ -185,6 +187,8 @@ class Passthrough:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
         if (form := request.get(FORM)) and not upstream.is_remote:
             fields |= form.llamacpp_fields
+        if path == _CHAT and not upstream.is_remote and wants_tools(fields):
+            await self._templates.check(upstream)
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None
@@ -262,7 +266,7 @@ class Passthrough:
             async with aclosing(events):
                 async for event in events:
                     whole.add(event)
-            return _json(msgspec.json.encode(whole.answer(tally.usage())))
+            return _json(in_form(request, msgspec.json.encode(whole.answer(tally.usage()))))
 
     async def _counted(
         self, content: aiohttp.StreamReader, upstream: Upstream, tally: Tally, asked: object

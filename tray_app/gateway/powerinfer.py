@@ -146,7 +146,7 @@ class PowerInfer:
     async def count(self, upstream: Upstream, text: str, param: str) -> int:
         """How many tokens a prompt has; `param`: the field of the request that has it."""
         check_letters(upstream, {0: len(text)}, param)
-        async with self._turn(upstream) as worker:
+        async with self._turns.turn(upstream) as worker:
             return await self._prompt_tokens(worker, text)
 
     async def embed(self, upstream: Upstream, text: str, index: int = 0, *, truncate: bool = False) -> Vector:

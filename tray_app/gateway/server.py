@@ -17,6 +17,7 @@ from tray_app.gateway.counters import Counters
 from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
+from tray_app.gateway.functions import functions_as_chat
 from tray_app.gateway.guard import Guard, errors_in, is_opened_by_person
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
@@ -249,7 +250,7 @@ class _Routes:
             "/completions": self._engine(
                 Purpose.CHAT, lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES
             ),
-            "/chat/completions": self._chat(),
+            "/chat/completions": self._chat(functions_as_chat),
         }
         return [
             web.get("/health", self._health),
@@ -268,8 +269,8 @@ class _Routes:
             *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
 
-    def _chat(self, as_chat: Callable[[bytes], AsChat] | None = None) -> Handler:
-        """Answer by a chat; `as_chat` makes one of the body of another API."""
+    def _chat(self, as_chat: Callable[[bytes], AsChat | None]) -> Handler:
+        """Answer by a chat; `as_chat` makes one of a body of another form, None for what is one already."""
         return self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES, as_chat)
 
     def _engine(
@@ -277,7 +278,7 @@ class _Routes:
         task: Purpose,
         pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]],
         most_bytes: int,
-        as_chat: Callable[[bytes], AsChat] | None = None,
+        as_chat: Callable[[bytes], AsChat | None] | None = None,
     ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
             began_s = self._counters.begin()
@@ -311,17 +312,20 @@ class _Routes:
         return named_model(request[FIELDS])
 
     async def _turn_into_chat(
-        self, request: web.Request, as_chat: Callable[[bytes], AsChat], held: Held
+        self, request: web.Request, as_chat: Callable[[bytes], AsChat | None], held: Held
     ) -> None:
-        """Put a chat in place of the body of another API."""
+        """Put a chat in place of a body of another form."""
         data = request[BODY]
 
-        def turn() -> tuple[AsChat, bytes, Fields]:
-            chat = as_chat(data)
+        def turn() -> tuple[AsChat, bytes, Fields] | None:
+            if (chat := as_chat(data)) is None:
+                return None
             body = msgspec.json.encode(chat.fields)
             return chat, body, decode(body, Fields)
 
-        chat, request[BODY], request[FIELDS] = await self._body_worker.run(len(data), turn)
+        if (turned := await self._body_worker.run(len(data), turn)) is None:
+            return
+        chat, request[BODY], request[FIELDS] = turned
         held.add(max(0, len(request[BODY]) - len(data)))
         request[FORM] = chat.form
 
