@@ -126,10 +126,12 @@ def _told(answer: bytes, part: str) -> bytes:
     choices = decode_answer(bytes(fields.get("choices", b"[]")), list[dict[str, Any]])
     for choice in choices:
         said = choice.get(part)
-        if isinstance(said, dict) and (calls := said.pop("tool_calls", None)):
-            first = calls[0]
-            if not first.get("index"):
-                said["function_call"] = first["function"]
+        calls = said.pop("tool_calls", None) if isinstance(said, dict) else None
+        match calls:
+            case [{"index": int(index)}, *_] if index > 0:
+                pass  # a piece of another call
+            case [{"function": function}, *_]:
+                said["function_call"] = function
         if choice.get("finish_reason") == "tool_calls":
             choice["finish_reason"] = "function_call"
     return msgspec.json.encode({**fields, "choices": choices})
