@@ -27,7 +27,8 @@ FIRST_VERSION = "0.1.0"
 AIKIT = "faafedf (12 May 2026)"
 """The commit of 4D AI Kit whose requests the tests have."""
 
-_PLACE = re.compile(r"(<!-- table clients -->\n\n)(.*?)(\n?\n<!-- end -->)", re.DOTALL)
+_MARK = "pytest.mark.client"
+_PLACE = re.compile(r"(<!-- table clients -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 _HEAD = ("client", "tried with", "call", "llama.cpp", "PowerInfer", "how", "since", "test")
 _OPTIONS = {"powerinfer": bool, "works": bool, "how": str, "since": str}
 _NOTHING = "–"  # noqa: RUF001 - a dash, as a table has it
@@ -87,15 +88,11 @@ def marks(folder: Path = TESTS) -> Iterator[Mark]:
     for file in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-                yield from (_mark(each, file, node.name) for each in node.decorator_list if _is_mark(each))
+                calls = (each for each in node.decorator_list if isinstance(each, ast.Call))
+                yield from (_mark(each, file, node.name) for each in calls if ast.unparse(each.func) == _MARK)
 
 
-def _is_mark(decorator: ast.expr) -> bool:
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.client"
-
-
-def _mark(decorator: ast.expr, file: Path, test: str) -> Mark:
-    assert isinstance(decorator, ast.Call)
+def _mark(decorator: ast.Call, file: Path, test: str) -> Mark:
     place = f"{file.name}:{decorator.lineno}"
     try:
         client, *calls = map(ast.literal_eval, decorator.args)

@@ -81,7 +81,7 @@ def test_openai_gets_calls_of_tools(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="", messages=MESSAGES, tools=TOOLS, max_tokens=ENOUGH)
     choice = answer.choices[0]
     assert choice.finish_reason == "tool_calls"
-    (call,) = choice.message.tool_calls or ()
+    (call,) = choice.message.tool_calls or []
     assert call.type == "function"
     assert call.id
     assert set(json.loads(call.function.arguments)) <= {"city", "hour"}
@@ -92,12 +92,13 @@ def test_openai_gets_calls_of_tools(client: openai.OpenAI) -> None:
 def test_a_named_tool_is_the_one_that_is_called(url: str, stream: bool) -> None:
     with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
         asked: Any = {"model": "", "messages": MESSAGES, "tools": TOOLS, "tool_choice": CLOCK}
+        message: Any
         if stream:
             with client.chat.completions.stream(**asked, max_tokens=ENOUGH) as events:
                 message = events.get_final_completion().choices[0].message
         else:
-            message = client.chat.completions.create(**asked, max_tokens=ENOUGH).choices[0].message  # type: ignore[assignment]
-    (call,) = message.tool_calls or ()
+            message = client.chat.completions.create(**asked, max_tokens=ENOUGH).choices[0].message
+    (call,) = message.tool_calls or []
     assert call.function.name == "clock"
     assert set(json.loads(call.function.arguments)) == {"hour"}
 
@@ -120,7 +121,7 @@ def test_no_tool_is_called_where_none_is_wanted(url: str, fields: dict[str, Any]
 def test_the_result_of_a_tool_is_read(client: openai.OpenAI) -> None:
     asked = client.chat.completions.create(model="", messages=MESSAGES, tools=TOOLS, max_tokens=ENOUGH)
     call = asked.choices[0].message
-    (made,) = call.tool_calls or ()
+    (made,) = call.tool_calls or []
     messages: list[Any] = [
         *MESSAGES,
         call.model_dump(exclude_none=True),
