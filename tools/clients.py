@@ -86,10 +86,15 @@ def marks(folder: Path = TESTS) -> Iterator[Mark]:
 
     """
     for file in sorted(folder.rglob("test_*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-                calls = (each for each in node.decorator_list if isinstance(each, ast.Call))
-                yield from (_mark(each, file, node.name) for each in calls if ast.unparse(each.func) == _MARK)
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+                continue
+            for each in node.decorator_list:
+                if isinstance(each, ast.Call) and ast.unparse(each.func) == _MARK:
+                    if node not in tree.body or not node.name.startswith("test_"):
+                        raise ValueError(f"{file.name}:{each.lineno}: {node.name} is no test")
+                    yield _mark(each, file, node.name)
 
 
 def _mark(decorator: ast.Call, file: Path, test: str) -> Mark:
@@ -99,8 +104,6 @@ def _mark(decorator: ast.Call, file: Path, test: str) -> Mark:
         options = {str(each.arg): ast.literal_eval(each.value) for each in decorator.keywords}
     except ValueError as exc:
         raise ValueError(f"{place}: only what stands there as it is can be read") from exc
-    if not test.startswith("test_"):
-        raise ValueError(f"{place}: {test} is no test")
     if not calls or not all(isinstance(each, str) and each for each in (client, *calls)):
         raise ValueError(f"{place}: a mark has a client and at least one call")
     if wrong := {name for name, value in options.items() if not isinstance(value, _OPTIONS.get(name, ()))}:
