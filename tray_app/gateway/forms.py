@@ -14,11 +14,28 @@ if TYPE_CHECKING:
     from tray_app.gateway.openai import Fields
 
 
+class AnsweredError(Exception):
+    """A request that no engine has to answer: it is answered with `body`, which is JSON."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("answered")
+        self.body = body
+
+
 class Form(Protocol):
     """The form of one request. How its streamed answer is written is told in `events.WRITER`."""
 
     def question(self, body: bytes) -> Fields:
-        """The same request in OpenAI's form; `ApiError` for what cannot be asked. Any thread."""
+        """The same request in OpenAI's form. Any thread.
+
+        Raises
+        ------
+        ApiError
+            For what cannot be asked.
+        AnsweredError
+            If nothing has to be asked.
+
+        """
 
     def whole(self, answer: bytes) -> bytes:
         """An answer of OpenAI's form, in this one. Any thread."""

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.events import DONE, WRITER
+from tray_app.gateway.forms import AnsweredError
 from tray_app.gateway.intake import FIELDS
 from tray_app.gateway.ollama_requests import (
     ChatRequest,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tray_app.gateway.server import Dialect
     from tray_app.gateway.upstream import Upstream
 
+_CALLED_HERE = {"'response_format'": "'format'", "'max_tokens'": "'num_predict'"}
+"""What errors about a request in OpenAI's form call otherwise."""
 _NS_IN_MS = 1_000_000
 _TOO_LONG = "length"
 """Why a text has ended, if not by itself: both APIs call it so."""
@@ -105,7 +108,10 @@ class _Vectors(Struct, frozen=True):
 
 def error_body(error: ApiError) -> bytes:
     """An error as Ollama's clients read it."""
-    return msgspec.json.encode({"error": visible(error.message)})
+    told = error.message
+    for name, here in _CALLED_HERE.items():
+        told = told.replace(name, here)
+    return msgspec.json.encode({"error": visible(told)})
 
 
 class OllamaForm(ABC):
@@ -129,7 +135,7 @@ class OllamaForm(ABC):
         if not self._is_empty:
             return asked.fields()
         if asked.ends_use:
-            raise web.HTTPOk(text=self._nothing("unload").decode(), content_type="application/json")
+            raise AnsweredError(self._nothing("unload"))
         return {"model": Raw(msgspec.json.encode(asked.model))}
 
     async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:

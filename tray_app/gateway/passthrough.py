@@ -7,7 +7,8 @@ dimensions is accepted, errors have one form, and events are such that every cli
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections import Counter
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,9 @@ _READS_A_CHAT = "/apply-template"
 """A route that makes llama.cpp read a chat without computing an answer."""
 _OPENING_BYTES = 200
 """Where an answer says that it is an error, if it is one."""
+_MOST_KEPT = 4
+"""So many connections to an engine are kept open. Each takes one of llama.cpp's threads for requests even
+while it is idle, and there are five at least: with more of them, a new one would wait until one is closed."""
 _PLAIN_CHAT: Fields = {"messages": Raw(b'[{"role":"user","content":"Hi"}]')}
 
 
@@ -98,6 +102,8 @@ class Passthrough:
         self._fresh = fresh
         self._body_worker = body_worker
         self._counters = counters
+        self._on_kept: Counter[str] = Counter()
+        """By the address of each engine, the requests that have one of its kept connections."""
         self._tokenizer = Tokenizer(kept)
         self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
@@ -312,7 +318,29 @@ class Passthrough:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
-        kept = value_of(fields, "stream") is not True
+        with self._kept_place(upstream, wanted=value_of(fields, "stream") is not True) as kept:
+            async with self._reply(upstream, path, fields, kept=kept) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _RefusedError(await told_refusal(answer))
+                yield answer
+
+    @contextmanager
+    def _kept_place(self, upstream: Upstream, *, wanted: bool) -> Iterator[bool]:
+        """Whether a request may have a kept connection."""
+        url = upstream.base_url
+        has = wanted and (upstream.is_remote or self._on_kept[url] < _MOST_KEPT)
+        self._on_kept[url] += has
+        try:
+            yield has
+        finally:
+            self._on_kept[url] -= has
+            if not self._on_kept[url]:
+                del self._on_kept[url]  # engines come and go, each at a port of its own
+
+    @asynccontextmanager
+    async def _reply(
+        self, upstream: Upstream, path: str, fields: Fields, *, kept: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         name = upstream.upstream_model(asked_model(fields)) if upstream.is_remote else upstream.model_id
         body = await self._body_worker.run(size_of(fields), lambda: as_sent(fields, name))
 
@@ -332,8 +360,6 @@ class Passthrough:
                 # changed by an answer that nobody got.
                 answer = await post(self._fresh)
             async with answer:
-                if answer.status != HTTPStatus.OK:
-                    raise _RefusedError(await told_refusal(answer))
                 yield answer
 
     async def _events(

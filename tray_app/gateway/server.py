@@ -16,7 +16,7 @@ from tray_app.gateway.counters import Counters
 from tray_app.gateway.engine_errors import engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.forms import FORM
+from tray_app.gateway.forms import FORM, AnsweredError
 from tray_app.gateway.guard import Guard, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
@@ -277,6 +277,8 @@ class _Routes:
                             answer = await pick(self._dialect_of(upstream))(request, upstream)
                     answer = await self._in_form(request, answer)
                 status = HTTPStatus.BAD_GATEWAY if BROKEN in request else answer.status
+            except AnsweredError as told:
+                answer, status = _response(told.body), HTTPStatus.OK
             except (ApiError, web.HTTPException) as error:
                 status = error.status
                 raise
@@ -309,7 +311,7 @@ class _Routes:
         if form is None or not isinstance(body, bytes):
             return answer
         told = await self._body_worker.run(len(body), lambda: form.whole(body))
-        return web.Response(body=told, content_type="application/json")
+        return _response(told)
 
     async def _small_body(self, request: web.Request) -> bytes:
         """The body of a request that only asks for what is known."""
@@ -335,7 +337,7 @@ class _Routes:
         """The public part of what the engine says about itself. Does not load its model."""
         answer, _ = await self._ask(request, available(self._backend.look(_named_in_address(request))))
         body = public_part(request.path, answer, everything=self._rules().native_routes)
-        return web.Response(body=body, content_type="application/json")
+        return _response(body)
 
     async def _ask(self, request: web.Request, upstream: Upstream) -> tuple[bytes, str]:
         """Body and content type of the engine's answer, without its CORS headers for every web page."""
@@ -405,4 +407,8 @@ def _sleeps(found: Unavailable) -> bool:
 
 
 def _json(answer: ModelList | ModelCard) -> web.Response:
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    return _response(msgspec.json.encode(answer))
+
+
+def _response(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")
