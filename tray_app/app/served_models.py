@@ -168,7 +168,7 @@ class ServedModels:
 
         `AmbiguousError` if several have it.
         """
-        for name in dict.fromkeys((asked, without_tag(asked))):
+        for name in filter(None, dict.fromkeys((asked, without_tag(asked)))):
             if chosen_id and self._is_chosen(name, chosen_id):
                 return chosen_id
             if found := self._names().resolve(name):

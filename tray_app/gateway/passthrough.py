@@ -51,7 +51,7 @@ from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
