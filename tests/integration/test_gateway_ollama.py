@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import math
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MESSAGES = [{"role": "user", "content": "Hi"}]
 FEW = {"num_predict": 5, "temperature": 0}
 PICTURE = b"\x89PNG\r\n\x1a\n"
-WEATHER = {
+WEATHER: Any = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
 }
@@ -94,8 +95,6 @@ def test_what_is_not_here_is_named_with_what_is(client: ollama.Client, upstream:
         list(client.pull("llama3", stream=True))
     with refused(404, "'llama3:8b' not found"):
         client.show("llama3:8b")
-    with refused(400, "'model' is required"):
-        client._request_raw("POST", "/api/show", json={"verbose": True})
 
 
 def test_programs_change_no_models(client: ollama.Client, model: str) -> None:
@@ -110,9 +109,17 @@ def test_programs_change_no_models(client: ollama.Client, model: str) -> None:
             ask()
 
 
-def test_the_version_is_new_enough_for_programs_that_look(client: ollama.Client) -> None:
-    told = client._request_raw("GET", "/api/version").json()["version"]
-    assert tuple(map(int, told.split("."))) >= (0, 6, 4)  # what VS Code wants
+def test_what_programs_ask_without_a_client(upstream: Upstream) -> None:
+    with gateway_to(upstream) as url:
+        host = url.removesuffix("/v1")
+        told = get(f"{host}/api/version").json()["version"]
+        assert tuple(map(int, told.split("."))) >= (0, 6, 4)  # what VS Code wants
+        assert get(host).status_code == 200
+        nameless = post(f"{host}/api/show", {"verbose": True})
+        assert (nameless.status_code, nameless.json()) == (400, {"error": "'model' is required."})
+        wrong = post(f"{host}/api/generate", {"prompt": "a", "format": "xml"})
+        assert (wrong.status_code, list(wrong.json())) == (400, ["error"])
+        assert "'format' must be" in wrong.json()["error"]
 
 
 def test_a_remote_servers_models_are_listed_and_asked_by_their_names() -> None:
@@ -238,9 +245,6 @@ def test_what_cannot_be_obeyed_is_refused_before_anything_is_loaded() -> None:
         ):
             with refused(400, words):
                 client.generate(model="x", prompt="a", **more)
-        answer = {"model": "x", "prompt": "a", "format": "xml"}
-        with refused(400, "'format' must be \"json\" or a JSON schema"):
-            client._request_raw("POST", "/api/generate", json=answer)
     assert backend.asked == []
 
 
@@ -261,7 +265,7 @@ def test_powerinfer_says_what_it_cannot_by_ollamas_names() -> None:
 
 def test_probabilities_are_told_as_ollama_does() -> None:
     with llamacpp() as engine, client_of(engine) as client:
-        asked = {"logprobs": True, "top_logprobs": 2, "options": FEW}
+        asked: Any = {"logprobs": True, "top_logprobs": 2, "options": FEW}
         chat = client.chat(model="x", messages=MESSAGES, **asked)
         raw = client.generate(model="x", prompt="Hi", raw=True, **asked)
         for answer in (chat, raw):
@@ -334,8 +338,8 @@ WHOLE = json.dumps(
 def test_calls_of_tools_and_thoughts_come_as_ollama_tells_them(answer: bytes, stream: bool) -> None:
     kind = "text/event-stream" if stream else "application/json"
     with engine_that_answers(answer, content_type=kind) as engine, client_of(engine) as client:
-        asked = client.chat(model="x", messages=MESSAGES, tools=[WEATHER], think=True, stream=stream)
-        pieces = list(asked) if stream else [asked]
+        asked: Any = {"model": "x", "messages": MESSAGES, "tools": [WEATHER], "think": True}
+        pieces = list(client.chat(**asked, stream=True)) if stream else [client.chat(**asked)]
     calls = [call.function for piece in pieces for call in piece.message.tool_calls or ()]
     assert [(call.name, call.arguments) for call in calls] == [
         ("weather", {"city": "Zoë", "days": 2}),
@@ -343,6 +347,13 @@ def test_calls_of_tools_and_thoughts_come_as_ollama_tells_them(answer: bytes, st
     ]
     assert "".join(piece.message.thinking or "" for piece in pieces) == "Hm."
     assert (pieces[-1].done_reason, pieces[-1].prompt_eval_count, pieces[-1].eval_count) == ("stop", 7, 9)
+
+
+def test_pictures_as_large_as_any_body_are_taken_in() -> None:
+    pictures = [base64.b64encode(PICTURE + bytes(7 * 2**20)).decode()] * 3
+    with engine_that_answers(WHOLE) as engine, client_of(engine) as client:
+        answer = client.chat(model="x", messages=[{"role": "user", "content": "What?", "images": pictures}])
+    assert answer.eval_count == 9
 
 
 def test_an_error_within_a_stream_reaches_the_client() -> None:
@@ -388,3 +399,5 @@ def test_keys_hosts_and_pages_are_checked_as_everywhere() -> None:
             assert (wrong.status_code, wrong.headers["Allow"]) == (405, "POST")
             assert f"POST {host}/api/chat" in wrong.json()["error"]
             assert get(f"{host}/api/nowhere").status_code == 404
+            doubled = post(f"{host}/v1/api/chat", {"messages": MESSAGES, "format": 1})
+            assert isinstance(doubled.json()["error"], str)

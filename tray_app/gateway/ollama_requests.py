@@ -109,7 +109,7 @@ class _Writing(_Asking, frozen=True, kw_only=True):
         fields["messages"] = _raw(list(_conversation(messages)))
         if self.logprobs:
             fields["logprobs"] = _raw(True)
-            fields["top_logprobs"] = _raw(self.top_logprobs or 0)
+            fields["top_logprobs"] = _raw(self.top_logprobs or 1)  # llama.cpp tells nothing with 0
         return fields
 
 

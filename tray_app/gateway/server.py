@@ -156,7 +156,7 @@ class Gateway:
             )
             guard, router = Guard(self._rules), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
-            answer = _within(router.answer, guard.check, router.put_right, ollama_errors, openai_errors)
+            answer = _within(router.answer, guard.check, ollama_errors, router.put_right, openai_errors)
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
@@ -295,14 +295,13 @@ class _Routes:
         data = request[BODY] = await self._intake.take(request, most_bytes, held)
         form = request.get(FORM)
 
-        def read() -> Fields:
-            return form.question(data) if form else decode(data, Fields)
+        def read() -> tuple[bytes, Fields]:
+            body = msgspec.json.encode(form.question(data)) if form else data
+            return body, decode(body, Fields)
 
-        fields = request[FIELDS] = await self._body_worker.run(len(data), read)
-        if form:
-            body = request[BODY] = await self._body_worker.run(len(data), lambda: msgspec.json.encode(fields))
-            held.add(len(body))
-        return named_model(fields)
+        request[BODY], request[FIELDS] = await self._body_worker.run(len(data), read)
+        held.add(max(0, len(request[BODY]) - len(data)))  # nothing keeps the other one
+        return named_model(request[FIELDS])
 
     async def _in_form(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
         """A whole answer in the form of the API in which it was asked, unless it is there already."""
