@@ -236,6 +236,13 @@ class Server:
                     "Models are loaded into a server that runs.",
                     "Start it first.",
                 )
+            if self._is_remote():
+                raise GatewayError(
+                    ErrorCode.APP_REFUSED,
+                    "The engine is a remote server",
+                    "It has models of its own; none is loaded on this machine.",
+                    "Choose another engine in the settings.",
+                )
             if model_id != self._chosen_id:
                 return self._pool.load(model_id, lambda: self._models.plan(model_id), forced=forced)
         self.start()
