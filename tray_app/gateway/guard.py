@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -18,6 +19,9 @@ from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed
 
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
@@ -25,7 +29,6 @@ _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:

@@ -8,6 +8,7 @@ and removed by people in the app, never by programs.
 from __future__ import annotations
 
 import hashlib
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,13 +34,14 @@ from tray_app.models.header import Purpose
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.guard import Handler
-    from tray_app.gateway.server import Dialect
     from tray_app.gateway.upstream import Backend, Upstream
 
 API_VERSION = "0.13.0"
 """The version of Ollama whose API this is: programs refuse older ones than they need."""
-_BELOW = "/api/"
+_OURS = re.compile(r"/api/(?!v[0-9])")
+"""The paths of Ollama's API, which has no versions in them; other APIs have."""
 _WRITES = {
     "/api/create": web.post,
     "/api/copy": web.post,
@@ -72,7 +74,7 @@ _ollama_errors = errors_as(error_body)
 @web.middleware
 async def ollama_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors at Ollama's routes into those that its clients read."""
-    if request.path.startswith(_BELOW):
+    if _OURS.match(request.path):
         return await _ollama_errors(request, handler)
     return await handler(request)
 
@@ -138,7 +140,7 @@ class OllamaModels:
 
     def _found(self, asked: str) -> OfferedModel:
         if not asked:
-            raise ApiError(400, "'model' is required.", param="model")
+            raise ApiError(400, "'model' is required.")
         names = {asked, without_tag(asked), *map(self._backend.identify, (asked, without_tag(asked)))}
         models = self._models()
         for model in models:
@@ -148,8 +150,6 @@ class OllamaModels:
         raise ApiError(
             HTTPStatus.NOT_FOUND,
             f"model {asked!r} not found. Models here: {here}. Others are downloaded in PowerInfer Tray.",
-            param="model",
-            code="model_not_found",
         )
 
 
@@ -158,7 +158,6 @@ async def _refuse_to_write(request: web.Request) -> web.Response:
         HTTPStatus.FORBIDDEN,
         f"Programs cannot do this here ({request.path}): models are got, changed and removed in "
         "PowerInfer Tray.",
-        code="read_only",
     )
 
 

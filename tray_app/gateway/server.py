@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
@@ -48,10 +48,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from aiohttp.typedefs import Middleware
+
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.forms import Form
-    from tray_app.gateway.guard import Handler, Middleware
+    from tray_app.gateway.guard import Handler
     from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
@@ -69,22 +72,6 @@ _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, which works only with the engine's own routes."""
-
-
-class Dialect(Protocol):
-    """Answers the requests that an engine has to compute."""
-
-    async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings."""
-
-    async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/completions."""
-
-    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/chat/completions."""
-
-    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""
 
 
 class Gateway:
