@@ -14,7 +14,8 @@ from tests.fakes.errors import coded
 from tests.fakes.scripted_supervisor import ScriptedSupervisor
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease, EnginePool
+from tray_app.engine.pool import EnginePool
+from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 

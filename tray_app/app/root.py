@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EngineLease
+    from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.errors import AppError
     from tray_app.gateway.documents import StatusDocument
