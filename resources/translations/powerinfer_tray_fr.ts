@@ -231,12 +231,12 @@
         <message>
             <location filename="../../tray_app/app/server.py" />
             <source>The engine is a remote server</source>
-            <translation type="unfinished" />
+            <translation>Le moteur est un serveur distant</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
             <source>It has models of its own; none is loaded on this machine.</source>
-            <translation type="unfinished" />
+            <translation>Il a ses propres modèles ; aucun ne se charge sur cette machine.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />

@@ -231,12 +231,12 @@
         <message>
             <location filename="../../tray_app/app/server.py" />
             <source>The engine is a remote server</source>
-            <translation type="unfinished" />
+            <translation>エンジンはリモートサーバーです</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
             <source>It has models of its own; none is loaded on this machine.</source>
-            <translation type="unfinished" />
+            <translation>独自のモデルを持っているため、このマシンには読み込まれません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
