@@ -166,7 +166,7 @@ def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -
         app.changed.connect(look)
         (models / "late.gguf").unlink()
         assert gone_with_file.wait(DEADLINE_S)
-        assert refused(client, "late")[:2] == (404, "model_not_found")
+        assert refused(client, "late")[:2] == (404, "model_file_missing")
 
 
 # What is wrong with one model disturbs no other
