@@ -315,7 +315,6 @@ def test_serve_goes_on_and_says_why_if_a_further_model_cannot_be_loaded(
     printed = capsys.readouterr().out
     assert f"{model.stem} is not loaded. It does not fit" in printed
     assert "It needs 9 GiB." in printed
-    assert "Loaded last." in printed
 
 
 def test_serve_beside_an_app_has_it_load_the_further_models(model: Path) -> None:
