@@ -8,6 +8,7 @@ for it.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
+from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id, without_tag
 from tray_app.models.header import Purpose
 from tray_app.models.naming import AmbiguousError, ModelNames
 from tray_app.models.references import NotInstalledError
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
+    from tray_app.models.header import ModelHeader
     from tray_app.models.library import Installed, Library
     from tray_app.settings.schema import Settings
 
 _LOADING = (State.STARTING, State.LOADING, State.BACKOFF)
+_THINKS = re.compile("enable_thinking|reasoning_content|<think>")
+"""In a template: how models are told to think first, or their thoughts are told apart."""
 _FRESH_S = 0.25
 """A look at the models folder holds so long, for names that are nobody's."""
 _MOST_NAMED = 20
@@ -148,6 +152,10 @@ class ServedModels:
                     dimensions=header.embedding_length,
                     size_bytes=model.size_bytes,
                     engine=plan.engine.kind if plan else None,
+                    architecture=header.architecture,
+                    quantization=header.quantization,
+                    parameters=header.parameters if header.split_count == 1 else None,
+                    abilities=_abilities(header),
                 )
             )
         return tuple(offered)
@@ -159,10 +167,16 @@ class ServedModels:
         return None
 
     def _named(self, asked: str, chosen_id: str | None) -> str | None:
-        """The id of the model that has this name; `AmbiguousError` if several have it."""
-        if chosen_id and self._is_chosen(asked, chosen_id):
-            return chosen_id
-        return self._names().resolve(asked)
+        """The id of the model that has this name, or has it without Ollama's tag.
+
+        `AmbiguousError` if several have it.
+        """
+        for name in filter(None, dict.fromkeys((asked, without_tag(asked)))):
+            if chosen_id and self._is_chosen(name, chosen_id):
+                return chosen_id
+            if found := self._names().resolve(name):
+                return found
+        return None
 
     def _names(self) -> ModelNames:
         return self._library().known().names
@@ -269,3 +283,12 @@ def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
     if status.told and state in (State.FAILED, State.WAITING):
         return "failed"
     return "sleeping" if sleeps else "not loaded"
+
+
+def _abilities(header: ModelHeader) -> tuple[str, ...]:
+    """What a chat with this model may use, by its template. PowerInfer, which runs sparse ones, has no
+    tools.
+    """
+    template = header.chat_template or ""
+    found = {"tools": "tools" in template and not header.sparse, "thinking": _THINKS.search(template)}
+    return tuple(name for name, has in found.items() if has)

@@ -21,6 +21,7 @@ from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, 
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
+from tray_app.gateway.forms import FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
@@ -146,7 +147,7 @@ class Passthrough:
 
         body = await self._body_worker.run(sum(size_of(each.answer) for each in answers), write)
         answers.clear()
-        return await _sent(request, body) if held else _json(body)
+        return await self._sent(request, body) if held else _json(body)
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -210,7 +211,18 @@ class Passthrough:
                 events = self._events(answer.content, upstream, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
             body = await self._whole_completion(answer, upstream, told, held)
-            return await _sent(request, body) if held else _json(body)
+            return await self._sent(request, body) if held else _json(body)
+
+    async def _sent(self, request: web.Request, body: bytes) -> web.Response:
+        """An answer that its client has taken, or has not wanted any more: until then it counts."""
+        if form := request.get(FORM):
+            answer = body
+            body = await self._body_worker.run(len(answer), lambda: form.whole(answer))
+        response = _json(body)
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+        return response
 
     async def _whole_completion(
         self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
@@ -409,15 +421,6 @@ def _tells_usage(fields: Fields) -> bool:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-async def _sent(request: web.Request, body: bytes) -> web.Response:
-    """An answer that its client has taken, or has not wanted any more: until then it counts."""
-    response = _json(body)
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write_eof()
-    return response
 
 
 async def _as_payloads(
