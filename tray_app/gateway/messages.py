@@ -44,6 +44,7 @@ _ERROR_TYPES = {
     int(HTTPStatus.TOO_MANY_REQUESTS): "rate_limit_error",
     int(HTTPStatus.SERVICE_UNAVAILABLE): "overloaded_error",
 }
+_NOTHING = (b"null", b'""', b"[]")
 _NO_ARGUMENTS = Raw(b"{}")
 
 
@@ -220,7 +221,7 @@ def _llamacpp_fields(body: _MessagesBody, *, tells_stop_word: bool) -> Fields:
 
 
 def _system(system: Raw) -> list[dict[str, object]]:
-    if system in (NULL, b'""', b"[]"):
+    if memoryview(system) in _NOTHING:
         return []
     found = _content(system, "system")
     content = _joined(map(_plain_text, found)) if isinstance(found, list) else found
@@ -445,5 +446,5 @@ def _closed(block: Block) -> bytes:
     return _event("content_block_delta", index=block.index, delta=signature) + end
 
 
-def _event(name: str, **fields: object) -> bytes:
+def _event(name: str, /, **fields: object) -> bytes:
     return named_event(name, msgspec.json.encode({"type": name, **fields}))

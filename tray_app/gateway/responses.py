@@ -39,6 +39,7 @@ _IMPOSSIBLE = {
     "prompt": "There are no stored prompts here. Send the text in 'instructions' and 'input'.",
     "top_logprobs": "Probabilities are only told at /v1/chat/completions.",
 }
+_NOTHING = (b"null", b"false", b"0", b'""')
 _ECHOED: dict[str, object] = {
     "instructions": None,
     "max_output_tokens": None,
@@ -132,7 +133,7 @@ def response_as_chat(data: bytes, budget: ByteBudget) -> AsChat:
     """
     body, given = decode(data, _Body), decode(data, Fields)
     for name, words in _IMPOSSIBLE.items():
-        if decode_part(given.get(name, NULL), Raw) not in (NULL, b"false", b"0", b'""'):
+        if memoryview(given.get(name, NULL)) not in _NOTHING:
             raise ApiError(
                 400, f"{name!r} is not possible: {words}", param=name, code="unsupported_parameter"
             )
@@ -222,7 +223,7 @@ class ResponseForm:
     def _all(self, events: Iterable[tuple[str, dict[str, Any]]]) -> bytes:
         return b"".join(self._event(name, **fields) for name, fields in events)
 
-    def _event(self, name: str, **fields: object) -> bytes:
+    def _event(self, name: str, /, **fields: object) -> bytes:
         self._number += 1
         event = {"type": name, "sequence_number": self._number, **fields}
         return named_event(name, msgspec.json.encode(event))
