@@ -265,33 +265,19 @@ def test_two_powerinfer_engines_answer_at_the_same_time(sparse: PowerInferServer
     backend.wait_for_leases(0)
 
 
-def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: PowerInferServer) -> None:
-    sparse.hold_at = 0
-    with powerinfer_server() as second:
-        second.hold_at = 0
-        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
-        with gateway_to(both) as url, ThreadPoolExecutor(2) as clients:
-            asked = [
-                clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5}) for _ in range(2)
-            ]
-            assert sparse.holding.wait(PATIENCE_S)
-            assert second.holding.wait(PATIENCE_S)
-            sparse.release()
-            second.release()
-            assert {each.result(PATIENCE_S).status_code for each in asked} == {200}
-        assert not sparse.said_busy.is_set()
-        assert not second.said_busy.is_set()
-
-
-def test_a_list_of_texts_goes_to_all_processes_and_comes_back_in_order(sparse: PowerInferServer) -> None:
-    texts = [f"text number {number}" for number in range(20)]
-    with powerinfer_server() as second:
-        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
-        with gateway_to(told(sparse, "bamboo")) as one, gateway_to(both) as two:
-            alone, spread = (post(f"{url}/embeddings", {"input": texts}).json() for url in (one, two))
-        assert spread == alone
-        assert second.bodies("/embedding")
-        assert not second.said_busy.is_set()
+@pytest.mark.warns("The chat template of .* cannot be used")
+def test_a_bad_chat_template_is_told_of_once_for_each_model(
+    sparse: PowerInferServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {
+        name: replace(told(sparse, name), model_name=name, chat_template=f"{{% if %}}{name}")
+        for name in ("one", "two")
+    }
+    with gateway_to(NamedBackend(names, default="one")) as url:
+        for name in ("one", "two") * 3:
+            assert post(f"{url}/chat/completions", {"model": name, **CHAT}).status_code == 200
+    told_of = [each.message for each in caplog.records if "cannot be used" in each.message]
+    assert [message.split()[4] for message in told_of] == ["one", "two"]
 
 
 def test_the_list_tells_what_is_known_of_each_model_and_openais_client_reads_it(engine: Upstream) -> None:

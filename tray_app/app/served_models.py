@@ -8,6 +8,7 @@ for it.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
+from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id, without_tag
 from tray_app.models.header import Purpose
 from tray_app.models.naming import AmbiguousError
 from tray_app.phrases import phrase
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EngineStatus, PoolSnapshot
+    from tray_app.engine.pool import PoolSnapshot
+    from tray_app.engine.pooled_engine import EngineStatus
+    from tray_app.models.header import ModelHeader
     from tray_app.models.library import Library
     from tray_app.models.naming import ModelNames
     from tray_app.settings.schema import Settings
 
 _LOADING = (State.STARTING, State.LOADING, State.BACKOFF)
+_THINKS = re.compile("enable_thinking|reasoning_content|<think>")
+"""In a template: how models are told to think first, or their thoughts are told apart."""
 _FRESH_S = 0.25
 """A look at the models folder holds so long, for names that are nobody's."""
 _MOST_NAMED = 20
@@ -66,18 +71,24 @@ class ServedModels:
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
         """See `Models`.
 
-        A name that is nobody's means the default model for the task, or no model where names are strict.
+        A name that is nobody's means the default model for the task, or no model where names are strict. That
+        of a file that cannot be served is somebody's.
         """
-        settings, names = self._settings(), self._names()
+        settings, known = self._settings(), self._library().known()
         try:
-            chosen_id = chosen_id or names.resolve(settings.model)
+            chosen_id = chosen_id or self._chosen_id(settings)
             model_id = self._named(asked, chosen_id) if asked else None
-            if model_id is None:
-                if asked and settings.strict_models:
-                    return self._unknown(asked, chosen_id)
-                model_id = self._default(settings, task)
+        except AmbiguousError as exc:
+            return Unavailable(str(exc), code=exc.code, status=HTTPStatus.BAD_REQUEST)
+        if model_id is None and asked:
+            if error := known.error_of(asked):
+                return Unavailable(str(error), code=error.code)
+            if settings.strict_models:
+                return self._unknown(asked, chosen_id)
+        try:
+            model_id = model_id or self._default(settings, task)
         except ModelError as exc:
-            return Unavailable(str(exc), code=exc.code, status=_status_of(exc))
+            return Unavailable(str(exc), code=exc.code)
         return None if model_id == chosen_id else model_id
 
     def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
@@ -139,15 +150,31 @@ class ServedModels:
                     dimensions=header.embedding_length,
                     size_bytes=model.size_bytes,
                     engine=plan.engine.kind if plan else None,
+                    architecture=header.architecture,
+                    quantization=header.quantization,
+                    parameters=header.parameters if header.split_count == 1 else None,
+                    abilities=_abilities(header),
                 )
             )
         return tuple(offered)
 
+    def _chosen_id(self, settings: Settings) -> str | None:
+        """The id of the model that the settings choose; None if several have that name."""
+        with suppress(AmbiguousError):
+            return self._names().resolve(settings.model)
+        return None
+
     def _named(self, asked: str, chosen_id: str | None) -> str | None:
-        """The id of the model that has this name; `AmbiguousError` if several have it."""
-        if chosen_id and self._is_chosen(asked, chosen_id):
-            return chosen_id
-        return self._names().resolve(asked)
+        """The id of the model that has this name, or has it without Ollama's tag.
+
+        `AmbiguousError` if several have it.
+        """
+        for name in filter(None, dict.fromkeys((asked, without_tag(asked)))):
+            if chosen_id and self._is_chosen(name, chosen_id):
+                return chosen_id
+            if found := self._names().resolve(name):
+                return found
+        return None
 
     def _names(self) -> ModelNames:
         return self._library().known().names
@@ -224,7 +251,10 @@ def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
     return "sleeping" if sleeps else "not loaded"
 
 
-def _status_of(error: ModelError) -> int:
-    return (
-        HTTPStatus.BAD_REQUEST if error.code is ErrorCode.MODEL_AMBIGUOUS else HTTPStatus.SERVICE_UNAVAILABLE
-    )
+def _abilities(header: ModelHeader) -> tuple[str, ...]:
+    """What a chat with this model may use, by its template. PowerInfer, which runs sparse ones, has no
+    tools.
+    """
+    template = header.chat_template or ""
+    found = {"tools": "tools" in template and not header.sparse, "thinking": _THINKS.search(template)}
+    return tuple(name for name, has in found.items() if has)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.pool import EngineStatus, PoolSnapshot
+    from tray_app.engine.pool import PoolSnapshot
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.settings.schema import Settings
@@ -89,6 +90,11 @@ class AppStatus:
         """The settings in force for the model that the engine has, or else for all."""
         plan = self.engine.plan
         return effective(self.settings, plan.model.id if isinstance(plan, LaunchPlan) else None)
+
+    @property
+    def wakes_on_request(self) -> bool:
+        """Whether a request loads the chosen model while it sleeps."""
+        return self.settings.start_on_demand or self.pool.main.made_room
 
     @property
     def problem(self) -> AppError | None:
@@ -169,7 +175,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
         kind=plan.engine.kind if plan else "",
         version=plan.engine.version if plan else None,
         pid=engine.pid,
-        device=_device(local, apple_silicon=apple_silicon) if local else "",
+        device=device_of(local, apple_silicon=apple_silicon) if local else "",
         memory_bytes=each.memory_bytes,
         expected_bytes=each.expected_bytes,
         context=local.context_size if local else 0,
@@ -184,7 +190,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
     )
 
 
-def _device(plan: LaunchPlan, *, apple_silicon: bool) -> str:
+def device_of(plan: LaunchPlan, *, apple_silicon: bool) -> str:
     """What the engine computes with."""
     cards = [each.name for each in plan.engine.devices or ()]
     if cards:

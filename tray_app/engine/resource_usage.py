@@ -1,4 +1,4 @@
-"""How much processor and memory a running engine uses. Any thread but the GUI's: it takes milliseconds."""
+"""How much processor and memory running engines use. Any thread but the GUI's: it takes milliseconds."""
 
 from __future__ import annotations
 
@@ -7,31 +7,61 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.system.host import graphics_memory_of
-from tray_app.system.process import descendants, usage
+from tray_app.system.process import ProcessUsage, descendants, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.system.host import Host
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """What an engine's process and its child processes have used, at one moment."""
+    """What processes of engines and their child processes have used, at one moment."""
 
-    pid: int
+    pids: tuple[int, ...]
     at_s: float
     """When, as `time.monotonic`."""
     cpu_s: float
-    """Processor time since it was started, on all cores together."""
+    """Processor time since they were started, on all cores together."""
     memory_bytes: int
-    """Main memory, including the mapped part of the model file."""
+    """Main memory, including the mapped parts of the model files."""
     graphics_bytes: int | None
     """Memory on NVIDIA cards; None if there are none, or if their driver does not tell."""
 
 
-def resource_usage(pid: int, host: Host) -> ResourceUsage:
-    """The usage of a process; zero if it has ended."""
-    used = usage(pid)
+def resource_usage(engines: Sequence[EngineSnapshot], host: Host) -> ResourceUsage:
+    """The usage of engines that have processes here, all together; zero for those that have ended."""
+    used = [usage_together(each.pids, each.weights_bytes) for each in engines]
+    pids = tuple(pid for each in engines for pid in each.pids)
     graphics_bytes = None
     if host.gpus:
-        graphics_bytes = graphics_memory_of({pid, *(process.pid for process in descendants(pid))})
-    return ResourceUsage(pid, time.monotonic(), used.cpu_s, used.memory_bytes, graphics_bytes)
+        family = {process.pid for pid in pids for process in descendants(pid)}
+        graphics_bytes = graphics_memory_of({*pids, *family})
+    return ResourceUsage(
+        pids,
+        time.monotonic(),
+        sum(each.cpu_s for each in used),
+        sum(each.memory_bytes for each in used),
+        graphics_bytes,
+    )
+
+
+def usage_together(pids: Sequence[int], weights_bytes: int) -> ProcessUsage:
+    """The usage of processes that map the same weights into memory, which count once."""
+    usages = sorted(map(usage, pids), key=lambda each: each.memory_bytes, reverse=True)
+    largest, others = usages[0], usages[1:]
+    own_bytes = sum(_own_bytes(each, weights_bytes) for each in others)
+    return ProcessUsage(
+        sum(each.cpu_s for each in usages),
+        sum(each.read_bytes for each in usages),
+        largest.memory_bytes + own_bytes,
+        largest.private_bytes + own_bytes,
+    )
+
+
+def _own_bytes(used: ProcessUsage, weights_bytes: int) -> int:
+    """What a process has besides what it shares. Only Linux tells; elsewhere the weights are taken for it."""
+    tells = used.private_bytes < used.memory_bytes
+    return used.private_bytes if tells else max(0, used.memory_bytes - weights_bytes)

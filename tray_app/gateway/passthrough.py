@@ -7,6 +7,7 @@ dimensions is accepted, errors have one form, and events are such that every cli
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.answer_form import FORM, in_form
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
+from tray_app.gateway.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
@@ -70,6 +71,9 @@ _READS_A_CHAT = "/apply-template"
 """A route that makes llama.cpp read a chat without computing an answer."""
 _OPENING_BYTES = 200
 """Where an answer says that it is an error, if it is one."""
+_MOST_KEPT = 4
+"""So many connections to an engine are kept open. Each takes one of llama.cpp's threads for requests even
+while it is idle, and there are five at least: with more of them, a new one would wait until one is closed."""
 _PLAIN_CHAT: Fields = {"messages": Raw(b'[{"role":"user","content":"Hi"}]')}
 
 
@@ -79,10 +83,6 @@ class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
-
-
-class _Count(Struct, frozen=True):
-    input_tokens: int
 
 
 class _Usage(Struct, frozen=True):
@@ -104,14 +104,16 @@ class Passthrough:
         self._fresh = fresh
         self._body_worker = body_worker
         self._counters = counters
+        self._on_kept: Counter[str] = Counter()
+        """By the address of each engine, the requests that have one of its kept connections."""
         self._tokenizer = Tokenizer(kept)
-        self._answers = answers_budget()
+        self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
-        with self._holding(upstream) as held:
-            return await self._vectors(request, upstream, held)
+        with self._answers.holding() as held:
+            return await self._vectors(request, upstream, held if upstream.is_remote else None)
 
     async def _vectors(
         self, request: web.Request, upstream: Upstream, held: Held | None
@@ -147,7 +149,7 @@ class Passthrough:
 
         body = await self._body_worker.run(sum(size_of(each.answer) for each in answers), write)
         answers.clear()
-        return await _sent(request, body) if held else _json(body)
+        return await self._sent(request, body) if held else _json(body)
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -158,18 +160,17 @@ class Passthrough:
         return await self._completion(request, upstream, _CHAT)
 
     async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """How many tokens a chat has."""
+        """How many tokens a chat has, as a `TokenCount`."""
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
         )
         try:
             async with self._asked(upstream, _COUNT, fields) as answer:
-                tokens = decode_answer(await whole_answer(answer), _Count).input_tokens
+                return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))
         except _RefusedError as refused:
             if refused.refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
                 raise ApiError(404, "This engine does not count tokens.", code="unknown_url") from refused
             raise await self._refused(refused.refusal, upstream, _CHAT, fields) from refused
-        return _json(msgspec.json.encode(TokenCount(tokens)))
 
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         fields = await self._body_worker.run(
@@ -177,11 +178,12 @@ class Passthrough:
         )
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
-        if (form := request.get(FORM)) and not upstream.is_remote:
-            fields |= form.llamacpp_fields
+        if not upstream.is_remote:
+            fields |= request.get(FOR_LLAMACPP, {})
         try:
-            with self._holding(upstream) as held:
-                return await self._completed(request, upstream, path, fields, held)
+            with self._answers.holding() as held:
+                share = held if upstream.is_remote else None
+                return await self._completed(request, upstream, path, fields, share)
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
@@ -210,12 +212,6 @@ class Passthrough:
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, _EMBEDDINGS, fields) from refused
 
-    @contextmanager
-    def _holding(self, upstream: Upstream) -> Iterator[Held | None]:
-        """What a request holds of the budget for answers of remote servers; None for an engine of ours."""
-        with self._answers.holding() as held:
-            yield held if upstream.is_remote else None
-
     async def _whole(self, upstream: Upstream, fields: Fields, held: Held | None) -> bytes:
         async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
             return await _result(answer, held)
@@ -231,21 +227,27 @@ class Passthrough:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
                 events = self._events(answer.content, upstream, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            body = await self._whole_completion(request, answer, upstream, told, held)
-            return await _sent(request, body) if held else _json(body)
+            body = await self._whole_completion(answer, upstream, told, held)
+            return await self._sent(request, body) if held else _json(body)
+
+    async def _sent(self, request: web.Request, body: bytes) -> web.Response:
+        """An answer that its client has taken, or has not wanted any more: until then it counts."""
+        if form := request.get(FORM):
+            answer = body
+            body = await self._body_worker.run(len(answer), lambda: form.whole(answer))
+        response = _json(body)
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+        return response
 
     async def _whole_completion(
-        self,
-        request: web.Request,
-        answer: aiohttp.ClientResponse,
-        upstream: Upstream,
-        told: str,
-        held: Held | None,
+        self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
     ) -> bytes:
         data = await _result(answer, held)
         whole = await self._body_worker.run(len(data), lambda: decode_answer(data, Fields))
         self._counters.tokens(upstream.model_id, *(_told_tokens(whole) or (0, 0)))
-        return await self._body_worker.run(len(data), lambda: in_form(request, as_sent(whole, told)))
+        return await self._body_worker.run(len(data), lambda: as_sent(whole, told))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
@@ -333,8 +335,30 @@ class Passthrough:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
-        kept = value_of(fields, "stream") is not True
-        name = upstream.upstream_model(asked_model(fields))
+        with self._kept_place(upstream, wanted=value_of(fields, "stream") is not True) as kept:
+            async with self._reply(upstream, path, fields, kept=kept) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _RefusedError(await told_refusal(answer))
+                yield answer
+
+    @contextmanager
+    def _kept_place(self, upstream: Upstream, *, wanted: bool) -> Iterator[bool]:
+        """Whether a request may have a kept connection."""
+        url = upstream.base_url
+        has = wanted and (upstream.is_remote or self._on_kept[url] < _MOST_KEPT)
+        self._on_kept[url] += has
+        try:
+            yield has
+        finally:
+            self._on_kept[url] -= has
+            if not self._on_kept[url]:
+                del self._on_kept[url]  # engines come and go, each at a port of its own
+
+    @asynccontextmanager
+    async def _reply(
+        self, upstream: Upstream, path: str, fields: Fields, *, kept: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        name = upstream.upstream_model(asked_model(fields)) if upstream.is_remote else upstream.model_id
         body = await self._body_worker.run(size_of(fields), lambda: as_sent(fields, name))
 
         def post(session: aiohttp.ClientSession) -> Awaitable[aiohttp.ClientResponse]:
@@ -353,8 +377,6 @@ class Passthrough:
                 # changed by an answer that nobody got.
                 answer = await post(self._fresh)
             async with answer:
-                if answer.status != HTTPStatus.OK:
-                    raise _RefusedError(await told_refusal(answer))
                 yield answer
 
     async def _events(
@@ -416,15 +438,6 @@ def _tells_usage(fields: Fields) -> bool:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-async def _sent(request: web.Request, body: bytes) -> web.Response:
-    """An answer that its client has taken, or has not wanted any more: until then it counts."""
-    response = _json(body)
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write_eof()
-    return response
 
 
 async def _as_payloads(

@@ -6,7 +6,7 @@ import logging
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -14,10 +14,9 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from tray_app.gateway.answer_form import in_form
+from tray_app.gateway.concurrency import together
 from tray_app.gateway.events import DONE, write_events
 from tray_app.gateway.intake import BODY, FIELDS
-from tray_app.gateway.limits import PORTIONS_AT_ONCE
 from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
@@ -39,7 +38,6 @@ from tray_app.gateway.openai import (
     stop_words,
     wanted_dimensions,
 )
-from tray_app.gateway.portions import in_order
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
@@ -78,14 +76,6 @@ class _Job:
     """Those of the stops that the client has named."""
 
 
-class _Embedded(NamedTuple):
-    """A text's vector as a client gets it."""
-
-    item: Embedding
-    tokens: int
-    is_cut: bool
-
-
 class Translation:
     """Answers OpenAI's requests with a PowerInfer server."""
 
@@ -102,27 +92,33 @@ class Translation:
         self._unusable: dict[str, str] = {}  # the template of each model that has a bad one
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings: one upstream request for each text, in order, or by all processes at once."""
+        """POST /v1/embeddings: one upstream request for each text, to each process one after the other."""
         body = decode(request[BODY], EmbeddingsBody)
         texts = embedding_texts(body.input)
         wanted = wanted_dimensions(body.dimensions)
+        data: dict[int, Embedding] = {}
+        cut: list[int] = []
+        tokens = 0
+        left = iter(enumerate(texts))
 
-        async def embed(index: int) -> _Embedded:
-            vector = await self._engine.embed(upstream, texts[index], index, truncate=bool(body.truncate))
-            check_dimensions(wanted, len(vector.values))
-            self._counters.tokens(upstream.model_id, vector.tokens, 0)
-            values = vector.unit()
-            item = Embedding(index, as_base64(values) if body.encoding_format == "base64" else values)
-            return _Embedded(item, vector.tokens, vector.is_cut)
+        async def embed() -> None:
+            nonlocal tokens
+            for index, text in left:
+                vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
+                check_dimensions(wanted, len(vector.values))
+                tokens += vector.tokens
+                self._counters.tokens(upstream.model_id, vector.tokens, 0)
+                if vector.is_cut:
+                    cut.append(index)
+                values = vector.unit()
+                data[index] = Embedding(
+                    index, as_base64(values) if body.encoding_format == "base64" else values
+                )
 
-        at_once = PORTIONS_AT_ONCE * len(upstream.workers) or 1
-        found = await in_order(embed, range(len(texts)), at_once)
-        tokens = sum(each.tokens for each in found)
-        cut = [each.item.index for each in found if each.is_cut]
-        usage = TokenUsage(tokens, tokens, truncated=cut if body.truncate else UNSET)
-        return _json(
-            EmbeddingsAnswer([each.item for each in found], upstream.response_model(body.model), usage)
-        )
+        await together(*(embed() for _ in upstream.processes[: len(texts)]))
+        usage = TokenUsage(tokens, tokens, truncated=sorted(cut) if body.truncate else UNSET)
+        in_order = [data[index] for index in range(len(texts))]
+        return _json(EmbeddingsAnswer(in_order, upstream.response_model(body.model), usage))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -154,7 +150,7 @@ class Translation:
         return await self._answer(request, upstream, body, job)
 
     async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """How many tokens a chat has."""
+        """How many tokens a chat has, as a `TokenCount`."""
         check_abilities(request[FIELDS], _MISSING)
         prompt, _ = await self._prompt(upstream, decode(request[BODY], ChatBody).messages)
         return _json(TokenCount(await self._engine.count(upstream, prompt, "messages")))
@@ -188,8 +184,7 @@ class Translation:
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))
-        whole = msgspec.json.encode(await self._whole(upstream, job))
-        return web.Response(body=in_form(request, whole), content_type="application/json")
+        return _json(await self._whole(upstream, job))
 
     async def _whole(self, upstream: Upstream, job: _Job) -> Completion:
         texts: list[str] = []
@@ -259,7 +254,7 @@ def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:
     )
 
 
-def _json(answer: EmbeddingsAnswer | TokenCount) -> web.Response:
+def _json(answer: EmbeddingsAnswer | Completion | TokenCount) -> web.Response:
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 

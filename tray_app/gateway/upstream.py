@@ -5,7 +5,7 @@ The package `app` makes these values; the package `engine` is not known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,14 @@ ENGINE_UNAVAILABLE = "engine_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A process of an engine: where it answers, and its run."""
+
+    base_url: str
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """An engine that answers requests now.
 
@@ -29,8 +37,7 @@ class Upstream:
     tokens that the engine was started with, `trained_context` the number that the model was trained for; 0 if
     unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run`
     tells each process of each engine from all others, and `purpose` what the model is for. `temperature` is
-    for requests that name none. `workers` are the base URLs of all processes that compute for this engine,
-    each one request at a time; empty: only `base_url`.
+    for requests that name none. `workers` are the processes that answer for this engine where it has several.
     """
 
     base_url: str
@@ -46,7 +53,16 @@ class Upstream:
     trained_context: int = 0
     purpose: Purpose = Purpose.CHAT
     temperature: float = 0.7
-    workers: tuple[str, ...] = ()
+    workers: tuple[Worker, ...] = ()
+
+    @property
+    def processes(self) -> tuple[Worker, ...]:
+        """The processes that answer now, each of them equally well."""
+        return self.workers or (Worker(self.base_url, self.run),)
+
+    def at(self, worker: Worker) -> Upstream:
+        """The engine with one of its processes alone."""
+        return replace(self, base_url=worker.base_url, run=worker.run, workers=()) if self.workers else self
 
     @property
     def headers(self) -> dict[str, str]:
@@ -69,8 +85,9 @@ class Upstream:
 
     def upstream_model(self, asked: object) -> str:
         """The engine's name for the model that a client asked for; its default if it has no such model."""
+        wanted = (asked, without_tag(asked)) if isinstance(asked, str) else ()
         for name in self.models:
-            if asked in (name, public_id(name)):
+            if name in wanted or public_id(name) in wanted:
                 return name
         return self.models[0] if self.models else self.model_id
 
@@ -101,6 +118,8 @@ class OfferedModel:
 
     `created` is when its file was, in seconds since 1970; `kind` what it is for, `state` how far it is:
     "loaded", "loading", "sleeping", "not loaded" or "failed". `dimensions` are those of its vectors.
+    `architecture` and `quantization` (how the weights are stored) are the file's own words, empty if not
+    known; `parameters` is the number of weights. `abilities`: of "tools" and "thinking", what a chat may use.
     """
 
     id: str
@@ -111,6 +130,10 @@ class OfferedModel:
     dimensions: int | None = None
     size_bytes: int | None = None
     engine: str | None = None
+    architecture: str = ""
+    quantization: str = ""
+    parameters: int | None = None
+    abilities: tuple[str, ...] = ()
 
 
 LOADED = "loaded"
@@ -162,3 +185,8 @@ class Backend(Protocol):
 def public_id(name: str) -> str:
     """A model's name without ":", which AI Kit uses as a separator."""
     return name.replace(":", "-")
+
+
+def without_tag(name: str) -> str:
+    """A model's name without the tag that Ollama's clients add to names that have none."""
+    return name.removesuffix(":latest")
