@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
-_SAME = ("model", "temperature", "top_p", "top_k", "stream")
+_SAME = ("model", "temperature", "top_p", "top_k")
 """Fields that a chat has, too."""
 _STOP_REASONS = {
     "length": "max_tokens",
@@ -151,6 +151,7 @@ class MessageForm:
         if stops:
             fields["stop"] = _raw(stops)
         if asked.stream:
+            fields["stream"] = Raw(b"true")
             fields["stream_options"] = Raw(b'{"include_usage":true}')
         self._for_llamacpp = _for_llamacpp(asked, tells_stop_word=bool(stops))
         return fields
