@@ -49,10 +49,15 @@ class ScriptedSupervisor:
         """Nothing to end."""
 
     def becomes(self, state: State, failure: EngineError | None = None) -> None:
+        """The engine moves, and those who listen are told."""
+        self.shows(state, failure)
+        self.changed.emit(self._now)
+
+    def shows(self, state: State, failure: EngineError | None = None) -> None:
+        """The engine has moved, and nobody has been told yet."""
         plan = self.wanted if state is not State.STOPPED else None
         self.has_heard = True
         self._now = replace(self._now, state=state, plan=plan, pid=None, failure=failure)
-        self.changed.emit(self._now)
 
     def _begin(self, state: State, plan: Plan | None) -> None:
         """As a supervisor shows it once it has heard; nobody is told on the thread that asks."""

@@ -314,6 +314,19 @@ def test_an_engine_is_unloaded_when_nobody_has_used_it_for_its_time() -> None:
     assert pool.told() == {"b"}
 
 
+def test_an_engine_that_loaded_for_long_has_not_idled_as_it_gets_ready() -> None:
+    pool = Pool(c=10)
+    pool.pool.run_main(pool.plan("c"), in_any_case=False)
+    pool.now_s += 100
+    pool.main.shows(State.READY)
+    assert pool.pool.unload_idle(lambda _: 5) == 5
+    pool.main.becomes(State.READY)
+    assert pool.pool.unload_idle(lambda _: 5) == pytest.approx(5, abs=0.5)
+    pool.now_s += 100
+    pool.pool.unload_idle(lambda _: 5)
+    assert pool.pool.main().asleep
+
+
 def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     from tray_app.engine import pool as module
     from tray_app.system.process import ProcessUsage

@@ -315,7 +315,8 @@ class EnginePool:
                 limit = limit_s(engine.model_id)
                 if limit is None or not isinstance(engine.told, LaunchPlan) or self._is_kept(engine.model_id):
                     continue
-                idles = engine.is_ready and not (engine.leases or engine.waiting or engine.next)
+                is_known_ready = engine.is_ready and engine.ready_run == engine.supervisor.snapshot().run_id
+                idles = is_known_ready and not (engine.leases or engine.waiting or engine.next)
                 left_s = limit - (self._clock() - engine.used_s) if idles else limit
                 if left_s <= 0:
                     _logger.info("engine %s: idle for %.0f s", engine.supervisor.id, limit)
@@ -508,6 +509,7 @@ class EnginePool:
         with self._lock:
             if snapshot.state is State.READY:
                 engine.used_s = self._clock()  # loading may take longer than the idle limit
+                engine.ready_run = snapshot.run_id
             settled = self._advance()
         self._settle(settled)
         self.changed.emit(snapshot)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.engine.workers import WorkerGroup
     from tray_app.errors import AppError
+    from tray_app.system.engine_id import RunId
 
 _ENDED = (State.STOPPED, State.FAILED, State.WAITING)
 """States in which an engine has no process, and gets none by itself soon."""
@@ -108,6 +109,8 @@ class PooledEngine:
     made_room: bool = False
     leases: int = 0
     used_s: float = 0.0
+    ready_run: RunId | None = None
+    """The run for whose readiness `used_s` was set; until it is, that tells when the engine began to load."""
     memory_bytes: int = 0
     private_bytes: int = 0
     drain_order: int | None = None

@@ -15,8 +15,8 @@ from tray_app.gateway.openai import ascii_json
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.openai import Fields
-    from tray_app.gateway.server import Dialect
     from tray_app.gateway.upstream import Upstream
 
 

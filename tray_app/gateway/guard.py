@@ -22,6 +22,8 @@ from tray_app.settings.origins import OPAQUE, can_be_allowed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiohttp.typedefs import Middleware
+
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
@@ -29,7 +31,6 @@ _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:

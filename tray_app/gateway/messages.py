@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from tray_app.gateway.chat_answers import Block, Usage
-    from tray_app.gateway.server import Dialect
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.upstream import Upstream
 
 MESSAGES = "/v1/messages"

@@ -8,17 +8,20 @@ and removed by people in the app, never by programs.
 from __future__ import annotations
 
 import hashlib
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from aiohttp import web
 
+from tray_app.gateway.guard import errors_as
 from tray_app.gateway.ollama_answers import (
     ChatForm,
     EmbeddingsForm,
     EmbedForm,
     GenerateForm,
+    error_body,
     moment,
 )
 from tray_app.gateway.ollama_requests import NamedModel
@@ -29,6 +32,7 @@ from tray_app.models.header import Purpose
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from tray_app.gateway.guard import Handler
     from tray_app.gateway.ollama_answers import (
         OllamaForm,
     )
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
 API_VERSION = "0.13.0"
 """The version of Ollama whose API this is: programs refuse older ones than they need."""
+_OURS = re.compile(r"/api/(?!v[0-9])")
+"""The paths of Ollama's API, which has no versions in them; other APIs have."""
 _WRITES = {
     "/api/create": web.post,
     "/api/copy": web.post,
@@ -61,6 +67,16 @@ ASKED = {
     "/api/embed": Asked(Purpose.EMBEDDING, EmbedForm),
     "/api/embeddings": Asked(Purpose.EMBEDDING, EmbeddingsForm),
 }
+
+_ollama_errors = errors_as(error_body)
+
+
+@web.middleware
+async def ollama_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn errors at Ollama's routes into those that its clients read."""
+    if _OURS.match(request.path):
+        return await _ollama_errors(request, handler)
+    return await handler(request)
 
 
 class OllamaModels:
@@ -113,7 +129,7 @@ class OllamaModels:
 
     def _found(self, asked: str) -> OfferedModel:
         if not asked:
-            raise ApiError(400, "'model' is required.", param="model")
+            raise ApiError(400, "'model' is required.")
         names = {asked, without_tag(asked), *map(self._backend.identify, (asked, without_tag(asked)))}
         models = self._models()
         for model in models:
@@ -123,8 +139,6 @@ class OllamaModels:
         raise ApiError(
             HTTPStatus.NOT_FOUND,
             f"model {asked!r} not found. Models here: {here}. Others are downloaded in PowerInfer Tray.",
-            param="model",
-            code="model_not_found",
         )
 
 
@@ -133,7 +147,6 @@ async def _refuse_to_write(request: web.Request) -> web.Response:
         HTTPStatus.FORBIDDEN,
         f"Programs cannot do this here ({request.path}): models are got, changed and removed in "
         "PowerInfer Tray.",
-        code="read_only",
     )
 
 

@@ -32,8 +32,8 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.openai import ApiError
-    from tray_app.gateway.server import Dialect
     from tray_app.gateway.upstream import Upstream
 
 _CALLED_HERE = {"'response_format'": "'format'", "'max_tokens'": "'num_predict'"}

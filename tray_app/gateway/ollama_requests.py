@@ -246,10 +246,10 @@ def _whole(value: float | None) -> int | None:
 
 def _format(told: Raw) -> Raw:
     """`format` as OpenAI's `response_format`."""
-    value = decode_part(told, str | dict[str, Raw])
+    value = decode_part(told, object)
     if value == "json":
         return _raw({"type": "json_object"})
-    if isinstance(value, str):
+    if not isinstance(value, dict):
         raise ApiError(400, "'format' must be \"json\" or a JSON schema.", param="format")
     return _raw({"type": "json_schema", "json_schema": {"name": "answer", "schema": told}})
 

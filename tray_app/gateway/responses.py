@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.byte_budget import ByteBudget, Held
     from tray_app.gateway.chat_answers import Block, Usage
-    from tray_app.gateway.server import Dialect
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.upstream import Upstream
 
 RESPONSES = "/v1/responses"

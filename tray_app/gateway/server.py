@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
@@ -33,8 +33,7 @@ from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
 from tray_app.gateway.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm, anthropic_error
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
-from tray_app.gateway.ollama import ASKED, OllamaModels
-from tray_app.gateway.ollama_answers import error_body as ollama_error
+from tray_app.gateway.ollama import ASKED, OllamaModels, ollama_errors
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
@@ -52,10 +51,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from aiohttp.typedefs import Middleware
+
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.forms import Form
-    from tray_app.gateway.guard import Handler, Middleware
+    from tray_app.gateway.guard import Handler
     from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
@@ -69,31 +71,12 @@ _IDLE_LOOK_S = 30.0
 _LEAST_PAUSE_S = 0.01
 """Between two looks for idle engines, also where one is due that cannot go yet."""
 
-_ERRORS = {"/api": ollama_error, MESSAGES: anthropic_error, RESPONSES: responses_error}
-"""How errors are told below these paths, to clients of other APIs than OpenAI's."""
+_ERRORS = {MESSAGES: anthropic_error, RESPONSES: responses_error}
+"""How errors are told below these paths, to clients of other APIs than OpenAI's chats."""
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, which works only with the engine's own routes."""
-
-
-class Dialect(Protocol):
-    """Answers the requests that an engine has to compute."""
-
-    async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings."""
-
-    async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/completions."""
-
-    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/chat/completions."""
-
-    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """How many tokens a chat has."""
-
-    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""
 
 
 class Gateway:
@@ -166,7 +149,8 @@ class Gateway:
             guard, router = Guard(self._rules), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
             answer = _within(
-                router.answer, guard.check, errors_below(_ERRORS), router.put_right, openai_errors
+                *(router.answer, guard.check, ollama_errors, errors_below(_ERRORS)),
+                *(router.put_right, openai_errors),
             )
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
