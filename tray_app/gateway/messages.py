@@ -218,7 +218,7 @@ def _chat(data: bytes, body: _CountBody) -> Fields:
     given = decode(data, Fields)
     if body.mcp_servers or body.container:
         name = "mcp_servers" if body.mcp_servers else "container"
-        raise _impossible(f"{name!r} is a service of Anthropic's, which is not here. Leave it out.")
+        raise _impossible(f"{name!r} is a service of Anthropic's, which is not here. Leave it out.", name)
     fields = {name: given[name] for name in _SAME if name in given}
     fields["messages"] = _raw([*_system(body.system), *_all_turns(body.messages)])
     if body.tools:
