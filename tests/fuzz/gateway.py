@@ -139,6 +139,7 @@ class PlayedEngine:
             "object": "list",
             "data": vectors,
             "choices": [],
+            "input_tokens": 1,
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         }
         return 200, "application/json", json.dumps(whole).encode()
@@ -185,7 +186,8 @@ def played_engine() -> Iterator[tuple[PlayedEngine, Upstream]]:
             thread.join()
 
 
-def _port(url: str) -> int:
+def port_of(url: str) -> int:
+    """The port of a base URL."""
     port = urlsplit(url).port
     assert port
     return port
@@ -195,7 +197,7 @@ def _port(url: str) -> int:
 def openai_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before an engine that speaks OpenAI."""
     with played_engine() as (engine, upstream), gateway_to(upstream, native_routes=True) as url:
-        yield partial(check_request, _port(url), engine)
+        yield partial(check_request, port_of(url), engine)
 
 
 def check_request(port: int, engine: PlayedEngine, data: bytes) -> None:
@@ -211,7 +213,7 @@ def check_request(port: int, engine: PlayedEngine, data: bytes) -> None:
 def powerinfer_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before a PowerInfer server, which dies of what it does not expect."""
     with powerinfer_server() as server, gateway_to(behind(server), native_routes=True) as url:
-        yield partial(check_translated, _port(url), server)
+        yield partial(check_translated, port_of(url), server)
 
 
 def check_translated(port: int, server: PowerInferServer, data: bytes) -> None:
@@ -295,7 +297,7 @@ def ollama_ready() -> Iterator[Callable[[bytes], None]]:
         gateway_to(upstream) as url,
         gateway_to(behind(server)) as translated,
     ):
-        yield partial(check_ollama, (_port(url), _port(translated)), engine, server)
+        yield partial(check_ollama, (port_of(url), port_of(translated)), engine, server)
 
 
 def check_ollama(ports: tuple[int, ...], engine: PlayedEngine, server: PowerInferServer, data: bytes) -> None:
@@ -349,7 +351,7 @@ QUESTIONS = (
 def answers_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before an engine that answers what it is told to."""
     with played_engine() as (engine, upstream), gateway_to(upstream, native_routes=True) as url:
-        yield partial(check_answer, _port(url), engine)
+        yield partial(check_answer, port_of(url), engine)
 
 
 def check_answer(port: int, engine: PlayedEngine, data: bytes) -> None:
@@ -391,7 +393,7 @@ HOST_WORDS = (
 def hosts_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway without a key."""
     with played_engine() as (_, upstream), gateway_to(upstream, native_routes=True) as url:
-        yield partial(check_sender, _port(url))
+        yield partial(check_sender, port_of(url))
 
 
 def check_sender(port: int, data: bytes) -> None:

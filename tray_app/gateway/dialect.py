@@ -22,5 +22,8 @@ class Dialect(Protocol):
     async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/chat/completions."""
 
+    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """How many tokens a chat has, as a `TokenCount`."""
+
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""

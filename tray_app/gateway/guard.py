@@ -20,6 +20,8 @@ from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp.typedefs import Middleware
 
 _SENDER = "Sec-Fetch-Site"
@@ -51,6 +53,19 @@ def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:
             return response(ApiError(413, "The body is too large."))
         except web.RequestPayloadError:
             return response(ApiError(400, "The body is not encoded as its headers say."))
+
+    return told
+
+
+def errors_below(forms: Mapping[str, Callable[[ApiError], bytes]]) -> Middleware:
+    """What turns errors at these paths, and below them, into the JSON that clients of other APIs read."""
+    middlewares = {path: errors_as(body_of) for path, body_of in forms.items()}
+
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        for path, middleware in middlewares.items():
+            if f"{request.path}/".startswith(f"{path}/"):
+                return await middleware(request, handler)
+        return await handler(request)
 
     return told
 

@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from aiohttp import web
 
-from tray_app.gateway.forms import FORM
 from tray_app.gateway.guard import errors_as
 from tray_app.gateway.ollama_answers import (
     ChatForm,
     EmbeddingsForm,
     EmbedForm,
     GenerateForm,
-    OllamaForm,
     error_body,
     moment,
 )
@@ -34,9 +32,11 @@ from tray_app.models.header import Purpose
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.guard import Handler
-    from tray_app.gateway.upstream import Backend, Upstream
+    from tray_app.gateway.ollama_answers import (
+        OllamaForm,
+    )
+    from tray_app.gateway.upstream import Backend
 
 API_VERSION = "0.13.0"
 """The version of Ollama whose API this is: programs refuse older ones than they need."""
@@ -77,17 +77,6 @@ async def ollama_errors(request: web.Request, handler: Handler) -> web.StreamRes
     if _OURS.match(request.path):
         return await _ollama_errors(request, handler)
     return await handler(request)
-
-
-def answered(dialect: Dialect) -> Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]:
-    """What answers a request that has an `OllamaForm`."""
-
-    async def answer(request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        form = request[FORM]
-        assert isinstance(form, OllamaForm)  # noqa: S101 - set by the routes in `ASKED`
-        return await form.answer(dialect, request, upstream)
-
-    return answer
 
 
 class OllamaModels:

@@ -21,7 +21,7 @@ from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, 
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
-from tray_app.gateway.forms import FORM
+from tray_app.gateway.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
@@ -29,8 +29,10 @@ from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
     NULL,
+    ApiError,
     Fields,
     StreamOptions,
+    TokenCount,
     asked_model,
     check_dimensions,
     check_embeds,
@@ -56,12 +58,12 @@ if TYPE_CHECKING:
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
 
 _EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
+_COUNT = "/v1/chat/completions/input_tokens"
 _PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
 """Where each has its texts."""
 _CHATS_PARTS = (None, "messages", "tools")
@@ -157,12 +159,27 @@ class Passthrough:
         """POST /v1/chat/completions."""
         return await self._completion(request, upstream, _CHAT)
 
+    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """How many tokens a chat has, as a `TokenCount`."""
+        fields = await self._body_worker.run(
+            len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
+        )
+        try:
+            async with self._asked(upstream, _COUNT, fields) as answer:
+                return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))
+        except _RefusedError as refused:
+            if refused.refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                raise ApiError(404, "This engine does not count tokens.", code="unknown_url") from refused
+            raise await self._refused(refused.refusal, upstream, _CHAT, fields) from refused
+
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[path])
         )
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
+        if not upstream.is_remote:
+            fields |= request.get(FOR_LLAMACPP, {})
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None

@@ -13,14 +13,15 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, 
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
-from tray_app.gateway.engine_errors import engine_faults, whole_answer
+from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.forms import FORM, AnsweredError
-from tray_app.gateway.guard import Guard, is_opened_by_person, openai_errors
+from tray_app.gateway.forms import FORM, AnsweredError, answered
+from tray_app.gateway.guard import Guard, errors_below, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
+    MAX_ALL_REPEATED_BYTES,
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
     SMALL_BODY_BYTES,
@@ -29,12 +30,14 @@ from tray_app.gateway.limits import (
 )
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
+from tray_app.gateway.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm, anthropic_error
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
-from tray_app.gateway.ollama import ASKED, OllamaModels, answered, ollama_errors
+from tray_app.gateway.ollama import ASKED, OllamaModels, ollama_errors
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.responses import RESPONSES, ResponseForm, responses_error
 from tray_app.gateway.routing import Router
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
@@ -68,6 +71,8 @@ _IDLE_LOOK_S = 30.0
 _LEAST_PAUSE_S = 0.01
 """Between two looks for idle engines, also where one is due that cannot go yet."""
 
+_ERRORS = {MESSAGES: anthropic_error, RESPONSES: responses_error}
+"""How errors are told below these paths, to clients of other APIs than OpenAI's chats."""
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
@@ -143,7 +148,10 @@ class Gateway:
             )
             guard, router = Guard(self._rules), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
-            answer = _within(router.answer, guard.check, ollama_errors, router.put_right, openai_errors)
+            answer = _within(
+                *(router.answer, guard.check, ollama_errors, errors_below(_ERRORS)),
+                *(router.put_right, openai_errors),
+            )
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
@@ -210,6 +218,7 @@ class _Routes:
         self._dialect_of = dialect_of
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
         self._intake, self._bodies = Intake(), bodies_budget()
+        self._repeated = answers_budget(MAX_ALL_REPEATED_BYTES)
 
     def router(self) -> Router:
         """The router with all routes."""
@@ -226,6 +235,11 @@ class _Routes:
             ),
             "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
         }
+        chats: dict[str, Callable[[], Form]] = {
+            MESSAGES: MessageForm,
+            COUNT_TOKENS: CountForm,
+            RESPONSES: lambda: ResponseForm(self._repeated),
+        }
         return [
             web.get("/health", self._health),
             web.get("/metrics", self._metrics),
@@ -236,6 +250,10 @@ class _Routes:
             *(
                 web.post(path, self._engine(asked.task, answered, MAX_BODY_BYTES, asked.form))
                 for path, asked in ASKED.items()
+            ),
+            *(
+                web.post(path, self._engine(Purpose.CHAT, answered, MAX_BODY_BYTES, form))
+                for path, form in chats.items()
             ),
             *(web.get(path, self._read) for path in _READS),
             *(web.get(path, self._read_page) for path in _PAGE),
