@@ -230,6 +230,21 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
+            <source>The engine is a remote server</source>
+            <translation>Le moteur est un serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It has models of its own; none is loaded on this machine.</source>
+            <translation>Il a ses propres modèles ; aucun ne se charge sur cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>Choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
             <source>The server is not ready</source>
             <translation>Le serveur n’est pas prêt</translation>
         </message>
@@ -1062,11 +1077,6 @@
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine's log says more.</source>
             <translation>Le journal du moteur en dit plus.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose another engine in the settings.</source>
-            <translation>Choisissez un autre moteur dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />

@@ -230,6 +230,21 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
+            <source>The engine is a remote server</source>
+            <translation>エンジンはリモートサーバーです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It has models of its own; none is loaded on this machine.</source>
+            <translation>独自のモデルを持っているため、このマシンには読み込まれません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
             <source>The server is not ready</source>
             <translation>サーバーの準備ができていません</translation>
         </message>
@@ -1062,11 +1077,6 @@
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine's log says more.</source>
             <translation>詳細はエンジンのログにあります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose another engine in the settings.</source>
-            <translation>設定で別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />

@@ -25,7 +25,8 @@ from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineStatus, PoolSnapshot
+from tray_app.engine.pool import PoolSnapshot
+from tray_app.engine.pooled_engine import EngineStatus
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class ScriptedSupervisor:
         self.has_heard = True
         self.wanted: Plan | None = None
         self.checked: list[RunId] = []
+        self.told_to_stop = threading.Event()
         self._now = replace(make_snapshot(State.STOPPED), engine=engine_id, run=0)
 
     def snapshot(self) -> EngineSnapshot:
@@ -39,6 +41,7 @@ class ScriptedSupervisor:
 
     def stop(self) -> None:
         self.wanted = None
+        self.told_to_stop.set()
         if self._now.state in (State.LOADING, State.READY):
             self._begin(State.STOPPING, None)
 
@@ -49,10 +52,15 @@ class ScriptedSupervisor:
         """Nothing to end."""
 
     def becomes(self, state: State, failure: EngineError | None = None) -> None:
+        """The engine moves, and those who listen are told."""
+        self.shows(state, failure)
+        self.changed.emit(self._now)
+
+    def shows(self, state: State, failure: EngineError | None = None) -> None:
+        """The engine has moved, and nobody has been told yet."""
         plan = self.wanted if state is not State.STOPPED else None
         self.has_heard = True
         self._now = replace(self._now, state=state, plan=plan, pid=None, failure=failure)
-        self.changed.emit(self._now)
 
     def _begin(self, state: State, plan: Plan | None) -> None:
         """As a supervisor shows it once it has heard; nobody is told on the thread that asks."""

@@ -14,7 +14,8 @@ from tests.fakes.errors import coded
 from tests.fakes.scripted_supervisor import ScriptedSupervisor
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease, EnginePool
+from tray_app.engine.pool import EnginePool
+from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
@@ -29,7 +30,7 @@ BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
 class Pool:
     """A pool of engines that take so many bytes, in a test's hands."""
 
-    def __init__(self, budget_bytes: int = 100, **sizes: int) -> None:
+    def __init__(self, budget_bytes: int = 100, *, longest_stay_s: float = 0, **sizes: int) -> None:
         self.budget_bytes = budget_bytes
         self.sizes = sizes
         self.kept: set[str] = set()
@@ -42,6 +43,7 @@ class Pool:
             is_kept=lambda model_id: model_id in self.kept,
             called_off=lambda: CALLED_OFF,
             clock=self._tick,
+            longest_stay_s=longest_stay_s,
         )
 
     def _make(self, engine_id: EngineId) -> Supervisor:
@@ -313,6 +315,19 @@ def test_an_engine_is_unloaded_when_nobody_has_used_it_for_its_time() -> None:
     assert pool.told() == {"b"}
 
 
+def test_an_engine_that_loaded_for_long_has_not_idled_as_it_gets_ready() -> None:
+    pool = Pool(c=10)
+    pool.pool.run_main(pool.plan("c"), in_any_case=False)
+    pool.now_s += 100
+    pool.main.shows(State.READY)
+    assert pool.pool.unload_idle(lambda _: 5) == 5
+    pool.main.becomes(State.READY)
+    assert pool.pool.unload_idle(lambda _: 5) == pytest.approx(5, abs=0.5)
+    pool.now_s += 100
+    pool.pool.unload_idle(lambda _: 5)
+    assert pool.pool.main().asleep
+
+
 def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     from tray_app.engine import pool as module
     from tray_app.system.process import ProcessUsage
@@ -341,6 +356,31 @@ def test_an_unloaded_model_says_so_and_comes_back_when_asked() -> None:
     pool.pool.wait_until_gone("a", DEADLINE_S)
     assert pool.pool.snapshot().of("a") is None
     pool.loaded("a").release()
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_an_engine_that_has_just_been_loaded_stays_for_as_long_as_that_took(*, busy: bool) -> None:
+    pool = Pool(a=60, b=60, longest_stay_s=0.5)
+    first = waiting(pool.ask("a"))
+    pool.now_s += 100
+    pool["a"].becomes(State.READY)
+    lease = first.result(0)
+    if not busy:
+        lease.release()
+    for_b = waiting(pool.ask("b"))
+    again = pool.ask("a")
+    assert isinstance(again, EngineLease)  # for it is not to go yet
+    again.release()
+    assert pool.told() == {"a"}
+    pool.now_s += 100
+    if busy:
+        lease.release()
+    else:
+        assert pool["a"].told_to_stop.wait(DEADLINE_S)  # the pool looks again by itself
+    assert pool.told() == set()
+    pool["a"].becomes(State.STOPPED)
+    pool["b"].becomes(State.READY)
+    for_b.result(0).release()
 
 
 def test_names_of_every_alphabet_make_engines_of_their_own() -> None:

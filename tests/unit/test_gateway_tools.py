@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tray_app.gateway.functions import functions_as_chat
+from tray_app.gateway.functions import FunctionsForm
 from tray_app.gateway.openai import ApiError, Fields, decode
 from tray_app.gateway.tools import wants_tools, with_chosen_tools
 
@@ -100,9 +100,9 @@ def test_no_tools_and_none_of_them_are_no_wish(asked: dict[str, object], wanted:
 
 
 def as_tools(**body: object) -> dict[str, Any]:
-    chat = functions_as_chat(json.dumps(body).encode())
+    chat = FunctionsForm().question(json.dumps(body).encode())
     assert chat
-    return plain(chat.fields)
+    return plain(chat)
 
 
 @pytest.mark.parametrize(("call", "choice"), [("auto", "auto"), ("none", "none"), ({"name": "clock"}, NAMED)])
@@ -144,7 +144,9 @@ def test_calls_in_a_conversation_and_their_results_become_those_of_tools() -> No
     ],
 )
 def test_a_chat_without_functions_is_left_alone(body: dict[str, object]) -> None:
-    assert functions_as_chat(json.dumps(body).encode()) is None
+    form = FunctionsForm()
+    assert form.question(json.dumps(body).encode()) is None
+    assert form.whole(b"{}") == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -158,16 +160,16 @@ def test_a_chat_without_functions_is_left_alone(body: dict[str, object]) -> None
 )
 def test_functions_that_cannot_be_asked_for_are_refused(body: dict[str, object], param: str) -> None:
     with pytest.raises(ApiError) as refused:
-        functions_as_chat(json.dumps({"messages": [USER], **body}).encode())
+        FunctionsForm().question(json.dumps({"messages": [USER], **body}).encode())
     assert (refused.value.status, refused.value.param) == (400, param)
 
 
 def test_an_answer_tells_the_first_call_as_that_of_a_function() -> None:
-    chat = functions_as_chat(json.dumps({"messages": [USER], "functions": FUNCTIONS}).encode())
-    assert chat
+    form = FunctionsForm()
+    assert form.question(json.dumps({"messages": [USER], "functions": FUNCTIONS}).encode())
     calls = [{"id": "a", "type": "function", "function": {"name": each, "arguments": "{}"}} for each in "xy"]
     choice = {"index": 0, "message": {"content": None, "tool_calls": calls}, "finish_reason": "tool_calls"}
-    told = json.loads(chat.form.whole(json.dumps({"id": "1", "choices": [choice]}).encode()))
+    told = json.loads(form.whole(json.dumps({"id": "1", "choices": [choice]}).encode()))
     assert told == {
         "id": "1",
         "choices": [
@@ -181,9 +183,7 @@ def test_an_answer_tells_the_first_call_as_that_of_a_function() -> None:
 
 
 def test_a_stream_tells_the_pieces_of_the_first_call() -> None:
-    chat = functions_as_chat(json.dumps({"messages": [USER], "functions": FUNCTIONS}).encode())
-    assert chat
-    form = chat.form
+    form = FunctionsForm()
 
     def event(**choice: object) -> bytes:
         return json.dumps({"choices": [{"index": 0, **choice}]}).encode()
@@ -198,7 +198,7 @@ def test_a_stream_tells_the_pieces_of_the_first_call() -> None:
         yield b"[DONE]"
 
     async def told() -> list[bytes]:
-        return [each async for each in form.events(stream())]
+        return [each async for each in form.pieces(stream())]
 
     *events, done = asyncio.run(told())
     assert done == b"data: [DONE]\n\n"
@@ -207,5 +207,5 @@ def test_a_stream_tells_the_pieces_of_the_first_call() -> None:
         {"index": 0, "delta": {}},
         {"index": 0, "delta": {}, "finish_reason": "function_call"},
     ]
-    error = form.error_event(ApiError(502, "gone"))
+    error = form.fault(ApiError(502, "gone"))
     assert json.loads(error.removeprefix(b"data: "))["error"]["message"] == "gone"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease
+from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.upstream import Unavailable, Upstream, Worker, public_id
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.pool import EngineStatus
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.upstream import Lease
     from tray_app.settings.schema import Settings

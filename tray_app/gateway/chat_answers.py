@@ -170,13 +170,14 @@ async def answer_parts(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[Begun | 
     """The parts of a streamed chat: `Begun`, what is `Added`, `Ended`. 502 if it ends halfway."""
     blocks, begun, done = _Blocks(), False, False
     reason = stop_word = None
-    usage = Usage()
+    usage, model = Usage(), ""
     async with aclosing(chunks):
         async for data in chunks:
             if data == DONE:
                 done = True
                 continue
             chat = decode_answer(data, _Chat)
+            model = chat.model
             choice = chat.choices[0] if chat.choices else _Choice()
             added = list(blocks.added(choice.delta or _Said()))
             reason, stop_word = choice.finish_reason or reason, chat.stop_word() or stop_word
@@ -184,11 +185,13 @@ async def answer_parts(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[Begun | 
                 usage = chat.usage.read()
             if not begun and (added or reason):
                 begun = True
-                yield Begun(chat.model, (chat.timings or _Timings()).read())
+                yield Begun(model, (chat.timings or _Timings()).read())
             for one in added:
                 yield one
-    if not (reason or (done and begun)):
+    if not (reason or done):
         raise ApiError(502, "The engine ended its answer halfway.", code="engine_answer")
+    if not begun:
+        yield Begun(model, Usage())
     yield Ended(reason or "stop", usage, stop_word)
 
 

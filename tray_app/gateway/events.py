@@ -7,14 +7,13 @@ characters that were cut. So each event is one write, in ASCII, without comments
 from __future__ import annotations
 
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from tray_app.gateway.answer_form import FORM, plain_event
 from tray_app.gateway.engine_errors import engine_faults, too_large
 from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.openai import ApiError, ascii_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -26,9 +25,39 @@ EVENT_STREAM = "text/event-stream"
 BROKEN = web.RequestKey("broken", bool)
 """Set on a request whose answer failed after its status had been sent."""
 
-_FIELD = b"data:"
+_FIELD, _DATA = b"data:", b"data: "
 _NOTHING = (b"", b"null")
 """Payloads to ignore: llama.cpp begins the stream for several prompts with null."""
+
+
+class Writer(Protocol):
+    """How an answer is streamed to clients of one API."""
+
+    content_type: str
+
+    def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """What is written, each at once, for these payloads in OpenAI's form."""
+
+    def fault(self, error: ApiError) -> bytes:
+        """What is written if the answer cannot be ended."""
+
+
+class _ServerSentEvents:
+    """OpenAI's way."""
+
+    content_type = EVENT_STREAM
+
+    async def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        async with aclosing(payloads):
+            async for payload in payloads:
+                yield plain_event(payload)
+
+    def fault(self, error: ApiError) -> bytes:
+        return plain_event(error.body())
+
+
+WRITER: web.RequestKey[Writer] = web.RequestKey("writer", object)  # type: ignore[arg-type]  # a protocol
+"""Set on a request whose answer is streamed in another way than OpenAI's."""
 
 
 class _ClientLeftError(Exception):
@@ -79,7 +108,7 @@ def _payloads(lines: list[bytes]) -> list[bytes]:
 async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) -> web.StreamResponse:
     """Answer with one event for each payload as it comes, until the client disconnects.
 
-    A request with a form of its own gets what that makes of the payloads.
+    The payloads are in OpenAI's form; `WRITER` may be set on the request for a client of another API.
 
     Raises
     ------
@@ -87,20 +116,18 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
         If it happens before the first event; later, the status is sent and the error becomes an event.
 
     """
-    response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
-    form = request.get(FORM)
-    payloads = form.events(payloads) if form else payloads
-    as_event, error_event = (bytes, form.error_event) if form else (plain_event, _error_event)
+    writer = request.get(WRITER) or _ServerSentEvents()
+    response = web.StreamResponse(headers={"Content-Type": writer.content_type, "Cache-Control": "no-cache"})
     try:
-        async with aclosing(payloads):
+        async with aclosing(writer.pieces(payloads)) as pieces:
             try:
-                async for payload in payloads:
-                    await _write(request, response, as_event(payload))
+                async for piece in pieces:
+                    await _write(request, response, piece)
             except ApiError as error:
                 if not response.prepared:
                     raise
                 request[BROKEN] = True
-                await _write(request, response, error_event(error))
+                await _write(request, response, writer.fault(error))
         if not response.prepared:
             raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
         with _taken_by_client():
@@ -110,15 +137,16 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
     return response
 
 
-def _error_event(error: ApiError) -> bytes:
-    return plain_event(error.body())
-
-
-async def _write(request: web.Request, response: web.StreamResponse, event: bytes) -> None:
+async def _write(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
     with _taken_by_client():
         if not response.prepared:
             await response.prepare(request)
-        await response.write(event)
+        await response.write(piece)
+
+
+def plain_event(payload: bytes) -> bytes:
+    """A server-sent event without a name, in ASCII."""
+    return _DATA + ascii_json(payload) + b"\n\n"
 
 
 @contextmanager

@@ -13,63 +13,73 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from tray_app.gateway.answer_form import AsChat, plain_event
 from tray_app.gateway.engine_errors import decode_answer
+from tray_app.gateway.events import DONE, EVENT_STREAM, WRITER, plain_event
 from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from aiohttp import web
+
+    from tray_app.gateway.dialect import Dialect
+    from tray_app.gateway.upstream import Upstream
+
 _OLD_FIELD = re.compile(rb'"function(?:s|_call)"\s*:')
 _OLD_MESSAGE = re.compile(rb'"function(?:_call)?"')
-_DONE = b"[DONE]"
 
 
-def functions_as_chat(data: bytes) -> AsChat | None:
-    """A chat with functions as one with tools; None for a chat that has none.
+class FunctionsForm:
+    """One request of /v1/chat/completions, which may have functions. See `Form` and `Writer`."""
 
-    Raises
-    ------
-    ApiError
-        400 for functions that cannot be asked for as tools.
+    content_type = EVENT_STREAM
 
-    """
-    if not _OLD_FIELD.search(data):
-        return None
+    def __init__(self) -> None:
+        self._has_functions = False
+
+    def question(self, body: bytes) -> Fields | None:
+        """See `Form`: None where there are no functions."""
+        asked = _as_tools(body) if _OLD_FIELD.search(body) else None
+        self._has_functions = asked is not None
+        return asked
+
+    async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """See `Form`."""
+        if self._has_functions:
+            request[WRITER] = self
+        return await dialect.chat(request, upstream)
+
+    def whole(self, answer: bytes) -> bytes:
+        """See `Form`."""
+        return _told(answer, "message") if self._has_functions else answer
+
+    async def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """See `Writer`."""
+        async with aclosing(payloads):
+            async for payload in payloads:
+                yield plain_event(payload if payload == DONE else _told(payload, "delta"))
+
+    def fault(self, error: ApiError) -> bytes:
+        """See `Writer`."""
+        return plain_event(error.body())
+
+
+def _as_tools(data: bytes) -> Fields | None:
+    """A chat with functions as one with tools; None for a chat that has none."""
     fields = decode(data, Fields)
     functions, call = (fields.pop(name, NULL) for name in ("functions", "function_call"))
     messages = _newer_messages(fields.get("messages", NULL))
     if messages is not None:
         fields["messages"] = messages
     if functions == NULL and call == NULL:
-        return None if messages is None else AsChat(fields, _FunctionCalls())
+        return None if messages is None else fields
     if fields.get("tools", NULL) != NULL:
         raise ApiError(400, "Send either 'tools' or 'functions', not both.", param="functions")
     fields["tools"] = Raw(msgspec.json.encode(_tools(functions)))
     fields["parallel_tool_calls"] = Raw(b"false")
     if call != NULL:
         fields["tool_choice"] = Raw(msgspec.json.encode(_choice(call)))
-    return AsChat(fields, _FunctionCalls())
-
-
-class _FunctionCalls:
-    """Tells the call of a tool as the call of a function."""
-
-    llamacpp_fields: Fields = {}  # noqa: RUF012  nobody changes it
-
-    def whole(self, chat: bytes) -> bytes:
-        """A whole answer."""
-        return _told(chat, "message")
-
-    async def events(self, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """A streamed answer."""
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield plain_event(chunk if chunk == _DONE else _told(chunk, "delta"))
-
-    def error_event(self, error: ApiError) -> bytes:
-        """An error within a stream."""
-        return plain_event(error.body())
+    return fields
 
 
 def _tools(functions: Raw) -> list[dict[str, object]]:
@@ -125,13 +135,12 @@ def _told(answer: bytes, part: str) -> bytes:
     fields = decode_answer(answer, Fields)
     choices = decode_answer(bytes(fields.get("choices", b"[]")), list[dict[str, Any]])
     for choice in choices:
-        said = choice.get(part)
-        calls = said.pop("tool_calls", None) if isinstance(said, dict) else None
-        match calls:
-            case [{"index": int(index)}, *_] if index > 0:
-                pass  # a piece of another call
-            case [{"function": function}, *_]:
-                said["function_call"] = function
+        if isinstance(said := choice.get(part), dict):
+            match said.pop("tool_calls", None):
+                case [{"index": int(index)}, *_] if index > 0:
+                    pass  # a piece of another call
+                case [{"function": function}, *_]:
+                    said["function_call"] = function
         if choice.get("finish_reason") == "tool_calls":
             choice["finish_reason"] = "function_call"
     return msgspec.json.encode({**fields, "choices": choices})

@@ -22,7 +22,7 @@ from tray_app.settings.origins import OPAQUE, can_be_allowed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tray_app.gateway.answer_form import ErrorForm
+    from aiohttp.typedefs import Middleware
 
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
@@ -31,39 +31,43 @@ _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def openai_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error, also those of the HTTP library, into the JSON that OpenAI's clients read."""
-    return await _answer(request, handler, ApiError.body)
+def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:
+    """What turns every error, also those of the HTTP library, into the JSON that clients of an API read."""
+
+    @web.middleware
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        def response(error: ApiError, **headers: str) -> web.Response:
+            return error_response(error, body_of(error), **headers)
+
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return response(error)
+        except web.HTTPMethodNotAllowed as exc:
+            return response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
+        except web.HTTPNotFound:
+            return response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
+        except web.HTTPRequestEntityTooLarge:
+            return response(ApiError(413, "The body is too large."))
+        except web.RequestPayloadError:
+            return response(ApiError(400, "The body is not encoded as its headers say."))
+
+    return told
 
 
-def errors_in(forms: Mapping[str, ErrorForm]) -> Middleware:
-    """As `openai_errors`; `forms`: those of other APIs, by the beginning of their paths."""
+def errors_below(forms: Mapping[str, Callable[[ApiError], bytes]]) -> Middleware:
+    """What turns errors at these paths, and below them, into the JSON that clients of other APIs read."""
+    middlewares = {path: errors_as(body_of) for path, body_of in forms.items()}
 
-    async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        known = (form for path, form in forms.items() if request.path.startswith(path))
-        return await _answer(request, handler, next(known, ApiError.body))
-
-    return errors
-
-
-async def _answer(request: web.Request, handler: Handler, form: ErrorForm) -> web.StreamResponse:
-    try:
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        for path, middleware in middlewares.items():
+            if f"{request.path}/".startswith(f"{path}/"):
+                return await middleware(request, handler)
         return await handler(request)
-    except ApiError as error:
-        return error_response(error, form)
-    except web.HTTPMethodNotAllowed as exc:
-        return error_response(ApiError(405, exc.text or ""), form, Allow=exc.headers["Allow"])
-    except web.HTTPNotFound:
-        nothing = ApiError(404, f"There is nothing at {request.path}.", code="unknown_url")
-        return error_response(nothing, form)
-    except web.HTTPRequestEntityTooLarge:
-        return error_response(ApiError(413, "The body is too large."), form)
-    except web.RequestPayloadError:
-        return error_response(ApiError(400, "The body is not encoded as its headers say."), form)
+
+    return told
 
 
 @web.middleware
@@ -104,8 +108,8 @@ class Guard:
         response.headers.add("Vary", "Origin")
 
 
-def error_response(error: ApiError, form: ErrorForm = ApiError.body, **headers: str) -> web.Response:
-    """An error as an HTTP response, with the body that `form` makes."""
+def error_response(error: ApiError, body: bytes | None = None, **headers: str) -> web.Response:
+    """An error as an HTTP response, with the body that OpenAI's clients expect unless another is given."""
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.final:
@@ -113,8 +117,12 @@ def error_response(error: ApiError, form: ErrorForm = ApiError.body, **headers: 
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
-        status=error.status, body=form(error), content_type="application/json", headers=headers
+        status=error.status, body=body or error.body(), content_type="application/json", headers=headers
     )
+
+
+openai_errors = errors_as(ApiError.body)
+"""As OpenAI's clients read them."""
 
 
 def check_request_key(key: str, request: web.Request) -> None:

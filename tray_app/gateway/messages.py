@@ -1,4 +1,4 @@
-"""Anthropic's API: /v1/messages and /v1/messages/count_tokens, each asked as a chat of OpenAI's. Pure.
+"""Anthropic's API: /v1/messages and /v1/messages/count_tokens, each asked as a chat of OpenAI's. Event loop.
 
 Shapes: https://docs.claude.com/en/api/messages. llama.cpp has these routes itself; asked as chats they are
 the same on every engine, and all that holds for chats holds for them. Texts and pictures stay the JSON that
@@ -15,20 +15,25 @@ from uuid import uuid4
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from tray_app.gateway.answer_form import AsChat, named_event
 from tray_app.gateway.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
+from tray_app.gateway.events import EVENT_STREAM, WRITER
+from tray_app.gateway.forms import FOR_LLAMACPP, named_event
 from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from aiohttp import web
+
     from tray_app.gateway.chat_answers import Block, Usage
+    from tray_app.gateway.dialect import Dialect
+    from tray_app.gateway.upstream import Upstream
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
-_SAME = ("model", "temperature", "top_p", "top_k", "stream")
+_SAME = ("model", "temperature", "top_p", "top_k")
 """Fields that a chat has, too."""
 _STOP_REASONS = {
     "length": "max_tokens",
@@ -44,6 +49,7 @@ _ERROR_TYPES = {
     int(HTTPStatus.TOO_MANY_REQUESTS): "rate_limit_error",
     int(HTTPStatus.SERVICE_UNAVAILABLE): "overloaded_error",
 }
+_NOTHING = (b"null", b'""', b"[]")
 _NO_ARGUMENTS = Raw(b"{}")
 
 
@@ -120,25 +126,6 @@ class _MessagesBody(_CountBody, frozen=True, kw_only=True):
     stream: bool | None = None
 
 
-def message_as_chat(data: bytes) -> AsChat:
-    """A body of /v1/messages as a chat; `ApiError` for what cannot be asked."""
-    body = decode(data, _MessagesBody)
-    if body.max_tokens is None:
-        raise ApiError(400, "'max_tokens' is missing: how long the answer may be.", param="max_tokens")
-    fields = _chat(data, body)
-    fields["max_tokens"] = Raw(b"%d" % body.max_tokens)
-    if stops := [word for word in body.stop_sequences or () if word]:
-        fields["stop"] = _raw(stops)
-    if body.stream:
-        fields["stream_options"] = Raw(b'{"include_usage":true}')
-    return AsChat(fields, MessageForm(_llamacpp_fields(body, tells_stop_word=bool(stops))))
-
-
-def count_as_chat(data: bytes) -> AsChat:
-    """A body of /v1/messages/count_tokens as a chat; `ApiError` for what cannot be asked."""
-    return AsChat(_chat(data, decode(data, _CountBody)), MessageForm({}))
-
-
 def anthropic_error(error: ApiError) -> bytes:
     """The JSON that Anthropic's clients expect for an error."""
     fault = {"type": _error_type(error.status), "message": visible(error.message)}
@@ -146,23 +133,46 @@ def anthropic_error(error: ApiError) -> bytes:
 
 
 class MessageForm:
-    """Makes a message of a chat's answer."""
+    """One request of /v1/messages. See `Form` and `Writer`."""
 
-    def __init__(self, llamacpp_fields: Fields) -> None:
-        self.llamacpp_fields = llamacpp_fields
+    content_type = EVENT_STREAM
 
-    def whole(self, chat: bytes) -> bytes:
+    def __init__(self) -> None:
+        self._for_llamacpp: Fields = {}
+
+    def question(self, body: bytes) -> Fields:
+        """See `Form`."""
+        asked = decode(body, _MessagesBody)
+        if asked.max_tokens is None:
+            raise ApiError(400, "'max_tokens' is missing: how long the answer may be.", param="max_tokens")
+        fields = _chat(body, asked)
+        fields["max_tokens"] = Raw(b"%d" % asked.max_tokens)
+        stops = [word for word in asked.stop_sequences or () if word]
+        if stops:
+            fields["stop"] = _raw(stops)
+        if asked.stream:
+            fields["stream"] = Raw(b"true")
+            fields["stream_options"] = Raw(b'{"include_usage":true}')
+        self._for_llamacpp = _for_llamacpp(asked, tells_stop_word=bool(stops))
+        return fields
+
+    async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """See `Form`."""
+        request[WRITER], request[FOR_LLAMACPP] = self, self._for_llamacpp
+        return await dialect.chat(request, upstream)
+
+    def whole(self, answer: bytes) -> bytes:
         """The answer of /v1/messages."""
-        found = whole_answer_of(chat)
+        found = whole_answer_of(answer)
         content = [_whole_block(one) for one in found.blocks]
         return msgspec.json.encode(
             {**_message(found.model, content, found.end.usage, complete=True), **_stop(found.end)}
         )
 
-    async def events(self, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """The events of a streamed answer."""
+    async def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """See `Writer`."""
         current: Block | None = None
-        async with aclosing(answer_parts(chunks)) as parts:
+        async with aclosing(answer_parts(payloads)) as parts:
             async for part in parts:
                 match part:
                     case Begun(model, usage):
@@ -183,16 +193,32 @@ class MessageForm:
                         yield _event("message_delta", delta=_stop(part), usage=_usage(usage))
                         yield _event("message_stop")
 
-    def error_event(self, error: ApiError) -> bytes:
-        """An error within a streamed answer."""
+    def fault(self, error: ApiError) -> bytes:
+        """See `Writer`."""
         return named_event("error", anthropic_error(error))
+
+
+class CountForm:
+    """One request of /v1/messages/count_tokens. See `Form`."""
+
+    def question(self, body: bytes) -> Fields:
+        """See `Form`."""
+        return _chat(body, decode(body, _CountBody))
+
+    async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """See `Form`."""
+        return await dialect.count(request, upstream)
+
+    def whole(self, answer: bytes) -> bytes:
+        """What is counted has the same form in both APIs."""
+        return answer
 
 
 def _chat(data: bytes, body: _CountBody) -> Fields:
     given = decode(data, Fields)
     if body.mcp_servers or body.container:
         name = "mcp_servers" if body.mcp_servers else "container"
-        raise _impossible(f"{name!r} is a service of Anthropic's, which is not here. Leave it out.")
+        raise _impossible(f"{name!r} is a service of Anthropic's, which is not here. Leave it out.", name)
     fields = {name: given[name] for name in _SAME if name in given}
     fields["messages"] = _raw([*_system(body.system), *_all_turns(body.messages)])
     if body.tools:
@@ -207,7 +233,7 @@ def _chat(data: bytes, body: _CountBody) -> Fields:
     return fields
 
 
-def _llamacpp_fields(body: _MessagesBody, *, tells_stop_word: bool) -> Fields:
+def _for_llamacpp(body: _MessagesBody, *, tells_stop_word: bool) -> Fields:
     """What makes llama.cpp tell the tokens of the prompt at the beginning, and the stop word at the end."""
     fields: Fields = {}
     if body.stream:
@@ -220,7 +246,7 @@ def _llamacpp_fields(body: _MessagesBody, *, tells_stop_word: bool) -> Fields:
 
 
 def _system(system: Raw) -> list[dict[str, object]]:
-    if system in (NULL, b'""', b"[]"):
+    if memoryview(system) in _NOTHING:
         return []
     found = _content(system, "system")
     content = _joined(map(_plain_text, found)) if isinstance(found, list) else found
@@ -445,5 +471,5 @@ def _closed(block: Block) -> bytes:
     return _event("content_block_delta", index=block.index, delta=signature) + end
 
 
-def _event(name: str, **fields: object) -> bytes:
+def _event(name: str, /, **fields: object) -> bytes:
     return named_event(name, msgspec.json.encode({"type": name, **fields}))

@@ -17,11 +17,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.answer_form import FORM, in_form
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
+from tray_app.gateway.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
@@ -84,10 +84,6 @@ class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
-
-
-class _Count(Struct, frozen=True):
-    input_tokens: int
 
 
 class _Usage(Struct, frozen=True):
@@ -155,7 +151,7 @@ class Passthrough:
 
         body = await self._body_worker.run(sum(size_of(each.answer) for each in answers), write)
         answers.clear()
-        return await _sent(request, body) if held else _json(body)
+        return await self._sent(request, body) if held else _json(body)
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -166,18 +162,17 @@ class Passthrough:
         return await self._completion(request, upstream, _CHAT)
 
     async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """How many tokens a chat has."""
+        """How many tokens a chat has, as a `TokenCount`."""
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
         )
         try:
             async with self._asked(upstream, _COUNT, fields) as answer:
-                tokens = decode_answer(await whole_answer(answer), _Count).input_tokens
+                return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))
         except _RefusedError as refused:
             if refused.refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
                 raise ApiError(404, "This engine does not count tokens.", code="unknown_url") from refused
             raise await self._refused(refused.refusal, upstream, _CHAT, fields) from refused
-        return _json(msgspec.json.encode(TokenCount(tokens)))
 
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         fields = await self._body_worker.run(
@@ -185,10 +180,10 @@ class Passthrough:
         )
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
-        if (form := request.get(FORM)) and not upstream.is_remote:
-            fields |= form.llamacpp_fields
-        if path == _CHAT and not upstream.is_remote and wants_tools(fields):
-            await self._templates.check(upstream)
+        if not upstream.is_remote:
+            fields |= request.get(FOR_LLAMACPP, {})
+            if path == _CHAT and wants_tools(fields):
+                await self._templates.check(upstream)
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None
@@ -236,21 +231,27 @@ class Passthrough:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
                 events = self._events(answer.content, upstream, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            body = await self._whole_completion(request, answer, upstream, told, held)
-            return await _sent(request, body) if held else _json(body)
+            body = await self._whole_completion(answer, upstream, told, held)
+            return await self._sent(request, body) if held else _json(body)
+
+    async def _sent(self, request: web.Request, body: bytes) -> web.Response:
+        """An answer that its client has taken, or has not wanted any more: until then it counts."""
+        if form := request.get(FORM):
+            answer = body
+            body = await self._body_worker.run(len(answer), lambda: form.whole(answer))
+        response = _json(body)
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+        return response
 
     async def _whole_completion(
-        self,
-        request: web.Request,
-        answer: aiohttp.ClientResponse,
-        upstream: Upstream,
-        told: str,
-        held: Held | None,
+        self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
     ) -> bytes:
         data = await _result(answer, held)
         whole = await self._body_worker.run(len(data), lambda: decode_answer(data, Fields))
         self._counters.tokens(upstream.model_id, *(_told_tokens(whole) or (0, 0)))
-        return await self._body_worker.run(len(data), lambda: in_form(request, as_sent(whole, told)))
+        return await self._body_worker.run(len(data), lambda: as_sent(whole, told))
 
     async def _several(
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
@@ -266,7 +267,7 @@ class Passthrough:
             async with aclosing(events):
                 async for event in events:
                     whole.add(event)
-            return _json(in_form(request, msgspec.json.encode(whole.answer(tally.usage()))))
+            return _json(msgspec.json.encode(whole.answer(tally.usage())))
 
     async def _counted(
         self, content: aiohttp.StreamReader, upstream: Upstream, tally: Tally, asked: object
@@ -441,15 +442,6 @@ def _tells_usage(fields: Fields) -> bool:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-async def _sent(request: web.Request, body: bytes) -> web.Response:
-    """An answer that its client has taken, or has not wanted any more: until then it counts."""
-    response = _json(body)
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write_eof()
-    return response
 
 
 async def _as_payloads(

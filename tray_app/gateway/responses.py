@@ -1,4 +1,4 @@
-"""OpenAI's newer API: /v1/responses, asked as a chat. Pure, but for what streamed answers hold together.
+"""OpenAI's newer API: /v1/responses, asked as a chat. Event loop.
 
 Shapes: https://platform.openai.com/docs/api-reference/responses. llama.cpp has this route itself, but its
 events lack what OpenAI's own clients read; asked as a chat it is the same on every engine, and all that holds
@@ -17,16 +17,21 @@ from uuid import uuid4
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.answer_form import AsChat, named_event
 from tray_app.gateway.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
+from tray_app.gateway.events import EVENT_STREAM, WRITER
+from tray_app.gateway.forms import named_event
 from tray_app.gateway.limits import LARGE_BODY_BYTES
 from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from aiohttp import web
+
     from tray_app.gateway.byte_budget import ByteBudget, Held
     from tray_app.gateway.chat_answers import Block, Usage
+    from tray_app.gateway.dialect import Dialect
+    from tray_app.gateway.upstream import Upstream
 
 RESPONSES = "/v1/responses"
 
@@ -39,6 +44,7 @@ _IMPOSSIBLE = {
     "prompt": "There are no stored prompts here. Send the text in 'instructions' and 'input'.",
     "top_logprobs": "Probabilities are only told at /v1/chat/completions.",
 }
+_NOTHING = (b"null", b"false", b"0", b'""')
 _ECHOED: dict[str, object] = {
     "instructions": None,
     "max_output_tokens": None,
@@ -125,36 +131,6 @@ class _Body(Struct, frozen=True, kw_only=True):
     reasoning: _Reasoning | None = None
 
 
-def response_as_chat(data: bytes, budget: ByteBudget) -> AsChat:
-    """A body of /v1/responses as a chat; `ApiError` for what cannot be asked.
-
-    `budget`: for what streamed responses hold, because their ends repeat them.
-    """
-    body, given = decode(data, _Body), decode(data, Fields)
-    for name, words in _IMPOSSIBLE.items():
-        if decode_part(given.get(name, NULL), Raw) not in (NULL, b"false", b"0", b'""'):
-            raise ApiError(
-                400, f"{name!r} is not possible: {words}", param=name, code="unsupported_parameter"
-            )
-    fields = {name: given[name] for name in _SAME if name in given}
-    fields["messages"] = _raw(_conversation(body))
-    if body.max_output_tokens is not None:
-        if body.max_output_tokens < 1:
-            raise ApiError(400, "'max_output_tokens' must be 1 or more.", param="max_output_tokens")
-        fields["max_tokens"] = Raw(b"%d" % body.max_output_tokens)
-    if body.stream:
-        fields["stream_options"] = Raw(b'{"include_usage":true}')
-    if body.tools:
-        fields["tools"] = _raw([_tool(tool) for tool in body.tools])
-        if body.tool_choice is not None:
-            fields["tool_choice"] = _raw(_tool_choice(body.tool_choice))
-    if (wanted := body.text and body.text.format) and wanted.type != "text":
-        fields["response_format"] = _raw(_response_format(wanted))
-    if body.reasoning and body.reasoning.effort:
-        fields["reasoning_effort"] = _raw(body.reasoning.effort)
-    return AsChat(fields, ResponseForm(_echoed(given), budget))
-
-
 def responses_error(error: ApiError) -> bytes:
     """As for a chat, with the names that this API has for its fields."""
     message, param = error.message, error.param
@@ -165,29 +141,44 @@ def responses_error(error: ApiError) -> bytes:
 
 
 class ResponseForm:
-    """Makes a response of a chat's answer. Belongs to one request."""
+    """One request of /v1/responses. See `Form` and `Writer`.
 
-    def __init__(self, echoed: dict[str, object], budget: ByteBudget) -> None:
-        self.llamacpp_fields: Fields = {}
+    `budget`: for what streamed responses hold, because their ends repeat them.
+    """
+
+    content_type = EVENT_STREAM
+
+    def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self._head = {"id": f"resp_{uuid4().hex}", "object": "response", "created_at": int(time.time())}
-        self._echoed = {**echoed, "store": False, "previous_response_id": None, "truncation": "disabled"}
+        self._echoed: dict[str, object] = {}
         self._model = ""
         self._number = -1
 
-    def whole(self, chat: bytes) -> bytes:
+    def question(self, body: bytes) -> Fields:
+        """See `Form`."""
+        asked, given = decode(body, _Body), decode(body, Fields)
+        self._echoed = _echoed(given)
+        return _chat(asked, given)
+
+    async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """See `Form`."""
+        request[WRITER] = self
+        return await dialect.chat(request, upstream)
+
+    def whole(self, answer: bytes) -> bytes:
         """The answer of /v1/responses."""
-        found = whole_answer_of(chat)
+        found = whole_answer_of(answer)
         self._model = found.model
         items = [_item(one.block, _new_id(one.block), one.text) for one in found.blocks]
         return msgspec.json.encode(self._ended(items, found.end))
 
-    async def events(self, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """The events of a streamed answer."""
+    async def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """See `Writer`."""
         items: list[dict[str, Any]] = []
         current: _OpenItem | None = None
         with self._budget.holding() as held:
-            async with aclosing(answer_parts(chunks)) as parts:
+            async with aclosing(answer_parts(payloads)) as parts:
                 async for part in parts:
                     match part:
                         case Begun(model):
@@ -211,8 +202,8 @@ class ResponseForm:
                             name = "incomplete" if _why_incomplete(reason) else "completed"
                             yield self._event(f"response.{name}", response=self._ended(items, part))
 
-    def error_event(self, error: ApiError) -> bytes:
-        """An error within a streamed answer: what failed, then why. OpenAI's own clients look for "error"."""
+    def fault(self, error: ApiError) -> bytes:
+        """See `Writer`: what failed, then why. OpenAI's own clients look for "error"."""
         fault = msgspec.json.decode(responses_error(error))["error"]
         told = {"code": error.code or "server_error", "message": fault["message"]}
         failed = {**self._response("failed", []), "error": told}
@@ -222,7 +213,7 @@ class ResponseForm:
     def _all(self, events: Iterable[tuple[str, dict[str, Any]]]) -> bytes:
         return b"".join(self._event(name, **fields) for name, fields in events)
 
-    def _event(self, name: str, **fields: object) -> bytes:
+    def _event(self, name: str, /, **fields: object) -> bytes:
         self._number += 1
         event = {"type": name, "sequence_number": self._number, **fields}
         return named_event(name, msgspec.json.encode(event))
@@ -303,6 +294,31 @@ class _OpenItem:
                 return {**self._place, "content_index": 0, "logprobs": []}
             case _:
                 return {**self._place, "content_index": 0}
+
+
+def _chat(asked: _Body, given: Fields) -> Fields:
+    for name, words in _IMPOSSIBLE.items():
+        if memoryview(given.get(name, NULL)) not in _NOTHING:
+            raise ApiError(
+                400, f"{name!r} is not possible: {words}", param=name, code="unsupported_parameter"
+            )
+    fields = {name: given[name] for name in _SAME if name in given}
+    fields["messages"] = _raw(_conversation(asked))
+    if asked.max_output_tokens is not None:
+        if asked.max_output_tokens < 1:
+            raise ApiError(400, "'max_output_tokens' must be 1 or more.", param="max_output_tokens")
+        fields["max_tokens"] = Raw(b"%d" % asked.max_output_tokens)
+    if asked.stream:
+        fields["stream_options"] = Raw(b'{"include_usage":true}')
+    if asked.tools:
+        fields["tools"] = _raw([_tool(tool) for tool in asked.tools])
+        if asked.tool_choice is not None:
+            fields["tool_choice"] = _raw(_tool_choice(asked.tool_choice))
+    if (wanted := asked.text and asked.text.format) and wanted.type != "text":
+        fields["response_format"] = _raw(_response_format(wanted))
+    if asked.reasoning and asked.reasoning.effort:
+        fields["reasoning_effort"] = _raw(asked.reasoning.effort)
+    return fields
 
 
 def _conversation(body: _Body) -> list[dict[str, Any]]:
@@ -456,11 +472,12 @@ def _response_format(wanted: _Format) -> object:
 
 
 def _echoed(given: Fields) -> dict[str, object]:
-    return {
+    told: dict[str, object] = {
         name: value if value != NULL and memoryview(value).nbytes <= LARGE_BODY_BYTES else default
         for name, default in _ECHOED.items()
         for value in [given.get(name, NULL)]
     }
+    return {**told, "store": False, "previous_response_id": None, "truncation": "disabled"}
 
 
 def _why_incomplete(reason: str) -> str | None:

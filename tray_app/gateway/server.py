@@ -5,44 +5,40 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
-from tray_app.gateway.answer_form import FORM
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
 from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.functions import functions_as_chat
-from tray_app.gateway.guard import Guard, errors_in, is_opened_by_person
+from tray_app.gateway.forms import FORM, AnsweredError, answered
+from tray_app.gateway.functions import FunctionsForm
+from tray_app.gateway.guard import Guard, errors_below, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
     MAX_ALL_REPEATED_BYTES,
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
+    SMALL_BODY_BYTES,
     connections_here,
     requests_within,
 )
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
-from tray_app.gateway.messages import (
-    COUNT_TOKENS,
-    MESSAGES,
-    anthropic_error,
-    count_as_chat,
-    message_as_chat,
-)
+from tray_app.gateway.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm, anthropic_error
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
+from tray_app.gateway.ollama import ASKED, OllamaModels, ollama_errors
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
-from tray_app.gateway.responses import RESPONSES, response_as_chat, responses_error
+from tray_app.gateway.responses import RESPONSES, ResponseForm, responses_error
 from tray_app.gateway.routing import Router
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
@@ -56,10 +52,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from tray_app.gateway.answer_form import AsChat
+    from aiohttp.typedefs import Middleware
+
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
-    from tray_app.gateway.guard import Handler, Middleware
+    from tray_app.gateway.dialect import Dialect
+    from tray_app.gateway.forms import Form
+    from tray_app.gateway.guard import Handler
     from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
@@ -73,29 +72,12 @@ _IDLE_LOOK_S = 30.0
 _LEAST_PAUSE_S = 0.01
 """Between two looks for idle engines, also where one is due that cannot go yet."""
 
+_ERRORS = {MESSAGES: anthropic_error, RESPONSES: responses_error}
+"""How errors are told below these paths, to clients of other APIs than OpenAI's chats."""
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, which works only with the engine's own routes."""
-
-
-class Dialect(Protocol):
-    """Answers the requests that an engine has to compute."""
-
-    async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings."""
-
-    async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/completions."""
-
-    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/chat/completions."""
-
-    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """How many tokens a chat has."""
-
-    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""
 
 
 class Gateway:
@@ -167,8 +149,10 @@ class Gateway:
             )
             guard, router = Guard(self._rules), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
-            errors = errors_in({MESSAGES: anthropic_error, RESPONSES: responses_error})
-            answer = _within(router.answer, guard.check, errors, router.put_right)
+            answer = _within(
+                *(router.answer, guard.check, ollama_errors, errors_below(_ERRORS)),
+                *(router.put_right, openai_errors),
+            )
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
@@ -250,7 +234,12 @@ class _Routes:
             "/completions": self._engine(
                 Purpose.CHAT, lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES
             ),
-            "/chat/completions": self._chat(functions_as_chat),
+            "/chat/completions": self._engine(Purpose.CHAT, answered, MAX_BODY_BYTES, FunctionsForm),
+        }
+        chats: dict[str, Callable[[], Form]] = {
+            MESSAGES: MessageForm,
+            COUNT_TOKENS: CountForm,
+            RESPONSES: lambda: ResponseForm(self._repeated),
         }
         return [
             web.get("/health", self._health),
@@ -258,42 +247,44 @@ class _Routes:
             web.get("/v1/models", self._models),
             web.get(_MODEL, self._model),
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
-            web.post(MESSAGES, self._chat(message_as_chat)),
-            web.post(
-                COUNT_TOKENS,
-                self._engine(Purpose.CHAT, lambda dialect: dialect.count, MAX_BODY_BYTES, count_as_chat),
+            *OllamaModels(self._backend, self._small_body).routes(),
+            *(
+                web.post(path, self._engine(asked.task, answered, MAX_BODY_BYTES, asked.form))
+                for path, asked in ASKED.items()
             ),
-            web.post(RESPONSES, self._chat(lambda data: response_as_chat(data, self._repeated))),
+            *(
+                web.post(path, self._engine(Purpose.CHAT, answered, MAX_BODY_BYTES, form))
+                for path, form in chats.items()
+            ),
             *(web.get(path, self._read) for path in _READS),
             *(web.get(path, self._read_page) for path in _PAGE),
             *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
         ]
-
-    def _chat(self, as_chat: Callable[[bytes], AsChat | None]) -> Handler:
-        """Answer by a chat; `as_chat` makes one of a body of another form, None for what is one already."""
-        return self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES, as_chat)
 
     def _engine(
         self,
         task: Purpose,
         pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]],
         most_bytes: int,
-        as_chat: Callable[[bytes], AsChat | None] | None = None,
+        form_of: Callable[[], Form] | None = None,
     ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
+            if form_of:
+                request[FORM] = form_of()
             began_s = self._counters.begin()
             status: int | None = None
             served: tuple[str, float] | None = None
             try:
                 with self._admission.slot(), self._bodies.holding() as held:
                     asked = await self._asked(request, most_bytes, held)
-                    if as_chat:
-                        await self._turn_into_chat(request, as_chat, held)
                     async with Leased(self._backend, asked, task) as upstream:
                         served = upstream.model_id, self._counters.begin_at(upstream.model_id)
                         with self._watched(upstream):
                             answer = await pick(self._dialect_of(upstream))(request, upstream)
+                    answer = await self._in_form(request, answer)
                 status = HTTPStatus.BAD_GATEWAY if BROKEN in request else answer.status
+            except AnsweredError as told:
+                answer, status = _response(told.body), HTTPStatus.OK
             except (ApiError, web.HTTPException) as error:
                 status = error.status
                 raise
@@ -308,26 +299,30 @@ class _Routes:
     async def _asked(self, request: web.Request, most_bytes: int, held: Held) -> str:
         """The name of the model in a request's body, which is taken in: before that nothing is loaded."""
         data = request[BODY] = await self._intake.take(request, most_bytes, held)
-        request[FIELDS] = await self._body_worker.run(len(data), lambda: decode(data, Fields))
+        form = request.get(FORM)
+
+        def read() -> tuple[bytes, Fields]:
+            question = form.question(data) if form else None
+            body = data if question is None else msgspec.json.encode(question)
+            return body, decode(body, Fields)
+
+        request[BODY], request[FIELDS] = await self._body_worker.run(len(data), read)
+        held.add(max(0, len(request[BODY]) - len(data)))  # nothing keeps the other one
         return named_model(request[FIELDS])
 
-    async def _turn_into_chat(
-        self, request: web.Request, as_chat: Callable[[bytes], AsChat | None], held: Held
-    ) -> None:
-        """Put a chat in place of a body of another form."""
-        data = request[BODY]
+    async def _in_form(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+        """A whole answer in the form of the API in which it was asked, unless it is there already."""
+        form = request.get(FORM)
+        body = answer.body if isinstance(answer, web.Response) and not answer.prepared else None
+        if form is None or not isinstance(body, bytes):
+            return answer
+        told = await self._body_worker.run(len(body), lambda: form.whole(body))
+        return _response(told)
 
-        def turn() -> tuple[AsChat, bytes, Fields] | None:
-            if (chat := as_chat(data)) is None:
-                return None
-            body = msgspec.json.encode(chat.fields)
-            return chat, body, decode(body, Fields)
-
-        if (turned := await self._body_worker.run(len(data), turn)) is None:
-            return
-        chat, request[BODY], request[FIELDS] = turned
-        held.add(max(0, len(request[BODY]) - len(data)))
-        request[FORM] = chat.form
+    async def _small_body(self, request: web.Request) -> bytes:
+        """The body of a request that only asks for what is known."""
+        with self._admission.slot(), self._bodies.holding() as held:
+            return await self._intake.take(request, SMALL_BODY_BYTES, held)
 
     def _native(self, path: str, other: Handler | None) -> Handler:
         """Answer by one of the engine's own routes; `other` answers if the engine has none of this name."""
@@ -348,7 +343,7 @@ class _Routes:
         """The public part of what the engine says about itself. Does not load its model."""
         answer, _ = await self._ask(request, available(self._backend.look(_named_in_address(request))))
         body = public_part(request.path, answer, everything=self._rules().native_routes)
-        return web.Response(body=body, content_type="application/json")
+        return _response(body)
 
     async def _ask(self, request: web.Request, upstream: Upstream) -> tuple[bytes, str]:
         """Body and content type of the engine's answer, without its CORS headers for every web page."""
@@ -418,4 +413,8 @@ def _sleeps(found: Unavailable) -> bool:
 
 
 def _json(answer: ModelList | ModelCard) -> web.Response:
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    return _response(msgspec.json.encode(answer))
+
+
+def _response(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")

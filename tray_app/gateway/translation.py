@@ -14,7 +14,6 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from tray_app.gateway.answer_form import in_form
 from tray_app.gateway.concurrency import together
 from tray_app.gateway.events import DONE, write_events
 from tray_app.gateway.intake import BODY, FIELDS
@@ -152,7 +151,7 @@ class Translation:
         return await self._answer(request, upstream, body, job)
 
     async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """How many tokens a chat has."""
+        """How many tokens a chat has, as a `TokenCount`."""
         check_abilities(request[FIELDS], _missing(request[FIELDS]))
         prompt, _ = await self._prompt(upstream, decode(request[BODY], ChatBody).messages)
         return _json(TokenCount(await self._engine.count(upstream, prompt, "messages")))
@@ -186,8 +185,7 @@ class Translation:
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))
-        whole = msgspec.json.encode(await self._whole(upstream, job))
-        return web.Response(body=in_form(request, whole), content_type="application/json")
+        return _json(await self._whole(upstream, job))
 
     async def _whole(self, upstream: Upstream, job: _Job) -> Completion:
         texts: list[str] = []
@@ -262,7 +260,7 @@ def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:
     )
 
 
-def _json(answer: EmbeddingsAnswer | TokenCount) -> web.Response:
+def _json(answer: EmbeddingsAnswer | Completion | TokenCount) -> web.Response:
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
