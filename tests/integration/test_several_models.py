@@ -167,7 +167,7 @@ def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -
         app.changed.connect(look)
         (models / "late.gguf").unlink()
         assert gone_with_file.wait(DEADLINE_S)
-        assert refused(client, "late")[:2] == (404, "model_not_found")
+        assert refused(client, "late")[:2] == (404, "model_file_missing")
 
 
 def test_programs_for_ollama_find_models_by_name_and_tag() -> None:
