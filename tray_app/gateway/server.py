@@ -33,6 +33,7 @@ from tray_app.gateway.model_list import all_models, one_model
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.rerank import RERANK_ROUTES, Ranking
 from tray_app.gateway.routing import Router
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
@@ -147,6 +148,7 @@ class Gateway:
                 counters=self._counters,
                 body_worker=body_worker,
                 session=fresh,
+                ranking=Ranking(fresh, body_worker, self._counters, self._backend.offered),
                 silence_limit_s=self._silence_limit_s,
                 dialect_of=lambda upstream: speaking if upstream.speaks_openai else translated,
             )
@@ -206,6 +208,7 @@ class _Routes:
         counters: Counters,
         body_worker: BodyWorker,
         session: ClientSession,
+        ranking: Ranking,
         silence_limit_s: float,
         dialect_of: Callable[[Upstream], Dialect],
     ) -> None:
@@ -214,6 +217,7 @@ class _Routes:
         self._counters = counters
         self._body_worker = body_worker
         self._session = session
+        self._ranking = ranking
         self._silence_limit_s = silence_limit_s
         self._dialect_of = dialect_of
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
@@ -234,12 +238,14 @@ class _Routes:
             ),
             "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
         }
+        rank = self._engine(Purpose.RERANK, lambda _: self._ranking.answer, MAX_BODY_BYTES)
         return [
             web.get("/health", self._health),
             web.get("/metrics", self._metrics),
             web.get("/v1/models", self._models),
             web.get(_MODEL, self._model),
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
+            *(web.post(path, rank) for path in RERANK_ROUTES),
             *(web.get(path, self._read) for path in _READS),
             *(web.get(path, self._read_page) for path in _PAGE),
             *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
