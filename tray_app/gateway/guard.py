@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -23,6 +24,10 @@ _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
 _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
+
+_REQUEST_ID = "x-request-id"
+"""Of each answer, as OpenAI has it: made here, whatever a client sends under this name."""
+_READ_BY_CLIENTS = f"{_REQUEST_ID}, Retry-After, x-should-retry"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -74,16 +79,19 @@ class Guard:
         return await handler(request)
 
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Add the headers that let a permitted web page read the answer. For `on_response_prepare`."""
+        """Add the answer's id, and what lets a permitted web page read it. For `on_response_prepare`."""
+        response.headers.setdefault(_REQUEST_ID, _new_id())
         origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
         if origin not in (None, f"http://{host}") and self._rules().permits_origin(origin, host):
             response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _READ_BY_CLIENTS
         # otherwise a cache could give one page the headers for another
         response.headers.add("Vary", "Origin")
 
 
 def error_response(error: ApiError, **headers: str) -> web.Response:
-    """An error as an HTTP response."""
+    """An error as an HTTP response; it has an id also where no application answers."""
+    headers[_REQUEST_ID] = _new_id()
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.final:
@@ -177,6 +185,10 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
         f"To allow them{whose}, add them to the setting allowed_origins: "
         f'powerinfer-tray settings set allowed_origins "{entries}"'
     )
+
+
+def _new_id() -> str:
+    return f"req_{uuid4().hex}"
 
 
 def _quoted(text: str) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _IPV6_NETWORK_BITS = 64
 """One customer of a provider has all IPv6 addresses with the same first 64 bits."""
+_KEY_ALONE = "x-api-key"
+"""The header that has nothing but the key, as Anthropic's clients send it."""
 
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Guesses:
         guesser = self._guessers.get(address)
         if guesser:
             self._refill(guesser)
-            if guesser.left < 1 and given and self._digest(given) not in guesser.last:
+            if guesser.left < 1 and any(self._digest(one) not in guesser.last for one in given):
                 self._log(address)
                 raise ApiError(
                     429,
@@ -73,8 +75,8 @@ class Guesses:
                 )
         if shows_key(key, request):
             return
-        if given:
-            self._count(address, self._digest(given))
+        for one in given:
+            self._count(address, self._digest(one))
         raise wrong_key()
 
     def _count(self, address: str, digest: bytes) -> None:
@@ -111,9 +113,12 @@ class Guesses:
 
 def shows_key(key: str, request: web.Request) -> bool:
     """Whether a request has the right key, in a time that does not depend on the key."""
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    same = secrets.compare_digest(given.encode(errors="surrogateescape"), key.encode())
-    return same and scheme.lower() == "bearer"
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    same = [
+        secrets.compare_digest(given.encode(errors="surrogateescape"), key.encode())
+        for given in (bearer, request.headers.get(_KEY_ALONE, ""))
+    ]
+    return (same[0] and scheme.lower() == "bearer") or same[1]
 
 
 def wrong_key() -> ApiError:
@@ -121,9 +126,10 @@ def wrong_key() -> ApiError:
     return ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
 
 
-def _given(request: web.Request) -> str:
-    """The key in a request; empty if there is none."""
-    return request.headers.get("Authorization", "").partition(" ")[2]
+def _given(request: web.Request) -> list[str]:
+    """The keys in a request."""
+    bearer = request.headers.get("Authorization", "").partition(" ")[2]
+    return [given for given in (bearer, request.headers.get(_KEY_ALONE, "")) if given]
 
 
 def _network(address: str) -> str:

@@ -34,11 +34,12 @@ from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_m
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.rerank import RERANK_ROUTES, Ranking
-from tray_app.gateway.routing import Router
+from tray_app.gateway.routing import Router, server_of
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import LOADED, Unavailable
+from tray_app.gateway.welcome import as_html, as_text
 from tray_app.models.header import Purpose
 from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
@@ -66,6 +67,7 @@ _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, which works only with the engine's own routes."""
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class Dialect(Protocol):
@@ -222,11 +224,14 @@ class _Routes:
         self._dialect_of = dialect_of
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
         self._intake, self._bodies = Intake(), bodies_budget()
+        self._addresses: list[tuple[str, str]] = []
 
     def router(self) -> Router:
         """The router with all routes."""
         switches = {"/metrics": "metrics"} | dict.fromkeys(NATIVE_ROUTES, "native_routes")
-        return Router(self._table(), self._rules, switches)
+        router = Router(self._table(), self._rules, switches)
+        self._addresses = router.addresses()
+        return router
 
     def _table(self) -> list[web.RouteDef]:
         openai = {
@@ -328,13 +333,21 @@ class _Routes:
         return Silence(self._silence_limit_s, lambda: self._backend.suspect(upstream.run))
 
     async def _read_page(self, request: web.Request) -> web.Response:
-        """The engine's web page. Opened by a person it loads the model; requests from other pages do not."""
+        """The engine's web page, or what this is. Opened by a person the engine's loads the model; requests
+        from other pages do not.
+        """
         if self._rules().native_routes:
             answer, kind = await self._page(request)
             return web.Response(body=answer, content_type=kind)
         if request.path != "/":
             raise web.HTTPNotFound
-        return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
+        if "text/html" not in request.headers.get("Accept", ""):
+            return web.Response(text=as_text(server_of(request), self._addresses), headers={"Vary": "Accept"})
+        return web.Response(
+            text=as_html(server_of(request), self._addresses),
+            content_type="text/html",
+            headers={"Vary": "Accept", "Content-Security-Policy": _PAGE_POLICY},
+        )
 
     async def _page(self, request: web.Request) -> tuple[bytes, str]:
         asked = _named_in_address(request)
