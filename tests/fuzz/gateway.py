@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,18 @@ from urllib.parse import urlsplit
 
 from hypothesis import strategies as st
 
-from tests.fakes.gateways import behind, gateway_to
+from tests.fakes.gateways import FixedBackend, behind, gateway_to
 from tests.fakes.powerinfer_server import powerinfer_server
 from tests.fuzz.harness import Target, edited
 from tests.fuzz.wire import check_error, check_shape, check_success, headers_of, send
 from tray_app.gateway.upstream import Upstream
+from tray_app.models.header import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.fakes.powerinfer_server import PowerInferServer
+    from tray_app.gateway.upstream import Unavailable
 
 
 # Requests of clients.
@@ -36,6 +39,8 @@ VALID: dict[str, Any] = {
     "input": "x",
     "prompt": "x",
     "content": "x",
+    "query": "x",
+    "documents": ["x", {"text": "y"}],
     "messages": [{"role": "user", "content": "x"}],
     "max_tokens": 5,
 }
@@ -45,6 +50,7 @@ FIELDS = (
     *("logprobs", "stream_options", "model", "user", "grammar", "system_prompt", "n_predict", "content"),
     *("response_format", "tools", "echo", "suffix", "best_of", "logit_bias", "cache_prompt"),
     *("image_data", "id_slot", "seed"),
+    *("query", "documents", "texts", "top_n", "return_documents", "return_text", "input_type"),
 )
 JSON_VALUES = st.recursive(
     st.none()
@@ -64,6 +70,7 @@ JSON_VALUES = st.recursive(
 PATHS = st.sampled_from(
     [
         *("/v1/embeddings", "/v1/completions", "/v1/chat/completions"),
+        *("/v1/rerank", "/v2/rerank", "/rerank"),
         *("/completion", "/embedding", "/tokenize", "/embeddings", "/completions", "/chat/completions"),
     ]
 )
@@ -74,6 +81,13 @@ BODIES = [
     b"POST /v1/chat/completions\n\n" + json.dumps({"messages": VALID["messages"], "stream": True}).encode(),
     b"POST /completion\n\n" + json.dumps({"prompt": "a", "n_predict": 5, "temperature": 0.5}).encode(),
     b"POST /tokenize\n\n" + json.dumps({"content": "a"}).encode(),
+    b"POST /v1/rerank\n\n"
+    + json.dumps({"query": "a", "documents": ["b", {"text": "c"}], "top_n": 1}).encode(),
+    b"POST /v2/rerank\n\n"
+    + json.dumps({"query": "a", "documents": ["b"], "return_documents": True}).encode(),
+    b"POST /rerank\n\n" + json.dumps({"query": {"text": "a"}, "texts": ["b"], "return_text": True}).encode(),
+    b"GET /\nAccept: text/html\n\n",
+    b"POST /v1/audio/speech\n\n{}",
     b"GET /v1/models\n\n",
     b"GET /v1/models/tiny\n\n",
     b"GET /health\n\n",
@@ -122,18 +136,24 @@ class PlayedEngine:
             return self.answer
         if asked.get("stream") is True:
             return 200, "text/event-stream", b'data: {"choices":[{"index":0,"text":"a"}]}\n\ndata: [DONE]\n\n'
+        return 200, "application/json", self._right(path, asked)
+
+    def _right(self, path: str, asked: dict[str, Any]) -> bytes:
         if path.lstrip("/").startswith("embedding"):  # llama.cpp's own route
-            return 200, "application/json", b'[{"index":0,"embedding":[[0.6,0.8]]}]'
+            return b'[{"index":0,"embedding":[[0.6,0.8]]}]'
+        if path == "/v1/rerank":
+            ranks = [{"index": index, "relevance_score": 0.5} for index in range(len(asked["documents"]))]
+            return json.dumps({"results": ranks}).encode()
         vectors = [{"index": 0, "object": "embedding", "embedding": [0.6, 0.8]}]
         if path in ("/embedding", "/embeddings"):  # llama.cpp's own form
-            return 200, "application/json", json.dumps(vectors).encode()
+            return json.dumps(vectors).encode()
         whole = {
             "object": "list",
             "data": vectors,
             "choices": [],
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         }
-        return 200, "application/json", json.dumps(whole).encode()
+        return json.dumps(whole).encode()
 
 
 @contextmanager
@@ -177,6 +197,14 @@ def played_engine() -> Iterator[tuple[PlayedEngine, Upstream]]:
             thread.join()
 
 
+class _Several(FixedBackend):
+    """The same engine with a model of each kind: that which is wanted."""
+
+    def look(self, asked: str = "", task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
+        found = super().look(asked, task)
+        return replace(found, purpose=task) if isinstance(found, Upstream) else found
+
+
 def _port(url: str) -> int:
     port = urlsplit(url).port
     assert port
@@ -186,7 +214,10 @@ def _port(url: str) -> int:
 @contextmanager
 def openai_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before an engine that speaks OpenAI."""
-    with played_engine() as (engine, upstream), gateway_to(upstream, native_routes=True) as url:
+    with (
+        played_engine() as (engine, upstream),
+        gateway_to(_Several(upstream), native_routes=True) as url,
+    ):
         yield partial(check_request, _port(url), engine)
 
 
@@ -234,6 +265,7 @@ ANSWERS = [
     b'200 text/event-stream\ndata: {"error":{"message":"gone"}}\n\n',
     b'400 application/json\n{"error":{"code":400,"message":"no","type":"exceed_context_size_error"}}',
     b'503 application/json\n{"message":"loading"}',
+    b'200 application/json\n{"results":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":1}}',
     b"500 text/html\n<html>",
 ]
 ANSWER_WORDS = (
@@ -246,13 +278,17 @@ QUESTIONS = (
     b'POST /v1/embeddings\n\n{"input":"x","dimensions":1}',
     b'POST /v1/completions\n\n{"prompt":"x","stream":true}',
     b'POST /completion\n\n{"prompt":"x"}',
+    b'POST /v1/rerank\n\n{"query":"x","documents":["y"]}',
 )
 
 
 @contextmanager
 def answers_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before an engine that answers what it is told to."""
-    with played_engine() as (engine, upstream), gateway_to(upstream, native_routes=True) as url:
+    with (
+        played_engine() as (engine, upstream),
+        gateway_to(_Several(upstream), native_routes=True) as url,
+    ):
         yield partial(check_answer, _port(url), engine)
 
 
