@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,11 +25,13 @@ from tests.fakes.app import (
     FakeApp,
     FakeLibrary,
     make_engine,
+    make_loaded,
     make_model,
     make_plan,
     make_progress,
     make_snapshot,
     make_status,
+    with_engines,
 )
 from tests.fakes.languages import ENGLISH
 from tests.ui.conftest import dark_palette
@@ -127,6 +130,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         window = Window(bridge)
         yield "tray-menu", _tray_menu(fake)
         yield "status", _status(window)
+        yield "several", _several(window, fake)
         yield "models", _models(window, fake)
         yield "embedding", _embedding(window)
         yield "settings", _settings(bridge)
@@ -156,7 +160,7 @@ def _plan(settings: Settings) -> LaunchPlan:
 def _tray_menu(fake: FakeApp) -> QWidget:
     status = make_status(State.READY, downloads=(_download(),))
     tray = Tray(status, template=False, over_dbus=False)
-    tray.show_models(model_choices(read_facts(fake), ENGLISH))
+    tray.show_models(model_choices(read_facts(fake), status, ENGLISH))
     tray.menu.popup(tray.menu.pos())
     _wait_for(tray.menu.isVisible)
     return tray.menu
@@ -180,7 +184,7 @@ def _sample(second: int) -> UsageSample:
     """A server that is asked for much in the middle of two minutes."""
     busy_s = sum(_busyness(earlier) for earlier in range(second))
     memory_bytes = 4_300_000_000 + int(400_000_000 * math.tanh(busy_s / 8))
-    usage = ResourceUsage(4711, second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
+    usage = ResourceUsage(frozenset({4711}), second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
     return UsageSample(second, usage, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
 
 
@@ -188,6 +192,27 @@ def _busyness(second: int) -> float:
     """The share of a second in which the server computes."""
     wave = 0.72 + 0.2 * math.sin(second / 5) + 0.08 * math.sin(second * 1.7)
     return wave * (1 / (1 + math.exp((30 - second) / 3)) - 0.8 / (1 + math.exp((95 - second) / 3)))
+
+
+def _several(window: Window, fake: FakeApp) -> QWidget:
+    """An embedding model that is asked, the chosen one, and one that is being loaded."""
+    chat = make_loaded(
+        "Qwen3 4B Instruct Q4_K_M", State.LOADING, since_s=time.time() - 3, expected_bytes=3 << 30
+    )
+    status = with_engines(
+        _ready(),
+        make_loaded("BGE M3 Q8_0", kept=True, leases=1, memory_bytes=680 << 20),
+        replace(chat, memory_bytes=None),
+        memory_bytes=4_700_000_000,
+    )
+    asked = {"bge-m3-q8_0": Traffic(requests=96, requests_per_s=3.4, tokens_per_s=812.6)}
+    status = replace(status, traffic_of=asked)
+    fake.show(status)
+    page = window.page(Page.STATUS)
+    assert isinstance(page, StatusPage)
+    page.usage.looked.emit(status)  # whose own clock stands still for the picture
+    _wait_for(lambda: len(page.engines.rows) == len(status.pool.engines))
+    return window
 
 
 def _models(window: Window, fake: FakeApp) -> QWidget:

@@ -41,7 +41,7 @@ from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import Settings
-from tray_app.system.engine_id import MAIN_ENGINE
+from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
@@ -120,6 +120,36 @@ def make_snapshot(
     )
 
 
+def make_loaded(
+    name: str = "BGE M3 Q8_0",
+    state: State = State.READY,
+    *,
+    plan: LaunchPlan | None = None,
+    failure: EngineError | None = None,
+    since_s: float = 0,
+    **changes: Any,
+) -> EngineStatus:
+    """A model that is loaded besides the chosen one; its id is its name in small letters with hyphens."""
+    model_id = name.lower().replace(" ", "-")
+    model = make_model(name, f"{model_id}.gguf", sparse=False)
+    plan = plan or plan_launch(Settings(), model, make_engine(), make_host())
+    engine = replace(
+        make_snapshot(state, failure=failure, since_s=since_s, plan=plan), engine=EngineId.of_model(model_id)
+    )
+    values: dict[str, Any] = {
+        "told": plan,
+        "expected_bytes": 1_500_000_000,
+        "memory_bytes": 1_200_000_000,
+    } | changes
+    return EngineStatus(model_id, engine, **values)
+
+
+def with_engines(status: AppStatus, *others: EngineStatus, **main: Any) -> AppStatus:
+    """The same status with other models beside the chosen one, of which `main` are other values."""
+    pool = replace(status.pool, main=replace(status.pool.main, **main), others=others)
+    return replace(status, pool=pool)
+
+
 def make_status(
     state: State = State.STOPPED,
     *,
@@ -136,11 +166,7 @@ def make_status(
     return AppStatus(
         settings=settings,
         pool=PoolSnapshot(
-            EngineStatus(
-                engine.plan.model.id if isinstance(engine.plan, LaunchPlan) else None,
-                engine,
-                told=engine.plan,
-            )
+            EngineStatus(_model_id_of(engine.plan), engine, told=engine.plan), budget_bytes=12 * 2**30
         ),
         model_name=model_name,
         server=ServerStatus(
@@ -149,6 +175,10 @@ def make_status(
         downloads=downloads,
         problems=problems_of(engine, {ProblemSource.START: problem}),
     )
+
+
+def _model_id_of(plan: Plan | None) -> str | None:
+    return plan.model.id if isinstance(plan, LaunchPlan) else None
 
 
 def make_sleeping(*, on_demand: bool = True, problem: AppError | None = None) -> AppStatus:
@@ -406,7 +436,9 @@ class FakeApp:
         """Of an engine that computes now and then."""
         self.looks += 1
         busy_s = self.looks + math.sin(self.looks)
-        return ResourceUsage(4711, time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
+        return ResourceUsage(
+            frozenset({4711}), time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes
+        )
 
     def begin(self) -> None:
         self.note("begin")
@@ -422,6 +454,14 @@ class FakeApp:
 
     def stop_server(self) -> None:
         self.note("stop_server")
+
+    def load_model(self, reference: str) -> str:
+        self.note("load_model", reference)
+        return reference
+
+    def unload_model(self, reference: str) -> str:
+        self.note("unload_model", reference)
+        return reference
 
     def move_to_free_port(self) -> None:
         self.note("move_to_free_port")

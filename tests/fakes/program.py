@@ -53,6 +53,13 @@ class RunningProgram:
                 return line
         raise AssertionError(f"no line with {text!r} in:\n{''.join(self._seen)}")
 
+    def lines_with(self, *texts: str) -> None:
+        """Until each of these texts has come, in whatever order; fails as `line_with`."""
+        missing = set(texts)
+        while missing:
+            line = self.line_with("")
+            missing = {text for text in missing if text not in line}
+
     def rest(self) -> str:
         """All that it still prints, after it has ended."""
         return "".join(iter(self._lines.get, None))

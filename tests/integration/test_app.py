@@ -161,9 +161,10 @@ def test_the_engines_vitals_are_known_while_it_runs(app: App) -> None:
     usage = started(app).resource_usage()
 
     assert usage is not None
-    assert usage.pid == app.status().engine.pid
+    assert usage.pids == {app.status().engine.pid}
     assert usage.memory_bytes > 10_000_000
     assert usage.cpu_s > 0
+    assert app.status().pool.main.memory_bytes == pytest.approx(usage.memory_bytes, rel=0.1)
 
 
 def test_moving_to_a_taken_port_leaves_the_running_server_where_it_was(app: App, taken_port: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import socket
 import threading
@@ -11,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 from openai import OpenAI
 
@@ -29,6 +32,8 @@ from tests.fakes.llamacpp import llamacpp
 from tests.fakes.powerinfer_server import powerinfer_server
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.errors import ErrorCode, ModelError
+from tray_app.gateway.openai import ApiError
+from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
@@ -263,6 +268,23 @@ def test_two_powerinfer_engines_answer_at_the_same_time(sparse: PowerInferServer
     backend.wait_for_leases(0)
 
 
+def test_nothing_is_kept_of_an_engine_that_nobody_asks(sparse: PowerInferServer) -> None:
+    async def ask() -> int:
+        async with aiohttp.ClientSession() as session:
+            servers = PowerInfer(session, lambda _: None, silence_limit_s=10)
+            gone = replace(behind(sparse), base_url="http://127.0.0.1:9")
+            answers = await asyncio.gather(
+                *(servers.embed(engine, "x") for engine in (behind(sparse), gone, behind(sparse))),
+                return_exceptions=True,
+            )
+            assert [isinstance(each, ApiError) for each in answers] == [False, True, False]
+            del answers
+            gc.collect()  # the failure holds its frames
+            return len(servers._turns)
+
+    assert asyncio.run(ask()) == 0
+
+
 def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: PowerInferServer) -> None:
     sparse.hold_at = 0
     with powerinfer_server() as second:
@@ -290,6 +312,21 @@ def test_a_list_of_texts_goes_to_all_processes_and_comes_back_in_order(sparse: P
         assert spread == alone
         assert second.bodies("/embedding")
         assert not second.said_busy.is_set()
+
+
+@pytest.mark.warns("The chat template of .* cannot be used")
+def test_a_bad_chat_template_is_told_of_once_for_each_model(
+    sparse: PowerInferServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {
+        name: replace(told(sparse, name), model_name=name, chat_template=f"{{% if %}}{name}")
+        for name in ("one", "two")
+    }
+    with gateway_to(NamedBackend(names, default="one")) as url:
+        for name in ("one", "two") * 3:
+            assert post(f"{url}/chat/completions", {"model": name, **CHAT}).status_code == 200
+    told_of = [each.message for each in caplog.records if "cannot be used" in each.message]
+    assert [message.split()[4] for message in told_of] == ["one", "two"]
 
 
 def test_the_list_tells_what_is_known_of_each_model_and_openais_client_reads_it(engine: Upstream) -> None:

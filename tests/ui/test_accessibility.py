@@ -9,11 +9,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QAbstractButton, QLineEdit, QWidget
 
-from tests.fakes.app import make_progress, make_snapshot, make_status
+from tests.fakes.app import make_loaded, make_progress, make_snapshot, make_status, with_engines
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
@@ -143,6 +144,48 @@ def test_every_control_of_a_page_has_a_name_and_can_be_reached(
                 qtbot.waitUntil(lambda: not shown.embedding.results.isHidden())
         assert nameless(window) == []
         assert unreachable(window) == []
+
+
+def test_every_control_of_several_models_has_a_name_and_its_place_in_the_order(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window
+) -> None:
+    window.open(Page.STATUS)
+    failure = EngineError(ErrorCode.NOT_ENOUGH_MEMORY, "There is not enough memory")
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(
+            with_engines(
+                make_status(State.READY),
+                make_loaded("日本語モデル"),
+                make_loaded("Tiny", State.FAILED, failure=failure),
+            )
+        )
+
+    assert nameless(window) == []
+    assert unreachable(window) == []
+    page = window.page(Page.STATUS)
+    assert isinstance(page, StatusPage)
+    assert by_tab(page.start_button, page.copy_button) == [
+        "&Start Server",
+        "S&top Server",
+        "Keep Bamboo 7B Q4_0 loaded",
+        "Unload Bamboo 7B Q4_0",
+        "Keep 日本語モデル loaded",
+        "Unload 日本語モデル",
+        "Load Tiny",
+        "Dismiss: Tiny",
+        "Copy the address",
+    ]
+
+
+def by_tab(first: QWidget, last: QWidget) -> list[str]:
+    """The buttons that can be seen from one to another, as the Tab key comes by."""
+    found: list[str] = []
+    current: QWidget | None = first
+    while current is not None:
+        if isinstance(current, QAbstractButton) and current.isVisible():
+            found.append(current.accessibleName() or current.text())
+        current = current.nextInFocusChain() if current is not last else None
+    return found
 
 
 def test_every_control_of_the_settings_has_a_name_and_can_be_reached(qtbot: QtBot, bridge: Bridge) -> None:

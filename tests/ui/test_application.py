@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtWidgets import QSystemTrayIcon
 
-from tests.fakes.app import make_model, make_progress, make_status
+from tests.fakes.app import make_loaded, make_model, make_progress, make_status, with_engines
 from tests.fakes.bridges import settle
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
@@ -263,7 +263,7 @@ def test_a_package_says_where_the_licences_of_its_parts_are(
     assert "/opt/powerinfer-tray/licences.txt" in box.informativeText()
 
 
-def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(
+def test_picking_a_model_while_the_server_is_stopped_chooses_it_and_a_refusal_is_told(
     qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
@@ -271,14 +271,35 @@ def test_a_model_is_chosen_in_the_menu_and_a_refusal_moves_the_mark_back(
     tray = desktop.tray
     assert tray is not None
     qtbot.waitUntil(lambda: len(marks(tray)) == 2)
-    assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+    assert marks(tray) == {"Bamboo 7B Q4_0 — chosen": False, "Built-in test model": False}
     fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
 
-    tray._model_actions[1].trigger()
+    tray._model_actions["test"].trigger()
 
     qtbot.waitUntil(lambda: desktop.window.message.accessibleName() == "The settings could not be saved")
     assert ("apply", {"model": "test"}) in fake.calls
-    assert marks(tray) == {"Bamboo 7B Q4_0": True, "Built-in test model": False}
+    assert ("start_server",) not in fake.calls
+    assert marks(tray) == {"Bamboo 7B Q4_0 — chosen": False, "Built-in test model": False}
+
+
+def test_a_model_that_is_picked_in_the_menu_is_loaded_and_then_unloaded(
+    qtbot: QtBot, desktop: Desktop, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    fake.library.models += (make_model("Tiny", "tiny.gguf", sparse=False),)
+    desktop.start(background=True)
+    tray = desktop.tray
+    assert tray is not None
+    show(qtbot, desktop, fake, make_status(State.READY))
+    qtbot.waitUntil(lambda: len(marks(tray)) == 3)
+
+    tray._model_actions["tiny"].trigger()
+    fake.wait_for_call("load_model", "tiny")
+    show(qtbot, desktop, fake, with_engines(make_status(State.READY), make_loaded("Tiny")))
+    assert marks(tray) == {"Bamboo 7B Q4_0 — chosen": True, "Built-in test model": False, "Tiny": True}
+
+    tray._model_actions["tiny"].trigger()
+    fake.wait_for_call("unload_model", "tiny")
 
 
 def test_a_look_at_the_models_that_takes_long_does_not_undo_a_later_one(
@@ -311,7 +332,7 @@ def test_a_look_at_the_models_that_takes_long_does_not_undo_a_later_one(
 
 
 def marks(tray: Tray) -> dict[str, bool]:
-    return {action.text(): action.isChecked() for action in tray._model_actions}
+    return {action.text(): action.isChecked() for action in tray._model_actions.values()}
 
 
 def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, desktop: Desktop) -> None:

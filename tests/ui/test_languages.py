@@ -24,7 +24,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tests.fakes.app import CATALOG, make_model, make_progress, make_snapshot, make_status
+from tests.fakes.app import (
+    CATALOG,
+    make_loaded,
+    make_model,
+    make_progress,
+    make_snapshot,
+    make_status,
+    with_engines,
+)
 from tests.fakes.bridges import settle
 from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
@@ -95,6 +103,18 @@ def busy_status(fix: Fix = Fix.NONE) -> AppStatus:
     return make_status(State.BACKOFF, engine=engine, downloads=(make_progress(),), problem=failure)
 
 
+def several_models() -> AppStatus:
+    """One that answers, one that is being loaded, one that has failed."""
+    failure = EngineError(ErrorCode.ENGINE_ENDED, "The model file is not whole", "It ends early.")
+    return with_engines(
+        make_status(State.READY),
+        make_loaded("BGE M3 Q8_0", kept=True, leases=1),
+        make_loaded("Qwen3 4B Q4_K_M", State.LOADING, memory_bytes=None),
+        make_loaded("Tiny", State.FAILED, failure=failure),
+        memory_bytes=4_700_000_000,
+    )
+
+
 @pytest.fixture
 def window(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> Window:
     fake.library.models = (make_model(),)
@@ -132,6 +152,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
         yield name, window
     for name, status in (
         ("ready", make_status(State.READY)),
+        ("several", several_models()),
         *((fix.value, busy_status(fix)) for fix in Fix),
     ):
         with qtbot.waitSignal(bridge.status_changed):
@@ -429,6 +450,8 @@ DATA = {
     "Q4_0",
     "F16",
     "Bamboo",
+    "BGE M3 Q8_0",
+    "Qwen3 4B Q4_K_M",
     "a.gguf",
     "two",
     "The quick brown fox jumps over the lazy dog.",

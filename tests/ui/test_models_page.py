@@ -271,6 +271,46 @@ def test_the_recommended_model_is_chosen_and_started(qtbot: QtBot, page: ModelsP
     qtbot.waitUntil(lambda: fake.calls == [("apply", {}), ("start_server",)])
 
 
+def test_a_model_is_loaded_and_unloaded_by_the_same_place(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY))
+    load, unload = page.buttons[ModelAction.LOAD], page.buttons[ModelAction.UNLOAD]
+    select(page, "Built-in test model")
+    assert not load.isHidden()
+    assert unload.isHidden()
+
+    load.click()
+    fake.wait_for_call("load_model", "test")
+
+    select(page, "Bamboo 7B Q4_0")
+    assert state(page, "Bamboo 7B Q4_0") == "Chosen, loaded"
+    assert load.isHidden()
+    unload.click()
+    fake.wait_for_call("unload_model", "bamboo")
+
+
+def test_a_model_that_is_loaded_while_the_server_is_stopped_becomes_the_chosen_one(
+    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+) -> None:
+    select(page, "Built-in test model")
+    page.buttons[ModelAction.LOAD].click()
+
+    qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"}), ("start_server",)])
+
+
+def test_a_model_is_only_chosen_while_the_server_is_on_another_machine(
+    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, settings=Settings(model="bamboo", engine="remote")))
+    select(page, "Built-in test model")
+    page.buttons[ModelAction.LOAD].click()
+
+    qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"})])
+
+
 def test_verifying_shows_how_far_it_is_and_what_came_of_it(
     qtbot: QtBot, page: ModelsPage, fake: FakeApp
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
             "Start Server",
             "Stop Server",
             "Restart Server",
-            "Model",
+            "Models",
             "Test Embedding…",
             "Copy",
             "Open Window",
@@ -120,20 +120,21 @@ def test_an_app_that_cannot_start_says_why_in_a_window(real_desktop: Desktop, tm
         assert app.wait(_END_TIMEOUT_S) == 1
 
 
-def test_a_model_is_chosen_in_the_menu_of_the_panel(real_desktop: Desktop) -> None:
+def test_a_model_is_chosen_and_started_in_the_menu_of_the_panel(real_desktop: Desktop) -> None:
     with real_desktop.tray_host() as host, tray_app(real_desktop) as app:
         host.wait_for_item()
-        host.wait_until(lambda panel: len(panel.menu()["Model"].below) == 3)
-        models = host.menu()["Model"].below
+        host.wait_until(lambda panel: len(panel.menu()["Models"].below) == 3)
+        models = host.menu()["Models"].below
         assert [(e.label, e.checked) for e in models.values()] == [
-            ("Bamboo 7B Q4_0", True),
+            ("Bamboo 7B Q4_0 — chosen", False),
             ("Built-in test model", False),
             ("More Models…", False),
         ]
 
-        host.click("Model", "Built-in test model")
+        host.click("Models", "Built-in test model")
         app.wait_for("apply {'model': 'test'}")
-        host.click("Model", "More Models…")
+        app.wait_for("start_server")
+        host.click("Models", "More Models…")
         windows(real_desktop, "^PowerInfer Tray")
 
 

@@ -179,7 +179,7 @@ def test_a_failure_of_the_start_is_plain_text(monkeypatch: pytest.MonkeyPatch, q
 @pytest.mark.parametrize("over_dbus", [False, True])
 def test_the_tray_hands_no_markup_to_the_panel(monkeypatch: pytest.MonkeyPatch, *, over_dbus: bool) -> None:
     tray = Tray(hostile(MARKUP), template=False, over_dbus=over_dbus)
-    tray.show_models([ModelChoice(MARKUP, "x", chosen=True)])
+    tray.show_models([ModelChoice(MARKUP, "x", loaded=True)])
     told: list[str] = []
     monkeypatch.setattr(tray.icon, "showMessage", lambda title, text, _: told.extend((title, text)))
     tray.notify(Notice(MARKUP, MARKUP, Page.MODELS))

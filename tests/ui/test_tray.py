@@ -59,7 +59,7 @@ def test_the_menu_begins_with_the_state_and_ends_with_quit(tray: Tray) -> None:
         "Start Server",
         "Stop Server",
         "Restart Server",
-        "Model",
+        "Models",
         "Test Embedding…",
         "Copy",
         "Open Window",
@@ -116,24 +116,38 @@ def test_an_entry_says_what_was_chosen(qtbot: QtBot, tray: Tray, label: str, com
     assert chosen.args == [command]
 
 
-def test_models_are_marks_of_which_one_is_set(qtbot: QtBot, tray: Tray) -> None:
-    tray.show_models((ModelChoice("Bamboo", "bamboo", chosen=True), ModelChoice("R&D", "rd", chosen=False)))
-    menu = submenu(tray, "Model")
-    assert [a.text() for a in menu.actions()] == ["Bamboo", "R&&D", "", "&More Models…"]
-    assert [a.isChecked() for a in menu.actions()] == [True, False, False, False]
+def test_each_loaded_model_has_a_tick_that_follows_the_model_and_not_the_click(
+    qtbot: QtBot, tray: Tray
+) -> None:
+    bamboo = ModelChoice("Bamboo — chosen", "bamboo", loaded=True, hint="Unload this model")
+    other = ModelChoice("R&D", "rd", loaded=False)
+    tray.show_models((bamboo, other))
+    menu = submenu(tray, "Models")
+    assert [a.text() for a in menu.actions()] == ["Bamboo — chosen", "R&&D", "", "&More Models…"]
+    assert ticks(menu) == [True, False]
+    assert menu.actions()[0].toolTip() == "Unload this model"
 
-    with qtbot.waitSignal(tray.model_chosen) as chosen:
+    with qtbot.waitSignal(tray.model_picked) as picked:
         menu.actions()[1].trigger()
+    assert picked.args == ["rd"]
+    assert ticks(menu) == [True, False]
 
-    assert chosen.args == ["rd"]
-    assert [a.isChecked() for a in menu.actions()][:2] == [False, True]
+    first, second = menu.actions()[:2]
+    tray.show_models((bamboo, ModelChoice("R&D — loading …", "rd", loaded=True)))
+    assert menu.actions()[:2] == [first, second]  # a menu that is open stays as it is
+    assert second.text() == "R&&D — loading …"
+    assert ticks(menu) == [True, True]
+
+
+def ticks(menu: QMenu) -> list[bool]:
+    return [action.isChecked() for action in menu.actions() if action.isCheckable()]
 
 
 def test_models_that_are_gone_leave_the_menu(tray: Tray) -> None:
-    tray.show_models((ModelChoice("Bamboo", "bamboo", chosen=True),))
+    tray.show_models((ModelChoice("Bamboo", "bamboo", loaded=True),))
     tray.show_models(())
 
-    assert [a.text() for a in submenu(tray, "Model").actions()] == ["", "&More Models…"]
+    assert [a.text() for a in submenu(tray, "Models").actions()] == ["", "&More Models…"]
 
 
 @pytest.mark.parametrize("download", [None, make_progress(), make_progress(Phase.PAUSED)])

@@ -29,7 +29,7 @@ def process(pid: int, used: int | None) -> SimpleNamespace:
 
 
 def test_a_process_takes_memory_and_time() -> None:
-    usage = resource_usage(os.getpid(), make_host())
+    usage = resource_usage([os.getpid()], make_host())
 
     assert usage.memory_bytes >= psutil.Process().memory_info().rss // 2
     assert usage.cpu_s > 0
@@ -37,7 +37,7 @@ def test_a_process_takes_memory_and_time() -> None:
 
 
 def test_a_process_that_has_ended_takes_nothing() -> None:
-    usage = resource_usage(2**22 - 1, make_host())
+    usage = resource_usage([2**22 - 1], make_host())
 
     assert (usage.memory_bytes, usage.cpu_s) == (0, 0)
 
@@ -68,4 +68,4 @@ def test_a_driver_that_fails_meanwhile_tells_nothing(monkeypatch: pytest.MonkeyP
 def test_with_a_device_the_graphics_memory_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_driver(monkeypatch, process(os.getpid(), 77))
 
-    assert resource_usage(os.getpid(), make_host(gpu=True)).graphics_bytes == 77
+    assert resource_usage([os.getpid()], make_host(gpu=True)).graphics_bytes == 77

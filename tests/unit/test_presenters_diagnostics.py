@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fakes.app import make_plan, make_report, make_snapshot, make_status
+from tests.fakes.app import make_loaded, make_plan, make_report, make_snapshot, make_status, with_engines
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.settings.schema import Settings
@@ -39,3 +39,13 @@ def test_what_opens_a_door_is_removed_wherever_it_stands() -> None:
     )
     assert "s3cret" not in told
     assert "~/a.gguf" in told
+
+
+def test_a_report_tells_of_the_other_models_too() -> None:
+    status = with_engines(make_status(State.READY), make_loaded("Tiny", State.LOADING))
+
+    told = diagnostics(Situation(make_report(), status, (), HOME)).splitlines()
+
+    assert [line for line in told if line.startswith("Also")] == [
+        next(line for line in told if line.startswith("Also loading: /opt/llama.cpp/server --model"))
+    ]

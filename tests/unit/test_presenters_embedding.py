@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fakes.app import make_sleeping, make_status
 from tests.fakes.languages import ENGLISH
+from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.engine.lifecycle import State
 from tray_app.gateway.public_client import Embeddings
+from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.embedding import embedded_texts, reason_to_wait, result_summary, texts_of
 
 RESULT = Embeddings(((3.0, 4.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.5, -0.5, 0.0)), 5, 12, 7.0)
@@ -63,6 +67,15 @@ def test_a_text_wakes_a_server_that_starts_on_demand(
     *, on_demand: bool, texts: tuple[str, ...], reason: str
 ) -> None:
     assert reason_to_wait(make_sleeping(on_demand=on_demand), texts, ENGLISH) == reason
+
+
+def test_a_default_of_its_own_answers_while_the_chosen_model_sleeps() -> None:
+    sleeping = make_sleeping(on_demand=False)
+    own = replace(sleeping, settings=Settings(model="bamboo", default_embedding="bge-m3"))
+
+    assert reason_to_wait(own, ("a text",), ENGLISH) == ""
+    stopped = replace(own, server=ServerStatus(ServerState.STOPPED))
+    assert reason_to_wait(stopped, ("a text",), ENGLISH) == "The server must run first."
 
 
 def test_a_ready_server_waits_for_a_text() -> None:

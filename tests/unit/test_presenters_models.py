@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.fakes.app import CATALOG, MODELS, FakeApp, make_model, make_progress, make_status
+from tests.fakes.app import (
+    CATALOG,
+    MODELS,
+    FakeApp,
+    make_loaded,
+    make_model,
+    make_progress,
+    make_status,
+    with_engines,
+)
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode, ModelError
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
@@ -27,15 +37,25 @@ from tray_app.ui.presenters.models import (
 )
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.models import ModelRow
 
 BAMBOO = make_model()
-ON_DISK = frozenset({ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL, ModelAction.REMOVE})
+ON_DISK = frozenset(
+    {
+        ModelAction.LOAD,
+        ModelAction.VERIFY,
+        ModelAction.QUANTIZE,
+        ModelAction.REVEAL,
+        ModelAction.REMOVE,
+    }
+)
 FACTS = ModelFacts(installed=(BAMBOO,), catalog=CATALOG, chosen="bamboo")
 
 
 def rows(facts: ModelFacts = FACTS, *downloads: object, works: object = None) -> dict[str, ModelRow]:
-    return {row.id: row for row in model_rows(settled_rows(facts, ENGLISH), downloads, works or {}, ENGLISH)}  # type: ignore[arg-type]
+    status = make_status(downloads=downloads)  # type: ignore[arg-type]
+    return {row.id: row for row in model_rows(settled_rows(facts, ENGLISH), status, works or {}, ENGLISH)}  # type: ignore[arg-type]
 
 
 def test_installed_models_stand_before_what_is_on_offer() -> None:
@@ -206,11 +226,11 @@ def test_two_models_of_one_name_are_two_rows_and_each_is_meant_by_itself() -> No
         "bamboo",
         "tiny",
     }
-    assert [(choice.id, choice.chosen) for choice in model_choices(facts, ENGLISH)] == [
-        ("test.gguf", False),
-        ("test", True),
-        ("my-model-1a2b3c", False),
-        ("my-model", False),
+    assert [(choice.id, choice.label) for choice in model_choices(facts, make_status(), ENGLISH)] == [
+        ("test.gguf", "test"),
+        ("test", "Built-in test model — chosen"),
+        ("my-model-1a2b3c", "same"),
+        ("my-model", "same"),
     ]
 
 
@@ -324,7 +344,7 @@ def test_names_that_are_no_text_are_shown_in_the_table() -> None:
 def test_rows_that_are_settled_are_not_made_again() -> None:
     settled = settled_rows(FACTS, ENGLISH)
 
-    first, again = (model_rows(settled, (), {}, ENGLISH) for _ in range(2))
+    first, again = (model_rows(settled, make_status(), {}, ENGLISH) for _ in range(2))
 
     assert all(one is other for one, other in zip(first, again, strict=True))
 
@@ -332,7 +352,44 @@ def test_rows_that_are_settled_are_not_made_again() -> None:
 def test_a_menu_has_no_thousand_models_but_always_the_chosen_one() -> None:
     many = tuple(make_model(str(number), f"{number}.gguf") for number in range(1000))
 
-    choices = model_choices(replace(FACTS, installed=many, chosen="777"), ENGLISH)
+    loaded = with_engines(make_status(State.READY), make_loaded("888"))
 
-    assert len(choices) == MOST_CHOICES + 1
-    assert [choice.name for choice in choices if choice.chosen] == ["777"]
+    choices = model_choices(replace(FACTS, installed=many, chosen="777"), loaded, ENGLISH)
+
+    assert len(choices) == MOST_CHOICES + 2
+    assert [choice.label for choice in choices[-2:]] == ["777 — chosen", "888"]
+    assert [choice.id for choice in choices if choice.loaded] == ["888"]
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "actions"),
+    [
+        (make_status(State.READY), "Chosen, loaded", {ModelAction.UNLOAD}),
+        (make_status(State.LOADING), "Being loaded …", {ModelAction.UNLOAD}),
+        (make_status(State.FAILED), "Chosen", {ModelAction.LOAD}),
+        (make_status(), "Chosen", {ModelAction.LOAD}),
+    ],
+)
+def test_a_model_is_loaded_or_unloaded(status: AppStatus, state: str, actions: set[ModelAction]) -> None:
+    row = model_rows(settled_rows(FACTS, ENGLISH), status, {}, ENGLISH)[0]
+
+    assert row.state == state
+    assert row.actions & {ModelAction.LOAD, ModelAction.UNLOAD} == actions
+
+
+def test_a_loaded_model_besides_the_chosen_one_says_so() -> None:
+    status = with_engines(make_status(), make_loaded("Tiny"))
+    facts = replace(FACTS, installed=(BAMBOO, make_model("Tiny", "tiny.gguf")))
+
+    row = model_rows(settled_rows(facts, ENGLISH), status, {}, ENGLISH)[1]
+
+    assert (row.state, row.chosen) == ("Loaded", False)
+    assert {ModelAction.USE, ModelAction.UNLOAD} <= row.actions
+
+
+def test_a_file_that_is_being_verified_cannot_be_unloaded_meanwhile() -> None:
+    works = {"bamboo": FileJob("Verifying", 1, 4)}
+
+    row = model_rows(settled_rows(FACTS, ENGLISH), make_status(State.READY), works, ENGLISH)[0]
+
+    assert row.actions == {ModelAction.CANCEL, ModelAction.REVEAL}

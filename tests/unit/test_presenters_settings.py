@@ -4,10 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes.app import make_engine, make_host, make_model, make_plan, make_snapshot, make_status
+from tests.fakes.app import (
+    make_engine,
+    make_host,
+    make_loaded,
+    make_model,
+    make_plan,
+    make_snapshot,
+    make_status,
+    with_engines,
+)
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.kinds import EngineKind
-from tray_app.engine.launch_plan import HOST, plan_remote
+from tray_app.engine.launch_plan import HOST, LaunchPlan, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value, value_text
@@ -23,6 +32,7 @@ from tray_app.ui.presenters.settings import (
     group_title,
     read_draft,
     refusals,
+    reload_consequence,
 )
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--vram-budget", "--n-gpu-layers", "--model")
@@ -205,3 +215,16 @@ def test_a_context_of_auto_is_shown_with_what_it_comes_to() -> None:
     assert automatic_context(Settings(ctx_size=1024), plan, ENGLISH) == ""
     assert automatic_context(Settings(), EngineError(ErrorCode.ENGINE_ENDED, "None"), ENGLISH) == ""
     assert automatic_context(Settings(), None, ENGLISH) == ""
+
+
+def test_a_model_beside_the_chosen_one_is_loaded_again_if_its_plan_changes() -> None:
+    tiny = make_loaded("Tiny")
+    status = with_engines(make_status(State.READY), tiny)
+    assert isinstance(tiny.told, LaunchPlan)
+    changed = replace(tiny.told, context_size=512)
+
+    assert reload_consequence(status, changed, ENGLISH) == "Tiny is loaded again."
+    assert reload_consequence(status, tiny.told, ENGLISH) == ""
+    assert reload_consequence(make_status(State.READY), changed, ENGLISH) == ""
+    assert reload_consequence(status, ModelError(ErrorCode.MODEL_NOT_FOUND, "x"), ENGLISH) == ""
+    assert reload_consequence(status, replace(make_plan(), context_size=512), ENGLISH) == ""

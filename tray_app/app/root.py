@@ -163,9 +163,13 @@ class App(Workspace):
         )
 
     def resource_usage(self) -> ResourceUsage | None:
-        """What the engine uses now; None if there is none, or if it runs on another machine."""
-        pid = self._pool.main().engine.pid
-        return resource_usage(pid, self.host) if pid else None
+        """What all engines use now; None if there is none on this machine.
+
+        From then on, `status` says what each of them has of the memory.
+        """
+        self._pool.measure()
+        pids = [each.engine.pid for each in self._pool.snapshot().engines if each.engine.pid]
+        return resource_usage(pids, self.host) if pids else None
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
@@ -251,6 +255,7 @@ class App(Workspace):
         if keep:
             self._kept_for_this_run |= {model_id}
         wait = self._server.load(model_id, forced=force)
+        self._announce()  # that it waits for memory is no change of an engine
         if wait is None:
             self.wait_until_ready()
         else:

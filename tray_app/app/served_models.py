@@ -66,18 +66,24 @@ class ServedModels:
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
         """See `Models`.
 
-        A name that is nobody's means the default model for the task, or no model where names are strict.
+        A name that is nobody's means the default model for the task, or no model where names are strict. That
+        of a file that cannot be served is somebody's.
         """
-        settings, names = self._settings(), self._names()
+        settings, known = self._settings(), self._library().known()
         try:
-            chosen_id = chosen_id or names.resolve(settings.model)
+            chosen_id = chosen_id or self._chosen_id(settings)
             model_id = self._named(asked, chosen_id) if asked else None
-            if model_id is None:
-                if asked and settings.strict_models:
-                    return self._unknown(asked, chosen_id)
-                model_id = self._default(settings, task)
+        except AmbiguousError as exc:
+            return Unavailable(str(exc), code=exc.code, status=HTTPStatus.BAD_REQUEST)
+        if model_id is None and asked:
+            if error := known.error_of(asked):
+                return Unavailable(str(error), code=error.code)
+            if settings.strict_models:
+                return self._unknown(asked, chosen_id)
+        try:
+            model_id = model_id or self._default(settings, task)
         except ModelError as exc:
-            return Unavailable(str(exc), code=exc.code, status=_status_of(exc))
+            return Unavailable(str(exc), code=exc.code)
         return None if model_id == chosen_id else model_id
 
     def look_if_unknown(self, asked: str, chosen_id: str | None) -> Future[None] | None:
@@ -142,6 +148,12 @@ class ServedModels:
                 )
             )
         return tuple(offered)
+
+    def _chosen_id(self, settings: Settings) -> str | None:
+        """The id of the model that the settings choose; None if several have that name."""
+        with suppress(AmbiguousError):
+            return self._names().resolve(settings.model)
+        return None
 
     def _named(self, asked: str, chosen_id: str | None) -> str | None:
         """The id of the model that has this name; `AmbiguousError` if several have it."""
@@ -222,9 +234,3 @@ def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
     if status.told and state in (State.FAILED, State.WAITING):
         return "failed"
     return "sleeping" if sleeps else "not loaded"
-
-
-def _status_of(error: ModelError) -> int:
-    return (
-        HTTPStatus.BAD_REQUEST if error.code is ErrorCode.MODEL_AMBIGUOUS else HTTPStatus.SERVICE_UNAVAILABLE
-    )

@@ -333,7 +333,10 @@ class Server:
                     return None  # it is being started
                 return self._delays.idle_minute_s * self._settings_of(model_id).idle_minutes or None
 
-            return self._pool.unload_idle(limit_s)
+            due_s = self._pool.unload_idle(limit_s)
+        # Whatever is loaded meanwhile is seen before it is due.
+        look_s = self._delays.idle_minute_s / 2
+        return look_s if due_s is None else min(due_s, look_s)
 
     def _acquire_chosen(self) -> Lease | Unavailable | Future[Lease | Unavailable]:
         with self._lock:

@@ -91,6 +91,11 @@ class AppStatus:
         return effective(self.settings, plan.model.id if isinstance(plan, LaunchPlan) else None)
 
     @property
+    def wakes_on_request(self) -> bool:
+        """Whether a request loads the chosen model while it sleeps."""
+        return self.settings.start_on_demand or self.pool.main.made_room
+
+    @property
     def problem(self) -> AppError | None:
         """The most important problem."""
         return self.problems[0].error if self.problems else None
@@ -169,7 +174,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
         kind=plan.engine.kind if plan else "",
         version=plan.engine.version if plan else None,
         pid=engine.pid,
-        device=_device(local, apple_silicon=apple_silicon) if local else "",
+        device=device_of(local, apple_silicon=apple_silicon) if local else "",
         memory_bytes=each.memory_bytes,
         expected_bytes=each.expected_bytes,
         context=local.context_size if local else 0,
@@ -184,7 +189,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
     )
 
 
-def _device(plan: LaunchPlan, *, apple_silicon: bool) -> str:
+def device_of(plan: LaunchPlan, *, apple_silicon: bool) -> str:
     """What the engine computes with."""
     cards = [each.name for each in plan.engine.devices or ()]
     if cards:

@@ -751,7 +751,7 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
     """The error about a model for which there is no memory; `in_the_way` are kept models."""
     name = plan.model.name if isinstance(plan, LaunchPlan) else plan.url
     message = phrase(
-        "It needs {needed:.1f} GiB, and all models together may take {budget:.1f} GiB.",
+        "It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.",
         needed=refusal.needed_bytes / _GIB,
         budget=refusal.budget_bytes / _GIB,
     )
@@ -761,7 +761,7 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
     )
     if in_the_way:
         message = phrase(
-            "{numbers} Of these, {free:.1f} GiB are free of models that are kept loaded; these would have to "
+            "{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to "
             "go: {models}.",
             numbers=message,
             free=refusal.free_bytes / _GIB,

@@ -55,8 +55,7 @@ def asked_embeddings(body: Fields, upstream: Upstream) -> AskedEmbeddings:
     fields = without_nulls(body)
     texts: Sequence[Raw] = raw_texts(fields.get("input", NULL))
     wanted = wanted_dimensions(value_of(fields, "dimensions"))
-    option = msgspec.json.encode({"truncate": fields.get("truncate", NULL)})
-    truncate = bool(decode_part(option, _Truncate).truncate)
+    truncate = "truncate" in fields and _is_true(fields["truncate"])
     if not upstream.is_remote:  # llama.cpp has one number of dimensions, and takes no notice of either
         fields = known(fields)
         fields.pop("dimensions", None)
@@ -83,6 +82,10 @@ def asked_completion(body: Fields, upstream: Upstream, param: str) -> Fields:
     if param == "messages" and _NO_MESSAGE.fullmatch(fields.get("messages", NULL)):
         raise ApiError(400, "'messages' must have one message at least.", param="messages")
     return with_stops(fields, value_of(fields, "stop"))
+
+
+def _is_true(truncate: Raw) -> bool:
+    return bool(decode_part(msgspec.json.encode({"truncate": truncate}), _Truncate).truncate)
 
 
 def value_of(fields: Fields, name: str) -> object:

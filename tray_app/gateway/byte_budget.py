@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tray_app.gateway.limits import SMALL_BODY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tray_app.gateway.openai import ApiError
 
@@ -20,20 +19,19 @@ class ByteBudget:
         self._free = most_bytes
         self._refusal = refusal
 
-    @contextmanager
-    def holding(self) -> Iterator[Held]:
+    def holding(self) -> Held:
         """The share of one request, given back at the end of the block."""
-        held = Held(self)
-        try:
-            yield held
-        finally:
-            self._free += held.counted
+        return Held(self)
 
     def grant(self, more: int) -> None:
         """Take so many bytes more."""
         if more > self._free:
             raise self._refusal()
         self._free -= more
+
+    def take_back(self, bytes_held: int) -> None:
+        """Take back what was granted."""
+        self._free += bytes_held
 
 
 class Held:
@@ -43,6 +41,12 @@ class Held:
         self._budget = budget
         self._bytes = 0
         self.counted = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.take_back(self.counted)
 
     def add(self, more: int) -> None:
         """So many bytes more have come."""

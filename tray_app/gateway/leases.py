@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,33 +12,33 @@ from tray_app.gateway.openai import ApiError
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tray_app.gateway.upstream import Backend, Lease, Upstream
     from tray_app.models.header import Purpose
 
 
-@asynccontextmanager
-async def leased(backend: Backend, asked: str, task: Purpose) -> AsyncIterator[Upstream]:
-    """The engine for a request that names the model `asked`, once it answers.
+class Leased:
+    """The engine for a request that names the model `asked`, once it answers. For `async with`.
 
     It is given back at the end of the block, however that comes. If the client disconnects while the model is
-    being loaded, the request's place is given up.
-
-    Raises
-    ------
-    ApiError
-        503 with the cause if no engine answers and none can be loaded; 404 if there is no such model.
-
+    being loaded, the request's place is given up. `ApiError` if no engine answers and none can be loaded (503
+    with the cause), or if there is no such model (404).
     """
-    got = backend.acquire(asked, task)
-    lease = await _come(got, asked) if isinstance(got, Future) else got
-    if isinstance(lease, Unavailable):
-        raise refusal(lease)
-    try:
-        yield lease.upstream
-    finally:
-        lease.release()
+
+    def __init__(self, backend: Backend, asked: str, task: Purpose) -> None:
+        self._backend = backend
+        self._asked = asked
+        self._task = task
+
+    async def __aenter__(self) -> Upstream:
+        got = self._backend.acquire(self._asked, self._task)
+        lease = await _come(got, self._asked) if isinstance(got, Future) else got
+        if isinstance(lease, Unavailable):
+            raise refusal(lease)
+        self._lease = lease
+        return lease.upstream
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lease.release()
 
 
 def available(found: Upstream | Unavailable) -> Upstream:

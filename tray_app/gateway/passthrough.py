@@ -7,6 +7,7 @@ dimensions is accepted, errors have one form, and events are such that every cli
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ from tray_app.gateway.vectors import check_embeddings
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
@@ -67,6 +68,9 @@ _READS_A_CHAT = "/apply-template"
 """A route that makes llama.cpp read a chat without computing an answer."""
 _OPENING_BYTES = 200
 """Where an answer says that it is an error, if it is one."""
+_MOST_KEPT = 4
+"""So many connections to an engine are kept open. Each takes one of llama.cpp's threads for requests even
+while it is idle, and there are five at least: with more of them, a new one would wait until one is closed."""
 _PLAIN_CHAT: Fields = {"messages": Raw(b'[{"role":"user","content":"Hi"}]')}
 
 
@@ -97,14 +101,16 @@ class Passthrough:
         self._fresh = fresh
         self._body_worker = body_worker
         self._counters = counters
+        self._on_kept: Counter[str] = Counter()
+        """By the address of each engine, the requests that have one of its kept connections."""
         self._tokenizer = Tokenizer(kept)
-        self._answers = answers_budget()
+        self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
-        with self._holding(upstream) as held:
-            return await self._vectors(request, upstream, held)
+        with self._answers.holding() as held:
+            return await self._vectors(request, upstream, held if upstream.is_remote else None)
 
     async def _vectors(
         self, request: web.Request, upstream: Upstream, held: Held | None
@@ -157,8 +163,9 @@ class Passthrough:
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
         try:
-            with self._holding(upstream) as held:
-                return await self._completed(request, upstream, path, fields, held)
+            with self._answers.holding() as held:
+                share = held if upstream.is_remote else None
+                return await self._completed(request, upstream, path, fields, share)
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, path, fields) from refused
 
@@ -186,12 +193,6 @@ class Passthrough:
                 return await self._whole(upstream, shorter, held), cut
         except _RefusedError as refused:
             raise await self._refused(refused.refusal, upstream, _EMBEDDINGS, fields) from refused
-
-    @contextmanager
-    def _holding(self, upstream: Upstream) -> Iterator[Held | None]:
-        """What a request holds of the budget for answers of remote servers; None for an engine of ours."""
-        with self._answers.holding() as held:
-            yield held if upstream.is_remote else None
 
     async def _whole(self, upstream: Upstream, fields: Fields, held: Held | None) -> bytes:
         async with self._asked(upstream, _EMBEDDINGS, fields) as answer:
@@ -305,8 +306,30 @@ class Passthrough:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
-        kept = value_of(fields, "stream") is not True
-        name = upstream.upstream_model(asked_model(fields))
+        with self._kept_place(upstream, wanted=value_of(fields, "stream") is not True) as kept:
+            async with self._reply(upstream, path, fields, kept=kept) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _RefusedError(await told_refusal(answer))
+                yield answer
+
+    @contextmanager
+    def _kept_place(self, upstream: Upstream, *, wanted: bool) -> Iterator[bool]:
+        """Whether a request may have a kept connection."""
+        url = upstream.base_url
+        has = wanted and (upstream.is_remote or self._on_kept[url] < _MOST_KEPT)
+        self._on_kept[url] += has
+        try:
+            yield has
+        finally:
+            self._on_kept[url] -= has
+            if not self._on_kept[url]:
+                del self._on_kept[url]  # engines come and go, each at a port of its own
+
+    @asynccontextmanager
+    async def _reply(
+        self, upstream: Upstream, path: str, fields: Fields, *, kept: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        name = upstream.upstream_model(asked_model(fields)) if upstream.is_remote else upstream.model_id
         body = await self._body_worker.run(size_of(fields), lambda: as_sent(fields, name))
 
         def post(session: aiohttp.ClientSession) -> Awaitable[aiohttp.ClientResponse]:
@@ -325,8 +348,6 @@ class Passthrough:
                 # changed by an answer that nobody got.
                 answer = await post(self._fresh)
             async with answer:
-                if answer.status != HTTPStatus.OK:
-                    raise _RefusedError(await told_refusal(answer))
                 yield answer
 
     async def _events(

@@ -278,7 +278,7 @@ class PowerInfer:
         async with turns.places:
             address = turns.free.pop()
             try:
-                yield replace(upstream, base_url=address)
+                yield upstream if address == upstream.base_url else replace(upstream, base_url=address)
             finally:
                 turns.free.append(address)
 

@@ -19,7 +19,7 @@ from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
-from tray_app.gateway.leases import available, leased, refusal
+from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_TEXT_BODY_BYTES,
@@ -60,6 +60,8 @@ _TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
 _KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never closes a connection that gets a request
 _IDLE_LOOK_S = 30.0
 """Half of the shortest time that settings can name: what becomes idle meanwhile is seen before it is due."""
+_LEAST_PAUSE_S = 0.01
+"""Between two looks for idle engines, also where one is due that cannot go yet."""
 
 Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
@@ -173,7 +175,8 @@ class Gateway:
     async def _watch_idleness(self) -> None:
         while True:
             next_s = self._backend.unload_idle()
-            await asyncio.sleep(_IDLE_LOOK_S if next_s is None else min(next_s, _IDLE_LOOK_S))
+            wait_s = _IDLE_LOOK_S if next_s is None else min(next_s, _IDLE_LOOK_S)
+            await asyncio.sleep(max(wait_s, _LEAST_PAUSE_S))
 
 
 def _within(handler: Handler, *around: Middleware) -> Handler:
@@ -269,7 +272,7 @@ class _Routes:
             try:
                 with self._admission.slot(), self._bodies.holding() as held:
                     asked = await self._asked(request, most_bytes, held)
-                    async with leased(self._backend, asked, task) as upstream:
+                    async with Leased(self._backend, asked, task) as upstream:
                         served = upstream.model_id, self._counters.begin_at(upstream.model_id)
                         with self._watched(upstream):
                             answer = await pick(self._dialect_of(upstream))(request, upstream)
@@ -353,7 +356,7 @@ class _Routes:
         asked = _named_in_address(request)
         if not is_opened_by_person(request):
             return await self._ask(request, available(self._backend.look(asked)))
-        async with leased(self._backend, asked, Purpose.CHAT) as upstream:
+        async with Leased(self._backend, asked, Purpose.CHAT) as upstream:
             return await self._ask(request, upstream)
 
     async def _health(self, _request: web.Request) -> web.Response:

@@ -99,6 +99,16 @@ class Installed:
     created: Mapping[str, int] = field(default_factory=dict)
     """By id, when the newest of a model's files was written, in seconds since 1970."""
     names: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
+    errors: Mapping[str, ModelError] = field(default_factory=dict)
+    """By id, why other files of the folder cannot be served: one is damaged, or still being copied."""
+    unusable: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
+    """The names of these."""
+
+    def error_of(self, name: str) -> ModelError | None:
+        """Why the file that has this name cannot be served; None if there is none, or if several have it."""
+        with suppress(AmbiguousError):
+            return self.errors.get(self.unusable.resolve(name) or "")
+        return None
 
 
 _Indexed = tuple[list[str], Index]
@@ -239,26 +249,32 @@ class Library:
         """
         installed, (of, known), aliases = self._installed, self._known, self._aliases()
         if of is not installed or known.names.aliases != aliases:
-            known = replace(installed, names=installed.names.with_aliases(aliases))
+            known = replace(
+                installed,
+                names=installed.names.with_aliases(aliases),
+                unusable=installed.unusable.with_aliases(aliases),
+            )
             self._known = installed, known
         return known
 
     def _read_installed(self, index: Index, stamps: _Stamps) -> bool:
         """Take up what is in these files; whether that holds for as long as their stamps."""
         models: list[Model] = []
-        lasting = True
+        errors: dict[Path, ModelError] = {}
         for path in stamps:
             try:
                 models.append(self._model(path, index))
             except ModelError as exc:
-                # The folder of a file may give it out later, which nobody sees at the file.
-                lasting = lasting and exc.code is not ErrorCode.MODEL_FILE_UNREADABLE
+                errors[path] = exc
         self._installed = Installed(
             tuple(models),
             {each.id: max(stamp.modified_ns for stamp in stamps[each.path]) // 10**9 for each in models},
             ModelNames({each.id: index.file_name(each.path) for each in models}, {}),
+            {index.id_of(path): error for path, error in errors.items()},
+            ModelNames({index.id_of(path): index.file_name(path) for path in errors}, {}),
         )
-        return lasting
+        # The folder of a file may give it out later, which nobody sees at the file.
+        return all(error.code is not ErrorCode.MODEL_FILE_UNREADABLE for error in errors.values())
 
     def partials(self) -> tuple[Partial, ...]:
         """Downloads into the folder that have not ended, and the disk they hold."""

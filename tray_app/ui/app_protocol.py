@@ -178,6 +178,12 @@ class AppProtocol(TuningTarget, Protocol):
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
         """Save settings and keys, and act on what is different; may take long."""
 
+    def load_model(self, reference: str) -> str:
+        """Load a model beside others, and wait until it answers; its id; may take long."""
+
+    def unload_model(self, reference: str) -> str:
+        """End the engine of a model, and wait for that; its id; may take long."""
+
     def move_to_free_port(self) -> None:
         """Offer the server at the nearest free port; may take long."""
 
@@ -191,7 +197,7 @@ class AppProtocol(TuningTarget, Protocol):
         """Who keeps the public address from having this port; may take long."""
 
     def resource_usage(self) -> ResourceUsage | None:
-        """What the engine takes of this machine now; may take long."""
+        """What all engines take of this machine now; may take long."""
 
     def run_diagnostics(self) -> DiagnosticReport:
         """Look at all that the server depends on; may take long."""

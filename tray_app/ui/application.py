@@ -17,7 +17,7 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.garbage import delete_plot, freeze_gc
 from tray_app.ui.languages import Languages
-from tray_app.ui.operations import choose_model, operation_for, read_facts
+from tray_app.ui.operations import load_or_unload, operation_for, read_facts
 from tray_app.ui.presenters.formatting import error_text
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
 from tray_app.ui.presenters.models import ModelFacts, facts_key
@@ -205,7 +205,7 @@ class Desktop(QObject):
             self.bridge.status, template=system is System.MACOS, over_dbus=menus_go_over_dbus(system)
         )
         self.tray.chosen.connect(self.run_command)
-        self.tray.model_chosen.connect(self._choose)
+        self.tray.model_picked.connect(self._pick)
         self.tray.notice_clicked.connect(self._open_page)
         # In the meantime, a person may have switched launch at login in the system's settings.
         self.tray.opening.connect(lambda: self._operate(self._app.refresh_login))
@@ -235,7 +235,7 @@ class Desktop(QObject):
         self._languages.use(self._language)
         if self.tray is not None:
             self.tray.show_status(self.bridge.status)
-            self.tray.show_models(model_choices(self._facts, tr))
+            self._show_models()
         self._renew_window()
         self._renew_dialog()
         self._renew_about()
@@ -289,6 +289,7 @@ class Desktop(QObject):
     def _show_status(self, status: AppStatus) -> None:
         if self.tray is not None:
             self.tray.show_status(status)
+            self._show_models()
             self._refresh_models()
         for notice in notices(self._shown, status, tr) if status.settings.notices else ():
             self._tell(notice)
@@ -312,11 +313,14 @@ class Desktop(QObject):
 
     def _offer_models(self, facts: ModelFacts) -> None:
         self._facts = facts
-        if self.tray is not None:
-            self.tray.show_models(model_choices(facts, tr))
+        self._show_models()
 
-    def _choose(self, reference: str) -> None:
-        self._operate(lambda: choose_model(self._app, reference))
+    def _show_models(self) -> None:
+        if self.tray is not None:
+            self.tray.show_models(model_choices(self._facts, self.bridge.status, tr))
+
+    def _pick(self, model_id: str) -> None:
+        self._operate(lambda: load_or_unload(self._app, model_id))
 
     def _tell(self, notice: Notice) -> None:
         if self.tray is not None:
@@ -346,7 +350,5 @@ class Desktop(QObject):
 
     def _operation_failed(self, error: AppError) -> None:
         if self.tray is not None:
-            # What was ticked or marked in vain shows again what is true.
-            self.tray.show_status(self.bridge.status)
-            self.tray.show_models(model_choices(self._facts, tr))
+            self.tray.show_status(self.bridge.status)  # what was ticked in vain shows again what is true
         self.window.show_error(error)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _WITH_BUTTON = (
     ModelAction.USE,
+    ModelAction.LOAD,
+    ModelAction.UNLOAD,
     ModelAction.DOWNLOAD,
     ModelAction.PAUSE,
     ModelAction.RESUME,
@@ -28,7 +30,10 @@ _BY_ENTER = (ModelAction.USE, ModelAction.DOWNLOAD, ModelAction.RESUME)
 
 
 class ModelActions(QObject):
-    """The actions of a table of models. All are always there; those that cannot be done now are grey."""
+    """The actions of a table of models. Those that cannot be done now are grey.
+
+    Of Load and Unload, one takes the place of the other.
+    """
 
     wanted = Signal(object)
     """A `ModelAction`."""
@@ -58,6 +63,9 @@ class ModelActions(QObject):
             entry.setEnabled(action in actions)
         for action, button in self.buttons.items():
             button.setEnabled(action in actions)
+        unloads = ModelAction.UNLOAD in actions
+        self.buttons[ModelAction.LOAD].setHidden(unloads)
+        self.buttons[ModelAction.UNLOAD].setVisible(unloads)
         self.more_button.setEnabled(any(action in actions for action in _IN_MENU))
 
     def _activate(self) -> None:
@@ -71,6 +79,8 @@ class ModelActions(QObject):
 def _labels() -> dict[ModelAction, str]:
     return {
         ModelAction.USE: tr("&Use"),
+        ModelAction.LOAD: tr("&Load"),
+        ModelAction.UNLOAD: tr("U&nload"),
         ModelAction.DOWNLOAD: tr("&Download…"),
         ModelAction.PAUSE: tr("&Pause"),
         ModelAction.RESUME: tr("&Resume"),

@@ -20,6 +20,7 @@ from tray_app.ui.operations import (
     discard_downloads,
     for_each_download,
     import_file,
+    load_model,
     make_smaller,
     remove,
 )
@@ -59,11 +60,15 @@ class ModelController(QObject):
         self.dialog: QDialog | None = None
         """The last one that was opened."""
 
-    def do(self, action: ModelAction, row: ModelRow) -> None:
+    def do(self, action: ModelAction, row: ModelRow) -> None:  # noqa: C901 - one for each action
         """Do this with the model of a row, which permits it."""
         match action:
             case ModelAction.USE:
                 self.run(lambda: choose_model(self._app, row.id))
+            case ModelAction.LOAD:
+                self.run(lambda: load_model(self._app, row.id))
+            case ModelAction.UNLOAD:
+                self.run(lambda: self._app.unload_model(row.id))
             case ModelAction.DOWNLOAD:
                 self.download(row.name, row.source)
             case ModelAction.PAUSE:

@@ -19,13 +19,14 @@ from tray_app.errors import AppError, ModelError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.references import NotInstalledError
-from tray_app.settings.model_settings import effective, with_values
+from tray_app.settings.model_settings import effective, with_own, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.presenters import usage
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
+from tray_app.ui.presenters.engines import is_loaded
 from tray_app.ui.presenters.logs import log_rows
 from tray_app.ui.presenters.measurement import Measurement
-from tray_app.ui.presenters.menu import Command
+from tray_app.ui.presenters.menu import Command, is_remote, takes_models
 from tray_app.ui.presenters.models import ModelFacts, RowKind, finished_downloads
 from tray_app.ui.presenters.status import current_parts
 
@@ -178,10 +179,11 @@ def measure(
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
-def usage_now(app: AppProtocol) -> usage.UsageSample:
-    """What engine and clients take now, and everything loaded that draws it."""
+def usage_now(app: AppProtocol) -> tuple[usage.UsageSample, AppStatus]:
+    """What engines and clients take now, and the status that says it of each model; loads what draws it."""
     import_once("tray_app.ui.widgets.charts")
-    return usage.UsageSample(time.monotonic(), app.resource_usage(), app.status().traffic)
+    used, status = app.resource_usage(), app.status()  # in this order: the usage is measured for both
+    return usage.UsageSample(time.monotonic(), used, status.traffic), status
 
 
 def measure_threads(
@@ -226,6 +228,39 @@ def restart_server(app: AppProtocol) -> None:
     """As `start_server`, after stopping it."""
     with suppress(StartCalledOffError):
         app.restart_server()
+
+
+def load_model(app: AppProtocol, model_id: str) -> None:
+    """Load a model beside others, and wait until it answers. While the server is stopped, the model becomes
+    the chosen one, and the server starts with it.
+
+    With a server on another machine, the model is only chosen.
+    """
+    status = app.status()
+    with suppress(StartCalledOffError):  # somebody has unloaded it before it was there
+        if is_remote(status):
+            choose_model(app, model_id)
+        elif not takes_models(status):
+            if model_id != app.chosen_id():
+                choose_model(app, model_id)
+            app.start_server()
+        elif model_id == app.chosen_id():
+            app.start_server()
+        else:
+            app.load_model(model_id)
+
+
+def load_or_unload(app: AppProtocol, model_id: str) -> None:
+    """Unload a model if it is loaded or on its way, else `load_model`."""
+    if is_loaded(app.status(), model_id):
+        app.unload_model(model_id)
+    else:
+        load_model(app, model_id)
+
+
+def keep_loaded(app: AppProtocol, model_id: str, *, wanted: bool) -> None:
+    """Let no other model take this one's place, or let it again."""
+    app.apply(with_own(app.store.current, model_id, {"keep_loaded": wanted or None}))
 
 
 def choose_model(app: AppProtocol, reference: str) -> None:

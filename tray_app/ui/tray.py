@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QStyle, QSystemTrayIcon
 
 from tray_app.system.host import System
@@ -33,8 +33,8 @@ class Tray(QObject):
 
     chosen = Signal(object)
     """A menu entry was chosen, or the icon was clicked (`Command.WINDOW`)."""
-    model_chosen = Signal(str)
-    """What the setting `model` shall become."""
+    model_picked = Signal(str)
+    """The id of a model that is to be loaded, or unloaded if it is loaded."""
     opening = Signal()
     """A person is about to read the menu."""
     notice_clicked = Signal(object)
@@ -56,7 +56,7 @@ class Tray(QObject):
         self._download = self._line()
         self._actions: dict[Command, QAction] = {}
         self._submenus: dict[Submenu, QMenu] = {}
-        self._model_actions: list[QAction] = []
+        self._model_actions: dict[str, QAction] = {}
         self._fill_frame()
         self.icon = QSystemTrayIcon()
         self.icon.setContextMenu(self.menu)
@@ -84,11 +84,17 @@ class Tray(QObject):
         self._render()
 
     def show_models(self, choices: Sequence[ModelChoice]) -> None:
-        """Offer these models; also puts a mark back that was moved in vain."""
-        for action in self._model_actions:
-            self._models.removeAction(action)
-            action.deleteLater()
-        self._model_actions = [self._model_entry(choice) for choice in choices]
+        """Offer these models."""
+        if [choice.id for choice in choices] != list(self._model_actions):
+            for action in self._model_actions.values():
+                self._models.removeAction(action)
+                action.deleteLater()
+            self._model_actions = {choice.id: self._model_entry(choice.id) for choice in choices}
+        for choice in choices:  # in place: the menu may be open
+            action = self._model_actions[choice.id]
+            action.setText(self._literal(choice.label))
+            action.setToolTip(choice.hint)
+            action.setChecked(choice.loaded)
 
     def notify(self, notice: Notice) -> None:
         """Tell a person something, by the system's own notification."""
@@ -128,9 +134,8 @@ class Tray(QObject):
             case Submenu.COPY:
                 for command in COPIES:
                     self._add_entry(menu, command)
-            case Submenu.MODEL:
+            case Submenu.MODELS:
                 self._models = menu
-                self._model_group = QActionGroup(menu)
                 self._after_models = menu.addSeparator()
                 self._add_entry(menu, Command.MODELS)
 
@@ -140,12 +145,15 @@ class Tray(QObject):
         action.triggered.connect(lambda: self.chosen.emit(command))
         self._actions[command] = action
 
-    def _model_entry(self, choice: ModelChoice) -> QAction:
-        action = QAction(self._literal(choice.name), self._models)
-        action.setActionGroup(self._model_group)
+    def _model_entry(self, model_id: str) -> QAction:
+        action = QAction(self._models)
         action.setCheckable(True)
-        action.setChecked(choice.chosen)
-        action.triggered.connect(lambda: self.model_chosen.emit(choice.id))
+
+        def pick(ticked: bool) -> None:  # noqa: FBT001 - as Qt calls it
+            action.setChecked(not ticked)  # the tick follows the model, not the click
+            self.model_picked.emit(model_id)
+
+        action.triggered.connect(pick)
         self._models.insertAction(self._after_models, action)
         return action
 

@@ -37,6 +37,7 @@ from tray_app.ui.presenters.settings import (
     port_praise,
     read_drafts,
     refusals,
+    reload_consequence,
     whose,
 )
 from tray_app.ui.texts import tr
@@ -364,6 +365,7 @@ class SettingsDialog(QDialog):
         status = self._bridge.status
         told = (
             consequence(status, new, plan, tr),
+            reload_consequence(status, self._plan, tr),
             key_consequence(status, new, self.key_changes(), tr),
         )
         self.consequence.setText(" ".join(filter(None, told)))

@@ -195,7 +195,7 @@ class ModelsPage(QWidget):
 
     def _fill(self) -> None:
         selected = self._selected()
-        rows = model_rows(self._settled, self._bridge.status.downloads, self.controller.jobs.current, tr)
+        rows = model_rows(self._settled, self._bridge.status, self.controller.jobs.current, tr)
         anew = self._model.show_rows(rows)
         ids = [row.id for row in rows]
         if self._wanted_id in ids:

@@ -10,25 +10,35 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.app.server_status import ServerState
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import Fix
 from tray_app.ui import icons
-from tray_app.ui.operations import start_server, verify_chosen
+from tray_app.ui.operations import keep_loaded, load_model, start_server, verify_chosen
+from tray_app.ui.presenters.engines import (
+    engine_text,
+    engine_views,
+    loading_engines,
+    models_memory,
+    with_measures,
+)
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
-from tray_app.ui.presenters.settings import engine_title
 from tray_app.ui.presenters.status import IconShape, address_hint, ring_of, shape_of, state_line
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
+from tray_app.ui.widgets.engine_rows import EngineRows
+from tray_app.ui.widgets.memory_bar import MemoryBar
 from tray_app.ui.widgets.usage_panel import UsagePanel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.presenters.engines import EngineView
 
 _ICON_SIZE = 64
 _SECOND_MS = 1000
@@ -58,9 +68,20 @@ class StatusPage(QWidget):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
+        self.engines = EngineRows(before=self.stop_button)
+        self.memory = MemoryBar()
         self.usage = UsagePanel(bridge)
+        self._facts = QFormLayout()
         self._lay_out()
+        self.engines.load_wanted.connect(self._load)
+        self.engines.unload_wanted.connect(self._unload)
+        self.engines.keep_wanted.connect(self._keep)
+        self.usage.looked.connect(self._adopt_look)
+        self._look: AppStatus | None = None
+        """What the last look has measured."""
         self._failed_wish: AppError | None = None
+        self._failed_load: AppError | None = None
+        """Of a wish that concerned one of several models."""
         self._told: AppError | None = None
         self._checked.connect(self._show_checking)
         # Counts the seconds of a loading model, while someone looks.
@@ -72,13 +93,13 @@ class StatusPage(QWidget):
 
     def start(self) -> None:
         """Start the server; what stands in the way is shown here."""
-        self._wish_failed(None)
+        self._forget_failures()
         app = self._bridge.app
         self._bridge.run(lambda: start_server(app), lambda _: None, self._wish_failed)
 
     def stop(self) -> None:
         """Stop the server."""
-        self._wish_failed(None)
+        self._forget_failures()
         self._bridge.run(self._bridge.app.stop_server, lambda _: None, self._wish_failed)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -111,7 +132,7 @@ class StatusPage(QWidget):
         address.setSpacing(SPACING // 2)
         address.addWidget(self.address, 1)
         address.addWidget(self.copy_button)
-        facts = QFormLayout()
+        facts = self._facts
         facts.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         facts.setVerticalSpacing(SPACING)
         facts.addRow(tr("Model:"), self.model)
@@ -123,6 +144,8 @@ class StatusPage(QWidget):
         column.addLayout(top)
         column.addLayout(buttons)
         column.addWidget(self.card)
+        column.addWidget(self.engines)
+        column.addWidget(self.memory)
         column.addLayout(facts)
         column.addWidget(self.usage)
         column.addStretch()
@@ -132,8 +155,33 @@ class StatusPage(QWidget):
         label.setBuddy(self.address)
         return label
 
-    def _wish_failed(self, error: AppError | None) -> None:
+    def _load(self, view: EngineView) -> None:
+        app = self._bridge.app
+        if view.chosen:
+            self.start()
+        else:
+            self._operate(lambda: load_model(app, view.model_id))
+
+    def _unload(self, view: EngineView) -> None:
+        self._operate(lambda: self._bridge.app.unload_model(view.model_id))
+
+    def _keep(self, view: EngineView, wanted: bool) -> None:  # noqa: FBT001 - as Qt calls it
+        self._operate(lambda: keep_loaded(self._bridge.app, view.model_id, wanted=wanted))
+
+    def _operate(self, operation: Callable[[], object]) -> None:
+        self._forget_failures()
+        self._bridge.run(operation, lambda _: None, self._load_failed)
+
+    def _wish_failed(self, error: AppError) -> None:
         self._failed_wish = error
+        self._render()
+
+    def _load_failed(self, error: AppError | None) -> None:
+        self._failed_load = error
+        self._render()
+
+    def _forget_failures(self) -> None:
+        self._failed_wish = self._failed_load = None
         self._render()
 
     def _tell(self, error: AppError | None) -> None:
@@ -144,6 +192,8 @@ class StatusPage(QWidget):
         self.card.show_error(error)
         if error is not None and (title := fix_title(error, tr)):
             self.card.offer(title, lambda: self._fix(error))
+        elif error is not None and error is self._failed_load:
+            self.card.offer(tr("Close"), lambda: self._load_failed(None))
 
     def _fix(self, error: AppError) -> None:
         match error.fix:
@@ -177,30 +227,45 @@ class StatusPage(QWidget):
         headline = state_line(status, time.time(), tr)
         self.headline.setText(headline)
         self.icon.setAccessibleName(headline)
-        self._tell(self._failed_wish or status.problem)
+        self._tell(self._failed_wish or self._failed_load or status.problem)
         self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
+        self._show_engines()
         self.address.setText(status.server.base_url or "")
         self.address.setPlaceholderText(address_hint(status, tr))
         _permit(self.copy_button, copy_refusal(status, tr))
         _permit(self.start_button, start_refusal(status, tr))
         _permit(self.stop_button, stop_refusal(status, tr))
-        if shape is IconShape.ARC and self.isVisible():
+        if (shape is IconShape.ARC or loading_engines(status)) and self.isVisible():
             self.clock.start()
         else:
             self.clock.stop()
+
+    def _adopt_look(self, status: AppStatus) -> None:
+        self._look = status
+        self._show_engines()
+
+    def _show_engines(self) -> None:
+        """Of several models a row each, and their memory; the one that is chosen alone has its two facts."""
+        status = self._bridge.status
+        if self._look is not None:  # which may be older than the status: it tells numbers, and no states
+            status = with_measures(status, self._look)
+        views = engine_views(status, self._bridge.app.host, time.time(), tr)
+        memory = models_memory(status, tr)
+        self.engines.show_views(views)
+        self.memory.setVisible(memory is not None)
+        if memory is not None:
+            self.memory.show_view(memory)
+        for fact in (self.model, self.engine):
+            self._facts.setRowVisible(fact, not views)
 
 
 def _engine_text(status: AppStatus) -> str:
     plan = status.engine.plan
     if plan is None or status.engine.state is State.STOPPED:
         return tr("not running")
-    kind = plan.engine.kind
-    named = kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
-    title = engine_title(kind, tr) if named else str(kind)
-    version = f" {plan.engine.version}" if plan.engine.version else ""
     process = tr("process {pid}").format(pid=status.engine.pid) if status.engine.pid else ""
-    return " · ".join(part for part in (f"{title}{version}", process) if part)
+    return " · ".join(part for part in (engine_text(plan, tr), process) if part)
 
 
 def _permit(button: QPushButton, refusal: str) -> None:

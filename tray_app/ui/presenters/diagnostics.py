@@ -43,6 +43,9 @@ def _course(situation: Situation) -> Iterator[str]:
     yield f"State: {status.server.state} · {serving} · {engine.restarts} restarts"
     if engine.plan:
         yield f"Plan: {command_line(engine.plan)}"
+    for each in status.pool.others:
+        if plan := each.told or each.engine.plan:
+            yield f"Also {each.engine.state}: {command_line(plan)}"
     for problem in status.problems:
         yield f"Problem: {problem.error.title} · {problem.error.message}"
     yield ""

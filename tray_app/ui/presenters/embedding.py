@@ -36,8 +36,8 @@ def texts_of(typed: str) -> tuple[str, ...]:
 def reason_to_wait(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
     """What must happen before texts can be embedded; empty if nothing."""
     state = status.server.state
-    wakes = state is ServerState.ASLEEP and status.settings.start_on_demand
-    if wakes or state is ServerState.READY:
+    wakes = state is ServerState.ASLEEP and status.wakes_on_request
+    if wakes or state is ServerState.READY or _has_own_default(status):
         return "" if texts else tr("Type a text first.")
     match state:
         case ServerState.ASLEEP:
@@ -50,6 +50,12 @@ def reason_to_wait(status: AppStatus, texts: Sequence[str], tr: Translate) -> st
             return tr("The server waits until the model is there again.")
         case _:
             return tr("The server must run first.")
+
+
+def _has_own_default(status: AppStatus) -> bool:
+    """Whether another model than the chosen one answers: it is loaded for the request."""
+    settings = status.settings
+    return status.server.base_url is not None and settings.default_embedding not in ("", settings.model)
 
 
 def result_summary(result: Embeddings, tr: Translate) -> str:

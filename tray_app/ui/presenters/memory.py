@@ -29,7 +29,7 @@ class MemoryBarView:
 
     title: str
     parts: tuple[tuple[str, int], ...]
-    """Names and bytes."""
+    """Names and bytes; a name may be empty where the summary says it all."""
     usable_bytes: int
     summary: str
     warning: str = ""

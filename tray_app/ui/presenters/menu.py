@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.system.autostart import Login
+from tray_app.ui.presenters.engines import Standing, is_loaded, standing_of
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.models.library import Model
     from tray_app.phrases import Translate
     from tray_app.ui.presenters.models import ModelFacts
 
@@ -42,13 +45,13 @@ class Command(StrEnum):
 class Submenu(StrEnum):
     """What opens to the side."""
 
-    MODEL = "model"
+    MODELS = "models"
     COPY = "copy"
 
 
 MENU: tuple[tuple[Command | Submenu, ...], ...] = (
     (Command.PAUSE, Command.RESUME),
-    (Command.START, Command.STOP, Command.RESTART, Submenu.MODEL),
+    (Command.START, Command.STOP, Command.RESTART, Submenu.MODELS),
     (Command.EMBED, Submenu.COPY, Command.WINDOW),
     (Command.SETTINGS, Command.LOGIN, Command.LOGS, Command.ABOUT),
     (Command.QUIT,),
@@ -79,12 +82,14 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """An installed model in the submenu Model."""
+    """An installed model in the submenu Models."""
 
-    name: str
+    label: str
     id: str
-    """What the setting `model` becomes when it is chosen."""
-    chosen: bool
+    loaded: bool
+    """Whether it is there, or on its way."""
+    hint: str = ""
+    """What happens if it is picked."""
 
 
 def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
@@ -119,16 +124,54 @@ def login_text(status: AppStatus, tr: Translate) -> str:
 
 def submenu_title(submenu: Submenu, tr: Translate) -> str:
     """What a submenu is called."""
-    return {Submenu.MODEL: tr("&Model"), Submenu.COPY: tr("&Copy")}[submenu]
+    return {Submenu.MODELS: tr("&Models"), Submenu.COPY: tr("&Copy")}[submenu]
 
 
-def model_choices(facts: ModelFacts, tr: Translate) -> tuple[ModelChoice, ...]:
-    """The installed models, as the submenu lists them: as many as can be, the chosen one among them."""
+def model_choices(facts: ModelFacts, status: AppStatus, tr: Translate) -> tuple[ModelChoice, ...]:
+    """The installed models as the submenu lists them: as many as can be, and those that matter now."""
+    loaded = {model.id for model in facts.installed if is_loaded(status, model.id)}
     shown = facts.installed[:MOST_CHOICES]
-    shown += tuple(model for model in facts.installed[MOST_CHOICES:] if model.id == facts.chosen)
-    return tuple(
-        ModelChoice(tr.said(model.name), model.id, chosen=model.id == facts.chosen) for model in shown
+    shown += tuple(
+        model for model in facts.installed[MOST_CHOICES:] if model.id in loaded or model.id == facts.chosen
     )
+    return tuple(
+        ModelChoice(
+            _choice_label(model, facts, status, tr),
+            model.id,
+            loaded=model.id in loaded,
+            hint=_choice_hint(status, tr, loaded=model.id in loaded),
+        )
+        for model in shown
+    )
+
+
+def takes_models(status: AppStatus) -> bool:
+    """Whether models can be loaded beside each other: the server was not stopped."""
+    server = status.server
+    return server.state is not ServerState.STOPPING and (server.state.runs or server.base_url is not None)
+
+
+def is_remote(status: AppStatus) -> bool:
+    """Whether the models are those of a server elsewhere, which loads them as it likes."""
+    return engine_setting(status.settings.engine) is EngineKind.REMOTE
+
+
+def _choice_label(model: Model, facts: ModelFacts, status: AppStatus, tr: Translate) -> str:
+    notes = [tr("chosen")] if model.id == facts.chosen else []
+    if standing_of(status, model.id) in (Standing.LOADING, Standing.QUEUED):
+        notes.append(tr("loading …"))
+    name = tr.said(model.name)
+    return tr("{name} — {notes}").format(name=name, notes=tr(", ").join(notes)) if notes else name
+
+
+def _choice_hint(status: AppStatus, tr: Translate, *, loaded: bool) -> str:
+    if loaded:
+        return tr("Unload this model")
+    if is_remote(status):
+        return tr("Choose this model")
+    if takes_models(status):
+        return tr("Load this model beside the others")
+    return tr("Choose this model and start the server")
 
 
 def start_refusal(status: AppStatus, tr: Translate) -> str:
@@ -146,10 +189,9 @@ def start_refusal(status: AppStatus, tr: Translate) -> str:
 
 def stop_refusal(status: AppStatus, tr: Translate) -> str:
     """Why the server cannot be stopped now; empty if it can."""
-    server = status.server
-    if server.state is ServerState.STOPPING:
+    if status.server.state is ServerState.STOPPING:
         return tr("The server is stopping already.")
-    return "" if server.state.runs or server.base_url else tr("The server is not running.")
+    return "" if takes_models(status) else tr("The server is not running.")
 
 
 def restart_refusal(status: AppStatus, tr: Translate) -> str:

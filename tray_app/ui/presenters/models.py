@@ -11,6 +11,7 @@ from tray_app.models.model_files import stem_of
 from tray_app.phrases import presentable
 from tray_app.settings.model_settings import aliases_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
+from tray_app.ui.presenters.engines import Standing, standing
 from tray_app.ui.presenters.formatting import error_lines, size_text
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 
@@ -31,6 +32,8 @@ class ModelAction(StrEnum):
     """What can be done with a row."""
 
     USE = "use"
+    LOAD = "load"
+    UNLOAD = "unload"
     DOWNLOAD = "download"
     PAUSE = "pause"
     RESUME = "resume"
@@ -167,14 +170,17 @@ def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
 
 
 def model_rows(
-    settled: SettledRows, downloads: Iterable[Progress], works: Mapping[str, FileJob], tr: Translate
+    settled: SettledRows, status: AppStatus, works: Mapping[str, FileJob], tr: Translate
 ) -> tuple[ModelRow, ...]:
     """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
     rows = dict(settled.found)
+    for engine in status.pool.engines:
+        if (row := rows.get(engine.model_id or "")) and row.sort is RowKind.INSTALLED:
+            rows[row.id] = _with_engine(row, standing(engine), tr)
     ids = {row.path: row.id for row in rows.values()}
     offered = {entry.file_name: entry.id for entry in settled.facts.catalog}
     fetched: set[Path] = set()
-    for path, parts in of_one_model(downloads).items():
+    for path, parts in of_one_model(status.downloads).items():
         fetched |= {part.path for part in parts}
         if _is_news(merged(parts), settled.facts):
             model_id = ids.get(path) or offered.get(path.name) or presentable(path.name)
@@ -219,7 +225,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     report = facts.reports.get(model.id)
     context = model.header.context_length
     needs = tr("A sparse model runs on PowerInfer alone.") if model.header.sparse else ""
-    permitted = {ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
+    permitted = {ModelAction.LOAD, ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
     permitted |= set() if chosen else {ModelAction.USE}
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
     return ModelRow(
@@ -240,6 +246,17 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         actions=frozenset(permitted),
         path=model.path,
     )
+
+
+def _with_engine(row: ModelRow, now: Standing, tr: Translate) -> ModelRow:
+    """The row of a model that has an engine."""
+    if now not in (Standing.READY, Standing.LOADING, Standing.QUEUED):
+        return row
+    if now is Standing.READY:
+        state = tr("Chosen, loaded") if row.chosen else tr("Loaded")
+    else:
+        state = tr("Being loaded …")
+    return replace(row, state=state, actions=row.actions - {ModelAction.LOAD} | {ModelAction.UNLOAD})
 
 
 def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRow:

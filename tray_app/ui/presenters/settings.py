@@ -223,6 +223,16 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
     return " ".join(parts)
 
 
+def reload_consequence(status: AppStatus, plan: Plan | AppError | None, tr: Translate) -> str:
+    """That a model besides the chosen one is loaded anew, if it has an engine and `plan` is another one."""
+    if not isinstance(plan, LaunchPlan):
+        return ""
+    told = {each.model_id: each.told for each in status.pool.others}.get(plan.model.id)
+    if told is None or told == plan:
+        return ""
+    return tr("{model} is loaded again.").format(model=tr.said(plan.model.name))
+
+
 def _engine_problem(text: str, tr: Translate) -> str:
     chosen = engine_setting(text)
     if not text or not isinstance(chosen, Path) or chosen.is_absolute():

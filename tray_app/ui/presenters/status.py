@@ -9,11 +9,13 @@ from tray_app.app.server_status import ServerState, planned_url
 from tray_app.app.status import ProblemSource
 from tray_app.download.progress import Phase
 from tray_app.ui.presenters.downloads import of_one_model
+from tray_app.ui.presenters.engines import loading_engines, model_name, ready_engines
 from tray_app.ui.presenters.formatting import error_title, permille, progress_text
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.phrases import Translate
 
 
@@ -32,7 +34,7 @@ class IconShape(StrEnum):
 _TRANSFERRING = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
 
 
-def shape_of(status: AppStatus) -> IconShape:
+def shape_of(status: AppStatus) -> IconShape:  # noqa: PLR0911 - one for each state
     """The icon: the engine's state first, then a running download, then what is missing."""
     match status.server.state:
         case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING:
@@ -43,6 +45,10 @@ def shape_of(status: AppStatus) -> IconShape:
             return IconShape.SOLID
         case ServerState.STOPPING:
             return IconShape.HOLLOW
+        case ServerState.ASLEEP if ready_engines(status):
+            return IconShape.SOLID
+        case ServerState.ASLEEP if loading_engines(status):
+            return IconShape.ARC
         case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
             return _shape_without_engine(status, state)
 
@@ -53,15 +59,24 @@ def ring_of(status: AppStatus) -> int | None:
     return permille(current) if current and shape_of(status) is IconShape.RING else None
 
 
-def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:
-    """The state in one line."""
+def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:  # noqa: PLR0911 - as above
+    """The state in one line. While the chosen model sleeps or has failed, others may answer."""
     model = tr.said(status.model_name or "") or tr("the model")
+    ready = ready_engines(status)
     match status.server.state:
         case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING as state:
-            return _failure_line(state, error_title(status.problem, tr), tr)
+            line = _failure_line(state, error_title(status.problem, tr), tr, others=bool(ready))
+            return (
+                tr("{state} · {others}").format(state=line, others=_others(len(ready), tr)) if ready else line
+            )
         case ServerState.STARTING | ServerState.LOADING:
-            seconds = max(0, int(now_s - status.engine.since_s))
-            return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
+            return _loading_line(model, status.engine, now_s, tr)
+        case ServerState.READY | ServerState.ASLEEP if len(ready) > 1:
+            return tr.count("Ready: {count} model loaded", "Ready: {count} models loaded", len(ready))
+        case ServerState.ASLEEP if ready:
+            return tr("Ready — {model}").format(model=model_name(ready[0], status, tr))
+        case ServerState.ASLEEP if loading := loading_engines(status):
+            return _loading_line(model_name(loading[0], status, tr), loading[0].engine, now_s, tr)
         case ServerState.READY:
             return tr("Ready — {model}").format(model=model)
         case ServerState.STOPPING:
@@ -96,9 +111,10 @@ def current_parts(status: AppStatus) -> tuple[int, ...]:
 def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
     """What a screen reader says of the change between two snapshots; empty if it would only disturb.
 
-    A change of state is said, and every quarter of a download.
+    A change of state is said, also how many models are ready, and every quarter of a download.
     """
-    if old.server.state is not new.server.state:
+    loaded = len(ready_engines(new)) != len(ready_engines(old))
+    if old.server.state is not new.server.state or (loaded and new.server.base_url):
         return state_line(new, now_s, tr)
     before, current = current_download(old), current_download(new)
     if current is None:
@@ -117,11 +133,22 @@ def download_line(progress: Progress, tr: Translate) -> str:
     return tr("{name} — {progress}").format(name=progress.name, progress=words)
 
 
-def _failure_line(state: ServerState, cause: str, tr: Translate) -> str:
+def _loading_line(model: str, engine: EngineSnapshot, now_s: float, tr: Translate) -> str:
+    seconds = max(0, int(now_s - engine.since_s))
+    return tr("Loading {model} … {seconds} s").format(model=model, seconds=seconds)
+
+
+def _others(count: int, tr: Translate) -> str:
+    return tr.count("{count} other model is ready", "{count} other models are ready", count)
+
+
+def _failure_line(state: ServerState, cause: str, tr: Translate, *, others: bool) -> str:
     if state is ServerState.RESTARTING:
         return tr("Restarting: {cause}").format(cause=cause)
     if state is ServerState.WAITING:
         return tr("Waiting: {cause}").format(cause=cause)
+    if others:  # the server goes on
+        return tr("Failed: {cause}").format(cause=cause)
     return tr("Stopped: {cause}").format(cause=cause)
 
 
@@ -157,7 +184,7 @@ def _sleeping_line(status: AppStatus, tr: Translate) -> str:
     """What ends the sleep, or why that did not work."""
     if status.has_problem(ProblemSource.START):
         return tr("Asleep: {cause}").format(cause=error_title(status.problem, tr))
-    if status.settings.start_on_demand:
+    if status.wakes_on_request:
         return tr("Asleep: a request starts it")
     return tr("Asleep: start it here")
 

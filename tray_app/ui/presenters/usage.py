@@ -1,4 +1,4 @@
-"""What engine and clients take, second by second, as numbers for charts and as words. Pure."""
+"""What engines and clients take, second by second, as numbers for charts and as words. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Quantity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageSample:
-    """Engine and clients at one moment."""
+    """Engines and clients at one moment."""
 
     at_s: float
     """As `time.monotonic`."""
@@ -116,7 +116,7 @@ def _value(before: UsageSample, now: UsageSample, quantity: Quantity) -> float |
 
 
 def _cores(before: ResourceUsage | None, now: ResourceUsage | None) -> float | None:
-    if before is None or now is None or before.pid != now.pid:
+    if before is None or now is None or before.pids != now.pids:
         return None
     return _rate(now.cpu_s - before.cpu_s, now.at_s - before.at_s)
 

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -31,7 +31,7 @@ from tray_app.ui.texts import tr
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QDropEvent
+    from PySide6.QtGui import QDropEvent, QResizeEvent
     from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MARGIN = 18
 SPACING = 12
 _FAINT = 0.7
+_FEW_LETTERS = 12
 
 
 @runtime_checkable
@@ -186,6 +187,46 @@ def text_label(text: str = "", *, bold: bool = False) -> QLabel:
         font.setBold(True)
         label.setFont(font)
     return label
+
+
+class ElidedLabel(QLabel):
+    """One line that ends with «…» where there is too little room; its tooltip has all of it then."""
+
+    def __init__(self, *, bold: bool = False) -> None:
+        super().__init__()
+        self._full = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        font = self.font()
+        font.setBold(bold)
+        self.setFont(font)
+
+    def show_text(self, text: str) -> None:
+        """Show another text."""
+        self._full = text
+        self.setAccessibleName(text)
+        self._elide()
+        self.updateGeometry()
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for a few letters."""
+        metrics = self.fontMetrics()
+        return QSize(_FEW_LETTERS * metrics.averageCharWidth(), metrics.height())
+
+    def sizeHint(self) -> QSize:
+        """Room for all of it."""
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(self._full), metrics.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as much as there is room for."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideMiddle, self.width())
+        self.setText(shown)
+        self.setToolTip(plain_tooltip(self._full) if shown != self._full else "")
 
 
 class _QuietLabel(QLabel):

@@ -45,6 +45,7 @@ class MemoryBar(QWidget):
         named = [
             f"{mark} {name} {memory_text(size, tr)}"
             for mark, (name, size) in zip(_MARKS, view.parts, strict=False)
+            if name
         ]
         title = tr("{title}:").format(title=view.title)
         self.text.setText(" · ".join((f"{title} {view.summary}", *named)))

@@ -1,4 +1,4 @@
-"""What engine and clients take now and took in the last two minutes: values and small charts. GUI thread.
+"""What engines and clients take now and took in the last two minutes: values and small charts. GUI thread.
 
 It looks once a second, and only while it can be seen; the looking is done on another thread.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.ui.operations import usage_now
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QHideEvent, QShowEvent
 
+    from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.usage import Point, UsageSample
@@ -41,6 +42,9 @@ _CHART_HEIGHT = 56
 
 class UsagePanel(QWidget):
     """One cell for each quantity, in two columns."""
+
+    looked = Signal(object)
+    """An `AppStatus` with what each model takes now."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -80,10 +84,15 @@ class UsagePanel(QWidget):
 
     def _look(self) -> None:
         if self._abandon is None:  # else the last look is still under way
-            self._abandon = self._bridge.run(lambda: usage_now(self._bridge.app), self._add, self._failed)
+            self._abandon = self._bridge.run(lambda: usage_now(self._bridge.app), self._take, self._failed)
+
+    def _take(self, look: tuple[UsageSample, AppStatus]) -> None:
+        self._abandon = None
+        sample, status = look
+        self._add(sample)
+        self.looked.emit(status)
 
     def _add(self, sample: UsageSample) -> None:
-        self._abandon = None
         self._samples = extended(self._samples, sample)
         self._arrange()
         for quantity, cell in self.cells.items():

@@ -1,0 +1,241 @@
+"""The loaded models: a row for each, and the memory that all of them take. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app.app.server_status import ServerState
+from tray_app.app.status import device_of
+from tray_app.engine.kinds import EngineKind
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import State
+from tray_app.engine.pool import PoolSnapshot
+from tray_app.gateway.counters import Traffic
+from tray_app.models.fit_text import memory_text
+from tray_app.ui.presenters.formatting import error_lines, error_title
+from tray_app.ui.presenters.memory import MemoryBarView
+from tray_app.ui.presenters.settings import engine_title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tray_app.app.status import AppStatus
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.pool import EngineStatus
+    from tray_app.phrases import Translate
+    from tray_app.system.host import Host
+
+
+class Standing(StrEnum):
+    """How things stand with one model."""
+
+    READY = "ready"
+    LOADING = "loading"
+    QUEUED = "queued"
+    """Its start is being prepared, or it waits for memory."""
+    ENDING = "ending"
+    FAILED = "failed"
+    UNLOADED = "unloaded"
+
+
+_SHAPES = {
+    Standing.READY: "●",
+    Standing.LOADING: "◐",
+    Standing.QUEUED: "◐",
+    Standing.ENDING: "○",
+    Standing.FAILED: "⚠",
+    Standing.UNLOADED: "○",
+}
+_PRESENT = (Standing.READY, Standing.LOADING, Standing.QUEUED)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    """A model that is loaded or about to be, or the chosen one beside others."""
+
+    model_id: str
+    """Empty for a chosen model that has not been loaded yet."""
+    name: str
+    chosen: bool
+    shape: str
+    """A sign that tells the states apart without their colour or language."""
+    state: str
+    details: tuple[str, ...] = ()
+    """Engine, device, memory, and what is asked of it."""
+    explanation: str = ""
+    """Why it failed, in lines."""
+    kept: bool | None = None
+    """Whether it is kept loaded; None where that cannot be said."""
+    can_load: bool = False
+    can_unload: bool = False
+    failed: bool = False
+
+
+def standing(each: EngineStatus) -> Standing:
+    """How things stand with the model of an engine."""
+    state = each.engine.state
+    if each.told is None:
+        if each.queued:
+            return Standing.QUEUED
+        ended = state in (State.STOPPED, State.FAILED, State.WAITING)
+        return Standing.UNLOADED if ended else Standing.ENDING
+    if not each.heard:
+        return Standing.LOADING
+    if state in (State.FAILED, State.WAITING):
+        return Standing.FAILED
+    return Standing.READY if state is State.READY else Standing.LOADING
+
+
+def ready_engines(status: AppStatus) -> tuple[EngineStatus, ...]:
+    """Those that answer now."""
+    return tuple(each for each in status.pool.engines if standing(each) is Standing.READY)
+
+
+def loading_engines(status: AppStatus) -> tuple[EngineStatus, ...]:
+    """Those that will answer soon, if nothing comes between."""
+    return tuple(
+        each for each in status.pool.engines if standing(each) in (Standing.LOADING, Standing.QUEUED)
+    )
+
+
+def standing_of(status: AppStatus, model_id: str) -> Standing:
+    """How things stand with a model; unloaded if there is no engine for it."""
+    engine = status.pool.of(model_id)
+    return standing(engine) if engine else Standing.UNLOADED
+
+
+def is_loaded(status: AppStatus, model_id: str) -> bool:
+    """Whether a model is there, or on its way."""
+    return standing_of(status, model_id) in _PRESENT
+
+
+def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
+    """A status with what an earlier or later look has measured of the same processes; states stay."""
+    seen = {(each.engine.engine, each.engine.pid): each for each in look.pool.engines}
+
+    def measured(each: EngineStatus) -> EngineStatus:
+        found = seen.get((each.engine.engine, each.engine.pid))
+        return replace(each, memory_bytes=found.memory_bytes, leases=found.leases) if found else each
+
+    pool = PoolSnapshot(
+        measured(status.pool.main), tuple(map(measured, status.pool.others)), look.pool.budget_bytes
+    )
+    return replace(status, pool=pool, traffic_of=look.traffic_of)
+
+
+def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
+    """What people call the model of an engine."""
+    plan = each.told or each.engine.plan
+    if isinstance(plan, LaunchPlan):
+        return tr.said(plan.model.name)
+    chosen = each is status.pool.main and status.model_name
+    return tr.said(chosen or each.model_id or "") or tr("the model")
+
+
+def engine_text(plan: Plan, tr: Translate) -> str:
+    """An engine with its version."""
+    kind = plan.engine.kind
+    named = kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
+    title = engine_title(kind, tr) if named else str(kind)
+    return f"{title} {plan.engine.version}" if plan.engine.version else title
+
+
+def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[EngineView, ...]:
+    """A row for each model, the chosen one first; none while that is the only one.
+
+    `now_s` is of the clock that `EngineSnapshot.since_s` uses.
+    """
+    others = [each for each in status.pool.engines if each is not status.pool.main]
+    if not others:
+        return ()
+    chosen = (status.pool.main,) if status.model_name else ()
+    return tuple(_view(each, status, host, now_s, tr) for each in (*chosen, *others))
+
+
+def models_memory(status: AppStatus, tr: Translate) -> MemoryBarView | None:
+    """The memory of all models against what they may take; None while no model but the chosen one is here."""
+    engines = status.pool.engines
+    if all(each is status.pool.main for each in engines):
+        return None
+    loading = {id(each) for each in loading_engines(status)}
+    used = sum(each.memory_bytes or 0 for each in engines if id(each) not in loading)
+    expected = sum(each.expected_bytes for each in engines if id(each) in loading)
+    usable = status.pool.budget_bytes
+    return MemoryBarView(
+        title=tr("Memory of all models"),
+        parts=((tr("Loaded"), used), (tr("Being loaded"), expected)) if expected else (("", used),),
+        usable_bytes=usable,
+        summary=tr("{need} of {usable} that can be used").format(
+            need=memory_text(used + expected, tr), usable=memory_text(usable, tr)
+        ),
+        warning=tr("This is more than they may take together.") if used + expected > usable else "",
+    )
+
+
+def _view(each: EngineStatus, status: AppStatus, host: Host, now_s: float, tr: Translate) -> EngineView:
+    now = standing(each)
+    is_main = each is status.pool.main
+    failure = each.engine.failure if now is Standing.FAILED else None
+    # What a main engine had last need not be the model that is chosen now.
+    named = not is_main or now in (*_PRESENT, Standing.FAILED)
+    return EngineView(
+        model_id=each.model_id or "" if named else "",
+        name=model_name(each, status, tr) if named else tr.said(status.model_name or ""),
+        chosen=is_main,
+        shape=_SHAPES[now],
+        state=_state_text(each, status, now_s, tr),
+        details=tuple(_details(each, status, host, tr)) if now in _PRESENT else (),
+        explanation="\n".join(error_lines(failure, tr)) if failure else "",
+        kept=each.kept if now in _PRESENT and each.model_id else None,
+        can_load=now is Standing.FAILED or (now is Standing.UNLOADED and not _is_prepared(each, status)),
+        can_unload=named and each.model_id is not None and now is not Standing.ENDING,
+        failed=now is Standing.FAILED,
+    )
+
+
+def _is_prepared(each: EngineStatus, status: AppStatus) -> bool:
+    return each is status.pool.main and status.server.state is ServerState.PREPARING
+
+
+def _state_text(each: EngineStatus, status: AppStatus, now_s: float, tr: Translate) -> str:  # noqa: PLR0911
+    match standing(each):
+        case Standing.READY:
+            return tr("Ready")
+        case Standing.LOADING if each.engine.state is State.BACKOFF:
+            return tr("Restarting: {cause}").format(cause=error_title(each.engine.failure, tr))
+        case Standing.LOADING:
+            return tr("Loading … {seconds} s").format(seconds=max(0, int(now_s - each.engine.since_s)))
+        case Standing.QUEUED:
+            return tr("Waiting for memory …")
+        case Standing.ENDING:
+            return tr("Being unloaded …")
+        case Standing.FAILED:
+            return tr("Failed: {cause}").format(cause=error_title(each.engine.failure, tr))
+        case Standing.UNLOADED if _is_prepared(each, status):
+            return tr("Preparing the start …")
+        case Standing.UNLOADED if status.server.base_url and status.wakes_on_request:
+            return tr("Asleep: a request starts it")
+        case Standing.UNLOADED:
+            return tr("Not loaded")
+
+
+def _details(each: EngineStatus, status: AppStatus, host: Host, tr: Translate) -> Iterator[str]:
+    plan = each.told or each.engine.plan
+    if plan is not None:
+        yield engine_text(plan, tr)
+    if isinstance(plan, LaunchPlan):
+        yield device_of(plan, apple_silicon=host.apple_silicon)
+    if standing(each) is not Standing.READY:
+        if each.expected_bytes:
+            yield tr("≈ {size}").format(size=memory_text(each.expected_bytes, tr))
+        return
+    if each.memory_bytes:
+        yield memory_text(each.memory_bytes, tr)
+    traffic = status.traffic_of.get(each.model_id or "", Traffic())
+    if each.leases or traffic.requests_per_s or traffic.tokens_per_s:
+        yield tr("{number} requests/s").format(number=tr.number(traffic.requests_per_s, 1))
+        yield tr("{number} tokens/s").format(number=tr.number(traffic.tokens_per_s, 1))
+    else:
+        yield tr("idle")
