@@ -122,9 +122,12 @@ class PlayedEngine:
         self.answer: tuple[int, str, bytes] | None = None
         self.nonsense: list[bytes] = []
         """What it was sent and is no JSON object in UTF-8: the gateway may pass on nothing else."""
+        self.last = b""
+        """The body that it was sent last."""
 
     def reply(self, path: str, body: bytes) -> tuple[int, str, bytes]:
         """The status, the content type and the body of its answer."""
+        self.last = body
         try:
             asked = json.loads(body.decode())
         except ValueError:

@@ -11,6 +11,8 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import EngineLease
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.upstream import Unavailable, Upstream, public_id
+from tray_app.models.shorter_vectors import are_trained_for
+from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tray_app.engine.pool import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.upstream import Lease
+    from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
 
     Got = Lease | Unavailable
@@ -120,7 +123,15 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan, settings: Settings) -> Upst
         trained_context=plan.model.header.context_length or 0,
         purpose=plan.purpose,
         temperature=settings.temperature,
+        cuts_vectors=_cuts_vectors(plan.model, settings),
+        prefix_query=settings.prefix_query,
+        prefix_document=settings.prefix_document,
     )
+
+
+def _cuts_vectors(model: Model, settings: Settings) -> bool:
+    wish = settings.shorter_vectors
+    return are_trained_for(model) if wish == AUTO else wish == "yes"
 
 
 def _remote(engine: EngineSnapshot, plan: RemotePlan, settings: Settings) -> Upstream:

@@ -17,11 +17,13 @@ from aiohttp import web
 from tray_app.gateway.key_guesses import Guesses, shows_key, wrong_key
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
-from tray_app.settings.origins import OPAQUE, can_be_allowed
+from tray_app.settings.origins import OPAQUE, can_be_allowed, to_ask_about
 
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
+_BROWSER = "Mozilla/"
+"""How every browser begins its `User-Agent`, and an app that is one, as Obsidian and VS Code are."""
 _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
 
@@ -58,11 +60,15 @@ async def local_only(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 class Guard:
-    """Lets requests through that the rules permit. Bodies are checked where they are read (`intake.py`)."""
+    """Lets requests through that the rules permit. Bodies are checked where they are read (`intake.py`).
 
-    def __init__(self, rules: Callable[[], Rules], guesses: Guesses | None = None) -> None:
+    `refused` is called with the entry that would let a page in which a person may be asked about.
+    """
+
+    def __init__(self, rules: Callable[[], Rules], refused: Callable[[str], None]) -> None:
         self._rules = rules
-        self._guesses = guesses or Guesses()
+        self._refused = refused
+        self._guesses = Guesses()
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -71,12 +77,21 @@ class Guard:
         if not rules.key:
             _check_host(rules, request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            _check_origin(rules, request, told=())
+            self._check_page(rules, request, told=())
             return _permission(request)  # a preflight request never carries a key
         if rules.key:
             self._guesses.check(rules.key, request)
-        _check_origin(rules, request, told=rules.origins)
+        self._check_page(rules, request, told=rules.origins)
         return await handler(request)
+
+    def _check_page(self, rules: Rules, request: web.Request, told: tuple[str, ...]) -> None:
+        try:
+            _check_origin(rules, request, told)
+        except ApiError:
+            is_browser = request.headers.get("User-Agent", "").startswith(_BROWSER)
+            if is_browser and (entry := to_ask_about(request.headers.get("Origin", ""))):
+                self._refused(entry)
+            raise
 
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the answer's id, and what lets a permitted web page read it. For `on_response_prepare`."""

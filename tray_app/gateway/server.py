@@ -22,6 +22,7 @@ from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_
 from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
     MAX_BODY_BYTES,
+    MAX_REFUSED_ORIGINS,
     MAX_TEXT_BODY_BYTES,
     connections_here,
     requests_within,
@@ -93,15 +94,22 @@ class Gateway:
 
     Both are called on the gateway's thread for each request, and must return at once. A llama.cpp is
     suspected to hang after each `silence_limit_s` of a request, a PowerInfer server if it was silent for so
-    long.
+    long. `page_refused` is called on that thread after `refused_origins` has grown.
     """
 
     def __init__(
-        self, backend: Backend, rules: Callable[[], Rules], *, silence_limit_s: float = 10.0
+        self,
+        backend: Backend,
+        rules: Callable[[], Rules],
+        *,
+        silence_limit_s: float = 10.0,
+        page_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._backend = backend
         self._rules = rules
         self._silence_limit_s = silence_limit_s
+        self._page_refused = page_refused
+        self._refused: dict[str, None] = {}  # changed by the gateway's thread alone
         self._counters = Counters()
         self._listener = Listener("gateway", self._application, connections_here())
 
@@ -123,6 +131,12 @@ class Gateway:
     def traffic_of(self) -> Mapping[str, Traffic]:
         """The same for each model that was asked, by its id. Any thread."""
         return self._counters.of_models()
+
+    def refused_origins(self) -> tuple[str, ...]:
+        """Entries of `allowed_origins` that would let in the apps, and pages of this computer, that were
+        refused since the app started, each once and only so many. Any thread.
+        """
+        return tuple(self._refused)
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
         """Open the address; blocks until it is bound. `OSError` if it cannot be bound. 0: any free port."""
@@ -156,7 +170,7 @@ class Gateway:
                 silence_limit_s=self._silence_limit_s,
                 dialect_of=lambda upstream: speaking if upstream.speaks_openai else translated,
             )
-            guard, router = Guard(self._rules), routes.router()
+            guard, router = Guard(self._rules, self._refuse), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
             answer = _within(router.answer, guard.check, router.put_right, openai_errors)
             application = web.Application()
@@ -171,6 +185,11 @@ class Gateway:
                     await idle
                 await templates.close()
                 body_worker.close()
+
+    def _refuse(self, entry: str) -> None:
+        if entry not in self._refused and len(self._refused) < MAX_REFUSED_ORIGINS:
+            self._refused[entry] = None
+            self._page_refused()
 
     async def _watch_idleness(self) -> None:
         while True:

@@ -31,9 +31,9 @@ from tray_app.gateway.openai import (
     TokenUsage,
     as_base64,
     check_abilities,
-    check_dimensions,
     decode,
     embedding_texts,
+    shorter_length,
     stop_words,
     wanted_dimensions,
 )
@@ -41,6 +41,7 @@ from tray_app.gateway.portions import in_order
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
+from tray_app.gateway.vectors import check_vector, unit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -98,14 +99,15 @@ class Translation:
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, in order, or by all processes at once."""
         body = decode(request[BODY], EmbeddingsBody)
-        texts = embedding_texts(body.input)
+        prefix = upstream.prefix(body.input_type)
+        texts = [prefix + text for text in embedding_texts(body.input)]
         wanted = wanted_dimensions(body.dimensions)
 
         async def embed(index: int) -> _Embedded:
             vector = await self._engine.embed(upstream, texts[index], index, truncate=bool(body.truncate))
-            check_dimensions(wanted, len(vector.values))
+            length = shorter_length(wanted, len(vector.values), can_be_cut=upstream.cuts_vectors)
             self._counters.tokens(upstream.model_id, vector.tokens, 0)
-            values = vector.unit()
+            values = unit(check_vector(vector.values[:length], index))
             item = Embedding(index, as_base64(values) if body.encoding_format == "base64" else values)
             return _Embedded(item, vector.tokens, vector.is_cut)
 
