@@ -184,7 +184,7 @@ def _sample(second: int) -> UsageSample:
     """A server that is asked for much in the middle of two minutes."""
     busy_s = sum(_busyness(earlier) for earlier in range(second))
     memory_bytes = 4_300_000_000 + int(400_000_000 * math.tanh(busy_s / 8))
-    usage = ResourceUsage(frozenset({4711}), second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
+    usage = ResourceUsage((4711,), second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
     return UsageSample(second, usage, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
 
 

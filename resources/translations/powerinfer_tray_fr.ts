@@ -230,6 +230,21 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
+            <source>The engine is a remote server</source>
+            <translation>Le moteur est un serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It has models of its own; none is loaded on this machine.</source>
+            <translation>Il a ses propres modèles ; aucun ne se charge sur cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>Choisissez un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
             <source>The server is not ready</source>
             <translation>Le serveur n’est pas prêt</translation>
         </message>
@@ -1065,11 +1080,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose another engine in the settings.</source>
-            <translation>Choisissez un autre moteur dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Download the model again, or choose another one.</source>
             <translation>Téléchargez à nouveau le modèle, ou choisissez-en un autre.</translation>
         </message>
@@ -1460,6 +1470,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
+            <source>Only sparse models need several processes; this one is computed by several threads.</source>
+            <translation>Seuls les modèles creux ont besoin de plusieurs processus ; celui-ci est calculé par plusieurs threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The server on the other machine decides this.</source>
             <translation>C’est le serveur sur l’autre machine qui en décide.</translation>
         </message>
@@ -1790,8 +1805,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.1f} GiB, and all models together may take {budget:.1f} GiB.</source>
-            <translation>Il lui faut {needed:.1f} Gio, et tous les modèles ensemble peuvent prendre {budget:.1f} Gio.</translation>
+            <source>It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.</source>
+            <translation>Il lui faut {needed:.2f} Gio, et tous les modèles ensemble peuvent prendre {budget:.2f} Gio.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
@@ -1800,8 +1815,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Of these, {free:.1f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
-            <translation>{numbers} De ceux-ci, {free:.1f} Gio sont libres de modèles gardés chargés ; il faudrait décharger : {models}.</translation>
+            <source>{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
+            <translation>{numbers} De ceux-ci, {free:.2f} Gio sont libres de modèles gardés chargés ; il faudrait décharger : {models}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
@@ -4005,6 +4020,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Load</source>
+            <translation>&amp;Charger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>U&amp;nload</source>
+            <translation>Déchar&amp;ger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;Download…</source>
             <translation>&amp;Télécharger…</translation>
         </message>
@@ -4473,6 +4498,101 @@
             <translation> ; </translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>the model</source>
+            <translation>le modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Memory of all models</source>
+            <translation>Mémoire de tous les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Loaded</source>
+            <translation>Chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Being loaded</source>
+            <translation>En cours de chargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>{need} sur {usable} utilisables</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>This is more than they may take together.</source>
+            <translation>C’est plus qu’ils ne peuvent occuper ensemble.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Ready</source>
+            <translation>Prêt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Restarting: {cause}</source>
+            <translation>Redémarrage : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Loading … {seconds} s</source>
+            <translation>Chargement… {seconds} s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Waiting for memory …</source>
+            <translation>En attente de mémoire…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Being unloaded …</source>
+            <translation>Déchargement…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Failed: {cause}</source>
+            <translation>Échec : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Preparing the start …</source>
+            <translation>Préparation du démarrage…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Asleep: a request starts it</source>
+            <translation>En veille : une requête le démarre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Not loaded</source>
+            <translation>Non chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>≈ {size}</source>
+            <translation>≈ {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{number} requests/s</source>
+            <translation>{number} requêtes/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{number} tokens/s</source>
+            <translation>{number} tokens/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>idle</source>
+            <translation>inactif</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Choose a &amp;Free Port</source>
             <translation>Choisir un port &amp;libre</translation>
@@ -4581,11 +4701,6 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Cancelled at {amount}</source>
             <translation>Annulé à {amount}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Failed: {cause}</source>
-            <translation>Échec : {cause}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -4730,11 +4845,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
-            <source>{need} of {usable} that can be used</source>
-            <translation>{need} sur {usable} utilisables</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>This fits, but leaves little for other programs.</source>
             <translation>Cela tient, mais laisse peu de place aux autres programmes.</translation>
         </message>
@@ -4850,8 +4960,43 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Model</source>
-            <translation>&amp;Modèle</translation>
+            <source>&amp;Models</source>
+            <translation>&amp;Modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>chosen</source>
+            <translation>choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>loading …</source>
+            <translation>chargement…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>{name} — {notes}</source>
+            <translation>{name} — {notes}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Unload this model</source>
+            <translation>Décharger ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Choose this model</source>
+            <translation>Choisir ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Load this model beside the others</source>
+            <translation>Charger ce modèle avec les autres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Choose this model and start the server</source>
+            <translation>Choisir ce modèle et démarrer le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -4890,11 +5035,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>≈ {size}</source>
-            <translation>≈ {size}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Sparse</source>
             <translation>Creux</translation>
         </message>
@@ -4917,6 +5057,16 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Installed</source>
             <translation>Installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Chosen, loaded</source>
+            <translation>Choisi, chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Being loaded …</source>
+            <translation>Chargement…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -5120,18 +5270,26 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>{model} is loaded again.</source>
+            <translation>{model} est chargé de nouveau.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.</source>
             <translation>Il faut auto, powerinfer, llama.cpp, llama-server, remote ou le chemin complet d’un programme.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>the model</source>
-            <translation>le modèle</translation>
+            <source>{state} · {others}</source>
+            <translation>{state} · {others}</translation>
         </message>
-        <message>
+        <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Loading {model} … {seconds} s</source>
-            <translation>Chargement de {model}… {seconds} s</translation>
+            <source>Ready: {count} models loaded</source>
+            <translation>
+                <numerusform>Prêt : {count} modèle chargé</numerusform>
+                <numerusform>Prêt : {count} modèles chargés</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5160,8 +5318,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Restarting: {cause}</source>
-            <translation>Redémarrage : {cause}</translation>
+            <source>Loading {model} … {seconds} s</source>
+            <translation>Chargement de {model}… {seconds} s</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>{count} other models are ready</source>
+            <translation>
+                <numerusform>{count} autre modèle est prêt</numerusform>
+                <numerusform>{count} autres modèles sont prêts</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5172,11 +5338,6 @@
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopped: {cause}</source>
             <translation>Arrêté : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Preparing the start …</source>
-            <translation>Préparation du démarrage…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5192,11 +5353,6 @@
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: {cause}</source>
             <translation>En veille : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Asleep: a request starts it</source>
-            <translation>En veille : une requête le démarre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5372,6 +5528,46 @@
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>NumPy, vectors only</source>
             <translation>NumPy, vecteurs seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Loaded models</source>
+            <translation>Modèles chargés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Load</source>
+            <translation>Charger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Unload</source>
+            <translation>Décharger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Keep {model} loaded</source>
+            <translation>Garder {model} chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Load {model}</source>
+            <translation>Charger {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss: {model}</source>
+            <translation>Fermer : {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Unload {model}</source>
+            <translation>Décharger {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss</source>
+            <translation>Fermer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />

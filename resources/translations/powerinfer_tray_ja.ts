@@ -230,6 +230,21 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
+            <source>The engine is a remote server</source>
+            <translation>エンジンはリモートサーバーです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>It has models of its own; none is loaded on this machine.</source>
+            <translation>独自のモデルを持っているため、このマシンには読み込まれません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>Choose another engine in the settings.</source>
+            <translation>設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
             <source>The server is not ready</source>
             <translation>サーバーの準備ができていません</translation>
         </message>
@@ -1065,11 +1080,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose another engine in the settings.</source>
-            <translation>設定で別のエンジンを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Download the model again, or choose another one.</source>
             <translation>モデルをもう一度ダウンロードするか、別のモデルを選択してください。</translation>
         </message>
@@ -1460,6 +1470,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
+            <source>Only sparse models need several processes; this one is computed by several threads.</source>
+            <translation>複数のプロセスが必要なのは疎なモデルだけです。このモデルは複数のスレッドで計算されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>The server on the other machine decides this.</source>
             <translation>別のコンピューター上のサーバーで決まります。</translation>
         </message>
@@ -1790,8 +1805,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.1f} GiB, and all models together may take {budget:.1f} GiB.</source>
-            <translation>{needed:.1f} GiB が必要ですが、すべてのモデルを合わせて使えるのは {budget:.1f} GiB です。</translation>
+            <source>It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.</source>
+            <translation>{needed:.2f} GiB が必要ですが、すべてのモデルを合わせて使えるのは {budget:.2f} GiB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
@@ -1800,8 +1815,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Of these, {free:.1f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
-            <translation>{numbers}このうち、常に読み込んでおくモデルが使っていないのは {free:.1f} GiB です。解放が必要なモデル：{models}。</translation>
+            <source>{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
+            <translation>{numbers}このうち、常に読み込んでおくモデルが使っていないのは {free:.2f} GiB です。解放が必要なモデル：{models}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
@@ -4005,6 +4020,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
+            <source>&amp;Load</source>
+            <translation>読み込む(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
+            <source>U&amp;nload</source>
+            <translation>解放(&amp;N)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;Download…</source>
             <translation>ダウンロード(&amp;D)…</translation>
         </message>
@@ -4470,6 +4495,101 @@
             <translation>, </translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>the model</source>
+            <translation>モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Memory of all models</source>
+            <translation>全モデルのメモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Loaded</source>
+            <translation>読み込み済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Being loaded</source>
+            <translation>読み込み中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>使用可能な {usable} のうち {need}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>This is more than they may take together.</source>
+            <translation>全モデルで使える上限を超えています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Ready</source>
+            <translation>準備完了</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Restarting: {cause}</source>
+            <translation>再起動中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Loading … {seconds} s</source>
+            <translation>読み込み中… {seconds} 秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Waiting for memory …</source>
+            <translation>メモリの空きを待っています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Being unloaded …</source>
+            <translation>解放中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Failed: {cause}</source>
+            <translation>失敗: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Preparing the start …</source>
+            <translation>起動を準備しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Asleep: a request starts it</source>
+            <translation>休止中: リクエストを受けると起動します</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Not loaded</source>
+            <translation>未読み込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>≈ {size}</source>
+            <translation>約 {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{number} requests/s</source>
+            <translation>{number} リクエスト/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{number} tokens/s</source>
+            <translation>{number} トークン/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>idle</source>
+            <translation>待機中</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Choose a &amp;Free Port</source>
             <translation>空きポートを選択(&amp;F)</translation>
@@ -4578,11 +4698,6 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Cancelled at {amount}</source>
             <translation>{amount} でキャンセル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Failed: {cause}</source>
-            <translation>失敗: {cause}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -4725,11 +4840,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
-            <source>{need} of {usable} that can be used</source>
-            <translation>使用可能な {usable} のうち {need}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>This fits, but leaves little for other programs.</source>
             <translation>収まりますが、ほかのプログラムに使えるメモリがわずかです。</translation>
         </message>
@@ -4845,8 +4955,43 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Model</source>
+            <source>&amp;Models</source>
             <translation>モデル(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>chosen</source>
+            <translation>選択中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>loading …</source>
+            <translation>読み込み中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>{name} — {notes}</source>
+            <translation>{name} — {notes}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Unload this model</source>
+            <translation>このモデルを解放します</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Choose this model</source>
+            <translation>このモデルを選びます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Load this model beside the others</source>
+            <translation>このモデルを他のモデルと一緒に読み込みます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Choose this model and start the server</source>
+            <translation>このモデルを選んでサーバーを起動します</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -4885,11 +5030,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>≈ {size}</source>
-            <translation>約 {size}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Sparse</source>
             <translation>スパース</translation>
         </message>
@@ -4912,6 +5052,16 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Installed</source>
             <translation>インストール済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Chosen, loaded</source>
+            <translation>選択中、読み込み済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Being loaded …</source>
+            <translation>読み込み中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -5115,18 +5265,25 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>{model} is loaded again.</source>
+            <translation>{model} は再度読み込まれます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.</source>
             <translation>auto、powerinfer、llama.cpp、llama-server、remote、またはプログラムのフルパスを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>the model</source>
-            <translation>モデル</translation>
+            <source>{state} · {others}</source>
+            <translation>{state} · {others}</translation>
         </message>
-        <message>
+        <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Loading {model} … {seconds} s</source>
-            <translation>{model} を読み込み中… {seconds} 秒</translation>
+            <source>Ready: {count} models loaded</source>
+            <translation>
+                <numerusform>準備完了: {count} 個のモデルを読み込み済み</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5155,8 +5312,15 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Restarting: {cause}</source>
-            <translation>再起動中: {cause}</translation>
+            <source>Loading {model} … {seconds} s</source>
+            <translation>{model} を読み込み中… {seconds} 秒</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/status.py" />
+            <source>{count} other models are ready</source>
+            <translation>
+                <numerusform>他に {count} 個のモデルが使えます</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5167,11 +5331,6 @@
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopped: {cause}</source>
             <translation>停止: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Preparing the start …</source>
-            <translation>起動を準備しています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5187,11 +5346,6 @@
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Asleep: {cause}</source>
             <translation>休止中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Asleep: a request starts it</source>
-            <translation>休止中: リクエストを受けると起動します</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5367,6 +5521,46 @@
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>NumPy, vectors only</source>
             <translation>NumPy (ベクトルのみ)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Loaded models</source>
+            <translation>読み込み済みのモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Load</source>
+            <translation>読み込む</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Unload</source>
+            <translation>解放</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Keep {model} loaded</source>
+            <translation>{model} を常に読み込んでおく</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Load {model}</source>
+            <translation>{model} を読み込む</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss: {model}</source>
+            <translation>閉じる: {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Unload {model}</source>
+            <translation>{model} を解放</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss</source>
+            <translation>閉じる</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />

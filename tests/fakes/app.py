@@ -25,7 +25,8 @@ from tray_app.engine.devices import Device
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineStatus, PoolSnapshot
+from tray_app.engine.pool import PoolSnapshot
+from tray_app.engine.pooled_engine import EngineStatus
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
@@ -436,9 +437,7 @@ class FakeApp:
         """Of an engine that computes now and then."""
         self.looks += 1
         busy_s = self.looks + math.sin(self.looks)
-        return ResourceUsage(
-            frozenset({4711}), time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes
-        )
+        return ResourceUsage((4711,), time.monotonic(), busy_s, self.memory_bytes, self.graphics_bytes)
 
     def begin(self) -> None:
         self.note("begin")

@@ -20,7 +20,9 @@ from msgspec.structs import replace
 from tests.fakes.apps import wait_for_engine
 from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
+from tests.fakes.keychain import memory_keychain
 from tests.fakes.models import model_bytes, write_model, write_split_model
+from tests.fakes.remote_server import KEY, remote_server
 from tray_app.app import workspace as workspace_module
 from tray_app.app.root import App
 from tray_app.app.server import ServerDelays
@@ -161,7 +163,7 @@ def test_the_engines_vitals_are_known_while_it_runs(app: App) -> None:
     usage = started(app).resource_usage()
 
     assert usage is not None
-    assert usage.pids == {app.status().engine.pid}
+    assert usage.pids == (app.status().engine.pid,)
     assert usage.memory_bytes > 10_000_000
     assert usage.cpu_s > 0
     assert app.status().pool.main.memory_bytes == pytest.approx(usage.memory_bytes, rel=0.1)
@@ -199,9 +201,22 @@ def test_requests_while_the_engine_is_started_again_are_told_to_come_back(app: A
     psutil.Process(app.status().engine.pid).kill()
     wait_for_engine(app, State.BACKOFF)
 
-    answer = requests.get(f"{app.status().server.base_url}/models", timeout=DEADLINE_S)
+    url = app.status().server.base_url or ""
+    health = requests.get(url.replace("/v1", "/health"), timeout=DEADLINE_S)
+    models = requests.get(f"{url}/models", timeout=DEADLINE_S).json()["data"]
 
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert (health.status_code, health.headers["Retry-After"]) == (503, "2")
+    assert models[0]["meta"]["state"] == "loading"
+
+
+def test_a_remote_server_has_models_of_its_own_and_none_is_loaded_here(app: App) -> None:
+    with memory_keychain(), remote_server() as remote:
+        app.store.override(engine="remote", remote_url=remote.url)
+        app.apply(app.store.current, {"remote": KEY})
+        app.start_server()
+        app.wait_until_ready(DEADLINE_S)
+        with pytest.raises(GatewayError, check=coded(ErrorCode.APP_REFUSED), match="remote server"):
+            app.load_model("test")
 
 
 def test_a_download_goes_to_the_models_folder_and_is_then_a_model(app: App, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The supervisor with real processes: the fake engine, that misbehaves as it is told."""
 
 import os
+import queue
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import psutil
@@ -96,7 +98,20 @@ def test_every_change_is_announced(make: MakeSupervisor) -> None:
     supervisor.stop()
     supervisor.wait_for({State.STOPPED}, TIMEOUT_S)
     supervisor.close()
-    assert seen == [State.STARTING, State.LOADING, State.READY, State.STOPPING, State.STOPPED]
+    changes = [state for state, _ in groupby(seen)]
+    assert changes == [State.STARTING, State.LOADING, State.READY, State.STOPPING, State.STOPPED]
+
+
+def test_a_request_that_changes_nothing_is_announced_when_it_was_heard(make: MakeSupervisor) -> None:
+    supervisor = make()
+    snapshot = run(supervisor, fake_plan())
+    heard: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    supervisor.changed.connect(lambda _: heard.put(supervisor.has_heard))
+    supervisor.check(RunId(supervisor.id, snapshot.run - 1))
+    assert heard.get(timeout=TIMEOUT_S)
+    supervisor.ensure(fake_plan())
+    assert heard.get(timeout=TIMEOUT_S)
+    assert supervisor.snapshot() == snapshot
 
 
 def test_the_same_plan_keeps_the_process_and_another_replaces_it(make: MakeSupervisor) -> None:

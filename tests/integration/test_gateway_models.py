@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import json
 import socket
 import threading
@@ -13,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 from openai import OpenAI
 
@@ -32,8 +29,6 @@ from tests.fakes.llamacpp import llamacpp
 from tests.fakes.powerinfer_server import powerinfer_server
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.openai import ApiError
-from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Unavailable, Upstream
@@ -266,52 +261,6 @@ def test_two_powerinfer_engines_answer_at_the_same_time(sparse: PowerInferServer
             sparse.release()
             assert held.result(PATIENCE_S).status_code == 200
     backend.wait_for_leases(0)
-
-
-def test_nothing_is_kept_of_an_engine_that_nobody_asks(sparse: PowerInferServer) -> None:
-    async def ask() -> int:
-        async with aiohttp.ClientSession() as session:
-            servers = PowerInfer(session, lambda _: None, silence_limit_s=10)
-            gone = replace(behind(sparse), base_url="http://127.0.0.1:9")
-            answers = await asyncio.gather(
-                *(servers.embed(engine, "x") for engine in (behind(sparse), gone, behind(sparse))),
-                return_exceptions=True,
-            )
-            assert [isinstance(each, ApiError) for each in answers] == [False, True, False]
-            del answers
-            gc.collect()  # the failure holds its frames
-            return len(servers._turns)
-
-    assert asyncio.run(ask()) == 0
-
-
-def test_the_processes_of_one_powerinfer_engine_work_at_the_same_time(sparse: PowerInferServer) -> None:
-    sparse.hold_at = 0
-    with powerinfer_server() as second:
-        second.hold_at = 0
-        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
-        with gateway_to(both) as url, ThreadPoolExecutor(2) as clients:
-            asked = [
-                clients.submit(post, f"{url}/completions", {"prompt": "x", "max_tokens": 5}) for _ in range(2)
-            ]
-            assert sparse.holding.wait(PATIENCE_S)
-            assert second.holding.wait(PATIENCE_S)
-            sparse.release()
-            second.release()
-            assert {each.result(PATIENCE_S).status_code for each in asked} == {200}
-        assert not sparse.said_busy.is_set()
-        assert not second.said_busy.is_set()
-
-
-def test_a_list_of_texts_goes_to_all_processes_and_comes_back_in_order(sparse: PowerInferServer) -> None:
-    texts = [f"text number {number}" for number in range(20)]
-    with powerinfer_server() as second:
-        both = replace(told(sparse, "bamboo"), workers=(sparse.base_url, second.base_url))
-        with gateway_to(told(sparse, "bamboo")) as one, gateway_to(both) as two:
-            alone, spread = (post(f"{url}/embeddings", {"input": texts}).json() for url in (one, two))
-        assert spread == alone
-        assert second.bodies("/embedding")
-        assert not second.said_busy.is_set()
 
 
 @pytest.mark.warns("The chat template of .* cannot be used")

@@ -31,16 +31,18 @@ def dense(engine: Engine | None, host: Host = PC_WITH_NVIDIA) -> dict[str, Text]
 
 def test_settings_that_an_engine_does_not_know_are_told() -> None:
     old = Engine(EngineKind.POWERINFER, ("s",), flags=frozenset({"--model", "--port", "--ctx-size"}))
-    assert dense(old).keys() == {"batch_size", "threads", "threads_batch", "pooling", "vram_budget"}
+    assert dense(old).keys() == {
+        *("batch_size", "threads", "threads_batch", "pooling", "vram_budget", "workers")
+    }
 
 
 @pytest.mark.parametrize("engine", [LLAMA_SERVER, LLAMA_CPP])
 def test_an_engine_of_today_is_told_everything_but_a_budget_that_it_cannot_use(engine: Engine) -> None:
-    assert dense(engine).keys() == {"vram_budget"}
+    assert dense(engine).keys() == {"vram_budget", "workers"}
 
 
 def test_powerinfer_pools_in_one_way_only() -> None:
-    assert dense(POWERINFER).keys() == {"vram_budget", "pooling"}
+    assert dense(POWERINFER).keys() == {"vram_budget", "pooling", "workers"}
     chosen = effective(with_own(Settings(), "a", {"pooling": "cls"}), "a")
     assert ignored_settings(chosen, dense(POWERINFER)).keys() == {"pooling"}
     assert ignored_settings(Settings(), dense(POWERINFER)) == {}
@@ -48,7 +50,9 @@ def test_powerinfer_pools_in_one_way_only() -> None:
 
 def test_a_remote_server_decides_for_itself() -> None:
     remote = dense(Engine(EngineKind.REMOTE, ()))
-    assert remote.keys() == {"ctx_size", "batch_size", "threads", "threads_batch", "pooling", "vram_budget"}
+    assert remote.keys() == {
+        *("ctx_size", "batch_size", "threads", "threads_batch", "pooling", "vram_budget", "workers")
+    }
 
 
 @pytest.mark.parametrize("engine", [None, POWERINFER, POWERINFER_FOR_CUDA])
@@ -56,6 +60,13 @@ def test_threads_have_no_effect_on_a_sparse_model(engine: Engine | None) -> None
     reasons = without_effect(engine, PC_WITH_NVIDIA, sparse=True)
     assert (reasons["threads"], reasons["threads_batch"]) == (ONE_THREAD, ONE_THREAD)
     assert {"threads", "threads_batch"}.isdisjoint(dense(engine))
+
+
+def test_several_processes_are_for_sparse_models_alone() -> None:
+    assert "workers" not in without_effect(POWERINFER, PC, sparse=True)
+    chosen = effective(with_own(Settings(), "a", {"workers": 2}), "a")
+    for engine in (POWERINFER, LLAMA_CPP):
+        assert "sparse" in str(ignored_settings(chosen, dense(engine))["workers"])
 
 
 @pytest.mark.parametrize(

@@ -221,3 +221,15 @@ def test_the_slots_of_a_llama_server_share_a_cache_where_none_can_take_more_than
     told = argv[argv.index("--parallel") + 2 : argv.index("--ubatch-size")]
     assert " ".join(told) == expected
     assert argv[argv.index("--ctx-size") + 1] == "4096"
+
+
+def test_a_sparse_model_runs_in_several_processes_of_one_thread_and_only_their_number_differs() -> None:
+    sparse = model()
+    sparse = replace(sparse, header=replace(sparse.header, sparse=True))
+    usual, two, one = (
+        plan_launch(Settings(workers=workers), sparse, POWERINFER, PC) for workers in ("auto", 2, 1)
+    )
+    assert (usual.workers, two.workers, one.workers) == (PC.physical_cores // 2, 2, 1)
+    assert replace(two, workers=1, memory_bytes=one.memory_bytes) == one
+    assert one.memory_bytes < two.memory_bytes < 2 * one.memory_bytes
+    assert plan_launch(Settings(workers=2), model(), POWERINFER, PC).workers == 1

@@ -8,62 +8,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from psygnal import Signal
 
-from tests.fakes.app import make_plan, make_snapshot
+from tests.fakes.app import make_plan
 from tests.fakes.errors import coded
+from tests.fakes.scripted_supervisor import ScriptedSupervisor
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease, EnginePool
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.pool import EnginePool
+from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
-    from tray_app.engine.launch_plan import Plan
     from tray_app.engine.supervisor import Supervisor
 
 DEADLINE_S = 20.0
 CALLED_OFF = EngineError(ErrorCode.START_CALLED_OFF, "The start was called off")
 BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
-
-
-class ScriptedSupervisor:
-    """Takes requests as a supervisor does; the engine moves only where a test says so."""
-
-    changed = Signal(EngineSnapshot)
-
-    def __init__(self, engine_id: EngineId) -> None:
-        self.id = engine_id
-        self.has_heard = True
-        self.wanted: Plan | None = None
-        self._now = replace(make_snapshot(State.STOPPED), engine=engine_id, run=0)
-
-    def snapshot(self) -> EngineSnapshot:
-        return self._now
-
-    def ensure(self, plan: Plan) -> None:
-        self.wanted = plan
-        if self._now.state is not State.READY or self._now.plan != plan:
-            self._begin(State.LOADING, plan)
-
-    def stop(self) -> None:
-        self.wanted = None
-        if self._now.state in (State.LOADING, State.READY):
-            self._begin(State.STOPPING, None)
-
-    def close(self, timeout_s: float) -> None:
-        """Nothing to end."""
-
-    def becomes(self, state: State, failure: EngineError | None = None) -> None:
-        plan = self.wanted if state is not State.STOPPED else None
-        self.has_heard = True
-        self._now = replace(self._now, state=state, plan=plan, pid=None, failure=failure)
-        self.changed.emit(self._now)
-
-    def _begin(self, state: State, plan: Plan | None) -> None:
-        """As a supervisor shows it once it has heard; nobody is told on the thread that asks."""
-        self._now = replace(self._now, state=state, plan=plan, pid=None)
 
 
 class Pool:
@@ -222,7 +183,7 @@ def test_a_model_beside_kept_ones_that_does_not_fit_is_refused_with_numbers_and_
     assert isinstance(refused, EngineError)
     assert refused.code is ErrorCode.MODEL_DOES_NOT_FIT
     text = str(refused)
-    assert all(part in text for part in ("2.0 GiB", "4.0 GiB", "1.0 GiB", "powerinfer-tray unload a"))
+    assert all(part in text for part in ("2.00 GiB", "4.00 GiB", "1.00 GiB", "powerinfer-tray unload a"))
     assert pool.told() == {"a"}
 
 
@@ -353,6 +314,19 @@ def test_an_engine_is_unloaded_when_nobody_has_used_it_for_its_time() -> None:
     assert pool.told() == {"b"}
 
 
+def test_an_engine_that_loaded_for_long_has_not_idled_as_it_gets_ready() -> None:
+    pool = Pool(c=10)
+    pool.pool.run_main(pool.plan("c"), in_any_case=False)
+    pool.now_s += 100
+    pool.main.shows(State.READY)
+    assert pool.pool.unload_idle(lambda _: 5) == 5
+    pool.main.becomes(State.READY)
+    assert pool.pool.unload_idle(lambda _: 5) == pytest.approx(5, abs=0.5)
+    pool.now_s += 100
+    pool.pool.unload_idle(lambda _: 5)
+    assert pool.pool.main().asleep
+
+
 def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     from tray_app.engine import pool as module
     from tray_app.system.process import ProcessUsage
@@ -360,7 +334,7 @@ def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyP
     pool = Pool(a=10, b=60)
     pool.loaded("a").release()
     pool["a"]._now = replace(pool["a"]._now, pid=4711)
-    monkeypatch.setattr(module, "usage", lambda _: ProcessUsage(0, 0, 70, 50))
+    monkeypatch.setattr(module, "usage_together", lambda *_: ProcessUsage(0, 0, 70, 50))
     pool.pool.measure()
     status = pool.pool.snapshot().of("a")
     assert status

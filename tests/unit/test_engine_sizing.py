@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
-from tray_app.engine.kinds import EngineKind
-from tray_app.engine.sizing import context_config, memory_budget, missing_pooling, pooling_of, purpose_of
+from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.sizing import (
+    context_config,
+    memory_budget,
+    missing_pooling,
+    pooling_of,
+    purpose_of,
+    usual_workers,
+)
 from tray_app.models.header import Heads, Pooling, Purpose
-from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, fit_of
+from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, estimate_memory, fit_of
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -248,3 +255,47 @@ def test_a_batch_of_which_a_mean_is_made_can_be_shared_alike_by_all_slots(
     chosen = load(of, ctx_size=context, extra_arguments=extra)
 
     assert (chosen.slots, chosen.batch_size) == expected
+
+
+SPARSE = large(replace(SEVEN_B, sparse=True))
+
+
+def processes(memory_gib: float, of: Model = SPARSE, most: int = 8, **settings: Any) -> int:
+    chosen = Settings(ctx_size=4096, **settings)
+    return context_config(chosen, of, POWERINFER, MemoryBudget(int(memory_gib * GIB)), most).workers
+
+
+def test_a_sparse_model_gets_half_of_the_physical_cores() -> None:
+    plain = Engine(POWERINFER, ("server",), flags=frozenset({"--vram-budget"}))
+    for_cards = Engine(POWERINFER, ("server",), flags=frozenset({"--vram-budget", "--n-gpu-layers"}))
+    assert usual_workers(plain, PC) == PC.physical_cores // 2
+    assert usual_workers(plain, replace(PC, physical_cores=1)) == 1
+    assert usual_workers(plain, PC_WITH_NVIDIA) == PC.physical_cores // 2
+    assert usual_workers(for_cards, PC_WITH_NVIDIA) == usual_workers(None, PC_WITH_NVIDIA) == 1
+
+
+def test_there_are_as_many_processes_as_fit_comfortably_and_the_weights_count_once() -> None:
+    one, two = (ContextConfig(4096, 512, fused_attention=False, workers=count) for count in (1, 2))
+    needs = [estimate_memory(SEVEN_B, 4 * GIB, each).total_bytes for each in (one, two)]
+    each_gib = (needs[1] - needs[0]) / GIB
+    assert needs[1] - needs[0] == needs[0] - 4 * GIB
+    assert processes(256) == 8
+    for count in (1, 2, 5):
+        budget = MemoryBudget(int((4 + each_gib * (count + 0.5)) / 0.8 * GIB) + 4 * GIB)
+        enough = budget.memory_bytes / GIB
+        assert processes(enough) >= count
+        assert fit_of(SEVEN_B, 4 * GIB, one.with_workers(processes(enough)), budget) is Fit.FITS
+        assert fit_of(SEVEN_B, 4 * GIB, one.with_workers(processes(enough) + 1), budget) is not Fit.FITS
+    assert processes(4) == 1
+
+
+def test_a_person_may_ask_for_another_number_of_processes() -> None:
+    assert processes(256, workers=3) == 3
+    assert processes(4, workers=3) == 3
+    assert processes(256, extra_arguments=("--no-mmap",)) == 1  # nothing would be shared
+    assert processes(256, extra_arguments=("--no-mmap",), workers=2) == 2
+
+
+def test_other_models_have_one_process() -> None:
+    assert processes(256, of=large(), workers=3) == 1
+    assert load(SPARSE, kind=LLAMA_CPP, workers=3).workers == 1

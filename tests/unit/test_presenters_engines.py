@@ -37,7 +37,7 @@ from tray_app.ui.presenters.status import IconShape, announcement, shape_of, sta
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
-    from tray_app.engine.pool import EngineStatus
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.ui.presenters.engines import EngineView
 
 NOW_S = 1000.0

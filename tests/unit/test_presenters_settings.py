@@ -122,7 +122,9 @@ def test_a_setting_without_effect_says_why_also_before_the_engine_is_known() -> 
     budget = "The engine that runs this model cannot use a VRAM budget."
     dense = replace(make_plan(), model=make_model(sparse=False))
 
-    assert refusals(dense, make_host(gpu=True), ENGLISH) == {"vram_budget": budget}
+    told = refusals(dense, make_host(gpu=True), ENGLISH)
+    assert told["vram_budget"] == budget
+    assert told.keys() == {"vram_budget", "workers"}
     assert refusals(None, make_host(gpu=True), ENGLISH) == {}
     assert refusals(EngineError(ErrorCode.ENGINE_ENDED, "none"), MAC, ENGLISH)["vram_budget"].startswith(
         "Apple Silicon"

@@ -19,9 +19,7 @@ from tray_app.ui.presenters.usage import (
     shown_quantities,
 )
 
-USAGE = ResourceUsage(
-    pids=frozenset({7}), at_s=100, cpu_s=10, memory_bytes=4_000_000_000, graphics_bytes=None
-)
+USAGE = ResourceUsage(pids=(7,), at_s=100, cpu_s=10, memory_bytes=4_000_000_000, graphics_bytes=None)
 FIRST = UsageSample(100, USAGE, Traffic(requests=5, prompt_tokens=10, completion_tokens=2))
 
 
@@ -44,7 +42,7 @@ def test_counters_become_rates_and_memory_stays_what_it_is() -> None:
 
 
 def test_another_process_begins_a_new_count() -> None:
-    assert values(Quantity.CPU, FIRST, after(2, pids=frozenset({8}), cpu_s=1)) == [None]
+    assert values(Quantity.CPU, FIRST, after(2, pids=(8,), cpu_s=1)) == [None]
 
 
 def test_without_an_engine_there_is_a_gap() -> None:

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EngineLease
+    from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.errors import AppError
     from tray_app.gateway.documents import StatusDocument
@@ -169,8 +169,8 @@ class App(Workspace):
         From then on, `status` says what each of them has of the memory.
         """
         self._pool.measure()
-        pids = [each.engine.pid for each in self._pool.snapshot().engines if each.engine.pid]
-        return resource_usage(pids, self.host) if pids else None
+        engines = [each.engine for each in self._pool.snapshot().engines if each.engine.pids]
+        return resource_usage(engines, self.host) if engines else None
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EngineStatus, PoolSnapshot
+    from tray_app.engine.pool import PoolSnapshot
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.models.library import Library
     from tray_app.models.naming import ModelNames
     from tray_app.settings.schema import Settings

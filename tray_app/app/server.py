@@ -29,7 +29,7 @@ from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_
 from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease
+from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
 from tray_app.gateway.upstream import Unavailable
 from tray_app.models.header import Purpose
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EnginePool, EngineStatus, PoolSnapshot
+    from tray_app.engine.pool import EnginePool, PoolSnapshot
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
     from tray_app.settings.keystore import KeyStore
@@ -238,6 +239,13 @@ class Server:
                     "The server is not running",
                     "Models are loaded into a server that runs.",
                     "Start it first.",
+                )
+            if self._is_remote():
+                raise GatewayError(
+                    ErrorCode.APP_REFUSED,
+                    "The engine is a remote server",
+                    "It has models of its own; none is loaded on this machine.",
+                    "Choose another engine in the settings.",
                 )
             if model_id != self._chosen_id:
                 return self._pool.load(model_id, lambda: self._models.plan(model_id), forced=forced)

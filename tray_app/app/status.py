@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.pool import EngineStatus, PoolSnapshot
+    from tray_app.engine.pool import PoolSnapshot
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.settings.schema import Settings

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import EngineLease
+from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import EngineError, ErrorCode
-from tray_app.gateway.upstream import Unavailable, Upstream, public_id
+from tray_app.gateway.upstream import Unavailable, Upstream, Worker, public_id
 from tray_app.models.shorter_vectors import are_trained_for
 from tray_app.settings.schema import AUTO
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.pool import EngineStatus
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.upstream import Lease
     from tray_app.models.library import Model
@@ -123,6 +123,7 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan, settings: Settings) -> Upst
         trained_context=plan.model.header.context_length or 0,
         purpose=plan.purpose,
         temperature=settings.temperature,
+        workers=tuple(Worker(each.base_url, each.run_id) for each in engine.workers if each.base_url),
         cuts_vectors=_cuts_vectors(plan.model, settings),
         prefix_query=settings.prefix_query,
         prefix_document=settings.prefix_document,

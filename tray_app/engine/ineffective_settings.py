@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ONE_THREAD: Text = "PowerInfer computes sparse models wrongly with several threads, so they get one."
 """PowerInfer's threads add to one row at the same time, which loses parts of sums (docs/decisions/0011)."""
+_MANY_THREADS: Text = "Only sparse models need several processes; this one is computed by several threads."
 _ELSEWHERE: Text = "The server on the other machine decides this."
 _UNKNOWN: Text = "The engine that runs this model has no such option."
 _APPLE_SILICON: Text = "Apple Silicon shares its memory with the GPU, so there is no budget to set."
@@ -45,6 +46,8 @@ def without_effect(engine: Engine | None, host: Host, *, sparse: bool) -> dict[s
     reasons = _untold(engine) if engine else {}
     if sparse:
         reasons |= {"threads": ONE_THREAD, "threads_batch": ONE_THREAD}
+    elif engine:  # else the model may be unknown, too
+        reasons = {"workers": _MANY_THREADS, **reasons}
     if no_budget := _no_budget(engine, host):
         reasons["vram_budget"] = no_budget
     return reasons
@@ -62,10 +65,15 @@ def ignored_settings(settings: Settings, reasons: Mapping[str, Text]) -> dict[st
     }
 
 
+def may_use_card(engine: Engine | None, host: Host) -> bool:
+    """Whether PowerInfer computes with a graphics card. `engine` as in `without_effect`."""
+    return not _no_budget(engine, host)
+
+
 def _untold(engine: Engine) -> dict[str, Text]:
     """The settings that cannot be passed to this engine, because it lacks the argument."""
     if engine.kind is EngineKind.REMOTE:
-        return dict.fromkeys(_FLAGS, _ELSEWHERE)
+        return dict.fromkeys((*_FLAGS, "workers"), _ELSEWHERE)
     return {name: _UNKNOWN for name, flag in _FLAGS.items() if engine.flags and flag not in engine.flags}
 
 

@@ -16,7 +16,13 @@ from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
-from tray_app.engine.sizing import context_config, memory_budget, missing_pooling, purpose_of
+from tray_app.engine.sizing import (
+    context_config,
+    memory_budget,
+    missing_pooling,
+    purpose_of,
+    usual_workers,
+)
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.header import Purpose
 from tray_app.models.memory import estimate_memory, prompt_cache_mib
@@ -61,7 +67,9 @@ class LaunchPlan:
     load_limits: LoadLimits = LoadLimits()  # noqa: RUF009  immutable
     """How much it may use while it loads."""
     memory_bytes: int = 0
-    """What it is expected to take, of main memory and graphics cards together."""
+    """What it is expected to take, of main memory and graphics cards together, in all its processes."""
+    workers: int = 1
+    """How many processes run this command line at the same time, to compute a sparse model."""
 
     def command(self, port: int, host: str = LOOPBACK) -> tuple[str, ...]:
         """The command line for a process that listens on `port` of `host`."""
@@ -100,10 +108,11 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     """
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system)
-    config = context_config(settings, model, engine.kind, memory_budget(engine.kind, host, engine.devices))
-    memory_bytes = estimate_memory(model.header, model.size_bytes, config).total_bytes
+    budget = memory_budget(engine.kind, host, engine.devices)
+    config = context_config(settings, model, engine.kind, budget, usual_workers(engine, host))
+    alone = estimate_memory(model.header, model.size_bytes, config.with_workers(1))
     load_limits = load_limits_for(
-        memory_bytes,
+        alone.total_bytes,
         host.memory_bytes,
         may_use_cards=engine.kind is not EngineKind.LLAMA_CPP,
         has_extras=bool(settings.extra_arguments),
@@ -124,7 +133,15 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
     return LaunchPlan(
-        engine, model, argv, config.context_size, launch_dir, purpose, load_limits, memory_bytes
+        engine,
+        model,
+        argv,
+        config.context_size,
+        launch_dir,
+        purpose,
+        load_limits,
+        estimate_memory(model.header, model.size_bytes, config).total_bytes,
+        config.workers,
     )
 
 

@@ -18,65 +18,35 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from tray_app.engine.eviction import Holder, Load, Refuse, Wait, Wish, decide
+from tray_app.engine.eviction import Load, Refuse, Wait, Wish, decide
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed_bytes
+from tray_app.engine.resource_usage import usage_together
 from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.workers import WorkerGroup
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.phrases import joined, phrase
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
-from tray_app.system.process import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-    from tray_app.engine.eviction import Decision
+    from tray_app.engine.eviction import Decision, Holder
     from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.pooled_engine import EngineStatus, Settlement
     from tray_app.engine.supervisor import Supervisor
     from tray_app.phrases import Text
     from tray_app.system.engine_id import RunId
 
 _GIB = 2**30
-_ENDED = (State.STOPPED, State.FAILED, State.WAITING)
-"""States in which an engine has no process, and gets none by itself soon."""
-_HOPELESS = (State.FAILED, State.WAITING)
-"""States that a request does not wait in."""
-
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """One engine at one moment."""
-
-    model_id: str | None
-    """None for a remote server, and for a main engine that has not been told its model yet."""
-    engine: EngineSnapshot
-    heard: bool = True
-    """Whether `engine` shows the effect of all that the engine was told."""
-    told: Plan | None = None
-    """What it was told to run; None if it is to be stopped."""
-    queued: bool = False
-    """Whether its plan is being made, or it waits for memory."""
-    asleep: bool = False
-    """Whether it was stopped because nobody asked, or to make room: it starts again when somebody asks."""
-    made_room: bool = False
-    """Whether it sleeps only because others needed its memory, or a person unloaded it."""
-    leases: int = 0
-    """Requests that use it now."""
-    kept: bool = False
-    expected_bytes: int = 0
-    """The memory it is counted with: what was estimated, or what its processes have if that is more."""
-    memory_bytes: int | None = None
-    """What its processes had when they were last looked at."""
-    idle_s: float | None = None
-    """How long nobody has used it; None while somebody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,110 +62,20 @@ class PoolSnapshot:
     @property
     def engines(self) -> tuple[EngineStatus, ...]:
         """Those that hold memory, are about to, or have failed."""
-        return tuple(each for each in (self.main, *self.others) if _is_shown(each))
+        return tuple(each for each in (self.main, *self.others) if each.is_shown)
 
     def of(self, model_id: str) -> EngineStatus | None:
         """The engine of a model."""
         return next((each for each in self.engines if each.model_id == model_id), None)
 
 
-class EngineLease:
-    """The right to use an engine, until it is given back: an engine is not unloaded for another meanwhile."""
-
-    __slots__ = ("_give_back", "_is_given_back", "engine")
-
-    def __init__(self, engine: EngineSnapshot, give_back: Callable[[], None]) -> None:
-        self.engine = engine
-        self._give_back = give_back
-        self._is_given_back = False
-
-    def release(self) -> None:
-        """Give it back; once is enough."""
-        if not self._is_given_back:
-            self._is_given_back = True
-            self._give_back()
-
-
-@dataclass(slots=True)
-class _Waiter:
-    order: int
-    lease: Future[EngineLease]
-
-
-@dataclass(eq=False, slots=True)
-class _Engine:
-    """What the pool knows of an engine. Guarded by the pool's lock."""
-
-    supervisor: Supervisor
-    model_id: str | None = None
-    told: Plan | None = None
-    next: Plan | None = None
-    """What is to run as soon as there is memory."""
-    last: Plan | None = None
-    """What it was told last."""
-    order: int = 0
-    """When `next` was asked for, among all that wait."""
-    forced: bool = False
-    awaited: bool = False
-    """Whether somebody has promised to say soon what it is to run."""
-    planning: object = None
-    """The token of the thread that makes a plan, if one does: a newer wish replaces it."""
-    asleep: bool = False
-    made_room: bool = False
-    leases: int = 0
-    used_s: float = 0.0
-    memory_bytes: int = 0
-    private_bytes: int = 0
-    drain_order: int | None = None
-    """Of the wish for whose sake it gets no more leases; those who came before that still get theirs."""
-    waiting: list[_Waiter] = field(default_factory=list)
-
-    @property
-    def order_of_wish(self) -> int:
-        """When it was asked for, among all that are to be loaded."""
-        return self.order if self.next or not self.waiting else self.waiting[0].order
-
-    @property
-    def holds_memory(self) -> bool:
-        """Whether a process of it is there, or may be soon."""
-        engine = self.supervisor.snapshot()
-        if self.told is not None:
-            return engine.state not in _HOPELESS or not self.supervisor.has_heard
-        return not (self.supervisor.has_heard and engine.state in _ENDED)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it answers requests with what it was told last."""
-        return (
-            self.told is not None
-            and self.supervisor.has_heard
-            and self.supervisor.snapshot().state is State.READY
-        )
-
-    @property
-    def expected_bytes(self) -> int:
-        """The memory it is counted with."""
-        plan = self.told or self.last
-        return max(_needed(plan) if plan else 0, self.memory_bytes)
-
-
-_Settlement = tuple[Future[EngineLease], "EngineLease | AppError"]
-
-
-def _is_shown(status: EngineStatus) -> bool:
-    return status.told is not None or status.queued or status.engine.state is not State.STOPPED
-
-
-def _needed(plan: Plan) -> int:
-    return plan.memory_bytes if isinstance(plan, LaunchPlan) else 0
-
-
 class EnginePool:
     """Owns every engine of the app.
 
-    `make_supervisor` makes the supervisor of an engine. `budget` returns the memory in bytes that all engines
-    may take, given what their processes have for themselves now. `is_kept` says whether a model is never
-    unloaded for another. `called_off` makes the error for requests whose engine was stopped by a person.
+    `make_supervisor` makes the supervisor of an engine's process. `budget` returns the memory in bytes that
+    all engines may take, given what their processes have for themselves now. `is_kept` says whether a model
+    is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by a
+    person.
     """
 
     changed = Signal(EngineSnapshot)
@@ -217,9 +97,8 @@ class EnginePool:
         self._clock = clock
         self._lock = threading.Condition()
         self._orders = count(1)
-        self._others: dict[str, _Engine] = {}
-        self._main = _Engine(make_supervisor(MAIN_ENGINE), used_s=clock())
-        self._main.supervisor.changed.connect(self._on_change)
+        self._others: dict[str, PooledEngine] = {}
+        self._main = self._new_engine(MAIN_ENGINE)
 
     # What there is
 
@@ -240,8 +119,8 @@ class EnginePool:
             engine = self._others.get(model_id)
             return self._status(engine) if engine else None
 
-    def supervisors(self) -> tuple[Supervisor, ...]:
-        """The supervisors of all engines, that of the main one first."""
+    def supervisors(self) -> tuple[WorkerGroup, ...]:
+        """The supervisors of all engines, that of the main one first; each may have several processes."""
         with self._lock:
             return tuple(each.supervisor for each in self._engines())
 
@@ -266,13 +145,13 @@ class EnginePool:
 
         """
         with self._lock:
-            main, model_id = self._main, _model_of(plan)
+            main, model_id = self._main, model_of(plan)
             twin = self._others.get(model_id) if model_id else None
             refusal = self._refusal(plan, main, twin)
             if refusal and not in_any_case:
                 raise refusal
             if twin:
-                self._stop(twin)
+                twin.stop()
                 main.waiting += twin.waiting
                 twin.waiting, twin.next = [], None
             settled = self._run(main, plan, forced=refusal is not None)
@@ -298,8 +177,8 @@ class EnginePool:
         """As `acquire` on behalf of a person: an engine that has failed is started again at once."""
         with self._lock:
             engine = self._engine_of(model_id)
-            if _has_failed(engine):
-                self._stop(engine)
+            if engine.has_failed:
+                engine.stop()
             engine.forced = forced
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
@@ -313,7 +192,7 @@ class EnginePool:
             engine = self._others.get(model_id)
             if engine is None or not (engine.told or engine.next or engine.planning):
                 return False
-            settled = self._give_up(engine, self._called_off())
+            settled = engine.give_up(self._called_off())
             settled += self._advance()
         self._settle(settled)
         return True
@@ -321,7 +200,7 @@ class EnginePool:
     def put_to_sleep(self, *, made_room: bool) -> None:
         """Stop the main engine until somebody asks for it; `made_room` as in `EngineStatus`."""
         with self._lock:
-            settled = self._give_up(self._main, self._called_off())
+            settled = self._main.give_up(self._called_off())
             self._main.asleep, self._main.made_room = True, made_room
             settled += self._advance()
         self._settle(settled)
@@ -330,16 +209,14 @@ class EnginePool:
         """Stop the main engine, and take back that it is wanted. Requests that wait for it go on waiting."""
         with self._lock:
             self._main.next = None
-            self._stop(self._main)
+            self._main.stop()
             settled = self._advance()
         self._settle(settled)
 
     def stop_all(self) -> None:
         """Stop every engine; whatever waits for one is told so."""
         with self._lock:
-            settled = [
-                each for engine in self._engines() for each in self._give_up(engine, self._called_off())
-            ]
+            settled = [each for engine in self._engines() for each in engine.give_up(self._called_off())]
             self._lock.notify_all()
         self._settle(settled)
 
@@ -396,7 +273,7 @@ class EnginePool:
         """Tell whatever waits for the main engine that it does not come."""
         with self._lock:
             self._main.awaited = False
-            settled = _refused(self._main, error)
+            settled = self._main.refuse(error)
         self._settle(settled)
 
     def acquire(
@@ -411,8 +288,8 @@ class EnginePool:
             engine = self._engine_of(model_id)
             if lease := self._leased(engine):
                 return lease
-            if _has_failed(engine):
-                self._stop(engine)
+            if engine.has_failed:
+                engine.stop()
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
             settled = self._grant(engine)
@@ -422,7 +299,7 @@ class EnginePool:
     def check(self, run: RunId) -> None:
         """See `Supervisor.check`."""
         with self._lock:
-            engines = [each for each in self._engines() if each.supervisor.id == run.engine]
+            engines = self._engines()
         for engine in engines:
             engine.supervisor.check(run)
 
@@ -438,64 +315,52 @@ class EnginePool:
                 limit = limit_s(engine.model_id)
                 if limit is None or not isinstance(engine.told, LaunchPlan) or self._is_kept(engine.model_id):
                     continue
-                idles = engine.is_ready and not (engine.leases or engine.waiting or engine.next)
+                is_known_ready = engine.is_ready and engine.ready_run == engine.supervisor.snapshot().run_id
+                idles = is_known_ready and not (engine.leases or engine.waiting or engine.next)
                 left_s = limit - (self._clock() - engine.used_s) if idles else limit
                 if left_s <= 0:
                     _logger.info("engine %s: idle for %.0f s", engine.supervisor.id, limit)
-                    self._stop(engine, asleep=engine is self._main)
+                    engine.stop(asleep=engine is self._main)
                 elif soonest_s is None or left_s < soonest_s:
                     soonest_s = left_s
         return soonest_s
 
     # With the lock held
 
-    def _engines(self) -> tuple[_Engine, ...]:
+    def _engines(self) -> tuple[PooledEngine, ...]:
         return (self._main, *self._others.values())
 
-    def _engine_of(self, model_id: str) -> _Engine:
+    def _engine_of(self, model_id: str) -> PooledEngine:
         engine = self._others.get(model_id)
         if engine is None:
-            supervisor = self._make_supervisor(EngineId.of_model(model_id))
-            engine = self._others[model_id] = _Engine(supervisor, model_id, used_s=self._clock())
-            supervisor.changed.connect(self._on_change)
+            engine = self._others[model_id] = self._new_engine(EngineId.of_model(model_id), model_id)
         return engine
 
-    def _status(self, engine: _Engine) -> EngineStatus:
-        heard = engine.supervisor.has_heard
-        snapshot = engine.supervisor.snapshot()  # after `has_heard`, so that it shows what was heard
-        busy = engine.leases > 0
-        return EngineStatus(
-            model_id=engine.model_id,
-            engine=snapshot,
-            heard=heard,
-            told=engine.told,
-            queued=engine.next is not None or engine.planning is not None,
-            asleep=engine.asleep,
-            made_room=engine.made_room,
-            leases=engine.leases,
-            kept=self._is_kept(engine.model_id),
-            expected_bytes=engine.expected_bytes if engine.holds_memory else 0,
-            memory_bytes=engine.memory_bytes or None,
-            idle_s=None if busy else self._clock() - engine.used_s,
-        )
+    def _new_engine(self, engine_id: EngineId, model_id: str | None = None) -> PooledEngine:
+        engine = PooledEngine(WorkerGroup(engine_id, self._make_supervisor), model_id, used_s=self._clock())
+        engine.supervisor.changed.connect(lambda snapshot: self._on_change(engine, snapshot))
+        return engine
 
-    def _leased(self, engine: _Engine) -> EngineLease | None:
+    def _status(self, engine: PooledEngine) -> EngineStatus:
+        return engine.status(self._clock(), kept=self._is_kept(engine.model_id))
+
+    def _leased(self, engine: PooledEngine) -> EngineLease | None:
         """A lease, if the engine is ready and nobody has to go first."""
         if engine.waiting or engine.drain_order is not None or not engine.is_ready:
             return None
         return self._lease(engine)
 
-    def _lease(self, engine: _Engine) -> EngineLease:
+    def _lease(self, engine: PooledEngine) -> EngineLease:
         engine.leases += 1
         return EngineLease(engine.supervisor.snapshot(), lambda: self._give_back(engine))
 
-    def _wait(self, engine: _Engine) -> Future[EngineLease]:
-        waiter = _Waiter(next(self._orders), Future())
+    def _wait(self, engine: PooledEngine) -> Future[EngineLease]:
+        waiter = Waiter(next(self._orders), Future())
         waiter.lease.add_done_callback(self._on_done)
         engine.waiting.append(waiter)
         return waiter.lease
 
-    def _plan_for(self, engine: _Engine, make_plan: Callable[[], LaunchPlan]) -> None:
+    def _plan_for(self, engine: PooledEngine, make_plan: Callable[[], LaunchPlan]) -> None:
         """Begin to make a plan, unless the engine runs, is about to or has one made already."""
         if engine.told or engine.next or engine.planning:
             return
@@ -507,9 +372,9 @@ class EnginePool:
             daemon=True,
         ).start()
 
-    def _run(self, engine: _Engine, plan: Plan, *, forced: bool) -> list[_Settlement]:
+    def _run(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> list[Settlement]:
         """Have an engine run a plan, as soon as there is memory."""
-        engine.model_id = _model_of(plan)
+        engine.model_id = model_of(plan)
         engine.asleep = engine.made_room = engine.awaited = False
         engine.planning = None
         engine.forced = forced
@@ -517,67 +382,56 @@ class EnginePool:
             engine.next = None
             engine.supervisor.ensure(plan)
         elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan):
-            self._tell(engine, plan)
+            engine.tell(plan, self._clock())
         else:
             if engine.told is not None:
-                self._stop(engine)
+                engine.stop()
             engine.next, engine.order = plan, next(self._orders)
         return self._advance()
 
-    def _fits_in_place(self, engine: _Engine, plan: Plan) -> bool:
+    def _fits_in_place(self, engine: PooledEngine, plan: Plan) -> bool:
         """Whether a plan may replace the engine's own without others having to go first."""
         return isinstance(self._decision(plan, engine.forced, engine), Load)
 
-    def _refusal(self, plan: Plan, engine: _Engine, twin: _Engine | None = None) -> EngineError | None:
+    def _refusal(
+        self, plan: Plan, engine: PooledEngine, twin: PooledEngine | None = None
+    ) -> EngineError | None:
         """Why a plan can never replace the engine's own, and that of its twin; None if it can."""
         decision = self._decision(plan, False, engine, twin)
         if not isinstance(decision, Refuse):
             return None
-        by_key = {_key(each): each for each in self._engines()}
+        by_key = {each.key: each for each in self._engines()}
         return does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
 
-    def _decision(self, plan: Plan, forced: bool, *gone: _Engine | None) -> Decision:  # noqa: FBT001
+    def _decision(self, plan: Plan, forced: bool, *gone: PooledEngine | None) -> Decision:  # noqa: FBT001
         """What would be decided if these engines had gone and the plan were the newest wish."""
         holders, queue = self._view(gone)
-        newest = Wish("", _needed(plan), forced=forced)
-        return decide(holders, [*map(_wish, queue), newest], self._budget_bytes())[-1]
+        newest = Wish("", needed_bytes(plan), forced=forced)
+        return decide(holders, [*(each.wish() for each in queue), newest], self._budget_bytes())[-1]
 
-    def _view(self, gone: Container[_Engine | None] = ()) -> tuple[list[Holder], list[_Engine]]:
+    def _view(self, gone: Container[PooledEngine | None] = ()) -> tuple[list[Holder], list[PooledEngine]]:
         """The engines that hold memory, and those that are to be loaded in order of arrival.
 
         One that gets no more leases is to be loaded, too, if somebody waits for it.
         """
         engines = [each for each in self._engines() if each not in gone]
-        holders = [self._holder(each) for each in engines if each.holds_memory]
+        holders = [each.holder(kept=self._is_kept(each.model_id)) for each in engines if each.holds_memory]
         queue = [each for each in engines if each.next or (each.drain_order is not None and each.waiting)]
         return holders, sorted(queue, key=lambda each: each.order_of_wish)
-
-    def _holder(self, engine: _Engine) -> Holder:
-        loading = engine.told is not None and not engine.is_ready
-        draining = engine.drain_order is not None  # those who wait for it wait for another start
-        return Holder(
-            _key(engine),
-            engine.expected_bytes,
-            engine.used_s,
-            busy=bool(engine.leases or loading or (engine.waiting and not draining)),
-            kept=self._is_kept(engine.model_id) or not isinstance(engine.told or engine.last, LaunchPlan),
-            leaving=engine.told is None,
-            draining=draining,
-        )
 
     def _budget_bytes(self) -> int:
         return self._budget(sum(each.private_bytes for each in self._engines() if each.holds_memory))
 
-    def _advance(self) -> list[_Settlement]:
+    def _advance(self) -> list[Settlement]:
         """Do what can be done now: load, unload, give leases. Returns what is to be settled afterwards."""
-        settled: list[_Settlement] = []
+        settled: list[Settlement] = []
         for engine in self._engines():
             engine.waiting = [each for each in engine.waiting if not each.lease.cancelled()]
             if engine is not self._main and not engine.waiting:
                 engine.next = None  # those who have asked for it have left
         holders, queue = self._view()
-        decisions = decide(holders, [_wish(each) for each in queue], self._budget_bytes()) if queue else ()
-        by_key = {_key(each): each for each in self._engines()}
+        decisions = decide(holders, [each.wish() for each in queue], self._budget_bytes()) if queue else ()
+        by_key = {each.key: each for each in self._engines()}
         for engine in by_key.values():
             engine.drain_order = None
         for engine, decision in zip(queue, decisions, strict=True):
@@ -588,13 +442,13 @@ class EnginePool:
         return settled
 
     def _carry_out(
-        self, engine: _Engine, decision: Decision, by_key: dict[str, _Engine]
-    ) -> list[_Settlement]:
+        self, engine: PooledEngine, decision: Decision, by_key: dict[str, PooledEngine]
+    ) -> list[Settlement]:
         match decision:
             case Load(unload):
                 self._make_room(unload, by_key)
                 if engine.next:
-                    self._tell(engine, engine.next)
+                    engine.tell(engine.next, self._clock())
             case Wait(unload, drain):
                 self._make_room(unload, by_key)
                 for key in drain:
@@ -602,51 +456,29 @@ class EnginePool:
             case Refuse() if engine.next:
                 error = does_not_fit(engine.next, decision, _names(decision.in_the_way, by_key))
                 engine.next = None
-                return _refused(engine, error)
+                return engine.refuse(error)
         return []
 
-    def _make_room(self, keys: Sequence[str], by_key: dict[str, _Engine]) -> None:
+    def _make_room(self, keys: Sequence[str], by_key: dict[str, PooledEngine]) -> None:
         for key in keys:
             engine = by_key[key]
             _logger.info("engine %s: unloaded to make room", engine.supervisor.id)
-            self._stop(engine, asleep=engine is self._main, made_room=True)
+            engine.stop(asleep=engine is self._main, made_room=True)
 
-    def _tell(self, engine: _Engine, plan: Plan) -> None:
-        engine.told = engine.last = plan
-        engine.next = None
-        engine.asleep = engine.made_room = False
-        engine.used_s = self._clock()
-        engine.memory_bytes = engine.private_bytes = 0
-        engine.supervisor.ensure(plan)
-
-    def _stop(self, engine: _Engine, *, asleep: bool = False, made_room: bool = False) -> None:
-        """Stop an engine. What waits for it has it started again, unless a person has stopped it."""
-        engine.told = engine.planning = None
-        engine.awaited = False
-        engine.asleep, engine.made_room = asleep, made_room
-        engine.supervisor.stop()
-        if made_room and engine.waiting and engine.last and engine.next is None:
-            engine.next, engine.order = engine.last, engine.waiting[0].order
-
-    def _give_up(self, engine: _Engine, error: AppError) -> list[_Settlement]:
-        engine.next = None
-        self._stop(engine)
-        return _refused(engine, error)
-
-    def _grant(self, engine: _Engine) -> list[_Settlement]:
+    def _grant(self, engine: PooledEngine) -> list[Settlement]:
         """Leases for those who wait, if the engine is ready; why not, if it has failed."""
         if engine.is_ready:
             first = engine.drain_order
             granted = [each for each in engine.waiting if first is None or each.order < first]
             engine.waiting = [each for each in engine.waiting if each not in granted]
             return [(each.lease, self._lease(engine)) for each in granted]
-        if engine.waiting and _has_failed(engine) and not engine.awaited:
-            return _refused(engine, engine.supervisor.snapshot().failure or self._called_off())
+        if engine.waiting and engine.has_failed and not engine.awaited:
+            return engine.refuse(engine.supervisor.snapshot().failure or self._called_off())
         return []
 
     # Threads
 
-    def _plan(self, engine: _Engine, token: object, make_plan: Callable[[], LaunchPlan]) -> None:
+    def _plan(self, engine: PooledEngine, token: object, make_plan: Callable[[], LaunchPlan]) -> None:
         plan: LaunchPlan | None = None
         try:
             plan = make_plan()
@@ -663,22 +495,21 @@ class EnginePool:
                 return  # it was stopped, or has got another plan meanwhile
             engine.planning = None
             if plan is None:
-                settled = _refused(engine, error or self._called_off())
+                settled = engine.refuse(error or self._called_off())
             else:
                 engine.next = plan
                 engine.order = engine.waiting[0].order if engine.waiting else next(self._orders)
                 settled = self._advance()
         self._settle(settled)
 
-    def _on_change(self, snapshot: EngineSnapshot) -> None:
+    def _on_change(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
         """On the thread of a supervisor, after a change of its engine."""
-        with self._lock:
-            (engine,) = (each for each in self._engines() if each.supervisor.id == snapshot.engine)
         if snapshot.state is State.READY:
             self._measure(engine, snapshot)
         with self._lock:
             if snapshot.state is State.READY:
                 engine.used_s = self._clock()  # loading may take longer than the idle limit
+                engine.ready_run = snapshot.run_id
             settled = self._advance()
         self._settle(settled)
         self.changed.emit(snapshot)
@@ -690,7 +521,7 @@ class EnginePool:
                 settled = self._advance()
             self._settle(settled)
 
-    def _give_back(self, engine: _Engine) -> None:
+    def _give_back(self, engine: PooledEngine) -> None:
         with self._lock:
             engine.leases -= 1
             engine.used_s = self._clock()
@@ -698,15 +529,16 @@ class EnginePool:
             settled = self._advance() if waits else []
         self._settle(settled)
 
-    def _measure(self, engine: _Engine, snapshot: EngineSnapshot) -> None:
-        if snapshot.pid is None:
+    def _measure(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
+        pids = snapshot.pids
+        if not pids:
             return
-        used = usage(snapshot.pid)
+        used = usage_together(pids, snapshot.weights_bytes)
         with self._lock:
-            if engine.told is not None and engine.supervisor.snapshot().pid == snapshot.pid:
+            if engine.told is not None and engine.supervisor.snapshot().pids == pids:
                 engine.memory_bytes, engine.private_bytes = used.memory_bytes, used.private_bytes
 
-    def _settle(self, settled: list[_Settlement]) -> None:
+    def _settle(self, settled: list[Settlement]) -> None:
         """Without the lock: whoever waits may call back."""
         for waiting, outcome in settled:
             if not waiting.set_running_or_notify_cancel():  # its client has disconnected
@@ -718,32 +550,7 @@ class EnginePool:
                 waiting.set_exception(outcome)
 
 
-def _key(engine: _Engine) -> str:
-    """The main engine may have a model that another one is just giving up."""
-    return str(engine.supervisor.id)
-
-
-def _has_failed(engine: _Engine) -> bool:
-    """Whether it does not do what it was told, and will not by itself soon."""
-    heard = engine.supervisor.has_heard
-    return engine.told is not None and heard and engine.supervisor.snapshot().state in _HOPELESS
-
-
-def _wish(engine: _Engine) -> Wish:
-    size_bytes = _needed(engine.next) if engine.next else engine.expected_bytes
-    return Wish(_key(engine), size_bytes, forced=engine.forced and engine.next is not None)
-
-
-def _model_of(plan: Plan) -> str | None:
-    return plan.model.id if isinstance(plan, LaunchPlan) else None
-
-
-def _refused(engine: _Engine, error: AppError) -> list[_Settlement]:
-    waiting, engine.waiting = engine.waiting, []
-    return [(each.lease, error) for each in waiting]
-
-
-def _names(keys: Sequence[str], by_key: dict[str, _Engine]) -> list[Text]:
+def _names(keys: Sequence[str], by_key: dict[str, PooledEngine]) -> list[Text]:
     return [by_key[key].model_id or key for key in keys]
 
 

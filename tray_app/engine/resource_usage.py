@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.system.host import graphics_memory_of
-from tray_app.system.process import descendants, usage
+from tray_app.system.process import ProcessUsage, descendants, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.system.host import Host
 
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 class ResourceUsage:
     """What processes of engines and their child processes have used, at one moment."""
 
-    pids: frozenset[int]
-    """Those of the engines."""
+    pids: tuple[int, ...]
     at_s: float
     """When, as `time.monotonic`."""
     cpu_s: float
@@ -31,14 +31,14 @@ class ResourceUsage:
     """Memory on NVIDIA cards; None if there are none, or if their driver does not tell."""
 
 
-def resource_usage(pids: Iterable[int], host: Host) -> ResourceUsage:
-    """The usage of processes, all together; zero for those that have ended."""
-    pids = frozenset(pids)
-    used = [usage(pid) for pid in pids]
+def resource_usage(engines: Sequence[EngineSnapshot], host: Host) -> ResourceUsage:
+    """The usage of engines that have processes here, all together; zero for those that have ended."""
+    used = [usage_together(each.pids, each.weights_bytes) for each in engines]
+    pids = tuple(pid for each in engines for pid in each.pids)
     graphics_bytes = None
     if host.gpus:
-        below = {process.pid for pid in pids for process in descendants(pid)}
-        graphics_bytes = graphics_memory_of(pids | below)
+        family = {process.pid for pid in pids for process in descendants(pid)}
+        graphics_bytes = graphics_memory_of({*pids, *family})
     return ResourceUsage(
         pids,
         time.monotonic(),
@@ -46,3 +46,22 @@ def resource_usage(pids: Iterable[int], host: Host) -> ResourceUsage:
         sum(each.memory_bytes for each in used),
         graphics_bytes,
     )
+
+
+def usage_together(pids: Sequence[int], weights_bytes: int) -> ProcessUsage:
+    """The usage of processes that map the same weights into memory, which count once."""
+    usages = sorted(map(usage, pids), key=lambda each: each.memory_bytes, reverse=True)
+    largest, others = usages[0], usages[1:]
+    own_bytes = sum(_own_bytes(each, weights_bytes) for each in others)
+    return ProcessUsage(
+        sum(each.cpu_s for each in usages),
+        sum(each.read_bytes for each in usages),
+        largest.memory_bytes + own_bytes,
+        largest.private_bytes + own_bytes,
+    )
+
+
+def _own_bytes(used: ProcessUsage, weights_bytes: int) -> int:
+    """What a process has besides what it shares. Only Linux tells; elsewhere the weights are taken for it."""
+    tells = used.private_bytes < used.memory_bytes
+    return used.private_bytes if tells else max(0, used.memory_bytes - weights_bytes)

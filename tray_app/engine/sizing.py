@@ -1,4 +1,4 @@
-"""How an engine is set up for a model: pooling, context size, and the number of slots. Pure.
+"""How an engine is set up for a model: pooling, context size, the number of slots, and of processes. Pure.
 
 It depends on settings, model, kind of engine and the memory that the machine *has*, not on the memory that is
 free: equal settings must give equal plans, or opening a browser would restart the server.
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray_app.engine.devices import merge_devices
+from tray_app.engine.ineffective_settings import may_use_card
 from tray_app.engine.kinds import EngineKind
 from tray_app.models.header import Pooling, Purpose
 from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, fit_of, reserve_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.engine.devices import EngineDevice
+    from tray_app.engine.kinds import Engine
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -38,6 +40,9 @@ _SLOTS = ("-np", "--parallel", "--n-parallel")
 _POOLING = ("--pooling", "--pooling-type")
 _ATTENTION = ("--attention", "--attention-type")
 _RERANKING = ("--rerank", "--reranking")
+_NO_MAPPING = "--no-mmap"
+_CORES_FOR_A_WORKER = 2
+"""So that other engines and programs have some."""
 
 
 def pooling_of(settings: Settings, model: Model) -> Pooling:
@@ -68,16 +73,45 @@ def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
     return model.header.purpose
 
 
-def context_config(settings: Settings, model: Model, kind: EngineKind, budget: MemoryBudget) -> ContextConfig:
-    """Context size, slots and batch for an engine of this kind, as memory allows.
+def usual_workers(engine: Engine | None, host: Host) -> int:
+    """How many processes may compute a sparse model if memory allows; `engine` as in `without_effect`.
 
-    A context of `auto` is chosen first, with one slot; then as many slots as fit comfortably.
+    One with a graphics card: each would copy weights there.
+    """
+    return 1 if may_use_card(engine, host) else max(1, host.physical_cores // _CORES_FOR_A_WORKER)
+
+
+def context_config(
+    settings: Settings, model: Model, kind: EngineKind, budget: MemoryBudget, workers: int = 1
+) -> ContextConfig:
+    """Context size, slots, batch and processes for an engine of this kind, as memory allows.
+
+    A context of `auto` is chosen first, with one slot; then as many slots or, for a sparse model, processes
+    as fit comfortably, of these at most `workers`.
     """
     config = _first_that_fits(tuple(_context_configs(settings, model, kind)), model, budget)
     if kind is EngineKind.POWERINFER:
-        return config
+        return _with_workers(settings, model, config, budget, workers)
     config = _with_slots(settings, model, config, budget)
     return _in_equal_shares(config) if pooling_of(settings, model) is Pooling.MEAN else config
+
+
+def _with_workers(
+    settings: Settings, model: Model, config: ContextConfig, budget: MemoryBudget, most: int
+) -> ContextConfig:
+    """The same with as many processes as the settings ask for, else as many as fit. Only sparse models need
+    several: others are computed by several threads.
+    """
+    if not model.header.sparse:
+        return config
+    if settings.workers != AUTO:
+        return config.with_workers(settings.workers)
+    if _NO_MAPPING in settings.extra_arguments:
+        return config  # nothing would be shared
+    for workers in range(most, 1, -1):
+        if fit_of(model.header, model.size_bytes, config.with_workers(workers), budget) is Fit.FITS:
+            return config.with_workers(workers)
+    return config
 
 
 def _with_slots(

@@ -94,6 +94,24 @@ class EngineSnapshot:
     """The names of the models that the engine offers."""
     gave_up: bool = False
     """Whether it failed because it ended too often, without a permanent reason: a later start may help."""
+    workers: tuple[EngineSnapshot, ...] = ()
+    """Each of its processes where it has several, see `WorkerGroup`. All else is of the best of them, but for
+    the restarts, which are of all, and the failure, which any of them may have had."""
+
+    @property
+    def processes(self) -> tuple[EngineSnapshot, ...]:
+        """Each of its processes."""
+        return self.workers or (self,)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of all processes that it has on this machine."""
+        return tuple(each.pid for each in self.processes if each.pid is not None)
+
+    @property
+    def weights_bytes(self) -> int:
+        """The size of its model's file, which all its processes share; 0 if it has none here."""
+        return 0 if self.plan is None or isinstance(self.plan, RemotePlan) else self.plan.model.size_bytes
 
     @property
     def run_id(self) -> RunId:
@@ -141,8 +159,8 @@ class Supervisor:
     """Owns the engine's process."""
 
     changed = Signal(EngineSnapshot)
-    """Emitted on the supervisor's thread after every change. Listeners must return soon and must not call
-    `wait_for`."""
+    """Emitted on the supervisor's thread after every change, and when it has heard a request that changes
+    nothing. Listeners must return soon and must not call `wait_for`."""
 
     def __init__(
         self,
@@ -285,8 +303,9 @@ class Supervisor:
         elif not (self._closing and isinstance(request, Ensure)):
             self._advance(request)
         if asked:
+            self._publish(self._snapshot)
             with self._moved:
-                self._heard = self._done = self._taken
+                self._done = self._taken
                 self._moved.notify_all()
 
     def _check(self, run: RunId) -> None:
@@ -394,12 +413,14 @@ class Supervisor:
 
     def _publish(self, snapshot: EngineSnapshot) -> None:
         with self._moved:
+            has_changed, hears = snapshot != self._snapshot, self._heard < self._taken
             self._heard = self._taken
-            if snapshot == self._snapshot:
+            if not (has_changed or hears):
                 return
             self._snapshot = snapshot
             self._moved.notify_all()
-        _logger.info("engine %s: %s, run %d", self.id, snapshot.state, snapshot.run)
+        if has_changed:
+            _logger.info("engine %s: %s, run %d", self.id, snapshot.state, snapshot.run)
         try:
             self.changed.emit(snapshot)
         except EmitLoopError:  # a defect in a listener must not end this thread

@@ -1,15 +1,18 @@
-"""Limits how many requests are handled at the same time. Runs on the gateway's event loop."""
+"""Limits how many requests are handled at the same time, and handles parts of one at the same time. Runs on
+the gateway's event loop.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
 
 class ConcurrencyLimit:
@@ -33,3 +36,16 @@ class ConcurrencyLimit:
             yield
         finally:
             self._free += 1
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Do all of these at the same time. The first error of one cancels the others."""
+    if len(works) == 1:
+        await works[0]
+        return
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

@@ -21,7 +21,6 @@ from tray_app.gateway.openai import Fields
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
@@ -76,11 +75,9 @@ def portions(texts: Sequence[Raw]) -> list[Portion]:
 
 
 async def in_order(
-    ask: Callable[[Part], Coroutine[object, object, Result]],
-    parts: Sequence[Part],
-    at_once: int = PORTIONS_AT_ONCE,
+    ask: Callable[[Portion], Coroutine[object, object, Result]], parts: Sequence[Portion]
 ) -> list[Result]:
-    """The answers to the parts of a request, in order. The next ones are sent while one is worked on.
+    """The answers to the portions, in order. The next ones are sent while one is worked on.
 
     The first error ends all of them, and so does leaving the iteration.
     """
@@ -91,7 +88,7 @@ async def in_order(
     try:
         for part in parts:
             under_way.append(asyncio.create_task(ask(part)))
-            if len(under_way) == at_once:
+            if len(under_way) == PORTIONS_AT_ONCE:
                 results.append(await _first(under_way))
         while under_way:
             results.append(await _first(under_way))

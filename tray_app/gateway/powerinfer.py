@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -26,10 +25,11 @@ from tray_app.gateway.refusals import Limit
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.stops import StopScanner
 from tray_app.gateway.text_lengths import check_letters, most_letters, too_long_error
+from tray_app.gateway.turns import Turns
 from tray_app.gateway.vectors import check_vector, decode_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     import aiohttp
 
@@ -110,14 +110,6 @@ class Finished:
     completion_tokens: int
 
 
-class _Turns:
-    """Who works at the processes of one engine, and who waits for one of them."""
-
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        self.free = list(addresses)
-        self.places = asyncio.Semaphore(len(addresses))  # given to waiting tasks in order of arrival
-
-
 class PowerInfer:
     """PowerInfer's servers. Each gets one request at a time, in order of arrival. Belongs to one event loop.
 
@@ -137,8 +129,7 @@ class PowerInfer:
         self._suspect = suspect
         self._busy_limit_s = busy_limit_s
         self._silence_limit_s = silence_limit_s
-        # Kept by those that wait or are at work, so nothing is left of an engine that is gone.
-        self._turns: WeakValueDictionary[tuple[str, ...], _Turns] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def tokenize(self, upstream: Upstream, text: str) -> list[int]:
         """The tokens of a text, without the one that the server adds before every prompt."""
@@ -158,7 +149,7 @@ class PowerInfer:
         most = upstream.context_size - 1
         if not truncate:
             check_letters(upstream, {index: len(text)}, "input", can_truncate=True)
-        async with self._turn(upstream) as worker:
+        async with self._turns.turn(upstream) as worker:
             kept = text[: most_letters(worker)]
             tokens = await self._prompt_tokens(worker, kept)
             if tokens > most:
@@ -202,7 +193,7 @@ class PowerInfer:
         field of the request that has the prompt.
         """
         check_letters(upstream, {0: len(prompt)}, param)
-        async with self._turn(upstream) as worker:
+        async with self._turns.turn(upstream) as worker:
             prompt_tokens = await self._prompt_tokens(worker, prompt)
             room = upstream.context_size - prompt_tokens - 1
             if room < LEAST_TOKENS:
@@ -261,20 +252,6 @@ class PowerInfer:
     async def _prompt_tokens(self, upstream: Upstream, text: str) -> int:
         begin_of_text = 1  # the server adds one before every prompt, but not to its list of tokens
         return begin_of_text + len(await self.tokenize(upstream, text))
-
-    @asynccontextmanager
-    async def _turn(self, upstream: Upstream) -> AsyncIterator[Upstream]:
-        """The engine at the address of a process that has nothing to do, once there is one."""
-        addresses = upstream.workers or (upstream.base_url,)
-        turns = self._turns.get(addresses)
-        if turns is None:
-            turns = self._turns[addresses] = _Turns(addresses)
-        async with turns.places:
-            address = turns.free.pop()
-            try:
-                yield upstream if address == upstream.base_url else replace(upstream, base_url=address)
-            finally:
-                turns.free.append(address)
 
     async def _post(self, upstream: Upstream, path: str, body: bytes) -> bytes:
         with engine_faults(), self._silence(upstream):

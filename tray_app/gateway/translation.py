@@ -6,7 +6,7 @@ import logging
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -14,9 +14,9 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from tray_app.gateway.concurrency import together
 from tray_app.gateway.events import DONE, write_events
 from tray_app.gateway.intake import BODY, FIELDS
-from tray_app.gateway.limits import PORTIONS_AT_ONCE
 from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
@@ -37,7 +37,6 @@ from tray_app.gateway.openai import (
     stop_words,
     wanted_dimensions,
 )
-from tray_app.gateway.portions import in_order
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
@@ -73,14 +72,6 @@ class _Job:
     chat: bool
 
 
-class _Embedded(NamedTuple):
-    """A text's vector as a client gets it."""
-
-    item: Embedding
-    tokens: int
-    is_cut: bool
-
-
 class Translation:
     """Answers OpenAI's requests with a PowerInfer server."""
 
@@ -97,28 +88,34 @@ class Translation:
         self._unusable: dict[str, str] = {}  # the template of each model that has a bad one
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings: one upstream request for each text, in order, or by all processes at once."""
+        """POST /v1/embeddings: one upstream request for each text, to each process one after the other."""
         body = decode(request[BODY], EmbeddingsBody)
         prefix = upstream.prefix(body.input_type)
         texts = [prefix + text for text in embedding_texts(body.input)]
         wanted = wanted_dimensions(body.dimensions)
+        data: dict[int, Embedding] = {}
+        cut: list[int] = []
+        tokens = 0
+        left = iter(enumerate(texts))
 
-        async def embed(index: int) -> _Embedded:
-            vector = await self._engine.embed(upstream, texts[index], index, truncate=bool(body.truncate))
-            length = shorter_length(wanted, len(vector.values), can_be_cut=upstream.cuts_vectors)
-            self._counters.tokens(upstream.model_id, vector.tokens, 0)
-            values = unit(check_vector(vector.values[:length], index))
-            item = Embedding(index, as_base64(values) if body.encoding_format == "base64" else values)
-            return _Embedded(item, vector.tokens, vector.is_cut)
+        async def embed() -> None:
+            nonlocal tokens
+            for index, text in left:
+                vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
+                length = shorter_length(wanted, len(vector.values), can_be_cut=upstream.cuts_vectors)
+                tokens += vector.tokens
+                self._counters.tokens(upstream.model_id, vector.tokens, 0)
+                if vector.is_cut:
+                    cut.append(index)
+                values = unit(check_vector(vector.values[:length], index))
+                data[index] = Embedding(
+                    index, as_base64(values) if body.encoding_format == "base64" else values
+                )
 
-        at_once = PORTIONS_AT_ONCE * len(upstream.workers) or 1
-        found = await in_order(embed, range(len(texts)), at_once)
-        tokens = sum(each.tokens for each in found)
-        cut = [each.item.index for each in found if each.is_cut]
-        usage = TokenUsage(tokens, tokens, truncated=cut if body.truncate else UNSET)
-        return _json(
-            EmbeddingsAnswer([each.item for each in found], upstream.response_model(body.model), usage)
-        )
+        await together(*(embed() for _ in upstream.processes[: len(texts)]))
+        usage = TokenUsage(tokens, tokens, truncated=sorted(cut) if body.truncate else UNSET)
+        in_order = [data[index] for index in range(len(texts))]
+        return _json(EmbeddingsAnswer(in_order, upstream.response_model(body.model), usage))
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""

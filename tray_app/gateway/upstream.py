@@ -5,7 +5,7 @@ The package `app` makes these values; the package `engine` is not known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,14 @@ _DOCUMENTS = ("document", "passage", "search_document")
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A process of an engine: where it answers, and its run."""
+
+    base_url: str
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """An engine that answers requests now.
 
@@ -33,9 +41,9 @@ class Upstream:
     tokens that the engine was started with, `trained_context` the number that the model was trained for; 0 if
     unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run`
     tells each process of each engine from all others, and `purpose` what the model is for. `temperature` is
-    for requests that name none. `workers` are the base URLs of all processes that compute for this engine,
-    each one request at a time; empty: only `base_url`. `cuts_vectors`: whether the model was trained for
-    vectors with fewer dimensions. `prefix_query` and `prefix_document` stand before texts of these kinds.
+    for requests that name none. `workers` are the processes that answer for this engine where it has several.
+    `cuts_vectors`: whether the model was trained for vectors with fewer dimensions. `prefix_query` and
+    `prefix_document` stand before texts of these kinds.
     """
 
     base_url: str
@@ -51,10 +59,19 @@ class Upstream:
     trained_context: int = 0
     purpose: Purpose = Purpose.CHAT
     temperature: float = 0.7
-    workers: tuple[str, ...] = ()
+    workers: tuple[Worker, ...] = ()
     cuts_vectors: bool = False
     prefix_query: str = ""
     prefix_document: str = ""
+
+    @property
+    def processes(self) -> tuple[Worker, ...]:
+        """The processes that answer now, each of them equally well."""
+        return self.workers or (Worker(self.base_url, self.run),)
+
+    def at(self, worker: Worker) -> Upstream:
+        """The engine with one of its processes alone."""
+        return replace(self, base_url=worker.base_url, run=worker.run, workers=()) if self.workers else self
 
     @property
     def headers(self) -> dict[str, str]:

@@ -51,6 +51,8 @@ class ContextConfig:
     """llama.cpp never writes down the scores of a token against all others; PowerInfer does."""
     slots: int = 1
     """Requests that are worked on at once, each with a context of its own."""
+    workers: int = 1
+    """Processes that each have all of this for themselves, but for the weights, which they share."""
 
     @property
     def all_contexts_size(self) -> int:
@@ -60,6 +62,10 @@ class ContextConfig:
     def with_slots(self, slots: int) -> ContextConfig:
         """The same for so many requests at once."""
         return replace(self, slots=slots)
+
+    def with_workers(self, workers: int) -> ContextConfig:
+        """The same in so many processes."""
+        return replace(self, workers=workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +137,10 @@ def estimate_memory(header: ModelHeader, weights_bytes: int, config: ContextConf
     """
     return MemoryEstimate(
         weights_bytes,
-        _cache_bytes(header, config),
-        _compute_bytes(header, config),
-        _output_bytes(header, config),
-        _PYTHON_BYTES if config.fused_attention else _NATIVE_BYTES,
+        config.workers * _cache_bytes(header, config),
+        config.workers * _compute_bytes(header, config),
+        config.workers * _output_bytes(header, config),
+        config.workers * (_PYTHON_BYTES if config.fused_attention else _NATIVE_BYTES),
         prompt_cache_mib(header, config) * MIB if config.fused_attention else 0,
     )
 

@@ -28,6 +28,10 @@ class EngineId:
         digest = hashlib.blake2b(model_id.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
         return cls(f"{plain}-{digest}" if plain else f"model-{digest}")
 
+    def worker(self, number: int) -> EngineId:
+        """The engine's process of this number, from 1 on, where several compute for it."""
+        return self if number == 1 else EngineId(f"{self.name}-worker{number}")
+
     def __str__(self) -> str:
         return self.name
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pool import EngineStatus
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.phrases import Translate
     from tray_app.system.host import Host
 

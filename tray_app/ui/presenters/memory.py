@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.engine.sizing import context_config, memory_budget
+from tray_app.engine.sizing import context_config, memory_budget, usual_workers
 from tray_app.models.fit_text import memory_text
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.model_settings import effective
@@ -56,7 +56,8 @@ def memory_bars(
 def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
     model, kind = plan.model, plan.engine.kind
     budget = memory_budget(kind, host, plan.engine.devices)
-    verdict = judge(model.header, model.size_bytes, context_config(settings, model, kind, budget), budget)
+    config = context_config(settings, model, kind, budget, usual_workers(plan.engine, host))
+    verdict = judge(model.header, model.size_bytes, config, budget)
     estimate, usable_bytes = verdict.estimate, verdict.budget.usable_bytes
     parts = (
         (tr("Weights"), estimate.weights_bytes),
