@@ -124,4 +124,4 @@ def test_the_persons_answer_holds_for_good(app: App) -> None:
 
     app.answer_origin(refused, allow=True)  # a person may change their mind
     assert asks(refused) == 200
-    assert app.store.current.refused_origins == ()
+    assert not app.store.current.refused_origins
